@@ -1,0 +1,1 @@
+"""One entry point per job; `jobs.cli` is the `tagger` command."""

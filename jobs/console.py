@@ -1,0 +1,122 @@
+"""What a job says: progress and tables for a person at a terminal, plain lines elsewhere, one JSON document for machines."""
+
+import json
+import sys
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+from rich.console import Console as RichConsole
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+_LINE_EVERY_S = 10.0
+
+
+class Bar(Protocol):
+    """How far a step is."""
+
+    def update(self, done: float, note: str = "") -> None:
+        """Say how much of the total is done."""
+        ...
+
+
+class Console:
+    """Where a job's words go: people's to standard error while it works, results to standard output."""
+
+    def __init__(self, as_json: bool = False) -> None:
+        self.as_json = as_json
+        self._out = RichConsole(highlight=False, soft_wrap=True)
+        self._err = RichConsole(stderr=True, highlight=False, soft_wrap=True)
+
+    def step(self, text: str) -> None:
+        """Say what is done now."""
+        self._err.print(f"[bold]›[/bold] {text}" if self._err.is_terminal else text, markup=self._err.is_terminal)
+
+    def warn(self, text: str) -> None:
+        """Say what a person should look at."""
+        self._err.print(f"! {text}", style="yellow", markup=False)
+
+    def say(self, text: str = "") -> None:
+        """A line of the result, for a person."""
+        if not self.as_json:
+            self._out.print(text, markup=False)
+
+    def table(self, title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+        """A table of the result, for a person; numbers stand right."""
+        if self.as_json:
+            return
+        table = Table(title=title, title_justify="left", title_style="bold", header_style="bold")
+        found = [list(row) for row in rows]
+        for i, column in enumerate(columns):
+            numeric = bool(found) and all(isinstance(r[i], int | float) for r in found)
+            table.add_column(column, justify="right" if numeric else "left", overflow="fold")
+        for row in found:
+            table.add_row(*(_cell(value) for value in row))
+        self._out.print(table)
+
+    def result(self, document: dict[str, Any]) -> None:
+        """The whole result, for a machine."""
+        if self.as_json:
+            sys.stdout.write(json.dumps(document, indent=2, default=str) + "\n")
+
+    @contextmanager
+    def progress(self, label: str, total: float) -> Iterator[Bar]:
+        """Show a bar with rate and time left on a terminal, a line every ten seconds elsewhere."""
+        if not self._err.is_terminal:
+            yield _Lines(self._err, label, total)
+            return
+        columns = (
+            TextColumn("  {task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
+            TextColumn("{task.fields[note]}"),
+        )  # fmt: skip
+        with Progress(*columns, console=self._err, transient=True) as shown:
+            task = shown.add_task(label, total=total, note="")
+            yield _Shown(shown, task)
+
+
+class _Shown:
+    def __init__(self, shown: Progress, task: Any) -> None:
+        self._shown = shown
+        self._task = task
+
+    def update(self, done: float, note: str = "") -> None:
+        self._shown.update(self._task, completed=done, note=note)
+
+
+class _Lines:
+    def __init__(self, console: RichConsole, label: str, total: float) -> None:
+        self._console = console
+        self._label = label
+        self._total = total
+        self._started = self._said = time.monotonic()
+        self._first: float | None = None
+
+    def update(self, done: float, note: str = "") -> None:
+        now = time.monotonic()
+        if self._first is None:
+            self._first = done
+        if now - self._said < _LINE_EVERY_S:
+            return
+        self._said = now
+        moved = done - self._first
+        left = (self._total - done) * (now - self._started) / moved if moved > 0 else 0
+        share = 100 * done / self._total if self._total else 100
+        self._console.print(
+            f"{self._label}: {done:,.0f} of {self._total:,.0f} ({share:.0f} %), {_duration(left)} left {note}".rstrip(),
+            markup=False,
+        )
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return "" if value is None else str(value)
+    return f"{value:,}" if isinstance(value, int) else f"{value:.4f}"
+
+
+def _duration(seconds: float) -> str:
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    return f"{whole // 60} min" if whole < 7200 else f"{whole / 3600:.1f} h"

@@ -1,0 +1,144 @@
+"""Makes a command of a job's config: each field is a flag, `--config FILE.yaml` gives the rest, flags win."""
+
+import inspect
+import json
+import types
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
+
+import typer
+import yaml
+from pydantic import ValidationError
+from pydantic.fields import FieldInfo
+
+from schemas.config import JobConfig
+from tagger.errors import UsageError
+
+Config = TypeVar("Config", bound=JobConfig)
+
+
+def command_of(config: type[Config], run: Callable[[Config, bool], int]) -> Callable[..., None]:
+    """Return a function for typer whose parameters are the config's fields, `--config` and `--json`.
+
+    Args:
+        config: The job's config; its docstring becomes the help.
+        run: Takes the config and whether `--json` was given; returns the exit code.
+    """
+
+    def command(**given: Any) -> None:
+        file, as_json = given.pop("config"), given.pop("json")
+        raise typer.Exit(run(build(config, file, given), as_json))
+
+    own = config.__annotations__
+    order = sorted(config.model_fields.items(), key=lambda f: (not f[1].is_required(), f[0] != "images", f[0] not in own))
+    parameters = [_parameter(name, field) for name, field in order]
+    parameters += [_CONFIG_FLAG, _JSON_FLAG]
+    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    command.__annotations__ = {p.name: p.annotation for p in parameters}
+    command.__doc__ = config.__doc__
+    return command
+
+
+def build(config: type[Config], file: Path | None, given: dict[str, Any]) -> Config:
+    """Build a config from a file and flags. Raises UsageError that names the flag or the file's key."""
+    values = _read(file) if file else {}
+    flags = {name: _value(config, name, v) for name, v in given.items() if v is not None and v != []}
+    try:
+        return config.model_validate({**values, **flags})
+    except ValidationError as error:
+        raise UsageError("\n".join(_explain(e, file, flags) for e in error.errors()[:5])) from error
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        found = yaml.safe_load(file.read_text())
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"--config {file}: cannot be read: {error}") from error
+    except yaml.YAMLError as error:
+        raise UsageError(f"--config {file}: not YAML: {error}") from error
+    if not isinstance(found, dict):
+        raise UsageError(f"--config {file}: holds no keys")
+    return found
+
+
+def _explain(error: Any, file: Path | None, flags: dict[str, Any]) -> str:
+    key = str(error["loc"][0]) if error["loc"] else ""
+    where = f"--{key.replace('_', '-')}" if key in flags or not file else f"--config {file}: {key}"
+    match error["type"]:
+        case "extra_forbidden":
+            return f"--config {file}: unknown key {key!r}"
+        case "missing":
+            return f"--{key.replace('_', '-')} is missing"
+        case _:
+            inner = ".".join(str(part) for part in error["loc"][1:])
+            message = str(error["msg"]).removeprefix("Value error, ")
+            return f"{where}{f' {inner}' if inner else ''}: {message}".removeprefix("--: ")
+
+
+def _parameter(name: str, field: FieldInfo) -> inspect.Parameter:
+    kind = _flag_type(field.annotation)
+    flag = f"--{name.replace('_', '-')}"
+    declared = [f"{flag}/--no-{flag[2:]}"] if kind is bool else [flag]
+    option = typer.Option(*declared, help=_help(field), show_default=False, metavar=_metavar(field, kind))
+    annotation: Any = Annotated[kind | None, option]
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
+
+
+def _flag_type(annotation: Any) -> Any:
+    """The type that typer reads a flag as; pydantic checks it."""
+    if get_origin(annotation) in (Union, types.UnionType):
+        annotation = next(a for a in get_args(annotation) if a is not type(None))
+    if get_origin(annotation) is dict:
+        return list[str]
+    return annotation if annotation in (bool, int, float) else str
+
+
+def _help(field: FieldInfo) -> str:
+    text = field.description or ""
+    if field.is_required():
+        return f"{text} [required]"
+    default = field.default
+    if default in (None, {}, ""):
+        return text
+    if isinstance(default, dict):
+        default = ", ".join(f"{k}={v}" for k, v in default.items())
+    return f"{text} [default: {str(default).lower() if isinstance(default, bool) else default}]"
+
+
+def _metavar(field: FieldInfo, kind: Any) -> str | None:
+    if get_origin(field.annotation) is Literal:
+        return "|".join(map(str, get_args(field.annotation)))
+    return "KEY=VALUE" if kind == list[str] else None
+
+
+def _value(config: type[JobConfig], name: str, given: Any) -> Any:
+    """Turn repeated KEY=VALUE into a dict; leave everything else to pydantic."""
+    if not isinstance(given, list):
+        return given
+    if len(given) == 1 and "=" not in given[0] and get_origin(config.model_fields[name].annotation) is dict:
+        return given[0]
+    pairs = [text.partition("=") for text in given]
+    for (key, equals, _), text in zip(pairs, given, strict=True):
+        if not equals or not key:
+            raise UsageError(f"--{name.replace('_', '-')} {text}: is not KEY=VALUE")
+    return {key.strip(): value.strip() for key, _, value in pairs}
+
+
+def json_schema(config: type[JobConfig]) -> str:
+    """The JSON Schema of a config file."""
+    return json.dumps(config.model_json_schema(), indent=2)
+
+
+_CONFIG_FLAG = inspect.Parameter(
+    "config",
+    inspect.Parameter.KEYWORD_ONLY,
+    default=None,
+    annotation=Annotated[Path | None, typer.Option("--config", help="YAML file of these settings; flags win over it.")],
+)
+_JSON_FLAG = inspect.Parameter(
+    "json",
+    inspect.Parameter.KEYWORD_ONLY,
+    default=False,
+    annotation=Annotated[bool, typer.Option("--json", help="Print one JSON document, for machines.")],
+)

@@ -1,0 +1,31 @@
+"""What several jobs begin with: locations, the manifest and the image store of a config."""
+
+import importlib.metadata
+import platform
+
+from schemas.config import CatalogOptions, ManifestFormat
+from tagger.catalog.manifest import Manifest
+from tagger.catalog.stores import ImageStore, open_store
+from tagger.errors import UsageError
+from tagger.storage import Location, first_line
+
+_LIBRARIES = ("catalog-tagger", "numpy", "opencv-python-headless", "Pillow", "ray", "simplejpeg", "torch", "torchvision")
+
+
+def place(uri: str, options: ManifestFormat) -> Location:
+    """The location of a path or address in a config."""
+    return Location(uri, options.s3_endpoint, options.s3_region)
+
+
+def open_catalog(config: CatalogOptions) -> tuple[Manifest, ImageStore]:
+    """Open the manifest and its image store. Raises UsageError or InputError."""
+    try:
+        manifest = Manifest(place(config.manifest, config), config)
+        return manifest, open_store(config, manifest)
+    except OSError as error:
+        raise UsageError(f"{config.manifest} or {config.images} cannot be read: {first_line(error)}") from error
+
+
+def versions() -> dict[str, str]:
+    """Python and the libraries that decide a result."""
+    return {"python": platform.python_version()} | {name: importlib.metadata.version(name) for name in _LIBRARIES}

@@ -1,0 +1,86 @@
+"""Starts Ray inside the command, or joins a cluster."""
+
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import ray
+import ray.data
+
+from schemas.config import RayOptions
+from tagger.errors import UsageError
+from tagger.storage import first_line
+
+_GB = 2**30
+_QUIET = {
+    "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "RAY_TRAIN_V2_ENABLED": "1",
+    "RAY_DEDUP_LOGS": "1",
+}
+
+
+@contextmanager
+def ray_session(options: RayOptions, processes: int = 0) -> Iterator[None]:
+    """Have Ray for a while; one that was running before is used and left running.
+
+    An embedded Ray gets one logical CPU more than the machine has cores, or than `processes`: an actor pool that takes every
+    CPU would leave none for the tasks that feed it.
+
+    Raises:
+        UsageError: when the cluster cannot be reached, or GPUs are asked for where there are none.
+    """
+    if ray.is_initialized():
+        _check_gpus(options)
+        yield
+        return
+    for name, value in _QUIET.items():
+        os.environ.setdefault(name, value)
+    for name in ("ray", "ray.data", "ray.train", "ray.tune"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    try:
+        if options.ray_address:
+            ray.init(address=options.ray_address, logging_level=logging.ERROR, log_to_driver=False)
+        else:
+            cores = len(os.sched_getaffinity(0))
+            ray.init(
+                address="local",
+                num_cpus=max(cores, processes) + 1,
+                include_dashboard=False,
+                object_store_memory=_object_store_bytes(),
+                logging_level=logging.ERROR,
+                log_to_driver=False,
+            )
+    except (ConnectionError, ValueError, RuntimeError, OSError) as error:
+        if options.ray_address:
+            raise UsageError(f"--ray-address {options.ray_address}: no Ray cluster there: {first_line(error)}") from error
+        raise
+    ray.data.DataContext.get_current().enable_progress_bars = False
+    try:
+        _check_gpus(options)
+        yield
+    finally:
+        ray.shutdown()
+
+
+def gpus() -> int:
+    """GPUs that Ray has."""
+    return int(ray.cluster_resources().get("GPU", 0))
+
+
+def wants_gpu(options: RayOptions) -> bool:
+    """Whether the job runs on GPUs."""
+    return options.device == "cuda" or (options.device == "auto" and gpus() > 0)
+
+
+def _check_gpus(options: RayOptions) -> None:
+    if options.device == "cuda" and not gpus():
+        raise UsageError("--device cuda: Ray has no GPU here; take --device cpu, or a cluster with GPUs")
+
+
+def _object_store_bytes() -> int:
+    """A quarter of the memory, at least what a small job needs, at most what shared memory holds."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    shared = os.statvfs("/dev/shm")
+    return int(max(_GB // 4, min(memory // 4, shared.f_bavail * shared.f_frsize * 0.8)))

@@ -1,0 +1,1 @@
+"""Contracts between the stages: Arrow schemas, enums and job configs."""

@@ -1,0 +1,110 @@
+"""The model card that travels with the weights: everything a run needs to know of a model, and where it came from."""
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+from schemas.config import Fit, Resize
+from schemas.taxonomy import Level, Taxonomy
+
+BUNDLE_VERSION = 1
+
+
+class Card(BaseModel):
+    """A part of the model card: written in camelCase, frozen, unknown keys refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True)
+
+
+class Preprocessing(Card):
+    """How bytes become the model's input."""
+
+    height: int = Field(ge=8, le=2048, description="Rows of the model's input, pixels.")
+    width: int = Field(ge=8, le=2048, description="Columns of the model's input, pixels.")
+    fit: Fit = Field(description="`pad` keeps the aspect and fills with white; `stretch` does not.")
+    resize: Resize = Field(description="What enlarges: `bicubic` or bilinear (`area`); shrinking averages areas.")
+    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
+    std: tuple[float, float, float] = (0.229, 0.224, 0.225)
+
+
+class Architecture(Card):
+    """What the weights fit into."""
+
+    backbone: str = Field(description="A torchvision classification model or one of the project's own.")
+    dropout: float = Field(ge=0, lt=1)
+    embedding_dim: int = Field(gt=0, description="Length of the pooled feature vector.")
+
+
+class Inference(Card):
+    """How the model is asked."""
+
+    flip: bool = Field(description="Average the logits of the image and of its mirror image.")
+
+
+class Calibration(Card):
+    """How logits become probabilities: softmax(logits / temperature), Guo et al. 2017 (arXiv:1706.04599)."""
+
+    method: Literal["none", "temperature"] = "none"
+    temperature: float = Field(default=1.0, gt=0)
+    fitted_on: int = Field(default=0, ge=0, description="Number of validation items.")
+
+
+class LevelMetrics(Card):
+    """How good the model is at one level on one set of items."""
+
+    items: int
+    accuracy: float
+    weighted_f1: float
+    macro_f1: float = Field(description="Mean F1 over the classes with at least `minimum_support` items in this set.")
+    macro_f1_classes: int
+    minimum_support: int
+    expected_calibration_error: float = Field(description="15 equal-width bins of confidence.")
+
+
+class Metrics(Card):
+    """Metrics of one set of items at both levels."""
+
+    split: str
+    levels: dict[Level, LevelMetrics]
+    outside_taxonomy: int = Field(description="Labelled items of a leaf that the model does not know; not in `levels`.")
+
+
+class LeftOut(Card):
+    """A leaf that was not trained on."""
+
+    master_category: str
+    article_type: str
+    items: int
+
+
+class Provenance(Card):
+    """Where a model came from."""
+
+    created_at: datetime
+    config: dict[str, object] = Field(description="The train job's config, whole.")
+    versions: dict[str, str] = Field(description="Python and the libraries that decide the result.")
+    data_fingerprint: str = Field(description="Hash of the ids and labels trained on, whatever their order.")
+    split_items: dict[str, int] = Field(description="Number of items on each side of the split.")
+    failed_images: int = Field(description="Labelled items whose image could not be used.")
+    rejects: int = Field(description="Manifest rows that could not be read.")
+    left_out: tuple[LeftOut, ...] = Field(description="Leaves with fewer than `min_items` items.")
+    epochs: tuple[dict[str, float], ...] = Field(description="Loss and metrics after every epoch.")
+    best_epoch: int
+    training_s: float
+
+
+class ModelCard(Card):
+    """`bundle.json`: what a bundle says of itself."""
+
+    bundle_version: Literal[1] = 1
+    model_id: str = Field(description="Derived from the weights and from all that decides a prediction.")
+    taxonomy: Taxonomy
+    architecture: Architecture
+    preprocessing: Preprocessing
+    inference: Inference
+    calibration: Calibration
+    blur_threshold: float = Field(description="Items with a lower blurScore are reported as blurry.")
+    metrics: tuple[Metrics, ...] = ()
+    provenance: Provenance

@@ -1,0 +1,77 @@
+"""One tagged item: what a run writes for every row it could read."""
+
+from enum import StrEnum
+
+import pyarrow as pa
+
+from schemas.arrow import field
+
+
+class Decision(StrEnum):
+    """What the policy decided about one item."""
+
+    ACCEPT = "accept"
+    ACCEPT_MASTER_ONLY = "accept_master_only"
+    REVIEW = "review"
+    FAILED = "failed"
+
+
+class ReviewReason(StrEnum):
+    """Why an item goes before a person, or should be looked at."""
+
+    LOW_CONFIDENCE = "low_confidence"
+    BLURRY_IMAGE = "blurry_image"
+    TAXONOMY_CONFLICT = "taxonomy_conflict"
+
+
+class ErrorCode(StrEnum):
+    """Why an item's image could not be tagged."""
+
+    NO_IMAGE = "no_image"
+    NOT_FOUND = "not_found"
+    ACCESS_DENIED = "access_denied"
+    OUTSIDE_STORE = "outside_store"
+    UNSUPPORTED_URI = "unsupported_uri"
+    STORE_ERROR = "store_error"
+    EMPTY_FILE = "empty_file"
+    NOT_AN_IMAGE = "not_an_image"
+    TRUNCATED = "truncated"
+    CORRUPT = "corrupt"
+    TOO_LARGE = "too_large"
+    TOO_MANY_PIXELS = "too_many_pixels"
+
+
+ALTERNATIVES = 5
+
+ALTERNATIVE = pa.struct(
+    [
+        pa.field("masterCategory", pa.string(), nullable=False),
+        pa.field("articleType", pa.string(), nullable=False),
+        pa.field("confidence", pa.float32(), nullable=False),
+    ]
+)
+
+PREDICTION = pa.schema(
+    [
+        field("id", pa.string(), "The item's id, as in the manifest.", nullable=False),
+        field("imageUri", pa.string(), "Where the image was looked for; null where the row names none."),
+        field("imageDigest", pa.string(), "SHA-256 of the image file's bytes, in hexadecimal; null where none was read."),
+        field("masterCategory", pa.string(), "The predicted master category; null when failed."),
+        field("masterCategoryConfidence", pa.float32(), "Calibrated probability of masterCategory, 0 to 1."),
+        field("articleType", pa.string(), "The predicted article type; null when failed."),
+        field("articleTypeConfidence", pa.float32(), "Calibrated probability of articleType, 0 to 1."),
+        field(
+            "alternatives",
+            pa.list_(ALTERNATIVE),
+            f"The {ALTERNATIVES} most probable (masterCategory, articleType) pairs, most probable first.",
+        ),
+        field("decision", pa.string(), f"One of {', '.join(Decision)}.", nullable=False),
+        field("reviewReasons", pa.list_(pa.string()), f"Any of {', '.join(ReviewReason)}.", nullable=False),
+        field("blurScore", pa.float32(), "Variance of the Laplacian of the grey image at model size; lower is blurrier."),
+        field("errorCode", pa.string(), f"For failed items, one of {', '.join(ErrorCode)}."),
+        field("errorMessage", pa.string(), "For failed items, what went wrong, in words."),
+        field("modelId", pa.string(), "The bundle that made the prediction.", nullable=False),
+        field("runId", pa.string(), "The run that made the prediction.", nullable=False),
+        field("taggedAt", pa.timestamp("us", tz="UTC"), "When the prediction was made.", nullable=False),
+    ]
+)

@@ -1,0 +1,262 @@
+"""A shop's table of items, CSV or Parquet, as a stream of rows and rejects."""
+
+import dataclasses
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from itertools import islice
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from schemas.catalog import REJECT, RejectReason, Role
+from schemas.config import ManifestFormat
+from tagger.catalog.csv_rows import BadRow, CsvRows, Row
+from tagger.catalog.seen import SeenIds
+from tagger.errors import InputError, UsageError
+from tagger.storage import Location, first_line
+
+BATCH_ROWS = 8192
+PARQUET = (".parquet", ".pq")
+CSV = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".txt", ".txt.gz")
+NO_LABEL = ("", "NA", "N/A", "NaN", "nan", "NULL", "null")
+_TEXT_LIMIT = 2000
+_LABELS = (Role.MASTER_CATEGORY, Role.ARTICLE_TYPE)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Consecutive rows of one manifest file.
+
+    `items` has the role columns under their role's name (`id` string, labels string or null) and every other
+    column untouched, the image column's bytes left out. `rows` are 1-based numbers over the whole manifest, `positions` 0-based
+    rows of the file; both int64, one an item.
+    """
+
+    file: Location
+    items: pa.Table
+    rows: np.ndarray
+    positions: np.ndarray
+    rejects: pa.Table
+
+
+@dataclass
+class Tally:
+    """What has been read so far: rows = items + rejects."""
+
+    rows: int = 0
+    repairs: Counter[str] = field(default_factory=Counter)
+    rejects: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def repaired(self) -> int:
+        """Rows that were mended."""
+        return sum(self.repairs.values())
+
+    @property
+    def rejected(self) -> int:
+        """Rows that could not be read."""
+        return sum(self.rejects.values())
+
+
+@dataclass(frozen=True)
+class _Chunk:
+    """Rows of one file before ids are compared over the manifest: a table, where its rows lie, and bad rows."""
+
+    table: pa.Table
+    places: np.ndarray
+    texts: Sequence[str] | None
+    bad: list[BadRow]
+
+
+class Manifest:
+    """A file, a folder or a glob of CSV or Parquet, local or in a bucket.
+
+    Raises UsageError when nothing is there or a mapped column is missing, InputError when it has no id column or is not a table.
+    """
+
+    def __init__(self, location: Location, table_format: ManifestFormat) -> None:
+        self.location = location
+        self.files = _find(location)
+        self.tally = Tally()
+        self._format = table_format
+        self._columns = {Role(role): column for role, column in table_format.column.items()}
+        self.columns = self._first_columns()
+
+    def batches(self) -> Iterator[Batch]:
+        """Read the manifest from its start, at most BATCH_ROWS rows at a time; `tally` counts along."""
+        self.tally = Tally()
+        with closing(SeenIds()) as seen:
+            for file in self.files:
+                for chunk in self._chunks(file):
+                    yield self._batch(file, chunk, seen)
+
+    def fingerprint(self) -> str:
+        """What changes when the manifest does: its files with their sizes and times."""
+        return ";".join(f"{f}:{f.stamp()}" for f in self.files)
+
+    def bytes_column(self) -> str | None:
+        """The column that holds image bytes, where the manifest is Parquet and has one under the image role."""
+        if not self.files[0].name.lower().endswith(PARQUET):
+            return None
+        name = self._columns.get(Role.IMAGE, Role.IMAGE)
+        schema = open_parquet(self.files[0]).schema_arrow
+        index = schema.get_field_index(name)
+        return name if index >= 0 and is_image_type(schema.field(index).type) else None
+
+    def _first_columns(self) -> list[str]:
+        file = self.files[0]
+        if file.name.lower().endswith(PARQUET):
+            columns = list(open_parquet(file).schema_arrow.names)
+        else:
+            with file.open() as stream:
+                columns = self._csv(stream, file).header
+        self._check_columns(file, columns)
+        return columns
+
+    def _chunks(self, file: Location) -> Iterator[_Chunk]:
+        return self._parquet_chunks(file) if file.name.lower().endswith(PARQUET) else self._csv_chunks(file)
+
+    def _csv(self, stream: object, file: Location) -> CsvRows:
+        return CsvRows(stream, str(file), self._format.delimiter, self._format.encoding)  # type: ignore[arg-type]
+
+    def _csv_chunks(self, file: Location) -> Iterator[_Chunk]:
+        with file.open() as stream:
+            source = self._csv(stream, file)
+            self._check_columns(file, source.header)
+            rows = source.rows(last_is_text=self._role_of(source.header[-1], source.header) is None)
+            names = self._renamed(source.header)
+            while found := list(islice(rows, BATCH_ROWS)):
+                good = [r for r in found if isinstance(r, Row)]
+                bad = [r for r in found if isinstance(r, BadRow)]
+                self.tally.repairs.update(r.repair for r in good if r.repair)
+                columns = zip(*(r.fields for r in good), strict=True) if good else [()] * len(names)
+                table = pa.table([pa.array(c, pa.string()) for c in columns], names=names)
+                yield _Chunk(table, np.array([r.line for r in good], np.int64), [r.text for r in good], bad)
+
+    def _parquet_chunks(self, file: Location) -> Iterator[_Chunk]:
+        source = open_parquet(file)
+        schema = source.schema_arrow
+        self._check_columns(file, schema.names)
+        kept = [f.name for f in schema if not is_image_type(f.type)]
+        start = 0
+        try:
+            for found in source.iter_batches(batch_size=BATCH_ROWS, columns=kept):
+                table = pa.table(found.columns, names=self._renamed(found.schema.names))
+                yield _Chunk(table, np.arange(start + 1, start + len(table) + 1), None, [])
+                start += len(table)
+        except (pa.ArrowException, OSError) as error:
+            raise InputError(f"{file}: cannot be read after row {start}: {first_line(error)}") from error
+
+    def _batch(self, file: Location, chunk: _Chunk, seen: SeenIds) -> Batch:
+        size = len(chunk.table)
+        row_numbers = self.tally.rows + np.arange(1, size + 1, dtype=np.int64)
+        ids = as_ids(chunk.table[Role.ID])
+        named = [i for i, item in enumerate(ids) if item]
+        repeated = seen.add([ids[i] for i in named], [int(row_numbers[i]) for i in named])
+        bad = list(chunk.bad)
+        drop = np.zeros(size, bool)
+        for i, item in enumerate(ids):
+            if not item:
+                drop[i] = True
+                bad.append(self._bad(chunk, i, RejectReason.BLANK_ID, "the id is blank"))
+        for position, first in repeated.items():
+            i = named[position]
+            drop[i] = True
+            message = f"id {ids[i]!r} was read before, at row {first}"
+            bad.append(self._bad(chunk, i, RejectReason.DUPLICATE_ID, message))
+        self.tally.rows += size + len(chunk.bad)
+        self.tally.rejects.update(b.reason for b in bad)
+        items = chunk.table.set_column(chunk.table.schema.get_field_index(Role.ID), "id", pa.array(ids, pa.string()))
+        for label in _LABELS:
+            index = items.schema.get_field_index(label)
+            if index >= 0:
+                items = items.set_column(index, str(label), _as_labels(items[label]))
+        keep = ~drop
+        return Batch(
+            file, items.filter(pa.array(keep)), row_numbers[keep], chunk.places[keep] - 1, _reject_table(file, bad)
+        )
+
+    @staticmethod
+    def _bad(chunk: _Chunk, i: int, reason: RejectReason, message: str) -> BadRow:
+        text = chunk.texts[i] if chunk.texts is not None else str(chunk.table.slice(i, 1).to_pylist()[0])
+        return BadRow(int(chunk.places[i]), reason, message, text)
+
+    def _check_columns(self, file: Location, columns: Sequence[str]) -> None:
+        for role, column in self._columns.items():
+            if column not in columns:
+                raise UsageError(f"--column {role}={column}: {file} has no column {column!r}; it has {_named(columns)}")
+        if Role.ID not in self._columns and Role.ID not in columns:
+            raise InputError(f"{file}: no column 'id'; name the one that is with --column id=NAME: {_named(columns)}")
+
+    def _role_of(self, column: str, columns: Sequence[str]) -> Role | None:
+        for role, mapped in self._columns.items():
+            if mapped == column:
+                return role
+        return Role(column) if column in list(Role) and Role(column) not in self._columns else None
+
+    def _renamed(self, columns: Sequence[str]) -> list[str]:
+        """Names with roles applied; a column that only looks like a mapped role is set apart as NAME_original."""
+        return [
+            str(role) if (role := self._role_of(c, columns)) else f"{c}_original" if c in self._columns else c
+            for c in columns
+        ]
+
+
+def is_image_type(kind: pa.DataType) -> bool:
+    """Whether a Parquet column holds image bytes: binary, or the datasets library's struct<bytes, path>."""
+    if pa.types.is_struct(kind):
+        index = kind.get_field_index("bytes")
+        return index >= 0 and is_image_type(kind.field(index).type)
+    return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
+
+
+def _find(location: Location) -> list[Location]:
+    if location.is_glob:
+        files = [f for f in location.glob() if f.name.lower().endswith(PARQUET + CSV)]
+    elif location.is_dir():
+        files = location.files(PARQUET + CSV)
+    elif location.exists():
+        return [location]
+    else:
+        raise UsageError(f"--manifest: there is no file, folder or glob {location}")
+    if not files:
+        raise UsageError(f"--manifest: no {', '.join(PARQUET + CSV)} file in {location}")
+    return files
+
+
+def open_parquet(file: Location) -> pq.ParquetFile:
+    """Open a Parquet file. Raises InputError when it is none."""
+    try:
+        return pq.ParquetFile(file.open_random())
+    except (pa.ArrowException, OSError) as error:
+        raise InputError(f"{file}: not a readable Parquet file: {first_line(error)}") from error
+
+
+def as_ids(column: pa.ChunkedArray) -> list[str | None]:
+    """Ids as stripped text; 15970.0, which a table with gaps makes of 15970, becomes 15970 again."""
+    if pa.types.is_floating(column.type):
+        column = pc.if_else(pc.is_nan(column), pa.scalar(None, column.type), column)
+        whole = pc.equal(pc.floor(column), column)
+        if pc.all(whole, min_count=0).as_py():
+            column = pc.cast(column, pa.int64())
+    text = pc.utf8_trim_whitespace(pc.cast(column, pa.string()))
+    return text.to_pylist()  # type: ignore[no-any-return]
+
+
+def _as_labels(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    text = pc.utf8_trim_whitespace(pc.cast(column, pa.string()))
+    return pc.if_else(pc.is_in(text, pa.array(NO_LABEL)), pa.scalar(None, pa.string()), text)
+
+
+def _reject_table(file: Location, bad: list[BadRow]) -> pa.Table:
+    rows = [{"file": str(file), **dataclasses.asdict(b), "text": b.text[:_TEXT_LIMIT]} for b in bad]
+    return pa.Table.from_pylist(sorted(rows, key=lambda r: r["line"]), schema=REJECT)
+
+
+def _named(columns: Sequence[str]) -> str:
+    shown = ", ".join(columns[:20])
+    return shown + (", …" if len(columns) > 20 else "")

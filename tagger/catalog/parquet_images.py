@@ -1,0 +1,164 @@
+"""Images inside Parquet files: a bytes column of the manifest, or separate files of id and image joined by id."""
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from schemas.prediction import ErrorCode
+from tagger.catalog.manifest import PARQUET, Batch, as_ids, is_image_type, open_parquet
+from tagger.errors import ImageError, InputError
+from tagger.storage import Location, first_line
+
+_BATCH_ROWS = 256
+_IMAGE_NAMES = ("image", "bytes", "content", "data")
+
+
+@dataclass(frozen=True)
+class PositionIndex:
+    """Where the image of each id lies: the files, the image column, and a table from id to (file, row)."""
+
+    files: tuple[Location, ...]
+    column: str
+    places: "pd.Series[int]"
+    """Indexed by id; file number times 2**40 plus the row in the file."""
+
+    @classmethod
+    def read(cls, files: Sequence[Location]) -> "PositionIndex":
+        """Read the id column of all files. Raises InputError when one lacks an id or an image column."""
+        places: list[np.ndarray] = []
+        ids: list[str | None] = []
+        column = ""
+        for number, file in enumerate(files):
+            source = open_parquet(file)
+            column = _image_column(file, source.schema_arrow)
+            found = as_ids(source.read(columns=["id"])["id"])
+            ids += found
+            places.append(np.arange(len(found), dtype=np.int64) + (number << 40))
+        series = pd.Series(np.concatenate(places), index=pd.Index(ids, dtype=object))
+        return cls(tuple(files), column, series[~series.index.duplicated()])
+
+    def refs(self, ids: Sequence[str]) -> list[str]:
+        """A reference for every id; one that no file has gets a reference that leads nowhere."""
+        found = self.places.index.get_indexer(pd.Index(ids, dtype=object))
+        places = self.places.to_numpy()
+        nowhere = self.files[0].parent
+        return [
+            _ref(self.files[int(places[f]) >> 40], int(places[f]) & ((1 << 40) - 1)) if f >= 0 else f"{nowhere}#{item}"
+            for item, f in zip(ids, found.tolist(), strict=True)
+        ]
+
+
+class ParquetImages:
+    """References are `FILE#ROW`. Files are read a batch of rows at a time, forwards, and the last ones stay open."""
+
+    def __init__(self, column: str | None, max_bytes: int, index: PositionIndex | None = None) -> None:
+        self._index = index
+        self._column = index.column if index else column or ""
+        self._max_bytes = max_bytes
+        self._s3 = {str(f): f for f in index.files} if index else {}
+        self._open: OrderedDict[str, _Reader] = OrderedDict()
+        self.ordered_by_store = index is not None
+
+    def __getstate__(self) -> dict[str, object]:
+        return {**self.__dict__, "_index": None, "_open": OrderedDict()}
+
+    @staticmethod
+    def holds_bytes(file: Location, column: str) -> bool:
+        """Whether a manifest file is Parquet with image bytes under that column."""
+        return file.name.lower().endswith(PARQUET) and is_image_type(open_parquet(file).schema_arrow.field(column).type)
+
+    @staticmethod
+    def sort_key(ref: str | None) -> tuple[str, int]:
+        """What orders references as they lie in the files."""
+        file, _, row = (ref or "#0").rpartition("#")
+        return file, int(row) if row.isdecimal() else -1
+
+    def locate(self, batch: Batch) -> list[str | None]:
+        """Of the manifest's own column, every row; else what the index knows."""
+        if self._index is not None:
+            return list(self._index.refs(batch.items["id"].to_pylist()))
+        self._s3.setdefault(str(batch.file), batch.file)
+        return [_ref(batch.file, int(p)) for p in batch.positions]
+
+    def fetch(self, refs: Sequence[str]) -> list[bytes | ImageError]:
+        """Read runs of references in the same file together."""
+        found: list[bytes | ImageError] = []
+        for file, group in groupby(refs, key=lambda r: r.rpartition("#")[0]):
+            rows = [r.rpartition("#")[2] for r in group]
+            location = self._s3.get(file)
+            if location is None:
+                found += [ImageError(ErrorCode.NOT_FOUND, f"no image of id {r!r} in the Parquet files") for r in rows]
+                continue
+            try:
+                found += self._reader(location).read([int(r) for r in rows], self._max_bytes)
+            except (pa.ArrowException, OSError, InputError) as error:
+                found += [ImageError(ErrorCode.STORE_ERROR, f"{file}: {first_line(error)}") for _ in rows]
+        return found
+
+    def _reader(self, location: Location) -> "_Reader":
+        key = str(location)
+        if key not in self._open:
+            self._open[key] = _Reader(location, self._column)
+            if len(self._open) > 4:
+                self._open.popitem(last=False)
+        self._open.move_to_end(key)
+        return self._open[key]
+
+
+class _Reader:
+    """One Parquet file's image column, read forwards; going back starts its row group again."""
+
+    def __init__(self, location: Location, column: str) -> None:
+        self._file = open_parquet(location)
+        self._column = column
+        sizes = [self._file.metadata.row_group(i).num_rows for i in range(self._file.num_row_groups)]
+        self._starts = np.concatenate([[0], np.cumsum(sizes)])
+        self._batches: Any = None
+        self._first = self._end = 0
+        self._batch: pa.Array = pa.array([], pa.binary())
+
+    def read(self, rows: Sequence[int], max_bytes: int) -> list[bytes | ImageError]:
+        return [self._one(row, max_bytes) for row in rows]
+
+    def _one(self, row: int, max_bytes: int) -> bytes | ImageError:
+        if row >= self._starts[-1]:
+            return ImageError(ErrorCode.NOT_FOUND, f"the file has no row {row}")
+        self._seek(row)
+        value = self._batch[row - self._first]
+        if isinstance(value, pa.StructScalar):
+            value = value["bytes"] if value.is_valid else value
+        if not value.is_valid:
+            return ImageError(ErrorCode.NO_IMAGE, "the image is null")
+        data: bytes = value.as_buffer().to_pybytes()
+        if len(data) > max_bytes:
+            return ImageError(ErrorCode.TOO_LARGE, f"the image is larger than {max_bytes:,} bytes")
+        return data
+
+    def _seek(self, row: int) -> None:
+        if self._first <= row < self._end:
+            return
+        group = int(np.searchsorted(self._starts, row, side="right")) - 1
+        if row < self._first or self._batches is None or not self._starts[group] <= self._end < self._starts[group + 1]:
+            self._batches = self._file.iter_batches(_BATCH_ROWS, row_groups=[group], columns=[self._column])
+            self._end = int(self._starts[group])
+        while row >= self._end:
+            self._batch = next(self._batches).column(0)
+            self._first, self._end = self._end, self._end + len(self._batch)
+
+
+def _image_column(file: Location, schema: pa.Schema) -> str:
+    binary = [f.name for f in schema if is_image_type(f.type)]
+    if "id" not in schema.names or not binary:
+        raise InputError(f"{file}: an image Parquet needs a column id and one of image bytes; it has {schema.names}")
+    return next((n for n in _IMAGE_NAMES if n in binary), binary[0])
+
+
+def _ref(file: Location, row: int) -> str:
+    return f"{file}#{row}"

@@ -1,0 +1,139 @@
+"""Cuts a manifest into shards on disk, each the rows of one part: what a run works through, and what makes it resumable."""
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from schemas.catalog import ITEM
+from schemas.taxonomy import Level
+from tagger.catalog.manifest import Batch, Manifest
+from tagger.catalog.stores import ImageStore, row_order
+from tagger.storage import Location
+
+_MIN_ROWS = 256
+_SMALL_RUN_SHARDS = 8  # a small run is cut so that several workers share it
+_STAGED = "staged.json"
+
+
+@dataclass(frozen=True)
+class Staged:
+    """What was cut: rows = items in shards + rejects + skipped."""
+
+    rows: int
+    items: int
+    repaired: int
+    rejects: int
+    skipped: int
+    reject_reasons: dict[str, int]
+    shards: int
+
+
+def stage(
+    manifest: Manifest,
+    store: ImageStore,
+    work: Location,
+    rejects: Location,
+    part_rows: int,
+    keep: Callable[[pa.Table], pa.Array] | None = None,
+) -> Staged:
+    """Read the manifest once and write its items to `work/shard-*.parquet`, its rejects to `rejects/part-*.parquet`.
+
+    Shards follow the manifest's order, or the store's where that is the quicker one to read. What was staged before
+    is not staged again.
+
+    Args:
+        manifest: Where the rows come from.
+        store: Gives every row its image reference.
+        work: Folder of the shards.
+        rejects: Folder of the rows that could not be read.
+        part_rows: Most rows in a shard.
+        keep: Says which rows to take (bool array over the batch's items); the others count as skipped.
+    """
+    done = work / _STAGED
+    if done.exists():
+        return Staged(**json.loads(done.read_bytes()))
+    items = skipped = shards = reject_parts = 0
+
+    def tables() -> Iterator[pa.Table]:
+        nonlocal items, skipped, reject_parts
+        for batch in manifest.batches():
+            if len(batch.rejects):
+                write_parquet(rejects / f"part-{reject_parts:05d}.parquet", batch.rejects)
+                reject_parts += 1
+            table = _items(batch, store)
+            kept = table.filter(keep(table)) if keep else table
+            skipped += len(table) - len(kept)
+            items += len(kept)
+            yield kept
+
+    stream = _in_store_order(tables(), store) if store.ordered_by_store else tables()
+    for shard in _cut(stream, part_rows):
+        write_parquet(shard_of(work, shards), shard)
+        shards += 1
+    tally = manifest.tally
+    staged = Staged(tally.rows, items, tally.repaired, tally.rejected, skipped, dict(tally.rejects), shards)
+    done.write_text(json.dumps(asdict(staged)))
+    return staged
+
+
+def shard_of(work: Location, number: int) -> Location:
+    """The file of one shard."""
+    return work / f"shard-{number:05d}.parquet"
+
+
+def read_shard(shard: Location) -> pa.Table:
+    """The rows of one shard, by ITEM."""
+    with shard.open_random() as source:
+        return pq.read_table(source)
+
+
+def write_parquet(target: Location, table: pa.Table) -> None:
+    """Write one Parquet file, complete or not at all."""
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink, compression="zstd")
+    target.write_bytes(sink.getvalue())
+
+
+def _items(batch: Batch, store: ImageStore) -> pa.Table:
+    none = pa.nulls(len(batch.items), pa.string())
+    columns = {str(level): batch.items[level] if level in batch.items.schema.names else none for level in Level}
+    return pa.table(
+        {
+            "id": batch.items["id"],
+            "row": pa.array(batch.rows),
+            **columns,
+            "imageRef": pa.array(store.locate(batch), pa.string()),
+        }
+    ).cast(ITEM)
+
+
+def _in_store_order(tables: Iterator[pa.Table], store: ImageStore) -> Iterator[pa.Table]:
+    """All rows in one table, sorted as the store reads them: about 150 bytes of memory a row."""
+    table = pa.concat_tables([ITEM.empty_table(), *tables])
+    yield table.take(pa.array(row_order(store, table["imageRef"].to_pylist())))
+
+
+def _cut(tables: Iterator[pa.Table], part_rows: int) -> Iterator[pa.Table]:
+    """Cut a stream of tables into shards of `part_rows`; of fewer, when all rows together make few shards."""
+    waiting: list[pa.Table] = []
+    for table in tables:
+        waiting.append(table)
+        if sum(map(len, waiting)) >= _SMALL_RUN_SHARDS * part_rows:
+            whole = pa.concat_tables(waiting)
+            full = len(whole) - len(whole) % part_rows
+            yield from (whole.slice(i, part_rows) for i in range(0, full, part_rows))
+            waiting = [whole.slice(full)]
+            break
+    for table in tables:
+        waiting.append(table)
+        if sum(map(len, waiting)) >= part_rows:
+            whole = pa.concat_tables(waiting)
+            full = len(whole) - len(whole) % part_rows
+            yield from (whole.slice(i, part_rows) for i in range(0, full, part_rows))
+            waiting = [whole.slice(full)]
+    rest = pa.concat_tables([ITEM.empty_table(), *waiting])
+    rows = min(part_rows, max(_MIN_ROWS, -(-len(rest) // _SMALL_RUN_SHARDS)))
+    yield from (rest.slice(i, rows) for i in range(0, len(rest), rows))

@@ -1,0 +1,1 @@
+"""What a confidence is worth, and what is decided by it."""

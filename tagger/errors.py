@@ -1,0 +1,33 @@
+"""The project's own exceptions: what a user sees names the file, the row or the flag, and the way out."""
+
+from schemas.prediction import ErrorCode
+
+
+class TaggerError(Exception):
+    """What ends a job, in one or two lines; `exit_code` is the command's."""
+
+    exit_code = 1
+
+
+class UsageError(TaggerError):
+    """A wrong flag, config or path."""
+
+    exit_code = 2
+
+
+class InputError(TaggerError):
+    """An input that breaks its contract; nothing was processed."""
+
+    exit_code = 3
+
+
+class ImageError(Exception):
+    """Why one item's image cannot be tagged; it stays with its row."""
+
+    def __init__(self, code: ErrorCode, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+    def __reduce__(self) -> tuple[type["ImageError"], tuple[ErrorCode, str]]:
+        return ImageError, (self.code, self.message)

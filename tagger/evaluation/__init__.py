@@ -1,0 +1,1 @@
+"""How good a model or a run is: metrics, plots, and a report to open."""

@@ -1,0 +1,108 @@
+"""Accuracy, F1, calibration error and confusions of predictions against labels."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
+
+from schemas.bundle import LevelMetrics, Metrics
+from schemas.taxonomy import Level
+
+BINS = 15
+MINIMUM_SUPPORT = 5
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """Predictions of one level beside the truth, one entry an item."""
+
+    truth: np.ndarray
+    predicted: np.ndarray
+    confidence: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.truth)
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What a report is made of: predictions of both levels on one set of items."""
+
+    split: str
+    levels: dict[Level, Predicted]
+    outside_taxonomy: int = 0
+    failed: int = 0
+
+    def metrics(self) -> Metrics:
+        """The figures for the model card."""
+        return Metrics(
+            split=self.split,
+            levels={level: level_metrics(p) for level, p in self.levels.items()},
+            outside_taxonomy=self.outside_taxonomy,
+        )
+
+
+def level_metrics(p: Predicted, minimum_support: int = MINIMUM_SUPPORT) -> LevelMetrics:
+    """Return the metrics of one level. Macro F1 leaves out classes with fewer than `minimum_support` items here."""
+    table = per_class(p)
+    counted = table[table["support"] >= minimum_support]
+    return LevelMetrics(
+        items=len(p),
+        accuracy=float(np.mean(p.truth == p.predicted)) if len(p) else 0.0,
+        weighted_f1=float(np.average(table["f1"], weights=table["support"])) if len(p) else 0.0,
+        macro_f1=float(counted["f1"].mean()) if len(counted) else 0.0,
+        macro_f1_classes=len(counted),
+        minimum_support=minimum_support,
+        expected_calibration_error=calibration_error(p.confidence, p.truth == p.predicted),
+    )
+
+
+def per_class(p: Predicted) -> pd.DataFrame:
+    """Precision, recall, F1 and support of every class that occurs in truth or predictions, most frequent first."""
+    labels = _labels(p)
+    if not labels:
+        return pd.DataFrame(columns=["class", "precision", "recall", "f1", "support"])
+    precision, recall, f1, support = precision_recall_fscore_support(
+        p.truth, p.predicted, labels=labels, average=None, zero_division=0.0
+    )
+    table = pd.DataFrame({"class": labels, "precision": precision, "recall": recall, "f1": f1, "support": support})
+    return table.sort_values(["support", "class"], ascending=[False, True]).reset_index(drop=True)
+
+
+def confusions(p: Predicted) -> pd.DataFrame:
+    """The confusion matrix: rows are the truth, columns the prediction, both by name."""
+    labels = _labels(p)
+    matrix = confusion_matrix(p.truth, p.predicted, labels=labels) if labels else np.zeros((0, 0), int)
+    return pd.DataFrame(matrix, index=pd.Index(labels, name="truth"), columns=pd.Index(labels, name="predicted"))
+
+
+def calibration_error(confidence: np.ndarray, correct: np.ndarray, bins: int = BINS) -> float:
+    """Expected calibration error, 0 to 1, lower is better: mean gap of confidence and accuracy over equal-width bins.
+
+    Source: Naeini et al. 2015, "Obtaining well calibrated probabilities using Bayesian binning".
+
+    Args:
+        confidence: Of the predicted class, [N].
+        correct: Whether it is the true one, bool [N].
+        bins: Number of bins over 0 to 1.
+    """
+    if not len(confidence):
+        return 0.0
+    table = reliability(confidence, correct, bins)
+    return float(np.average(np.abs(table["confidence"] - table["accuracy"]), weights=table["items"]))
+
+
+def reliability(confidence: np.ndarray, correct: np.ndarray, bins: int = BINS) -> pd.DataFrame:
+    """Mean confidence, accuracy and number of items of every bin that has items."""
+    number = np.clip((np.asarray(confidence) * bins).astype(int), 0, bins - 1)
+    frame = pd.DataFrame({"bin": number, "confidence": confidence, "accuracy": np.asarray(correct, float)})
+    found = frame.groupby("bin").agg(
+        confidence=("confidence", "mean"), accuracy=("accuracy", "mean"), items=("accuracy", "size")
+    )
+    return found.reset_index()
+
+
+def _labels(p: Predicted) -> Sequence[str]:
+    return sorted(set(p.truth) | set(p.predicted))

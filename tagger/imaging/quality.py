@@ -1,0 +1,30 @@
+"""How blurry an image is."""
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+
+
+def blur_score(rgb: np.ndarray) -> float:
+    """Return the variance of the Laplacian of the grey image; lower is blurrier.
+
+    Source: Pech-Pacheco et al. 2000, "Diatom autofocusing in brightfield microscopy". The score grows with contrast and
+    shrinks as an image is enlarged, so compare only images of one size.
+
+    Args:
+        rgb: uint8 [H, W, 3].
+    """
+    grey = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
+    return float(cv2.Laplacian(grey, cv2.CV_32F).var())
+
+
+def blur_threshold(scores: Sequence[float] | np.ndarray) -> float:
+    """Return the score below which an image is an outlier among the catalogue's own: Tukey's far-out fence of log scores.
+
+    Args:
+        scores: Blur scores of the catalogue's images, at one size.
+    """
+    logs = np.log(np.maximum(np.asarray(scores, np.float64), 1e-3))
+    low, high = np.percentile(logs, [25, 75])
+    return float(np.exp(low - 3 * (high - low)))

@@ -1,0 +1,176 @@
+"""The run directory: parts that are complete or absent, a record of what was asked, and going on after a stop."""
+
+import hashlib
+import json
+import uuid
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pydantic import ValidationError
+
+from schemas.prediction import PREDICTION
+from schemas.run import Counts, RunRecord
+from tagger.catalog.shards import Staged, write_parquet
+from tagger.errors import InputError, TaggerError, UsageError
+from tagger.storage import Location, first_line
+
+_COUNTS = b"counts"
+_RECORD, _SUCCESS = "run.json", "_SUCCESS"
+
+
+@dataclass(frozen=True)
+class RunDirectory:
+    """A run by its folder; picklable, so that workers write their parts themselves."""
+
+    root: Location
+
+    @property
+    def work(self) -> Location:
+        """Where the shards lie while the run goes on."""
+        return self.root / "_work"
+
+    @property
+    def rejects(self) -> Location:
+        """Rows that could not be read."""
+        return self.root / "rejects"
+
+    @property
+    def predictions(self) -> Location:
+        """One part for each shard."""
+        return self.root / "predictions"
+
+    def is_done(self) -> bool:
+        """Whether the run finished."""
+        return (self.root / _SUCCESS).exists()
+
+    def record(self) -> RunRecord | None:
+        """What the run says of itself; None where there is none. Raises InputError when it cannot be read."""
+        file = self.root / _RECORD
+        if not file.exists():
+            return None
+        try:
+            return RunRecord.model_validate_json(file.read_bytes())
+        except ValidationError as error:
+            raise InputError(f"{file}: not a run record: {error.errors()[0]['msg']}") from error
+
+    def begin(
+        self, config: dict[str, object], inputs: dict[str, str], model_id: str, engine: str, versions: dict[str, str]
+    ) -> RunRecord:
+        """Begin the run, or go on with it.
+
+        Raises:
+            UsageError: when the folder cannot be written to, or holds another run: one of a changed manifest, model or setting.
+        """
+        fingerprint = hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()[:16]
+        found = self.record()
+        if found is None:
+            if self.root.exists() and self.root.files():
+                raise UsageError(f"--out: {self.root} is not empty and holds no run; name a new folder")
+            self.root.check_writable("--out")
+            started = datetime.now(UTC)
+            found = RunRecord(
+                run_id=f"{started:%Y%m%dT%H%M%SZ}-{uuid.uuid4().hex[:8]}",
+                model_id=model_id,
+                state="running",
+                config=config,
+                fingerprint=fingerprint,
+                inputs=inputs,
+                versions=versions,
+                engine=engine,
+                started_at=started,
+                counts=Counts(),
+            )
+            self._write(found)
+        elif found.fingerprint != fingerprint:
+            names = sorted(k for k in {*inputs, *found.inputs} if inputs.get(k) != found.inputs.get(k))
+            raise UsageError(
+                f"--out: {self.root} holds a run with another {', '.join(names)}; name a new folder for this one"
+            )
+        return found
+
+    def pending(self, staged: Staged) -> list[int]:
+        """Numbers of the shards that have no part yet."""
+        present = {f.name for f in self.predictions.files()}
+        return [n for n in range(staged.shards) if f"part-{n:05d}.parquet" not in present]
+
+    def rows_done(self) -> int:
+        """Rows in the parts that are there."""
+        return sum(sum(c["decisions"].values()) for c in self._part_counts())
+
+    def write_part(self, number: int, predictions: pa.Table) -> None:
+        """Write the part of one shard, with its counts in the file's metadata."""
+        counts = {
+            "decisions": dict(Counter(predictions["decision"].to_pylist())),
+            "errors": dict(Counter(e for e in predictions["errorCode"].to_pylist() if e)),
+        }
+        table = predictions.replace_schema_metadata({_COUNTS: json.dumps(counts)})
+        write_parquet(self.predictions / f"part-{number:05d}.parquet", table)
+
+    def finish(self, record: RunRecord, staged: Staged) -> RunRecord:
+        """Count the parts, write the record and `_SUCCESS`, and clear the shards away.
+
+        Raises:
+            TaggerError: when the counts do not add up.
+        """
+        decisions: Counter[str] = Counter()
+        errors: Counter[str] = Counter()
+        parts = self._part_counts()
+        for part in parts:
+            decisions.update(part["decisions"])
+            errors.update(part["errors"])
+        predictions = sum(decisions.values())
+        if predictions + staged.rejects + staged.skipped != staged.rows:
+            raise TaggerError(
+                f"{self.root}: {staged.rows} rows were read, but there are {predictions} predictions, "
+                f"{staged.rejects} rejects and {staged.skipped} skipped rows"
+            )
+        finished = datetime.now(UTC)
+        done = record.model_copy(
+            update={
+                "state": "done",
+                "finished_at": finished,
+                "counts": Counts(
+                    rows=staged.rows,
+                    repaired=staged.repaired,
+                    rejects=staged.rejects,
+                    skipped=staged.skipped,
+                    predictions=predictions,
+                    decisions=dict(decisions),
+                    errors=dict(errors),
+                    reject_reasons=staged.reject_reasons,
+                    parts=len(parts),
+                ),
+            }
+        )
+        self._write(done)
+        (self.root / _SUCCESS).write_bytes(b"")
+        self.work.delete()
+        return done
+
+    def read(self, columns: Sequence[str]) -> pa.Table:
+        """Columns of all predictions. Raises UsageError or InputError when there is no finished run here."""
+        if not self.root.exists():
+            raise UsageError(f"--run: there is no run {self.root}")
+        if not self.is_done():
+            reason = "the run has not finished" if self.record() else "there is no run.json"
+            raise InputError(f"--run: {self.root} is not a finished run: {reason}")
+        tables = [self._open(f).read(columns=list(columns)) for f in self.predictions.files()]
+        empty = pa.schema([PREDICTION.field(c) for c in columns]).empty_table()
+        return pa.concat_tables([empty, *(t.replace_schema_metadata(None) for t in tables)])
+
+    def _part_counts(self) -> list[Mapping[str, dict[str, int]]]:
+        return [json.loads(self._open(f).schema_arrow.metadata[_COUNTS]) for f in self.predictions.files()]
+
+    @staticmethod
+    def _open(part: Location) -> pq.ParquetFile:
+        try:
+            return pq.ParquetFile(part.open_random())
+        except (pa.ArrowException, OSError) as error:
+            raise InputError(f"{part}: not a readable part: {first_line(error)}") from error
+
+    def _write(self, record: RunRecord) -> None:
+        (self.root / _RECORD).write_text(record.model_dump_json(by_alias=True, indent=2))

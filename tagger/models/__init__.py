@@ -1,0 +1,1 @@
+"""Models: backbones, the classifier over leaves, bundles, and the engines that run them."""

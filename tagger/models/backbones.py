@@ -1,0 +1,159 @@
+"""Names to modules: every torchvision classification model, and the project's own small ones, as feature extractors."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+import torchvision
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from tagger.errors import UsageError
+from tagger.storage import first_line
+
+_HEAD_NAMES = ("fc", "classifier", "head", "heads")
+
+
+class SmallCNN(nn.Module):
+    """Four convolution blocks and global average pooling: learns a small catalogue from nothing, in minutes on a CPU."""
+
+    embedding_dim = 128
+
+    def __init__(self) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        for inputs, outputs in ((3, 32), (32, 64), (64, 96), (96, self.embedding_dim)):
+            layers += [
+                nn.Conv2d(inputs, outputs, 3, padding=1, bias=False),
+                nn.BatchNorm2d(outputs),
+                nn.ReLU(inplace=True),
+                nn.MaxPool2d(2, ceil_mode=True),
+            ]
+        self.blocks = nn.Sequential(*layers)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """[B, 3, H, W] to [B, 128]."""
+        found: Tensor = self.blocks(images).mean(dim=(2, 3))
+        return found
+
+
+_OWN: dict[str, Callable[[], nn.Module]] = {"small_cnn": SmallCNN}
+
+
+def names() -> list[str]:
+    """All backbones by name."""
+    return sorted([*_OWN, *torchvision.models.list_models(module=torchvision.models)])
+
+
+def build(name: str, weights: str, image_size: tuple[int, int]) -> nn.Module:
+    """Build a backbone that maps normalised images [B, 3, H, W] to embeddings [B, D]: the input of its last layer.
+
+    Args:
+        name: One of `names()`.
+        weights: `pretrained` (torchvision's best for this model), `file:PATH`, or `none`.
+        image_size: Height and width, which vision transformers are built for.
+
+    Raises:
+        UsageError: for an unknown name, for weights that do not fit, and for sizes that a model cannot take.
+    """
+    if name in _OWN:
+        module = _OWN[name]()
+        if weights == "pretrained":
+            raise UsageError(f"--weights pretrained: there are none for {name}; take --weights none or file:PATH")
+        if weights != "none":
+            _load(module, _read_weights(weights), (), weights)
+        return module
+    if name not in names():
+        raise UsageError(f"--backbone: no model {name!r}; the torchvision models and {', '.join(_OWN)} are known")
+    module = torchvision.models.get_model(name, weights=None, **_options(name, weights, image_size))
+    head = _remove_head(name, module)
+    if weights != "none":
+        state = _pretrained(name) if weights == "pretrained" else _read_weights(weights)
+        _load(module, _fit_positions(name, module, state, image_size), head, weights)
+    return module
+
+
+def embedding_dim(backbone: nn.Module, image_size: tuple[int, int]) -> int:
+    """Length of the embedding, found by a pass of one black image."""
+    parameter = next(backbone.parameters())
+    training = backbone.training
+    with torch.no_grad():
+        found = backbone.eval()(torch.zeros(1, 3, *image_size, device=parameter.device))
+    backbone.train(training)
+    return int(found.shape[1])
+
+
+def _options(name: str, weights: str, image_size: tuple[int, int]) -> dict[str, object]:
+    height, width = image_size
+    if name.startswith(("vit_", "maxvit")):
+        if height != width:
+            raise UsageError(f"--image-size {height}x{width}: {name} takes square images only")
+        return {"image_size": height} if name.startswith("vit_") else {"input_size": image_size}
+    if name in ("googlenet", "inception_v3"):
+        return {"aux_logits": False, "init_weights": weights == "none", "transform_input": weights != "none"}
+    return {}
+
+
+def _remove_head(name: str, module: nn.Module) -> tuple[str, ...]:
+    """Replace the last layer by nothing; return the prefixes of the weights that went with it."""
+    if name.startswith("squeezenet"):
+        module.classifier = nn.AdaptiveAvgPool2d(1)
+        return ("classifier.",)
+    path, _ = [(n, m) for n, m in module.named_modules() if isinstance(m, nn.Linear)][-1]
+    if path.split(".")[0] not in _HEAD_NAMES:
+        raise UsageError(f"--backbone: {name} has no last linear layer to replace")
+    parent, _, last = path.rpartition(".")
+    setattr(module.get_submodule(parent), last, nn.Identity())
+    return (f"{path}.",)
+
+
+def _pretrained(name: str) -> dict[str, Tensor]:
+    choice = torchvision.models.get_model_weights(name).DEFAULT  # type: ignore[attr-defined]
+    try:
+        return dict(choice.get_state_dict(progress=False, check_hash=True))
+    except OSError as error:
+        raise UsageError(
+            f"--weights pretrained: torchvision could not fetch {name}'s weights ({first_line(error)}); "
+            "name a file with file:PATH, or take none"
+        ) from error
+
+
+def _read_weights(weights: str) -> dict[str, Tensor]:
+    if not weights.startswith("file:"):
+        raise UsageError(f"--weights {weights}: take pretrained, none or file:PATH")
+    path = Path(weights.removeprefix("file:")).expanduser()
+    if not path.is_file():
+        raise UsageError(f"--weights: there is no file {path}")
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # noqa: BLE001 - torch raises anything from KeyError to UnpicklingError on a wrong file
+        raise UsageError(f"--weights: {path} is not a weights file: {first_line(error)}") from error
+    for key in ("state_dict", "model"):
+        if isinstance(state, dict) and isinstance(state.get(key), dict):
+            state = state[key]
+    if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
+        raise UsageError(f"--weights: {path} holds no state dict")
+    return {k.removeprefix("module."): v for k, v in state.items()}
+
+
+def _fit_positions(
+    name: str, module: nn.Module, state: dict[str, Tensor], image_size: tuple[int, int]
+) -> dict[str, Tensor]:
+    """Interpolate a vision transformer's position embeddings to another image size."""
+    if not name.startswith("vit_"):
+        return state
+    patch = int(module.patch_size)  # type: ignore[arg-type]
+    return dict(torchvision.models.vision_transformer.interpolate_embeddings(image_size[0], patch, state))  # type: ignore[arg-type]
+
+
+def _load(module: nn.Module, state: dict[str, Tensor], head: tuple[str, ...], source: str) -> None:
+    kept = {k: v for k, v in state.items() if not k.startswith(head) and not k.startswith(("aux", "AuxLogits"))}
+    try:
+        missing, unexpected = module.load_state_dict(kept, strict=False)
+    except RuntimeError as error:
+        raise UsageError(f"--weights {source}: they belong to another model: {error}") from error
+    wrong = [k for k in (*missing, *unexpected) if not k.endswith("num_batches_tracked")]
+    if wrong:
+        raise UsageError(f"--weights {source}: they belong to another model (first difference: {wrong[0]})")

@@ -1,0 +1,192 @@
+"""Files and folders, local or in S3 buckets, behind one type; every write is complete or absent."""
+
+import fnmatch
+import os
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import IO, cast
+
+import pyarrow as pa
+import pyarrow.fs as pafs
+
+from tagger.errors import UsageError
+
+S3 = "s3://"
+_GLOB = "*?["
+
+
+@dataclass(frozen=True)
+class Location:
+    """A file or folder by path or `s3://BUCKET/KEY`; picklable, so that it travels to workers.
+
+    A local path is made absolute, because Ray's workers have a working directory of their own.
+    """
+
+    uri: str
+    s3_endpoint: str | None = None
+    s3_region: str | None = None
+
+    def __post_init__(self) -> None:
+        if not self.is_s3:
+            local = self.uri.removeprefix("file://")
+            object.__setattr__(self, "uri", os.path.abspath(os.path.expanduser(local)))  # noqa: PTH100 - keeps links
+
+    @property
+    def is_s3(self) -> bool:
+        """Whether it lies in a bucket."""
+        return self.uri.startswith(S3)
+
+    @property
+    def path(self) -> str:
+        """The path as its file system takes it."""
+        return self.uri.removeprefix(S3).rstrip("/") if self.is_s3 else self.uri
+
+    @property
+    def name(self) -> str:
+        """The last part of the path."""
+        return self.path.rsplit("/", 1)[-1]
+
+    @property
+    def parent(self) -> "Location":
+        """The folder that it lies in."""
+        return replace(self, uri=self.uri.rstrip("/").rsplit("/", 1)[0] or "/")
+
+    def __truediv__(self, name: str) -> "Location":
+        return replace(self, uri=f"{self.uri.rstrip('/')}/{name}")
+
+    def __str__(self) -> str:
+        return self.uri
+
+    def __getstate__(self) -> dict[str, object]:
+        return {k: v for k, v in self.__dict__.items() if k != "filesystem"}
+
+    @cached_property
+    def filesystem(self) -> pafs.FileSystem:
+        """The Arrow file system that it lies on."""
+        if not self.is_s3:
+            return pafs.LocalFileSystem()
+        return pafs.S3FileSystem(
+            endpoint_override=self.s3_endpoint, region=self.s3_region, connect_timeout=10, request_timeout=60
+        )
+
+    def exists(self) -> bool:
+        """Whether there is a file or a folder."""
+        return bool(self._info().type != pafs.FileType.NotFound)
+
+    def is_dir(self) -> bool:
+        """Whether there is a folder."""
+        return bool(self._info().type == pafs.FileType.Directory)
+
+    def size(self) -> int:
+        """Bytes of the file."""
+        return int(self._info().size)
+
+    def stamp(self) -> str:
+        """What changes when the file does: size and modification time."""
+        info = self._info()
+        return f"{info.size}:{info.mtime_ns}"
+
+    def files(self, suffixes: tuple[str, ...] = ()) -> list["Location"]:
+        """The files below a folder, sorted by path; only those with one of the suffixes, hidden ones left out."""
+        found = self.filesystem.get_file_info(pafs.FileSelector(self.path, recursive=True, allow_not_found=True))
+        below = len(self.path) + 1
+        return [
+            self._sibling(info.path)
+            for info in sorted(found, key=lambda i: i.path)
+            if info.type == pafs.FileType.File
+            and (not suffixes or info.path.lower().endswith(suffixes))
+            and not any(part.startswith((".", "_")) for part in info.path[below:].split("/"))
+        ]
+
+    def glob(self) -> list["Location"]:
+        """The files that a path with `*`, `?` or `[…]` names, sorted; `*` stays within one folder."""
+        parts = self.path.split("/")
+        first = next(i for i, part in enumerate(parts) if any(c in part for c in _GLOB))
+        base = self._sibling("/".join(parts[:first]) or "/")
+        depth = len(parts)
+        return [
+            f
+            for f in base.files()
+            if len(f.path.split("/")) == depth
+            and all(fnmatch.fnmatchcase(a, b) for a, b in zip(f.path.split("/"), parts, strict=True))
+        ]
+
+    @property
+    def is_glob(self) -> bool:
+        """Whether the path has wildcards (and is not the plain name of a file)."""
+        return any(c in self.path for c in _GLOB) and not self.exists()
+
+    @contextmanager
+    def open(self) -> Iterator[IO[bytes]]:
+        """Read the file as a stream."""
+        with self.filesystem.open_input_stream(self.path, compression=None) as stream:
+            yield cast(IO[bytes], stream)
+
+    def open_random(self) -> pa.NativeFile:
+        """Read the file at any offset, as Parquet needs."""
+        return self.filesystem.open_input_file(self.path)
+
+    def read_bytes(self) -> bytes:
+        """The whole file."""
+        with self.open() as stream:
+            return stream.read()
+
+    def write_bytes(self, data: bytes | pa.Buffer) -> None:
+        """Write the whole file: under a temporary name, then renamed; in a bucket, by one upload."""
+        if self.is_s3:
+            with self.filesystem.open_output_stream(self.path, compression=None) as out:
+                out.write(data)
+            return
+        target = Path(self.path)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        temporary = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
+        try:
+            with temporary.open("wb") as out:
+                out.write(memoryview(data))
+                out.flush()
+                os.fsync(out.fileno())
+            temporary.replace(target)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    def write_text(self, text: str) -> None:
+        """Write a text file as UTF-8."""
+        self.write_bytes(text.encode())
+
+    def mkdir(self) -> None:
+        """Make the folder; buckets have none, but the bucket itself must exist."""
+        if not self.is_s3:
+            self.filesystem.create_dir(self.path, recursive=True)
+
+    def delete(self) -> None:
+        """Delete the file or the folder with all in it, if it is there."""
+        kind = self._info().type
+        if kind == pafs.FileType.Directory:
+            self.filesystem.delete_dir(self.path)
+        elif kind == pafs.FileType.File:
+            self.filesystem.delete_file(self.path)
+
+    def check_writable(self, flag: str) -> None:
+        """Raise UsageError unless files can be written to this folder."""
+        probe = self / f".writable-{uuid.uuid4().hex}"
+        try:
+            self.mkdir()
+            probe.write_bytes(b"")
+            probe.delete()
+        except OSError as error:
+            raise UsageError(f"{flag}: cannot write to {self}: {first_line(error)}") from error
+
+    def _info(self) -> pafs.FileInfo:
+        return self.filesystem.get_file_info(self.path)
+
+    def _sibling(self, path: str) -> "Location":
+        return replace(self, uri=f"{S3}{path}" if self.is_s3 else path)
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of an exception's text, for messages of one line."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -1,0 +1,28 @@
+"""Waits for long work in a way that leaves the main thread free for progress and Ctrl-C."""
+
+import threading
+from collections.abc import Callable
+from typing import TypeVar
+
+Result = TypeVar("Result")
+
+
+def run_watched(work: Callable[[], Result], look: Callable[[], None], every_s: float = 0.5) -> Result:
+    """Run `work` in a thread and `look` in this one, now and then, until it ends; return or raise what it does."""
+    results: list[Result] = []
+    errors: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            results.append(work())
+        except BaseException as error:  # noqa: BLE001 - carried to the caller's thread
+            errors.append(error)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    while thread.is_alive():
+        thread.join(every_s)
+        look()
+    if errors:
+        raise errors[0]
+    return results[0]
