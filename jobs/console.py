@@ -25,8 +25,9 @@ class Bar(Protocol):
 class Console:
     """Where a job's words go: people's to standard error while it works, results to standard output."""
 
-    def __init__(self, as_json: bool = False) -> None:
+    def __init__(self, as_json: bool = False, silent: bool = False) -> None:
         self.as_json = as_json
+        self._silent = silent
         self._out = RichConsole(highlight=False, soft_wrap=True)
         self._err = RichConsole(stderr=True, highlight=False, soft_wrap=True)
 
@@ -58,12 +59,12 @@ class Console:
 
     def result(self, document: dict[str, Any]) -> None:
         """The whole result, for a machine."""
-        if self.as_json:
+        if self.as_json and not self._silent:
             sys.stdout.write(json.dumps(document, indent=2, default=str) + "\n")
 
     @contextmanager
-    def progress(self, label: str, total: float) -> Iterator[Bar]:
-        """Show a bar with rate and time left on a terminal, a line every ten seconds elsewhere."""
+    def progress(self, label: str, total: float | None) -> Iterator[Bar]:
+        """Show a bar with rate and time left on a terminal, a line every ten seconds elsewhere; None is an unknown total."""
         if not self._err.is_terminal:
             yield _Lines(self._err, label, total)
             return
@@ -86,7 +87,7 @@ class _Shown:
 
 
 class _Lines:
-    def __init__(self, console: RichConsole, label: str, total: float) -> None:
+    def __init__(self, console: RichConsole, label: str, total: float | None) -> None:
         self._console = console
         self._label = label
         self._total = total
@@ -100,9 +101,12 @@ class _Lines:
         if now - self._said < _LINE_EVERY_S:
             return
         self._said = now
+        if not self._total:
+            self._console.print(f"{self._label}: {done:,.0f} {note}".rstrip(), markup=False)
+            return
         moved = done - self._first
         left = (self._total - done) * (now - self._started) / moved if moved > 0 else 0
-        share = 100 * done / self._total if self._total else 100
+        share = 100 * done / self._total
         self._console.print(
             f"{self._label}: {done:,.0f} of {self._total:,.0f} ({share:.0f} %), {_duration(left)} left {note}".rstrip(),
             markup=False,

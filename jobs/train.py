@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import ray.data
+import torch
 
 from jobs.console import Console
 from jobs.inputs import open_catalog, place, versions
@@ -24,7 +25,7 @@ from tagger.errors import InputError, UsageError
 from tagger.evaluation.metrics import Evaluation, Predicted
 from tagger.evaluation.report import Training, write_report
 from tagger.imaging.quality import blur_threshold
-from tagger.inference.pipeline import leaf_logits, workers_for
+from tagger.inference.pipeline import leaf_logits
 from tagger.models.bundle import CARD, Bundle, new_classifier
 from tagger.models.classifier import Levels, softmax
 from tagger.storage import Location
@@ -164,8 +165,6 @@ def _failures(work: Location) -> int:
 def _plan(config: TrainConfig, card: ModelCard, work: Location, train: ray.data.Dataset, device: str) -> Plan:
     initial = work / "initial.safetensors"
     if not initial.exists():
-        import torch
-
         torch.manual_seed(config.seed)
         initial.write_bytes(Bundle.of(card, new_classifier(card, config.weights).state_dict()).weights)
     return Plan(config, card, initial, train.count(), use_gpu=device == "cuda")
@@ -191,8 +190,7 @@ def _calibrate_and_measure(
     trained: Trained, card: ModelCard, images: dict[str, ray.data.Dataset], device: str
 ) -> tuple[Bundle, Evaluation]:
     bundle = Bundle.of(card, trained.weights)
-    workers = workers_for(device, 0, 64)
-    logits, leaves, _ = leaf_logits(images["val"], bundle, _EVAL_BATCH, device, workers)
+    logits, leaves, _ = leaf_logits(images["val"], bundle, _EVAL_BATCH, device)
     calibration = Calibration(
         method="temperature", temperature=fit_temperature(logits, leaves), fitted_on=len(leaves)
     )
@@ -200,7 +198,7 @@ def _calibrate_and_measure(
     provenance = card.provenance.model_copy(update={"epochs": trained.history, "best_epoch": trained.best_epoch})
     update = {"calibration": calibration, "blur_threshold": blur_threshold(blur), "provenance": provenance}
     bundle = Bundle.of(card.model_copy(update=update), trained.weights)
-    logits, leaves, _ = leaf_logits(images["test"], bundle, _EVAL_BATCH, device, workers)
+    logits, leaves, _ = leaf_logits(images["test"], bundle, _EVAL_BATCH, device)
     return bundle, _evaluation(card, softmax(logits, calibration.temperature), leaves)
 
 

@@ -98,6 +98,10 @@ class Manifest:
         """What changes when the manifest does: its files with their sizes and times."""
         return ";".join(f"{f}:{f.stamp()}" for f in self.files)
 
+    def role_columns(self) -> set[str]:
+        """The roles that the manifest has a column for."""
+        return {str(role) for role in Role if role in self._columns or str(role) in self.columns}
+
     def bytes_column(self) -> str | None:
         """The column that holds image bytes, where the manifest is Parquet and has one under the image role."""
         if not self.files[0].name.lower().endswith(PARQUET):

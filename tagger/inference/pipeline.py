@@ -55,7 +55,7 @@ def tag_shards(
     counter = _Counter.options(num_cpus=0).remote()
     tagged = ray.data.from_items(list(shards), override_num_blocks=len(shards)).map_batches(
         _ShardTagger,
-        fn_constructor_args=(plan, ray.put(bundle), counter),
+        fn_constructor_args=(plan, _Shared(ray.put(bundle)), counter),
         batch_size=1,
         compute=_pool(workers),
         **_resources(plan.device),
@@ -64,26 +64,25 @@ def tag_shards(
 
 
 def leaf_logits(
-    images: ray.data.Dataset, bundle: Bundle, batch_size: int, device: str, workers: int
+    images: ray.data.Dataset, bundle: Bundle, batch_size: int, device: str
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Run a model over decoded images.
 
     Args:
-        images: Rows of id, leaf and image uint8 [H, W, 3].
+        images: Rows of leaf, blur and image uint8 [H, W, 3], materialised.
         bundle: The model, sent to the workers once.
         batch_size: Images per pass.
         device: `cpu` or `cuda`.
-        workers: Size of the actor pool.
 
     Returns:
         Logits float32 [N, L], leaves int64 [N] and blur scores float32 [N].
     """
     found = images.map_batches(
         _LeafLogits,
-        fn_constructor_args=(ray.put(bundle), batch_size, device),
+        fn_constructor_args=(_Shared(ray.put(bundle)), batch_size, device),
         batch_size=_CHUNK_ROWS,
         batch_format="numpy",
-        compute=_pool(workers),
+        compute=_pool(workers_for(device, 0, images.num_blocks())),
         **_resources(device),
     )
     batches = list(found.iter_batches(batch_format="numpy", batch_size=None))
@@ -91,6 +90,17 @@ def leaf_logits(
     empty = {"logits": np.zeros((0, leaves), np.float32), "leaf": np.zeros(0, np.int64), "blur": np.zeros(0, np.float32)}
     columns = [np.concatenate([empty[name], *(b[name] for b in batches)]) for name in empty]
     return columns[0], columns[1], columns[2]
+
+
+@dataclass(frozen=True)
+class _Shared:
+    """A bundle in Ray's object store: workers on a node read one copy."""
+
+    ref: Any
+
+    def get(self) -> Bundle:
+        found: Bundle = ray.get(self.ref)
+        return found
 
 
 def _pool(workers: int) -> ActorPoolStrategy:
@@ -125,10 +135,10 @@ class _Counter:
 class _ShardTagger:
     """An actor that turns shards into parts: it fetches the next images while it looks at these."""
 
-    def __init__(self, plan: TagPlan, bundle: Any, counter: Any) -> None:
+    def __init__(self, plan: TagPlan, bundle: _Shared, counter: Any) -> None:
         self._plan = plan
         self._counter = counter
-        model: Bundle = ray.get(bundle)
+        model = bundle.get()
         threads = decode_threads() if plan.device == "cuda" else 1
         self._predictor = Predictor(
             model, _engine(model, plan.batch_size, plan.device), plan.accept_above, plan.run_id, plan.max_pixels, threads
@@ -165,8 +175,8 @@ class _ShardTagger:
 class _LeafLogits:
     """An actor that runs a model over decoded images."""
 
-    def __init__(self, bundle: Any, batch_size: int, device: str) -> None:
-        self._engine = _engine(ray.get(bundle), batch_size, device)
+    def __init__(self, bundle: _Shared, batch_size: int, device: str) -> None:
+        self._engine = _engine(bundle.get(), batch_size, device)
 
     def __call__(self, batch: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         logits, _ = self._engine.run(batch["image"])

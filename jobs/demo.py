@@ -1,0 +1,103 @@
+"""Demo job: draws a small catalogue, then does with it what a user does with a real one."""
+
+import time
+from pathlib import Path
+
+from jobs import check, tag, train
+from jobs.console import Console
+from jobs.ray_session import ray_session
+from schemas.config import CheckConfig, DemoConfig, TagConfig, TrainConfig
+from schemas.prediction import Decision, ErrorCode, ReviewReason
+from tagger.catalog.synthetic import Drawn, draw_catalogue
+from tagger.errors import TaggerError
+from tagger.inference.runs import RunDirectory
+from tagger.models.bundle import Bundle
+from tagger.storage import Location
+
+_IMAGE_SIZE = "64x48"
+
+
+def run(config: DemoConfig, console: Console) -> int:
+    """Draw, check, train, tag, and account for every oddity that was drawn."""
+    started = time.monotonic()
+    out = Path(config.out).absolute()
+    bundle, run_dir = out / "bundle", out / "run"
+    console.step(f"Drawing {config.items} items into {out / 'catalogue'}")
+    drawn = draw_catalogue(out / "catalogue", config.items, config.seed)
+    quiet = Console(as_json=True, silent=True)
+    inputs = {"manifest": str(drawn.manifest), "images": str(drawn.images)}
+
+    check.run(CheckConfig(**inputs, min_items=20), quiet if console.as_json else console)
+    with ray_session(config):
+        train.run(_training(config, inputs, bundle), quiet if console.as_json else console)
+        code = tag.run(
+            TagConfig(**inputs, model=str(bundle), out=str(run_dir), device=config.device),
+            quiet if console.as_json else console,
+        )
+    facts = _account(drawn, Location(str(run_dir)))
+    _show(console, drawn, facts, out, time.monotonic() - started)
+    metrics = Bundle.load(Location(str(bundle))).card.metrics[0]
+    console.result({"out": str(out), "test": metrics.model_dump(mode="json", by_alias=True), "oddities": facts})
+    return code
+
+
+def _training(config: DemoConfig, inputs: dict[str, str], bundle: Path) -> TrainConfig:
+    return TrainConfig(
+        **inputs,
+        out=str(bundle),
+        backbone="small_cnn",
+        weights="none",
+        image_size=_IMAGE_SIZE,
+        min_items=20,
+        epochs=config.epochs,
+        batch_size=32,
+        lr=6e-3,
+        head_lr=6e-3,
+        patience=0,
+        seed=config.seed,
+        device=config.device,
+    )
+
+
+def _account(drawn: Drawn, run_dir: Location) -> dict[str, str]:
+    """Say where every drawn oddity went. Raises TaggerError when one is not where it belongs."""
+    directory = RunDirectory(run_dir)
+    record = directory.record()
+    table = directory.read(["id", "decision", "errorCode", "reviewReasons"]).to_pandas().set_index("id")
+    reasons = record.counts.reject_reasons if record else {}
+    facts = {
+        f"row with a comma in its title ({drawn.ragged[0]})": "repaired" if record and record.counts.repaired else "",
+        f"missing image ({drawn.missing[0]})": table.loc[drawn.missing[0], "errorCode"],
+        f"truncated image ({drawn.truncated[0]})": table.loc[drawn.truncated[0], "errorCode"],
+        f"blurry image ({drawn.blurry[0]})": ", ".join(table.loc[drawn.blurry[0], "reviewReasons"]),
+        "row with a blank id": "rejected" if reasons.get("blank_id") == drawn.blank_ids else "",
+        "row with a repeated id": "rejected" if reasons.get("duplicate_id") == drawn.duplicate_ids else "",
+    }
+    wanted = ["repaired", ErrorCode.NOT_FOUND, ErrorCode.TRUNCATED, ReviewReason.BLURRY_IMAGE, "rejected", "rejected"]
+    for (name, found), want in zip(facts.items(), wanted, strict=True):
+        if str(want) not in str(found):
+            raise TaggerError(f"demo: {name}: expected {want}, found {found or 'nothing'}")
+    return facts
+
+
+def _show(console: Console, drawn: Drawn, facts: dict[str, str], out: Path, seconds: float) -> None:
+    directory = RunDirectory(Location(str(out / "run")))
+    columns = ["id", "masterCategory", "articleType", "articleTypeConfidence", "decision", "reviewReasons", "errorCode"]
+    table = directory.read(columns).to_pandas()
+    odd = {*drawn.ragged, *drawn.missing, *drawn.truncated, *drawn.blurry}
+    chosen = table[table["id"].isin(odd) | (table["decision"] == Decision.ACCEPT)].head(12)
+    rows = [
+        [r.id, r.masterCategory, r.articleType, r.articleTypeConfidence, r.decision, ", ".join(r.reviewReasons) or r.errorCode]
+        for r in chosen.itertuples()
+    ]
+    console.table("Some of the tags", ["id", *columns[1:5], "why"], rows)
+    console.table("What became of the oddities", ["oddity", "result"], [(k, v) for k, v in facts.items()])
+    console.say(f"Done in {seconds:.0f} s. Everything lies in {out}:")
+    console.say(f"  catalogue    {drawn.manifest} and {drawn.images}")
+    console.say(f"  model        {out / 'bundle'}")
+    console.say(f"  report       {out / 'bundle/report/index.html'} (open it in a browser)")
+    console.say(f"  tags         {out / 'run/predictions'} (Parquet; `tagger schema prediction --arrow` explains the columns)")
+    console.say("Next, with your own items:")
+    console.say("  tagger check --manifest styles.csv --images images/")
+    console.say("  tagger train --manifest styles.csv --images images/ --out bundle")
+    console.say("  tagger tag   --manifest styles.csv --images images/ --model bundle --out run-1")

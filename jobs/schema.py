@@ -1,0 +1,29 @@
+"""Prints a contract, for those who load the files into other systems."""
+
+import json
+
+from schemas import config as configs
+from schemas.arrow import json_schema, listing
+from schemas.bundle import ModelCard
+from schemas.catalog import ITEM, REJECT
+from schemas.prediction import PREDICTION
+from schemas.run import RunRecord
+from tagger.errors import UsageError
+
+ARROW = {"prediction": PREDICTION, "reject": REJECT, "item": ITEM}
+MODELS = {"bundle": ModelCard, "run": RunRecord} | {
+    name: getattr(configs, f"{name.capitalize()}Config") for name in ("check", "train", "tag", "evaluate", "demo")
+}
+
+
+def run(name: str, arrow: bool) -> str:
+    """Return the JSON Schema of a contract, or the listing of its Arrow columns; without a name, the names."""
+    if not name:
+        return "\n".join(sorted([*ARROW, *MODELS]))
+    if name in ARROW:
+        return listing(ARROW[name]) if arrow else json.dumps(json_schema(ARROW[name], name), indent=2)
+    if name in MODELS:
+        if arrow:
+            raise UsageError(f"{name} is a JSON document, not a table; leave --arrow out")
+        return json.dumps(MODELS[name].model_json_schema(by_alias=True), indent=2)
+    raise UsageError(f"no contract {name!r}; there are {', '.join(sorted([*ARROW, *MODELS]))}")
