@@ -1,4 +1,4 @@
-"""What a job says: progress and tables for a person at a terminal, plain lines elsewhere, one JSON document for machines."""
+"""What a job says: progress and tables for people at a terminal, plain lines elsewhere, JSON for machines."""
 
 import json
 import sys
@@ -64,7 +64,10 @@ class Console:
 
     @contextmanager
     def progress(self, label: str, total: float | None) -> Iterator[Bar]:
-        """Show a bar with rate and time left on a terminal, a line every ten seconds elsewhere; None is an unknown total."""
+        """Show a bar with rate and time left on a terminal, a line every ten seconds elsewhere.
+
+        A total of None is an unknown one.
+        """
         if not self._err.is_terminal:
             yield _Lines(self._err, label, total)
             return

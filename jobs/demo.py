@@ -7,7 +7,7 @@ from jobs import check, tag, train
 from jobs.console import Console
 from jobs.ray_session import ray_session
 from schemas.config import CheckConfig, DemoConfig, TagConfig, TrainConfig
-from schemas.prediction import Decision, ErrorCode, ReviewReason
+from schemas.prediction import ErrorCode, ReviewReason
 from tagger.catalog.synthetic import Drawn, draw_catalogue
 from tagger.errors import TaggerError
 from tagger.inference.runs import RunDirectory
@@ -25,13 +25,13 @@ def run(config: DemoConfig, console: Console) -> int:
     console.step(f"Drawing {config.items} items into {out / 'catalogue'}")
     drawn = draw_catalogue(out / "catalogue", config.items, config.seed)
     quiet = Console(as_json=True, silent=True)
-    inputs = {"manifest": str(drawn.manifest), "images": str(drawn.images)}
+    manifest, images = str(drawn.manifest), str(drawn.images)
 
-    check.run(CheckConfig(**inputs, min_items=20), quiet if console.as_json else console)
+    check.run(CheckConfig(manifest=manifest, images=images, min_items=20), quiet if console.as_json else console)
     with ray_session(config):
-        train.run(_training(config, inputs, bundle), quiet if console.as_json else console)
+        train.run(_training(config, drawn, bundle), quiet if console.as_json else console)
         code = tag.run(
-            TagConfig(**inputs, model=str(bundle), out=str(run_dir), device=config.device),
+            TagConfig(manifest=manifest, images=images, model=str(bundle), out=str(run_dir), device=config.device),
             quiet if console.as_json else console,
         )
     facts = _account(drawn, Location(str(run_dir)))
@@ -41,9 +41,10 @@ def run(config: DemoConfig, console: Console) -> int:
     return code
 
 
-def _training(config: DemoConfig, inputs: dict[str, str], bundle: Path) -> TrainConfig:
+def _training(config: DemoConfig, drawn: Drawn, bundle: Path) -> TrainConfig:
     return TrainConfig(
-        **inputs,
+        manifest=str(drawn.manifest),
+        images=str(drawn.images),
         out=str(bundle),
         backbone="small_cnn",
         weights="none",
@@ -83,20 +84,28 @@ def _account(drawn: Drawn, run_dir: Location) -> dict[str, str]:
 def _show(console: Console, drawn: Drawn, facts: dict[str, str], out: Path, seconds: float) -> None:
     directory = RunDirectory(Location(str(out / "run")))
     columns = ["id", "masterCategory", "articleType", "articleTypeConfidence", "decision", "reviewReasons", "errorCode"]
-    table = directory.read(columns).to_pandas()
     odd = {*drawn.ragged, *drawn.missing, *drawn.truncated, *drawn.blurry}
-    chosen = table[table["id"].isin(odd) | (table["decision"] == Decision.ACCEPT)].head(12)
+    items = directory.read(columns).to_pylist()
+    chosen = [r for r in items if r["id"] in odd] + [r for r in items if r["id"] not in odd][:8]
     rows = [
-        [r.id, r.masterCategory, r.articleType, r.articleTypeConfidence, r.decision, ", ".join(r.reviewReasons) or r.errorCode]
-        for r in chosen.itertuples()
+        [
+            r["id"],
+            f"{r['masterCategory']}, {r['articleType']}" if r["articleType"] else "",
+            f"{r['articleTypeConfidence']:.3f}" if r["articleType"] else "",
+            r["decision"],
+            ", ".join(r["reviewReasons"]) or r["errorCode"],
+        ]
+        for r in chosen
     ]
-    console.table("Some of the tags", ["id", *columns[1:5], "why"], rows)
-    console.table("What became of the oddities", ["oddity", "result"], [(k, v) for k, v in facts.items()])
+    console.table("Some of the tags", ["id", "tag", "confidence", "decision", "why"], rows)
+    console.table("What became of the oddities", ["oddity", "result"], list(facts.items()))
     console.say(f"Done in {seconds:.0f} s. Everything lies in {out}:")
     console.say(f"  catalogue    {drawn.manifest} and {drawn.images}")
     console.say(f"  model        {out / 'bundle'}")
     console.say(f"  report       {out / 'bundle/report/index.html'} (open it in a browser)")
-    console.say(f"  tags         {out / 'run/predictions'} (Parquet; `tagger schema prediction --arrow` explains the columns)")
+    console.say(
+        f"  tags         {out / 'run/predictions'} (Parquet; `tagger schema prediction --arrow` explains the columns)"
+    )
     console.say("Next, with your own items:")
     console.say("  tagger check --manifest styles.csv --images images/")
     console.say("  tagger train --manifest styles.csv --images images/ --out bundle")

@@ -27,7 +27,9 @@ def run(config: EvaluateConfig, console: Console) -> int:
     record = directory.record()
     bundle = Bundle.load(place(config.model, config)) if config.model else None
     if bundle and record and bundle.card.model_id != record.model_id:
-        raise UsageError(f"--model: {config.model} is {bundle.card.model_id}, but the run was made by {record.model_id}")
+        raise UsageError(
+            f"--model: {config.model} is {bundle.card.model_id}, but the run was made by {record.model_id}"
+        )
     out = place(config.out, config)
     out.check_writable("--out")
 
@@ -104,6 +106,9 @@ def _say(console: Console, evaluation: Evaluation, page: str) -> None:
         ],
     )
     if metrics.outside_taxonomy or evaluation.failed:
-        console.say(f"Not counted: {metrics.outside_taxonomy} items of leaves the model does not know, {evaluation.failed} failed.")
+        console.say(
+            f"Not counted: {metrics.outside_taxonomy} items of leaves that the model does not know, "
+            f"{evaluation.failed} failed."
+        )
     console.say(f"Report: {page}")
     console.result(metrics.model_dump(mode="json", by_alias=True) | {"failed": evaluation.failed, "report": page})

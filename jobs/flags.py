@@ -31,7 +31,9 @@ def command_of(config: type[Config], run: Callable[[Config, bool], int]) -> Call
         raise typer.Exit(run(build(config, file, given), as_json))
 
     own = config.__annotations__
-    order = sorted(config.model_fields.items(), key=lambda f: (not f[1].is_required(), f[0] != "images", f[0] not in own))
+    order = sorted(
+        config.model_fields.items(), key=lambda f: (not f[1].is_required(), f[0] != "images", f[0] not in own)
+    )
     parameters = [_parameter(name, field) for name, field in order]
     parameters += [_CONFIG_FLAG, _JSON_FLAG]
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]

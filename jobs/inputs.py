@@ -9,7 +9,16 @@ from tagger.catalog.stores import ImageStore, open_store
 from tagger.errors import UsageError
 from tagger.storage import Location, first_line
 
-_LIBRARIES = ("catalog-tagger", "numpy", "opencv-python-headless", "Pillow", "ray", "simplejpeg", "torch", "torchvision")
+_LIBRARIES = (
+    "catalog-tagger",
+    "numpy",
+    "opencv-python-headless",
+    "Pillow",
+    "ray",
+    "simplejpeg",
+    "torch",
+    "torchvision",
+)
 
 
 def place(uri: str, options: ManifestFormat) -> Location:

@@ -25,8 +25,8 @@ _QUIET = {
 def ray_session(options: RayOptions, processes: int = 0) -> Iterator[None]:
     """Have Ray for a while; one that was running before is used and left running.
 
-    An embedded Ray gets one logical CPU more than the machine has cores, or than `processes`: an actor pool that takes every
-    CPU would leave none for the tasks that feed it.
+    An embedded Ray gets one logical CPU more than the machine has cores, or than `processes`: an actor pool that
+    takes every CPU would leave none for the tasks that feed it.
 
     Raises:
         UsageError: when the cluster cannot be reached, or GPUs are asked for where there are none.
@@ -54,7 +54,9 @@ def ray_session(options: RayOptions, processes: int = 0) -> Iterator[None]:
             )
     except (ConnectionError, ValueError, RuntimeError, OSError) as error:
         if options.ray_address:
-            raise UsageError(f"--ray-address {options.ray_address}: no Ray cluster there: {first_line(error)}") from error
+            raise UsageError(
+                f"--ray-address {options.ray_address}: no Ray cluster there: {first_line(error)}"
+            ) from error
         raise
     ray.data.DataContext.get_current().enable_progress_bars = False
     try:

@@ -22,7 +22,17 @@ from tagger.training.items import labelled
 
 EXIT_DONE, EXIT_TOO_MANY_FAILED = 0, 4
 # What decides the predictions: another value means another run. Machine and speed are free to change.
-_DECIDES = ("images", "images_root", "column", "delimiter", "encoding", "max_bytes", "max_pixels", "untagged_only", "part_rows")
+_DECIDES = (
+    "images",
+    "images_root",
+    "column",
+    "delimiter",
+    "encoding",
+    "max_bytes",
+    "max_pixels",
+    "untagged_only",
+    "part_rows",
+)
 
 
 def run(config: TagConfig, console: Console) -> int:
@@ -50,7 +60,12 @@ def _inputs(config: TagConfig, manifest: str, bundle: Bundle) -> dict[str, str]:
     digest = hashlib.sha256(manifest.encode()).hexdigest()[:16]
     settings = {name: json.dumps(getattr(config, name)) for name in _DECIDES}
     policy = json.dumps({str(level): value for level, value in config.accept_above.items()}, sort_keys=True)
-    return {"manifest": f"{config.manifest} {digest}", "model": bundle.card.model_id, "accept_above": policy, **settings}
+    return {
+        "manifest": f"{config.manifest} {digest}",
+        "model": bundle.card.model_id,
+        "accept_above": policy,
+        **settings,
+    }
 
 
 def _untagged(items: pa.Table) -> pa.Array:

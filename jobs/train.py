@@ -71,7 +71,9 @@ def run(config: TrainConfig, console: Console) -> int:
     provenance = bundle.card.provenance.model_copy(
         update={"failed_images": failed, "rejects": staged.rejects, "training_s": seconds}
     )
-    bundle = Bundle(bundle.card.model_copy(update={"metrics": (test.metrics(),), "provenance": provenance}), bundle.weights)
+    bundle = Bundle(
+        bundle.card.model_copy(update={"metrics": (test.metrics(),), "provenance": provenance}), bundle.weights
+    )
     _save(bundle, items, test, out)
     work.delete()
     _say_result(console, bundle, out)
@@ -191,10 +193,10 @@ def _calibrate_and_measure(
 ) -> tuple[Bundle, Evaluation]:
     bundle = Bundle.of(card, trained.weights)
     logits, leaves, _ = leaf_logits(images["val"], bundle, _EVAL_BATCH, device)
-    calibration = Calibration(
-        method="temperature", temperature=fit_temperature(logits, leaves), fitted_on=len(leaves)
+    calibration = Calibration(method="temperature", temperature=fit_temperature(logits, leaves), fitted_on=len(leaves))
+    blur = np.concatenate(
+        [b["blur"] for b in images["train"].select_columns("blur").iter_batches(batch_format="numpy")]
     )
-    blur = np.concatenate([b["blur"] for b in images["train"].select_columns("blur").iter_batches(batch_format="numpy")])
     provenance = card.provenance.model_copy(update={"epochs": trained.history, "best_epoch": trained.best_epoch})
     update = {"calibration": calibration, "blur_threshold": blur_threshold(blur), "provenance": provenance}
     bundle = Bundle.of(card.model_copy(update=update), trained.weights)
@@ -235,7 +237,8 @@ def _save(bundle: Bundle, items: LabelledItems, test: Evaluation, out: Location)
 def _say_items(console: Console, staged: Staged, items: LabelledItems) -> None:
     sides: Sequence[str] = [f"{name} {count:,}" for name, count in items.split_items().items()]
     console.step(
-        f"{staged.rows:,} rows ({staged.repaired} repaired, {staged.rejects} rejected), {staged.items:,} with both labels; "
+        f"{staged.rows:,} rows ({staged.repaired} repaired, {staged.rejects} rejected), "
+        f"{staged.items:,} with both labels; "
         f"{len(items.taxonomy.leaves)} leaves, {len(items.left_out)} left out for too few items; {', '.join(sides)}"
     )
 

@@ -1,4 +1,4 @@
-"""One frozen config per job; unknown keys are errors. Each field is also the job's flag: `image_size` is `--image-size`."""
+"""One frozen config per job; unknown keys are errors. Each field is a flag, too: `image_size` is `--image-size`."""
 
 import re
 from typing import Annotated, Literal
@@ -59,7 +59,8 @@ class ManifestFormat(JobConfig):
     """How a table of items is read."""
 
     column: dict[str, str] = Field(
-        default={}, description="ROLE=COLUMN: which manifest column is id, masterCategory, articleType, imageUri, image."
+        default={},
+        description="ROLE=COLUMN: which manifest column is id, masterCategory, articleType, imageUri, image.",
     )
     delimiter: Literal["auto", ",", ";", "tab", "|"] = Field(default="auto", description="Field separator of CSV.")
     encoding: str = Field(default="auto", description="Text encoding of CSV; auto knows UTF-8, UTF-16 and Latin-1.")

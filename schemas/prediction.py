@@ -55,7 +55,9 @@ PREDICTION = pa.schema(
     [
         field("id", pa.string(), "The item's id, as in the manifest.", nullable=False),
         field("imageUri", pa.string(), "Where the image was looked for; null where the row names none."),
-        field("imageDigest", pa.string(), "SHA-256 of the image file's bytes, in hexadecimal; null where none was read."),
+        field(
+            "imageDigest", pa.string(), "SHA-256 of the image file's bytes, in hexadecimal; null where none was read."
+        ),
         field("masterCategory", pa.string(), "The predicted master category; null when failed."),
         field("masterCategoryConfidence", pa.float32(), "Calibrated probability of masterCategory, 0 to 1."),
         field("articleType", pa.string(), "The predicted article type; null when failed."),
@@ -67,7 +69,9 @@ PREDICTION = pa.schema(
         ),
         field("decision", pa.string(), f"One of {', '.join(Decision)}.", nullable=False),
         field("reviewReasons", pa.list_(pa.string()), f"Any of {', '.join(ReviewReason)}.", nullable=False),
-        field("blurScore", pa.float32(), "Variance of the Laplacian of the grey image at model size; lower is blurrier."),
+        field(
+            "blurScore", pa.float32(), "Variance of the Laplacian of the grey image at model size; lower is blurrier."
+        ),
         field("errorCode", pa.string(), f"For failed items, one of {', '.join(ErrorCode)}."),
         field("errorMessage", pa.string(), "For failed items, what went wrong, in words."),
         field("modelId", pa.string(), "The bundle that made the prediction.", nullable=False),

@@ -33,7 +33,7 @@ class Location:
     def __post_init__(self) -> None:
         if not self.is_s3:
             local = self.uri.removeprefix("file://")
-            object.__setattr__(self, "uri", os.path.abspath(os.path.expanduser(local)))  # noqa: PTH100 - keeps links
+            object.__setattr__(self, "uri", os.path.abspath(os.path.expanduser(local)))  # noqa: PTH100, PTH111 - keeps links
 
     @property
     def is_s3(self) -> bool:

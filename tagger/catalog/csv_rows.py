@@ -221,9 +221,9 @@ class CsvRows:
 
 
 def _as_text(stream: IO[bytes], name: str, encoding: str) -> IO[str]:
-    buffered = io.BufferedReader(stream, 1 << 20) if isinstance(stream, io.RawIOBase) else _Peekable(stream)
+    buffered = io.BufferedReader(_Raw(stream), 1 << 20)
     if buffered.peek(2)[:2] == b"\x1f\x8b":
-        buffered = io.BufferedReader(gzip.GzipFile(fileobj=buffered), 1 << 20)
+        buffered = io.BufferedReader(_Raw(gzip.GzipFile(fileobj=buffered)), 1 << 20)
     try:
         head = buffered.peek(4096)[:4096]
     except (EOFError, OSError) as error:
@@ -237,15 +237,10 @@ def _as_text(stream: IO[bytes], name: str, encoding: str) -> IO[str]:
     return io.TextIOWrapper(buffered, encoding=found, errors=errors, newline="")
 
 
-class _Peekable(io.BufferedReader):
-    """A buffered reader over any object that can read."""
-
-    def __init__(self, stream: IO[bytes]) -> None:
-        super().__init__(_Raw(stream), 1 << 20)
-
-
 class _Raw(io.RawIOBase):
-    def __init__(self, stream: IO[bytes]) -> None:
+    """Any object that can read, as io's buffers take it."""
+
+    def __init__(self, stream: IO[bytes] | gzip.GzipFile) -> None:
         self._stream = stream
 
     def readable(self) -> bool:

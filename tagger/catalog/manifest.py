@@ -32,8 +32,8 @@ class Batch:
     """Consecutive rows of one manifest file.
 
     `items` has the role columns under their role's name (`id` string, labels string or null) and every other
-    column untouched, the image column's bytes left out. `rows` are 1-based numbers over the whole manifest, `positions` 0-based
-    rows of the file; both int64, one an item.
+    column untouched, the image column's bytes left out. `rows` are 1-based numbers over the whole manifest,
+    `positions` 0-based rows of the file; both int64, one an item.
     """
 
     file: Location
@@ -75,7 +75,8 @@ class _Chunk:
 class Manifest:
     """A file, a folder or a glob of CSV or Parquet, local or in a bucket.
 
-    Raises UsageError when nothing is there or a mapped column is missing, InputError when it has no id column or is not a table.
+    Raises UsageError when nothing is there or a mapped column is missing, InputError when it is not a table or has no
+    id column.
     """
 
     def __init__(self, location: Location, table_format: ManifestFormat) -> None:
@@ -159,8 +160,8 @@ class Manifest:
         size = len(chunk.table)
         row_numbers = self.tally.rows + np.arange(1, size + 1, dtype=np.int64)
         ids = as_ids(chunk.table[Role.ID])
-        named = [i for i, item in enumerate(ids) if item]
-        repeated = seen.add([ids[i] for i in named], [int(row_numbers[i]) for i in named])
+        named = [(i, item) for i, item in enumerate(ids) if item]
+        repeated = seen.add([item for _, item in named], [int(row_numbers[i]) for i, _ in named])
         bad = list(chunk.bad)
         drop = np.zeros(size, bool)
         for i, item in enumerate(ids):
@@ -168,7 +169,7 @@ class Manifest:
                 drop[i] = True
                 bad.append(self._bad(chunk, i, RejectReason.BLANK_ID, "the id is blank"))
         for position, first in repeated.items():
-            i = named[position]
+            i, _ = named[position]
             drop[i] = True
             message = f"id {ids[i]!r} was read before, at row {first}"
             bad.append(self._bad(chunk, i, RejectReason.DUPLICATE_ID, message))

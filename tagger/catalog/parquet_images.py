@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from schemas.prediction import ErrorCode
 from tagger.catalog.manifest import PARQUET, Batch, as_ids, is_image_type, open_parquet

@@ -19,7 +19,9 @@ def fill_pattern(pattern: str, items: pa.Table) -> list[str | None]:
     columns = []
     for name in pieces[1::2]:
         if name not in items.schema.names:
-            raise UsageError(f"--images: the manifest has no column {name!r} for {pattern}; it has {items.schema.names}")
+            raise UsageError(
+                f"--images: the manifest has no column {name!r} for {pattern}; it has {items.schema.names}"
+            )
         columns.append(pc.cast(items[name], pa.string()))
     if not columns:
         raise UsageError(f"--images: {pattern} has no {{id}}, so that all items would share one image")

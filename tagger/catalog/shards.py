@@ -1,4 +1,4 @@
-"""Cuts a manifest into shards on disk, each the rows of one part: what a run works through, and what makes it resumable."""
+"""Cuts a manifest into shards on disk, each the rows of one part: what a run works through, and can go on with."""
 
 import json
 from collections.abc import Callable, Iterator

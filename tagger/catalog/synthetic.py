@@ -86,7 +86,9 @@ def _trousers(pen: _Pen) -> None:
 
 def _dress(pen: _Pen) -> None:
     hem, waist = pen.between(0.26, 0.36), pen.between(0.08, 0.12)
-    pen.polygon([(0.4, 0.1), (0.6, 0.1), (0.5 + waist, 0.42), (0.5 + hem, 0.92), (0.5 - hem, 0.92), (0.5 - waist, 0.42)])
+    pen.polygon(
+        [(0.4, 0.1), (0.6, 0.1), (0.5 + waist, 0.42), (0.5 + hem, 0.92), (0.5 - hem, 0.92), (0.5 - waist, 0.42)]
+    )
     pen.line([(0.5 - waist, 0.42), (0.5 + waist, 0.42)], 0.02, pen.light)
 
 
@@ -198,7 +200,8 @@ def draw_item(article: tuple[str, str], rng: np.random.Generator, colour: str) -
     image = image.resize((round(scale), round(scale)), Image.Resampling.BICUBIC)
     width, height = _SIZES[rng.integers(len(_SIZES))]
     page = Image.new("RGB", (_CANVAS * 3 // 4 + 80, _CANVAS + 60), paper)
-    page.paste(image, tuple(int(rng.uniform(0, max(1, p - round(scale)))) for p in page.size))
+    left, top = (int(rng.uniform(0, max(1, side - round(scale)))) for side in page.size)
+    page.paste(image, (left, top))
     small = np.asarray(page.resize((width, height), Image.Resampling.BICUBIC), np.float32)
     return Image.fromarray(np.clip(small + rng.normal(0, rng.uniform(1, 6), small.shape), 0, 255).astype(np.uint8))
 
@@ -237,14 +240,14 @@ def draw_catalogue(folder: Path, items: int, seed: int = 0, unlabelled: float = 
         item = str(10_001 + number)
         master, article = articles[number % len(articles)]
         colour = str(rng.choice(list(_COLOURS)))
-        draw_item((master, article), rng, colour).save(
-            images / f"{item}.{_SUFFIX}", quality=int(rng.integers(70, 96))
-        )
+        draw_item((master, article), rng, colour).save(images / f"{item}.{_SUFFIX}", quality=int(rng.integers(70, 96)))
         labels = [master, article]
         if rng.random() < unlabelled:
             labels = ["", "NA"]
             drawn.unlabelled += 1
-        rows.append([item, *labels, colour, str(rng.integers(2010, 2019)), f"{colour} {article} {rng.integers(100, 999)}"])
+        rows.append(
+            [item, *labels, colour, str(rng.integers(2010, 2019)), f"{colour} {article} {rng.integers(100, 999)}"]
+        )
     if oddities:
         _add_oddities(drawn, rows)
     drawn.manifest.write_text("\n".join(",".join(row) for row in [list(HEADER), *rows]) + "\n")
@@ -262,6 +265,6 @@ def _add_oddities(drawn: Drawn, rows: list[list[str]]) -> None:
     blurred = drawn.images / f"{blurry}.{_SUFFIX}"
     with Image.open(blurred) as image:
         image.filter(ImageFilter.GaussianBlur(12)).save(blurred, quality=90)
-    rows.insert(len(rows) // 3, ["", *rows[0][1:]])
+    rows.insert(len(rows) // 3, ["", *rows[2][1:]])
     rows.insert(len(rows) // 2, list(rows[1]))
     drawn.blank_ids = drawn.duplicate_ids = 1

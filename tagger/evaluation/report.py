@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import jinja2
+import numpy as np
 from markupsafe import Markup
 
 from schemas.bundle import LeftOut
@@ -42,15 +43,21 @@ def write_report(
     """
     metrics = evaluation.metrics()
     levels = [_level(level, predicted) for level, predicted in evaluation.levels.items()]
-    page = _environment().get_template("report.html").render(
-        title=title,
-        facts=facts,
-        metrics=metrics,
-        levels=levels,
-        titles=LEVEL_TITLES,
-        failed=evaluation.failed,
-        training=training,
-        curves=Markup(plots.curves(training.history, training.best_epoch)) if training and training.history else None,
+    page = (
+        _environment()
+        .get_template("report.html")
+        .render(
+            title=title,
+            facts=facts,
+            metrics=metrics,
+            levels=levels,
+            titles=LEVEL_TITLES,
+            failed=evaluation.failed,
+            training=training,
+            curves=Markup(plots.curves(training.history, training.best_epoch))
+            if training and training.history
+            else None,
+        )
     )
     (folder / "metrics.json").write_text(metrics.model_dump_json(by_alias=True, indent=2))
     for level, predicted in evaluation.levels.items():
@@ -78,11 +85,13 @@ def _level(level: Level, predicted: Predicted) -> dict[str, object]:
 
 def _most_frequent(predicted: Predicted) -> list[dict[str, object]]:
     matrix = confusions(predicted)
-    pairs = matrix.stack().rename("items").reset_index()
-    wrong = pairs[(pairs["truth"] != pairs["predicted"]) & (pairs["items"] > 0)]
-    support = matrix.sum(axis=1)
-    top = wrong.sort_values(["items", "truth", "predicted"], ascending=[False, True, True]).head(_TOP_CONFUSIONS)
-    return [{**row, "share": row["items"] / support[row["truth"]]} for row in top.to_dict("records")]
+    counts, names = matrix.to_numpy(), list(matrix.index)
+    support = counts.sum(axis=1)
+    wrong = [(int(counts[t, p]), t, p) for t, p in np.argwhere(counts) if t != p]
+    return [
+        {"truth": names[t], "predicted": names[p], "items": n, "share": n / support[t]}
+        for n, t, p in sorted(wrong, key=lambda w: (-w[0], w[1], w[2]))[:_TOP_CONFUSIONS]
+    ]
 
 
 def _environment() -> jinja2.Environment:

@@ -20,8 +20,8 @@ _SCALE_16_BIT = 1 / 257
 _WHITE = 255
 # What Pillow and its plugins raise on files that begin as an image and go on as something else.
 _PILLOW_ERRORS = (
-    OSError, ValueError, SyntaxError, EOFError, struct.error, zlib.error, TypeError, IndexError, KeyError, OverflowError,
-    ZeroDivisionError, AttributeError, MemoryError, Image.DecompressionBombError,
+    OSError, ValueError, SyntaxError, EOFError, struct.error, zlib.error, TypeError, IndexError, KeyError,
+    OverflowError, ZeroDivisionError, AttributeError, MemoryError, Image.DecompressionBombError,
 )  # fmt: skip
 
 Image.MAX_IMAGE_PIXELS = None  # the limit is ours, checked before any pixel is decoded

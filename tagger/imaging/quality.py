@@ -20,7 +20,7 @@ def blur_score(rgb: np.ndarray) -> float:
 
 
 def blur_threshold(scores: Sequence[float] | np.ndarray) -> float:
-    """Return the score below which an image is an outlier among the catalogue's own: Tukey's far-out fence of log scores.
+    """Return the score below which an image is an outlier in its catalogue: Tukey's far-out fence of log scores.
 
     Args:
         scores: Blur scores of the catalogue's images, at one size.

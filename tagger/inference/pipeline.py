@@ -52,7 +52,7 @@ def tag_shards(
         workers: Size of the actor pool.
         watch: Called now and then, in this thread, with the number of rows tagged by this call.
     """
-    counter = _Counter.options(num_cpus=0).remote()
+    counter = ray.remote(num_cpus=0)(_Counter).remote()
     tagged = ray.data.from_items(list(shards), override_num_blocks=len(shards)).map_batches(
         _ShardTagger,
         fn_constructor_args=(plan, _Shared(ray.put(bundle)), counter),
@@ -87,7 +87,11 @@ def leaf_logits(
     )
     batches = list(found.iter_batches(batch_format="numpy", batch_size=None))
     leaves = len(bundle.card.taxonomy.leaves)
-    empty = {"logits": np.zeros((0, leaves), np.float32), "leaf": np.zeros(0, np.int64), "blur": np.zeros(0, np.float32)}
+    empty = {
+        "logits": np.zeros((0, leaves), np.float32),
+        "leaf": np.zeros(0, np.int64),
+        "blur": np.zeros(0, np.float32),
+    }
     columns = [np.concatenate([empty[name], *(b[name] for b in batches)]) for name in empty]
     return columns[0], columns[1], columns[2]
 
@@ -118,7 +122,6 @@ def _engine(bundle: Bundle, batch_size: int, device: str) -> TorchEngine:
     return TorchEngine(bundle.classifier(), picked, batch_size, bundle.card.inference.flip)
 
 
-@ray.remote
 class _Counter:
     """How many rows all workers have tagged."""
 
@@ -141,7 +144,12 @@ class _ShardTagger:
         model = bundle.get()
         threads = decode_threads() if plan.device == "cuda" else 1
         self._predictor = Predictor(
-            model, _engine(model, plan.batch_size, plan.device), plan.accept_above, plan.run_id, plan.max_pixels, threads
+            model,
+            _engine(model, plan.batch_size, plan.device),
+            plan.accept_above,
+            plan.run_id,
+            plan.max_pixels,
+            threads,
         )
         self._ahead = ThreadPoolExecutor(1, thread_name_prefix="fetch")
 

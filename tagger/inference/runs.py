@@ -63,7 +63,7 @@ class RunDirectory:
         """Begin the run, or go on with it.
 
         Raises:
-            UsageError: when the folder cannot be written to, or holds another run: one of a changed manifest, model or setting.
+            UsageError: when the folder cannot be written to, or holds a run of another manifest, model or setting.
         """
         fingerprint = hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()[:16]
         found = self.record()

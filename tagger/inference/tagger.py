@@ -22,7 +22,7 @@ _CHUNK = 256
 
 
 class Tagger:
-    """A bundle that is ready to tag: the same predictions as the job's, to the last digit, on the same kind of device."""
+    """A bundle that is ready to tag: on the same kind of device, the job's predictions to the last digit."""
 
     def __init__(self, bundle: Bundle, device: str = "auto", accept_above: Mapping[Level, float] | None = None) -> None:
         self.card = bundle.card
@@ -64,8 +64,8 @@ class Tagger:
             known_masters: Master categories known from elsewhere; a prediction that contradicts one goes to review.
 
         Returns:
-            One row an image, in order, with the columns of the prediction contract (`tagger schema prediction`). An image
-            that cannot be tagged is a row with decision `failed` and an error code.
+            One row an image, in order, with the columns of the prediction contract (`tagger schema prediction`). An
+            image that cannot be tagged is a row with decision `failed` and an error code.
         """
         uris = [None if isinstance(i, bytes) else str(i) for i in images]
         names = list(ids) if ids is not None else [u or str(n) for n, u in enumerate(uris)]
@@ -77,7 +77,8 @@ class Tagger:
             part = slice(start, start + _CHUNK)
             data = [i if isinstance(i, bytes) else self._read(i) for i in images[part]]
             tables.append(self._predictor(Request(names[part], uris[part], data, masters[part])))
-        return pa.concat_tables(tables).to_pandas()
+        frame: pd.DataFrame = pa.concat_tables(tables).to_pandas()
+        return frame
 
     def _read(self, path: str | PathLike[str]) -> bytes | ImageError:
         try:

@@ -15,7 +15,7 @@ _HEAD_NAMES = ("fc", "classifier", "head", "heads")
 
 
 class SmallCNN(nn.Module):
-    """Four convolution blocks and global average pooling: learns a small catalogue from nothing, in minutes on a CPU."""
+    """Four convolution blocks and global average pooling: learns a small catalogue from nothing in minutes."""
 
     embedding_dim = 128
 
@@ -65,7 +65,7 @@ def build(name: str, weights: str, image_size: tuple[int, int]) -> nn.Module:
         return module
     if name not in names():
         raise UsageError(f"--backbone: no model {name!r}; the torchvision models and {', '.join(_OWN)} are known")
-    module = torchvision.models.get_model(name, weights=None, **_options(name, weights, image_size))
+    module: nn.Module = torchvision.models.get_model(name, weights=None, **_options(name, weights, image_size))
     head = _remove_head(name, module)
     if weights != "none":
         state = _pretrained(name) if weights == "pretrained" else _read_weights(weights)
@@ -108,7 +108,7 @@ def _remove_head(name: str, module: nn.Module) -> tuple[str, ...]:
 
 
 def _pretrained(name: str) -> dict[str, Tensor]:
-    choice = torchvision.models.get_model_weights(name).DEFAULT  # type: ignore[attr-defined]
+    choice = torchvision.models.get_model_weights(name).DEFAULT
     try:
         return dict(choice.get_state_dict(progress=False, check_hash=True))
     except OSError as error:
@@ -128,7 +128,7 @@ def _read_weights(weights: str) -> dict[str, Tensor]:
         if path.suffix == ".safetensors":
             return load_file(path)
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # noqa: BLE001 - torch raises anything from KeyError to UnpicklingError on a wrong file
+    except Exception as error:
         raise UsageError(f"--weights: {path} is not a weights file: {first_line(error)}") from error
     for key in ("state_dict", "model"):
         if isinstance(state, dict) and isinstance(state.get(key), dict):
@@ -145,7 +145,7 @@ def _fit_positions(
     if not name.startswith("vit_"):
         return state
     patch = int(module.patch_size)  # type: ignore[arg-type]
-    return dict(torchvision.models.vision_transformer.interpolate_embeddings(image_size[0], patch, state))  # type: ignore[arg-type]
+    return dict(torchvision.models.vision_transformer.interpolate_embeddings(image_size[0], patch, state))
 
 
 def _load(module: nn.Module, state: dict[str, Tensor], head: tuple[str, ...], source: str) -> None:

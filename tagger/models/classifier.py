@@ -17,6 +17,9 @@ class Classifier(nn.Module):
     PyTorch's channels_last layout already.
     """
 
+    scale: Tensor
+    offset: Tensor
+
     def __init__(
         self,
         backbone: nn.Module,

@@ -27,7 +27,7 @@ class TorchEngine:
 
     def __init__(self, classifier: Classifier, device: str, batch_size: int, flip: bool) -> None:
         self._device = torch.device(device)
-        self._classifier = classifier.to(self._device, memory_format=torch.channels_last).eval()
+        self._classifier = classifier.to(self._device).eval()
         self._batch_size = batch_size
         self._flip = flip
         self._half = self._device.type == "cuda"

@@ -121,7 +121,7 @@ def fit(
         storage: Folder of the checkpoints; on a cluster, one that all nodes reach.
         watch: Called now and then in this thread.
     """
-    board = _Board.options(num_cpus=0).remote()
+    board = ray.remote(num_cpus=0)(_Board).remote()
     trainer = TorchTrainer(
         _train_worker,
         train_loop_config={"plan": plan, "board": board},
@@ -137,6 +137,7 @@ def fit(
             failure_config=FailureConfig(max_failures=_MAX_FAILURES),
         ),
     )
+
     def look() -> None:
         progress = ray.get(board.read.remote())
         if progress is not None:
@@ -151,7 +152,6 @@ def fit(
     return Trained(weights, int(metrics["epoch"]), tuple(last.history))
 
 
-@ray.remote
 class _Board:
     """Where the first worker says how far it is."""
 
@@ -263,7 +263,7 @@ class _Worker:
                 logits, _ = self._ddp(images)
                 loss = cross_entropy(logits, leaves, label_smoothing=self._config.label_smoothing)
             self._optimiser.zero_grad(set_to_none=True)
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             self._optimiser.step()
             self._schedule.step()
             hits = (logits.argmax(1) == leaves).sum()
@@ -342,8 +342,8 @@ def use_bfloat16(precision: str, device: str) -> bool:
     if precision != "auto":
         return precision == "bfloat16"
     if device == "cuda":
-        return torch.cuda.is_bf16_supported()
-    capabilities = getattr(torch.cpu, "get_capabilities", dict)()
+        return bool(torch.cuda.is_bf16_supported())
+    capabilities: dict[str, bool] = getattr(torch.cpu, "get_capabilities", dict)()
     return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
 
 

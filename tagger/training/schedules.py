@@ -8,7 +8,7 @@ _WARM_UP = 0.3
 
 
 def optimiser(backbone: nn.Module, head: nn.Module, lr: float, head_lr: float, weight_decay: float) -> AdamW:
-    """AdamW (Loshchilov & Hutter 2019) with a rate for the backbone and one for the head; norms and biases do not decay.
+    """AdamW (Loshchilov & Hutter 2019) with a rate for backbone and head each; norms and biases do not decay.
 
     Parameters that do not require a gradient are left out.
     """
