@@ -124,3 +124,9 @@ def _document(config: CheckConfig, census: Census) -> dict[str, object]:
         "usable": _unusable(census) is None,
         "trainable": _trainable(config, census),
     }
+
+
+if __name__ == "__main__":
+    from jobs.cli import main
+
+    main(job="check")

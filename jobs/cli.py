@@ -58,11 +58,11 @@ def schema(
     typer.echo(run(name, arrow))
 
 
-def main(arguments: list[str] | None = None) -> None:
-    """Run the command line, and exit with its code."""
+def main(arguments: list[str] | None = None, job: str | None = None) -> None:
+    """Run the command line, or that of one job, and exit with its code."""
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     try:
-        code = app(arguments, standalone_mode=False)
+        code = app([*([job] if job else []), *(sys.argv[1:] if arguments is None else arguments)], standalone_mode=False)
     except TaggerError as error:
         _complain(str(error))
         code = error.exit_code

@@ -110,3 +110,9 @@ def _show(console: Console, drawn: Drawn, facts: dict[str, str], out: Path, seco
     console.say("  tagger check --manifest styles.csv --images images/")
     console.say("  tagger train --manifest styles.csv --images images/ --out bundle")
     console.say("  tagger tag   --manifest styles.csv --images images/ --model bundle --out run-1")
+
+
+if __name__ == "__main__":
+    from jobs.cli import main
+
+    main(job="demo")

@@ -112,3 +112,9 @@ def _say(console: Console, evaluation: Evaluation, page: str) -> None:
         )
     console.say(f"Report: {page}")
     console.result(metrics.model_dump(mode="json", by_alias=True) | {"failed": evaluation.failed, "report": page})
+
+
+if __name__ == "__main__":
+    from jobs.cli import main
+
+    main(job="evaluate")

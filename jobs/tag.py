@@ -131,3 +131,9 @@ def _too_many(failed: int, predictions: int, allowed: str) -> bool:
     share, count = parse_share_or_count(allowed)
     limit = count if count is not None else (share or 0) * predictions
     return failed > limit
+
+
+if __name__ == "__main__":
+    from jobs.cli import main
+
+    main(job="tag")

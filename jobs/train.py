@@ -267,3 +267,9 @@ def _say_result(console: Console, bundle: Bundle, out: Location) -> None:
     console.result(
         {"bundle": str(out), "modelId": card.model_id, "metrics": test.model_dump(mode="json", by_alias=True)}
     )
+
+
+if __name__ == "__main__":
+    from jobs.cli import main
+
+    main(job="train")

@@ -57,12 +57,7 @@ def build(name: str, weights: str, image_size: tuple[int, int]) -> nn.Module:
         UsageError: for an unknown name, for weights that do not fit, and for sizes that a model cannot take.
     """
     if name in _OWN:
-        module = _OWN[name]()
-        if weights == "pretrained":
-            raise UsageError(f"--weights pretrained: there are none for {name}; take --weights none or file:PATH")
-        if weights != "none":
-            _load(module, _read_weights(weights), (), weights)
-        return module
+        return _build_own(name, weights)
     if name not in names():
         raise UsageError(f"--backbone: no model {name!r}; the torchvision models and {', '.join(_OWN)} are known")
     module: nn.Module = torchvision.models.get_model(name, weights=None, **_options(name, weights, image_size))
@@ -81,6 +76,15 @@ def embedding_dim(backbone: nn.Module, image_size: tuple[int, int]) -> int:
         found = backbone.eval()(torch.zeros(1, 3, *image_size, device=parameter.device))
     backbone.train(training)
     return int(found.shape[1])
+
+
+def _build_own(name: str, weights: str) -> nn.Module:
+    if weights == "pretrained":
+        raise UsageError(f"--weights pretrained: there are none for {name}; take --weights none or file:PATH")
+    module = _OWN[name]()
+    if weights != "none":
+        _load(module, _read_weights(weights), (), weights)
+    return module
 
 
 def _options(name: str, weights: str, image_size: tuple[int, int]) -> dict[str, object]:

@@ -1,0 +1,79 @@
+"""Small things that tests are made of."""
+
+import io
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from schemas.bundle import Architecture, Calibration, Inference, ModelCard, Preprocessing, Provenance
+from schemas.config import CheckConfig, ManifestFormat
+from schemas.taxonomy import Taxonomy
+from tagger.catalog.manifest import Batch, Manifest
+from tagger.catalog.stores import ImageStore, open_store
+from tagger.storage import Location
+
+
+def card(pairs: Sequence[tuple[str, str]], backbone: str = "small_cnn", dim: int = 128, **changes: object) -> ModelCard:
+    """A model card over leaves, with a 48 × 36 input."""
+    made = ModelCard(
+        model_id="",
+        taxonomy=Taxonomy.of(pairs, {"Home": "Free Items"}),
+        architecture=Architecture(backbone=backbone, dropout=0.2, embedding_dim=dim),
+        preprocessing=Preprocessing(height=48, width=36, fit="pad", resize="bicubic"),
+        inference=Inference(flip=True),
+        calibration=Calibration(method="temperature", temperature=1.3, fitted_on=10),
+        blur_threshold=5.0,
+        provenance=Provenance(
+            created_at=datetime(2026, 1, 2, tzinfo=UTC),
+            config={"image_size": "48x36"},
+            versions={},
+            data_fingerprint="0",
+            split_items={},
+            failed_images=0,
+            rejects=0,
+            left_out=(),
+            epochs=(),
+            best_epoch=0,
+            training_s=0,
+        ),
+    )
+    return made.model_copy(update=changes)
+
+
+def picture(width: int = 60, height: int = 80, seed: int = 0) -> Image.Image:
+    """A smooth picture with some structure, so that lossy formats keep it nearly."""
+    rng = np.random.default_rng(seed)
+    small = rng.integers(0, 256, (6, 5, 3), dtype=np.uint8)
+    return Image.fromarray(small).resize((width, height), Image.Resampling.BICUBIC)
+
+
+def encoded(image: Image.Image, kind: str = "JPEG", **options: object) -> bytes:
+    """An image as a file's bytes."""
+    out = io.BytesIO()
+    image.save(out, kind, **options)
+    return out.getvalue()
+
+
+def manifest_of(path: Path | str, **options: object) -> Manifest:
+    """A manifest with a format's options."""
+    return Manifest(Location(str(path)), ManifestFormat(**options))  # type: ignore[arg-type]
+
+
+def read_all(manifest: Manifest) -> tuple[list[dict[str, object]], list[dict[str, object]]]:
+    """All items and all rejects of a manifest."""
+    batches = list(manifest.batches())
+    return [r for b in batches for r in b.items.to_pylist()], [r for b in batches for r in b.rejects.to_pylist()]
+
+
+def catalog_of(path: Path | str, images: object = None, **options: object) -> tuple[Manifest, ImageStore]:
+    """A manifest and its store."""
+    config = CheckConfig(manifest=str(path), images=None if images is None else str(images), **options)  # type: ignore[arg-type]
+    manifest = Manifest(Location(config.manifest, config.s3_endpoint, config.s3_region), config)
+    return manifest, open_store(config, manifest)
+
+
+def first_batch(manifest: Manifest) -> Batch:
+    return next(iter(manifest.batches()))

@@ -1,0 +1,125 @@
+"""Fixtures that several packages' tests share: drawn catalogues, a bundle, Ray, an S3 server on loopback."""
+
+import os
+import socket
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import boto3
+import pytest
+import torch
+
+os.environ.setdefault("AWS_ACCESS_KEY_ID", "test")  # moto takes any; Ray's workers inherit these
+os.environ.setdefault("AWS_SECRET_ACCESS_KEY", "test")
+os.environ.setdefault("AWS_DEFAULT_REGION", "us-east-1")
+os.environ.setdefault("AWS_EC2_METADATA_DISABLED", "true")
+
+from jobs import cli
+from schemas.config import RayOptions, TrainConfig
+from tagger.catalog.synthetic import ARTICLES, Drawn, draw_catalogue
+from tagger.models.bundle import Bundle
+from tagger.storage import Location
+from tests.builders import card
+
+
+@pytest.fixture(scope="session")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> Drawn:
+    """A small catalogue with every oddity."""
+    return draw_catalogue(tmp_path_factory.mktemp("drawn"), 280, seed=3)
+
+
+@pytest.fixture(scope="session")
+def bundle() -> Bundle:
+    """A bundle over the drawn leaves with random weights: quick to make, and the same every time."""
+    from tagger.models.bundle import new_classifier
+
+    torch.manual_seed(0)
+    draft = card(list(ARTICLES))
+    return Bundle.of(draft, new_classifier(draft, "none").state_dict())
+
+
+@pytest.fixture(scope="session")
+def bundle_dir(bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("bundle") / "bundle"
+    bundle.save(Location(str(folder)))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def embedded_ray() -> Iterator[None]:
+    """One Ray for all tests of a session; the jobs find it and leave it running."""
+    from jobs.ray_session import ray_session
+
+    with ray_session(RayOptions()):
+        yield
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a command left behind."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def tagger(capfd: pytest.CaptureFixture[str]) -> Callable[..., Outcome]:
+    """Runs the command line in this process."""
+
+    def run(*arguments: object) -> Outcome:
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            cli.main([str(a) for a in arguments])
+        captured = capfd.readouterr()
+        return Outcome(int(ended.value.code or 0), captured.out, captured.err)
+
+    return run
+
+
+@dataclass(frozen=True)
+class S3Server:
+    """An S3 service on loopback with one bucket."""
+
+    endpoint: str
+    bucket: str
+
+    def client(self) -> object:
+        return boto3.client("s3", endpoint_url=self.endpoint)
+
+    def put(self, key: str, data: bytes) -> str:
+        boto3.client("s3", endpoint_url=self.endpoint).put_object(Bucket=self.bucket, Key=key, Body=data)
+        return f"s3://{self.bucket}/{key}"
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[S3Server]:
+    from moto.server import ThreadedMotoServer
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=port, verbose=False)
+    server.start()
+    found = S3Server(f"http://127.0.0.1:{port}", "shop")
+    boto3.client("s3", endpoint_url=found.endpoint).create_bucket(Bucket=found.bucket)
+    yield found
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def small_training() -> dict[str, object]:
+    """Settings that train the small CNN on the drawn catalogue in seconds."""
+    assert set(TrainConfig.model_fields) >= {"backbone", "lr"}
+    return {
+        "backbone": "small_cnn",
+        "weights": "none",
+        "image_size": "48x36",
+        "min_items": 8,
+        "val": 0.15,
+        "test": 0.15,
+        "batch_size": 16,
+        "lr": 6e-3,
+        "head_lr": 6e-3,
+    }

@@ -1,0 +1,107 @@
+import json
+
+import pyarrow as pa
+import pytest
+from pydantic import ValidationError
+
+from jobs.schema import ARROW, MODELS
+from jobs.schema import run as schema
+from schemas.config import EvaluateConfig, TagConfig, TrainConfig, parse_share_or_count, parse_size
+from schemas.prediction import PREDICTION
+from schemas.taxonomy import Level, Taxonomy
+from tagger.errors import UsageError
+
+
+@pytest.mark.parametrize("name", sorted(ARROW))
+def test_every_column_of_a_contract_has_a_description(name: str) -> None:
+    for field in ARROW[name]:
+        assert len(field.metadata[b"description"]) > 10, field.name
+
+
+@pytest.mark.parametrize("name", sorted([*ARROW, *MODELS]))
+def test_every_contract_prints_as_json_schema(name: str) -> None:
+    document = json.loads(schema(name, arrow=False))
+    assert document["type"] == "object"
+    assert document["properties"]
+
+
+def test_the_prediction_listing_names_every_column_with_its_type() -> None:
+    listing = schema("prediction", arrow=True).splitlines()
+    assert [line.split()[0] for line in listing] == PREDICTION.names
+    assert "timestamp[us, tz=UTC]" in listing[-1]
+
+
+def test_predictions_have_the_columns_that_the_design_promises() -> None:
+    assert PREDICTION.names == [
+        "id", "imageUri", "imageDigest", "masterCategory", "masterCategoryConfidence", "articleType",
+        "articleTypeConfidence", "alternatives", "decision", "reviewReasons", "blurScore", "errorCode", "errorMessage",
+        "modelId", "runId", "taggedAt",
+    ]  # fmt: skip
+    assert PREDICTION.field("taggedAt").type == pa.timestamp("us", tz="UTC")
+
+
+def test_an_unknown_contract_is_told_with_the_known_ones() -> None:
+    with pytest.raises(UsageError, match="prediction"):
+        schema("nonsense", arrow=False)
+
+
+def test_an_arrow_listing_of_a_document_is_refused() -> None:
+    with pytest.raises(UsageError, match="JSON document"):
+        schema("bundle", arrow=True)
+
+
+def test_an_unknown_config_key_is_an_error() -> None:
+    with pytest.raises(ValidationError, match="epoch"):
+        TrainConfig(manifest="m", images="i", out="o", epoch=3)  # type: ignore[call-arg]
+
+
+def test_configs_are_frozen() -> None:
+    config = TagConfig(manifest="m", model="b", out="o")
+    with pytest.raises(ValidationError, match="frozen"):
+        config.out = "other"  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"image_size": "big"}, "HEIGHTxWIDTH"),
+        ({"image_size": "4x4"}, "8 to 2048"),
+        ({"val": 0.5, "test": 0.4, "control": 0.1}, "nothing to train on"),
+        ({"epochs": 0}, "both 0"),
+        ({"batch_size": 31, "workers": 2}, "divide"),
+        ({"merge": {"Home": "Free Items", "Free Items": "Other"}}, "merged into"),
+    ],
+)
+def test_settings_that_cannot_work_are_refused(changes: dict[str, object], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        TrainConfig(**{"manifest": "m", "out": "o", **changes})  # type: ignore[arg-type]
+
+
+def test_one_threshold_counts_for_both_levels_and_one_named_keeps_the_other() -> None:
+    both = TagConfig(manifest="m", model="b", out="o", accept_above="0.8")  # type: ignore[arg-type]
+    assert both.accept_above == {Level.MASTER_CATEGORY: 0.8, Level.ARTICLE_TYPE: 0.8}
+    one = TagConfig(manifest="m", model="b", out="o", accept_above={"articleType": "0.7"})  # type: ignore[dict-item]
+    assert one.accept_above == {Level.MASTER_CATEGORY: 0.9, Level.ARTICLE_TYPE: 0.7}
+
+
+def test_a_split_needs_the_bundle_that_made_it() -> None:
+    with pytest.raises(ValidationError, match="model"):
+        EvaluateConfig(run="r", labels="l", out="o", split="test")
+
+
+def test_sizes_and_shares_are_read_as_written() -> None:
+    assert parse_size("112x84") == (112, 84)
+    assert parse_share_or_count("5%") == (0.05, None)
+    assert parse_share_or_count("100") == (None, 100)
+    with pytest.raises(ValueError, match="neither"):
+        parse_share_or_count("120%")
+
+
+def test_a_taxonomy_knows_its_classes_and_merges() -> None:
+    taxonomy = Taxonomy.of([("B", "x"), ("A", "y"), ("A", "x")], {"Z": "A"})
+    assert taxonomy.classes(Level.MASTER_CATEGORY) == ("A", "B")
+    assert taxonomy.classes(Level.ARTICLE_TYPE) == ("x", "y")
+    assert taxonomy.index == {("A", "x"): 0, ("A", "y"): 1, ("B", "x"): 2}
+    assert [taxonomy.merged(m) for m in ("Z", "B", None)] == ["A", "B", None]
+    with pytest.raises(ValidationError, match="at least two"):
+        Taxonomy.of([("A", "x")], {})

@@ -1,0 +1,66 @@
+"""The direction of imports, and what must stay light."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PACKAGES = ("schemas", "tagger", "jobs")
+MAY_IMPORT = {"schemas": {"schemas"}, "tagger": {"schemas", "tagger"}, "jobs": {"schemas", "tagger", "jobs"}}
+MAY_IMPORT_RAY = {"tagger/training/loop.py", "tagger/training/search.py", "tagger/inference/pipeline.py"}
+SOURCES = [p for package in PACKAGES for p in sorted((ROOT / package).rglob("*.py"))]
+
+
+def imported(source: Path, top_level_only: bool = False) -> set[str]:
+    tree = ast.parse(source.read_text())
+    nodes = tree.body if top_level_only else list(ast.walk(tree))
+    found: set[str] = set()
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            found |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module.split(".")[0])
+    return found
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_imports_go_from_jobs_to_tagger_to_schemas(source: Path) -> None:
+    package = source.relative_to(ROOT).parts[0]
+    assert imported(source) & set(PACKAGES) <= MAY_IMPORT[package]
+
+
+def test_schemas_import_nothing_but_pyarrow_pydantic_and_the_standard_library() -> None:
+    foreign = {m for p in SOURCES if p.is_relative_to(ROOT / "schemas") for m in imported(p)}
+    assert foreign - set(sys.stdlib_module_names) <= {"schemas", "pyarrow", "pydantic"}
+
+
+def test_ray_is_imported_only_where_jobs_run_on_it() -> None:
+    users = {str(p.relative_to(ROOT)) for p in SOURCES if "ray" in imported(p)}
+    assert {u for u in users if not u.startswith("jobs/")} <= MAY_IMPORT_RAY
+
+
+def test_boto3_is_imported_only_when_a_bucket_is_read() -> None:
+    assert not [p for p in SOURCES if "boto3" in imported(p, top_level_only=True)]
+
+
+@pytest.mark.parametrize("module", ["tagger", "jobs.cli", "schemas.prediction"])
+def test_importing_the_command_loads_neither_torch_nor_ray(module: str) -> None:
+    code = f"import sys, {module}; print(sorted({{'torch', 'ray', 'boto3', 'pandas', 'matplotlib'}} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout.strip() == "[]"
+
+
+def test_constraints_pin_every_package_and_name_no_host() -> None:
+    lines = (ROOT / "constraints.txt").read_text().split()
+    assert lines
+    assert all("==" in line and "/" not in line and "@" not in line for line in lines)
+
+
+@pytest.mark.parametrize("job", ["check", "train", "tag", "evaluate", "demo"])
+def test_each_job_is_a_module_that_runs_as_a_command(job: str) -> None:
+    done = subprocess.run([sys.executable, "-m", f"jobs.{job}", "--help"], capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    assert "--config" in done.stdout
