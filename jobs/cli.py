@@ -62,7 +62,9 @@ def main(arguments: list[str] | None = None, job: str | None = None) -> None:
     """Run the command line, or that of one job, and exit with its code."""
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     try:
-        code = app([*([job] if job else []), *(sys.argv[1:] if arguments is None else arguments)], standalone_mode=False)
+        code = app(
+            [*([job] if job else []), *(sys.argv[1:] if arguments is None else arguments)], standalone_mode=False
+        )
     except TaggerError as error:
         _complain(str(error))
         code = error.exit_code

@@ -48,7 +48,9 @@ def test_boto3_is_imported_only_when_a_bucket_is_read() -> None:
 
 @pytest.mark.parametrize("module", ["tagger", "jobs.cli", "schemas.prediction"])
 def test_importing_the_command_loads_neither_torch_nor_ray(module: str) -> None:
-    code = f"import sys, {module}; print(sorted({{'torch', 'ray', 'boto3', 'pandas', 'matplotlib'}} & set(sys.modules)))"
+    code = (
+        f"import sys, {module}; print(sorted({{'torch', 'ray', 'boto3', 'pandas', 'matplotlib'}} & set(sys.modules)))"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     assert done.stdout.strip() == "[]"
 

@@ -4,6 +4,7 @@ import codecs
 import csv
 import gzip
 import io
+import zlib
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ _LINE_LIMIT = 1 << 20
 _RECORD_LINES = 200  # a quoted field over more lines than this is an unclosed quote
 _DELIMITERS = ",;\t|"
 _BLANK = {"", "NA"}
+_UNREADABLE = (EOFError, OSError, UnicodeError, zlib.error)
 
 csv.field_size_limit(_LINE_LIMIT * 2)
 
@@ -149,8 +151,10 @@ class CsvRows:
         self._feed = _Feed(self._text)
         try:
             first = next(self._feed)
-        except (StopIteration, UnicodeError, EOFError, OSError) as error:
-            raise InputError(f"{name}: no header line ({error or 'the file is empty'})") from error
+        except StopIteration:
+            raise InputError(f"{name}: the file is empty; it needs a header line") from None
+        except _UNREADABLE as error:
+            raise InputError(f"{name}: cannot be read: {error}") from error
         self._delimiter = _sniff(first) if delimiter == "auto" else {"tab": "\t"}.get(delimiter, delimiter)
         self._feed.keep_first()
         self.header = _unique([n.strip() for n in next(csv.reader([first], delimiter=self._delimiter))])
@@ -169,7 +173,7 @@ class CsvRows:
                 yield self._stray_quote(line)
                 reader = self._reader()
                 continue
-            except (EOFError, OSError, UnicodeError) as error:
+            except _UNREADABLE as error:
                 raise InputError(f"{self._name}: cannot be read after line {line - 1}: {error}") from error
             if not fields:
                 continue  # an empty line is no row
@@ -226,7 +230,7 @@ def _as_text(stream: IO[bytes], name: str, encoding: str) -> IO[str]:
         buffered = io.BufferedReader(_Raw(gzip.GzipFile(fileobj=buffered)), 1 << 20)
     try:
         head = buffered.peek(4096)[:4096]
-    except (EOFError, OSError) as error:
+    except _UNREADABLE as error:
         raise InputError(f"{name}: not a readable gzip file: {error}") from error
     found = _sniff_encoding(head) if encoding == "auto" else encoding
     try:

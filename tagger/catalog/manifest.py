@@ -229,7 +229,7 @@ def _find(location: Location) -> list[Location]:
     else:
         raise UsageError(f"--manifest: there is no file, folder or glob {location}")
     if not files:
-        raise UsageError(f"--manifest: no {', '.join(PARQUET + CSV)} file in {location}")
+        raise UsageError(f"--manifest: there is no file of {', '.join(PARQUET + CSV)} in {location}")
     return files
 
 

@@ -55,13 +55,18 @@ class PositionIndex:
 
 
 class ParquetImages:
-    """References are `FILE#ROW`. Files are read a batch of rows at a time, forwards, and the last ones stay open."""
+    """The image column of some Parquet files: a manifest's own, or with an index those of images joined by id.
 
-    def __init__(self, column: str | None, max_bytes: int, index: PositionIndex | None = None) -> None:
-        self._index = index
-        self._column = index.column if index else column or ""
+    References are `FILE#ROW`. Files are read a batch of rows at a time, forwards, and the last ones stay open.
+    """
+
+    def __init__(
+        self, files: Sequence[Location], column: str, max_bytes: int, index: PositionIndex | None = None
+    ) -> None:
+        self._files = {str(f): f for f in files}
+        self._column = column
         self._max_bytes = max_bytes
-        self._s3 = {str(f): f for f in index.files} if index else {}
+        self._index = index
         self._open: OrderedDict[str, _Reader] = OrderedDict()
         self.ordered_by_store = index is not None
 
@@ -83,7 +88,6 @@ class ParquetImages:
         """Of the manifest's own column, every row; else what the index knows."""
         if self._index is not None:
             return list(self._index.refs(batch.items["id"].to_pylist()))
-        self._s3.setdefault(str(batch.file), batch.file)
         return [_ref(batch.file, int(p)) for p in batch.positions]
 
     def fetch(self, refs: Sequence[str]) -> list[bytes | ImageError]:
@@ -91,7 +95,7 @@ class ParquetImages:
         found: list[bytes | ImageError] = []
         for file, group in groupby(refs, key=lambda r: r.rpartition("#")[0]):
             rows = [r.rpartition("#")[2] for r in group]
-            location = self._s3.get(file)
+            location = self._files.get(file)
             if location is None:
                 found += [ImageError(ErrorCode.NOT_FOUND, f"no image of id {r!r} in the Parquet files") for r in rows]
                 continue
@@ -120,6 +124,7 @@ class _Reader:
         sizes = [self._file.metadata.row_group(i).num_rows for i in range(self._file.num_row_groups)]
         self._starts = np.concatenate([[0], np.cumsum(sizes)])
         self._batches: Any = None
+        self._group = -1
         self._first = self._end = 0
         self._batch: pa.Array = pa.array([], pa.binary())
 
@@ -144,7 +149,8 @@ class _Reader:
         if self._first <= row < self._end:
             return
         group = int(np.searchsorted(self._starts, row, side="right")) - 1
-        if row < self._first or self._batches is None or not self._starts[group] <= self._end < self._starts[group + 1]:
+        if row < self._first or group != self._group:
+            self._group = group
             self._batches = self._file.iter_batches(_BATCH_ROWS, row_groups=[group], columns=[self._column])
             self._end = int(self._starts[group])
         while row >= self._end:

@@ -11,7 +11,7 @@ from tagger.errors import ImageError, UsageError
 
 
 def fill_pattern(pattern: str, items: pa.Table) -> list[str | None]:
-    """Fill `{column}` places for every row; None where a value is missing.
+    """Fill `{column}` places for every row; None where a value is missing or blank.
 
     Raises UsageError for a column that the manifest lacks.
     """
@@ -22,7 +22,8 @@ def fill_pattern(pattern: str, items: pa.Table) -> list[str | None]:
             raise UsageError(
                 f"--images: the manifest has no column {name!r} for {pattern}; it has {items.schema.names}"
             )
-        columns.append(pc.cast(items[name], pa.string()))
+        text = pc.cast(items[name], pa.string())
+        columns.append(pc.if_else(pc.equal(text, ""), pa.scalar(None, pa.string()), text))
     if not columns:
         raise UsageError(f"--images: {pattern} has no {{id}}, so that all items would share one image")
     parts: list[object] = [pieces[0]]

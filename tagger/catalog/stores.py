@@ -53,7 +53,7 @@ def open_store(options: CatalogOptions, manifest: Manifest) -> ImageStore:
     columns = {role: options.column.get(role, str(role)) for role in (Role.IMAGE, Role.IMAGE_URI)}
     if spec is None:
         if manifest.bytes_column():
-            return ParquetImages(columns[Role.IMAGE], options.max_bytes)
+            return ParquetImages(manifest.files, columns[Role.IMAGE], options.max_bytes)
         if columns[Role.IMAGE_URI] in manifest.columns:
             return _uri_store(str(Role.IMAGE_URI), options, manifest)
         raise UsageError("--images is missing, and the manifest has neither an imageUri nor an image (bytes) column")
@@ -176,14 +176,15 @@ def _shards_of(folder: Location) -> list[Location]:
 
 
 def _joined_store(shards: list[Location], options: CatalogOptions) -> "ImageStore":
-    return ParquetImages(None, options.max_bytes, PositionIndex.read(shards))
+    index = PositionIndex.read(shards)
+    return ParquetImages(shards, index.column, options.max_bytes, index)
 
 
 def _column_store(column: str, options: CatalogOptions, manifest: Manifest) -> ImageStore:
     if column not in manifest.columns:
         raise UsageError(f"--images column:{column}: the manifest has no such column; it has {manifest.columns}")
     if ParquetImages.holds_bytes(manifest.files[0], column):
-        return ParquetImages(column, options.max_bytes)
+        return ParquetImages(manifest.files, column, options.max_bytes)
     return _uri_store(column, options, manifest)
 
 

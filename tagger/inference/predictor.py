@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 import numpy as np
 import pyarrow as pa
 
-from schemas.prediction import ALTERNATIVE, ALTERNATIVES, PREDICTION, Decision, ErrorCode, ReviewReason
+from schemas.prediction import ALTERNATIVE, ALTERNATIVES, PREDICTION, Decision, ReviewReason
 from schemas.taxonomy import Level
 from tagger.confidence.policy import decide
 from tagger.errors import ImageError
@@ -107,8 +107,6 @@ class Predictor:
             return _Looked(digest, decode(data, self._card.preprocessing, self._max_pixels), None)
         except ImageError as error:
             return _Looked(digest, None, error)
-        except Exception as error:  # noqa: BLE001 - whatever one image does to a decoder, the other rows go on
-            return _Looked(digest, None, ImageError(ErrorCode.CORRUPT, f"the image cannot be decoded: {error!r}"))
 
     def _fill(
         self,

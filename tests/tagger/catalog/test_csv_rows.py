@@ -1,0 +1,184 @@
+import csv
+import gzip
+import io
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from schemas.catalog import RejectReason, Repair
+from tagger.catalog.csv_rows import FIELD_LIMIT, BadRow, CsvRows, Row
+from tagger.errors import InputError
+
+HEADER = "id,masterCategory,articleType,productDisplayName"
+
+
+def rows_of(
+    data: bytes | str, delimiter: str = "auto", encoding: str = "auto", text: bool = True
+) -> list[Row | BadRow]:
+    raw = data.encode() if isinstance(data, str) else data
+    return list(CsvRows(io.BytesIO(raw), "test.csv", delimiter, encoding).rows(last_is_text=text))
+
+
+def fields_of(data: bytes | str, **options: str) -> list[list[str]]:
+    found = rows_of(data, **options)  # type: ignore[arg-type]
+    assert all(isinstance(r, Row) for r in found), found
+    return [r.fields for r in found if isinstance(r, Row)]
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+@pytest.mark.parametrize("quoting", [csv.QUOTE_MINIMAL, csv.QUOTE_ALL])
+@pytest.mark.parametrize("newline", ["\n", "\r\n", "\r"])
+def test_delimiter_quoting_and_line_ends_are_found(delimiter: str, quoting: int, newline: str) -> None:
+    out = io.StringIO()
+    writer = csv.writer(out, delimiter=delimiter, quoting=quoting, lineterminator=newline)  # type: ignore[arg-type]
+    writer.writerows([["id", "masterCategory", "articleType"], ["1", "Apparel", f"T{delimiter}shirts"], ["2", "", "x"]])
+    assert fields_of(out.getvalue()) == [["1", "Apparel", f"T{delimiter}shirts"], ["2", "", "x"]]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "latin-1", "cp1252"])
+def test_text_encodings_are_found(encoding: str) -> None:
+    text = f"{HEADER}\n" + "7,Zubehör,Gürtel,Größe für Señor\n" * 3
+    assert fields_of(text.encode(encoding))[2] == ["7", "Zubehör", "Gürtel", "Größe für Señor"]
+
+
+def test_one_latin1_line_in_a_utf8_file_is_read() -> None:
+    data = f"{HEADER}\n1,a,b,Größe\n".encode() + b"2,a,b,Gr\xf6\xdfe\n"
+    assert [f[-1] for f in fields_of(data)] == ["Größe", "Größe"]
+
+
+def test_gzip_is_read_by_its_content_and_a_cut_one_is_an_error(tmp_path: Path) -> None:
+    whole = gzip.compress((f"{HEADER}\n" + "1,a,b,c\n" * 5000).encode())
+    assert len(fields_of(whole)) == 5000
+    with pytest.raises(InputError, match=r"test\.csv"):
+        rows_of(whole[: len(whole) // 2])
+
+
+def test_the_wrong_encoding_is_an_error_that_names_the_file() -> None:
+    with pytest.raises(InputError, match=r"test\.csv: cannot be read"):
+        rows_of(f"{HEADER}\n".encode() + b"1,a,b,\xff\xfe\n", encoding="utf-8")
+    late = f"{HEADER}\n".encode() + b"1,a,b,c\n" * 100_000 + b"1,a,b,\xff\xfe\n"
+    with pytest.raises(InputError, match=r"test\.csv: cannot be read after line"):
+        rows_of(late, encoding="utf-8")
+    with pytest.raises(InputError, match="unknown encoding"):
+        rows_of(HEADER, encoding="klingon")
+
+
+def test_an_empty_file_has_no_header() -> None:
+    with pytest.raises(InputError, match="empty"):
+        rows_of(b"")
+
+
+def test_extra_fields_at_the_end_belong_to_the_last_text_column() -> None:
+    (row,) = rows_of(f"{HEADER}\n9,Apparel,Shirts,Boss Perfume, and more, really\n")
+    assert isinstance(row, Row)
+    assert row.fields == ["9", "Apparel", "Shirts", "Boss Perfume, and more, really"]
+    assert row.repair is Repair.EXTRA_FIELDS_JOINED
+
+
+def test_extra_fields_are_rejected_when_the_last_column_is_no_text() -> None:
+    (row,) = rows_of("id,title,articleType\n9,Perfume, and more,Shirts\n", text=False)
+    assert isinstance(row, BadRow)
+    assert row.reason is RejectReason.TOO_MANY_FIELDS
+
+
+def test_a_comma_further_left_is_noticed_and_the_row_rejected() -> None:
+    good = "".join(f"{n},Red shirt {n},2012,Men\n" for n in range(30))
+    found = rows_of(f"id,title,year,season text\n{good}31,Red shirt, and more,2012,Men\n")
+    assert isinstance(found[-1], BadRow)
+    assert found[-1].reason is RejectReason.TOO_MANY_FIELDS
+
+
+def test_a_numeric_last_column_takes_no_text() -> None:
+    good = "".join(f"{n},Red shirt,{n}.50\n" for n in range(30))
+    assert isinstance(rows_of(f"id,title,price\n{good}31,Red shirt, and more,9.50\n")[-1], BadRow)
+
+
+def test_empty_extra_fields_are_dropped() -> None:
+    (row,) = rows_of("id,a,b\n1,x,y,,,\n")
+    assert isinstance(row, Row)
+    assert (row.fields, row.repair) == (["1", "x", "y"], Repair.EMPTY_FIELDS_DROPPED)
+
+
+def test_too_few_fields_are_rejected_with_line_and_text() -> None:
+    (good, bad) = rows_of(f"{HEADER}\n1,a,b,c\n2,a\n")
+    assert isinstance(good, Row)
+    assert isinstance(bad, BadRow)
+    assert (bad.line, bad.reason, bad.text) == (3, RejectReason.TOO_FEW_FIELDS, "2,a")
+
+
+def test_a_quoted_field_may_hold_line_ends_and_quotes() -> None:
+    assert fields_of('id,a,b\n1,"two\nlines",x\n2,"say ""hi""",y\n') == [
+        ["1", "two\nlines", "x"],
+        ["2", 'say "hi"', "y"],
+    ]
+
+
+def test_a_quote_inside_an_unquoted_field_means_nothing() -> None:
+    assert fields_of(f'{HEADER}\n1,a,b,3.5" Short\n2,a,b,c\n')[0][-1] == '3.5" Short'
+
+
+def test_an_unclosed_quote_costs_nothing_but_itself() -> None:
+    body = "".join(f"{n},a,b,c\n" for n in range(2, 1000))
+    found = rows_of(f'{HEADER}\n1,a,b,"never closed\n{body}')
+    assert len(found) == 999
+    assert isinstance(found[0], Row)
+    assert found[0].repair is Repair.STRAY_QUOTE
+    assert [r.line for r in found] == list(range(2, 1001))
+
+
+def test_two_unclosed_quotes_do_not_swallow_the_rows_between_them() -> None:
+    found = rows_of(f'{HEADER}\n1,a,b,"open\n2,a,b,c\n3,a,b,close"\n4,a,b,c\n')
+    assert [r.fields[0] for r in found if isinstance(r, Row)] == ["1", "2", "3", "4"]
+
+
+def test_a_quote_that_closes_in_the_middle_of_a_field_is_rejected_when_it_cannot_be_mended() -> None:
+    (row,) = rows_of('id,a,b\n1,"x"y\n')
+    assert isinstance(row, BadRow)
+    assert row.reason is RejectReason.BAD_QUOTING
+
+
+def test_nul_bytes_and_endless_fields_are_rejected_and_the_rest_goes_on() -> None:
+    found = rows_of(f"{HEADER}\n1,a,b,x\0y\n2,a,b,{'z' * (FIELD_LIMIT + 1)}\n3,a,b,c\n4,{'q' * 3_000_000}\n5,a,b,c\n")
+    assert [r.reason for r in found if isinstance(r, BadRow)] == [
+        RejectReason.NUL_BYTE,
+        RejectReason.FIELD_TOO_LONG,
+        RejectReason.FIELD_TOO_LONG,
+    ]
+    assert [r.fields[0] for r in found if isinstance(r, Row)] == ["3", "5"]
+
+
+def test_blank_lines_are_no_rows() -> None:
+    assert fields_of("id,a\n\n1,x\n\n\n2,y\n\n") == [["1", "x"], ["2", "y"]]
+
+
+def test_header_names_are_made_unique() -> None:
+    assert CsvRows(io.BytesIO(b"id, name ,name,\n"), "t", "auto", "auto").header == ["id", "name", "name_2", "column_4"]
+
+
+# A lone quote is left out: a field such as `"` is quoted by the writer and survives; csv itself is the oracle here.
+words = st.text(st.characters(blacklist_categories=("Cs", "Cc"), blacklist_characters="\u2028\u2029\x85"), max_size=12)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.lists(st.lists(words, min_size=5, max_size=5), max_size=20),
+    st.sampled_from(",;\t|"),
+    st.sampled_from(["utf-8", "utf-8-sig", "utf-16"]),
+)
+def test_whatever_csv_writes_is_read_back(rows: list[list[str]], delimiter: str, encoding: str) -> None:
+    out = io.StringIO()
+    writer = csv.writer(out, delimiter=delimiter, quoting=csv.QUOTE_ALL, lineterminator="\n")
+    writer.writerows([["id", "b", "c", "d", "e"], *rows])
+    assert fields_of(out.getvalue().encode(encoding)) == rows
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.text(st.sampled_from('ab,"\n\r\0;é '), max_size=30), max_size=30))
+def test_no_line_of_whatever_text_is_lost(lines: list[str]) -> None:
+    """Every line that is not blank ends up in exactly one row or reject."""
+    body = "\n".join(lines)
+    found = rows_of(f"id,b,c,d\n{body}")
+    seen = "".join(r.text for r in found)
+    assert sorted(c for c in seen if c not in "\r\n") == sorted(c for c in body if c not in "\r\n")
