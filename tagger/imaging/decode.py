@@ -14,6 +14,8 @@ from tagger.errors import ImageError
 from tagger.imaging.quality import blur_score
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
+_SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"RIFF", b"BM", b"II*\0", b"MM\0*")
+_FTYP = (b"ftypavif", b"ftypavis")
 _SCALE_16_BIT = 1 / 257
 _WHITE = 255
 Image.MAX_IMAGE_PIXELS = None  # the limit is ours, checked before any pixel is decoded
@@ -104,8 +106,10 @@ def _open(data: bytes) -> Image.Image:
     try:
         return Image.open(io.BytesIO(data), formats=FORMATS)
     except UnidentifiedImageError as error:
+        if data.startswith(_SIGNATURES) or data[4:12] in _FTYP:
+            raise ImageError(ErrorCode.CORRUPT, "the file begins as an image, but its header is broken") from error
         raise ImageError(ErrorCode.NOT_AN_IMAGE, f"not {', '.join(FORMATS)}: {_beginning(data)}") from error
-    except Exception as error:  # noqa: BLE001 - plugins raise anything on files that begin as an image
+    except Exception as error:
         raise ImageError(ErrorCode.CORRUPT, f"the image's header cannot be read: {error}") from error
 
 
@@ -119,7 +123,7 @@ def _decode_any(data: bytes, size: tuple[int, int], max_pixels: int) -> np.ndarr
         image.load()
         image = ImageOps.exif_transpose(image)
         return np.asarray(_to_rgb(image))
-    except Exception as error:  # noqa: BLE001 - as above; one image must not stop the others
+    except Exception as error:
         code = ErrorCode.TRUNCATED if _is_truncation(error) else ErrorCode.CORRUPT
         raise ImageError(code, f"the image cannot be decoded: {error}") from error
 
