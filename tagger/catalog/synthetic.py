@@ -265,6 +265,7 @@ def _add_oddities(drawn: Drawn, rows: list[list[str]]) -> None:
     blurred = drawn.images / f"{blurry}.{_SUFFIX}"
     with Image.open(blurred) as image:
         image.filter(ImageFilter.GaussianBlur(12)).save(blurred, quality=90)
-    rows.insert(len(rows) // 3, ["", *rows[2][1:]])
-    rows.insert(len(rows) // 2, list(rows[1]))
+    labelled = [row for row in rows if row[1]]
+    rows.insert(len(rows) // 3, ["", *labelled[0][1:]])
+    rows.insert(len(rows) // 2, list(labelled[1]))
     drawn.blank_ids = drawn.duplicate_ids = 1

@@ -1,0 +1,82 @@
+import json
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from schemas.bundle import LeftOut
+from schemas.taxonomy import Level
+from tagger.evaluation.metrics import Evaluation, Predicted, calibration_error, confusions, level_metrics, per_class
+from tagger.evaluation.report import Training, write_report
+from tagger.storage import Location
+
+
+def predicted(truth: str, guess: str, confidence: list[float] | None = None) -> Predicted:
+    n = len(truth)
+    return Predicted(np.array(list(truth), object), np.array(list(guess), object), np.array(confidence or [0.9] * n))
+
+
+def test_the_calibration_error_is_the_mean_gap_over_bins() -> None:
+    confidence = np.array([0.95] * 4 + [0.65] * 4)
+    correct = np.array([1, 1, 1, 0, 1, 1, 0, 0], bool)  # 0.75 and 0.5
+    assert calibration_error(confidence, correct, bins=10) == pytest.approx((0.2 + 0.15) / 2)
+    assert calibration_error(np.array([]), np.array([], bool)) == 0
+
+
+def test_a_confidence_of_one_falls_into_the_last_bin() -> None:
+    assert calibration_error(np.array([1.0, 1.0]), np.array([True, True])) == 0
+
+
+def test_metrics_of_a_known_case() -> None:
+    p = predicted("aaaaaabbbbbc", "aaaaabbbbbbb")
+    found = level_metrics(p, minimum_support=5)
+    f1_a, f1_b = 2 * 5 / (2 * 5 + 0 + 1), 2 * 5 / (2 * 5 + 2 + 0)
+    assert found.accuracy == pytest.approx(10 / 12)
+    assert found.macro_f1 == pytest.approx((f1_a + f1_b) / 2)
+    assert found.macro_f1_classes == 2
+    assert found.weighted_f1 == pytest.approx((6 * f1_a + 5 * f1_b) / 12)
+    assert found.items == 12
+
+
+def test_the_class_table_is_ordered_by_support_and_the_matrix_adds_up() -> None:
+    p = predicted("aabbbc", "abbbca")
+    assert per_class(p)["class"].tolist() == ["b", "a", "c"]
+    matrix = confusions(p)
+    assert int(matrix.to_numpy().sum()) == 6
+    assert matrix.loc["c", "a"] == 1
+
+
+class _Tags(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.links: list[str] = []
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        self.links += [v or "" for k, v in attributes if k in ("src", "href") and tag != "use"]
+
+
+def test_the_report_is_one_page_with_its_facts_beside_it(tmp_path: Path) -> None:
+    history = [
+        {"epoch": e, **{f"{s}_{m}": 0.5 for s in ("train", "val") for m in ("loss", "accuracy")}} for e in range(3)
+    ]
+    levels = {
+        Level.MASTER_CATEGORY: predicted("aaabbb", "aaabba"),
+        Level.ARTICLE_TYPE: predicted("xyxyxy", "xyxyxx"),
+    }
+    evaluation = Evaluation("test", levels, outside_taxonomy=2, failed=1)
+    training = Training(history, 1, [LeftOut(master_category="A", article_type="<b>rare</b>", items=3)])
+    page = write_report(Location(str(tmp_path)), "A report", {"model": "abc"}, evaluation, training)
+    text = Path(page.path).read_text()
+    tags = _Tags()
+    tags.feed(text)
+    assert all(link.startswith("#") for link in tags.links), "the page must not load anything"
+    assert "83.33 %" in text
+    assert "&lt;b&gt;rare" in text
+    assert "<b>rare" not in text
+    assert text.count("<svg") == 5
+    facts = json.loads((tmp_path / "metrics.json").read_text())
+    assert facts["levels"]["masterCategory"]["accuracy"] == pytest.approx(5 / 6)
+    assert pd.read_csv(tmp_path / "per-class-articleType.csv")["support"].sum() == 6
+    assert (tmp_path / "confusion-masterCategory.csv").exists()
