@@ -6,15 +6,13 @@ import sys
 from collections.abc import Callable
 from typing import Annotated, Any
 
-import click
 import typer
 
 from jobs.flags import command_of
+from jobs.outcome import exit_code_of
 from schemas import config as configs
 from schemas.config import JobConfig
-from tagger.errors import TaggerError
 
-INTERRUPTED = 130
 JOBS: dict[str, type[JobConfig]] = {
     "demo": configs.DemoConfig,
     "check": configs.CheckConfig,
@@ -55,33 +53,14 @@ def schema(
     """Print a contract as JSON Schema, or as a listing of its Arrow columns; without a name, the names."""
     from jobs.schema import run
 
-    typer.echo(run(name, arrow))
+    raise typer.Exit(exit_code_of(lambda: run(name, arrow)))
 
 
 def main(arguments: list[str] | None = None, job: str | None = None) -> None:
     """Run the command line, or that of one job, and exit with its code."""
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
-    try:
-        code = app(
-            [*([job] if job else []), *(sys.argv[1:] if arguments is None else arguments)], standalone_mode=False
-        )
-    except TaggerError as error:
-        _complain(str(error))
-        code = error.exit_code
-    except click.exceptions.Abort:
-        code = INTERRUPTED
-    except KeyboardInterrupt:
-        _complain("interrupted; the same command goes on from here")
-        code = INTERRUPTED
-    except click.ClickException as error:
-        error.show()
-        code = error.exit_code
-    sys.exit(code or 0)
-
-
-def _complain(message: str) -> None:
-    for line in message.splitlines():
-        click.secho(f"tagger: {line}", err=True, fg="red" if sys.stderr.isatty() else None)
+    given = sys.argv[1:] if arguments is None else arguments
+    app([*([job] if job else []), *given], prog_name="tagger")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,6 @@
 """Makes a command of a job's config: each field is a flag, `--config FILE.yaml` gives the rest, flags win."""
 
 import inspect
-import json
 import types
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +11,7 @@ import yaml
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
+from jobs.outcome import exit_code_of
 from schemas.config import JobConfig
 from tagger.errors import UsageError
 
@@ -28,7 +28,7 @@ def command_of(config: type[Config], run: Callable[[Config, bool], int]) -> Call
 
     def command(**given: Any) -> None:
         file, as_json = given.pop("config"), given.pop("json")
-        raise typer.Exit(run(build(config, file, given), as_json))
+        raise typer.Exit(exit_code_of(lambda: run(build(config, file, given), as_json)))
 
     own = config.__annotations__
     order = sorted(
@@ -58,7 +58,7 @@ def _read(file: Path) -> dict[str, Any]:
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"--config {file}: cannot be read: {error}") from error
     except yaml.YAMLError as error:
-        raise UsageError(f"--config {file}: not YAML: {error}") from error
+        raise UsageError(f"--config {file}: not YAML: {' '.join(str(error).split())}") from error
     if not isinstance(found, dict):
         raise UsageError(f"--config {file}: holds no keys")
     return found
@@ -79,21 +79,20 @@ def _explain(error: Any, file: Path | None, flags: dict[str, Any]) -> str:
 
 
 def _parameter(name: str, field: FieldInfo) -> inspect.Parameter:
-    kind = _flag_type(field.annotation)
+    base = _base_type(field.annotation)
+    kind = bool if base is bool else list[str] if get_origin(base) is dict else str
     flag = f"--{name.replace('_', '-')}"
     declared = [f"{flag}/--no-{flag[2:]}"] if kind is bool else [flag]
-    option = typer.Option(*declared, help=_help(field), show_default=False, metavar=_metavar(field, kind))
+    option = typer.Option(*declared, help=_help(field), show_default=False, metavar=_metavar(base))
     annotation: Any = Annotated[kind | None, option]
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
 
 
-def _flag_type(annotation: Any) -> Any:
-    """The type that typer reads a flag as; pydantic checks it."""
+def _base_type(annotation: Any) -> Any:
+    """A field's type without None. Flags are read as text, and pydantic checks them, as it does a file's values."""
     if get_origin(annotation) in (Union, types.UnionType):
-        annotation = next(a for a in get_args(annotation) if a is not type(None))
-    if get_origin(annotation) is dict:
-        return list[str]
-    return annotation if annotation in (bool, int, float) else str
+        return next(a for a in get_args(annotation) if a is not type(None))
+    return annotation
 
 
 def _help(field: FieldInfo) -> str:
@@ -108,10 +107,12 @@ def _help(field: FieldInfo) -> str:
     return f"{text} [default: {str(default).lower() if isinstance(default, bool) else default}]"
 
 
-def _metavar(field: FieldInfo, kind: Any) -> str | None:
-    if get_origin(field.annotation) is Literal:
-        return "|".join(map(str, get_args(field.annotation)))
-    return "KEY=VALUE" if kind == list[str] else None
+def _metavar(base: Any) -> str | None:
+    if get_origin(base) is Literal:
+        return "|".join(map(str, get_args(base)))
+    if get_origin(base) is dict:
+        return "KEY=VALUE"
+    return {int: "INTEGER", float: "NUMBER", bool: None}.get(base, "TEXT")
 
 
 def _value(config: type[JobConfig], name: str, given: Any) -> Any:
@@ -125,11 +126,6 @@ def _value(config: type[JobConfig], name: str, given: Any) -> Any:
         if not equals or not key:
             raise UsageError(f"--{name.replace('_', '-')} {text}: is not KEY=VALUE")
     return {key.strip(): value.strip() for key, _, value in pairs}
-
-
-def json_schema(config: type[JobConfig]) -> str:
-    """The JSON Schema of a config file."""
-    return json.dumps(config.model_json_schema(), indent=2)
 
 
 _CONFIG_FLAG = inspect.Parameter(

@@ -16,7 +16,13 @@ MODELS = {"bundle": ModelCard, "run": RunRecord} | {
 }
 
 
-def run(name: str, arrow: bool) -> str:
+def run(name: str, arrow: bool) -> int:
+    """Print a contract."""
+    print(text_of(name, arrow))
+    return 0
+
+
+def text_of(name: str, arrow: bool) -> str:
     """Return the JSON Schema of a contract, or the listing of its Arrow columns; without a name, the names."""
     if not name:
         return "\n".join(sorted([*ARROW, *MODELS]))

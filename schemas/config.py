@@ -11,6 +11,7 @@ Fit = Literal["pad", "stretch"]
 Resize = Literal["bicubic", "area"]
 Device = Literal["auto", "cpu", "cuda"]
 Precision = Literal["auto", "float32", "bfloat16"]
+RoleName = Literal["id", "masterCategory", "articleType", "imageUri", "image"]
 SplitName = Literal["train", "val", "test", "control"]
 
 
@@ -58,7 +59,7 @@ class JobConfig(BaseModel):
 class ManifestFormat(JobConfig):
     """How a table of items is read."""
 
-    column: dict[str, str] = Field(
+    column: dict[RoleName, str] = Field(
         default={},
         description="ROLE=COLUMN: which manifest column is id, masterCategory, articleType, imageUri, image.",
     )

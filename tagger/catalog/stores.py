@@ -50,11 +50,11 @@ def open_store(options: CatalogOptions, manifest: Manifest) -> ImageStore:
     Raises UsageError when it names nothing that is there.
     """
     spec = options.images
-    columns = {role: options.column.get(role, str(role)) for role in (Role.IMAGE, Role.IMAGE_URI)}
+    image, image_uri = options.column.get("image", Role.IMAGE), options.column.get("imageUri", Role.IMAGE_URI)
     if spec is None:
         if manifest.bytes_column():
-            return ParquetImages(manifest.files, columns[Role.IMAGE], options.max_bytes)
-        if columns[Role.IMAGE_URI] in manifest.columns:
+            return ParquetImages(manifest.files, image, options.max_bytes)
+        if image_uri in manifest.columns:
             return _uri_store(str(Role.IMAGE_URI), options, manifest)
         raise UsageError("--images is missing, and the manifest has neither an imageUri nor an image (bytes) column")
     if spec.startswith("column:"):

@@ -5,7 +5,7 @@ import pytest
 from pydantic import ValidationError
 
 from jobs.schema import ARROW, MODELS
-from jobs.schema import run as schema
+from jobs.schema import text_of as schema
 from schemas.config import EvaluateConfig, TagConfig, TrainConfig, parse_share_or_count, parse_size
 from schemas.prediction import PREDICTION
 from schemas.taxonomy import Level, Taxonomy

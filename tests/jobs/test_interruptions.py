@@ -1,0 +1,89 @@
+"""Commands in processes of their own, ended in the middle: kill -9, Ctrl-C."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tagger.catalog.synthetic import Drawn
+from tagger.models.bundle import Bundle
+from tagger.storage import Location
+
+WAIT_S = 120
+
+
+def start(*arguments: object) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "jobs.cli", *map(str, arguments)]
+    return subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
+    )
+
+
+def training(drawn: Drawn, settings: dict[str, object], out: Path) -> list[object]:
+    flags = [part for name, value in settings.items() for part in (f"--{name.replace('_', '-')}", value)]
+    return [
+        "train", "--manifest", drawn.manifest, "--images", drawn.images, "--out", out, *flags,
+        "--epochs", 12, "--patience", 0,
+    ]  # fmt: skip
+
+
+def read_until(process: subprocess.Popen[str], word: str) -> None:
+    assert process.stdout is not None
+    deadline = time.monotonic() + WAIT_S
+    seen = []
+    for line in process.stdout:
+        seen.append(line)
+        if word in line:
+            return
+        assert time.monotonic() < deadline, "".join(seen)
+    pytest.fail(f"{word!r} was never said:\n{''.join(seen)}")
+
+
+def test_a_training_killed_in_the_middle_goes_on_where_it_was(
+    drawn: Drawn, small_training: dict[str, object], tmp_path: Path
+) -> None:
+    command = training(drawn, small_training, tmp_path / "b")
+    process = start(*command)
+    read_until(process, "epoch 5 of 12")
+    os.killpg(process.pid, signal.SIGKILL)  # the command and the Ray inside it
+    process.wait(WAIT_S)
+    assert not (tmp_path / "b/bundle.json").exists()
+
+    again = start(*command)
+    said, _ = again.communicate(timeout=WAIT_S)
+    assert again.returncode == 0, said
+    card = Bundle.load(Location(str(tmp_path / "b"))).card
+    assert [e["epoch"] for e in card.provenance.epochs] == list(range(12))
+    lines = [line for line in said.splitlines() if line.startswith("epoch ")]
+    trained_again = sum(e["epoch"] >= 5 for e in card.provenance.epochs)
+    assert trained_again == 7
+    assert len(lines) == 12, "the epochs before the kill are shown once more, and none is lost"
+    assert not (tmp_path / "b/_work").exists()
+
+
+def test_ctrl_c_ends_a_run_within_seconds_and_the_same_command_finishes_it(
+    drawn: Drawn, bundle_dir: Path, tmp_path: Path
+) -> None:
+    command = [
+        "tag", "--manifest", drawn.manifest, "--images", drawn.images, "--model", bundle_dir, "--out", tmp_path / "r",
+        "--part-rows", 40,
+    ]  # fmt: skip
+    process = start(*command)
+    read_until(process, "Tagging")
+    process.send_signal(signal.SIGINT)
+    said, _ = process.communicate(timeout=WAIT_S)
+    assert process.returncode == 130, said
+    assert "interrupted" in said
+    assert "Traceback" not in said
+    assert not (tmp_path / "r/_SUCCESS").exists()
+
+    again = start(*command, "--json")
+    said, _ = again.communicate(timeout=WAIT_S)
+    assert again.returncode == 0, said
+    counts = json.loads(said[said.index("{") :])["counts"]
+    assert counts["predictions"] + counts["rejects"] == counts["rows"]
