@@ -19,6 +19,7 @@ JOBS: dict[str, type[JobConfig]] = {
     "train": configs.TrainConfig,
     "tag": configs.TagConfig,
     "evaluate": configs.EvaluateConfig,
+    "bench": configs.BenchConfig,
 }
 
 app = typer.Typer(

@@ -12,7 +12,8 @@ from tagger.errors import UsageError
 
 ARROW = {"prediction": PREDICTION, "reject": REJECT, "item": ITEM}
 MODELS = {"bundle": ModelCard, "run": RunRecord} | {
-    name: getattr(configs, f"{name.capitalize()}Config") for name in ("check", "train", "tag", "evaluate", "demo")
+    name: getattr(configs, f"{name.capitalize()}Config")
+    for name in ("check", "train", "tag", "evaluate", "demo", "bench")
 }
 
 

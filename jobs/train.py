@@ -136,12 +136,7 @@ def _draft_card(config: TrainConfig, items: LabelledItems) -> ModelCard:
             versions=versions(),
             data_fingerprint=items.fingerprint(),
             split_items=items.split_items(),
-            failed_images=0,
-            rejects=0,
             left_out=items.left_out,
-            epochs=(),
-            best_epoch=0,
-            training_s=0,
         ),
     )
     dim = new_classifier(draft, weights="none").embedding_dim

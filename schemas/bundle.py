@@ -85,14 +85,14 @@ class Provenance(Card):
     created_at: datetime
     config: dict[str, object] = Field(description="The train job's config, whole.")
     versions: dict[str, str] = Field(description="Python and the libraries that decide the result.")
-    data_fingerprint: str = Field(description="Hash of the ids and labels trained on, whatever their order.")
-    split_items: dict[str, int] = Field(description="Number of items on each side of the split.")
-    failed_images: int = Field(description="Labelled items whose image could not be used.")
-    rejects: int = Field(description="Manifest rows that could not be read.")
-    left_out: tuple[LeftOut, ...] = Field(description="Leaves with fewer than `min_items` items.")
-    epochs: tuple[dict[str, float], ...] = Field(description="Loss and metrics after every epoch.")
-    best_epoch: int
-    training_s: float
+    data_fingerprint: str = Field(default="", description="Hash of the ids and labels trained on, in any order.")
+    split_items: dict[str, int] = Field(default={}, description="Number of items on each side of the split.")
+    failed_images: int = Field(default=0, description="Labelled items whose image could not be used.")
+    rejects: int = Field(default=0, description="Manifest rows that could not be read.")
+    left_out: tuple[LeftOut, ...] = Field(default=(), description="Leaves with fewer than `min_items` items.")
+    epochs: tuple[dict[str, float], ...] = Field(default=(), description="Loss and metrics after every epoch.")
+    best_epoch: int = Field(default=0, description="The epoch, from 0, whose weights these are.")
+    training_s: float = Field(default=0.0, description="Duration of the training, seconds.")
 
 
 class ModelCard(Card):

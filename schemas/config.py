@@ -203,3 +203,14 @@ class DemoConfig(RayOptions):
     items: int = Field(default=900, ge=600, le=20_000, description="Items to draw.")
     seed: int = Field(default=0, description="Seed of the drawing and of training.")
     epochs: int = Field(default=14, ge=1, description="Epochs of training.")
+
+
+class BenchConfig(RayOptions):
+    """Measure images per second: decoding, the forward pass, and the whole job."""
+
+    model: str | None = Field(default=None, description="A bundle; without one, --backbone with random weights.")
+    backbone: str = Field(default="mobilenet_v2", description="The model to measure when there is no bundle.")
+    image_size: Size = Field(default="112x84", description="Its input, HEIGHTxWIDTH.")
+    images: str | None = Field(default=None, description="A folder of image files; without one, images are drawn.")
+    items: int = Field(default=2048, ge=512, description="Images to measure on.")
+    batch_size: int = Field(default=32, ge=1, description="Images per forward pass.")

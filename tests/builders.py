@@ -26,19 +26,7 @@ def card(pairs: Sequence[tuple[str, str]], backbone: str = "small_cnn", dim: int
         inference=Inference(flip=True),
         calibration=Calibration(method="temperature", temperature=1.3, fitted_on=10),
         blur_threshold=5.0,
-        provenance=Provenance(
-            created_at=datetime(2026, 1, 2, tzinfo=UTC),
-            config={"image_size": "48x36"},
-            versions={},
-            data_fingerprint="0",
-            split_items={},
-            failed_images=0,
-            rejects=0,
-            left_out=(),
-            epochs=(),
-            best_epoch=0,
-            training_s=0,
-        ),
+        provenance=Provenance(created_at=datetime(2026, 1, 2, tzinfo=UTC), config={"image_size": "48x36"}, versions={}),
     )
     return made.model_copy(update=changes)
 

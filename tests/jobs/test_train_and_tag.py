@@ -116,7 +116,7 @@ def test_predictions_keep_their_schema_and_their_promises(run_dir: Path, trained
     assert found["imageDigest"].dropna().str.len().eq(64).all()
     missing, truncated = found.loc[drawn.missing[0]], found.loc[drawn.truncated[0]]
     assert (missing["errorCode"], truncated["errorCode"]) == ("not_found", "truncated")
-    assert missing["masterCategory"] is None
+    assert pd.isna(missing["masterCategory"])
     assert "blurry_image" in found.loc[drawn.blurry[0], "reviewReasons"]
     assert found.loc[drawn.blurry[0], "decision"] == "review"
     unsure = good[(good["masterCategoryConfidence"] < 0.9) | (good["articleTypeConfidence"] < 0.9)]
