@@ -1,6 +1,8 @@
 """How a command ends: its exit code, and one clear message instead of a traceback."""
 
+import signal
 import sys
+import threading
 from collections.abc import Callable
 
 import typer
@@ -11,7 +13,12 @@ INTERRUPTED = 130
 
 
 def exit_code_of(work: Callable[[], int]) -> int:
-    """Do a command's work; return its exit code, having said on standard error why it failed."""
+    """Do a command's work; return its exit code, having said on standard error why it failed.
+
+    SIGTERM, which schedulers send, ends it as Ctrl-C does.
+    """
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, _interrupt)
     try:
         return work()
     except TaggerError as error:
@@ -20,6 +27,10 @@ def exit_code_of(work: Callable[[], int]) -> int:
     except KeyboardInterrupt:
         _complain("interrupted; the same command goes on from here")
         return INTERRUPTED
+
+
+def _interrupt(number: int, frame: object) -> None:
+    raise KeyboardInterrupt
 
 
 def _complain(message: str) -> None:

@@ -45,7 +45,7 @@ class Batch:
 
 @dataclass
 class Tally:
-    """What has been read so far: rows = items + rejects."""
+    """What has been read so far: rows = items + rejects; repairs are counted among the items."""
 
     rows: int = 0
     repairs: Counter[str] = field(default_factory=Counter)
@@ -53,7 +53,7 @@ class Tally:
 
     @property
     def repaired(self) -> int:
-        """Rows that were mended."""
+        """Items whose row was mended."""
         return sum(self.repairs.values())
 
     @property
@@ -68,7 +68,7 @@ class _Chunk:
 
     table: pa.Table
     places: np.ndarray
-    texts: Sequence[str] | None
+    rows: Sequence[Row] | None
     bad: list[BadRow]
 
 
@@ -137,10 +137,9 @@ class Manifest:
             while found := list(islice(rows, BATCH_ROWS)):
                 good = [r for r in found if isinstance(r, Row)]
                 bad = [r for r in found if isinstance(r, BadRow)]
-                self.tally.repairs.update(r.repair for r in good if r.repair)
                 columns = zip(*(r.fields for r in good), strict=True) if good else [()] * len(names)
                 table = pa.table([pa.array(c, pa.string()) for c in columns], names=names)
-                yield _Chunk(table, np.array([r.line for r in good], np.int64), [r.text for r in good], bad)
+                yield _Chunk(table, np.array([r.line for r in good], np.int64), good, bad)
 
     def _parquet_chunks(self, file: Location) -> Iterator[_Chunk]:
         source = open_parquet(file)
@@ -175,6 +174,7 @@ class Manifest:
             bad.append(self._bad(chunk, i, RejectReason.DUPLICATE_ID, message))
         self.tally.rows += size + len(chunk.bad)
         self.tally.rejects.update(b.reason for b in bad)
+        self.tally.repairs.update(r.repair for i, r in enumerate(chunk.rows or ()) if r.repair and not drop[i])
         items = chunk.table.set_column(chunk.table.schema.get_field_index(Role.ID), "id", pa.array(ids, pa.string()))
         for label in _LABELS:
             index = items.schema.get_field_index(label)
@@ -187,7 +187,7 @@ class Manifest:
 
     @staticmethod
     def _bad(chunk: _Chunk, i: int, reason: RejectReason, message: str) -> BadRow:
-        text = chunk.texts[i] if chunk.texts is not None else str(chunk.table.slice(i, 1).to_pylist()[0])
+        text = chunk.rows[i].text if chunk.rows is not None else str(chunk.table.slice(i, 1).to_pylist()[0])
         return BadRow(int(chunk.places[i]), reason, message, text)
 
     def _check_columns(self, file: Location, columns: Sequence[str]) -> None:

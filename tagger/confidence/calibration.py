@@ -10,7 +10,8 @@ _RANGE = (0.05, 20.0)
 def fit_temperature(logits: np.ndarray, leaves: np.ndarray) -> float:
     """Return the T that minimises the negative log-likelihood of softmax(logits / T).
 
-    Source: Guo et al. 2017, "On calibration of modern neural networks" (arXiv:1706.04599).
+    Source: Guo et al. 2017, "On calibration of modern neural networks" (arXiv:1706.04599); targets are smoothed by
+    1 / (N + 2) as in Platt 1999, so that a few items that are all right do not prove a confidence of 1.
 
     Args:
         logits: float32 [N, L], of items that the model was not trained on.
@@ -23,7 +24,7 @@ def fit_temperature(logits: np.ndarray, leaves: np.ndarray) -> float:
 
     def loss() -> torch.Tensor:
         optimiser.zero_grad()
-        value = cross_entropy(scores / log_temperature.exp(), truth)
+        value = cross_entropy(scores / log_temperature.exp(), truth, label_smoothing=1 / (len(truth) + 2))
         value.backward()  # type: ignore[no-untyped-call]
         return value
 
