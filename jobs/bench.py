@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from jobs import tag
 from jobs.console import Console
@@ -98,13 +97,9 @@ def _rate_of_forward(files: list[Path], bundle: Bundle, config: BenchConfig) -> 
     some = [decode(f.read_bytes(), bundle.card.preprocessing, _MAX_PIXELS).pixels for f in files[:_DRAWN]]
     pixels = np.stack(some)
     engine = TorchEngine(bundle.classifier(), pick_device(config.device), config.batch_size, bundle.card.inference.flip)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
     engine.run(pixels[: 4 * config.batch_size])
     repeats = max(1, len(files) // len(pixels))
-    rate = _rate(lambda: [engine.run(pixels) for _ in range(repeats)], repeats * len(pixels))
-    torch.set_num_threads(threads)
-    return rate
+    return _rate(lambda: [engine.run(pixels) for _ in range(repeats)], repeats * len(pixels))
 
 
 def _rate_of_job(files: list[Path], work: Path, config: BenchConfig, console: Console) -> tuple[float, float]:

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from rich.console import Console as RichConsole
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
 _LINE_EVERY_S = 10.0
 
@@ -33,7 +34,7 @@ class Console:
 
     def step(self, text: str) -> None:
         """Say what is done now."""
-        self._err.print(f"[bold]›[/bold] {text}" if self._err.is_terminal else text, markup=self._err.is_terminal)
+        self._err.print(Text.assemble(("› ", "bold"), text) if self._err.is_terminal else text, markup=False)
 
     def warn(self, text: str) -> None:
         """Say what a person should look at."""
@@ -48,13 +49,13 @@ class Console:
         """A table of the result, for a person; numbers stand right."""
         if self.as_json:
             return
-        table = Table(title=title, title_justify="left", title_style="bold", header_style="bold")
+        table = Table(title=Text(title), title_justify="left", title_style="bold", header_style="bold")
         found = [list(row) for row in rows]
         for i, column in enumerate(columns):
             numeric = bool(found) and all(isinstance(r[i], int | float) for r in found)
             table.add_column(column, justify="right" if numeric else "left", overflow="fold")
         for row in found:
-            table.add_row(*(_cell(value) for value in row))
+            table.add_row(*(Text(_cell(value)) for value in row))  # text: a label may hold [brackets]
         self._out.print(table)
 
     def result(self, document: dict[str, Any]) -> None:

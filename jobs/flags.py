@@ -47,25 +47,33 @@ def build(config: type[Config], file: Path | None, given: dict[str, Any]) -> Con
     values = _read(file) if file else {}
     flags = {name: _value(config, name, v) for name, v in given.items() if v is not None and v != []}
     try:
-        return config.model_validate({**values, **flags})
+        return config.model_validate({**values, **{name: _over(values.get(name), v) for name, v in flags.items()}})
     except ValidationError as error:
         raise UsageError("\n".join(_explain(e, file, flags) for e in error.errors()[:5])) from error
 
 
 def _read(file: Path) -> dict[str, Any]:
     try:
-        found = yaml.safe_load(file.read_text())
+        found = yaml.safe_load(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"--config {file}: cannot be read: {error}") from error
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:
         raise UsageError(f"--config {file}: not YAML: {' '.join(str(error).split())}") from error
     if not isinstance(found, dict):
         raise UsageError(f"--config {file}: holds no keys")
     return found
 
 
+def _over(before: Any, flag: Any) -> Any:
+    """A flag over the file's value: of pairs, key by key."""
+    return {**before, **flag} if isinstance(before, dict) and isinstance(flag, dict) else flag
+
+
 def _explain(error: Any, file: Path | None, flags: dict[str, Any]) -> str:
-    key = str(error["loc"][0]) if error["loc"] else ""
+    message = str(error["msg"]).removeprefix("Value error, ")
+    if not error["loc"]:
+        return f"--config {file}: {message}" if file else message
+    key = str(error["loc"][0])
     where = f"--{key.replace('_', '-')}" if key in flags or not file else f"--config {file}: {key}"
     match error["type"]:
         case "extra_forbidden":
@@ -74,8 +82,7 @@ def _explain(error: Any, file: Path | None, flags: dict[str, Any]) -> str:
             return f"--{key.replace('_', '-')} is missing"
         case _:
             inner = ".".join(str(part) for part in error["loc"][1:])
-            message = str(error["msg"]).removeprefix("Value error, ")
-            return f"{where}{f' {inner}' if inner else ''}: {message}".removeprefix("--: ")
+            return f"{where}{f' {inner}' if inner else ''}: {message}"
 
 
 def _parameter(name: str, field: FieldInfo) -> inspect.Parameter:

@@ -3,7 +3,7 @@
 import re
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from schemas.taxonomy import Level
 
@@ -41,13 +41,23 @@ def _checked_size(text: str) -> str:
     return f"{height}x{width}"
 
 
-def _checked_share(text: str) -> str:
+def _checked_share(value: object) -> str:
+    text = str(value).strip()
     parse_share_or_count(text)
-    return text.strip()
+    return text
+
+
+def _no_flag(value: object) -> object:
+    """YAML's yes and no would count as 1 and 0."""
+    if isinstance(value, bool):
+        raise ValueError(f"{value} is no number")
+    return value
 
 
 Size = Annotated[str, AfterValidator(_checked_size)]
-ShareOrCount = Annotated[str, AfterValidator(_checked_share)]
+ShareOrCount = Annotated[str, BeforeValidator(_checked_share)]
+Confidence = Annotated[float, BeforeValidator(_no_flag), Field(ge=0, le=1)]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
 
 
 class JobConfig(BaseModel):
@@ -67,6 +77,21 @@ class ManifestFormat(JobConfig):
     encoding: str = Field(default="auto", description="Text encoding of CSV; auto knows UTF-8, UTF-16 and Latin-1.")
     s3_endpoint: str | None = Field(default=None, description="Address of an S3 service other than Amazon's.")
     s3_region: str | None = Field(default=None, description="Region of the S3 buckets.")
+
+    @field_validator("column")
+    @classmethod
+    def _one_role_each(cls, column: dict[RoleName, str]) -> dict[RoleName, str]:
+        twice = sorted({c for c in column.values() if list(column.values()).count(c) > 1})
+        if twice:
+            raise ValueError(f"{', '.join(twice)} is named for several roles")
+        return column
+
+    @field_validator("s3_endpoint")
+    @classmethod
+    def _with_scheme(cls, endpoint: str | None) -> str | None:
+        if endpoint is not None and not re.match(r"https?://[^/]", endpoint):
+            raise ValueError(f"{endpoint!r} is no address; it begins with http:// or https://")
+        return endpoint
 
 
 class CatalogOptions(ManifestFormat):
@@ -101,7 +126,7 @@ class CheckConfig(CatalogOptions):
     min_items: int = Field(default=50, ge=1, description="Leaves with fewer items are reported as too small to train.")
     merge: dict[str, str] = Field(default={}, description="FROM=TO: count one master category as another.")
     sample: int = Field(default=0, ge=0, description="Look at this many images, drawn by hash of id; 0 looks at all.")
-    seed: int = Field(default=0, description="Seed of the sample.")
+    seed: Seed = Field(default=0, description="Seed of the sample.")
 
 
 class TrainConfig(CatalogOptions, RayOptions):
@@ -113,7 +138,7 @@ class TrainConfig(CatalogOptions, RayOptions):
     val: float = Field(default=0.1, gt=0, lt=1, description="Share of each leaf that steers training and calibration.")
     test: float = Field(default=0.1, gt=0, lt=1, description="Share of each leaf that the metrics are computed on.")
     control: float = Field(default=0.05, ge=0, lt=1, description="Share of each leaf that no job looks at by itself.")
-    seed: int = Field(default=0, description="Seed of the split and of training.")
+    seed: Seed = Field(default=0, description="Seed of the split and of training.")
 
     backbone: str = Field(default="mobilenet_v2", description="A torchvision classification model, or small_cnn.")
     weights: str = Field(default="pretrained", description="pretrained, none, or file:PATH (.safetensors, .pth).")
@@ -159,7 +184,7 @@ class TagConfig(CatalogOptions, RayOptions):
 
     model: str = Field(description="The bundle.")
     out: str = Field(description="Run directory, local or s3://. The same command continues what it began.")
-    accept_above: dict[Level, Annotated[float, Field(ge=0, le=1)]] = Field(
+    accept_above: dict[Level, Confidence] = Field(
         default={Level.MASTER_CATEGORY: 0.9, Level.ARTICLE_TYPE: 0.9},
         description="LEVEL=CONFIDENCE, or one confidence for both levels: what is surer is accepted without a person.",
     )
@@ -172,6 +197,7 @@ class TagConfig(CatalogOptions, RayOptions):
     @field_validator("accept_above", mode="before")
     @classmethod
     def _both_levels(cls, value: object) -> object:
+        _no_flag(value)
         if isinstance(value, int | float | str):
             return dict.fromkeys(Level, value)
         if isinstance(value, dict):
@@ -201,7 +227,7 @@ class DemoConfig(RayOptions):
 
     out: str = Field(default="demo-out", description="Folder that everything is written to.")
     items: int = Field(default=900, ge=600, le=20_000, description="Items to draw.")
-    seed: int = Field(default=0, description="Seed of the drawing and of training.")
+    seed: Seed = Field(default=0, description="Seed of the drawing and of training.")
     epochs: int = Field(default=14, ge=1, description="Epochs of training.")
 
 

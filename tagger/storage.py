@@ -2,6 +2,7 @@
 
 import fnmatch
 import os
+import re
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -34,6 +35,9 @@ class Location:
         if not self.is_s3:
             local = self.uri.removeprefix("file://")
             object.__setattr__(self, "uri", os.path.abspath(os.path.expanduser(local)))  # noqa: PTH100, PTH111 - keeps links
+
+        elif not re.match(r"s3://[^/]+", self.uri):
+            raise UsageError(f"{self.uri} names no bucket")
 
     @property
     def is_s3(self) -> bool:
@@ -80,10 +84,6 @@ class Location:
     def is_dir(self) -> bool:
         """Whether there is a folder."""
         return bool(self._info().type == pafs.FileType.Directory)
-
-    def size(self) -> int:
-        """Bytes of the file."""
-        return int(self._info().size)
 
     def stamp(self) -> str:
         """What changes when the file does: size and modification time."""

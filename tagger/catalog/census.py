@@ -2,7 +2,7 @@
 
 import os
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import islice
@@ -11,15 +11,14 @@ import numpy as np
 import pandas as pd
 
 from schemas.bundle import Preprocessing
-from schemas.prediction import ErrorCode
 from tagger.catalog.manifest import Batch, Manifest
 from tagger.catalog.splits import hash_order
-from tagger.catalog.stores import ImageStore, row_order
+from tagger.catalog.stores import ImageStore, fetch_all, row_order
 from tagger.errors import ImageError
 from tagger.imaging.decode import decode, read_header
 
 EXAMPLES = 20
-_CHUNK_ROWS = 512
+_CHUNK_ROWS = 128
 _PROBE = Preprocessing(height=64, width=64, fit="pad", resize="area")
 _LABELS = ("masterCategory", "articleType")
 
@@ -149,7 +148,7 @@ def _look(
 
     order = iter(row_order(store, refs).tolist())
     while chunk := list(islice(order, _CHUNK_ROWS)):
-        for position, found in zip(chunk, pool.map(check, _fetched(store, [refs[i] for i in chunk])), strict=True):
+        for position, found in zip(chunk, pool.map(check, fetch_all(store, [refs[i] for i in chunk])), strict=True):
             census.images_checked += 1
             if isinstance(found, ImageError):
                 census.image_errors[found.code] += 1
@@ -159,9 +158,3 @@ def _look(
             else:
                 census.formats[found[0]] += 1
                 census.sizes[found[1], found[2]] += 1
-
-
-def _fetched(store: ImageStore, refs: Sequence[str | None]) -> Iterator[bytes | ImageError]:
-    found = iter(store.fetch([ref for ref in refs if ref]))
-    none = ImageError(ErrorCode.NO_IMAGE, "the row names no image")
-    return (next(found) if ref else none for ref in refs)

@@ -7,11 +7,11 @@ import io
 import zlib
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import IO
 
 from schemas.catalog import RejectReason, Repair
-from tagger.errors import InputError
+from tagger.errors import InputError, UsageError
 
 FIELD_LIMIT = 65_536  # characters; longer than any catalogue's text, short enough to keep a batch small
 _LINE_LIMIT = 1 << 20
@@ -98,45 +98,63 @@ class _Feed:
         return line
 
 
-@dataclass
+@dataclass(frozen=True, slots=True)
+class _Ragged:
+    """A record with more fields than the header, until it is known what the columns look like."""
+
+    line: int
+    fields: list[str]
+    text: str
+
+
 class _Shape:
-    """What the columns of good rows look like, to tell a comma in the last column from one further left."""
+    """What the columns of good rows look like, to tell a delimiter in the last column from one further left."""
 
-    width: int
-    rows: int = 0
-    numeric: list[bool] = field(default_factory=list)
-    seen: list[set[str]] = field(default_factory=list)
+    LEARN = 500
+    _ENOUGH, _FEW = 20, 5
+    _CLOSED_ROWS, _CLOSED_VALUES = 200, 20
 
-    _LEARN = 500
-    _CLOSED = 20
-
-    def __post_init__(self) -> None:
-        self.numeric = [True] * self.width
-        self.seen = [set() for _ in range(self.width)]
+    def __init__(self, width: int) -> None:
+        self.rows = 0
+        self._numeric = [True] * width
+        self._spaced = [0] * width
+        self._seen: list[set[str]] = [set() for _ in range(width)]
 
     def learn(self, fields: list[str]) -> None:
-        if self.rows >= self._LEARN:
+        """Take in one good row."""
+        if self.rows >= self.LEARN:
             return
         self.rows += 1
         for i, value in enumerate(fields):
             if value not in _BLANK:
-                self.numeric[i] = self.numeric[i] and _is_number(value)
-                self.seen[i].add(value)
+                self._numeric[i] = self._numeric[i] and _is_number(value)
+                self._spaced[i] += " " in value
+                self._seen[i].add(value)
 
     def last_takes_text(self, fields: list[str]) -> bool:
-        """Whether nothing speaks against extra fields being the tail of the last column."""
-        if self.rows < 5:
-            return True
-        clashes = 0
-        for i, value in enumerate(fields[: self.width - 1]):
-            if value in _BLANK or not self.seen[i]:
-                continue
-            if self.numeric[i] and not _is_number(value):
-                return False
-            closed = self.rows >= 200 and len(self.seen[i]) <= self._CLOSED
-            clashes += closed and value not in self.seen[i]
-        last = self.width - 1
-        return clashes < 2 and not (self.numeric[last] and self.seen[last])
+        """Whether the extra fields are surely the tail of the last column.
+
+        They are when no value to its left is unlike its column and, once there are rows enough to tell, when the
+        last column is text and the only one that is. Of a handful of rows nothing can be said against it.
+        """
+        left = range(len(self._seen) - 1)
+        if self.rows >= self._FEW and any(self._is_unlike(i, fields[i]) for i in left):
+            return False
+        if self.rows < self._ENOUGH:
+            return not (self.rows >= self._FEW and self._numeric[-1] and self._seen[-1])
+        return self._is_text(len(self._seen) - 1) and not any(self._is_text(i) for i in left)
+
+    def _is_unlike(self, i: int, value: str) -> bool:
+        if value in _BLANK or not self._seen[i]:
+            return False
+        if self._numeric[i]:
+            return not _is_number(value)
+        closed = self.rows >= self._CLOSED_ROWS and len(self._seen[i]) <= self._CLOSED_VALUES
+        return closed and value not in self._seen[i]
+
+    def _is_text(self, i: int) -> bool:
+        """Several words in most values, and mostly different ones."""
+        return self._spaced[i] > 0.5 * self.rows and len(self._seen[i]) > 0.3 * self.rows
 
 
 class CsvRows:
@@ -161,7 +179,19 @@ class CsvRows:
         self._shape = _Shape(len(self.header))
 
     def rows(self, *, last_is_text: bool) -> Iterator[Row | BadRow]:
-        """Yield every record below the header; `last_is_text` says that the last column may hold the delimiter."""
+        """Yield every record below the header, in order; the last column may hold the delimiter if `last_is_text`.
+
+        Ragged rows are judged once the columns are known: the first ones wait until then, with the rows after them.
+        """
+        waiting: list[Row | BadRow | _Ragged] = []
+        for record in self._records():
+            waiting.append(record)
+            if self._shape.rows >= _Shape.LEARN or not any(isinstance(r, _Ragged) for r in waiting):
+                yield from (self._judged(r, last_is_text) for r in waiting)
+                waiting = []
+        yield from (self._judged(r, last_is_text) for r in waiting)
+
+    def _records(self) -> Iterator[Row | BadRow | _Ragged]:
         reader = self._reader()
         while True:
             line = self._feed.start()
@@ -181,12 +211,12 @@ class CsvRows:
                 yield self._stray_quote(line)
                 reader = self._reader()
                 continue
-            yield self._checked(line, fields, last_is_text)
+            yield self._checked(line, fields)
 
     def _reader(self) -> Iterator[list[str]]:
         return csv.reader(self._feed, delimiter=self._delimiter, strict=True)
 
-    def _checked(self, line: int, fields: list[str], last_is_text: bool) -> Row | BadRow:
+    def _checked(self, line: int, fields: list[str]) -> Row | BadRow | _Ragged:
         text = "".join(self._feed.taken).rstrip("\r\n")
         if "\0" in text:
             return BadRow(line, RejectReason.NUL_BYTE, "the row holds a NUL byte", text)
@@ -201,11 +231,17 @@ class CsvRows:
             return BadRow(line, RejectReason.TOO_FEW_FIELDS, message, text)
         if not any(f.strip() for f in fields[width:]):
             return Row(line, fields[:width], text, Repair.EMPTY_FIELDS_DROPPED)
+        return _Ragged(line, fields, text)
+
+    def _judged(self, record: Row | BadRow | _Ragged, last_is_text: bool) -> Row | BadRow:
+        if not isinstance(record, _Ragged):
+            return record
+        line, fields, width = record.line, record.fields, len(self.header)
         if last_is_text and self._shape.last_takes_text(fields):
             joined = self._delimiter.join(fields[width - 1 :])
-            return Row(line, [*fields[: width - 1], joined], text, Repair.EXTRA_FIELDS_JOINED)
+            return Row(line, [*fields[: width - 1], joined], record.text, Repair.EXTRA_FIELDS_JOINED)
         message = f"{len(fields)} fields where the header has {width}; it is not sure which one holds the delimiter"
-        return BadRow(line, RejectReason.TOO_MANY_FIELDS, message, text)
+        return BadRow(line, RejectReason.TOO_MANY_FIELDS, message, record.text)
 
     def _lines_are_rows(self) -> bool:
         """Whether a record over several lines is rather one row a line, with quotes that mean nothing."""
@@ -233,12 +269,13 @@ def _as_text(stream: IO[bytes], name: str, encoding: str) -> IO[str]:
     except _UNREADABLE as error:
         raise InputError(f"{name}: not a readable gzip file: {error}") from error
     found = _sniff_encoding(head) if encoding == "auto" else encoding
+    errors = "tagger.windows" if encoding == "auto" and found == "utf-8-sig" else "strict"
     try:
-        codecs.lookup(found)
+        if codecs.lookup(found).name == "utf-8":
+            found = "utf-8-sig"  # the same, less a byte order mark
+        return io.TextIOWrapper(buffered, encoding=found, errors=errors, newline="")
     except LookupError as error:
-        raise InputError(f"{name}: unknown encoding {found!r}") from error
-    errors = "tagger.windows" if found == "utf-8-sig" else "strict"
-    return io.TextIOWrapper(buffered, encoding=found, errors=errors, newline="")
+        raise UsageError(f"--encoding {found}: no text encoding of this name") from error
 
 
 class _Raw(io.RawIOBase):

@@ -25,6 +25,7 @@ CSV = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".txt", ".txt.gz")
 NO_LABEL = ("", "NA", "N/A", "NaN", "nan", "NULL", "null")
 _TEXT_LIMIT = 2000
 _LABELS = (Role.MASTER_CATEGORY, Role.ARTICLE_TYPE)
+_TEXT_ROLES = (Role.ID, *_LABELS)
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,13 @@ class Batch:
     rows: np.ndarray
     positions: np.ndarray
     rejects: pa.Table
+    names: dict[str, str]
+    """From the file's own column names to those in `items`."""
+
+    def column(self, name: str) -> pa.ChunkedArray | None:
+        """A column by its own name or by its role's; None where the file has none."""
+        current = name if name in self.items.schema.names else self.names.get(name)
+        return None if current is None else self.items[current]
 
 
 @dataclass
@@ -67,6 +75,7 @@ class _Chunk:
     """Rows of one file before ids are compared over the manifest: a table, where its rows lie, and bad rows."""
 
     table: pa.Table
+    names: dict[str, str]
     places: np.ndarray
     rows: Sequence[Row] | None
     bad: list[BadRow]
@@ -79,9 +88,9 @@ class Manifest:
     id column.
     """
 
-    def __init__(self, location: Location, table_format: ManifestFormat) -> None:
-        self.location = location
-        self.files = _find(location)
+    def __init__(self, location: Location, table_format: ManifestFormat, flag: str = "--manifest") -> None:
+        self.files = _find(location, flag)
+        self.folder = _folder(location, self.files)
         self.tally = Tally()
         self._format = table_format
         self._columns = {Role(role): column for role, column in table_format.column.items()}
@@ -132,25 +141,34 @@ class Manifest:
         with file.open() as stream:
             source = self._csv(stream, file)
             self._check_columns(file, source.header)
-            rows = source.rows(last_is_text=self._role_of(source.header[-1], source.header) is None)
+            rows = source.rows(last_is_text=self._role_of(source.header[-1]) is None)
             names = self._renamed(source.header)
             while found := list(islice(rows, BATCH_ROWS)):
                 good = [r for r in found if isinstance(r, Row)]
                 bad = [r for r in found if isinstance(r, BadRow)]
                 columns = zip(*(r.fields for r in good), strict=True) if good else [()] * len(names)
                 table = pa.table([pa.array(c, pa.string()) for c in columns], names=names)
-                yield _Chunk(table, np.array([r.line for r in good], np.int64), good, bad)
+                yield _Chunk(
+                    table,
+                    dict(zip(source.header, names, strict=True)),
+                    np.array([r.line for r in good], np.int64),
+                    good,
+                    bad,
+                )
 
     def _parquet_chunks(self, file: Location) -> Iterator[_Chunk]:
         source = open_parquet(file)
         schema = source.schema_arrow
         self._check_columns(file, schema.names)
-        kept = [f.name for f in schema if not is_image_type(f.type)]
+        kept = [f.name for f in schema if not is_image_type(f.type) or self._role_of(f.name) in _TEXT_ROLES]
         start = 0
         try:
             for found in source.iter_batches(batch_size=BATCH_ROWS, columns=kept):
-                table = pa.table(found.columns, names=self._renamed(found.schema.names))
-                yield _Chunk(table, np.arange(start + 1, start + len(table) + 1), None, [])
+                names = self._renamed(kept)
+                table = pa.table(found.columns, names=names)
+                yield _Chunk(
+                    table, dict(zip(kept, names, strict=True)), np.arange(start + 1, start + len(table) + 1), None, []
+                )
                 start += len(table)
         except (pa.ArrowException, OSError) as error:
             raise InputError(f"{file}: cannot be read after row {start}: {first_line(error)}") from error
@@ -158,7 +176,7 @@ class Manifest:
     def _batch(self, file: Location, chunk: _Chunk, seen: SeenIds) -> Batch:
         size = len(chunk.table)
         row_numbers = self.tally.rows + np.arange(1, size + 1, dtype=np.int64)
-        ids = as_ids(chunk.table[Role.ID])
+        ids = as_ids(chunk.table[Role.ID], file)
         named = [(i, item) for i, item in enumerate(ids) if item]
         repeated = seen.add([item for _, item in named], [int(row_numbers[i]) for i, _ in named])
         bad = list(chunk.bad)
@@ -179,10 +197,15 @@ class Manifest:
         for label in _LABELS:
             index = items.schema.get_field_index(label)
             if index >= 0:
-                items = items.set_column(index, str(label), _as_labels(items[label]))
+                items = items.set_column(index, str(label), _as_labels(items[label], file, label))
         keep = ~drop
         return Batch(
-            file, items.filter(pa.array(keep)), row_numbers[keep], chunk.places[keep] - 1, _reject_table(file, bad)
+            file,
+            items.filter(pa.array(keep)),
+            row_numbers[keep],
+            chunk.places[keep] - 1,
+            _reject_table(file, bad),
+            chunk.names,
         )
 
     @staticmethod
@@ -197,7 +220,7 @@ class Manifest:
         if Role.ID not in self._columns and Role.ID not in columns:
             raise InputError(f"{file}: no column 'id'; name the one that is with --column id=NAME: {_named(columns)}")
 
-    def _role_of(self, column: str, columns: Sequence[str]) -> Role | None:
+    def _role_of(self, column: str) -> Role | None:
         for role, mapped in self._columns.items():
             if mapped == column:
                 return role
@@ -206,8 +229,7 @@ class Manifest:
     def _renamed(self, columns: Sequence[str]) -> list[str]:
         """Names with roles applied; a column that only looks like a mapped role is set apart as NAME_original."""
         return [
-            str(role) if (role := self._role_of(c, columns)) else f"{c}_original" if c in self._columns else c
-            for c in columns
+            str(role) if (role := self._role_of(c)) else f"{c}_original" if c in self._columns else c for c in columns
         ]
 
 
@@ -219,7 +241,14 @@ def is_image_type(kind: pa.DataType) -> bool:
     return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
 
 
-def _find(location: Location) -> list[Location]:
+def _folder(location: Location, files: Sequence[Location]) -> Location:
+    """The folder that a manifest lies in, or is."""
+    if location.is_dir():
+        return location
+    return files[0].parent
+
+
+def _find(location: Location, flag: str) -> list[Location]:
     if location.is_glob:
         files = [f for f in location.glob() if f.name.lower().endswith(PARQUET + CSV)]
     elif location.is_dir():
@@ -227,9 +256,9 @@ def _find(location: Location) -> list[Location]:
     elif location.exists():
         return [location]
     else:
-        raise UsageError(f"--manifest: there is no file, folder or glob {location}")
+        raise UsageError(f"{flag}: there is no file, folder or glob {location}")
     if not files:
-        raise UsageError(f"--manifest: there is no file of {', '.join(PARQUET + CSV)} in {location}")
+        raise UsageError(f"{flag}: there is no file of {', '.join(PARQUET + CSV)} in {location}")
     return files
 
 
@@ -241,20 +270,29 @@ def open_parquet(file: Location) -> pq.ParquetFile:
         raise InputError(f"{file}: not a readable Parquet file: {first_line(error)}") from error
 
 
-def as_ids(column: pa.ChunkedArray) -> list[str | None]:
+def as_ids(column: pa.ChunkedArray, file: Location) -> list[str | None]:
     """Ids as stripped text; 15970.0, which a table with gaps makes of 15970, becomes 15970 again."""
     if pa.types.is_floating(column.type):
         column = pc.if_else(pc.is_nan(column), pa.scalar(None, column.type), column)
         whole = pc.equal(pc.floor(column), column)
         if pc.all(whole, min_count=0).as_py():
             column = pc.cast(column, pa.int64())
-    text = pc.utf8_trim_whitespace(pc.cast(column, pa.string()))
-    return text.to_pylist()  # type: ignore[no-any-return]
+    text: list[str | None] = _as_text(column, file, Role.ID).to_pylist()
+    return text
 
 
-def _as_labels(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    text = pc.utf8_trim_whitespace(pc.cast(column, pa.string()))
+def _as_labels(column: pa.ChunkedArray, file: Location, role: Role) -> pa.ChunkedArray:
+    text = _as_text(column, file, role)
     return pc.if_else(pc.is_in(text, pa.array(NO_LABEL)), pa.scalar(None, pa.string()), text)
+
+
+def _as_text(column: pa.ChunkedArray, file: Location, role: Role) -> pa.ChunkedArray:
+    try:
+        return pc.utf8_trim_whitespace(pc.cast(column, pa.string()))
+    except pa.ArrowException as error:
+        raise InputError(
+            f"{file}: the column of {role} is {column.type}, which is no text: {first_line(error)}"
+        ) from error
 
 
 def _reject_table(file: Location, bad: list[BadRow]) -> pa.Table:

@@ -36,8 +36,10 @@ class PositionIndex:
         column = ""
         for number, file in enumerate(files):
             source = open_parquet(file)
-            column = _image_column(file, source.schema_arrow)
-            found = as_ids(source.read(columns=["id"])["id"])
+            column, first = _image_column(file, source.schema_arrow), column
+            if first and column != first:
+                raise InputError(f"{file}: the images are in column {column!r}, but in {first!r} of the files before")
+            found = as_ids(source.read(columns=["id"])["id"], file)
             ids += found
             places.append(np.arange(len(found), dtype=np.int64) + (number << 40))
         series = pd.Series(np.concatenate(places), index=pd.Index(ids, dtype=object))
@@ -120,6 +122,8 @@ class _Reader:
 
     def __init__(self, location: Location, column: str) -> None:
         self._file = open_parquet(location)
+        if column not in self._file.schema_arrow.names:
+            raise InputError(f"there is no column {column!r}")
         self._column = column
         sizes = [self._file.metadata.row_group(i).num_rows for i in range(self._file.num_row_groups)]
         self._starts = np.concatenate([[0], np.cumsum(sizes)])

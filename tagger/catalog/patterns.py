@@ -7,10 +7,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from schemas.prediction import ErrorCode
+from tagger.catalog.manifest import Batch
 from tagger.errors import ImageError, UsageError
 
 
-def fill_pattern(pattern: str, items: pa.Table) -> list[str | None]:
+def fill_pattern(pattern: str, batch: Batch) -> list[str | None]:
     """Fill `{column}` places for every row; None where a value is missing or blank.
 
     Raises UsageError for a column that the manifest lacks.
@@ -18,11 +19,7 @@ def fill_pattern(pattern: str, items: pa.Table) -> list[str | None]:
     pieces = re.split(r"\{([^{}]+)\}", pattern)
     columns = []
     for name in pieces[1::2]:
-        if name not in items.schema.names:
-            raise UsageError(
-                f"--images: the manifest has no column {name!r} for {pattern}; it has {items.schema.names}"
-            )
-        text = pc.cast(items[name], pa.string())
+        text = text_column(batch, name, f"--images {pattern}")
         columns.append(pc.if_else(pc.equal(text, ""), pa.scalar(None, pa.string()), text))
     if not columns:
         raise UsageError(f"--images: {pattern} has no {{id}}, so that all items would share one image")
@@ -30,6 +27,14 @@ def fill_pattern(pattern: str, items: pa.Table) -> list[str | None]:
     for column, text in zip(columns, pieces[2::2], strict=True):
         parts += [column, text]
     return pc.binary_join_element_wise(*parts, "").to_pylist()  # type: ignore[no-any-return]
+
+
+def text_column(batch: Batch, name: str, flag: str) -> pa.ChunkedArray:
+    """A column of the manifest as text. Raises UsageError, naming the flag that asks for it, where there is none."""
+    column = batch.column(name)
+    if column is None:
+        raise UsageError(f"{flag}: {batch.file} has no column {name!r}; it has {', '.join(batch.items.schema.names)}")
+    return pc.utf8_trim_whitespace(pc.cast(column, pa.string()))
 
 
 def resolve_in(root: str, relative: str) -> str:

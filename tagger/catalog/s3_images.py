@@ -1,5 +1,7 @@
 """Images in S3 buckets: many requests in flight, retried with backoff, every failure with a code of its own."""
 
+import random
+import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
@@ -10,13 +12,14 @@ from schemas.prediction import ErrorCode
 from tagger.catalog.manifest import Batch
 from tagger.catalog.patterns import fill_pattern
 from tagger.errors import ImageError, UsageError
-from tagger.storage import S3, first_line
+from tagger.storage import S3, Location, first_line
 
 _NOT_FOUND = {"NoSuchKey", "NoSuchBucket", "404", "NotFound"}
 _DENIED = {"AccessDenied", "403", "Forbidden", "InvalidAccessKeyId", "SignatureDoesNotMatch"}
 _CONNECT_TIMEOUT_S = 10
 _READ_TIMEOUT_S = 30
 _ATTEMPTS = 6
+_BODY_ATTEMPTS = 4
 
 
 class S3Images:
@@ -43,11 +46,17 @@ class S3Images:
 
     def locate(self, batch: Batch) -> list[str | None]:
         """References are the objects' addresses."""
-        return fill_pattern(self._pattern or "", batch.items)
+        return fill_pattern(self._pattern or "", batch)
 
     def fetch(self, refs: Sequence[str]) -> list[bytes | ImageError]:
-        """Get the objects, `store_concurrency` at a time."""
-        return list(self._pool.map(self._get, refs)) if refs else []
+        """Get the objects, `store_concurrency` at a time.
+
+        Raises UsageError when there are no credentials at all.
+        """
+        if not refs:
+            return []
+        client = self._client  # made here, before threads ask for it
+        return list(self._pool.map(lambda ref: self._get(client, ref), refs))
 
     def __getstate__(self) -> dict[str, object]:
         return {k: v for k, v in self.__dict__.items() if k not in ("_pool", "_client")}
@@ -58,35 +67,72 @@ class S3Images:
 
     @cached_property
     def _client(self) -> Any:
-        import boto3
-        from botocore.config import Config
+        return s3_client(self._endpoint, self._region, self._concurrency)
 
-        settings = Config(
-            max_pool_connections=self._concurrency,
-            connect_timeout=_CONNECT_TIMEOUT_S,
-            read_timeout=_READ_TIMEOUT_S,
-            retries={"mode": "standard", "max_attempts": _ATTEMPTS},
-        )
-        return boto3.client("s3", endpoint_url=self._endpoint, region_name=self._region, config=settings)
-
-    def _get(self, ref: str) -> bytes | ImageError:
-        from botocore.exceptions import BotoCoreError, ClientError
-
+    def _get(self, client: Any, ref: str) -> bytes | ImageError:
         bucket, _, key = ref.removeprefix(S3).partition("/")
         if ".." in key.split("/") or (self._within and not ref.startswith(self._within)):
-            return ImageError(ErrorCode.OUTSIDE_STORE, f"{ref!r} leaves the image store")
+            return ImageError(ErrorCode.OUTSIDE_STORE, f"{ref!r} lies outside {self._within or 'the image store'}")
+        for attempt in range(1, _BODY_ATTEMPTS + 1):
+            found = self._get_once(client, bucket, key)
+            if found is not None:
+                return found
+            time.sleep(random.uniform(0, 0.2 * 2**attempt))
+        return ImageError(ErrorCode.STORE_ERROR, f"the object broke off {_BODY_ATTEMPTS} times while it was read")
+
+    def _get_once(self, client: Any, bucket: str, key: str) -> bytes | ImageError | None:
+        """Get one object; None when its body broke off, which botocore does not retry."""
+        from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
+
         try:
-            body = self._client.get_object(Bucket=bucket, Key=key)
-            if body["ContentLength"] > self._max_bytes:
-                body["Body"].close()
-                return ImageError(ErrorCode.TOO_LARGE, f"the object is larger than {self._max_bytes:,} bytes")
-            return body["Body"].read()  # type: ignore[no-any-return]
+            found = client.get_object(Bucket=bucket, Key=key)
         except ClientError as error:
-            code = error.response.get("Error", {}).get("Code", "")
-            if code in _NOT_FOUND:
-                return ImageError(ErrorCode.NOT_FOUND, f"there is no such object ({code})")
-            if code in _DENIED:
-                return ImageError(ErrorCode.ACCESS_DENIED, f"the object may not be read ({code})")
+            return _explained(error)
+        except NoCredentialsError as error:
+            raise UsageError(f"s3://{bucket}: no S3 credentials; set them in the environment or a profile") from error
+        except (BotoCoreError, ValueError, OSError) as error:
             return ImageError(ErrorCode.STORE_ERROR, first_line(error))
-        except (BotoCoreError, OSError) as error:
-            return ImageError(ErrorCode.STORE_ERROR, first_line(error))
+        if found["ContentLength"] > self._max_bytes:
+            found["Body"].close()
+            return ImageError(ErrorCode.TOO_LARGE, f"the object is larger than {self._max_bytes:,} bytes")
+        try:
+            return found["Body"].read()  # type: ignore[no-any-return]
+        except (BotoCoreError, OSError):
+            return None
+
+
+def s3_client(endpoint: str | None, region: str | None, connections: int) -> Any:
+    """A boto3 client with timeouts, retries with backoff, and a pool of so many connections."""
+    import boto3
+    from botocore.config import Config
+
+    settings = Config(
+        max_pool_connections=connections,
+        connect_timeout=_CONNECT_TIMEOUT_S,
+        read_timeout=_READ_TIMEOUT_S,
+        retries={"mode": "standard", "max_attempts": _ATTEMPTS},
+    )
+    return boto3.client("s3", endpoint_url=endpoint, region_name=region, config=settings)
+
+
+def first_keys(folder: Location) -> list[str]:
+    """The first thousand keys below a prefix. Raises UsageError when the bucket cannot be listed."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    bucket, _, prefix = folder.path.partition("/")
+    try:
+        page = s3_client(folder.s3_endpoint, folder.s3_region, 1).list_objects_v2(
+            Bucket=bucket, Prefix=f"{prefix}/" if prefix else ""
+        )
+    except (BotoCoreError, ClientError) as error:
+        raise UsageError(f"--images {folder}: cannot be listed: {first_line(error)}") from error
+    return [entry["Key"] for entry in page.get("Contents", [])]
+
+
+def _explained(error: Any) -> ImageError:
+    code = error.response.get("Error", {}).get("Code", "")
+    if code in _NOT_FOUND:
+        return ImageError(ErrorCode.NOT_FOUND, f"there is no such object ({code})")
+    if code in _DENIED:
+        return ImageError(ErrorCode.ACCESS_DENIED, f"the object may not be read ({code})")
+    return ImageError(ErrorCode.STORE_ERROR, first_line(error))

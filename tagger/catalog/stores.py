@@ -7,26 +7,22 @@ plain strings and end up as `imageUri`. `fetch`, where images are decoded, turns
 import os
 from collections import Counter
 from collections.abc import Sequence
-from itertools import islice
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from schemas.catalog import Role
 from schemas.config import CatalogOptions
 from schemas.prediction import ErrorCode
 from tagger.catalog.manifest import PARQUET, Batch, Manifest
 from tagger.catalog.parquet_images import ParquetImages, PositionIndex
-from tagger.catalog.patterns import fill_pattern, resolve_in
-from tagger.catalog.s3_images import S3Images
+from tagger.catalog.patterns import fill_pattern, resolve_in, text_column
+from tagger.catalog.s3_images import S3Images, first_keys
 from tagger.errors import ImageError, UsageError
 from tagger.storage import S3, Location
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif")
-_SAMPLE = 1000
 
 
 class ImageStore(Protocol):
@@ -55,7 +51,7 @@ def open_store(options: CatalogOptions, manifest: Manifest) -> ImageStore:
         if manifest.bytes_column():
             return ParquetImages(manifest.files, image, options.max_bytes)
         if image_uri in manifest.columns:
-            return _uri_store(str(Role.IMAGE_URI), options, manifest)
+            return UriImages(image_uri, options, manifest)
         raise UsageError("--images is missing, and the manifest has neither an imageUri nor an image (bytes) column")
     if spec.startswith("column:"):
         return _column_store(spec.removeprefix("column:"), options, manifest)
@@ -64,7 +60,7 @@ def open_store(options: CatalogOptions, manifest: Manifest) -> ImageStore:
     if shards:
         return _joined_store(shards, options)
     if location.is_s3:
-        return S3Images.of_pattern(spec if "{" in spec else f"{spec.rstrip('/')}/{{id}}.jpg", options)
+        return S3Images.of_pattern(spec if "{" in spec else f"{location}/{_patterns_in(location)[0]}", options)
     return _folder_store(location, options)
 
 
@@ -96,7 +92,7 @@ class FolderImages:
 
     def locate(self, batch: Batch) -> list[str | None]:
         """References are paths; of several patterns, the first that is there."""
-        filled = [fill_pattern(p, batch.items) for p in self._patterns]
+        filled = [fill_pattern(p, batch) for p in self._patterns]
         return [self._path(candidates) for candidates in zip(*filled, strict=True)]
 
     def fetch(self, refs: Sequence[str]) -> list[bytes | ImageError]:
@@ -117,62 +113,78 @@ class FolderImages:
 
 
 class UriImages:
-    """A column of the manifest that holds paths or `s3://` addresses."""
+    """A column of the manifest that holds paths or `s3://` addresses.
+
+    Relative paths are relative to the root, or without one to the manifest file that names them. Nothing is read
+    outside the root or, without one, outside the manifest's folder; whole `s3://` addresses are then read wherever
+    they lie.
+    """
 
     ordered_by_store = False
 
-    def __init__(self, column: str, root: Location, options: CatalogOptions) -> None:
+    def __init__(self, column: str, options: CatalogOptions, manifest: Manifest) -> None:
         self._column = column
-        self._root = root
         self._max_bytes = options.max_bytes
-        self._s3 = S3Images(options, within=root.uri if root.is_s3 else None)
+        explicit = options.images_root
+        self._base = Location(explicit, options.s3_endpoint, options.s3_region) if explicit else None
+        self._root = (self._base or manifest.folder).uri.rstrip("/")
+        self._s3 = S3Images(options, within=f"{self._root}/" if explicit else None)
 
     def locate(self, batch: Batch) -> list[str | None]:
-        """References are the addresses as they stand in the manifest."""
-        text = pc.utf8_trim_whitespace(pc.cast(batch.items[self._column], pa.string()))
-        return [uri or None for uri in text.to_pylist()]
+        """References are the addresses in the manifest, the relative ones put below their folder."""
+        folder = (self._base or batch.file.parent).uri.rstrip("/")
+        uris = text_column(batch, self._column, f"--images column:{self._column}").to_pylist()
+        return [_absolute(uri, folder) if uri else None for uri in uris]
 
     def fetch(self, refs: Sequence[str]) -> list[bytes | ImageError]:
         """Local paths are read below the root; S3 objects many at a time."""
         found: dict[int, bytes | ImageError] = {}
-        remote: dict[int, str] = {}
-        for i, ref in enumerate(refs):
-            if ref.startswith(S3) or self._root.is_s3:
-                remote[i] = ref if ref.startswith(S3) else f"{self._root.uri.rstrip('/')}/{ref}"
-            else:
-                found[i] = self._read(ref)
+        remote = {i: ref for i, ref in enumerate(refs) if ref.startswith(S3)}
         found.update(zip(remote, self._s3.fetch(list(remote.values())), strict=True))
-        return [found[i] for i in range(len(refs))]
+        return [found[i] if i in remote else self._read(ref) for i, ref in enumerate(refs)]
 
     def _read(self, ref: str) -> bytes | ImageError:
         try:
-            if "://" in ref and not ref.startswith("file://"):
+            if "://" in ref:
                 raise ImageError(ErrorCode.UNSUPPORTED_URI, f"{ref!r} is neither a path nor an s3:// address")
-            path = ref.removeprefix("file://")
-            inside = path.removeprefix(self._root.uri.rstrip("/") + "/")
-            return read_file(resolve_in(self._root.uri, inside), self._max_bytes)
+            inside = ref.removeprefix(f"{self._root}/")
+            if inside == ref:
+                message = f"{ref!r} lies outside {self._root}; name the folder of the images with --images-root"
+                raise ImageError(ErrorCode.OUTSIDE_STORE, message)
+            return read_file(resolve_in(self._root, inside), self._max_bytes)
         except ImageError as error:
             return error
 
 
+def fetch_all(store: ImageStore, refs: Sequence[str | None]) -> list[bytes | ImageError]:
+    """Fetch references, of which None stands for a row that names no image."""
+    found = iter(store.fetch([ref for ref in refs if ref]))
+    return [next(found) if ref else ImageError(ErrorCode.NO_IMAGE, "the row names no image") for ref in refs]
+
+
+def _absolute(uri: str, folder: str) -> str:
+    uri = uri.removeprefix("file://")
+    return uri if "://" in uri or uri.startswith("/") else f"{folder}/{uri}"
+
+
 def _parquet_files(location: Location) -> list[Location]:
+    """The Parquet files that `--images` names: a file, a glob, or a folder that holds them and no images."""
     if location.is_glob:
         return [f for f in location.glob() if f.name.lower().endswith(PARQUET)]
     if location.name.lower().endswith(PARQUET) and location.exists():
         return [location]
-    if "{" not in location.uri and location.is_dir():
-        return [] if location.is_s3 and not location.files(PARQUET) else _shards_of(location)
-    return []
-
-
-def _shards_of(folder: Location) -> list[Location]:
-    """The Parquet files of a folder that holds them and no images."""
-    if folder.is_s3:
-        return folder.files(PARQUET)
-    names = [e.name.lower() for e in islice(os.scandir(folder.path), _SAMPLE)]
-    if any(n.endswith(IMAGE_SUFFIXES) for n in names) or not any(n.endswith(PARQUET) for n in names):
+    if "{" in location.uri or not location.is_dir():
         return []
-    return folder.files(PARQUET)
+    names = [name.lower() for name in _names_in(location)]
+    images, shards = (any(n.endswith(s) for n in names) for s in (IMAGE_SUFFIXES, PARQUET))
+    return location.files(PARQUET) if shards and not images else []
+
+
+def _names_in(folder: Location) -> list[str]:
+    """Names of the files in a folder; of a prefix in a bucket, those on the first page of the listing."""
+    if folder.is_s3:
+        return first_keys(folder)
+    return [entry.name for entry in os.scandir(folder.path)]
 
 
 def _joined_store(shards: list[Location], options: CatalogOptions) -> "ImageStore":
@@ -185,15 +197,7 @@ def _column_store(column: str, options: CatalogOptions, manifest: Manifest) -> I
         raise UsageError(f"--images column:{column}: the manifest has no such column; it has {manifest.columns}")
     if ParquetImages.holds_bytes(manifest.files[0], column):
         return ParquetImages(manifest.files, column, options.max_bytes)
-    return _uri_store(column, options, manifest)
-
-
-def _uri_store(column: str, options: CatalogOptions, manifest: Manifest) -> ImageStore:
-    if options.images_root:
-        root = Location(options.images_root, options.s3_endpoint, options.s3_region)
-    else:
-        root = manifest.files[0].parent
-    return UriImages(column, root, options)
+    return UriImages(column, options, manifest)
 
 
 def _folder_store(location: Location, options: CatalogOptions) -> ImageStore:
@@ -204,7 +208,7 @@ def _folder_store(location: Location, options: CatalogOptions) -> ImageStore:
         root, patterns = location.uri, []
     if not Path(root).is_dir():
         raise UsageError(f"--images: there is no folder {root}")
-    return FolderImages(root, patterns or _patterns_in(root), options.max_bytes)
+    return FolderImages(root, patterns or _patterns_in(location), options.max_bytes)
 
 
 def _split_pattern(path: str) -> tuple[str, str]:
@@ -212,12 +216,12 @@ def _split_pattern(path: str) -> tuple[str, str]:
     return folder or "/", path[len(folder) + 1 :]
 
 
-def _patterns_in(root: str) -> list[str]:
+def _patterns_in(folder: Location) -> list[str]:
     """`{id}` with the suffixes that the folder's files have, the most frequent first."""
-    suffixes = Counter(Path(e.name).suffix for e in islice(os.scandir(root), _SAMPLE) if e.is_file())
+    suffixes = Counter(Path(name).suffix for name in _names_in(folder))
     found = [s for s, _ in suffixes.most_common() if s.lower() in IMAGE_SUFFIXES]
     if not found:
-        raise UsageError(f"--images: no image files in {root}; name a pattern, such as {root}/{{year}}/{{id}}.jpg")
+        raise UsageError(f"--images: no image files in {folder}; name a pattern, such as {folder}/{{year}}/{{id}}.jpg")
     return [f"{{id}}{s}" for s in found]
 
 

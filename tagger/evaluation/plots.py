@@ -1,8 +1,10 @@
 """Plots for the report, as SVG text that stands in the page."""
 
 import io
+import warnings
 from collections.abc import Sequence
 
+import matplotlib
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
@@ -38,6 +40,8 @@ def confusion(matrix: pd.DataFrame, title: str) -> str:
     font = 9 if size <= 20 else 7
     axes.set_xticks(range(size), list(matrix.columns), rotation=90, fontsize=font)
     axes.set_yticks(range(size), list(matrix.index), fontsize=font)
+    for label in (*axes.get_xticklabels(), *axes.get_yticklabels()):
+        label.set_parse_math(False)  # a class may be named $5
     axes.set(xlabel="predicted", ylabel="true", title=title)
     if size <= 20:
         for row, column in np.argwhere(shares >= 0.005):
@@ -62,7 +66,10 @@ def reliability_diagram(table: pd.DataFrame, title: str) -> str:
 
 
 def _svg(figure: Figure) -> str:
+    """Letters stay letters, so that the reader's fonts show any script, whatever is installed here."""
     buffer = io.StringIO()
-    figure.savefig(buffer, format="svg", metadata={"Date": None})
+    with matplotlib.rc_context({"svg.fonttype": "none"}), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")
+        figure.savefig(buffer, format="svg", metadata={"Date": None})
     text = buffer.getvalue()
     return text[text.index("<svg") :]

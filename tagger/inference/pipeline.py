@@ -9,22 +9,20 @@ import numpy as np
 import pyarrow as pa
 import ray
 import ray.data
-import torch
 from ray.data import ActorPoolStrategy
 
-from schemas.prediction import ErrorCode
 from schemas.taxonomy import Level
 from tagger.catalog.shards import read_shard, shard_of
-from tagger.catalog.stores import ImageStore
-from tagger.errors import ImageError
+from tagger.catalog.stores import ImageStore, fetch_all
 from tagger.inference.predictor import Predictor, Request, decode_threads
 from tagger.inference.runs import RunDirectory
 from tagger.models.bundle import Bundle
 from tagger.models.engines import TorchEngine, pick_device
 from tagger.watch import run_watched
 
-_CHUNK_ROWS = 256
+_CHUNK_ROWS = 64  # files in memory at once, and as many fetched ahead
 _TASKS_IN_FLIGHT = 2
+_RETRIES = {"max_restarts": 3, "max_task_retries": 3}  # Ray Data's default is for ever
 
 
 @dataclass(frozen=True)
@@ -112,14 +110,11 @@ def _pool(workers: int) -> ActorPoolStrategy:
 
 
 def _resources(device: str) -> dict[str, Any]:
-    return {"num_cpus": 1, "num_gpus": 1} if device == "cuda" else {"num_cpus": 1}
+    return {"num_cpus": 1, "num_gpus": int(device == "cuda"), **_RETRIES}
 
 
 def _engine(bundle: Bundle, batch_size: int, device: str) -> TorchEngine:
-    picked = pick_device(device)
-    if picked == "cpu":
-        torch.set_num_threads(1)  # processes are the parallelism
-    return TorchEngine(bundle.classifier(), picked, batch_size, bundle.card.inference.flip)
+    return TorchEngine(bundle.classifier(), pick_device(device), batch_size, bundle.card.inference.flip)
 
 
 class _Counter:
@@ -174,9 +169,7 @@ class _ShardTagger:
 
     def _fetch(self, chunk: pa.Table) -> Request:
         refs = chunk["imageRef"].to_pylist()
-        found = iter(self._plan.store.fetch([ref for ref in refs if ref]))
-        none = ImageError(ErrorCode.NO_IMAGE, "the row names no image")
-        images = [next(found) if ref else none for ref in refs]
+        images = fetch_all(self._plan.store, refs)
         return Request(chunk["id"].to_pylist(), refs, images, chunk["masterCategory"].to_pylist())
 
 

@@ -30,25 +30,30 @@ class Tagger:
         engine = TorchEngine(
             bundle.classifier(), pick_device(device), _DEFAULTS["batch_size"], bundle.card.inference.flip
         )
-        thresholds = accept_above or _DEFAULTS["accept_above"]
+        thresholds = {**_DEFAULTS["accept_above"], **(accept_above or {})}
         self._predictor = Predictor(bundle, engine, thresholds, "notebook", _DEFAULTS["max_pixels"])
 
     @classmethod
     def load(
-        cls, bundle: str | PathLike[str], device: str = "auto", accept_above: Mapping[Level, float] | None = None
+        cls,
+        bundle: str | PathLike[str],
+        device: str = "auto",
+        accept_above: Mapping[Level, float] | None = None,
+        s3_endpoint: str | None = None,
     ) -> "Tagger":
         """Load a bundle from a folder or an `s3://` address.
 
         Args:
             bundle: Where it is.
             device: `auto`, `cpu` or `cuda`.
-            accept_above: Threshold of each level for the decision; the tag job's default without it.
+            accept_above: Threshold of each level for the decision; the tag job's default where none is given.
+            s3_endpoint: Address of an S3 service other than Amazon's.
 
         Raises:
             UsageError: when nothing is there.
             InputError: when it is not a bundle.
         """
-        return cls(Bundle.load(Location(str(bundle))), device, accept_above)
+        return cls(Bundle.load(Location(str(bundle), s3_endpoint)), device, accept_above)
 
     def tag(
         self,

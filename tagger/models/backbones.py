@@ -60,7 +60,10 @@ def build(name: str, weights: str, image_size: tuple[int, int]) -> nn.Module:
         return _build_own(name, weights)
     if name not in names():
         raise UsageError(f"--backbone: no model {name!r}; the torchvision models and {', '.join(_OWN)} are known")
-    module: nn.Module = torchvision.models.get_model(name, weights=None, **_options(name, weights, image_size))
+    try:
+        module: nn.Module = torchvision.models.get_model(name, weights=None, **_options(name, weights, image_size))
+    except (AssertionError, ValueError) as error:
+        raise _wrong_size(image_size, error) from error
     head = _remove_head(name, module)
     if weights != "none":
         state = _pretrained(name) if weights == "pretrained" else _read_weights(weights)
@@ -69,13 +72,21 @@ def build(name: str, weights: str, image_size: tuple[int, int]) -> nn.Module:
 
 
 def embedding_dim(backbone: nn.Module, image_size: tuple[int, int]) -> int:
-    """Length of the embedding, found by a pass of one black image."""
+    """Length of the embedding, found by a pass of one black image. Raises UsageError for a size it cannot take."""
     parameter = next(backbone.parameters())
     training = backbone.training
-    with torch.no_grad():
-        found = backbone.eval()(torch.zeros(1, 3, *image_size, device=parameter.device))
+    try:
+        with torch.no_grad():
+            found = backbone.eval()(torch.zeros(1, 3, *image_size, device=parameter.device))
+    except (RuntimeError, AssertionError, ValueError) as error:
+        raise _wrong_size(image_size, error) from error
     backbone.train(training)
     return int(found.shape[1])
+
+
+def _wrong_size(image_size: tuple[int, int], error: Exception) -> UsageError:
+    height, width = image_size
+    return UsageError(f"--image-size {height}x{width}: the backbone cannot take it: {first_line(error)}")
 
 
 def _build_own(name: str, weights: str) -> nn.Module:

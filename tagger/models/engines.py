@@ -22,7 +22,8 @@ class TorchEngine:
     """PyTorch, on a GPU in bfloat16 or on a CPU in float32.
 
     Every pass has the same batch size, the last one padded with black images: a prediction then does not depend on
-    which other images it was made with.
+    which other images it was made with. Nor, for the same reason, on the machine: a CPU works with one thread, because
+    several may add in another order, and processes are the parallelism of the jobs.
     """
 
     def __init__(self, classifier: Classifier, device: str, batch_size: int, flip: bool) -> None:
@@ -36,6 +37,14 @@ class TorchEngine:
     @torch.inference_mode()
     def run(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return leaf logits float32 [N, L] and embeddings float32 [N, D]."""
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)
+        try:
+            return self._run(images)
+        finally:
+            torch.set_num_threads(threads)
+
+    def _run(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         logits, embeddings = [], []
         for start in range(0, len(images), self._batch_size):
             batch = images[start : start + self._batch_size]

@@ -14,12 +14,12 @@ from schemas.bundle import LeftOut, Preprocessing
 from schemas.taxonomy import Taxonomy
 from tagger.catalog.shards import read_shard, shard_of, write_parquet
 from tagger.catalog.splits import SPLITS, stratified
-from tagger.catalog.stores import ImageStore
+from tagger.catalog.stores import ImageStore, fetch_all
 from tagger.errors import ImageError, InputError
 from tagger.imaging.decode import decode
 from tagger.storage import Location
 
-CHUNK_ROWS = 256
+CHUNK_ROWS = 128
 _SHARD_ROWS = 1024
 
 
@@ -116,7 +116,7 @@ class DecodeShard:
         for start in range(0, len(table), CHUNK_ROWS):
             rows = table.slice(start, CHUNK_ROWS).to_pydict()
             found = []
-            images = self._store.fetch([ref or "" for ref in rows["imageRef"]])
+            images = fetch_all(self._store, rows["imageRef"])
             for item, leaf, data in zip(rows["id"], rows["leaf"], images, strict=True):
                 try:
                     if isinstance(data, ImageError):

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from schemas.catalog import RejectReason, Repair
 from tagger.catalog.csv_rows import FIELD_LIMIT, BadRow, CsvRows, Row
-from tagger.errors import InputError
+from tagger.errors import InputError, UsageError
 
 HEADER = "id,masterCategory,articleType,productDisplayName"
 
@@ -61,8 +61,13 @@ def test_the_wrong_encoding_is_an_error_that_names_the_file() -> None:
     late = f"{HEADER}\n".encode() + b"1,a,b,c\n" * 100_000 + b"1,a,b,\xff\xfe\n"
     with pytest.raises(InputError, match=r"test\.csv: cannot be read after line"):
         rows_of(late, encoding="utf-8")
-    with pytest.raises(InputError, match="unknown encoding"):
-        rows_of(HEADER, encoding="klingon")
+    for name in ("klingon", "base64"):
+        with pytest.raises(UsageError, match="no text encoding"):
+            rows_of(HEADER, encoding=name)
+
+
+def test_a_named_utf8_may_have_a_byte_order_mark() -> None:
+    assert CsvRows(io.BytesIO("\ufeffid,a\n".encode()), "t", "auto", "utf-8").header == ["id", "a"]
 
 
 def test_an_empty_file_has_no_header() -> None:
@@ -88,6 +93,27 @@ def test_a_comma_further_left_is_noticed_and_the_row_rejected() -> None:
     found = rows_of(f"id,title,year,season text\n{good}31,Red shirt, and more,2012,Men\n")
     assert isinstance(found[-1], BadRow)
     assert found[-1].reason is RejectReason.TOO_MANY_FIELDS
+
+
+@pytest.mark.parametrize("rows", [50, 600])
+def test_a_comma_in_a_title_before_the_labels_makes_no_wrong_labels(rows: int) -> None:
+    good = [f"{n},Red shirt {n},Apparel,Type{n % 40},Fall" for n in range(rows)]
+    body = [*good[:10], "9001,Shirt, blue,Apparel,Type3,Fall", *good[10:]]
+    found = rows_of("\n".join(["id,title,masterCategory,articleType,season", *body]) + "\n")
+    assert [r.text for r in found if isinstance(r, BadRow)] == ["9001,Shirt, blue,Apparel,Type3,Fall"]
+    assert [r.line for r in found] == list(range(2, rows + 3)), "rows keep their order while a ragged one waits"
+
+
+def test_of_two_text_columns_it_is_not_sure_which_holds_the_comma() -> None:
+    good = "".join(f"{n},Red shirt {n},A fine shirt {n}\n" for n in range(40))
+    assert isinstance(rows_of(f"id,title,description\n{good}41,Red shirt, and more,fine\n")[-1], BadRow)
+
+
+def test_a_rare_label_does_not_stand_against_a_comma_in_the_title() -> None:
+    good = "".join(f"{n},Apparel,Type{n % 40},Red shirt {n}\n" for n in range(600))
+    last = rows_of(f"{HEADER}\n{good}601,Apparel,Spacesuits,Red suit, and more\n")[-1]
+    assert isinstance(last, Row)
+    assert last.fields[2:] == ["Spacesuits", "Red suit, and more"]
 
 
 def test_a_numeric_last_column_takes_no_text() -> None:

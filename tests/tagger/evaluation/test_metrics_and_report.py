@@ -80,3 +80,14 @@ def test_the_report_is_one_page_with_its_facts_beside_it(tmp_path: Path) -> None
     assert facts["levels"]["masterCategory"]["accuracy"] == pytest.approx(5 / 6)
     assert pd.read_csv(tmp_path / "per-class-articleType.csv")["support"].sum() == 6
     assert (tmp_path / "confusion-masterCategory.csv").exists()
+
+
+@pytest.mark.filterwarnings("error")
+def test_any_name_can_stand_in_a_plot(tmp_path: Path) -> None:
+    names = np.array(["Deals $5_$10", "a$\\b$", "手表", "<i>&", "plain"], object)
+    p = Predicted(names, names[::-1].copy(), np.full(5, 0.5))
+    page = write_report(Location(str(tmp_path)), "Odd names", {}, Evaluation("test", {Level.ARTICLE_TYPE: p}))
+    text = Path(page.path).read_text()
+    assert "Deals $5_$10" in text
+    assert "手表" in text
+    assert "<i>&" not in text

@@ -91,3 +91,12 @@ def test_a_weights_file_that_would_run_code_is_refused(tmp_path: Path) -> None:
     torch.save({"x": Evil()}, tmp_path / "evil.pth")
     with pytest.raises(UsageError, match="not a weights file"):
         backbones.build("resnet18", f"file:{tmp_path / 'evil.pth'}", (64, 48))
+
+
+@pytest.mark.parametrize(
+    ("name", "size"),
+    [("vit_b_32", (100, 100)), ("inception_v3", (64, 64)), ("alexnet", (32, 32)), ("maxvit_t", (100, 100))],
+)
+def test_a_size_that_a_model_cannot_take_is_told(name: str, size: tuple[int, int]) -> None:
+    with pytest.raises(UsageError, match=f"--image-size {size[0]}x{size[1]}"):
+        backbones.embedding_dim(backbones.build(name, "none", size), size)
