@@ -12,6 +12,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+from schemas.bundle import Metrics
+
 _LINE_EVERY_S = 10.0
 
 
@@ -52,11 +54,29 @@ class Console:
         table = Table(title=Text(title), title_justify="left", title_style="bold", header_style="bold")
         found = [list(row) for row in rows]
         for i, column in enumerate(columns):
-            numeric = bool(found) and all(isinstance(r[i], int | float) for r in found)
+            numeric = bool(found) and all(_is_number(r[i]) for r in found)
             table.add_column(column, justify="right" if numeric else "left", overflow="fold")
         for row in found:
             table.add_row(*(Text(_cell(value)) for value in row))  # text: a label may hold [brackets]
         self._out.print(table)
+
+    def metrics(self, title: str, metrics: Metrics) -> None:
+        """The figures of both levels on one set of items."""
+        self.table(
+            title,
+            ["level", "items", "accuracy %", "weighted F1", "macro F1", "calibration error"],
+            [
+                (
+                    str(level),
+                    m.items,
+                    f"{100 * m.accuracy:.2f}",
+                    m.weighted_f1,
+                    m.macro_f1,
+                    m.expected_calibration_error,
+                )
+                for level, m in metrics.levels.items()
+            ],
+        )
 
     def result(self, document: dict[str, Any]) -> None:
         """The whole result, for a machine."""
@@ -115,6 +135,10 @@ class _Lines:
             f"{self._label}: {done:,.0f} of {self._total:,.0f} ({share:.0f} %), {_duration(left)} left {note}".rstrip(),
             markup=False,
         )
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) or (isinstance(value, str) and value.replace(".", "", 1).isdecimal())
 
 
 def _cell(value: object) -> str:

@@ -1,5 +1,6 @@
 """Demo job: draws a small catalogue, then does with it what a user does with a real one."""
 
+import shutil
 import time
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from jobs.ray_session import ray_session
 from schemas.config import CheckConfig, DemoConfig, TagConfig, TrainConfig
 from schemas.prediction import ErrorCode, ReviewReason
 from tagger.catalog.synthetic import Drawn, draw_catalogue
-from tagger.errors import TaggerError
+from tagger.errors import TaggerError, UsageError
 from tagger.inference.runs import RunDirectory
 from tagger.models.bundle import Bundle
 from tagger.storage import Location
@@ -22,6 +23,7 @@ def run(config: DemoConfig, console: Console) -> int:
     started = time.monotonic()
     out = Path(config.out).absolute()
     bundle, run_dir = out / "bundle", out / "run"
+    _clear(out)
     console.step(f"Drawing {config.items} items into {out / 'catalogue'}")
     drawn = draw_catalogue(out / "catalogue", config.items, config.seed)
     quiet = Console(as_json=True, silent=True)
@@ -39,6 +41,15 @@ def run(config: DemoConfig, console: Console) -> int:
     metrics = Bundle.load(Location(str(bundle))).card.metrics[0]
     console.result({"out": str(out), "test": metrics.model_dump(mode="json", by_alias=True), "oddities": facts})
     return code
+
+
+def _clear(out: Path) -> None:
+    """Delete what an earlier demo drew and made. Raises UsageError when the folder holds something else."""
+    made = {"catalogue", "bundle", "run"}
+    if out.exists() and (not out.is_dir() or any(p.name not in made for p in out.iterdir())):
+        raise UsageError(f"--out: {out} holds something else than a demo; name a new folder")
+    for name in made:
+        shutil.rmtree(out / name, ignore_errors=True)
 
 
 def _training(config: DemoConfig, drawn: Drawn, bundle: Path) -> TrainConfig:

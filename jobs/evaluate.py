@@ -52,7 +52,7 @@ def run(config: EvaluateConfig, console: Console) -> int:
 def _labels(config: EvaluateConfig, bundle: Bundle | None) -> pd.DataFrame:
     merge = {**(bundle.card.taxonomy.merge if bundle else {}), **config.merge}
     columns = ["id", *map(str, Level)]
-    manifest = Manifest(place(config.labels, config), config)
+    manifest = Manifest(place(config.labels, config), config, "--labels")
     absent = [c for c in columns if c not in manifest.role_columns()]
     if absent:
         raise InputError(f"--labels: {config.labels} has no {', '.join(absent)}; name the column with --column")
@@ -97,14 +97,7 @@ def _evaluation(config: EvaluateConfig, joined: pd.DataFrame, bundle: Bundle | N
 
 def _say(console: Console, evaluation: Evaluation, page: str) -> None:
     metrics = evaluation.metrics()
-    console.table(
-        f"Against {metrics.split}",
-        ["level", "items", "accuracy %", "weighted F1", "macro F1", "calibration error"],
-        [
-            (str(level), m.items, f"{100 * m.accuracy:.2f}", m.weighted_f1, m.macro_f1, m.expected_calibration_error)
-            for level, m in metrics.levels.items()
-        ],
-    )
+    console.metrics(f"Against {metrics.split}", metrics)
     if metrics.outside_taxonomy or evaluation.failed:
         console.say(
             f"Not counted: {metrics.outside_taxonomy} items of leaves that the model does not know, "

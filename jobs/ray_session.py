@@ -76,6 +76,12 @@ def wants_gpu(options: RayOptions) -> bool:
     return options.device == "cuda" or (options.device == "auto" and gpus() > 0)
 
 
+def check_workers(options: RayOptions, workers: int, device: str) -> None:
+    """Raise UsageError when an embedded Ray can never start so many training workers; a cluster may still grow."""
+    if device == "cuda" and not options.ray_address and workers > gpus():
+        raise UsageError(f"--workers {workers}: each needs a GPU, and this machine has {gpus()}")
+
+
 def _check_gpus(options: RayOptions) -> None:
     if options.device == "cuda" and not gpus():
         raise UsageError("--device cuda: Ray has no GPU here; take --device cpu, or a cluster with GPUs")

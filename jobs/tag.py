@@ -18,6 +18,7 @@ from tagger.catalog.stores import ImageStore
 from tagger.inference.pipeline import TagPlan, tag_shards, workers_for
 from tagger.inference.runs import RunDirectory
 from tagger.models.bundle import Bundle
+from tagger.models.engines import engine_name
 from tagger.training.items import labelled
 
 EXIT_DONE, EXIT_TOO_MANY_FAILED = 0, 4
@@ -43,22 +44,24 @@ def run(config: TagConfig, console: Console) -> int:
     bundle.classifier()  # weights that do not fit are found here, before any row is read
     manifest, store = open_catalog(config)
     inputs = _inputs(config, manifest.fingerprint(), bundle)
-    record = directory.begin(config.model_dump(mode="json"), inputs, bundle.card.model_id, config.device, versions())
+    record = directory.begin(config.model_dump(mode="json"), inputs, bundle.card.model_id, versions())
     if directory.is_done():
+        directory.work.delete()  # left by a kill between finishing and clearing away
         console.step(f"{directory.root} is done already; nothing to do")
         return _report(console, directory, record, config)
 
     console.step("Reading the manifest")
     keep = _untagged if config.untagged_only else None
     staged = stage(manifest, store, directory.work, directory.rejects, config.part_rows, keep)
-    _tag(config, console, directory, record, staged, bundle, store)
-    record = directory.finish(record.model_copy(update={"seconds": time.monotonic() - started}), staged)
+    engine = _tag(config, console, directory, record, staged, bundle, store)
+    done = {"seconds": time.monotonic() - started, "engine": engine or record.engine}
+    record = directory.finish(record.model_copy(update=done), staged)
     return _report(console, directory, record, config)
 
 
 def _inputs(config: TagConfig, manifest: str, bundle: Bundle) -> dict[str, str]:
     digest = hashlib.sha256(manifest.encode()).hexdigest()[:16]
-    settings = {name: json.dumps(getattr(config, name)) for name in _DECIDES}
+    settings = {name: json.dumps(getattr(config, name), sort_keys=True) for name in _DECIDES}
     policy = json.dumps({str(level): value for level, value in config.accept_above.items()}, sort_keys=True)
     return {
         "manifest": f"{config.manifest} {digest}",
@@ -80,10 +83,11 @@ def _tag(
     staged: Staged,
     bundle: Bundle,
     store: ImageStore,
-) -> None:
+) -> str:
+    """Tag the shards that have no part yet; return the engine's name, or nothing when there was nothing to do."""
     pending = directory.pending(staged)
     if not pending:
-        return
+        return ""
     done = directory.rows_done()
     if done:
         console.step(f"Going on: {done:,} of {staged.items:,} items are tagged already")
@@ -100,6 +104,7 @@ def _tag(
                 plan, bundle, pending, workers,
                 lambda rows: bar.update(done + rows, f"{rows / (time.monotonic() - began):.0f} images/s"),
             )  # fmt: skip
+    return engine_name(device)
 
 
 def _report(console: Console, directory: RunDirectory, record: RunRecord, config: TagConfig) -> int:

@@ -1,5 +1,6 @@
 """Train job: manifest and images in, a bundle out."""
 
+import dataclasses
 import json
 import time
 from collections.abc import Sequence
@@ -7,14 +8,14 @@ from datetime import UTC, datetime
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 import ray.data
 import torch
 
 from jobs.console import Console
 from jobs.inputs import open_catalog, place, versions
-from jobs.ray_session import ray_session, wants_gpu
+from jobs.ray_session import check_workers, ray_session, wants_gpu
 from schemas.bundle import Architecture, Calibration, Inference, ModelCard, Preprocessing, Provenance
+from schemas.catalog import REJECT
 from schemas.config import TrainConfig, parse_size
 from schemas.taxonomy import Level
 from tagger.catalog.manifest import Manifest
@@ -29,8 +30,8 @@ from tagger.inference.pipeline import leaf_logits
 from tagger.models.bundle import CARD, Bundle, new_classifier
 from tagger.models.classifier import Levels, softmax
 from tagger.storage import Location
-from tagger.training.items import DecodeShard, LabelledItems, labelled
-from tagger.training.loop import Plan, Progress, Trained, fit, image_dataset
+from tagger.training.items import FAILURE, NO_LABELS, DecodeShard, LabelledItems, labelled
+from tagger.training.loop import CHECKPOINTS, Plan, Progress, Trained, fit, image_dataset
 
 _STAGE_ROWS = 8192
 _EVAL_BATCH = 32
@@ -41,9 +42,9 @@ def run(config: TrainConfig, console: Console) -> int:
     """Train a bundle; the same command goes on where an earlier one stopped."""
     started = time.monotonic()
     out = place(config.out, config)
-    if _already_there(config, out, console):
-        return 0
     manifest, store = open_catalog(config)
+    if _already_there(config, manifest, out, console):
+        return 0
     out.check_writable("--out")
     work = out / "_work"
     _claim(config, manifest, work)
@@ -54,39 +55,45 @@ def run(config: TrainConfig, console: Console) -> int:
     items = LabelledItems.select(_rows(work, staged), config.merge, config.min_items, shares, config.seed)
     _say_items(console, staged, items)
 
-    card = _draft_card(config, items)
+    card = _draft_card(config, manifest, items)
     with ray_session(config, processes=config.workers):
         device = "cuda" if wants_gpu(config) else "cpu"
+        check_workers(config, config.workers, device)
         console.step("Decoding images")
         images = _decode(config, card, store, items, work)
-        failed = _failures(work)
-        if failed:
-            console.warn(f"{failed} labelled items are left out because their image cannot be used")
+        failures = _failures(work)
+        if failures.num_rows:
+            console.warn(f"{failures.num_rows} labelled items are left out because their image cannot be used")
         plan = _plan(config, card, work, images["train"], device)
         trained = _train(plan, images, work, console)
         console.step("Calibrating on val, measuring on test")
         bundle, test = _calibrate_and_measure(trained, card, images, device)
+        test = dataclasses.replace(test, failed=failures["split"].to_pylist().count("test"))
 
     seconds = time.monotonic() - started
     provenance = bundle.card.provenance.model_copy(
-        update={"failed_images": failed, "rejects": staged.rejects, "training_s": seconds}
+        update={"failed_images": failures.num_rows, "rejects": staged.rejects, "training_s": seconds}
     )
     bundle = Bundle(
         bundle.card.model_copy(update={"metrics": (test.metrics(),), "provenance": provenance}), bundle.weights
     )
+    _keep(out / "report", work, failures)
     _save(bundle, items, test, out)
     work.delete()
     _say_result(console, bundle, out)
     return 0
 
 
-def _already_there(config: TrainConfig, out: Location, console: Console) -> bool:
+def _already_there(config: TrainConfig, manifest: Manifest, out: Location, console: Console) -> bool:
     if not (out / CARD).exists():
         return False
-    bundle = Bundle.load(out)
-    differing = _differences(bundle.card.provenance.config, config.model_dump(mode="json"))
+    bundle = Bundle.load(out, "--out")
+    provenance = bundle.card.provenance
+    trained = {**provenance.config, "manifest": provenance.manifest}
+    differing = _differences(trained, _asked(config, manifest))
     if differing:
         raise UsageError(f"--out: {out} holds a bundle trained with another {', '.join(differing)}; name a new folder")
+    (out / "_work").delete()  # left by a kill between saving and clearing away
     console.step(f"{out} holds this bundle already; nothing to do")
     _say_result(console, bundle, out)
     return True
@@ -95,15 +102,21 @@ def _already_there(config: TrainConfig, out: Location, console: Console) -> bool
 def _claim(config: TrainConfig, manifest: Manifest, work: Location) -> None:
     """Note what is being trained, so that another config does not go on with its checkpoints."""
     note = work / "config.json"
-    asked = {**config.model_dump(mode="json"), "manifest": manifest.fingerprint()}
+    asked = _asked(config, manifest)
     if note.exists():
         differing = _differences(json.loads(note.read_bytes()), asked)
-        if differing:
+        if differing and not (work / CHECKPOINTS).exists():
+            work.delete()  # nothing was learnt yet
+        elif differing:
             raise UsageError(
                 f"--out: {work.parent} holds an unfinished training with another {', '.join(differing)}; "
                 f"name a new folder, or delete {work}"
             )
     note.write_text(json.dumps(asked))
+
+
+def _asked(config: TrainConfig, manifest: Manifest) -> dict[str, object]:
+    return {**config.model_dump(mode="json"), "manifest": manifest.fingerprint()}
 
 
 def _differences(before: dict[str, object], now: dict[str, object]) -> list[str]:
@@ -113,14 +126,11 @@ def _differences(before: dict[str, object], now: dict[str, object]) -> list[str]
 
 def _rows(work: Location, staged: Staged) -> pa.Table:
     if not staged.items:
-        raise InputError(
-            "--manifest: no row has both a masterCategory and an articleType to learn from; "
-            "if they stand in columns of other names, name them with --column"
-        )
+        raise InputError(NO_LABELS)
     return pa.concat_tables([read_shard(shard_of(work / "items", n)) for n in range(staged.shards)])
 
 
-def _draft_card(config: TrainConfig, items: LabelledItems) -> ModelCard:
+def _draft_card(config: TrainConfig, manifest: Manifest, items: LabelledItems) -> ModelCard:
     height, width = parse_size(config.image_size)
     draft = ModelCard(
         model_id="",
@@ -134,6 +144,7 @@ def _draft_card(config: TrainConfig, items: LabelledItems) -> ModelCard:
             created_at=datetime.now(UTC),
             config=config.model_dump(mode="json"),
             versions=versions(),
+            manifest=manifest.fingerprint(),
             data_fingerprint=items.fingerprint(),
             split_items=items.split_items(),
             left_out=items.left_out,
@@ -146,6 +157,7 @@ def _draft_card(config: TrainConfig, items: LabelledItems) -> ModelCard:
 def _decode(
     config: TrainConfig, card: ModelCard, store: ImageStore, items: LabelledItems, work: Location
 ) -> dict[str, ray.data.Dataset]:
+    (work / "failures").delete()  # of an earlier call; images may be there now
     decode = DecodeShard(store, card.preprocessing, config.max_pixels, work / "failures")
     shards = items.write_shards(work)
     found = {name: image_dataset(s, decode, config.seed if name == "train" else None) for name, s in shards.items()}
@@ -155,8 +167,16 @@ def _decode(
     return found
 
 
-def _failures(work: Location) -> int:
-    return sum(pq.read_metadata(f.open_random()).num_rows for f in (work / "failures").files())
+def _failures(work: Location) -> pa.Table:
+    """The labelled items whose image cannot be used: id, split, errorCode, errorMessage."""
+    return pa.concat_tables([FAILURE.empty_table(), *(read_shard(f) for f in (work / "failures").files())])
+
+
+def _keep(report: Location, work: Location, failures: pa.Table) -> None:
+    """Put what was left out beside the report: `rejects.parquet` and `failed-images.parquet`."""
+    rejects = [read_shard(f) for f in (work / "rejects").files()]
+    write_parquet(report / "rejects.parquet", pa.concat_tables([REJECT.empty_table(), *rejects]))
+    write_parquet(report / "failed-images.parquet", failures)
 
 
 def _plan(config: TrainConfig, card: ModelCard, work: Location, train: ray.data.Dataset, device: str) -> Plan:
@@ -164,7 +184,10 @@ def _plan(config: TrainConfig, card: ModelCard, work: Location, train: ray.data.
     if not initial.exists():
         torch.manual_seed(config.seed)
         initial.write_bytes(Bundle.of(card, new_classifier(card, config.weights).state_dict()).weights)
-    return Plan(config, card, initial, train.count(), use_gpu=device == "cuda")
+    noted = work / "items.json"  # a resumed schedule has the steps that it began with, whatever can be decoded now
+    if not noted.exists():
+        noted.write_text(str(train.count()))
+    return Plan(config, card, initial, int(noted.read_bytes()), use_gpu=device == "cuda")
 
 
 def _train(plan: Plan, images: dict[str, ray.data.Dataset], work: Location, console: Console) -> Trained:
@@ -249,14 +272,7 @@ def _epoch_line(epoch: dict[str, float], epochs: int) -> str:
 def _say_result(console: Console, bundle: Bundle, out: Location) -> None:
     card = bundle.card
     (test,) = card.metrics
-    console.table(
-        f"Test metrics of {card.model_id}",
-        ["level", "items", "accuracy %", "weighted F1", "macro F1", "calibration error"],
-        [
-            (str(level), m.items, round(100 * m.accuracy, 2), m.weighted_f1, m.macro_f1, m.expected_calibration_error)
-            for level, m in test.levels.items()
-        ],
-    )
+    console.metrics(f"Test metrics of {card.model_id}", test)
     console.say(f"Bundle: {out}")
     console.say(f"Report: {out / 'report/index.html'}")
     console.result(

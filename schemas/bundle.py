@@ -9,8 +9,6 @@ from pydantic.alias_generators import to_camel
 from schemas.config import Fit, Resize
 from schemas.taxonomy import Level, Taxonomy
 
-BUNDLE_VERSION = 1
-
 
 class Card(BaseModel):
     """A part of the model card: written in camelCase, frozen, unknown keys refused."""
@@ -85,7 +83,8 @@ class Provenance(Card):
     created_at: datetime
     config: dict[str, object] = Field(description="The train job's config, whole.")
     versions: dict[str, str] = Field(description="Python and the libraries that decide the result.")
-    data_fingerprint: str = Field(default="", description="Hash of the ids and labels trained on, in any order.")
+    manifest: str = Field(default="", description="The manifest's files with their sizes and times.")
+    data_fingerprint: str = Field(default="", description="Hash of the labelled items' ids and labels, in any order.")
     split_items: dict[str, int] = Field(default={}, description="Number of items on each side of the split.")
     failed_images: int = Field(default=0, description="Labelled items whose image could not be used.")
     rejects: int = Field(default=0, description="Manifest rows that could not be read.")

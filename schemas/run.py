@@ -38,7 +38,7 @@ class RunRecord(RunPart):
     fingerprint: str = Field(description="Hash of manifest, model and settings; another one may not continue this run.")
     inputs: dict[str, str] = Field(description="What the fingerprint is made of, by name.")
     versions: dict[str, str]
-    engine: str
+    engine: str = Field(default="", description="What ran the model, such as torch-cpu-float32; of the last call.")
     started_at: datetime
     finished_at: datetime | None = None
     seconds: float | None = Field(default=None, description="Duration of the last call that did work.")

@@ -74,7 +74,11 @@ class Location:
         if not self.is_s3:
             return pafs.LocalFileSystem()
         return pafs.S3FileSystem(
-            endpoint_override=self.s3_endpoint, region=self.s3_region, connect_timeout=10, request_timeout=60
+            endpoint_override=self.s3_endpoint,
+            region=self.s3_region,
+            connect_timeout=10,
+            request_timeout=60,
+            allow_delayed_open=True,  # a small file is one PUT
         )
 
     def exists(self) -> bool:

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from schemas.prediction import PREDICTION
 from schemas.run import Counts, RunRecord
-from tagger.catalog.shards import Staged, write_parquet
+from tagger.catalog.shards import Staged, is_staged, write_parquet
 from tagger.errors import InputError, TaggerError, UsageError
 from tagger.storage import Location, first_line
 
@@ -58,7 +58,7 @@ class RunDirectory:
             raise InputError(f"{file}: not a run record: {error.errors()[0]['msg']}") from error
 
     def begin(
-        self, config: dict[str, object], inputs: dict[str, str], model_id: str, engine: str, versions: dict[str, str]
+        self, config: dict[str, object], inputs: dict[str, str], model_id: str, versions: dict[str, str]
     ) -> RunRecord:
         """Begin the run, or go on with it.
 
@@ -66,9 +66,17 @@ class RunDirectory:
             UsageError: when the folder cannot be written to, or holds a run of another manifest, model or setting.
         """
         fingerprint = hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()[:16]
-        found = self.record()
+        try:
+            found = self.record()
+        except OSError as error:
+            raise UsageError(f"--out: cannot write to {self.root}: {first_line(error)}") from error
+        if found is not None and found.fingerprint != fingerprint and not is_staged(self.work) and not self.is_done():
+            self.root.delete()  # an earlier call failed before it had read the manifest
+            found = None
         if found is None:
-            if self.root.exists() and self.root.files():
+            if self.root.exists() and not self.root.is_dir():
+                raise UsageError(f"--out: {self.root} is a file; name a new folder")
+            if self.root.files():
                 raise UsageError(f"--out: {self.root} is not empty and holds no run; name a new folder")
             self.root.check_writable("--out")
             started = datetime.now(UTC)
@@ -80,7 +88,6 @@ class RunDirectory:
                 fingerprint=fingerprint,
                 inputs=inputs,
                 versions=versions,
-                engine=engine,
                 started_at=started,
                 counts=Counts(),
             )
@@ -118,6 +125,8 @@ class RunDirectory:
         """
         decisions: Counter[str] = Counter()
         errors: Counter[str] = Counter()
+        if not staged.shards:
+            self.write_part(0, PREDICTION.empty_table())  # so that those who read the run find its columns
         parts = self._part_counts()
         for part in parts:
             decisions.update(part["decisions"])

@@ -35,27 +35,31 @@ class Bundle:
         return cls(card.model_copy(update={"model_id": model_id(card, weights)}), weights)
 
     @classmethod
-    def load(cls, location: Location) -> "Bundle":
-        """Read a bundle.
+    def load(cls, location: Location, flag: str = "--model") -> "Bundle":
+        """Read a bundle; errors name the flag that asked for it.
 
         Raises:
-            UsageError: when nothing is there.
+            UsageError: when nothing is there, or it cannot be reached.
             InputError: when it is not a bundle, or was changed after it was saved.
         """
-        if not location.exists():
-            raise UsageError(f"--model: there is no bundle {location}")
+        try:
+            there = location.exists()
+        except OSError as error:
+            raise UsageError(f"{flag}: {location} cannot be read: {first_line(error)}") from error
+        if not there:
+            raise UsageError(f"{flag}: there is no bundle {location}")
         for name in (CARD, WEIGHTS):
             if not (location / name).exists():
-                raise InputError(f"--model: {location} is not a bundle: it has no {name}")
+                raise InputError(f"{flag}: {location} is not a bundle: it has no {name}")
         try:
             card = ModelCard.model_validate_json((location / CARD).read_bytes())
         except ValidationError as error:
             first = error.errors()[0]
             place = ".".join(map(str, first["loc"])) or "the file"
-            raise InputError(f"--model: {location / CARD} is not a model card: {place}: {first['msg']}") from error
+            raise InputError(f"{flag}: {location / CARD} is not a model card: {place}: {first['msg']}") from error
         bundle = cls(card, (location / WEIGHTS).read_bytes())
         if model_id(card, bundle.weights) != card.model_id:
-            raise InputError(f"--model: {location} was changed after it was saved: its modelId no longer fits")
+            raise InputError(f"{flag}: {location} was changed after it was saved: its modelId no longer fits")
         return bundle
 
     def save(self, location: Location) -> None:

@@ -8,6 +8,11 @@ import torch
 from tagger.models.classifier import Classifier
 
 
+def engine_name(device: str) -> str:
+    """What `run.json` calls the engine of a device."""
+    return "torch-cuda-bfloat16" if device == "cuda" else "torch-cpu-float32"
+
+
 class Engine(Protocol):
     """Maps uint8 images [N, H, W, 3] to leaf logits and embeddings."""
 
@@ -32,7 +37,7 @@ class TorchEngine:
         self._batch_size = batch_size
         self._flip = flip
         self._half = self._device.type == "cuda"
-        self.name = f"torch-{'cuda-bfloat16' if self._half else 'cpu-float32'}"
+        self.name = engine_name(self._device.type)
 
     @torch.inference_mode()
     def run(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -21,6 +21,11 @@ from tagger.storage import Location
 
 CHUNK_ROWS = 128
 _SHARD_ROWS = 1024
+FAILURE = pa.schema([(name, pa.string()) for name in ("id", "split", "errorCode", "errorMessage")])
+NO_LABELS = (
+    "--manifest: no row has both a masterCategory and an articleType to learn from; "
+    "if they stand in columns of other names, name them with --column"
+)
 
 
 @dataclass(frozen=True)
@@ -68,7 +73,8 @@ class LabelledItems:
 
     def fingerprint(self) -> str:
         """Hash of ids and labels, whatever their order."""
-        lines = sorted(f"{i}\t{leaf}" for i, leaf in zip(self.frame["id"], self.frame["leaf"], strict=True))
+        names = [f"{leaf.masterCategory}\t{leaf.articleType}" for leaf in self.taxonomy.leaves]
+        lines = sorted(f"{i}\t{names[leaf]}" for i, leaf in zip(self.frame["id"], self.frame["leaf"], strict=True))
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
 
     def split_items(self) -> dict[str, int]:
@@ -112,7 +118,7 @@ class DecodeShard:
 
     def _decode(self, shard: Location) -> Iterator[dict[str, np.ndarray]]:
         table = read_shard(shard)
-        failed: list[dict[str, str]] = []
+        failed: list[tuple[str, str, str, str]] = []
         for start in range(0, len(table), CHUNK_ROWS):
             rows = table.slice(start, CHUNK_ROWS).to_pydict()
             found = []
@@ -123,7 +129,7 @@ class DecodeShard:
                         raise data
                     found.append((item, leaf, decode(data, self._preprocessing, self._max_pixels)))
                 except ImageError as error:
-                    failed.append({"id": item, "errorCode": str(error.code), "errorMessage": error.message})
+                    failed.append((item, shard.parent.name, str(error.code), error.message))
             if found:
                 yield {
                     "id": np.array([f[0] for f in found], object),
@@ -133,7 +139,8 @@ class DecodeShard:
                 }
         if failed:
             name = f"{shard.parent.name}-{shard.name}"
-            write_parquet(self._failures / name, pa.Table.from_pylist(failed))
+            columns = [pa.array(c, pa.string()) for c in zip(*failed, strict=True)]
+            write_parquet(self._failures / name, pa.table(columns, schema=FAILURE))
 
 
 def labelled(items: pa.Table) -> pa.Array:
@@ -143,10 +150,7 @@ def labelled(items: pa.Table) -> pa.Array:
 
 def _too_few(counts: Counter[tuple[str, str]], min_items: int) -> str:
     if not counts:
-        return (
-            "--manifest: no row has both a masterCategory and an articleType to learn from; "
-            "if they stand in columns of other names, name them with --column"
-        )
+        return NO_LABELS
     largest = ", ".join(f"{m}/{a} {n}" for (m, a), n in counts.most_common(3))
     return (
         f"--min-items {min_items}: fewer than two leaves have so many items (largest: {largest}); "

@@ -1,6 +1,7 @@
 """One worker's training loop on Ray Train, and the datasets and the trainer around it."""
 
 import json
+import math
 import os
 import tempfile
 import time
@@ -23,6 +24,7 @@ from torch.nn.functional import cross_entropy
 
 from schemas.bundle import ModelCard
 from schemas.config import TrainConfig
+from tagger.errors import TaggerError
 from tagger.imaging.augment import random_flip, random_shift
 from tagger.models.bundle import new_classifier
 from tagger.storage import Location
@@ -33,6 +35,8 @@ from tagger.watch import run_watched
 _REPORT_S = 1.0
 _SHUFFLE_BATCHES = 8
 _MAX_FAILURES = 2
+_MAX_WAITS = 10  # a cluster has so many minutes to find room for the workers
+CHECKPOINTS = "train"
 _WEIGHTS, _STATE = "model.safetensors", "state.pt"
 
 
@@ -93,6 +97,10 @@ class _State:
     best_loss: float = float("inf")
     history: list[dict[str, float]] = field(default_factory=list)
 
+    @property
+    def diverged(self) -> bool:
+        return bool(self.history) and not math.isfinite(self.history[-1]["val_loss"])
+
 
 def image_dataset(shards: Sequence[Location], decode: DecodeShard, seed: int | None) -> ray.data.Dataset:
     """Decode shards once, to uint8 at model size, in Ray's object store (which spills to disk).
@@ -128,13 +136,13 @@ def fit(
         datasets={"train": train.randomize_block_order(), "val": val},
         scaling_config=ScalingConfig(num_workers=plan.config.workers, use_gpu=plan.use_gpu),
         run_config=RunConfig(
-            name="train",
+            name=CHECKPOINTS,
             storage_path=storage.path,
             storage_filesystem=storage.filesystem,
             checkpoint_config=CheckpointConfig(
                 num_to_keep=2, checkpoint_score_attribute="val_loss", checkpoint_score_order="min"
             ),
-            failure_config=FailureConfig(max_failures=_MAX_FAILURES),
+            failure_config=FailureConfig(max_failures=_MAX_FAILURES, controller_failure_limit=_MAX_WAITS),
         ),
     )
 
@@ -144,9 +152,11 @@ def fit(
             watch(progress)
 
     result = run_watched(trainer.fit, look)
-    best, metrics = min(result.best_checkpoints, key=lambda found: found[1]["val_loss"])
     with result.checkpoint.as_directory() as folder:
         _, last = _read_state(Path(folder))
+    if last.diverged:
+        raise TaggerError("the training diverged: the loss is no number; lower --lr and name a new --out")
+    best, metrics = min(result.best_checkpoints, key=lambda found: found[1]["val_loss"])
     with best.as_directory() as folder:
         weights = load_file(Path(folder) / _WEIGHTS)
     return Trained(weights, int(metrics["epoch"]), tuple(last.history))
@@ -194,9 +204,10 @@ class _Worker:
 
     @property
     def finished(self) -> bool:
-        """Whether all epochs are done, or early stopping ended them."""
-        patience = self._config.patience
-        return self._state.epoch >= self._plan.epochs or bool(patience and self._state.bad_epochs >= patience)
+        """Whether all epochs are done, or fine-tuning no longer helps, or the loss is no number."""
+        state, patience = self._state, self._config.patience
+        out_of_patience = bool(patience) and state.bad_epochs >= patience and not self._frozen
+        return state.epoch >= self._plan.epochs or out_of_patience or state.diverged
 
     @property
     def _frozen(self) -> bool:
@@ -205,6 +216,7 @@ class _Worker:
     def run_epoch(self) -> None:
         """Train one epoch, validate, report with a checkpoint."""
         if self._state.epoch == self._config.frozen_epochs and self._config.frozen_epochs:
+            self._state.bad_epochs = 0
             self._begin_phase(None)
         started = time.perf_counter()
         train_loss, train_accuracy = self._train_epoch()

@@ -1,7 +1,6 @@
 """Every wrong call ends in one clear message, with its exit code and without a traceback."""
 
 import json
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -94,6 +93,16 @@ def test_a_manifest_without_labels_to_train_on(tagger: Run, drawn: Drawn, tmp_pa
 
 def test_too_few_labels_to_train_on(tagger: Run, inputs: list[object], tmp_path: Path) -> None:
     told(tagger("train", *inputs, "--out", tmp_path / "b", "--min-items", 1000), 3, "--min-items 1000", "lower it")
+    again = tagger("train", *inputs, "--out", tmp_path / "b", "--min-items", 900)
+    told(again, 3, "--min-items 900")  # the first attempt must not stand in the way of the corrected one
+
+
+def test_a_failed_attempt_to_tag_does_not_stand_in_the_way(
+    tagger: Run, inputs: list[object], bundle_dir: Path, tmp_path: Path
+) -> None:
+    common = ["tag", *inputs[:2], "--model", bundle_dir, "--out", tmp_path / "r", "--images"]
+    told(tagger(*common, f"{inputs[3]}/{{colour}}.jpg"), 2, "no column 'colour'")
+    told(tagger(*common, f"{inputs[3]}/{{size}}.jpg"), 2, "no column 'size'")
 
 
 def test_an_output_that_cannot_be_written(tagger: Run, inputs: list[object], bundle_dir: Path, tmp_path: Path) -> None:
@@ -110,6 +119,47 @@ def test_an_output_folder_that_holds_something_else(
     told(tagger("tag", *inputs, "--model", bundle_dir, "--out", tmp_path), 2, "not empty and holds no run")
 
 
+def test_an_output_that_is_a_file(tagger: Run, inputs: list[object], bundle_dir: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    told(tagger("tag", *inputs, "--model", bundle_dir, "--out", tmp_path / "file"), 2, "--out")
+
+
+def test_an_s3_service_that_cannot_be_reached(tagger: Run, inputs: list[object], tmp_path: Path) -> None:
+    told(tagger("check", *inputs, "--s3-endpoint", "minio:9000"), 2, "--s3-endpoint", "http://")
+    told(tagger("check", "--manifest", "s3:///x", "--images", inputs[3]), 2, "names no bucket")
+
+
+def test_a_demo_deletes_nothing_but_demos(tagger: Run, tmp_path: Path) -> None:
+    (tmp_path / "holiday.txt").write_text("")
+    told(tagger("demo", "--out", tmp_path), 2, "holds something else")
+    assert (tmp_path / "holiday.txt").exists()
+
+
+def test_labels_with_brackets_are_shown_as_they_are(tagger: Run, drawn: Drawn, tmp_path: Path) -> None:
+    rows = ["id,masterCategory,articleType", "10001,Sale [/2024],Tops [women]", "10002,Apparel,Tops [women]"]
+    (tmp_path / "m.csv").write_text("\n".join(rows) + "\n")
+    outcome = tagger("check", "--manifest", tmp_path / "m.csv", "--images", drawn.images)
+    assert outcome.code == 0, outcome.err
+    assert "Sale [/2024] 1" in outcome.out
+    assert "Tops [women]" in outcome.out
+
+
+def test_numbers_in_a_config_file_count_as_flags_do(tagger: Run, tmp_path: Path) -> None:
+    config = "manifest: m\nmodel: b\nout: o\nmax_failed: 100\naccept_above: yes\n"
+    (tmp_path / "c.yaml").write_text(config)
+    told(tagger("tag", "--config", tmp_path / "c.yaml"), 2, "accept_above", "no number")
+    (tmp_path / "c.yaml").write_text("out: 2024-13-45\n")
+    told(tagger("tag", "--config", tmp_path / "c.yaml"), 2, "not YAML")
+
+
+def test_pairs_in_a_flag_add_to_those_in_the_file(tagger: Run, drawn: Drawn, tmp_path: Path) -> None:
+    (tmp_path / "m.csv").write_text("sku,kind,group\n10001,Tops,Apparel\n")
+    (tmp_path / "c.yaml").write_text(f"manifest: {tmp_path}/m.csv\nimages: {drawn.images}\ncolumn: {{id: sku}}\n")
+    flags = ["--column", "masterCategory=group", "--column", "articleType=kind", "--json"]
+    found = json.loads(tagger("check", "--config", tmp_path / "c.yaml", *flags).out)
+    assert found["leaves"] == [{"masterCategory": "Apparel", "articleType": "Tops", "items": 1}]
+
+
 def test_a_run_that_is_none(tagger: Run, drawn: Drawn, tmp_path: Path) -> None:
     arguments = ["--labels", drawn.manifest, "--out", tmp_path / "e"]
     told(tagger("evaluate", "--run", tmp_path / "no", *arguments), 2, "there is no run")
@@ -119,7 +169,6 @@ def test_a_run_that_is_none(tagger: Run, drawn: Drawn, tmp_path: Path) -> None:
 def test_unreachable_weights_and_unknown_backbones(tagger: Run, inputs: list[object], tmp_path: Path) -> None:
     common = [*inputs, "--out", tmp_path / "b", "--min-items", 8]
     told(tagger("train", *common, "--backbone", "resnet19"), 2, "--backbone", "resnet19")
-    shutil.rmtree(tmp_path / "b", ignore_errors=True)
     told(tagger("train", *common, "--weights", "file:/no.pth"), 2, "--weights", "/no.pth")
 
 

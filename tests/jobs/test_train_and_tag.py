@@ -71,6 +71,9 @@ def test_a_bundle_says_where_it_came_from(trained: Path, drawn: Drawn) -> None:
     assert Counter(split["split"]) == {k: v for k, v in card.provenance.split_items.items() if v}
     assert (trained / "report/index.html").stat().st_size > 10_000
     assert not (trained / "_work").exists()
+    failed = pq.read_table(trained / "report/failed-images.parquet").to_pylist()
+    assert len(failed) == card.provenance.failed_images
+    assert pq.read_table(trained / "report/rejects.parquet")["reason"].to_pylist() == ["blank_id", "duplicate_id"]
 
 
 def test_training_again_does_nothing_and_another_setting_is_refused(
@@ -84,6 +87,11 @@ def test_training_again_does_nothing_and_another_setting_is_refused(
     other = tagger(*common, "--epochs", 7, "--frozen-epochs", 1)
     assert other.code == 2
     assert "another epochs" in other.err
+    relabelled = drawn.manifest.with_name("relabelled.csv")
+    relabelled.write_text(drawn.manifest.read_text())
+    common[2] = relabelled
+    changed = tagger(*common, "--epochs", 6, "--frozen-epochs", 1)
+    assert (changed.code, "another manifest" in changed.err) == (2, True)
 
 
 def test_a_run_accounts_for_every_row(run_dir: Path, drawn: Drawn) -> None:
@@ -194,6 +202,29 @@ def test_only_untagged_items_are_tagged_when_asked(tagger: Run, trained: Path, d
     assert counts["predictions"] == drawn.unlabelled
     assert counts["skipped"] == drawn.items - drawn.unlabelled
     assert counts["rows"] == counts["predictions"] + counts["rejects"] + counts["skipped"]
+
+
+def test_a_run_with_nothing_to_do_has_its_columns_all_the_same(
+    tagger: Run, trained: Path, drawn: Drawn, tmp_path: Path
+) -> None:
+    (tmp_path / "m.csv").write_text("id,masterCategory,articleType\n10001,Apparel,Tshirts\n")
+    catalogue = ["--manifest", tmp_path / "m.csv", "--images", drawn.images]
+    outcome = tagger("tag", *catalogue, "--model", trained, "--out", tmp_path / "r", "--untagged-only")
+    assert outcome.code == 0, outcome.err
+    found = pd.read_parquet(tmp_path / "r/predictions")
+    assert (len(found), list(found.columns)) == (0, PREDICTION.names)
+
+
+def test_a_training_that_diverges_says_so(
+    tagger: Run, drawn: Drawn, small_training: dict[str, object], tmp_path: Path
+) -> None:
+    wild = {**small_training, "lr": 1e18, "head_lr": 1e18, "precision": "float32"}
+    catalogue = ["--manifest", drawn.manifest, "--images", drawn.images]
+    outcome = tagger("train", *catalogue, "--out", tmp_path / "b", *flags(wild), "--epochs", 2)
+    assert outcome.code == 1
+    assert "diverged" in outcome.err
+    assert "--lr" in outcome.err
+    assert not (tmp_path / "b/bundle.json").exists()
 
 
 def test_a_notebook_gives_what_the_job_gives_to_the_last_digit(run_dir: Path, trained: Path, drawn: Drawn) -> None:

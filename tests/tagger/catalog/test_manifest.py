@@ -85,6 +85,20 @@ def test_parquet_written_by_pandas_reads_the_same_as_its_csv(tmp_path: Path) -> 
     ]
 
 
+def test_binary_text_of_other_writers_is_read_and_what_is_no_text_is_told(tmp_path: Path) -> None:
+    file = tmp_path / "m.parquet"
+    pq.write_table(pa.table({"id": [b"1"], "masterCategory": [b"Apparel"], "articleType": [b"Tops"]}), file)
+    assert read_all(manifest_of(file))[0] == [{"id": "1", "masterCategory": "Apparel", "articleType": "Tops"}]
+    pq.write_table(pa.table({"id": [["1"]]}), file)
+    with pytest.raises(InputError, match="the column of id is list"):
+        read_all(manifest_of(file))
+
+
+def test_one_column_for_two_roles_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="several roles"):
+        manifest_of(write(tmp_path / "m.csv", "id,type\n"), column={"masterCategory": "type", "articleType": "type"})
+
+
 def test_columns_are_mapped_and_what_stood_under_the_role_is_set_apart(tmp_path: Path) -> None:
     file = write(tmp_path / "m.csv", "sku,articleType,type,masterCategory\n7,old,Tshirts,Apparel\n")
     manifest = manifest_of(file, column={"id": "sku", "articleType": "type"})

@@ -117,6 +117,24 @@ def test_a_uri_column_of_any_name_and_root(tmp_path: Path) -> None:
     assert fetched(file, "column:picture", images_root=str(tmp_path / "store")) == [JPEG, JPEG]
 
 
+def test_relative_uris_belong_to_the_manifest_file_that_names_them(tmp_path: Path) -> None:
+    for shop in ("a", "b"):
+        (tmp_path / f"fold/{shop}").mkdir(parents=True)
+        (tmp_path / f"fold/{shop}/1.jpg").write_bytes(shop.encode())
+        manifest(tmp_path / f"fold/{shop}/m.csv", f"id,imageUri\n{shop},1.jpg\n")
+    rows, store = catalog_of(tmp_path / "fold")
+    refs = [ref for batch in rows.batches() for ref in store.locate(batch)]
+    assert store.fetch([r for r in refs if r]) == [b"a", b"b"]
+
+
+def test_columns_are_found_by_their_own_name_and_by_their_role(tmp_path: Path) -> None:
+    (tmp_path / "7.jpg").write_bytes(JPEG)
+    file = manifest(tmp_path / "m.csv", "sku,url\n7,7.jpg\n")
+    assert fetched(file, "column:url", column={"id": "sku", "imageUri": "url"}) == [JPEG]
+    assert fetched(file, f"{tmp_path}/{{sku}}.jpg", column={"id": "sku"}) == [JPEG]
+    assert fetched(file, f"{tmp_path}/{{id}}.jpg", column={"id": "sku"}) == [JPEG]
+
+
 def test_files_over_the_limit_are_too_large(tmp_path: Path) -> None:
     (tmp_path / "1.jpg").write_bytes(b"x" * 101)
     file = manifest(tmp_path / "m.csv", "id\n1\n")
@@ -207,6 +225,20 @@ def test_s3_addresses_in_a_column_and_their_root(s3: S3Server, tmp_path: Path) -
     assert fetched(file, s3_endpoint=s3.endpoint) == [JPEG, ErrorCode.NOT_FOUND, ErrorCode.NOT_FOUND]
     within = fetched(file, s3_endpoint=s3.endpoint, images_root=f"s3://{s3.bucket}/other")
     assert within == [ErrorCode.OUTSIDE_STORE] * 3
+    s3.put("uri-private/1.jpg", b"secret")
+    file = manifest(tmp_path / "n.csv", f"id,imageUri\n1,s3://{s3.bucket}/uri-private/1.jpg\n2,1.jpg\n")
+    beside = fetched(file, s3_endpoint=s3.endpoint, images_root=f"s3://{s3.bucket}/uri")
+    assert beside == [ErrorCode.OUTSIDE_STORE, JPEG]
+    local_root = fetched(file, s3_endpoint=s3.endpoint, images_root=str(tmp_path))
+    assert local_root == [ErrorCode.OUTSIDE_STORE, ErrorCode.NOT_FOUND]
+
+
+def test_a_manifest_in_a_bucket_names_images_in_another(s3: S3Server) -> None:
+    uri = s3.put("photos/1.jpg", JPEG)
+    s3.put("pim/export/m.csv", f"id,imageUri\n1,{uri}\n2,/etc/passwd\n3,near.jpg\n".encode())
+    s3.put("pim/export/near.jpg", b"near")
+    found = fetched(f"s3://{s3.bucket}/pim/export", s3_endpoint=s3.endpoint)
+    assert found == [JPEG, ErrorCode.OUTSIDE_STORE, b"near"]
 
 
 def test_an_unreachable_s3_service_is_a_store_error_of_the_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
