@@ -1,5 +1,6 @@
 """The `tagger` command: each job's module is imported when it is called, so that help stays quick."""
 
+import contextlib
 import importlib
 import logging
 import sys
@@ -36,8 +37,10 @@ def _runner(name: str) -> Callable[[Any, bool], int]:
     def run(config: JobConfig, as_json: bool) -> int:
         from jobs.console import Console
 
+        console = Console(as_json=as_json)
         job = importlib.import_module(f"jobs.{name}")
-        return int(job.run(config, Console(as_json=as_json)))
+        with contextlib.redirect_stdout(sys.stderr):  # Ray's own words must not stand among the results
+            return int(job.run(config, console))
 
     return run
 

@@ -31,7 +31,8 @@ class Console:
     def __init__(self, as_json: bool = False, silent: bool = False) -> None:
         self.as_json = as_json
         self._silent = silent
-        self._out = RichConsole(highlight=False, soft_wrap=True)
+        self._stdout = sys.stdout
+        self._out = RichConsole(file=self._stdout, highlight=False, soft_wrap=True)
         self._err = RichConsole(stderr=True, highlight=False, soft_wrap=True)
 
     def step(self, text: str) -> None:
@@ -81,7 +82,7 @@ class Console:
     def result(self, document: dict[str, Any]) -> None:
         """The whole result, for a machine."""
         if self.as_json and not self._silent:
-            sys.stdout.write(json.dumps(document, indent=2, default=str) + "\n")
+            self._stdout.write(json.dumps(document, indent=2, default=str) + "\n")
 
     @contextmanager
     def progress(self, label: str, total: float | None) -> Iterator[Bar]:

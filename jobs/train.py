@@ -56,6 +56,7 @@ def run(config: TrainConfig, console: Console) -> int:
     _say_items(console, staged, items)
 
     card = _draft_card(config, manifest, items)
+    initial = _initial_weights(config, card, work)
     with ray_session(config, processes=config.workers):
         device = "cuda" if wants_gpu(config) else "cpu"
         check_workers(config, config.workers, device)
@@ -64,7 +65,8 @@ def run(config: TrainConfig, console: Console) -> int:
         failures = _failures(work)
         if failures.num_rows:
             console.warn(f"{failures.num_rows} labelled items are left out because their image cannot be used")
-        plan = _plan(config, card, work, images["train"], device)
+        train_items = _noted_items(images["train"], work)
+        plan = Plan(config, card, initial, train_items, use_gpu=device == "cuda")
         trained = _train(plan, images, work, console)
         console.step("Calibrating on val, measuring on test")
         bundle, test = _calibrate_and_measure(trained, card, images, device)
@@ -179,15 +181,21 @@ def _keep(report: Location, work: Location, failures: pa.Table) -> None:
     write_parquet(report / "failed-images.parquet", failures)
 
 
-def _plan(config: TrainConfig, card: ModelCard, work: Location, train: ray.data.Dataset, device: str) -> Plan:
+def _initial_weights(config: TrainConfig, card: ModelCard, work: Location) -> Location:
+    """Where all workers find the weights to begin with."""
     initial = work / "initial.safetensors"
     if not initial.exists():
         torch.manual_seed(config.seed)
         initial.write_bytes(Bundle.of(card, new_classifier(card, config.weights).state_dict()).weights)
-    noted = work / "items.json"  # a resumed schedule has the steps that it began with, whatever can be decoded now
+    return initial
+
+
+def _noted_items(train: ray.data.Dataset, work: Location) -> int:
+    """Number of images to train on: a resumed schedule keeps that which it began with, whatever can be decoded now."""
+    noted = work / "items.json"
     if not noted.exists():
         noted.write_text(str(train.count()))
-    return Plan(config, card, initial, int(noted.read_bytes()), use_gpu=device == "cuda")
+    return int(noted.read_bytes())
 
 
 def _train(plan: Plan, images: dict[str, ray.data.Dataset], work: Location, console: Console) -> Trained:
