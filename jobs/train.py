@@ -200,11 +200,15 @@ def _noted_items(train: ray.data.Dataset, work: Location) -> int:
 
 def _train(plan: Plan, images: dict[str, ray.data.Dataset], work: Location, console: Console) -> Trained:
     console.step(f"Training {plan.config.backbone} on {plan.train_items:,} images, {plan.epochs} epochs")
-    said = 0
+    said = -1
     with console.progress("steps", plan.epochs * plan.steps) as bar:
 
         def watch(progress: Progress) -> None:
             nonlocal said
+            if said < 0:
+                said = 0
+                if progress.resumed:
+                    console.step(f"Going on after epoch {progress.resumed} of {plan.epochs}")
             for epoch in progress.history[said:]:
                 console.step(_epoch_line(epoch, plan.epochs))
             said = max(said, len(progress.history))

@@ -1,12 +1,10 @@
 """One worker's training loop on Ray Train, and the datasets and the trainer around it."""
 
-import json
-import math
 import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +16,7 @@ import torch
 import torch.distributed as dist
 from ray.train import Checkpoint, CheckpointConfig, FailureConfig, RunConfig, ScalingConfig
 from ray.train.torch import TorchTrainer, get_device, prepare_model
-from safetensors.torch import load, load_file, save_file
+from safetensors.torch import load
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
@@ -28,6 +26,7 @@ from tagger.errors import TaggerError
 from tagger.imaging.augment import random_flip, random_shift
 from tagger.models.bundle import new_classifier
 from tagger.storage import Location
+from tagger.training.checkpoint import TrainingState, load_state, load_weights, save_checkpoint
 from tagger.training.items import DecodeShard
 from tagger.training.schedules import one_cycle, optimiser
 from tagger.watch import run_watched
@@ -37,7 +36,6 @@ _SHUFFLE_BATCHES = 8
 _MAX_FAILURES = 2
 _MAX_WAITS = 10  # a cluster has so many minutes to find room for the workers
 CHECKPOINTS = "train"
-_WEIGHTS, _STATE = "model.safetensors", "state.pt"
 
 
 @dataclass(frozen=True)
@@ -77,6 +75,8 @@ class Progress:
     loss: float
     images_per_s: float
     history: tuple[dict[str, float], ...]
+    resumed: int
+    """Epochs that were done before this call."""
 
 
 @dataclass(frozen=True)
@@ -86,20 +86,6 @@ class Trained:
     weights: dict[str, Tensor]
     best_epoch: int
     history: tuple[dict[str, float], ...]
-
-
-@dataclass
-class _State:
-    """What a checkpoint keeps besides the weights."""
-
-    epoch: int = 0
-    bad_epochs: int = 0
-    best_loss: float = float("inf")
-    history: list[dict[str, float]] = field(default_factory=list)
-
-    @property
-    def diverged(self) -> bool:
-        return bool(self.history) and not math.isfinite(self.history[-1]["val_loss"])
 
 
 def image_dataset(shards: Sequence[Location], decode: DecodeShard, seed: int | None) -> ray.data.Dataset:
@@ -153,12 +139,12 @@ def fit(
 
     result = run_watched(trainer.fit, look)
     with result.checkpoint.as_directory() as folder:
-        _, last = _read_state(Path(folder))
+        _, last = load_state(Path(folder))
     if last.diverged:
         raise TaggerError("the training diverged: the loss is no number; lower --lr and name a new --out")
     best, metrics = min(result.best_checkpoints, key=lambda found: found[1]["val_loss"])
     with best.as_directory() as folder:
-        weights = load_file(Path(folder) / _WEIGHTS)
+        weights = load_weights(Path(folder))
     return Trained(weights, int(metrics["epoch"]), tuple(last.history))
 
 
@@ -198,8 +184,9 @@ class _Worker:
         self._half = use_bfloat16(plan.config.precision, self._device.type)
         self._model = new_classifier(plan.card, weights="none")
         self._model.load_state_dict(load(plan.initial_weights.read_bytes()))
-        self._state = _State()
+        self._state = TrainingState()
         optimisation = self._resume()
+        self._resumed = self._state.epoch
         self._begin_phase(optimisation)
 
     @property
@@ -244,8 +231,8 @@ class _Worker:
         if checkpoint is None:
             return None
         with checkpoint.as_directory() as folder:
-            self._model.load_state_dict(load_file(Path(folder) / _WEIGHTS))
-            optimisation, self._state = _read_state(Path(folder))
+            self._model.load_state_dict(load_weights(Path(folder)))
+            optimisation, self._state = load_state(Path(folder))
         at_boundary = self._state.epoch == self._config.frozen_epochs
         return None if at_boundary else optimisation
 
@@ -335,6 +322,7 @@ class _Worker:
             loss=float(total[0]) / items,
             images_per_s=items * self._config.workers / seconds,
             history=tuple(self._state.history),
+            resumed=self._resumed,
         )
         self._board.write.remote(progress)
 
@@ -343,8 +331,7 @@ class _Worker:
             ray.train.report(metrics)
             return
         with tempfile.TemporaryDirectory() as folder:
-            save_file({k: v.contiguous() for k, v in self._model.state_dict().items()}, Path(folder) / _WEIGHTS)
-            _write_state(Path(folder), self._state, self._optimiser, self._schedule)
+            save_checkpoint(Path(folder), self._model, self._state, self._optimiser, self._schedule)
             ray.train.report(metrics, checkpoint=Checkpoint.from_directory(folder))
         self._show(0, torch.zeros(3), 1.0)
 
@@ -357,19 +344,3 @@ def use_bfloat16(precision: str, device: str) -> bool:
         return bool(torch.cuda.is_bf16_supported())
     capabilities: dict[str, bool] = getattr(torch.cpu, "get_capabilities", dict)()
     return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
-
-
-def _write_state(folder: Path, state: _State, optimiser: Any, schedule: Any) -> None:
-    torch.save(
-        {
-            "state": json.dumps(state.__dict__),
-            "optimiser": optimiser.state_dict(),
-            "schedule": schedule.state_dict(),
-        },
-        folder / _STATE,
-    )
-
-
-def _read_state(folder: Path) -> tuple[dict[str, Any], _State]:
-    found = torch.load(folder / _STATE, map_location="cpu", weights_only=True)
-    return found, _State(**json.loads(found["state"]))

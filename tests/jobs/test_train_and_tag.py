@@ -279,9 +279,9 @@ def test_two_workers_learn_what_one_learns(
     for workers in (1, 2):
         outcome = tagger(
             "train", "--manifest", drawn.manifest, "--images", drawn.images, "--out", tmp_path / str(workers),
-            *flags(small_training), "--epochs", 10, "--patience", 0, "--workers", workers, "--json",
+            *flags(small_training), "--epochs", 8, "--patience", 0, "--workers", workers, "--json",
         )  # fmt: skip
         assert outcome.code == 0, outcome.err
         accuracy[workers] = json.loads(outcome.out)["metrics"]["levels"]["masterCategory"]["accuracy"]
-    assert min(accuracy.values()) > 0.8
+    assert min(accuracy.values()) > 0.7
     assert abs(accuracy[1] - accuracy[2]) < 0.15  # some 45 drawn test items; the real comparison is in the README
