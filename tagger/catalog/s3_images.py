@@ -111,6 +111,7 @@ def s3_client(endpoint: str | None, region: str | None, connections: int) -> Any
         connect_timeout=_CONNECT_TIMEOUT_S,
         read_timeout=_READ_TIMEOUT_S,
         retries={"mode": "standard", "max_attempts": _ATTEMPTS},
+        s3={"addressing_style": "path"} if endpoint else None,  # other services seldom have a host name per bucket
     )
     return boto3.client("s3", endpoint_url=endpoint, region_name=region, config=settings)
 
