@@ -2,6 +2,8 @@
 
 import logging
 import os
+import re
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -13,6 +15,7 @@ from tagger.errors import UsageError
 from tagger.storage import first_line
 
 _GB = 2**30
+_CONNECT_TIMEOUT_S = 10
 _QUIET = {
     "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
@@ -41,6 +44,7 @@ def ray_session(options: RayOptions, processes: int = 0) -> Iterator[None]:
         logging.getLogger(name).setLevel(logging.ERROR)
     try:
         if options.ray_address:
+            _check_reachable(options.ray_address)
             ray.init(address=options.ray_address, logging_level=logging.ERROR, log_to_driver=False)
         else:
             cores = len(os.sched_getaffinity(0))
@@ -80,6 +84,13 @@ def check_workers(options: RayOptions, workers: int, device: str) -> None:
     """Raise UsageError when an embedded Ray can never start so many training workers; a cluster may still grow."""
     if device == "cuda" and not options.ray_address and workers > gpus():
         raise UsageError(f"--workers {workers}: each needs a GPU, and this machine has {gpus()}")
+
+
+def _check_reachable(address: str) -> None:
+    """Raise OSError when nothing listens at HOST:PORT; Ray itself would try for minutes."""
+    found = re.fullmatch(r"(?:ray://)?(.+):(\d+)", address)
+    if found:
+        socket.create_connection((found[1].strip("[]"), int(found[2])), timeout=_CONNECT_TIMEOUT_S).close()
 
 
 def _check_gpus(options: RayOptions) -> None:

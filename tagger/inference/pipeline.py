@@ -22,7 +22,6 @@ from tagger.watch import run_watched
 
 _CHUNK_ROWS = 64  # files in memory at once, and as many fetched ahead
 _TASKS_IN_FLIGHT = 2
-_RETRIES = {"max_restarts": 3, "max_task_retries": 3}  # Ray Data's default is for ever
 
 
 @dataclass(frozen=True)
@@ -110,7 +109,12 @@ def _pool(workers: int) -> ActorPoolStrategy:
 
 
 def _resources(device: str) -> dict[str, Any]:
-    return {"num_cpus": 1, "num_gpus": int(device == "cuda"), **_RETRIES}
+    return {"num_cpus": 1, "num_gpus": int(device == "cuda"), "ray_remote_args_fn": _retries}
+
+
+def _retries() -> dict[str, Any]:
+    """Ray Data's default is to try for ever, which an image that kills its decoder would turn into a hang."""
+    return {"max_restarts": 3, "max_task_retries": 3}
 
 
 def _engine(bundle: Bundle, batch_size: int, device: str) -> TorchEngine:

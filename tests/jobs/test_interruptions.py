@@ -62,7 +62,7 @@ def test_a_training_killed_in_the_middle_goes_on_where_it_was(
     lines = [line for line in said.splitlines() if line.startswith("epoch ")]
     assert len(lines) == 6, "the epochs before the kill are shown once more"
     assert "Going on after epoch" in said
-    assert int(said.split("Going on after epoch ")[1].split()[0]) >= 3, "what was learnt before the kill is not lost"
+    assert int(said.split("Going on after epoch ")[1].split()[0]) >= 2, "at most one epoch is lost"
     assert not (tmp_path / "b/_work").exists()
 
 
