@@ -1,5 +1,6 @@
 """The Ray Data graphs: shards through tagging actors into parts, and decoded images through a model."""
 
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -50,13 +51,9 @@ def tag_shards(
         watch: Called now and then, in this thread, with the number of rows tagged by this call.
     """
     counter = ray.remote(num_cpus=0)(_Counter).remote()
-    tagged = ray.data.from_items(list(shards), override_num_blocks=len(shards)).map_batches(
-        _ShardTagger,
-        fn_constructor_args=(plan, _Shared(ray.put(bundle)), counter),
-        batch_size=1,
-        compute=_pool(workers),
-        **_resources(plan.device),
-    )
+    numbers = ray.data.from_items(list(shards), override_num_blocks=len(shards))
+    arguments = (plan, _Shared(ray.put(bundle)), counter)
+    tagged = _on_actors(numbers, _ShardTagger, arguments, batch_size=1, workers=workers, device=plan.device)
     run_watched(lambda: sum(1 for _ in tagged.iter_rows()), lambda: watch(ray.get(counter.read.remote())))
 
 
@@ -74,14 +71,9 @@ def leaf_logits(
     Returns:
         Logits float32 [N, L], leaves int64 [N] and blur scores float32 [N].
     """
-    found = images.map_batches(
-        _LeafLogits,
-        fn_constructor_args=(_Shared(ray.put(bundle)), batch_size, device),
-        batch_size=_CHUNK_ROWS,
-        batch_format="numpy",
-        compute=_pool(workers_for(device, 0, images.num_blocks())),
-        **_resources(device),
-    )
+    arguments = (_Shared(ray.put(bundle)), batch_size, device)
+    workers = workers_for(device, 0, images.num_blocks())
+    found = _on_actors(images, _LeafLogits, arguments, batch_size=_CHUNK_ROWS, workers=workers, device=device)
     batches = list(found.iter_batches(batch_format="numpy", batch_size=None))
     leaves = len(bundle.card.taxonomy.leaves)
     empty = {
@@ -104,12 +96,21 @@ class _Shared:
         return found
 
 
-def _pool(workers: int) -> ActorPoolStrategy:
-    return ActorPoolStrategy(size=workers, max_tasks_in_flight_per_actor=_TASKS_IN_FLIGHT)
-
-
-def _resources(device: str) -> dict[str, Any]:
-    return {"num_cpus": 1, "num_gpus": int(device == "cuda"), "ray_remote_args_fn": _retries}
+def _on_actors(
+    data: ray.data.Dataset, actor: type, arguments: tuple[object, ...], batch_size: int, workers: int, device: str
+) -> ray.data.Dataset:
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "`ray_remote_args")  # Ray 2.60 has no other way to bound retries yet
+        return data.map_batches(
+            actor,
+            fn_constructor_args=arguments,
+            batch_size=batch_size,
+            batch_format="numpy",
+            compute=ActorPoolStrategy(size=workers, max_tasks_in_flight_per_actor=_TASKS_IN_FLIGHT),
+            num_cpus=1,
+            num_gpus=int(device == "cuda"),
+            ray_remote_args_fn=_retries,
+        )
 
 
 def _retries() -> dict[str, Any]:
