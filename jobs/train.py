@@ -222,16 +222,18 @@ def _calibrate_and_measure(
     trained: Trained, card: ModelCard, images: dict[str, ray.data.Dataset], device: str
 ) -> tuple[Bundle, Evaluation]:
     bundle = Bundle.of(card, trained.weights)
-    logits, leaves, _ = leaf_logits(images["val"], bundle, _EVAL_BATCH, device)
-    calibration = Calibration(method="temperature", temperature=fit_temperature(logits, leaves), fitted_on=len(leaves))
+    held_out = images["val"].union(images["test"]).materialize()
+    logits, leaves, splits = leaf_logits(held_out, bundle, _EVAL_BATCH, device)
+    val, test = splits == "val", splits == "test"
+    temperature = fit_temperature(logits[val], leaves[val])
+    calibration = Calibration(method="temperature", temperature=temperature, fitted_on=int(val.sum()))
     blur = np.concatenate(
         [b["blur"] for b in images["train"].select_columns("blur").iter_batches(batch_format="numpy")]
     )
     provenance = card.provenance.model_copy(update={"epochs": trained.history, "best_epoch": trained.best_epoch})
     update = {"calibration": calibration, "blur_threshold": blur_threshold(blur), "provenance": provenance}
     bundle = Bundle.of(card.model_copy(update=update), trained.weights)
-    logits, leaves, _ = leaf_logits(images["test"], bundle, _EVAL_BATCH, device)
-    return bundle, _evaluation(card, softmax(logits, calibration.temperature), leaves)
+    return bundle, _evaluation(card, softmax(logits[test], temperature), leaves[test])
 
 
 def _evaluation(card: ModelCard, probabilities: np.ndarray, leaves: np.ndarray) -> Evaluation:

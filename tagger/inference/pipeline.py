@@ -63,25 +63,19 @@ def leaf_logits(
     """Run a model over decoded images.
 
     Args:
-        images: Rows of leaf, blur and image uint8 [H, W, 3], materialised.
+        images: Rows of split, leaf and image uint8 [H, W, 3], materialised.
         bundle: The model, sent to the workers once.
         batch_size: Images per pass.
         device: `cpu` or `cuda`.
 
     Returns:
-        Logits float32 [N, L], leaves int64 [N] and blur scores float32 [N].
+        Logits float32 [N, L], leaves int64 [N] and names of splits, object [N], in any order.
     """
     arguments = (_Shared(ray.put(bundle)), batch_size, device)
     workers = workers_for(device, 0, images.num_blocks())
     found = _on_actors(images, _LeafLogits, arguments, batch_size=_CHUNK_ROWS, workers=workers, device=device)
     batches = list(found.iter_batches(batch_format="numpy", batch_size=None))
-    leaves = len(bundle.card.taxonomy.leaves)
-    empty = {
-        "logits": np.zeros((0, leaves), np.float32),
-        "leaf": np.zeros(0, np.int64),
-        "blur": np.zeros(0, np.float32),
-    }
-    columns = [np.concatenate([empty[name], *(b[name] for b in batches)]) for name in empty]
+    columns = [np.concatenate([b[name] for b in batches]) for name in ("logits", "leaf", "split")]
     return columns[0], columns[1], columns[2]
 
 
@@ -186,7 +180,7 @@ class _LeafLogits:
 
     def __call__(self, batch: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         logits, _ = self._engine.run(batch["image"])
-        return {"logits": logits, "leaf": batch["leaf"], "blur": batch["blur"]}
+        return {"logits": logits, "leaf": batch["leaf"], "split": batch["split"]}
 
 
 def workers_for(device: str, wanted: int, pieces: int) -> int:

@@ -110,7 +110,7 @@ class DecodeShard:
         self._failures = failures
 
     def __call__(self, shards: Mapping[str, Sequence[object]]) -> Iterator[dict[str, np.ndarray]]:
-        """Yield id, leaf int64 [n], image uint8 [n, H, W, 3] and blur float32 [n] for every shard named."""
+        """Yield split, id, leaf int64 [n], image uint8 [n, H, W, 3] and blur float32 [n] for every shard named."""
         for shard in shards["item"]:
             if not isinstance(shard, Location):
                 raise TypeError(f"{shard!r} is no location of a shard")
@@ -132,6 +132,7 @@ class DecodeShard:
                     failed.append((item, shard.parent.name, str(error.code), error.message))
             if found:
                 yield {
+                    "split": np.full(len(found), shard.parent.name, object),
                     "id": np.array([f[0] for f in found], object),
                     "leaf": np.array([f[1] for f in found], np.int64),
                     "image": np.stack([f[2].pixels for f in found]),
