@@ -120,6 +120,7 @@ class _Lines:
         self._first: float | None = None
 
     def update(self, done: float, note: str = "") -> None:
+        """Say how far it is, unless that was said less than ten seconds ago."""
         now = time.monotonic()
         if self._first is None:
             self._first = done
