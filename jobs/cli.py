@@ -3,6 +3,7 @@
 import contextlib
 import importlib
 import logging
+import os
 import sys
 from collections.abc import Callable
 from typing import Annotated, Any
@@ -19,6 +20,8 @@ JOBS: dict[str, type[JobConfig]] = {
     "check": configs.CheckConfig,
     "train": configs.TrainConfig,
     "tag": configs.TagConfig,
+    "runs": configs.RunsConfig,
+    "latest": configs.LatestConfig,
     "evaluate": configs.EvaluateConfig,
     "bench": configs.BenchConfig,
 }
@@ -67,5 +70,19 @@ def main(arguments: list[str] | None = None, job: str | None = None) -> None:
     app([*([job] if job else []), *given], prog_name="tagger")
 
 
+def command() -> None:
+    """Run the command line as a process: one that ends at once.
+
+    After all is written and closed, Python would take another second to take PyTorch apart.
+    """
+    try:
+        main()
+    except SystemExit as ended:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        logging.shutdown()
+        os._exit(ended.code if isinstance(ended.code, int) else bool(ended.code))
+
+
 if __name__ == "__main__":
-    main()
+    command()

@@ -134,7 +134,7 @@ class _Lines:
         left = (self._total - done) * (now - self._started) / moved if moved > 0 else 0
         share = 100 * done / self._total
         self._console.print(
-            f"{self._label}: {done:,.0f} of {self._total:,.0f} ({share:.0f} %), {_duration(left)} left {note}".rstrip(),
+            f"{self._label}: {done:,.0f} of {self._total:,.0f} ({share:.0f} %), {duration(left)} left {note}".rstrip(),
             markup=False,
         )
 
@@ -149,7 +149,8 @@ def _cell(value: object) -> str:
     return f"{value:,}" if isinstance(value, int) else f"{value:.4f}"
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """Seconds for a person: 42 s, 17 min, 3.5 h."""
     whole = round(seconds)
     if whole < 60:
         return f"{whole} s"

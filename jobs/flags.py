@@ -49,7 +49,7 @@ def build(config: type[Config], file: Path | None, given: dict[str, Any]) -> Con
     try:
         return config.model_validate({**values, **{name: _over(values.get(name), v) for name, v in flags.items()}})
     except ValidationError as error:
-        raise UsageError("\n".join(_explain(e, file, flags) for e in error.errors()[:5])) from error
+        raise UsageError("\n".join(_explain(config, e, file, flags) for e in error.errors()[:5])) from error
 
 
 def _read(file: Path) -> dict[str, Any]:
@@ -69,7 +69,7 @@ def _over(before: Any, flag: Any) -> Any:
     return {**before, **flag} if isinstance(before, dict) and isinstance(flag, dict) else flag
 
 
-def _explain(error: Any, file: Path | None, flags: dict[str, Any]) -> str:
+def _explain(config: type[JobConfig], error: Any, file: Path | None, flags: dict[str, Any]) -> str:
     message = str(error["msg"]).removeprefix("Value error, ")
     if not error["loc"]:
         return f"--config {file}: {message}" if file else message
@@ -79,7 +79,7 @@ def _explain(error: Any, file: Path | None, flags: dict[str, Any]) -> str:
         case "extra_forbidden":
             return f"--config {file}: unknown key {key!r}"
         case "missing":
-            return f"--{key.replace('_', '-')} is missing"
+            return f"{_flag_of(config, key)} is missing"
         case _:
             inner = ".".join(str(part) for part in error["loc"][1:])
             return f"{where}{f' {inner}' if inner else ''}: {message}"
@@ -87,12 +87,20 @@ def _explain(error: Any, file: Path | None, flags: dict[str, Any]) -> str:
 
 def _parameter(name: str, field: FieldInfo) -> inspect.Parameter:
     base = _base_type(field.annotation)
-    kind = bool if base is bool else list[str] if get_origin(base) is dict else str
+    kind = bool if base is bool else list[str] if get_origin(base) in (dict, list) else str
+    if isinstance(field.json_schema_extra, dict) and field.json_schema_extra.get("argument"):
+        argument: Any = Annotated[str | None, typer.Argument(help=_help(field), show_default=False)]
+        return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=argument)
     flag = f"--{name.replace('_', '-')}"
     declared = [f"{flag}/--no-{flag[2:]}"] if kind is bool else [flag]
     option = typer.Option(*declared, help=_help(field), show_default=False, metavar=_metavar(base))
     annotation: Any = Annotated[kind | None, option]
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
+
+
+def _flag_of(config: type[JobConfig], key: str) -> str:
+    extra = config.model_fields[key].json_schema_extra
+    return key.upper() if isinstance(extra, dict) and extra.get("argument") else f"--{key.replace('_', '-')}"
 
 
 def _base_type(annotation: Any) -> Any:
@@ -107,7 +115,7 @@ def _help(field: FieldInfo) -> str:
     if field.is_required():
         return f"{text} [required]"
     default = field.default
-    if default in (None, {}, ""):
+    if default in (None, {}, [], ""):
         return text
     if isinstance(default, dict):
         default = ", ".join(f"{k}={v}" for k, v in default.items())
@@ -124,7 +132,7 @@ def _metavar(base: Any) -> str | None:
 
 def _value(config: type[JobConfig], name: str, given: Any) -> Any:
     """Turn repeated KEY=VALUE into a dict; leave everything else to pydantic."""
-    if not isinstance(given, list):
+    if not isinstance(given, list) or get_origin(config.model_fields[name].annotation) is list:
         return given
     if len(given) == 1 and "=" not in given[0] and get_origin(config.model_fields[name].annotation) is dict:
         return given[0]

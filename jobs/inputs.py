@@ -14,6 +14,7 @@ _LIBRARIES = (
     "numpy",
     "opencv-python-headless",
     "Pillow",
+    "openvino",
     "ray",
     "simplejpeg",
     "torch",

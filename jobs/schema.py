@@ -6,14 +6,15 @@ from schemas import config as configs
 from schemas.arrow import json_schema, listing
 from schemas.bundle import ModelCard
 from schemas.catalog import ITEM, REJECT
+from schemas.decision import DECISION
 from schemas.prediction import PREDICTION
 from schemas.run import RunRecord
 from tagger.errors import UsageError
 
-ARROW = {"prediction": PREDICTION, "reject": REJECT, "item": ITEM}
+ARROW = {"prediction": PREDICTION, "reject": REJECT, "item": ITEM, "decision": DECISION}
 MODELS = {"bundle": ModelCard, "run": RunRecord} | {
     name: getattr(configs, f"{name.capitalize()}Config")
-    for name in ("check", "train", "tag", "evaluate", "demo", "bench")
+    for name in ("check", "train", "tag", "runs", "latest", "evaluate", "demo", "bench")
 }
 
 

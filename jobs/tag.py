@@ -3,23 +3,36 @@
 import hashlib
 import json
 import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 
-import pyarrow as pa
-import pyarrow.compute as pc
+import numpy as np
 
 from jobs.console import Console
 from jobs.inputs import open_catalog, place, versions
 from jobs.ray_session import ray_session, wants_gpu
-from schemas.config import TagConfig, parse_share_or_count
+from schemas.config import TagConfig, parse_range, parse_share_or_count
 from schemas.prediction import Decision
-from schemas.run import RunRecord
-from tagger.catalog.shards import Staged, stage
+from schemas.run import EngineCheck, RunRecord
+from tagger.catalog.manifest import Batch, Manifest
+from tagger.catalog.selection import Before, Selection, tagged
+from tagger.catalog.shards import Staged, shard_of, stage
 from tagger.catalog.stores import ImageStore
-from tagger.inference.pipeline import TagPlan, tag_shards, workers_for
+from tagger.inference.ledger import Known, newest_first, read_ledger
+from tagger.inference.lock import holding
+from tagger.inference.pipeline import TagPlan, choose_engine_there, fit_workers, tag_shards
 from tagger.inference.runs import RunDirectory
+from tagger.inference.sample import RunSample
 from tagger.models.bundle import Bundle
-from tagger.models.engines import engine_name
-from tagger.training.items import labelled
+from tagger.models.engines import (
+    BATCH_SIZE,
+    PreparedEngine,
+    choose_engine,
+    device_here,
+    engine_names,
+    prepare,
+)
+from tagger.storage import Location
 
 EXIT_DONE, EXIT_TOO_MANY_FAILED = 0, 4
 # What decides the predictions: another value means another run. Machine and speed are free to change.
@@ -32,6 +45,9 @@ _DECIDES = (
     "max_bytes",
     "max_pixels",
     "untagged_only",
+    "since",
+    "known",
+    "engine",
     "part_rows",
 )
 
@@ -41,22 +57,39 @@ def run(config: TagConfig, console: Console) -> int:
     started = time.monotonic()
     directory = RunDirectory(place(config.out, config))
     bundle = Bundle.load(place(config.model, config))
-    bundle.classifier()  # weights that do not fit are found here, before any row is read
     manifest, store = open_catalog(config)
+    selection = _selection(config, manifest, bundle)
     inputs = _inputs(config, manifest.fingerprint(), bundle)
-    record = directory.begin(config.model_dump(mode="json"), inputs, bundle.card.model_id, versions())
+    asked = config.model_dump(mode="json")
     if directory.is_done():
+        record = directory.begin(asked, inputs, bundle.card.model_id, versions())
         directory.work.delete()  # left by a kill between finishing and clearing away
         console.step(f"{directory.root} is done already; nothing to do")
         return _report(console, directory, record, config)
-
-    console.step("Reading the manifest")
-    keep = _untagged if config.untagged_only else None
-    staged = stage(manifest, store, directory.work, directory.rejects, config.part_rows, keep)
-    engine = _tag(config, console, directory, record, staged, bundle, store)
-    done = {"seconds": time.monotonic() - started, "engine": engine or record.engine}
-    record = directory.finish(record.model_copy(update=done), staged)
+    with holding(directory.root) as check_held:
+        record = directory.begin(asked, inputs, bundle.card.model_id, versions())
+        with _Engines(config, bundle, store, record) as engines:
+            console.step("Reading the manifest")
+            staged = stage(manifest, store, directory.work, directory.rejects, config.part_rows, selection)
+            pending = directory.pending(staged)
+            if pending:
+                engines.shards([shard_of(directory.work, n) for n in pending])
+                record = _tag(config, console, directory, record, staged, engines, check_held)
+        record = directory.finish(record.model_copy(update={"seconds": time.monotonic() - started}), staged)
     return _report(console, directory, record, config)
+
+
+def _selection(config: TagConfig, manifest: Manifest, bundle: Bundle) -> Selection:
+    rules: list[tuple[str, Callable[[Batch], np.ndarray]]] = []
+    known = None
+    if config.known:
+        runs = [entry for name in config.known for entry in read_ledger(place(name, config), f"--known {name}")]
+        known = Known(newest_first(runs), bundle.card.model_id)
+        rules.append(("decided", lambda batch: np.array(known.decided(batch.items["id"].to_pylist()), bool)))
+    if config.untagged_only:
+        rules.append(("tagged", tagged))
+    rules += [("before_since", Before(column, value, manifest.columns)) for column, value in config.since.items()]
+    return Selection(rules, known)
 
 
 def _inputs(config: TagConfig, manifest: str, bundle: Bundle) -> dict[str, str]:
@@ -71,8 +104,54 @@ def _inputs(config: TagConfig, manifest: str, bundle: Bundle) -> dict[str, str]:
     }
 
 
-def _untagged(items: pa.Table) -> pa.Array:
-    return pc.invert(labelled(items))
+class _Engines:
+    """Chooses what runs the model; for an embedded Ray in a thread, while the manifest is read and Ray starts."""
+
+    def __init__(self, config: TagConfig, bundle: Bundle, store: ImageStore, record: RunRecord) -> None:
+        self._config = config
+        self.card = bundle.card
+        self.store = store
+        self._bundle = bundle
+        self._chosen_before = record.engine
+        self._staged: Future[Sequence[Location]] = Future()
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="engine")
+        self._early = None if config.ray_address else self._pool.submit(self._choose_here)
+
+    def __enter__(self) -> "_Engines":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if not self._staged.done():
+            self._staged.set_result([])
+        self._pool.shutdown(wait=False)
+
+    def shards(self, pending: Sequence[Location]) -> None:
+        """Say which shards there are to measure an engine on."""
+        self._staged.set_result(pending)
+
+    def choose(self, device: str) -> "Future[tuple[PreparedEngine, EngineCheck]]":
+        """The engine for a device, as the run that goes on had it, or measured on the run's own images."""
+        return self._pool.submit(self._choose, device)
+
+    def _choose(self, device: str) -> tuple[PreparedEngine, EngineCheck]:
+        batch_size = self._config.batch_size or BATCH_SIZE[device]
+        if self._chosen_before and self._chosen_before.engine in engine_names(device):
+            return prepare(self._bundle, self._chosen_before.engine, batch_size), self._chosen_before
+        found = self._early.result() if self._early else None
+        if found and found[1].engine in engine_names(device):
+            return found
+        return choose_engine_there(self._bundle, self._config.engine, device, batch_size, self._sample())
+
+    def _choose_here(self) -> tuple[PreparedEngine, EngineCheck] | None:
+        """The engine for this machine's CPUs; None when it has a GPU, of which the driver had better keep off."""
+        device = device_here(self._config.device, self._config.engine)
+        if device == "cuda" or self._chosen_before:
+            return None
+        batch_size = self._config.batch_size or BATCH_SIZE[device]
+        return choose_engine(self._bundle, self._config.engine, device, batch_size, lambda: self._sample()())
+
+    def _sample(self) -> RunSample:
+        return RunSample(self._staged.result(), self.store, self._bundle.card, self._config.max_pixels)
 
 
 def _tag(
@@ -81,30 +160,45 @@ def _tag(
     directory: RunDirectory,
     record: RunRecord,
     staged: Staged,
-    bundle: Bundle,
-    store: ImageStore,
-) -> str:
-    """Tag the shards that have no part yet; return the engine's name, or nothing when there was nothing to do."""
+    engines: _Engines,
+    check_held: Callable[[], None],
+) -> RunRecord:
+    """Tag the shards that have no part yet; return the record with the engine that did."""
     pending = directory.pending(staged)
-    if not pending:
-        return ""
     done = directory.rows_done()
     if done:
-        console.step(f"Going on: {done:,} of {staged.items:,} items are tagged already")
-    with ray_session(config, processes=config.workers):
+        console.step(f"Going on: {done:,} of {staged.items:,} items are done already")
+    wanted = parse_range(config.workers)
+    with ray_session(config, processes=wanted[1]):
         device = "cuda" if wants_gpu(config) else "cpu"
-        workers = workers_for(device, config.workers, len(pending))
+        choosing = engines.choose(device)
+        prepared: Future[PreparedEngine] = Future()
+        workers = fit_workers(device == "cuda", wanted, len(pending), may_grow=bool(config.ray_address))
         plan = TagPlan(
-            directory, record.run_id, store, config.accept_above, config.max_pixels, config.batch_size, device
-        )
-        console.step(f"Tagging {staged.items - done:,} items with {bundle.card.model_id} on {workers} × {device}")
+            directory, record.run_id, engines.store, engines.card, config.accept_above, config.max_pixels,
+            config.batch_size or BATCH_SIZE[device],
+        )  # fmt: skip
         began = time.monotonic()
+
+        def watch(rows: int) -> None:
+            nonlocal record, began
+            check_held()
+            if not prepared.done() and choosing.done():
+                engine, chosen = choosing.result()
+                for name, reason in chosen.passed_over.items():
+                    console.step(f"Not with {name}: it {reason}")
+                console.step(
+                    f"Tagging {staged.items - done:,} items with {record.model_id}, {chosen.engine}, {workers}"
+                )
+                record = record.model_copy(update={"engine": chosen})
+                directory.write(record)
+                began = time.monotonic()
+                prepared.set_result(engine)
+            bar.update(done + rows, f"{rows / (time.monotonic() - began):.0f} images/s")
+
         with console.progress("items", staged.items) as bar:
-            tag_shards(
-                plan, bundle, pending, workers,
-                lambda rows: bar.update(done + rows, f"{rows / (time.monotonic() - began):.0f} images/s"),
-            )  # fmt: skip
-    return engine_name(device)
+            tag_shards(plan, prepared, pending, workers, watch)
+    return record
 
 
 def _report(console: Console, directory: RunDirectory, record: RunRecord, config: TagConfig) -> int:
@@ -120,6 +214,7 @@ def _report(console: Console, directory: RunDirectory, record: RunRecord, config
             ("  rejected", counts.rejects),
             *((f"    {reason}", n) for reason, n in sorted(counts.reject_reasons.items())),
             ("  skipped", counts.skipped),
+            *((f"    {reason}", n) for reason, n in sorted(counts.skip_reasons.items())),
         ],
     )
     if counts.repaired:

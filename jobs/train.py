@@ -19,6 +19,7 @@ from schemas.catalog import REJECT
 from schemas.config import TrainConfig, parse_size
 from schemas.taxonomy import Level
 from tagger.catalog.manifest import Manifest
+from tagger.catalog.selection import Selection, tagged
 from tagger.catalog.shards import Staged, read_shard, shard_of, stage, write_parquet
 from tagger.catalog.stores import ImageStore
 from tagger.confidence.calibration import fit_temperature
@@ -27,13 +28,16 @@ from tagger.evaluation.metrics import Evaluation, Predicted
 from tagger.evaluation.report import Training, write_report
 from tagger.imaging.quality import blur_threshold
 from tagger.inference.pipeline import leaf_logits
-from tagger.models.bundle import CARD, Bundle, new_classifier
-from tagger.models.classifier import Levels, softmax
+from tagger.models.bundle import CARD, Bundle
+from tagger.models.classifier import new_classifier, pack
+from tagger.models.levels import Levels, softmax
+from tagger.models.torch_engine import PreparedTorch
 from tagger.storage import Location
-from tagger.training.items import FAILURE, NO_LABELS, DecodeShard, LabelledItems, labelled
+from tagger.training.items import FAILURE, NO_LABELS, DecodeShard, LabelledItems
 from tagger.training.loop import CHECKPOINTS, Plan, Progress, Trained, fit, image_dataset
 
 _STAGE_ROWS = 8192
+_LABELLED = Selection([("unlabelled", lambda batch: ~tagged(batch))])
 _EVAL_BATCH = 32
 _NOT_IN_IDENTITY = {"ray_address", "device", "workers", "store_concurrency", "out"}
 
@@ -50,7 +54,7 @@ def run(config: TrainConfig, console: Console) -> int:
     _claim(config, manifest, work)
 
     console.step("Reading the manifest")
-    staged = stage(manifest, store, work / "items", work / "rejects", _STAGE_ROWS, keep=labelled)
+    staged = stage(manifest, store, work / "items", work / "rejects", _STAGE_ROWS, _LABELLED)
     shares = {"val": config.val, "test": config.test, "control": config.control}
     items = LabelledItems.select(_rows(work, staged), config.merge, config.min_items, shares, config.seed)
     _say_items(console, staged, items)
@@ -186,7 +190,7 @@ def _initial_weights(config: TrainConfig, card: ModelCard, work: Location) -> Lo
     initial = work / "initial.safetensors"
     if not initial.exists():
         torch.manual_seed(config.seed)
-        initial.write_bytes(Bundle.of(card, new_classifier(card, config.weights).state_dict()).weights)
+        initial.write_bytes(pack(card, new_classifier(card, config.weights).state_dict()).weights)
     return initial
 
 
@@ -221,9 +225,10 @@ def _train(plan: Plan, images: dict[str, ray.data.Dataset], work: Location, cons
 def _calibrate_and_measure(
     trained: Trained, card: ModelCard, images: dict[str, ray.data.Dataset], device: str
 ) -> tuple[Bundle, Evaluation]:
-    bundle = Bundle.of(card, trained.weights)
+    bundle = pack(card, trained.weights)
     held_out = images["val"].union(images["test"]).materialize()
-    logits, leaves, splits = leaf_logits(held_out, bundle, _EVAL_BATCH, device)
+    reference = PreparedTorch(bundle, device, "float32", _EVAL_BATCH)
+    logits, leaves, splits = leaf_logits(held_out, reference, device == "cuda")
     val, test = splits == "val", splits == "test"
     temperature = fit_temperature(logits[val], leaves[val])
     calibration = Calibration(method="temperature", temperature=temperature, fitted_on=int(val.sum()))
@@ -232,7 +237,7 @@ def _calibrate_and_measure(
     )
     provenance = card.provenance.model_copy(update={"epochs": trained.history, "best_epoch": trained.best_epoch})
     update = {"calibration": calibration, "blur_threshold": blur_threshold(blur), "provenance": provenance}
-    bundle = Bundle.of(card.model_copy(update=update), trained.weights)
+    bundle = pack(card.model_copy(update=update), trained.weights)
     return bundle, _evaluation(card, softmax(logits[test], temperature), leaves[test])
 
 

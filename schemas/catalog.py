@@ -44,6 +44,7 @@ ITEM = pa.schema(
         field("masterCategory", pa.string(), "The label where it is known."),
         field("articleType", pa.string(), "The label where it is known."),
         field("imageRef", pa.string(), "Where the image store finds the image; null where the row names none."),
+        field("knownDigest", pa.string(), "Digest of the image that an earlier run tagged with this model."),
     ]
 )
 

@@ -11,6 +11,16 @@ Fit = Literal["pad", "stretch"]
 Resize = Literal["bicubic", "area"]
 Device = Literal["auto", "cpu", "cuda"]
 Precision = Literal["auto", "float32", "bfloat16"]
+EngineName = Literal[
+    "auto",
+    "openvino-cpu-float16",
+    "openvino-cpu-bfloat16",
+    "openvino-cpu-float32",
+    "torch-cpu-float32",
+    "torch-cuda-float16",
+    "torch-cuda-bfloat16",
+    "torch-cuda-float32",
+]
 RoleName = Literal["id", "masterCategory", "articleType", "imageUri", "image"]
 SplitName = Literal["train", "val", "test", "control"]
 
@@ -34,6 +44,16 @@ def parse_share_or_count(text: str) -> tuple[float | None, int | None]:
     if re.fullmatch(r"\d+", text.strip()):
         return None, int(text)
     raise ValueError(f"{text!r} is neither a number of items, such as 100, nor a share, such as 5%")
+
+
+def parse_range(text: str) -> tuple[int, int]:
+    """Read `4` as (4, 4) and `2-16` as (2, 16)."""
+    found = re.fullmatch(r"(\d+)(?:-(\d+))?", text.strip())
+    least = int(found[1]) if found else 0
+    most = int(found[2] or least) if found else 0
+    if not found or least > most or (found[2] and least < 1):
+        raise ValueError(f"{text!r} is neither a number of processes, such as 4, nor a range, such as 2-16")
+    return least, most
 
 
 def _checked_size(text: str) -> str:
@@ -189,10 +209,43 @@ class TagConfig(CatalogOptions, RayOptions):
         description="LEVEL=CONFIDENCE, or one confidence for both levels: what is surer is accepted without a person.",
     )
     untagged_only: bool = Field(default=False, description="Leave alone the items that have both labels already.")
-    batch_size: int = Field(default=32, ge=1, description="Images per forward pass.")
-    workers: int = Field(default=0, ge=0, description="Tagging processes; 0 fits them to the machine or cluster.")
+    since: dict[str, str] = Field(
+        default={},
+        description="COLUMN=VALUE: leave alone the items whose column (number, ISO date or text) is before the value.",
+    )
+    known: list[str] = Field(
+        default=[],
+        description="An earlier run, or a folder of runs: leave alone the items that a person decided about, and those "
+        "that this model has tagged from the same image.",
+    )
+    engine: EngineName = Field(
+        default="auto",
+        description="What runs the model; auto takes the quickest that agrees with float32 PyTorch on this catalogue.",
+    )
+    batch_size: int = Field(default=0, ge=0, description="Images per forward pass; 0: 32 on a CPU, 512 on a GPU.")
+    workers: str = Field(
+        default="0", description="Tagging processes, N or MIN-MAX; 0 fits them to the machine or cluster."
+    )
     part_rows: int = Field(default=8192, ge=1, description="Rows in one part of the output.")
     max_failed: ShareOrCount = Field(default="5%", description="More failed items than this, 100 or 5%, exit with 4.")
+
+    @field_validator("workers", mode="before")
+    @classmethod
+    def _checked_workers(cls, value: object) -> str:
+        text = str(_no_flag(value)).strip()
+        parse_range(text)
+        return text
+
+    @field_validator("known", mode="before")
+    @classmethod
+    def _one_or_several(cls, value: object) -> object:
+        return [value] if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _check(self) -> "TagConfig":
+        if self.engine != "auto" and self.device not in ("auto", self.engine.split("-")[1]):
+            raise ValueError(f"engine {self.engine} does not run on device {self.device}")
+        return self
 
     @field_validator("accept_above", mode="before")
     @classmethod
@@ -203,6 +256,21 @@ class TagConfig(CatalogOptions, RayOptions):
         if isinstance(value, dict):
             return {**dict.fromkeys(Level, 0.9), **value}
         return value
+
+
+class RunsConfig(JobConfig):
+    """List the runs in a folder: when, with which model, how long, and what came out."""
+
+    folder: str = Field(description="Folder of runs, or one run.", json_schema_extra={"argument": True})
+    s3_endpoint: str | None = Field(default=None, description="Address of an S3 service other than Amazon's.")
+    s3_region: str | None = Field(default=None, description="Region of the S3 bucket.")
+
+
+class LatestConfig(RunsConfig):
+    """Write the newest prediction of every item over the finished runs in a folder."""
+
+    out: str = Field(description="Folder for the Parquet parts; it must be new or empty.")
+    part_rows: int = Field(default=65_536, ge=1, description="Rows in one part of the output.")
 
 
 class EvaluateConfig(ManifestFormat):

@@ -14,17 +14,34 @@ class RunPart(BaseModel):
 
 
 class Counts(RunPart):
-    """How many rows went where. rows = predictions + rejects + skipped, and predictions = sum of decisions."""
+    """How many rows went where.
+
+    rows = predictions + rejects + skipped, and predictions = sum of decisions.
+    """
 
     rows: int = 0
     repaired: int = 0
     rejects: int = 0
-    skipped: int = Field(default=0, description="Rows left alone because --untagged-only was asked and they had tags.")
+    skipped: int = Field(default=0, description="Rows that were left alone, as was asked.")
+    skip_reasons: dict[str, int] = Field(
+        default={},
+        description="Skipped rows by reason: tagged (--untagged-only), before_since, known and decided (--known).",
+    )
     predictions: int = 0
     decisions: dict[str, int] = {}
     errors: dict[str, int] = Field(default={}, description="Failed items by error code.")
     reject_reasons: dict[str, int] = {}
     parts: int = 0
+
+
+class EngineCheck(RunPart):
+    """What ran the model, and how often its most probable leaf was float32 PyTorch's on images of the run."""
+
+    engine: str = Field(description="Library, device and precision, such as openvino-cpu-float16.")
+    images: int = Field(default=0, description="How many images were compared; 0 for float32 PyTorch itself.")
+    agreement: float = Field(default=1.0, ge=0, le=1, description="Share of them with the same most probable leaf.")
+    largest_difference: float | None = Field(default=0.0, description="Of any logit; null when one was not finite.")
+    passed_over: dict[str, str] = Field(default={}, description="Quicker engines, and why they were not taken.")
 
 
 class RunRecord(RunPart):
@@ -38,7 +55,7 @@ class RunRecord(RunPart):
     fingerprint: str = Field(description="Hash of manifest, model and settings; another one may not continue this run.")
     inputs: dict[str, str] = Field(description="What the fingerprint is made of, by name.")
     versions: dict[str, str]
-    engine: str = Field(default="", description="What ran the model, such as torch-cpu-float32; of the last call.")
+    engine: EngineCheck | None = Field(default=None, description="Chosen once; a run that goes on keeps it.")
     started_at: datetime
     finished_at: datetime | None = None
     seconds: float | None = Field(default=None, description="Duration of the last call that did work.")

@@ -21,6 +21,10 @@ class InputError(TaggerError):
     exit_code = 3
 
 
+class WriteError(TaggerError):
+    """An output that cannot be written, such as on a full disk; what was written before stays."""
+
+
 class ImageError(Exception):
     """Why one item's image cannot be tagged; it stays with its row."""
 

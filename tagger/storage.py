@@ -14,10 +14,11 @@ from typing import IO, cast
 import pyarrow as pa
 import pyarrow.fs as pafs
 
-from tagger.errors import UsageError
+from tagger.errors import UsageError, WriteError
 
 S3 = "s3://"
 _GLOB = "*?["
+_ATTEMPTS = 8
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,7 @@ class Location:
             region=self.s3_region,
             connect_timeout=10,
             request_timeout=60,
+            retry_strategy=pafs.AwsStandardS3RetryStrategy(max_attempts=_ATTEMPTS),
             allow_delayed_open=True,  # a small file is one PUT
         )
 
@@ -140,7 +142,16 @@ class Location:
             return stream.read()
 
     def write_bytes(self, data: bytes | pa.Buffer) -> None:
-        """Write the whole file: under a temporary name, then renamed; in a bucket, by one upload."""
+        """Write the whole file: under a temporary name, then renamed; in a bucket, by one upload.
+
+        Raises WriteError when the disk is full, the bucket is gone, or anything else is in the way.
+        """
+        try:
+            self._write(data)
+        except OSError as error:
+            raise WriteError(f"{self} cannot be written: {first_line(error)}") from error
+
+    def _write(self, data: bytes | pa.Buffer) -> None:
         if self.is_s3:
             with self.filesystem.open_output_stream(self.path, compression=None) as out:
                 out.write(data)
@@ -181,7 +192,7 @@ class Location:
             self.mkdir()
             probe.write_bytes(b"")
             probe.delete()
-        except OSError as error:
+        except (OSError, WriteError) as error:
             raise UsageError(f"{flag}: cannot write to {self}: {first_line(error)}") from error
 
     def _info(self) -> pafs.FileInfo:

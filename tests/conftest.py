@@ -32,11 +32,11 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> Drawn:
 @pytest.fixture(scope="session")
 def bundle() -> Bundle:
     """A bundle over the drawn leaves with random weights: quick to make, and the same every time."""
-    from tagger.models.bundle import new_classifier
+    from tagger.models.classifier import new_classifier, pack
 
     torch.manual_seed(0)
     draft = card(list(ARTICLES))
-    return Bundle.of(draft, new_classifier(draft, "none").state_dict())
+    return pack(draft, new_classifier(draft, "none").state_dict())
 
 
 @pytest.fixture(scope="session")

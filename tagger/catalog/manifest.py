@@ -173,7 +173,7 @@ class Manifest:
         except (pa.ArrowException, OSError) as error:
             raise InputError(f"{file}: cannot be read after row {start}: {first_line(error)}") from error
 
-    def _batch(self, file: Location, chunk: _Chunk, seen: SeenIds) -> Batch:
+    def _batch(self, file: Location, chunk: _Chunk, seen: SeenIds[int]) -> Batch:
         size = len(chunk.table)
         row_numbers = self.tally.rows + np.arange(1, size + 1, dtype=np.int64)
         ids = as_ids(chunk.table[Role.ID], file)

@@ -1,19 +1,20 @@
 """Images inside Parquet files: a bytes column of the manifest, or separate files of id and image joined by id."""
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 
 from schemas.prediction import ErrorCode
 from tagger.catalog.manifest import PARQUET, Batch, as_ids, is_image_type, open_parquet
 from tagger.errors import ImageError, InputError
 from tagger.storage import Location, first_line
+
+if TYPE_CHECKING:
+    import pandas as pd  # half a second of every worker's start
 
 _BATCH_ROWS = 256
 _IMAGE_NAMES = ("image", "bytes", "content", "data")
@@ -42,11 +43,15 @@ class PositionIndex:
             found = as_ids(source.read(columns=["id"])["id"], file)
             ids += found
             places.append(np.arange(len(found), dtype=np.int64) + (number << 40))
+        import pandas as pd
+
         series = pd.Series(np.concatenate(places), index=pd.Index(ids, dtype=object))
         return cls(tuple(files), column, series[~series.index.duplicated()])
 
     def refs(self, ids: Sequence[str]) -> list[str]:
         """A reference for every id; one that no file has gets a reference that leads nowhere."""
+        import pandas as pd
+
         found = self.places.index.get_indexer(pd.Index(ids, dtype=object))
         places = self.places.to_numpy()
         nowhere = self.files[0].parent
@@ -92,20 +97,19 @@ class ParquetImages:
             return list(self._index.refs(batch.items["id"].to_pylist()))
         return [_ref(batch.file, int(p)) for p in batch.positions]
 
-    def fetch(self, refs: Sequence[str]) -> list[bytes | ImageError]:
-        """Read runs of references in the same file together."""
-        found: list[bytes | ImageError] = []
-        for file, group in groupby(refs, key=lambda r: r.rpartition("#")[0]):
-            rows = [r.rpartition("#")[2] for r in group]
-            location = self._files.get(file)
-            if location is None:
-                found += [ImageError(ErrorCode.NOT_FOUND, f"no image of id {r!r} in the Parquet files") for r in rows]
-                continue
-            try:
-                found += self._reader(location).read([int(r) for r in rows], self._max_bytes)
-            except (pa.ArrowException, OSError, InputError) as error:
-                found += [ImageError(ErrorCode.STORE_ERROR, f"{file}: {first_line(error)}") for _ in rows]
-        return found
+    def fetch(self, refs: Sequence[str]) -> Iterator[bytes | ImageError]:
+        """Read the references one after another; neighbours in a file share a read."""
+        return map(self._read, refs)
+
+    def _read(self, ref: str) -> bytes | ImageError:
+        file, _, row = ref.rpartition("#")
+        location = self._files.get(file)
+        if location is None:
+            return ImageError(ErrorCode.NOT_FOUND, f"no image of id {row!r} in the Parquet files")
+        try:
+            return self._reader(location).read(int(row), self._max_bytes)
+        except (pa.ArrowException, OSError, InputError) as error:
+            return ImageError(ErrorCode.STORE_ERROR, f"{file}: {first_line(error)}")
 
     def _reader(self, location: Location) -> "_Reader":
         key = str(location)
@@ -132,10 +136,7 @@ class _Reader:
         self._first = self._end = 0
         self._batch: pa.Array = pa.array([], pa.binary())
 
-    def read(self, rows: Sequence[int], max_bytes: int) -> list[bytes | ImageError]:
-        return [self._one(row, max_bytes) for row in rows]
-
-    def _one(self, row: int, max_bytes: int) -> bytes | ImageError:
+    def read(self, row: int, max_bytes: int) -> bytes | ImageError:
         if row >= self._starts[-1]:
             return ImageError(ErrorCode.NOT_FOUND, f"the file has no row {row}")
         self._seek(row)

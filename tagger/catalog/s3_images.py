@@ -2,15 +2,17 @@
 
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import cached_property
+from functools import cached_property, partial
+from http.client import HTTPException
 from typing import Any
 
 from schemas.config import CatalogOptions
 from schemas.prediction import ErrorCode
 from tagger.catalog.manifest import Batch
 from tagger.catalog.patterns import fill_pattern
+from tagger.catalog.window import in_order
 from tagger.errors import ImageError, UsageError
 from tagger.storage import S3, Location, first_line
 
@@ -18,8 +20,11 @@ _NOT_FOUND = {"NoSuchKey", "NoSuchBucket", "404", "NotFound"}
 _DENIED = {"AccessDenied", "403", "Forbidden", "InvalidAccessKeyId", "SignatureDoesNotMatch"}
 _CONNECT_TIMEOUT_S = 10
 _READ_TIMEOUT_S = 30
-_ATTEMPTS = 6
-_BODY_ATTEMPTS = 4
+_ATTEMPTS = 8
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 10.0
+_BUDGET_BYTES = 64 * 2**20
+_AGAIN_STATUS = {408, 429}
+_AGAIN = {"SlowDown", "RequestTimeout", "Throttling", "ThrottlingException", "RequestTimeTooSkewed"}
 
 
 class S3Images:
@@ -48,15 +53,15 @@ class S3Images:
         """References are the objects' addresses."""
         return fill_pattern(self._pattern or "", batch)
 
-    def fetch(self, refs: Sequence[str]) -> list[bytes | ImageError]:
-        """Get the objects, `store_concurrency` at a time.
+    def fetch(self, refs: Sequence[str]) -> Iterator[bytes | ImageError]:
+        """Get the objects, `store_concurrency` at a time, and yield them in order.
 
         Raises UsageError when there are no credentials at all.
         """
-        if not refs:
-            return []
-        client = self._client  # made here, before threads ask for it
-        return list(self._pool.map(lambda ref: self._get(client, ref), refs))
+        if refs:
+            client = self._client  # made here, before threads ask for it
+            get = partial(self._get, client)
+            yield from in_order(get, refs, self._pool, 2 * self._concurrency, _BUDGET_BYTES)
 
     def __getstate__(self) -> dict[str, object]:
         return {k: v for k, v in self.__dict__.items() if k not in ("_pool", "_client")}
@@ -69,20 +74,24 @@ class S3Images:
     def _client(self) -> Any:
         return s3_client(self._endpoint, self._region, self._concurrency)
 
-    def _get(self, client: Any, ref: str) -> bytes | ImageError:
+    def _get(self, client: Any, ref: str, take: Callable[[int], None]) -> bytes | ImageError:
+        """Get one object, again and again while there is hope; the pauses between grow, with jitter."""
         bucket, _, key = ref.removeprefix(S3).partition("/")
         if ".." in key.split("/") or (self._within and not ref.startswith(self._within)):
             return ImageError(ErrorCode.OUTSIDE_STORE, f"{ref!r} lies outside {self._within or 'the image store'}")
-        for attempt in range(1, _BODY_ATTEMPTS + 1):
-            found = self._get_once(client, bucket, key)
-            if found is not None:
-                return found
-            time.sleep(random.uniform(0, 0.2 * 2**attempt))
-        return ImageError(ErrorCode.STORE_ERROR, f"the object broke off {_BODY_ATTEMPTS} times while it was read")
+        reason = ""
+        for attempt in range(_ATTEMPTS):
+            if attempt:
+                time.sleep(random.uniform(0, min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2**attempt)))
+            try:
+                return self._get_once(client, bucket, key, take)
+            except _AgainError as error:
+                reason = str(error)
+        return ImageError(ErrorCode.STORE_ERROR, f"after {_ATTEMPTS} attempts: {reason}")
 
-    def _get_once(self, client: Any, bucket: str, key: str) -> bytes | ImageError | None:
-        """Get one object; None when its body broke off, which botocore does not retry."""
-        from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
+    def _get_once(self, client: Any, bucket: str, key: str, take: Callable[[int], None]) -> bytes | ImageError:
+        """Get one object. Raises _AgainError when another attempt may succeed."""
+        from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, ParamValidationError
 
         try:
             found = client.get_object(Bucket=bucket, Key=key)
@@ -90,19 +99,34 @@ class S3Images:
             return _explained(error)
         except NoCredentialsError as error:
             raise UsageError(f"s3://{bucket}: no S3 credentials; set them in the environment or a profile") from error
-        except (BotoCoreError, ValueError, OSError) as error:
+        except (ParamValidationError, ValueError) as error:
             return ImageError(ErrorCode.STORE_ERROR, first_line(error))
-        if found["ContentLength"] > self._max_bytes:
+        except (BotoCoreError, OSError) as error:
+            raise _AgainError(first_line(error)) from error
+        size = found["ContentLength"]
+        if size > self._max_bytes:
             found["Body"].close()
             return ImageError(ErrorCode.TOO_LARGE, f"the object is larger than {self._max_bytes:,} bytes")
+        take(size)
         try:
-            return found["Body"].read()  # type: ignore[no-any-return]
-        except (BotoCoreError, OSError):
-            return None
+            body: bytes = found["Body"].read()
+        except (BotoCoreError, OSError, HTTPException) as error:
+            raise _AgainError(f"the object broke off: {first_line(error)}") from error
+        if len(body) != size:
+            raise _AgainError(f"the object broke off after {len(body):,} of {size:,} bytes")
+        return body
 
 
-def s3_client(endpoint: str | None, region: str | None, connections: int) -> Any:
-    """A boto3 client with timeouts, retries with backoff, and a pool of so many connections."""
+class _AgainError(Exception):
+    """What may succeed at another attempt."""
+
+
+def s3_client(endpoint: str | None, region: str | None, connections: int, attempts: int = 1) -> Any:
+    """A boto3 client with timeouts and a pool of so many connections.
+
+    It retries nothing by itself: botocore cannot retry a body that breaks off, and its quota of retries, shared by all
+    threads, runs dry when a service throttles for long.
+    """
     import boto3
     from botocore.config import Config
 
@@ -110,7 +134,7 @@ def s3_client(endpoint: str | None, region: str | None, connections: int) -> Any
         max_pool_connections=connections,
         connect_timeout=_CONNECT_TIMEOUT_S,
         read_timeout=_READ_TIMEOUT_S,
-        retries={"mode": "standard", "max_attempts": _ATTEMPTS},
+        retries={"total_max_attempts": attempts},
         s3={"addressing_style": "path"} if endpoint else None,  # other services seldom have a host name per bucket
     )
     return boto3.client("s3", endpoint_url=endpoint, region_name=region, config=settings)
@@ -122,7 +146,7 @@ def first_keys(folder: Location) -> list[str]:
 
     bucket, _, prefix = folder.path.partition("/")
     try:
-        page = s3_client(folder.s3_endpoint, folder.s3_region, 1).list_objects_v2(
+        page = s3_client(folder.s3_endpoint, folder.s3_region, 1, _ATTEMPTS).list_objects_v2(
             Bucket=bucket, Prefix=f"{prefix}/" if prefix else ""
         )
     except (BotoCoreError, ClientError) as error:
@@ -136,4 +160,7 @@ def _explained(error: Any) -> ImageError:
         return ImageError(ErrorCode.NOT_FOUND, f"there is no such object ({code})")
     if code in _DENIED:
         return ImageError(ErrorCode.ACCESS_DENIED, f"the object may not be read ({code})")
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 500)
+    if status >= 500 or status in _AGAIN_STATUS or code in _AGAIN:
+        raise _AgainError(first_line(error)) from error
     return ImageError(ErrorCode.STORE_ERROR, first_line(error))

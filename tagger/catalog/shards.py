@@ -1,7 +1,8 @@
 """Cuts a manifest into shards on disk, each the rows of one part: what a run works through, and can go on with."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 
 import pyarrow as pa
@@ -10,6 +11,7 @@ import pyarrow.parquet as pq
 from schemas.catalog import ITEM
 from schemas.taxonomy import Level
 from tagger.catalog.manifest import Batch, Manifest
+from tagger.catalog.selection import EVERYTHING, Selection
 from tagger.catalog.stores import ImageStore, row_order
 from tagger.storage import Location
 
@@ -26,9 +28,14 @@ class Staged:
     items: int
     repaired: int
     rejects: int
-    skipped: int
+    skip_reasons: dict[str, int]
     reject_reasons: dict[str, int]
     shards: int
+
+    @property
+    def skipped(self) -> int:
+        """Rows that were left alone, as was asked."""
+        return sum(self.skip_reasons.values())
 
 
 def stage(
@@ -37,7 +44,7 @@ def stage(
     work: Location,
     rejects: Location,
     part_rows: int,
-    keep: Callable[[pa.Table], pa.Array] | None = None,
+    selection: Selection = EVERYTHING,
 ) -> Staged:
     """Read the manifest once and write its items to `work/shard-*.parquet`, its rejects to `rejects/part-*.parquet`.
 
@@ -50,7 +57,7 @@ def stage(
         work: Folder of the shards.
         rejects: Folder of the rows that could not be read.
         part_rows: Most rows in a shard.
-        keep: Says which rows to take (bool array over the batch's items); the others count as skipped.
+        selection: Which rows to take; the others count as skipped.
     """
     done = work / _STAGED
     if done.exists():
@@ -58,17 +65,18 @@ def stage(
     for left_over in (work, rejects):  # of a call that was killed while it staged
         for file in left_over.files((".parquet",)):
             file.delete()
-    items = skipped = shards = reject_parts = 0
+    skipped: Counter[str] = Counter()
+    items = shards = reject_parts = 0
 
     def tables() -> Iterator[pa.Table]:
-        nonlocal items, skipped, reject_parts
+        nonlocal items, reject_parts
         for batch in manifest.batches():
             if len(batch.rejects):
                 write_parquet(rejects / f"part-{reject_parts:05d}.parquet", batch.rejects)
                 reject_parts += 1
-            table = _items(batch, store)
-            kept = table.filter(keep(table)) if keep else table
-            skipped += len(table) - len(kept)
+            reasons = selection.skipped(batch)
+            skipped.update(reason for reason in reasons if reason)
+            kept = _items(batch, store, selection).filter(pa.array([not reason for reason in reasons], pa.bool_()))
             items += len(kept)
             yield kept
 
@@ -77,7 +85,7 @@ def stage(
         write_parquet(shard_of(work, shards), shard)
         shards += 1
     tally = manifest.tally
-    staged = Staged(tally.rows, items, tally.repaired, tally.rejected, skipped, dict(tally.rejects), shards)
+    staged = Staged(tally.rows, items, tally.repaired, tally.rejected, dict(skipped), dict(tally.rejects), shards)
     done.write_text(json.dumps(asdict(staged)))
     return staged
 
@@ -105,7 +113,7 @@ def write_parquet(target: Location, table: pa.Table) -> None:
     target.write_bytes(sink.getvalue())
 
 
-def _items(batch: Batch, store: ImageStore) -> pa.Table:
+def _items(batch: Batch, store: ImageStore, selection: Selection) -> pa.Table:
     none = pa.nulls(len(batch.items), pa.string())
     columns = {str(level): batch.items[level] if level in batch.items.schema.names else none for level in Level}
     return pa.table(
@@ -114,6 +122,7 @@ def _items(batch: Batch, store: ImageStore) -> pa.Table:
             "row": pa.array(batch.rows),
             **columns,
             "imageRef": pa.array(store.locate(batch), pa.string()),
+            "knownDigest": pa.array(selection.known_digests(batch), pa.string()),
         }
     ).cast(ITEM)
 

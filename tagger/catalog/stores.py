@@ -5,8 +5,9 @@ plain strings and end up as `imageUri`. `fetch`, where images are decoded, turns
 """
 
 import os
+import stat
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -35,8 +36,8 @@ class ImageStore(Protocol):
         """Return a reference for every item of the batch, None where the row names no image."""
         ...
 
-    def fetch(self, refs: Sequence[str]) -> list[bytes | ImageError]:
-        """Return the bytes of every reference, in order, or why there are none."""
+    def fetch(self, refs: Sequence[str]) -> Iterator[bytes | ImageError]:
+        """Yield the bytes of every reference, in order, or why there are none; few of them are in memory at once."""
         ...
 
 
@@ -67,7 +68,10 @@ def open_store(options: CatalogOptions, manifest: Manifest) -> ImageStore:
 def read_file(path: str, max_bytes: int) -> bytes:
     """Return a file's bytes. Raises ImageError when there is none, or it is larger than `max_bytes`."""
     try:
-        with open(path, "rb") as file:  # noqa: PTH123 - as above
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # a pipe must not make us wait
+        with open(descriptor, "rb") as file:  # noqa: PTH123 - there is no path, only a descriptor
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise ImageError(ErrorCode.NOT_FOUND, "it is not a file, but a folder, a pipe or a device")
             data = file.read(max_bytes + 1)
     except (FileNotFoundError, NotADirectoryError) as error:
         raise ImageError(ErrorCode.NOT_FOUND, "there is no such file") from error
@@ -95,9 +99,9 @@ class FolderImages:
         filled = [fill_pattern(p, batch) for p in self._patterns]
         return [self._path(candidates) for candidates in zip(*filled, strict=True)]
 
-    def fetch(self, refs: Sequence[str]) -> list[bytes | ImageError]:
+    def fetch(self, refs: Sequence[str]) -> Iterator[bytes | ImageError]:
         """Read the files one after another; they are local."""
-        return [self._read(ref) for ref in refs]
+        return map(self._read, refs)
 
     def _path(self, candidates: Sequence[str | None]) -> str | None:
         paths = [f"{self._root}/{c}" for c in candidates if c]
@@ -136,12 +140,10 @@ class UriImages:
         uris = text_column(batch, self._column, f"--images column:{self._column}").to_pylist()
         return [_absolute(uri, folder) if uri else None for uri in uris]
 
-    def fetch(self, refs: Sequence[str]) -> list[bytes | ImageError]:
+    def fetch(self, refs: Sequence[str]) -> Iterator[bytes | ImageError]:
         """Local paths are read below the root; S3 objects many at a time."""
-        found: dict[int, bytes | ImageError] = {}
-        remote = {i: ref for i, ref in enumerate(refs) if ref.startswith(S3)}
-        found.update(zip(remote, self._s3.fetch(list(remote.values())), strict=True))
-        return [found[i] if i in remote else self._read(ref) for i, ref in enumerate(refs)]
+        remote = self._s3.fetch([ref for ref in refs if ref.startswith(S3)])
+        return (next(remote) if ref.startswith(S3) else self._read(ref) for ref in refs)
 
     def _read(self, ref: str) -> bytes | ImageError:
         try:
@@ -156,10 +158,10 @@ class UriImages:
             return error
 
 
-def fetch_all(store: ImageStore, refs: Sequence[str | None]) -> list[bytes | ImageError]:
+def fetch_all(store: ImageStore, refs: Sequence[str | None]) -> Iterator[bytes | ImageError]:
     """Fetch references, of which None stands for a row that names no image."""
-    found = iter(store.fetch([ref for ref in refs if ref]))
-    return [next(found) if ref else ImageError(ErrorCode.NO_IMAGE, "the row names no image") for ref in refs]
+    found = store.fetch([ref for ref in refs if ref])
+    return (next(found) if ref else ImageError(ErrorCode.NO_IMAGE, "the row names no image") for ref in refs)
 
 
 def _absolute(uri: str, folder: str) -> str:

@@ -1,9 +1,17 @@
-"""The Ray Data graphs: shards through tagging actors into parts, and decoded images through a model."""
+"""The Ray Data graphs: shards through tagging workers into parts, and decoded images through a model.
 
+On CPUs a worker decodes and predicts by itself. With GPUs, workers on the CPUs decode, and send uint8 batches to an
+engine on each GPU. In both cases one worker turns a whole shard into its part, so that a part is complete or absent.
+"""
+
+import queue
+import threading
+import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -11,18 +19,33 @@ import pyarrow as pa
 import ray
 import ray.data
 from ray.data import ActorPoolStrategy
+from ray.exceptions import RayActorError
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from schemas.bundle import ModelCard
+from schemas.prediction import ErrorCode
+from schemas.run import EngineCheck
 from schemas.taxonomy import Level
 from tagger.catalog.shards import read_shard, shard_of
 from tagger.catalog.stores import ImageStore, fetch_all
-from tagger.inference.predictor import Predictor, Request, decode_threads
+from tagger.errors import ImageError
+from tagger.inference.identical import Board
+from tagger.inference.outcomes import Claim, Collector, Outcome, Predictor, Submit, at_once, digest_of
+from tagger.inference.rows import Items, PredictionRows
 from tagger.inference.runs import RunDirectory
+from tagger.inference.sample import RunSample
 from tagger.models.bundle import Bundle
-from tagger.models.engines import TorchEngine, pick_device
+from tagger.models.engines import Engine, PreparedEngine, choose_engine, engine_names
 from tagger.watch import run_watched
 
-_CHUNK_ROWS = 64  # files in memory at once, and as many fetched ahead
+_PIECE_ROWS, _PIECE_BYTES = 64, 32 * 2**20
+_EVALUATED_AT_ONCE = 64
 _TASKS_IN_FLIGHT = 2
+_GPU_BATCHES_IN_FLIGHT = 3
+_LOST_WORKER_S = 20.0
+_LOOK_AGAIN_S = 0.05
+_WATCH_S = 0.1
+_CHANGED = ImageError(ErrorCode.STORE_ERROR, "the image was changed while the run went on")
 
 
 @dataclass(frozen=True)
@@ -32,67 +55,140 @@ class TagPlan:
     run: RunDirectory
     run_id: str
     store: ImageStore
+    card: ModelCard
     accept_above: Mapping[Level, float]
     max_pixels: int
     batch_size: int
-    device: str
+
+
+@dataclass(frozen=True)
+class Workers:
+    """How many processes work on a run; between the two numbers, a cluster's autoscaler decides."""
+
+    least: int
+    most: int
+    gpus: int = 0
+    """Engines on GPUs that the workers send their images to; 0: each worker has an engine of its own."""
+
+    def __str__(self) -> str:
+        span = f"{self.least}" if self.least == self.most else f"{self.least} to {self.most}"
+        return f"workers: {span}" + (f", GPUs: {self.gpus}" if self.gpus else "")
 
 
 def tag_shards(
-    plan: TagPlan, bundle: Bundle, shards: Sequence[int], workers: int, watch: Callable[[int], None]
+    plan: TagPlan,
+    prepared: "Future[PreparedEngine]",
+    shards: Sequence[int],
+    workers: Workers,
+    watch: Callable[[int], None],
 ) -> None:
-    """Tag shards on a pool of actors, each shard into its part.
+    """Tag shards on a pool of workers, each shard into its part.
 
     Args:
         plan: What the workers need.
-        bundle: The model, sent to the workers once.
+        prepared: The model, sent to the workers once; they start while it is still being prepared.
         shards: Numbers of the shards to do.
-        workers: Size of the actor pool.
+        workers: How many.
         watch: Called now and then, in this thread, with the number of rows tagged by this call.
     """
-    counter = ray.remote(num_cpus=0)(_Counter).remote()
+    board = _board()
+    engines = [_gpu_engine(board) for _ in range(workers.gpus)]
     numbers = ray.data.from_items(list(shards), override_num_blocks=len(shards))
-    arguments = (plan, _Shared(ray.put(bundle)), counter)
-    tagged = _on_actors(numbers, _ShardTagger, arguments, batch_size=1, workers=workers, device=plan.device)
-    run_watched(lambda: sum(1 for _ in tagged.iter_rows()), lambda: watch(ray.get(counter.read.remote())))
+    tagged = _on_actors(numbers, _ShardTagger, (plan, board, engines), batch_size=1, workers=workers)
+    brought = False
+
+    def look() -> None:
+        nonlocal brought
+        if not brought and prepared.done():
+            board.bring.remote(_Shared(ray.put(prepared.result())))
+            brought = True
+        watch(ray.get(board.rows.remote()))
+
+    run_watched(lambda: sum(1 for _ in tagged.iter_rows()), look, _WATCH_S)
 
 
-def leaf_logits(
-    images: ray.data.Dataset, bundle: Bundle, batch_size: int, device: str
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def choose_engine_there(
+    bundle: Bundle, wanted: str, device: str, batch_size: int, sample: RunSample
+) -> tuple[PreparedEngine, EngineCheck]:
+    """Choose the engine on a machine that the workers run on, too, rather than on the command's own.
+
+    Args and errors are those of `choose_engine`.
+    """
+    remote = ray.remote(num_cpus=1, num_gpus=int(device == "cuda"))(choose_engine)
+    found: tuple[PreparedEngine, EngineCheck] = ray.get(remote.remote(bundle, wanted, device, batch_size, sample))
+    return found
+
+
+def leaf_logits(images: ray.data.Dataset, prepared: PreparedEngine, on_gpu: bool) -> tuple[np.ndarray, ...]:
     """Run a model over decoded images.
 
     Args:
         images: Rows of split, leaf and image uint8 [H, W, 3], materialised.
-        bundle: The model, sent to the workers once.
-        batch_size: Images per pass.
-        device: `cpu` or `cuda`.
+        prepared: The model, sent to the workers once.
+        on_gpu: Whether it runs on GPUs.
 
     Returns:
         Logits float32 [N, L], leaves int64 [N] and names of splits, object [N], in any order.
     """
-    arguments = (_Shared(ray.put(bundle)), batch_size, device)
-    workers = workers_for(device, 0, images.num_blocks())
-    found = _on_actors(images, _LeafLogits, arguments, batch_size=_CHUNK_ROWS, workers=workers, device=device)
+    size = _fitting("GPU" if on_gpu else "CPU", images.num_blocks())
+    arguments = (_Shared(ray.put(prepared)),)
+    found = _on_actors(
+        images, _LeafLogits, arguments, batch_size=_EVALUATED_AT_ONCE, workers=Workers(size, size), gpus=int(on_gpu)
+    )
     batches = list(found.iter_batches(batch_format="numpy", batch_size=None))
-    columns = [np.concatenate([b[name] for b in batches]) for name in ("logits", "leaf", "split")]
-    return columns[0], columns[1], columns[2]
+    return tuple(np.concatenate([b[name] for b in batches]) for name in ("logits", "leaf", "split"))
+
+
+def fit_workers(on_gpu: bool, wanted: tuple[int, int], shards: int, may_grow: bool) -> Workers:
+    """How many workers a run gets.
+
+    Args:
+        on_gpu: Whether engines on GPUs do the predicting.
+        wanted: As asked, least and most; 0 for what fits the machine or the cluster.
+        shards: Pieces of work; there are never more workers.
+        may_grow: Whether this is a cluster that may get more nodes while the run goes on.
+    """
+    gpus = _fitting("GPU", shards) if on_gpu else 0
+    fitting = _fitting("CPU", shards)
+    least, most = wanted
+    if not least:
+        return Workers(1 if may_grow else fitting, max(fitting, min(shards, 4 * fitting) if may_grow else 1), gpus)
+    return Workers(min(least, shards), min(most, shards), gpus)
+
+
+def _fitting(resource: str, pieces: int) -> int:
+    """One worker a GPU, or a CPU less the one that feeds them; never more than there are pieces of work."""
+    there = ray.cluster_resources().get(resource, 0)
+    return max(1, min(int(there) - (resource == "CPU"), pieces))
+
+
+def _board() -> Any:
+    """A board on the node of the command itself, which the run cannot outlive; one that is killed starts empty."""
+    here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)
+    options = {"num_cpus": 0, "max_restarts": -1, "max_task_retries": -1, "scheduling_strategy": here}
+    return ray.remote(**options)(Board).remote()
 
 
 @dataclass(frozen=True)
 class _Shared:
-    """A bundle in Ray's object store: workers on a node read one copy."""
+    """A model in Ray's object store: workers on a node read one copy."""
 
     ref: Any
 
-    def get(self) -> Bundle:
-        found: Bundle = ray.get(self.ref)
-        return found
+    def start(self) -> Engine:
+        prepared: PreparedEngine = ray.get(self.ref)
+        return prepared.start()
 
 
 def _on_actors(
-    data: ray.data.Dataset, actor: type, arguments: tuple[object, ...], batch_size: int, workers: int, device: str
+    data: ray.data.Dataset, actor: type, arguments: tuple[object, ...], batch_size: int, workers: Workers, gpus: int = 0
 ) -> ray.data.Dataset:
+    pool = ActorPoolStrategy(
+        min_size=workers.least,
+        max_size=workers.most,
+        initial_size=workers.least,
+        max_tasks_in_flight_per_actor=_TASKS_IN_FLIGHT,
+    )
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "`ray_remote_args")  # Ray 2.60 has no other way to bound retries yet
         return data.map_batches(
@@ -100,11 +196,21 @@ def _on_actors(
             fn_constructor_args=arguments,
             batch_size=batch_size,
             batch_format="numpy",
-            compute=ActorPoolStrategy(size=workers, max_tasks_in_flight_per_actor=_TASKS_IN_FLIGHT),
+            compute=pool,
             num_cpus=1,
-            num_gpus=int(device == "cuda"),
+            num_gpus=gpus,
             ray_remote_args_fn=_retries,
         )
+
+
+def _brought_engine(board: Any) -> Engine:
+    """The run's engine, as soon as the command has brought the model; its library is loaded meanwhile."""
+    engine_names("cpu")
+    while True:
+        model: _Shared | None = ray.get(board.model.remote())
+        if model is not None:
+            return model.start()
+        time.sleep(_LOOK_AGAIN_S)
 
 
 def _retries() -> dict[str, Any]:
@@ -112,79 +218,204 @@ def _retries() -> dict[str, Any]:
     return {"max_restarts": 3, "max_task_retries": 3}
 
 
-def _engine(bundle: Bundle, batch_size: int, device: str) -> TorchEngine:
-    return TorchEngine(bundle.classifier(), pick_device(device), batch_size, bundle.card.inference.flip)
+def _gpu_engine(board: Any) -> Any:
+    """An engine on a GPU, for any number of workers; two batches at once, so that copies and computing overlap."""
+    return ray.remote(num_gpus=1, num_cpus=0, max_concurrency=2, **_retries())(_EngineServer).remote(board)
 
 
-class _Counter:
-    """How many rows all workers have tagged."""
+class _EngineServer:
+    """An engine in a process of its own."""
 
-    def __init__(self) -> None:
-        self._rows = 0
+    def __init__(self, board: Any) -> None:
+        self._engine = _brought_engine(board)
 
-    def add(self, rows: int) -> None:
-        self._rows += rows
+    def node(self) -> str:
+        return ray.get_runtime_context().get_node_id()  # type: ignore[no-any-return]
 
-    def read(self) -> int:
-        return self._rows
+    def run(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return self._engine.run(images)
+
+
+class _EngineElsewhere:
+    """The engines of other processes as one: those on this node first, one after another, the next when one is lost."""
+
+    name = "elsewhere"
+
+    def __init__(self, servers: Sequence[Any]) -> None:
+        self._servers = list(servers)
+        self._nodes = [server.node.remote() for server in servers]
+        self._turn = 0
+
+    def run(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return leaf logits float32 [N, L] and embeddings float32 [N, D]."""
+        sent = ray.put(images)
+        lost: RayActorError | None = None
+        for server in self._ready():
+            try:
+                found: tuple[np.ndarray, np.ndarray] = ray.get(server.run.remote(sent))
+                return found
+            except RayActorError as error:
+                lost = error
+        raise lost or RuntimeError("no engine on a GPU started")
+
+    def _ready(self) -> list[Any]:
+        """The engines that run already, or else the first that will, in the order to try them."""
+        ready, _ = ray.wait(self._nodes, num_returns=1)
+        ready, _ = ray.wait(self._nodes, num_returns=len(self._nodes), timeout=0)
+        here = ray.get_runtime_context().get_node_id()
+        self._turn += 1
+        servers = [(n, s) for n, s in zip(self._nodes, self._servers, strict=True) if n in ready]
+        turned = servers[self._turn % len(servers) :] + servers[: self._turn % len(servers)]
+        return [s for _, s in sorted(turned, key=lambda e: not _is_on(e[0], here))]
+
+
+def _is_on(node: Any, here: str) -> bool:
+    try:
+        return bool(ray.get(node) == here)
+    except RayActorError:
+        return False
+
+
+@dataclass(frozen=True)
+class _Piece:
+    """Some rows of a shard with what was read for them, and what other workers know already."""
+
+    first: int
+    images: list[bytes | ImageError]
+    digests: list[bytes | None]
+    claims: dict[bytes, Outcome | Claim]
+    """Of the images that no earlier row of the shard has."""
 
 
 class _ShardTagger:
     """An actor that turns shards into parts: it fetches the next images while it looks at these."""
 
-    def __init__(self, plan: TagPlan, bundle: _Shared, counter: Any) -> None:
+    def __init__(self, plan: TagPlan, board: Any, engines: Sequence[Any]) -> None:
         self._plan = plan
-        self._counter = counter
-        model = bundle.get()
-        threads = decode_threads() if plan.device == "cuda" else 1
-        self._predictor = Predictor(
-            model,
-            _engine(model, plan.batch_size, plan.device),
-            plan.accept_above,
-            plan.run_id,
-            plan.max_pixels,
-            threads,
-        )
-        self._ahead = ThreadPoolExecutor(1, thread_name_prefix="fetch")
+        self._board = _SharedBoard(board)
+        self._start = partial(_EngineElsewhere, engines) if engines else partial(_brought_engine, board)
+        self._rows = PredictionRows(plan.card, plan.accept_above, plan.run_id)
+        pool = ThreadPoolExecutor(_GPU_BATCHES_IN_FLIGHT, thread_name_prefix="gpu") if engines else None
+        self._submit: Submit = pool.submit if pool else at_once
+
+    @cached_property
+    def _predictor(self) -> Predictor:
+        return Predictor(self._plan.card, self._start(), self._plan.max_pixels)
 
     def __call__(self, batch: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         for number in batch["item"].tolist():
-            table = read_shard(shard_of(self._plan.run.work, number))
-            parts = []
-            for request in self._requests(table):
-                parts.append(self._predictor(request))
-                self._counter.add.remote(len(request))
-            self._plan.run.write_part(number, pa.concat_tables(parts))
+            self._tag(number)
         return {"shard": batch["item"]}
 
-    def _requests(self, table: pa.Table) -> Iterator[Request]:
-        chunks = [table.slice(i, _CHUNK_ROWS) for i in range(0, len(table), _CHUNK_ROWS)]
-        coming = self._ahead.submit(self._fetch, chunks[0])
-        for following in [*chunks[1:], None]:
-            request = coming.result()
-            if following is not None:
-                coming = self._ahead.submit(self._fetch, following)
-            yield request
+    def _tag(self, number: int) -> None:
+        shard = read_shard(shard_of(self._plan.run.work, number))
+        known = [bytes.fromhex(k) if k else None for k in shard["knownDigest"].to_pylist()]
+        collector = Collector(self._predictor, len(shard), self._plan.batch_size, self._submit, self._board.tell)
+        for piece in _ahead(self._pieces(shard["imageRef"].to_pylist(), known)):
+            for row, (data, digest) in enumerate(zip(piece.images, piece.digests, strict=True), piece.first):
+                if digest is not None and digest == known[row]:
+                    collector.skip(row, digest)
+                else:
+                    collector.put(row, data, digest, piece.claims.get(digest or b"", Claim.MINE))
+            self._board.add(len(piece.images))
+        self._wait_for_others(collector, shard["imageRef"])
+        fresh = np.array([d is None or d != k for d, k in zip(collector.digests, known, strict=True)], bool)
+        self._plan.run.write_part(number, self._predictions(shard, collector, fresh), {"known": int((~fresh).sum())})
 
-    def _fetch(self, chunk: pa.Table) -> Request:
-        refs = chunk["imageRef"].to_pylist()
-        images = fetch_all(self._plan.store, refs)
-        return Request(chunk["id"].to_pylist(), refs, images, chunk["masterCategory"].to_pylist())
+    def _predictions(self, shard: pa.Table, collector: Collector, fresh: np.ndarray) -> pa.Table:
+        rows = shard.filter(pa.array(fresh))
+        items = Items(*(rows[name].to_pylist() for name in ("id", "imageRef", "masterCategory")))
+        chosen = np.flatnonzero(fresh).tolist()
+        outcomes = collector.outcomes()
+        return self._rows.table(items, [collector.digests[i] for i in chosen], [outcomes[i] for i in chosen])
+
+    def _pieces(self, refs: Sequence[str | None], known: Sequence[bytes | None]) -> Iterator[_Piece]:
+        asked: set[bytes] = set()
+        images: list[bytes | ImageError] = []
+        size = first = 0
+        for row, data in enumerate(fetch_all(self._plan.store, refs)):
+            images.append(data)
+            size += len(data) if isinstance(data, bytes) else 0
+            if len(images) < _PIECE_ROWS and size < _PIECE_BYTES and row + 1 < len(refs):
+                continue
+            digests = [digest_of(image) for image in images]
+            new = {d for d, k in zip(digests, known[first:], strict=False) if d is not None and d != k} - asked
+            asked |= new
+            wanted = list(new)
+            yield _Piece(first, images, digests, dict(zip(wanted, self._board.claim(wanted), strict=True)))
+            images, size, first = [], 0, row + 1
+
+    def _wait_for_others(self, collector: Collector, refs: pa.ChunkedArray) -> None:
+        """Take what other workers find; when one of them is lost, look at its images here."""
+        since = time.monotonic()
+        while missing := collector.missing():
+            take_over = time.monotonic() - since > _LOST_WORKER_S
+            claims = dict(zip(missing, self._board.claim(list(missing), take_over), strict=True))
+            mine = [digest for digest, claim in claims.items() if claim is Claim.MINE]
+            images = dict(zip(mine, fetch_all(self._plan.store, [refs[missing[d]].as_py() for d in mine]), strict=True))
+            for digest, claim in claims.items():
+                data = images.get(digest, b"")
+                changed = claim is Claim.MINE and isinstance(data, bytes) and digest_of(data) != digest
+                collector.settle(digest, _CHANGED if changed else data, claim)
+            if all(claim is Claim.ANOTHERS for claim in claims.values()):
+                time.sleep(_LOOK_AGAIN_S)
+
+
+class _SharedBoard:
+    """The run's board as a worker sees it."""
+
+    def __init__(self, board: Any) -> None:
+        self._board = board
+        self._worker = ray.get_runtime_context().get_actor_id()  # the same after a restart
+
+    def claim(self, digests: Sequence[bytes], take_over: bool = False) -> list[Outcome | Claim]:
+        if not digests:
+            return []
+        found: list[Outcome | Claim] = ray.get(self._board.claim.remote(self._worker, digests, take_over))
+        return found
+
+    def tell(self, outcomes: Mapping[bytes, Outcome]) -> None:
+        self._board.tell.remote(dict(outcomes))
+
+    def add(self, rows: int) -> None:
+        self._board.add.remote(rows)
 
 
 class _LeafLogits:
     """An actor that runs a model over decoded images."""
 
-    def __init__(self, bundle: _Shared, batch_size: int, device: str) -> None:
-        self._engine = _engine(bundle.get(), batch_size, device)
+    def __init__(self, model: _Shared) -> None:
+        self._engine = model.start()
 
     def __call__(self, batch: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         logits, _ = self._engine.run(batch["image"])
         return {"logits": logits, "leaf": batch["leaf"], "split": batch["split"]}
 
 
-def workers_for(device: str, wanted: int, pieces: int) -> int:
-    """Size of an actor pool: as asked, else one actor a GPU or a core, and never more than there are pieces of work."""
-    resources = ray.cluster_resources()
-    fitting = resources.get("GPU", 0) if device == "cuda" else resources.get("CPU", 2) - 1
-    return max(1, min(wanted or int(fitting), pieces))
+def _ahead(pieces: Iterator[_Piece]) -> Iterator[_Piece]:
+    """Run an iterator in a thread of its own, two pieces ahead of whoever takes them."""
+    ready: queue.Queue[_Piece | BaseException | None] = queue.Queue(maxsize=1)
+    ended = threading.Event()
+
+    def run() -> None:
+        last: BaseException | None = None
+        try:
+            for piece in pieces:
+                ready.put(piece)
+                if ended.is_set():
+                    return
+        except BaseException as error:  # noqa: BLE001 - raised in the thread that takes the pieces
+            last = error
+        ready.put(last)
+
+    thread = threading.Thread(target=run, name="fetch", daemon=True)
+    thread.start()
+    try:
+        while (piece := ready.get()) is not None:
+            if isinstance(piece, BaseException):
+                raise piece
+            yield piece
+    finally:
+        ended.set()
+        while not ready.empty():
+            ready.get_nowait()

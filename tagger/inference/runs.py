@@ -4,7 +4,7 @@ import hashlib
 import json
 import uuid
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -19,7 +19,8 @@ from tagger.errors import InputError, TaggerError, UsageError
 from tagger.storage import Location, first_line
 
 _COUNTS = b"counts"
-_RECORD, _SUCCESS = "run.json", "_SUCCESS"
+RECORD, _SUCCESS = "run.json", "_SUCCESS"
+_BATCH_ROWS = 16_384
 
 
 @dataclass(frozen=True)
@@ -43,13 +44,18 @@ class RunDirectory:
         """One part for each shard."""
         return self.root / "predictions"
 
+    @property
+    def decided(self) -> Location:
+        """What people decided about this run's items."""
+        return self.root / "decisions"
+
     def is_done(self) -> bool:
         """Whether the run finished."""
         return (self.root / _SUCCESS).exists()
 
     def record(self) -> RunRecord | None:
         """What the run says of itself; None where there is none. Raises InputError when it cannot be read."""
-        file = self.root / _RECORD
+        file = self.root / RECORD
         if not file.exists():
             return None
         try:
@@ -71,11 +77,10 @@ class RunDirectory:
         except OSError as error:
             raise UsageError(f"--out: cannot write to {self.root}: {first_line(error)}") from error
         if found is not None and found.fingerprint != fingerprint and not is_staged(self.work) and not self.is_done():
-            self.root.delete()  # an earlier call failed before it had read the manifest
+            for left in (self.root / RECORD, self.work, self.rejects):
+                left.delete()  # an earlier call failed before it had read the manifest
             found = None
         if found is None:
-            if self.root.exists() and not self.root.is_dir():
-                raise UsageError(f"--out: {self.root} is a file; name a new folder")
             if self.root.files():
                 raise UsageError(f"--out: {self.root} is not empty and holds no run; name a new folder")
             self.root.check_writable("--out")
@@ -91,7 +96,7 @@ class RunDirectory:
                 started_at=started,
                 counts=Counts(),
             )
-            self._write(found)
+            self.write(found)
         elif found.fingerprint != fingerprint:
             names = sorted(k for k in {*inputs, *found.inputs} if inputs.get(k) != found.inputs.get(k))
             raise UsageError(
@@ -106,11 +111,18 @@ class RunDirectory:
 
     def rows_done(self) -> int:
         """Rows in the parts that are there."""
-        return sum(sum(c["decisions"].values()) for c in self._part_counts())
+        return sum(sum(c["decisions"].values()) + sum(c["skipped"].values()) for c in self._part_counts())
 
-    def write_part(self, number: int, predictions: pa.Table) -> None:
-        """Write the part of one shard, with its counts in the file's metadata."""
+    def write_part(self, number: int, predictions: pa.Table, skipped: Mapping[str, int]) -> None:
+        """Write the part of one shard, with its counts in the file's metadata.
+
+        Args:
+            number: The shard's.
+            predictions: By PREDICTION.
+            skipped: How many of the shard's items have no prediction, by reason.
+        """
         counts = {
+            "skipped": {reason: n for reason, n in skipped.items() if n},
             "decisions": dict(Counter(predictions["decision"].to_pylist())),
             "errors": dict(Counter(e for e in predictions["errorCode"].to_pylist() if e)),
         }
@@ -125,17 +137,19 @@ class RunDirectory:
         """
         decisions: Counter[str] = Counter()
         errors: Counter[str] = Counter()
+        skipped = Counter(staged.skip_reasons)
         if not staged.shards:
-            self.write_part(0, PREDICTION.empty_table())  # so that those who read the run find its columns
+            self.write_part(0, PREDICTION.empty_table(), {})  # so that those who read the run find its columns
         parts = self._part_counts()
         for part in parts:
             decisions.update(part["decisions"])
             errors.update(part["errors"])
+            skipped.update(part["skipped"])
         predictions = sum(decisions.values())
-        if predictions + staged.rejects + staged.skipped != staged.rows:
+        if predictions + staged.rejects + skipped.total() != staged.rows:
             raise TaggerError(
                 f"{self.root}: {staged.rows} rows were read, but there are {predictions} predictions, "
-                f"{staged.rejects} rejects and {staged.skipped} skipped rows"
+                f"{staged.rejects} rejects and {skipped.total()} skipped rows"
             )
         finished = datetime.now(UTC)
         done = record.model_copy(
@@ -146,7 +160,8 @@ class RunDirectory:
                     rows=staged.rows,
                     repaired=staged.repaired,
                     rejects=staged.rejects,
-                    skipped=staged.skipped,
+                    skipped=skipped.total(),
+                    skip_reasons=dict(skipped),
                     predictions=predictions,
                     decisions=dict(decisions),
                     errors=dict(errors),
@@ -155,7 +170,7 @@ class RunDirectory:
                 ),
             }
         )
-        self._write(done)
+        self.write(done)
         (self.root / _SUCCESS).write_bytes(b"")
         self.work.delete()
         return done
@@ -167,9 +182,25 @@ class RunDirectory:
         if not self.is_done():
             reason = "the run has not finished" if self.record() else "there is no run.json"
             raise InputError(f"--run: {self.root} is not a finished run: {reason}")
-        tables = [self._open(f).read(columns=list(columns)) for f in self.predictions.files()]
         empty = pa.schema([PREDICTION.field(c) for c in columns]).empty_table()
-        return pa.concat_tables([empty, *(t.replace_schema_metadata(None) for t in tables)])
+        return pa.concat_tables([empty, *self.batches(columns)])
+
+    def batches(self, columns: Sequence[str]) -> Iterator[pa.Table]:
+        """Columns of the predictions in the parts that are there, piece by piece."""
+        return self._read(self.predictions, columns)
+
+    def decisions(self, columns: Sequence[str]) -> Iterator[pa.Table]:
+        """Columns of what people decided, by DECISION, piece by piece."""
+        return self._read(self.decided, columns)
+
+    def write(self, record: RunRecord) -> None:
+        """Write the record."""
+        (self.root / RECORD).write_text(record.model_dump_json(by_alias=True, indent=2))
+
+    def _read(self, folder: Location, columns: Sequence[str]) -> Iterator[pa.Table]:
+        for file in folder.files((".parquet",)):
+            for batch in self._open(file).iter_batches(_BATCH_ROWS, columns=list(columns)):
+                yield pa.Table.from_batches([batch]).replace_schema_metadata(None)
 
     def _part_counts(self) -> list[Mapping[str, dict[str, int]]]:
         return [json.loads(self._open(f).schema_arrow.metadata[_COUNTS]) for f in self.predictions.files()]
@@ -180,6 +211,3 @@ class RunDirectory:
             return pq.ParquetFile(part.open_random())
         except (pa.ArrowException, OSError) as error:
             raise InputError(f"{part}: not a readable part: {first_line(error)}") from error
-
-    def _write(self, record: RunRecord) -> None:
-        (self.root / _RECORD).write_text(record.model_dump_json(by_alias=True, indent=2))

@@ -2,19 +2,21 @@
 
 from collections.abc import Mapping, Sequence
 from os import PathLike
-from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
 
 from schemas.config import TagConfig
 from schemas.prediction import PREDICTION
+from schemas.run import EngineCheck
 from schemas.taxonomy import Level
 from tagger.catalog.stores import read_file
 from tagger.errors import ImageError
-from tagger.inference.predictor import Predictor, Request
+from tagger.inference.outcomes import Collector, Predictor, at_once, digest_of
+from tagger.inference.rows import Items, PredictionRows
+from tagger.inference.sample import decoded_sample
 from tagger.models.bundle import Bundle
-from tagger.models.engines import TorchEngine, pick_device
+from tagger.models.engines import BATCH_SIZE, CHECKED_IMAGES, choose_engine, device_here
 from tagger.storage import Location
 
 _DEFAULTS = {name: field.default for name, field in TagConfig.model_fields.items()}
@@ -22,21 +24,31 @@ _CHUNK = 256
 
 
 class Tagger:
-    """A bundle that is ready to tag: on the same kind of device, the job's predictions to the last digit."""
+    """A bundle that is ready to tag: with the same engine, the job's predictions to the last digit."""
 
-    def __init__(self, bundle: Bundle, device: str = "auto", accept_above: Mapping[Level, float] | None = None) -> None:
+    def __init__(
+        self,
+        bundle: Bundle,
+        engine: str = "auto",
+        device: str = "auto",
+        accept_above: Mapping[Level, float] | None = None,
+    ) -> None:
         self.card = bundle.card
+        self.engine: EngineCheck | None = None
+        """What runs the model, chosen with the first images."""
+        self._bundle = bundle
+        self._wanted = engine
+        self._device = device
+        self._predictor: Predictor | None = None
+        self._rows = PredictionRows(bundle.card, {**_DEFAULTS["accept_above"], **(accept_above or {})}, "notebook")
         self._max_bytes: int = _DEFAULTS["max_bytes"]
-        engine = TorchEngine(
-            bundle.classifier(), pick_device(device), _DEFAULTS["batch_size"], bundle.card.inference.flip
-        )
-        thresholds = {**_DEFAULTS["accept_above"], **(accept_above or {})}
-        self._predictor = Predictor(bundle, engine, thresholds, "notebook", _DEFAULTS["max_pixels"])
+        self._max_pixels: int = _DEFAULTS["max_pixels"]
 
     @classmethod
     def load(
         cls,
         bundle: str | PathLike[str],
+        engine: str = "auto",
         device: str = "auto",
         accept_above: Mapping[Level, float] | None = None,
         s3_endpoint: str | None = None,
@@ -45,6 +57,7 @@ class Tagger:
 
         Args:
             bundle: Where it is.
+            engine: `auto`, or one by name; a run's `run.json` says which it had.
             device: `auto`, `cpu` or `cuda`.
             accept_above: Threshold of each level for the decision; the tag job's default where none is given.
             s3_endpoint: Address of an S3 service other than Amazon's.
@@ -53,7 +66,7 @@ class Tagger:
             UsageError: when nothing is there.
             InputError: when it is not a bundle.
         """
-        return cls(Bundle.load(Location(str(bundle), s3_endpoint)), device, accept_above)
+        return cls(Bundle.load(Location(str(bundle), s3_endpoint)), engine, device, accept_above)
 
     def tag(
         self,
@@ -71,6 +84,9 @@ class Tagger:
         Returns:
             One row an image, in order, with the columns of the prediction contract (`tagger schema prediction`). An
             image that cannot be tagged is a row with decision `failed` and an error code.
+
+        Raises:
+            UsageError: when the engine that was asked for cannot run here, or disagrees with float32 PyTorch.
         """
         uris = [None if isinstance(i, bytes) else str(i) for i in images]
         names = list(ids) if ids is not None else [u or str(n) for n, u in enumerate(uris)]
@@ -80,13 +96,43 @@ class Tagger:
         tables = [PREDICTION.empty_table()]
         for start in range(0, len(names), _CHUNK):
             part = slice(start, start + _CHUNK)
-            data = [i if isinstance(i, bytes) else self._read(i) for i in images[part]]
-            tables.append(self._predictor(Request(names[part], uris[part], data, masters[part])))
+            tables.append(self._tag(images[part], Items(names[part], uris[part], masters[part]), images))
         frame: pd.DataFrame = pa.concat_tables(tables).to_pandas()
         return frame
 
-    def _read(self, path: str | PathLike[str]) -> bytes | ImageError:
+    def _tag(
+        self,
+        images: Sequence[bytes | str | PathLike[str]],
+        items: Items,
+        all_images: Sequence[bytes | str | PathLike[str]],
+    ) -> pa.Table:
+        predictor = self._predictor or self._choose(all_images)
+        collector = Collector(predictor, len(images), BATCH_SIZE[self._device], at_once)
+        for row, image in enumerate(images):
+            data = self._read(image)
+            collector.put(row, data, digest_of(data))
+        return self._rows.table(items, collector.digests, collector.outcomes())
+
+    def _choose(self, images: Sequence[bytes | str | PathLike[str]]) -> Predictor:
+        self._device = device_here(self._device, self._wanted)
+
+        def some() -> list[bytes | ImageError]:
+            return [self._read(image) for image in images[:CHECKED_IMAGES]]
+
+        prepared, self.engine = choose_engine(
+            self._bundle,
+            self._wanted,
+            self._device,
+            BATCH_SIZE[self._device],
+            lambda: decoded_sample(some(), self.card, self._max_pixels),
+        )
+        self._predictor = Predictor(self.card, prepared.start(), self._max_pixels)
+        return self._predictor
+
+    def _read(self, image: bytes | str | PathLike[str]) -> bytes | ImageError:
+        if isinstance(image, bytes):
+            return image
         try:
-            return read_file(str(Path(path)), self._max_bytes)
+            return read_file(str(image), self._max_bytes)
         except ImageError as error:
             return error

@@ -1,19 +1,16 @@
-"""A model bundle on disk: weights and model card, and nothing that can run code."""
+"""A model bundle on disk: weights and model card, and nothing that can run code.
+
+It does not import PyTorch: `classifier.py` has the way from weights to a network and back.
+"""
 
 import hashlib
 import json
 from dataclasses import dataclass
 
-import torch
 from pydantic import ValidationError
-from safetensors import SafetensorError
-from safetensors.torch import load, save
-from torch import Tensor
 
 from schemas.bundle import ModelCard
 from tagger.errors import InputError, UsageError
-from tagger.models import backbones
-from tagger.models.classifier import Classifier
 from tagger.storage import Location, first_line
 
 WEIGHTS, CARD = "model.safetensors", "bundle.json"
@@ -27,12 +24,6 @@ class Bundle:
 
     card: ModelCard
     weights: bytes
-
-    @classmethod
-    def of(cls, card: ModelCard, state: dict[str, Tensor]) -> "Bundle":
-        """Make a bundle of a state dict; its modelId is derived here."""
-        weights = save({k: v.detach().cpu().contiguous() for k, v in state.items()})
-        return cls(card.model_copy(update={"model_id": model_id(card, weights)}), weights)
 
     @classmethod
     def load(cls, location: Location, flag: str = "--model") -> "Bundle":
@@ -66,26 +57,6 @@ class Bundle:
         """Write the weights first and the card last, so that a folder with a card is a whole bundle."""
         (location / WEIGHTS).write_bytes(self.weights)
         (location / CARD).write_text(self.card.model_dump_json(by_alias=True, indent=2))
-
-    def classifier(self) -> Classifier:
-        """Build the model in eval mode. Raises InputError when the weights do not fit the card."""
-        model = new_classifier(self.card, weights="none")
-        try:
-            model.load_state_dict(load(self.weights))
-        except (RuntimeError, SafetensorError) as error:
-            raise InputError(f"--model: the bundle's weights do not fit its card: {first_line(error)}") from error
-        return model.eval().requires_grad_(False)
-
-
-def new_classifier(card: ModelCard, weights: str) -> Classifier:
-    """Build the classifier that a card describes, with a backbone's weights as `backbones.build` takes them."""
-    size = (card.preprocessing.height, card.preprocessing.width)
-    backbone = backbones.build(card.architecture.backbone, weights, size)
-    leaves = len(card.taxonomy.leaves)
-    mean, std = card.preprocessing.mean, card.preprocessing.std
-    return Classifier(backbone, size, leaves, card.architecture.dropout, mean, std).to(
-        memory_format=torch.channels_last
-    )
 
 
 def model_id(card: ModelCard, weights: bytes) -> str:

@@ -1,13 +1,18 @@
-"""A backbone with one softmax over the leaves; levels are sums over leaves."""
+"""A backbone with one softmax over the leaves, and the way from a bundle to it and back."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-import numpy as np
 import torch
+from safetensors import SafetensorError
+from safetensors.torch import load, save
 from torch import Tensor, nn
 
-from schemas.taxonomy import Level, Taxonomy
+from schemas.bundle import ModelCard
+from tagger.errors import InputError
+from tagger.models import backbones
 from tagger.models.backbones import embedding_dim
+from tagger.models.bundle import Bundle, model_id
+from tagger.storage import first_line
 
 
 class Classifier(nn.Module):
@@ -45,47 +50,28 @@ class Classifier(nn.Module):
         return self.head(embedding).float(), embedding.float()
 
 
-class Levels:
-    """Leaf probabilities to the two levels of a taxonomy."""
-
-    def __init__(self, taxonomy: Taxonomy) -> None:
-        self.masters = taxonomy.classes(Level.MASTER_CATEGORY)
-        self.types = taxonomy.classes(Level.ARTICLE_TYPE)
-        leaves = taxonomy.leaves
-        self._master_of = np.array([self.masters.index(leaf.masterCategory) for leaf in leaves])
-        self._type_of = np.array([self.types.index(leaf.articleType) for leaf in leaves])
-        self._type_in_master = np.zeros((len(self.masters), len(self.types)), bool)
-        self._type_in_master[self._master_of, self._type_of] = True
-        self._to_master = np.eye(len(self.masters), dtype=np.float32)[self._master_of]
-        self._to_type = np.eye(len(self.types), dtype=np.float32)[self._type_of]
-
-    def choose(self, leaf_probabilities: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """Return the most probable master category, and the most probable article type that it has.
-
-        A level's probability is the sum over its leaves, so a prediction never contradicts its own taxonomy.
-
-        Args:
-            leaf_probabilities: float32 [N, L].
-
-        Returns:
-            Index into `masters`, its probability, index into `types`, its probability; each [N].
-        """
-        masters = leaf_probabilities @ self._to_master
-        types = leaf_probabilities @ self._to_type
-        master = masters.argmax(axis=1)
-        article = np.where(self._type_in_master[master], types, -1).argmax(axis=1)
-        rows = np.arange(len(leaf_probabilities))
-        return master, np.minimum(masters[rows, master], 1), article, np.minimum(types[rows, article], 1)
-
-    def of_leaves(self, leaves: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return the indices into `masters` and `types` of leaf numbers [N]."""
-        return self._master_of[leaves], self._type_of[leaves]
+def new_classifier(card: ModelCard, weights: str) -> Classifier:
+    """Build the classifier that a card describes, with a backbone's weights as `backbones.build` takes them."""
+    size = (card.preprocessing.height, card.preprocessing.width)
+    backbone = backbones.build(card.architecture.backbone, weights, size)
+    leaves = len(card.taxonomy.leaves)
+    mean, std = card.preprocessing.mean, card.preprocessing.std
+    return Classifier(backbone, size, leaves, card.architecture.dropout, mean, std).to(
+        memory_format=torch.channels_last
+    )
 
 
-def softmax(logits: np.ndarray, temperature: float) -> np.ndarray:
-    """Calibrated leaf probabilities, float32 [N, L]."""
-    scaled = logits.astype(np.float64) / temperature
-    scaled -= scaled.max(axis=1, keepdims=True)
-    np.exp(scaled, out=scaled)
-    scaled /= scaled.sum(axis=1, keepdims=True)
-    return scaled.astype(np.float32)
+def pack(card: ModelCard, state: Mapping[str, Tensor]) -> Bundle:
+    """Make a bundle of a state dict; its modelId is derived here."""
+    weights = save({k: v.detach().cpu().contiguous() for k, v in state.items()})
+    return Bundle(card.model_copy(update={"model_id": model_id(card, weights)}), weights)
+
+
+def restore(bundle: Bundle) -> Classifier:
+    """Build a bundle's model in eval mode. Raises InputError when the weights do not fit the card."""
+    model = new_classifier(bundle.card, weights="none")
+    try:
+        model.load_state_dict(load(bundle.weights))
+    except (RuntimeError, SafetensorError) as error:
+        raise InputError(f"--model: the bundle's weights do not fit its card: {first_line(error)}") from error
+    return model.eval().requires_grad_(False)

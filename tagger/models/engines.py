@@ -1,20 +1,35 @@
-"""Running a classifier over any number of images, behind one signature."""
+"""Running a classifier over any number of images, behind one signature: which engines there are, and which is taken.
 
-from typing import Protocol
+Engines differ in speed and in the last digits. The calibration and the thresholds of a bundle were fitted on float32
+PyTorch, so an engine is taken only when its most probable leaf is that of float32 PyTorch on images of the run at hand.
+This module imports none of the libraries that do the work, so that a tagging worker loads only the one it needs.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
-import torch
 
-from tagger.models.classifier import Classifier
+from schemas.run import EngineCheck
+from tagger.errors import UsageError
+from tagger.storage import first_line
 
+if TYPE_CHECKING:
+    from tagger.models.bundle import Bundle
 
-def engine_name(device: str) -> str:
-    """What `run.json` calls the engine of a device."""
-    return "torch-cuda-bfloat16" if device == "cuda" else "torch-cpu-float32"
+MIN_AGREEMENT = 0.995
+CHECKED_IMAGES = 512
+BATCH_SIZE = {"cpu": 32, "cuda": 512}
+_ONE_OFF = 1  # of a few images, one that was a near tie says nothing
+
+_TORCH_CPU = "torch-cpu-float32"
 
 
 class Engine(Protocol):
-    """Maps uint8 images [N, H, W, 3] to leaf logits and embeddings."""
+    """Maps uint8 images [N, H, W, 3] to leaf logits and embeddings.
+
+    What it says of an image depends on that image alone: every pass has the same batch size, the last one padded.
+    """
 
     name: str
 
@@ -23,49 +38,133 @@ class Engine(Protocol):
         ...
 
 
-class TorchEngine:
-    """PyTorch, on a GPU in bfloat16 or on a CPU in float32.
+class PreparedEngine(Protocol):
+    """A model in the form that an engine loads: made once, picklable, started by every worker."""
 
-    Every pass has the same batch size, the last one padded with black images: a prediction then does not depend on
-    which other images it was made with. Nor, for the same reason, on the machine: a CPU works with one thread, because
-    several may add in another order, and processes are the parallelism of the jobs.
+    @property
+    def name(self) -> str:
+        """The engine's name."""
+        ...
+
+    def start(self) -> Engine:
+        """Load the model in this process."""
+        ...
+
+
+def engine_names(device: str) -> tuple[str, ...]:
+    """The engines of `cpu` or `cuda` that this machine can run, the quickest first."""
+    if device == "cuda":
+        return ("torch-cuda-float16", "torch-cuda-bfloat16", "torch-cuda-float32")
+    from tagger.models.openvino_engine import cpu_precisions
+
+    return (*(f"openvino-cpu-{p}" for p in cpu_precisions()), _TORCH_CPU)
+
+
+def device_here(wanted: str, engine: str = "auto") -> str:
+    """`cuda` or `cpu`: as the engine's name or the device says, else a GPU where this process has one."""
+    if engine != "auto":
+        return engine.split("-")[1]
+    if wanted != "auto":
+        return wanted
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def prepare(bundle: "Bundle", name: str, batch_size: int) -> PreparedEngine:
+    """Bring a bundle into the form that an engine loads.
+
+    Args:
+        bundle: The model.
+        name: One of `engine_names`.
+        batch_size: Images per pass.
+
+    Raises:
+        UsageError: when the engine cannot run this model.
     """
+    library, device, precision = name.split("-")
+    if library == "openvino":
+        from tagger.models.openvino_engine import convert
 
-    def __init__(self, classifier: Classifier, device: str, batch_size: int, flip: bool) -> None:
-        self._device = torch.device(device)
-        self._classifier = classifier.to(self._device).eval()
-        self._batch_size = batch_size
-        self._flip = flip
-        self._half = self._device.type == "cuda"
-        self.name = engine_name(self._device.type)
+        return convert(bundle, precision, batch_size)
+    from tagger.models.torch_engine import PreparedTorch
 
-    @torch.inference_mode()
-    def run(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return leaf logits float32 [N, L] and embeddings float32 [N, D]."""
-        threads = torch.get_num_threads()
-        torch.set_num_threads(1)
+    return PreparedTorch(bundle, device, precision, batch_size)
+
+
+def choose_engine(
+    bundle: "Bundle", wanted: str, device: str, batch_size: int, sample: Callable[[], np.ndarray]
+) -> tuple[PreparedEngine, EngineCheck]:
+    """Take the quickest engine of a device that agrees with float32 PyTorch.
+
+    Args:
+        bundle: The model.
+        wanted: `auto`, or the name of the only one to try.
+        device: `cpu` or `cuda`.
+        batch_size: Images per pass.
+        sample: Gives uint8 images [N, H, W, 3] of the run to measure the agreement on; called when it is needed.
+
+    Raises:
+        UsageError: when the engine that was asked for cannot run here, or disagrees too often.
+    """
+    names = engine_names(device)
+    if wanted != "auto" and wanted not in names:
+        raise UsageError(f"--engine {wanted}: this machine runs {', '.join(names)}")
+    passed_over: dict[str, str] = {}
+    reference: np.ndarray | None = None
+    images: np.ndarray | None = None
+    for name in names if wanted == "auto" else (wanted,):
         try:
-            return self._run(images)
-        finally:
-            torch.set_num_threads(threads)
+            prepared = prepare(bundle, name, batch_size)
+            if name.endswith("float32") and name.startswith("torch"):
+                return prepared, EngineCheck(engine=name, agreement=1.0, passed_over=passed_over)
+            images = sample() if images is None else images
+            if reference is None:
+                reference = _reference(bundle, device, batch_size, images)
+            check = compare(name, reference, prepared.start().run(images)[0])
+        except Exception as error:
+            if wanted != "auto":
+                raise UsageError(f"--engine {name}: it cannot run this model: {first_line(error)}") from error
+            passed_over[name] = f"cannot run this model: {first_line(error)}"
+            continue
+        if agrees(check):
+            return prepared, check.model_copy(update={"passed_over": passed_over})
+        said = f"agrees with float32 PyTorch on only {check.agreement:.2%} of {check.images} images"
+        if wanted != "auto":
+            raise UsageError(f"--engine {name}: it {said}, less than {MIN_AGREEMENT:.1%}; take --engine auto")
+        passed_over[name] = said
+    raise UsageError(f"no engine runs this model on {device}: {passed_over}")
 
-    def _run(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        logits, embeddings = [], []
-        for start in range(0, len(images), self._batch_size):
-            batch = images[start : start + self._batch_size]
-            found = self._pass(_padded(batch, self._batch_size))
-            logits.append(found[0][: len(batch)])
-            embeddings.append(found[1][: len(batch)])
-        return np.concatenate(logits), np.concatenate(embeddings)
 
-    def _pass(self, batch: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        images = torch.from_numpy(batch).to(self._device)
-        with torch.autocast(self._device.type, torch.bfloat16, enabled=self._half):
-            logits, embedding = self._classifier(images)
-            if self._flip:
-                mirrored, other = self._classifier(images.flip(2))
-                logits, embedding = (logits + mirrored) / 2, (embedding + other) / 2
-        return logits.float().cpu().numpy(), embedding.float().cpu().numpy()
+def compare(name: str, reference: np.ndarray, found: np.ndarray) -> EngineCheck:
+    """How often the most probable leaf is the reference's, for logits [N, L] each."""
+    same = int((reference.argmax(axis=1) == found.argmax(axis=1)).sum())
+    worst = float(np.abs(reference - found).max()) if len(reference) else 0.0
+    if not np.isfinite(found).all():
+        same = 0
+    return EngineCheck(
+        engine=name,
+        images=len(reference),
+        agreement=same / len(reference) if len(reference) else 1.0,
+        largest_difference=worst if np.isfinite(worst) else None,
+    )
+
+
+def agrees(check: EngineCheck) -> bool:
+    """Whether an engine may stand for float32 PyTorch: at most 0.5 % other leaves, or one of a few images."""
+    others = round((1 - check.agreement) * check.images)
+    return others <= max(_ONE_OFF, int((1 - MIN_AGREEMENT) * check.images))
+
+
+def _reference(bundle: "Bundle", device: str, batch_size: int, images: np.ndarray) -> np.ndarray:
+    from tagger.models.torch_engine import PreparedTorch
+
+    return PreparedTorch(bundle, device, "float32", batch_size, all_threads=True).start().run(images)[0]
+
+
+def as_batches(images: np.ndarray, size: int) -> Sequence[tuple[np.ndarray, int]]:
+    """Cut images [N, …] into batches of one size, the last one padded with black ones; each with its own number."""
+    return [(_padded(images[i : i + size], size), min(size, len(images) - i)) for i in range(0, len(images), size)]
 
 
 def _padded(batch: np.ndarray, size: int) -> np.ndarray:
@@ -74,10 +173,3 @@ def _padded(batch: np.ndarray, size: int) -> np.ndarray:
     padded = np.zeros((size, *batch.shape[1:]), np.uint8)
     padded[: len(batch)] = batch
     return padded
-
-
-def pick_device(wanted: str) -> str:
-    """Return `cuda` or `cpu`; `auto` takes a GPU where this process has one."""
-    if wanted == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    return wanted

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from schemas.bundle import LeftOut, Preprocessing
 from schemas.taxonomy import Taxonomy
@@ -142,11 +141,6 @@ class DecodeShard:
             name = f"{shard.parent.name}-{shard.name}"
             columns = [pa.array(c, pa.string()) for c in zip(*failed, strict=True)]
             write_parquet(self._failures / name, pa.table(columns, schema=FAILURE))
-
-
-def labelled(items: pa.Table) -> pa.Array:
-    """Which rows have both labels, bool [N]."""
-    return pc.and_(pc.is_valid(items["masterCategory"]), pc.is_valid(items["articleType"]))
 
 
 def _too_few(counts: Counter[tuple[str, str]], min_items: int) -> str:

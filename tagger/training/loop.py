@@ -24,7 +24,7 @@ from schemas.bundle import ModelCard
 from schemas.config import TrainConfig
 from tagger.errors import TaggerError
 from tagger.imaging.augment import random_flip, random_shift
-from tagger.models.bundle import new_classifier
+from tagger.models.classifier import new_classifier
 from tagger.storage import Location
 from tagger.training.checkpoint import TrainingState, load_state, load_weights, save_checkpoint
 from tagger.training.items import DecodeShard

@@ -3,13 +3,13 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.catalog import ITEM
 from tagger.catalog import shards as shards_module
+from tagger.catalog.selection import Selection, tagged
 from tagger.catalog.shards import read_shard, shard_of, stage
 from tagger.catalog.splits import stratified
 from tagger.storage import Location
@@ -70,8 +70,8 @@ def test_shards_hold_every_item_once_in_order_and_rejects_lie_beside(catalogue: 
 def test_rows_that_are_not_wanted_are_counted_as_skipped(catalogue: Path) -> None:
     manifest, store = catalog_of(catalogue / "m.csv", f"{catalogue}/img/{{id}}.jpg")
     work = Location(str(catalogue / "work"))
-    staged = stage(manifest, store, work, work / "rejects", 300, keep=lambda t: pc.is_null(t["articleType"]))
-    assert (staged.items, staged.skipped) == (500, 500)
+    staged = stage(manifest, store, work, work / "rejects", 300, Selection([("tagged", tagged)]))
+    assert (staged.items, staged.skipped, staged.skip_reasons) == (500, 500, {"tagged": 500})
     assert staged.rows == staged.items + staged.skipped + staged.rejects
 
 

@@ -26,7 +26,7 @@ def fetched(file: Path | str, images: object = None, **options: object) -> list[
     rows, store = catalog_of(file, images, **options)
     store_there: ImageStore = pickle.loads(pickle.dumps(store))
     refs = store.locate(first_batch(rows))
-    found = iter(store_there.fetch([r for r in refs if r]))
+    found = store_there.fetch([r for r in refs if r])
     return [_plain(next(found)) if r else None for r in refs]
 
 
@@ -124,7 +124,7 @@ def test_relative_uris_belong_to_the_manifest_file_that_names_them(tmp_path: Pat
         manifest(tmp_path / f"fold/{shop}/m.csv", f"id,imageUri\n{shop},1.jpg\n")
     rows, store = catalog_of(tmp_path / "fold")
     refs = [ref for batch in rows.batches() for ref in store.locate(batch)]
-    assert store.fetch([r for r in refs if r]) == [b"a", b"b"]
+    assert list(store.fetch([r for r in refs if r])) == [b"a", b"b"]
 
 
 def test_columns_are_found_by_their_own_name_and_by_their_role(tmp_path: Path) -> None:
@@ -167,7 +167,7 @@ def test_bytes_are_found_in_any_order_of_asking(tmp_path: Path) -> None:
     rows, store = catalog_of(file)
     refs = store.locate(first_batch(rows))
     for order in ([5, 4, 3, 899, 0, 401, 400, 399], range(899, -1, -37)):
-        assert store.fetch([refs[i] for i in order]) == [b"%d" % i for i in order]  # type: ignore[misc]
+        assert list(store.fetch([refs[i] for i in order])) == [b"%d" % i for i in order]  # type: ignore[misc]
 
 
 def test_a_separate_parquet_is_joined_by_id_whatever_its_type(tmp_path: Path) -> None:

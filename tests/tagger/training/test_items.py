@@ -19,7 +19,7 @@ SHARES = {"val": 0.2, "test": 0.2, "control": 0.1}
 def rows(*labels: tuple[str | None, str | None, int]) -> pa.Table:
     found = [(m, a) for m, a, n in labels for _ in range(n)]
     ids = [f"i{n}" for n in range(len(found))]
-    columns = [ids, range(len(ids)), [m for m, _ in found], [a for _, a in found], ids]
+    columns = [ids, range(len(ids)), [m for m, _ in found], [a for _, a in found], ids, [None] * len(ids)]
     return pa.table([pa.array(list(c)) for c in columns], names=ITEM.names).cast(ITEM)
 
 

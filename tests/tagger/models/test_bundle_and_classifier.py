@@ -9,13 +9,11 @@ from hypothesis import strategies as st
 
 from schemas.bundle import Calibration
 from schemas.taxonomy import Level, Taxonomy
-from tagger.catalog.synthetic import ARTICLES
 from tagger.errors import InputError, UsageError
-from tagger.models.bundle import CARD, WEIGHTS, Bundle, model_id, new_classifier
-from tagger.models.classifier import Levels, softmax
-from tagger.models.engines import TorchEngine, pick_device
+from tagger.models.bundle import CARD, WEIGHTS, Bundle, model_id
+from tagger.models.classifier import restore
+from tagger.models.levels import Levels, softmax
 from tagger.storage import Location
-from tests.builders import card
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (11, 48, 36, 3), dtype=np.uint8)
 
@@ -61,55 +59,17 @@ def test_a_bundle_that_was_changed_is_refused(bundle: Bundle, tmp_path: Path) ->
 def test_weights_that_do_not_fit_the_card_are_told(bundle: Bundle) -> None:
     smaller = bundle.card.model_copy(update={"taxonomy": Taxonomy.of([("A", "x"), ("B", "y")], {})})
     with pytest.raises(InputError, match="do not fit"):
-        Bundle(smaller, bundle.weights).classifier()
-
-
-@pytest.mark.parametrize("count", [1, 3, 8, 11])
-def test_a_prediction_does_not_depend_on_what_it_is_batched_with(bundle: Bundle, count: int) -> None:
-    engine = TorchEngine(bundle.classifier(), "cpu", batch_size=4, flip=True)
-    whole, embeddings = engine.run(IMAGES)
-    some, _ = engine.run(IMAGES[-count:])
-    assert np.array_equal(whole[-count:], some)
-    assert (whole.shape, embeddings.shape) == ((11, len(bundle.card.taxonomy.leaves)), (11, 128))
-    assert whole.dtype == embeddings.dtype == np.float32
-
-
-def test_the_digits_do_not_depend_on_the_threads_that_a_notebook_has() -> None:
-    torch.manual_seed(0)
-    draft = card(list(ARTICLES), backbone="mobilenet_v2", dim=1280)
-    model = new_classifier(draft, "none")
-    threads = torch.get_num_threads()
-    found = []
-    try:
-        for n in (1, 2):
-            torch.set_num_threads(n)
-            found.append(TorchEngine(model, "cpu", 4, flip=True).run(IMAGES)[0])
-            assert torch.get_num_threads() == n
-    finally:
-        torch.set_num_threads(threads)
-    assert np.array_equal(*found)
-
-
-def test_the_engine_averages_an_image_and_its_mirror_image(bundle: Bundle) -> None:
-    plain = TorchEngine(bundle.classifier(), "cpu", 4, flip=False)
-    both = TorchEngine(bundle.classifier(), "cpu", 4, flip=True)
-    expected = (plain.run(IMAGES)[0] + plain.run(IMAGES[:, :, ::-1].copy())[0]) / 2
-    np.testing.assert_allclose(both.run(IMAGES)[0], expected, atol=1e-5)
+        restore(Bundle(smaller, bundle.weights))
 
 
 def test_the_classifier_normalises_as_torchvision_does(bundle: Bundle) -> None:
-    model = bundle.classifier()
+    model = restore(bundle)
     images = torch.from_numpy(IMAGES)
     scaled = images.permute(0, 3, 1, 2).float() / 255
     mean = torch.tensor(bundle.card.preprocessing.mean).view(1, 3, 1, 1)
     std = torch.tensor(bundle.card.preprocessing.std).view(1, 3, 1, 1)
     expected = model.head(model.backbone((scaled - mean) / std))
     torch.testing.assert_close(model(images)[0], expected, atol=1e-4, rtol=1e-4)
-
-
-def test_auto_takes_a_gpu_only_where_there_is_one() -> None:
-    assert pick_device("auto") == ("cuda" if torch.cuda.is_available() else "cpu")
-    assert pick_device("cpu") == "cpu"
 
 
 TAXONOMY = Taxonomy.of([("A", "x"), ("A", "y"), ("B", "x"), ("B", "z"), ("C", "w")], {})

@@ -1,0 +1,29 @@
+"""One decision by a person about one item: what no job replaces."""
+
+from enum import StrEnum
+
+import pyarrow as pa
+
+from schemas.arrow import field
+
+
+class Verdict(StrEnum):
+    """What a person said of an item."""
+
+    ACCEPTED = "accepted"
+    CORRECTED = "corrected"
+    MASTER_ONLY = "master_only"
+    UNUSABLE = "unusable"
+
+
+DECISION = pa.schema(
+    [
+        field("id", pa.string(), "The item's id.", nullable=False),
+        field("runId", pa.string(), "The run whose prediction was looked at."),
+        field("verdict", pa.string(), f"One of {', '.join(Verdict)}.", nullable=False),
+        field("masterCategory", pa.string(), "What the person decided; null for an unusable image."),
+        field("articleType", pa.string(), "What the person decided; null where the master category alone was."),
+        field("decidedBy", pa.string(), "Who decided.", nullable=False),
+        field("decidedAt", pa.timestamp("us", tz="UTC"), "When that was decided.", nullable=False),
+    ]
+)

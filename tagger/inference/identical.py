@@ -1,0 +1,66 @@
+"""What all workers of a run share: the model, and what is known of images, so that each is looked at once."""
+
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+
+from tagger.inference.outcomes import Claim, Outcome
+
+_LIMIT = 2_000_000  # some 300 bytes each
+
+
+class Board:
+    """The model, outcomes by digest, who looks at which image, and how many rows are done; one for all workers.
+
+    Beyond its limit it forgets the oldest outcomes, whose images would then be looked at once more.
+    """
+
+    def __init__(self, limit: int = _LIMIT) -> None:
+        self._limit = limit
+        self._outcomes: OrderedDict[bytes, Outcome] = OrderedDict()
+        self._looking: dict[bytes, str] = {}
+        self._rows = 0
+        self._model: object = None
+
+    def bring(self, model: object) -> None:
+        """Keep the model for the workers, who start while it is still being prepared."""
+        self._model = model
+
+    def model(self) -> object:
+        """The model; None while it is not there yet."""
+        return self._model
+
+    def claim(self, worker: str, digests: Sequence[bytes], take_over: bool = False) -> list[Outcome | Claim]:
+        """For every digest its outcome where one is known, else who looks at it.
+
+        Args:
+            worker: Who asks.
+            digests: SHA-256 of images.
+            take_over: Look at those, too, that another worker said it would look at.
+        """
+        found: list[Outcome | Claim] = []
+        for digest in digests:
+            outcome = self._outcomes.get(digest)
+            if outcome is not None:
+                found.append(outcome)
+            elif take_over or self._looking.setdefault(digest, worker) == worker:
+                self._looking[digest] = worker
+                found.append(Claim.MINE)
+            else:
+                found.append(Claim.ANOTHERS)
+        return found
+
+    def tell(self, outcomes: Mapping[bytes, Outcome]) -> None:
+        """Keep what was found."""
+        for digest, outcome in outcomes.items():
+            self._looking.pop(digest, None)
+            self._outcomes[digest] = outcome
+        while len(self._outcomes) > self._limit:
+            self._outcomes.popitem(last=False)
+
+    def add(self, rows: int) -> None:
+        """Count rows as done."""
+        self._rows += rows
+
+    def rows(self) -> int:
+        """How many rows are done."""
+        return self._rows

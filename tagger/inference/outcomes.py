@@ -1,0 +1,191 @@
+"""From image bytes to what the model says of them: every distinct image is decoded and predicted once."""
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
+from enum import Enum
+
+import numpy as np
+
+from schemas.bundle import ModelCard
+from schemas.prediction import ALTERNATIVES, ErrorCode
+from tagger.errors import ImageError
+from tagger.imaging.decode import Decoded, decode
+from tagger.models.engines import Engine
+from tagger.models.levels import Levels, softmax
+
+# What a model says of one image: indices into the taxonomy's classes and leaves, -1 where there are fewer leaves.
+OUTCOME = np.dtype(
+    [
+        ("master", np.int32),
+        ("master_confidence", np.float32),
+        ("type", np.int32),
+        ("type_confidence", np.float32),
+        ("leaves", np.int32, (ALTERNATIVES,)),
+        ("leaf_confidences", np.float32, (ALTERNATIVES,)),
+        ("blur_score", np.float32),
+    ]
+)
+Outcome = bytes | ImageError
+"""One image's OUTCOME record, or why there is none. Small, so that workers share it."""
+
+
+Submit = Callable[[Callable[[], list[Outcome]]], "Future[list[Outcome]]"]
+_NOTHING = ImageError(ErrorCode.NO_IMAGE, "there are no bytes")
+_BATCHES_AHEAD = 3  # of decoded images in memory, waiting for an engine elsewhere
+
+
+class Claim(Enum):
+    """Who is to look at an image."""
+
+    MINE = "mine"
+    ANOTHERS = "another's"
+
+
+class Predictor:
+    """Decodes images, asks the engine, and keeps what matters of its answer; holds no state between calls."""
+
+    def __init__(self, card: ModelCard, engine: Engine, max_pixels: int) -> None:
+        self._card = card
+        self._engine = engine
+        self._levels = Levels(card.taxonomy)
+        self._max_pixels = max_pixels
+
+    def decode(self, data: bytes) -> Decoded:
+        """Bytes to the model's input. Raises ImageError."""
+        return decode(data, self._card.preprocessing, self._max_pixels)
+
+    def outcomes(self, images: Sequence[Decoded]) -> list[Outcome]:
+        """What the model says of decoded images, in order."""
+        logits, _ = self._engine.run(np.stack([image.pixels for image in images]))
+        probabilities = softmax(logits, self._card.calibration.temperature)
+        found = np.zeros(len(images), OUTCOME)
+        chosen = self._levels.choose(probabilities)
+        found["master"], found["master_confidence"], found["type"], found["type_confidence"] = chosen
+        best = np.argsort(-probabilities, axis=1, kind="stable")[:, :ALTERNATIVES]
+        found["leaves"] = -1
+        found["leaves"][:, : best.shape[1]] = best
+        found["leaf_confidences"][:, : best.shape[1]] = np.take_along_axis(probabilities, best, axis=1)
+        found["blur_score"] = [image.blur_score for image in images]
+        return [record.tobytes() for record in found]
+
+
+class Collector:
+    """Gathers the outcomes of a list of images: each distinct one is looked at once, a full batch at a time.
+
+    Args:
+        predictor: Looks at the images.
+        size: How many images there are.
+        batch_size: Images that the engine takes at once.
+        submit: Starts a prediction: in this thread, or in another one where the engine is elsewhere.
+        tell: Given the outcomes of images as they are found.
+    """
+
+    def __init__(
+        self,
+        predictor: Predictor,
+        size: int,
+        batch_size: int,
+        submit: Submit,
+        tell: Callable[[Mapping[bytes, Outcome]], None] = lambda outcomes: None,
+    ) -> None:
+        self.digests: list[bytes | None] = [None] * size
+        self._predictor = predictor
+        self._batch_size = batch_size
+        self._submit = submit
+        self._tell = tell
+        self._rows: dict[bytes, list[int]] = {}
+        self._found: dict[bytes, Outcome] = {}
+        self._without: dict[int, ImageError] = {}
+        self._batch: dict[bytes, Decoded] = {}
+        self._running: list[tuple[list[bytes], Future[list[Outcome]]]] = []
+
+    def put(
+        self, row: int, data: bytes | ImageError, digest: bytes | None, claim: Outcome | Claim = Claim.MINE
+    ) -> None:
+        """Take one image.
+
+        Args:
+            row: Its place in the list.
+            data: Its bytes, or why there are none.
+            digest: SHA-256 of the bytes.
+            claim: Its outcome where another worker found one, or who looks at it.
+        """
+        if isinstance(data, ImageError) or digest is None:
+            self._without[row] = data if isinstance(data, ImageError) else _NOTHING
+            return
+        self.digests[row] = digest
+        rows = self._rows.setdefault(digest, [])
+        rows.append(row)
+        if len(rows) == 1:
+            self.settle(digest, data, claim)
+
+    def settle(self, digest: bytes, data: bytes | ImageError, claim: Outcome | Claim) -> None:
+        """Take an image's outcome, or look at it, or leave it to another worker."""
+        if not isinstance(claim, Claim):
+            self._found[digest] = claim
+        elif isinstance(data, ImageError):
+            self._found[digest] = data
+        elif claim is Claim.MINE:
+            self._look(digest, data)
+
+    def skip(self, row: int, digest: bytes) -> None:
+        """Leave a row without an outcome."""
+        self.digests[row] = digest
+
+    def missing(self) -> dict[bytes, int]:
+        """Images that have no outcome after all that was looked at is there, each with a row that has it."""
+        self._flush()
+        for digests, future in self._running:
+            self._keep(digests, future)
+        self._running = []
+        return {digest: rows[0] for digest, rows in self._rows.items() if digest not in self._found}
+
+    def outcomes(self) -> list[Outcome]:
+        """One outcome an image, in order; an empty one for a row that was skipped."""
+        missing = self.missing()
+        if missing:
+            raise RuntimeError(f"{len(missing)} images have no outcome")
+        found: list[Outcome] = [b""] * len(self.digests)
+        for row, error in self._without.items():
+            found[row] = error
+        for digest, rows in self._rows.items():
+            for row in rows:
+                found[row] = self._found[digest]
+        return found
+
+    def _look(self, digest: bytes, data: bytes) -> None:
+        try:
+            self._batch[digest] = self._predictor.decode(data)
+        except ImageError as error:
+            self._found[digest] = error
+            self._tell({digest: error})
+            return
+        if len(self._batch) == self._batch_size:
+            self._flush()
+
+    def _flush(self) -> None:
+        """Predict what waits for a full batch, and keep what is ready."""
+        if self._batch:
+            images = list(self._batch.values())
+            self._running.append((list(self._batch), self._submit(lambda: self._predictor.outcomes(images))))
+            self._batch = {}
+        while self._running and (self._running[0][1].done() or len(self._running) > _BATCHES_AHEAD):
+            self._keep(*self._running.pop(0))
+
+    def _keep(self, digests: list[bytes], future: "Future[list[Outcome]]") -> None:
+        outcomes = dict(zip(digests, future.result(), strict=True))
+        self._found.update(outcomes)
+        self._tell(outcomes)
+
+
+def at_once(work: Callable[[], list[Outcome]]) -> "Future[list[Outcome]]":
+    """Run work in this thread: for an engine that runs in this process."""
+    future: Future[list[Outcome]] = Future()
+    future.set_result(work())
+    return future
+
+
+def digest_of(data: bytes | ImageError) -> bytes | None:
+    """SHA-256 of an image file's bytes."""
+    return None if isinstance(data, ImageError) else hashlib.sha256(data).digest()

@@ -1,0 +1,47 @@
+"""Some decoded images of a run, to measure an engine on."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from schemas.bundle import ModelCard
+from tagger.catalog.shards import read_shard
+from tagger.catalog.stores import ImageStore, fetch_all
+from tagger.errors import ImageError
+from tagger.imaging.decode import decode
+from tagger.models.engines import CHECKED_IMAGES
+from tagger.storage import Location
+
+_SHARDS = 8
+
+
+@dataclass(frozen=True)
+class RunSample:
+    """The first images of several shards that can be decoded; picklable."""
+
+    shards: Sequence[Location]
+    store: ImageStore
+    card: ModelCard
+    max_pixels: int
+
+    def __call__(self) -> np.ndarray:
+        """Images uint8 [N, H, W, 3], N at most CHECKED_IMAGES."""
+        step = max(1, len(self.shards) // _SHARDS)
+        chosen = self.shards[::step][:_SHARDS]
+        each = -(-CHECKED_IMAGES // max(1, len(chosen)))
+        refs = [ref for shard in chosen for ref in read_shard(shard)["imageRef"].slice(0, each).to_pylist()]
+        return decoded_sample(list(fetch_all(self.store, refs[:CHECKED_IMAGES])), self.card, self.max_pixels)
+
+
+def decoded_sample(images: Sequence[bytes | ImageError], card: ModelCard, max_pixels: int) -> np.ndarray:
+    """The images that can be decoded, uint8 [N, H, W, 3]."""
+    found = []
+    for data in images:
+        try:
+            if isinstance(data, bytes):
+                found.append(decode(data, card.preprocessing, max_pixels).pixels)
+        except ImageError:
+            continue
+    size = (card.preprocessing.height, card.preprocessing.width)
+    return np.stack(found) if found else np.zeros((0, *size, 3), np.uint8)
