@@ -1,58 +1,99 @@
-"""Bench job: decoding, the forward pass and the whole tag job on the same images, side by side."""
+"""Bench job: decoding, the forward pass, the whole tag job, and what users write without it, on the same images."""
 
-import shutil
+import io
+import json
+import multiprocessing
+import os
+import sys
 import tempfile
 import time
-from collections.abc import Callable
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import cycle, islice
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from PIL import Image
 
-from jobs import tag
 from jobs.console import Console
-from jobs.ray_session import ray_session
+from jobs.process_tree import PeakMemory, run_measured
 from schemas.bundle import Architecture, Calibration, Inference, ModelCard, Preprocessing, Provenance
-from schemas.config import BenchConfig, TagConfig, parse_size
+from schemas.config import BenchConfig, CheckConfig, parse_range, parse_size
 from schemas.taxonomy import Taxonomy
-from tagger.catalog.stores import IMAGE_SUFFIXES
+from tagger.catalog.manifest import Manifest
+from tagger.catalog.stores import IMAGE_SUFFIXES, fetch_all, open_store
 from tagger.catalog.synthetic import ARTICLES, draw_catalogue
-from tagger.errors import UsageError
+from tagger.errors import ImageError, TaggerError, UsageError
 from tagger.imaging.decode import decode
-from tagger.models.bundle import Bundle, new_classifier
-from tagger.models.engines import TorchEngine, pick_device
+from tagger.inference.sample import decoded_sample
+from tagger.models.bundle import Bundle
+from tagger.models.engines import BATCH_SIZE, PreparedEngine, choose_engine, device_here
 from tagger.storage import Location
 
 _DRAWN = 512
-_SMALL_SHARE = 4
 _MAX_PIXELS = 100_000_000
+_FIXED_COST_ITEMS = 100
+_AT_LEAST_S = 6.0
+_MB = 2**20
+_GROWTH_SHARD_ROWS = 50_000
+
+
+@dataclass
+class Result:
+    """What was measured: images per second by what did it, and memory and time of the tag job."""
+
+    images: int
+    engine: str
+    workers: int
+    images_per_second: dict[str, float] = field(default_factory=dict)
+    fixed_cost_s: float = 0.0
+    memory: PeakMemory = field(default_factory=PeakMemory)
+    growth: list[dict[str, float]] = field(default_factory=list)
 
 
 def run(config: BenchConfig, console: Console) -> int:
-    """Measure in one process each: images a second of one decoding thread, of one engine, and of one tagging worker."""
-    with tempfile.TemporaryDirectory() as folder:
+    """Measure one thing after another in processes of their own, all on the same files."""
+    with tempfile.TemporaryDirectory(dir=config.scratch) as folder:
         work = Path(folder)
         console.step("Preparing images and model")
         bundle = Bundle.load(Location(config.model)) if config.model else _random_bundle(config)
         bundle.save(Location(str(work / "bundle")))
-        files = _files(config, work)
-        rates = {
-            "decode": _rate_of_decoding(files, bundle),
-            "forward": _rate_of_forward(files, bundle, config),
-        }
-        with ray_session(config):
-            rates["end to end"], start_s = _rate_of_job(files, work, config, console)
-    console.table(
-        f"{bundle.card.architecture.backbone}, {len(files):,} images, one worker",
-        ["what", "images/s", "of forward"],
-        [(name, round(rate, 1), f"{rate / rates['forward']:.2f}") for name, rate in rates.items()],
-    )
-    console.say(f"End to end has its start-up apart: {start_s:.1f} s.")
-    console.result({"images": len(files), "imagesPerSecond": rates, "startSeconds": start_s})
+        files = _write_images(config, bundle, work)
+        workers = parse_range(config.workers)[1] or len(os.sched_getaffinity(0))
+        prepared = _engine(config, bundle, files)
+        result = Result(len(files), prepared.name, workers)
+        rates = result.images_per_second
+
+        console.step(f"Decoding only, {workers} processes")
+        rates["decode only"] = _together(_decode, workers, (bundle, files))
+        console.step(
+            f"Forward only, {workers} processes, {prepared.name}, before and after the tag job from end to end"
+        )
+        before = _together(_forward, workers, (prepared, bundle, files))
+        end_to_end = _end_to_end(work, files, result)
+        rates["forward only"] = (before + _together(_forward, workers, (prepared, bundle, files))) / 2
+        rates["end to end"] = end_to_end
+        if config.baselines:
+            for name, script in (
+                ("plain DataLoader script", "dataloader_script"),
+                ("plain Ray Data pipeline", "ray_data_script"),
+            ):
+                console.step(f"The {name}")
+                rates[name] = _baseline(script, work, workers)
+        for rows in config.growth:
+            console.step(f"The tag job on {rows:,} rows")
+            result.growth.append(_grown(bundle, work, files, rows, prepared.name, workers))
+    _report(result, bundle, config, console)
     return 0
 
 
 def _random_bundle(config: BenchConfig) -> Bundle:
+    from datetime import UTC, datetime
+
+    from tagger.models.classifier import new_classifier, pack
+
     height, width = parse_size(config.image_size)
     card = ModelCard(
         model_id="",
@@ -64,72 +105,247 @@ def _random_bundle(config: BenchConfig) -> Bundle:
         blur_threshold=0,
         provenance=Provenance(created_at=datetime.now(UTC), config={}, versions={}),
     )
-    return Bundle.of(card, new_classifier(card, "none").state_dict())
+    return pack(card, new_classifier(card, "none").state_dict())
 
 
-def _files(config: BenchConfig, work: Path) -> list[Path]:
-    """As many files as asked; where there are fewer images, they are linked several times."""
-    if config.images:
-        folder = Path(config.images)
-        found = sorted(f for f in folder.rglob("*") if f.suffix.lower() in IMAGE_SUFFIXES)[: config.items]
-        if not found:
-            raise UsageError(f"--images: no image files in {folder}")
-    else:
-        drawn = draw_catalogue(work / "drawn", min(config.items, _DRAWN), oddities=False)
-        found = sorted(drawn.images.iterdir())
+def _write_images(config: BenchConfig, bundle: Bundle, work: Path) -> list[Path]:
+    """As many files as asked, all different: where there are fewer images, a copy ends in a number of its own."""
     (work / "images").mkdir()
+    found = list(islice(_usable(_source(config, work), bundle), config.items))
+    if not found:
+        raise UsageError("--images: not one image can be used")
+    if config.enlarge:
+        found = [_enlarged(data, config.enlarge) for data in found]
     files = []
-    for number in range(config.items):
-        source = found[number % len(found)]
-        target = work / "images" / f"{number}{source.suffix}"
-        shutil.copyfile(source, target)
-        files.append(target)
+    for number, data in enumerate(islice(cycle(found), config.items)):
+        files.append(work / "images" / f"{number:08d}.jpg")
+        files[-1].write_bytes(data if number < len(found) else data + number.to_bytes(8, "big"))
     return files
 
 
-def _rate_of_decoding(files: list[Path], bundle: Bundle) -> float:
-    data = [f.read_bytes() for f in files]
-    return _rate(lambda: [decode(d, bundle.card.preprocessing, _MAX_PIXELS) for d in data], len(data))
+def _usable(images: Iterator[bytes | ImageError], bundle: Bundle) -> Iterator[bytes]:
+    for data in images:
+        try:
+            if isinstance(data, bytes):
+                decode(data, bundle.card.preprocessing, _MAX_PIXELS)
+                yield data
+        except ImageError:
+            continue
 
 
-def _rate_of_forward(files: list[Path], bundle: Bundle, config: BenchConfig) -> float:
-    """One engine over the same pixels again and again, as a tagging worker runs it: one thread on a CPU."""
-    some = [decode(f.read_bytes(), bundle.card.preprocessing, _MAX_PIXELS).pixels for f in files[:_DRAWN]]
-    pixels = np.stack(some)
-    engine = TorchEngine(bundle.classifier(), pick_device(config.device), config.batch_size, bundle.card.inference.flip)
-    engine.run(pixels[: 4 * config.batch_size])
-    repeats = max(1, len(files) // len(pixels))
-    return _rate(lambda: [engine.run(pixels) for _ in range(repeats)], repeats * len(pixels))
+def _source(config: BenchConfig, work: Path) -> Iterator[bytes | ImageError]:
+    if config.manifest:
+        options = CheckConfig(manifest=config.manifest, images=config.images)
+        manifest = Manifest(Location(config.manifest), options)
+        store = open_store(options, manifest)
+        for batch in manifest.batches():
+            yield from fetch_all(store, store.locate(batch))
+        return
+    if config.images:
+        folder = Path(config.images)
+        found = sorted(f for f in folder.rglob("*") if f.suffix.lower() in IMAGE_SUFFIXES)
+        if not found:
+            raise UsageError(f"--images: no image files in {folder}; with --manifest, any image store will do")
+    else:
+        found = sorted(draw_catalogue(work / "drawn", min(config.items, _DRAWN), oddities=False).images.iterdir())
+    yield from (file.read_bytes() for file in found)
 
 
-def _rate_of_job(files: list[Path], work: Path, config: BenchConfig, console: Console) -> tuple[float, float]:
-    """Tag a quarter of the items, then all: the difference gives the rate, the rest is start-up."""
-    seconds = {}
-    for count in (len(files) // _SMALL_SHARE, len(files)):
-        console.step(f"Tagging {count:,} images")
-        manifest = work / f"{count}.csv"
-        manifest.write_text("id,name\n" + "".join(f"{f.stem},{f.name}\n" for f in files[:count]))
-        asked = TagConfig(
-            manifest=str(manifest),
-            images=f"{work}/images/{{name}}",
-            model=str(work / "bundle"),
-            out=str(work / f"run-{count}"),
-            device=config.device,
-            workers=1,
-            batch_size=config.batch_size,
-        )
-        started = time.perf_counter()
-        tag.run(asked, Console(as_json=True, silent=True))
-        seconds[count] = time.perf_counter() - started
-    (few, short), (many, long) = seconds.items()
-    rate = (many - few) / max(1e-9, long - short)
-    return rate, max(0.0, short - few / rate)
+def _enlarged(data: bytes, longer_side: int) -> bytes:
+    image = Image.open(io.BytesIO(data)).convert("RGB")
+    scale = longer_side / max(image.size)
+    size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+    out = io.BytesIO()
+    image.resize(size, Image.Resampling.BICUBIC).save(out, "JPEG", quality=90)
+    return out.getvalue()
 
 
-def _rate(work: Callable[[], object], count: int) -> float:
-    started = time.perf_counter()
+def _engine(config: BenchConfig, bundle: Bundle, files: Sequence[Path]) -> PreparedEngine:
+    device = device_here(config.device, config.engine)
+    some = [file.read_bytes() for file in files[:_DRAWN]]
+    return choose_engine(
+        bundle, config.engine, device, BATCH_SIZE[device], lambda: decoded_sample(some, bundle.card, _MAX_PIXELS)
+    )[0]
+
+
+def _together(work: Callable[..., tuple[int, float]], processes: int, arguments: tuple[object, ...]) -> float:
+    """Images per second of some processes that do the same at the same time."""
+    context = multiprocessing.get_context("spawn")
+    gate = context.Barrier(processes)
+    with context.Pool(processes, initializer=_let_in, initargs=(gate,)) as pool:
+        found = pool.starmap(work, [arguments] * processes, chunksize=1)
+    return sum(images / seconds for images, seconds in found)
+
+
+_gate: list[object] = []
+
+
+def _let_in(gate: object) -> None:
+    _gate[:] = [gate]
+
+
+def _for_a_while(work: Callable[[], int]) -> tuple[int, float]:
+    """Repeat work until some seconds have gone; all processes begin together."""
     work()
-    return count / (time.perf_counter() - started)
+    _gate[0].wait()  # type: ignore[attr-defined]
+    started, images = time.perf_counter(), 0
+    while time.perf_counter() - started < _AT_LEAST_S:
+        images += work()
+    return images, time.perf_counter() - started
+
+
+def _decode(bundle: Bundle, files: Sequence[Path]) -> tuple[int, float]:
+    data = cycle([file.read_bytes() for file in files[:_DRAWN]])
+    size = bundle.card.preprocessing
+    return _for_a_while(lambda: len([decode(d, size, _MAX_PIXELS) for d in islice(data, 64)]))
+
+
+def _forward(prepared: PreparedEngine, bundle: Bundle, files: Sequence[Path]) -> tuple[int, float]:
+    pixels = decoded_sample([file.read_bytes() for file in files[:_DRAWN]], bundle.card, _MAX_PIXELS)
+    engine = prepared.start()
+    return _for_a_while(lambda: len(engine.run(pixels)[0]))
+
+
+def _end_to_end(work: Path, files: Sequence[Path], result: Result) -> float:
+    """Tag a hundred items for the fixed cost; then a quarter, and all: the difference gives the rate."""
+    seconds = {}
+    for count in (_FIXED_COST_ITEMS, len(files) // 4, len(files)):
+        manifest = work / f"{count}.csv"
+        manifest.write_text("id\n" + "".join(f"{file.stem}\n" for file in files[:count]))
+        seconds[count], result.memory, _ = _tag(
+            manifest, f"{work}/images/{{id}}.jpg", work, f"run-{count}", result.engine, result.workers
+        )
+    result.fixed_cost_s = seconds[_FIXED_COST_ITEMS]
+    rest = len(files) - len(files) // 4
+    return rest / max(1e-9, seconds[len(files)] - seconds[len(files) // 4])
+
+
+def _tag(
+    manifest: Path, images: str, work: Path, name: str, engine: str, workers: int
+) -> tuple[float, PeakMemory, dict[str, int]]:
+    command = [
+        sys.executable, "-m", "jobs.tag", "--manifest", str(manifest), "--images", images, "--model",
+        str(work / "bundle"), "--out", str(work / name), "--engine", engine, "--workers", str(workers), "--json",
+    ]  # fmt: skip
+    started = time.perf_counter()
+    done, memory = run_measured(command)
+    seconds = time.perf_counter() - started
+    if done.returncode:
+        raise TaggerError(f"the tag job ended with {done.returncode}: {done.stderr.strip()[-500:]}")
+    counts = json.loads(done.stdout)["counts"]
+    if counts["decisions"].get("failed"):
+        raise TaggerError(f"the tag job failed on {counts['errors']}")
+    return seconds, memory, counts
+
+
+def _baseline(script: str, work: Path, workers: int) -> float:
+    command = [
+        sys.executable, "-m", f"jobs.baselines.{script}", "--images", str(work / "images"), "--model",
+        str(work / "bundle"), "--workers", str(max(1, workers - 1) if script == "ray_data_script" else workers),
+        "--batch-size", "32",
+    ]  # fmt: skip
+    done, _ = run_measured(command)
+    if done.returncode:
+        raise TaggerError(f"{script} ended with {done.returncode}: {done.stderr.strip()[-500:]}")
+    found = json.loads(done.stdout.strip().splitlines()[-1])
+    return float(found["images"] / max(1e-9, found["seconds"]))
+
+
+def _grown(
+    config: BenchConfig, bundle: Bundle, work: Path, files: Sequence[Path], rows: int, engine: str, workers: int
+) -> dict[str, float]:
+    """Tag a Parquet manifest with so many different images in it, made of the same few at the model's size."""
+    folder = work / f"grown-{rows}"
+    folder.mkdir()
+    size = bundle.card.preprocessing
+    small = [_enlarged(file.read_bytes(), max(size.height, size.width)) for file in files[:_DRAWN]]
+    for first in range(0, rows, _GROWTH_SHARD_ROWS):
+        numbers = range(first, min(rows, first + _GROWTH_SHARD_ROWS))
+        images = [small[n % len(small)] + n.to_bytes(8, "big") for n in numbers]
+        table = pa.table({"id": [f"item-{n}" for n in numbers], "image": pa.array(images, pa.binary())})
+        pq.write_table(table, folder / f"{first:09d}.parquet", row_group_size=5_000, compression="none")
+    seconds, memory, counts = _tag(folder, "column:image", work, f"run-grown-{rows}", engine, workers)
+    for file in folder.iterdir():
+        file.unlink()
+    return {
+        "rows": rows,
+        "seconds": seconds,
+        "microsecondsPerRow": 1e6 * seconds / rows,
+        "parts": counts["parts"],
+        "driverBytes": memory.driver,
+        "workerBytes": memory.worker,
+    }
+
+
+def _report(result: Result, bundle: Bundle, config: BenchConfig, console: Console) -> None:
+    rates = result.images_per_second
+    size = bundle.card.preprocessing
+    flip = ", with its mirror image" if bundle.card.inference.flip else ""
+    model = f"{bundle.card.architecture.backbone} {size.height}x{size.width}{flip}"
+    console.table(
+        f"{model}, {result.images:,} images, {result.workers} workers, {result.engine}",
+        ["what", "images/s", "of forward only", "end to end is … times this"],
+        [
+            (name, round(rate, 1), f"{rate / rates['forward only']:.2f}", f"{rates['end to end'] / rate:.2f}")
+            for name, rate in rates.items()
+        ],
+    )
+    console.say(
+        f"A run over {_FIXED_COST_ITEMS} items took {result.fixed_cost_s:.1f} s; end to end is without start-up."
+    )
+    console.say(
+        f"Largest memory of the tag job: command {result.memory.driver / _MB:,.0f} MB, "
+        f"any worker {result.memory.worker / _MB:,.0f} MB."
+    )
+    if result.growth:
+        console.table(
+            "As the rows grow (every image different)",
+            ["rows", "seconds", "microseconds a row", "parts", "command MB", "largest worker MB"],
+            [
+                (
+                    int(g["rows"]), round(g["seconds"], 1), round(g["microsecondsPerRow"]), int(g["parts"]),
+                    round(g["driverBytes"] / _MB), round(g["workerBytes"] / _MB),
+                )
+                for g in result.growth
+            ],
+        )  # fmt: skip
+    if config.plot:
+        _plot(result, Path(config.plot))
+        console.say(f"Plot: {config.plot}")
+    console.result(
+        {
+            "model": model,
+            "images": result.images,
+            "engine": result.engine,
+            "workers": result.workers,
+            "imagesPerSecond": rates,
+            "fixedCostSeconds": result.fixed_cost_s,
+            "driverBytes": result.memory.driver,
+            "workerBytes": result.memory.worker,
+            "growth": result.growth,
+        }
+    )
+
+
+def _plot(result: Result, file: Path) -> None:
+    """Bars of images per second, and the time per row as the rows grow."""
+    from matplotlib.figure import Figure
+
+    panels = 1 + bool(result.growth)
+    figure = Figure(figsize=(6.5 * panels, 3.2), layout="constrained")
+    axes: Sequence[object] = np.atleast_1d(figure.subplots(1, panels)).tolist()
+    names, rates = list(result.images_per_second), list(result.images_per_second.values())
+    bars = axes[0].barh(names[::-1], rates[::-1], color="#4c78a8")  # type: ignore[attr-defined]
+    axes[0].bar_label(bars, fmt="{:,.0f}", padding=3)  # type: ignore[attr-defined]
+    axes[0].set(xlabel="images per second", title=result.engine)  # type: ignore[attr-defined]
+    axes[0].margins(x=0.15)  # type: ignore[attr-defined]
+    if result.growth:
+        rows, cost = [g["rows"] for g in result.growth], [g["microsecondsPerRow"] for g in result.growth]
+        axes[1].plot(rows, cost, "o-", color="#e45756")  # type: ignore[attr-defined]
+        axes[1].set(  # type: ignore[attr-defined]
+            xscale="log", ylim=(0, None), xlabel="rows", ylabel="microseconds a row", title="cost as the rows grow"
+        )
+    figure.savefig(file)
 
 
 if __name__ == "__main__":

@@ -222,7 +222,7 @@ class TagConfig(CatalogOptions, RayOptions):
         default="auto",
         description="What runs the model; auto takes the quickest that agrees with float32 PyTorch on this catalogue.",
     )
-    batch_size: int = Field(default=0, ge=0, description="Images per forward pass; 0: 32 on a CPU, 512 on a GPU.")
+    batch_size: int = Field(default=0, ge=0, description="Images per forward pass; 0: 16 on a CPU, 512 on a GPU.")
     workers: str = Field(
         default="0", description="Tagging processes, N or MIN-MAX; 0 fits them to the machine or cluster."
     )
@@ -299,12 +299,31 @@ class DemoConfig(RayOptions):
     epochs: int = Field(default=14, ge=1, description="Epochs of training.")
 
 
-class BenchConfig(RayOptions):
-    """Measure images per second: decoding, the forward pass, and the whole job."""
+class BenchConfig(JobConfig):
+    """Measure images per second: decoding, the forward pass, the whole tag job, and plain scripts beside it."""
 
     model: str | None = Field(default=None, description="A bundle; without one, --backbone with random weights.")
     backbone: str = Field(default="mobilenet_v2", description="The model to measure when there is no bundle.")
     image_size: Size = Field(default="112x84", description="Its input, HEIGHTxWIDTH.")
-    images: str | None = Field(default=None, description="A folder of image files; without one, images are drawn.")
-    items: int = Field(default=2048, ge=512, description="Images to measure on.")
-    batch_size: int = Field(default=32, ge=1, description="Images per forward pass.")
+    manifest: str | None = Field(default=None, description="A catalogue to take images from, with --images.")
+    images: str | None = Field(
+        default=None,
+        description="A folder of image files, or the manifest's image store; without it, drawn images.",
+    )
+    items: int = Field(
+        default=4096, ge=2048, description="Images to measure on; where there are fewer, copies of them."
+    )
+    enlarge: int = Field(default=0, ge=0, le=8192, description="Enlarge the images to this longer side first, pixels.")
+    device: Device = Field(default="auto", description="auto takes a GPU where this machine has one.")
+    engine: EngineName = Field(default="auto", description="What runs the model, as for the tag job.")
+    workers: str = Field(default="0", description="Processes; 0: one a core.")
+    baselines: bool = Field(default=True, description="Measure the plain DataLoader and Ray Data scripts, too.")
+    growth: list[int] = Field(
+        default=[],
+        description="Rows of manifests to tag, such as --growth 1000 --growth 100000, to see how cost grows; a million "
+        "rows take some 5 GB of --scratch.",
+    )
+    plot: str | None = Field(default=None, description="File for a plot: .svg, .png or .pdf.")
+    scratch: str | None = Field(
+        default=None, description="Folder for files written meanwhile; the system's by default."
+    )

@@ -29,6 +29,14 @@ class Board:
         """The model; None while it is not there yet."""
         return self._model
 
+    def exchange(
+        self, worker: str, rows: int, outcomes: Mapping[bytes, Outcome], digests: Sequence[bytes], take_over: bool
+    ) -> list[Outcome | Claim]:
+        """One call for all that a worker has to say and to ask: `add`, `tell` and `claim`."""
+        self.add(rows)
+        self.tell(outcomes)
+        return self.claim(worker, digests, take_over)
+
     def claim(self, worker: str, digests: Sequence[bytes], take_over: bool = False) -> list[Outcome | Claim]:
         """For every digest its outcome where one is known, else who looks at it.
 

@@ -38,13 +38,14 @@ from tagger.models.bundle import Bundle
 from tagger.models.engines import Engine, PreparedEngine, choose_engine, engine_names
 from tagger.watch import run_watched
 
-_PIECE_ROWS, _PIECE_BYTES = 64, 32 * 2**20
+_PIECE_ROWS, _PIECE_BYTES = 256, 16 * 2**20
 _EVALUATED_AT_ONCE = 64
 _TASKS_IN_FLIGHT = 2
 _GPU_BATCHES_IN_FLIGHT = 3
 _LOST_WORKER_S = 20.0
 _LOOK_AGAIN_S = 0.05
 _WATCH_S = 0.1
+_COUNT_EVERY_S = 1.0
 _CHANGED = ImageError(ErrorCode.STORE_ERROR, "the image was changed while the run went on")
 
 
@@ -96,13 +97,16 @@ def tag_shards(
     numbers = ray.data.from_items(list(shards), override_num_blocks=len(shards))
     tagged = _on_actors(numbers, _ShardTagger, (plan, board, engines), batch_size=1, workers=workers)
     brought = False
+    rows, counted = 0, time.monotonic()
 
     def look() -> None:
-        nonlocal brought
+        nonlocal brought, rows, counted
         if not brought and prepared.done():
             board.bring.remote(_Shared(ray.put(prepared.result())))
             brought = True
-        watch(ray.get(board.rows.remote()))
+        if time.monotonic() - counted > _COUNT_EVERY_S:
+            rows, counted = ray.get(board.rows.remote()), time.monotonic()
+        watch(rows)
 
     run_watched(lambda: sum(1 for _ in tagged.iter_rows()), look, _WATCH_S)
 
@@ -348,7 +352,9 @@ class _ShardTagger:
     def _wait_for_others(self, collector: Collector, refs: pa.ChunkedArray) -> None:
         """Take what other workers find; when one of them is lost, look at its images here."""
         since = time.monotonic()
-        while missing := collector.missing():
+        missing = collector.missing()
+        self._board.flush()
+        while missing:
             take_over = time.monotonic() - since > _LOST_WORKER_S
             claims = dict(zip(missing, self._board.claim(list(missing), take_over), strict=True))
             mine = [digest for digest, claim in claims.items() if claim is Claim.MINE]
@@ -359,26 +365,40 @@ class _ShardTagger:
                 collector.settle(digest, _CHANGED if changed else data, claim)
             if all(claim is Claim.ANOTHERS for claim in claims.values()):
                 time.sleep(_LOOK_AGAIN_S)
+            missing = collector.missing()
 
 
 class _SharedBoard:
-    """The run's board as a worker sees it."""
+    """The run's board as a worker sees it: what it says waits for the next question, to spare calls."""
 
     def __init__(self, board: Any) -> None:
         self._board = board
         self._worker = ray.get_runtime_context().get_actor_id()  # the same after a restart
-
-    def claim(self, digests: Sequence[bytes], take_over: bool = False) -> list[Outcome | Claim]:
-        if not digests:
-            return []
-        found: list[Outcome | Claim] = ray.get(self._board.claim.remote(self._worker, digests, take_over))
-        return found
+        self._lock = threading.Lock()
+        self._outcomes: dict[bytes, Outcome] = {}
+        self._rows = 0
 
     def tell(self, outcomes: Mapping[bytes, Outcome]) -> None:
-        self._board.tell.remote(dict(outcomes))
+        with self._lock:
+            self._outcomes.update(outcomes)
 
     def add(self, rows: int) -> None:
-        self._board.add.remote(rows)
+        with self._lock:
+            self._rows += rows
+
+    def claim(self, digests: Sequence[bytes], take_over: bool = False) -> list[Outcome | Claim]:
+        found: list[Outcome | Claim] = ray.get(self._exchange(digests, take_over))
+        return found
+
+    def flush(self) -> None:
+        """Say what has not been said."""
+        self._exchange([], take_over=False)
+
+    def _exchange(self, digests: Sequence[bytes], take_over: bool) -> Any:
+        with self._lock:
+            rows, outcomes = self._rows, self._outcomes
+            self._rows, self._outcomes = 0, {}
+            return self._board.exchange.remote(self._worker, rows, outcomes, digests, take_over)
 
 
 class _LeafLogits:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 MIN_AGREEMENT = 0.995
 CHECKED_IMAGES = 512
-BATCH_SIZE = {"cpu": 32, "cuda": 512}
+BATCH_SIZE = {"cpu": 16, "cuda": 512}  # on CPUs, what fits the caches
 _ONE_OFF = 1  # of a few images, one that was a near tie says nothing
 
 _TORCH_CPU = "torch-cpu-float32"

@@ -1,0 +1,73 @@
+"""How much memory a command and the processes that it starts take, by what they are."""
+
+import subprocess
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+_EVERY_S = 0.2
+_PROC = Path("/proc")
+
+
+@dataclass
+class PeakMemory:
+    """Largest memory of its own (without what processes share) that any process of a kind had, bytes."""
+
+    driver: int = 0
+    worker: int = 0
+    by_name: dict[str, int] = field(default_factory=dict)
+
+
+def run_measured(command: Sequence[str]) -> tuple[subprocess.CompletedProcess[str], PeakMemory]:
+    """Run a command and watch the memory of its processes. Linux only; elsewhere the memory stays 0."""
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    peak = PeakMemory()
+    ended = threading.Event()
+    watcher = threading.Thread(target=_watch, args=(process.pid, peak, ended), daemon=True)
+    watcher.start()
+    out, err = process.communicate()
+    ended.set()
+    watcher.join()
+    return subprocess.CompletedProcess(command, process.returncode, out, err), peak
+
+
+def _watch(root: int, peak: PeakMemory, ended: threading.Event) -> None:
+    while not ended.wait(_EVERY_S):
+        for pid, name in _tree(root).items():
+            size = _own_bytes(pid)
+            peak.by_name[name] = max(peak.by_name.get(name, 0), size)
+            if pid == root:
+                peak.driver = max(peak.driver, size)
+            elif name.startswith("ray::"):
+                peak.worker = max(peak.worker, size)
+
+
+def _tree(root: int) -> dict[int, str]:
+    """Names of a process and of all below it."""
+    parents: dict[int, int] = {}
+    names: dict[int, str] = {}
+    for entry in _PROC.glob("[0-9]*"):
+        try:
+            stat = (entry / "stat").read_text()
+            line = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").split()
+        except OSError:
+            continue
+        pid = int(entry.name)
+        parents[pid] = int(stat.rpartition(")")[2].split()[1])
+        names[pid] = line[0] if line else ""
+    found = {root: names.get(root, "")}
+    added = True
+    while added:
+        below = {pid: names[pid] for pid, parent in parents.items() if parent in found and pid not in found}
+        found.update(below)
+        added = bool(below)
+    return found
+
+
+def _own_bytes(pid: int) -> int:
+    try:
+        lines = (_PROC / str(pid) / "status").read_text().splitlines()
+    except OSError:
+        return 0
+    return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith(("RssAnon", "RssFile")))
