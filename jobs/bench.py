@@ -68,10 +68,9 @@ def run(config: BenchConfig, console: Console) -> int:
 
         console.step(f"Decoding only, {workers} processes")
         rates["decode only"] = _together(_decode, workers, (bundle, files))
-        console.step(
-            f"Forward only, {workers} processes, {prepared.name}, before and after the tag job from end to end"
-        )
+        console.step(f"Forward only, {workers} processes, {prepared.name}")
         before = _together(_forward, workers, (prepared, bundle, files))
+        console.step("The tag job from end to end, and forward only once more")
         end_to_end = _end_to_end(work, files, result)
         rates["forward only"] = (before + _together(_forward, workers, (prepared, bundle, files))) / 2
         rates["end to end"] = end_to_end
@@ -251,9 +250,7 @@ def _baseline(script: str, work: Path, workers: int) -> float:
     return float(found["images"] / max(1e-9, found["seconds"]))
 
 
-def _grown(
-    config: BenchConfig, bundle: Bundle, work: Path, files: Sequence[Path], rows: int, engine: str, workers: int
-) -> dict[str, float]:
+def _grown(bundle: Bundle, work: Path, files: Sequence[Path], rows: int, engine: str, workers: int) -> dict[str, float]:
     """Tag a Parquet manifest with so many different images in it, made of the same few at the model's size."""
     folder = work / f"grown-{rows}"
     folder.mkdir()

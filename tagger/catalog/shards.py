@@ -16,7 +16,7 @@ from tagger.catalog.stores import ImageStore, row_order
 from tagger.storage import Location
 
 _MIN_ROWS = 256
-_SMALL_RUN_SHARDS = 8  # a small run is cut so that several workers share it
+_TAIL_PARTS, _TAIL_SHARE = 2, 8  # the last rows are cut so that several workers share them
 _STAGED = "staged.json"
 
 
@@ -134,23 +134,17 @@ def _in_store_order(tables: Iterator[pa.Table], store: ImageStore) -> Iterator[p
 
 
 def _cut(tables: Iterator[pa.Table], part_rows: int) -> Iterator[pa.Table]:
-    """Cut a stream of tables into shards of `part_rows`; of fewer, when all rows together make few shards."""
-    waiting: list[pa.Table] = []
+    """Cut a stream of tables into shards of `part_rows`, and its end into smaller and smaller ones.
+
+    Workers then end together, whatever their number: guided self-scheduling, Polychronopoulos and Kuck 1987.
+    """
+    waiting = ITEM.empty_table()
     for table in tables:
-        waiting.append(table)
-        if sum(map(len, waiting)) >= _SMALL_RUN_SHARDS * part_rows:
-            whole = pa.concat_tables(waiting)
-            full = len(whole) - len(whole) % part_rows
-            yield from (whole.slice(i, part_rows) for i in range(0, full, part_rows))
-            waiting = [whole.slice(full)]
-            break
-    for table in tables:
-        waiting.append(table)
-        if sum(map(len, waiting)) >= part_rows:
-            whole = pa.concat_tables(waiting)
-            full = len(whole) - len(whole) % part_rows
-            yield from (whole.slice(i, part_rows) for i in range(0, full, part_rows))
-            waiting = [whole.slice(full)]
-    rest = pa.concat_tables([ITEM.empty_table(), *waiting])
-    rows = min(part_rows, max(_MIN_ROWS, -(-len(rest) // _SMALL_RUN_SHARDS)))
-    yield from (rest.slice(i, rows) for i in range(0, len(rest), rows))
+        waiting = pa.concat_tables([waiting, table])
+        while len(waiting) >= (_TAIL_PARTS + 1) * part_rows:
+            yield waiting.slice(0, part_rows)
+            waiting = waiting.slice(part_rows)
+    while len(waiting):
+        rows = min(part_rows, max(_MIN_ROWS, -(-len(waiting) // _TAIL_SHARE)))
+        yield waiting.slice(0, rows)
+        waiting = waiting.slice(rows)
