@@ -4,6 +4,7 @@ import io
 import json
 import multiprocessing
 import os
+import shutil
 import sys
 import tempfile
 import time
@@ -11,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import cycle, islice
 from pathlib import Path
+from statistics import median
 
 import numpy as np
 import pyarrow as pa
@@ -35,6 +37,7 @@ from tagger.storage import Location
 _DRAWN = 512
 _MAX_PIXELS = 100_000_000
 _FIXED_COST_ITEMS = 100
+_BASELINE_ITEMS = 4096  # they are slow
 _AT_LEAST_S = 6.0
 _MB = 2**20
 _GROWTH_SHARD_ROWS = 50_000
@@ -48,8 +51,10 @@ class Result:
     engine: str
     workers: int
     images_per_second: dict[str, float] = field(default_factory=dict)
-    fixed_cost_s: float = 0.0
-    memory: PeakMemory = field(default_factory=PeakMemory)
+    """Medians over the rounds."""
+    rounds: list[dict[str, float]] = field(default_factory=list)
+    fixed_cost_s: list[float] = field(default_factory=list)
+    memory: list[PeakMemory] = field(default_factory=list)
     growth: list[dict[str, float]] = field(default_factory=list)
 
 
@@ -68,12 +73,11 @@ def run(config: BenchConfig, console: Console) -> int:
 
         console.step(f"Decoding only, {workers} processes")
         rates["decode only"] = _together(_decode, workers, (bundle, files))
-        console.step(f"Forward only, {workers} processes, {prepared.name}")
-        before = _together(_forward, workers, (prepared, bundle, files))
-        console.step("The tag job from end to end, and forward only once more")
-        end_to_end = _end_to_end(work, files, result)
-        rates["forward only"] = (before + _together(_forward, workers, (prepared, bundle, files))) / 2
-        rates["end to end"] = end_to_end
+        for number in range(1, config.rounds + 1):
+            console.step(f"Round {number} of {config.rounds}: forward only, the tag job from end to end, forward only")
+            _round(work, prepared, bundle, files, result)
+        for name in ("forward only", "end to end"):
+            rates[name] = median(r[name] for r in result.rounds)
         if config.baselines:
             for name, script in (
                 ("plain DataLoader script", "dataloader_script"),
@@ -83,7 +87,7 @@ def run(config: BenchConfig, console: Console) -> int:
                 rates[name] = _baseline(script, work, workers)
         for rows in config.growth:
             console.step(f"The tag job on {rows:,} rows")
-            result.growth.append(_grown(bundle, work, files, rows, prepared.name, workers))
+            result.growth.append(_grown(bundle, work, files, rows, result))
     _report(result, bundle, config, console)
     return 0
 
@@ -205,43 +209,56 @@ def _forward(prepared: PreparedEngine, bundle: Bundle, files: Sequence[Path]) ->
     return _for_a_while(lambda: len(engine.run(pixels)[0]))
 
 
-def _end_to_end(work: Path, files: Sequence[Path], result: Result) -> float:
-    """Tag a hundred items for the fixed cost; then a quarter, and all: the difference gives the rate."""
-    seconds = {}
-    for count in (_FIXED_COST_ITEMS, len(files) // 4, len(files)):
-        manifest = work / f"{count}.csv"
-        manifest.write_text("id\n" + "".join(f"{file.stem}\n" for file in files[:count]))
-        seconds[count], result.memory, _ = _tag(
-            manifest, f"{work}/images/{{id}}.jpg", work, f"run-{count}", result.engine, result.workers
-        )
-    result.fixed_cost_s = seconds[_FIXED_COST_ITEMS]
-    rest = len(files) - len(files) // 4
-    return rest / max(1e-9, seconds[len(files)] - seconds[len(files) // 4])
+def _round(work: Path, prepared: PreparedEngine, bundle: Bundle, files: Sequence[Path], result: Result) -> None:
+    """Measure the forward pass right before and after the tag job, because the speed of shared machines drifts."""
+    manifest = work / "all.csv"
+    manifest.write_text("id\n" + "".join(f"{file.stem}\n" for file in files))
+    images = f"{work}/images/{{id}}.jpg"
+    before = _together(_forward, result.workers, (prepared, bundle, files))
+    tagged = _tag(manifest, images, work, result)
+    after = _together(_forward, result.workers, (prepared, bundle, files))
+    few = work / "few.csv"
+    few.write_text("id\n" + "".join(f"{file.stem}\n" for file in files[:_FIXED_COST_ITEMS]))
+    small = _tag(few, images, work, result)
+    rate = (len(files) - _FIXED_COST_ITEMS) / max(1e-9, tagged.tagging_s - small.tagging_s)
+    result.rounds.append({"forward only": (before + after) / 2, "end to end": rate})
+    result.memory.append(tagged.memory)
+    result.fixed_cost_s.append(small.seconds)
 
 
-def _tag(
-    manifest: Path, images: str, work: Path, name: str, engine: str, workers: int
-) -> tuple[float, PeakMemory, dict[str, int]]:
+@dataclass(frozen=True)
+class _Tagged:
+    """What one call of the tag job took."""
+
+    seconds: float
+    tagging_s: float
+    memory: PeakMemory
+    parts: int
+
+
+def _tag(manifest: Path, images: str, work: Path, result: Result) -> _Tagged:
+    out = work / "run"
     command = [
         sys.executable, "-m", "jobs.tag", "--manifest", str(manifest), "--images", images, "--model",
-        str(work / "bundle"), "--out", str(work / name), "--engine", engine, "--workers", str(workers), "--json",
+        str(work / "bundle"), "--out", str(out), "--engine", result.engine, "--workers", str(result.workers), "--json",
     ]  # fmt: skip
     started = time.perf_counter()
     done, memory = run_measured(command)
     seconds = time.perf_counter() - started
     if done.returncode:
         raise TaggerError(f"the tag job ended with {done.returncode}: {done.stderr.strip()[-500:]}")
-    counts = json.loads(done.stdout)["counts"]
-    if counts["decisions"].get("failed"):
-        raise TaggerError(f"the tag job failed on {counts['errors']}")
-    return seconds, memory, counts
+    shutil.rmtree(out)
+    record = json.loads(done.stdout)
+    if record["counts"]["decisions"].get("failed"):
+        raise TaggerError(f"the tag job failed on {record['counts']['errors']}")
+    return _Tagged(seconds, record["taggingSeconds"], memory, record["counts"]["parts"])
 
 
 def _baseline(script: str, work: Path, workers: int) -> float:
     command = [
         sys.executable, "-m", f"jobs.baselines.{script}", "--images", str(work / "images"), "--model",
         str(work / "bundle"), "--workers", str(max(1, workers - 1) if script == "ray_data_script" else workers),
-        "--batch-size", "32",
+        "--batch-size", "32", "--limit", str(_BASELINE_ITEMS),
     ]  # fmt: skip
     done, _ = run_measured(command)
     if done.returncode:
@@ -250,7 +267,7 @@ def _baseline(script: str, work: Path, workers: int) -> float:
     return float(found["images"] / max(1e-9, found["seconds"]))
 
 
-def _grown(bundle: Bundle, work: Path, files: Sequence[Path], rows: int, engine: str, workers: int) -> dict[str, float]:
+def _grown(bundle: Bundle, work: Path, files: Sequence[Path], rows: int, result: Result) -> dict[str, float]:
     """Tag a Parquet manifest with so many different images in it, made of the same few at the model's size."""
     folder = work / f"grown-{rows}"
     folder.mkdir()
@@ -261,16 +278,16 @@ def _grown(bundle: Bundle, work: Path, files: Sequence[Path], rows: int, engine:
         images = [small[n % len(small)] + n.to_bytes(8, "big") for n in numbers]
         table = pa.table({"id": [f"item-{n}" for n in numbers], "image": pa.array(images, pa.binary())})
         pq.write_table(table, folder / f"{first:09d}.parquet", row_group_size=5_000, compression="none")
-    seconds, memory, counts = _tag(folder, "column:image", work, f"run-grown-{rows}", engine, workers)
-    for file in folder.iterdir():
-        file.unlink()
+    tagged = _tag(folder, "column:image", work, result)
+    shutil.rmtree(folder)
     return {
         "rows": rows,
-        "seconds": seconds,
-        "microsecondsPerRow": 1e6 * seconds / rows,
-        "parts": counts["parts"],
-        "driverBytes": memory.driver,
-        "workerBytes": memory.worker,
+        "seconds": tagged.seconds,
+        "taggingSeconds": tagged.tagging_s,
+        "microsecondsPerRow": 1e6 * tagged.tagging_s / rows,
+        "parts": tagged.parts,
+        "driverBytes": tagged.memory.driver,
+        "workerBytes": tagged.memory.worker,
     }
 
 
@@ -287,13 +304,12 @@ def _report(result: Result, bundle: Bundle, config: BenchConfig, console: Consol
             for name, rate in rates.items()
         ],
     )
-    console.say(
-        f"A run over {_FIXED_COST_ITEMS} items took {result.fixed_cost_s:.1f} s; end to end is without start-up."
-    )
-    console.say(
-        f"Largest memory of the tag job: command {result.memory.driver / _MB:,.0f} MB, "
-        f"any worker {result.memory.worker / _MB:,.0f} MB."
-    )
+    ratios = [r["end to end"] / r["forward only"] for r in result.rounds]
+    console.say(f"End to end / forward only, round by round: {', '.join(f'{r:.2f}' for r in ratios)}.")
+    fixed = ", ".join(f"{s:.1f}" for s in result.fixed_cost_s)
+    console.say(f"Whole runs over {_FIXED_COST_ITEMS} items: {fixed} s; end to end is without start and end.")
+    driver, worker = (max(getattr(m, kind) for m in result.memory) for kind in ("driver", "worker"))
+    console.say(f"Largest memory of the tag job: command {driver / _MB:,.0f} MB, any worker {worker / _MB:,.0f} MB.")
     if result.growth:
         console.table(
             "As the rows grow (every image different)",
@@ -316,9 +332,10 @@ def _report(result: Result, bundle: Bundle, config: BenchConfig, console: Consol
             "engine": result.engine,
             "workers": result.workers,
             "imagesPerSecond": rates,
-            "fixedCostSeconds": result.fixed_cost_s,
-            "driverBytes": result.memory.driver,
-            "workerBytes": result.memory.worker,
+            "rounds": result.rounds,
+            "fixedCostSeconds": median(result.fixed_cost_s),
+            "driverBytes": driver,
+            "workerBytes": worker,
             "growth": result.growth,
         }
     )

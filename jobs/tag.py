@@ -198,7 +198,7 @@ def _tag(
 
         with console.progress("items", staged.items) as bar:
             tag_shards(plan, prepared, pending, workers, watch)
-    return record
+        return record.model_copy(update={"tagging_seconds": time.monotonic() - began})
 
 
 def _report(console: Console, directory: RunDirectory, record: RunRecord, config: TagConfig) -> int:

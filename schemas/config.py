@@ -317,6 +317,7 @@ class BenchConfig(JobConfig):
     device: Device = Field(default="auto", description="auto takes a GPU where this machine has one.")
     engine: EngineName = Field(default="auto", description="What runs the model, as for the tag job.")
     workers: str = Field(default="0", description="Processes; 0: one a core.")
+    rounds: int = Field(default=3, ge=1, description="Times to measure the tag job beside its forward pass.")
     baselines: bool = Field(default=True, description="Measure the plain DataLoader and Ray Data scripts, too.")
     growth: list[int] = Field(
         default=[],

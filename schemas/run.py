@@ -59,4 +59,7 @@ class RunRecord(RunPart):
     started_at: datetime
     finished_at: datetime | None = None
     seconds: float | None = Field(default=None, description="Duration of the last call that did work.")
+    tagging_seconds: float | None = Field(
+        default=None, description="Of that, from the engine being chosen to the last part: without start and end."
+    )
     counts: Counts

@@ -63,12 +63,13 @@ def main() -> None:
     parser.add_argument("--model", required=True)
     parser.add_argument("--workers", type=int, required=True)
     parser.add_argument("--batch-size", type=int, required=True)
+    parser.add_argument("--limit", type=int, required=True)
     arguments = parser.parse_args()
 
     bundle = Bundle.load(Location(arguments.model))
     device = "cuda" if torch.cuda.is_available() else "cpu"
     model = PlainModel(bundle).eval().to(device)
-    files = sorted(arguments.images.iterdir())
+    files = sorted(arguments.images.iterdir())[: arguments.limit]
     loader = DataLoader(ImageFolder(files, bundle), batch_size=arguments.batch_size, num_workers=arguments.workers)
     labels: list[int] = []
     started = time.perf_counter()

@@ -42,6 +42,7 @@ def main() -> None:
     parser.add_argument("--model", required=True)
     parser.add_argument("--workers", type=int, required=True)
     parser.add_argument("--batch-size", type=int, required=True)
+    parser.add_argument("--limit", type=int, required=True)
     arguments = parser.parse_args()
     size = Bundle.load(Location(arguments.model)).card.preprocessing
     transform = transforms.Compose(
@@ -73,7 +74,7 @@ def main() -> None:
             raise RuntimeError(f"{found} predictions for {len(files)} images")
         return time.perf_counter() - started
 
-    files = [str(file) for file in sorted(arguments.images.iterdir())]
+    files = [str(file) for file in sorted(arguments.images.iterdir())[: arguments.limit]]
     few = files[: len(files) // 4]
     ray.init(include_dashboard=False, log_to_driver=False, logging_level="ERROR")
     print(json.dumps({"images": len(files) - len(few), "seconds": -seconds(few) + seconds(files)}))

@@ -69,17 +69,18 @@ def read_file(path: str, max_bytes: int) -> bytes:
     """Return a file's bytes. Raises ImageError when there is none, or it is larger than `max_bytes`."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # a pipe must not make us wait
-        with open(descriptor, "rb") as file:  # noqa: PTH123 - there is no path, only a descriptor
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        with open(descriptor, "rb", buffering=0) as file:  # noqa: PTH123 - there is no path, only a descriptor
+            found = os.fstat(descriptor)
+            if not stat.S_ISREG(found.st_mode):
                 raise ImageError(ErrorCode.NOT_FOUND, "it is not a file, but a folder, a pipe or a device")
-            data = file.read(max_bytes + 1)
+            data = file.readall() if found.st_size <= max_bytes else None
     except (FileNotFoundError, NotADirectoryError) as error:
         raise ImageError(ErrorCode.NOT_FOUND, "there is no such file") from error
     except PermissionError as error:
         raise ImageError(ErrorCode.ACCESS_DENIED, "the file may not be read") from error
     except (OSError, ValueError) as error:
         raise ImageError(ErrorCode.STORE_ERROR, f"the file cannot be read: {error}") from error
-    if len(data) > max_bytes:
+    if data is None:
         raise ImageError(ErrorCode.TOO_LARGE, f"the file is larger than {max_bytes:,} bytes")
     return data
 
