@@ -34,7 +34,7 @@ def run_measured(command: Sequence[str]) -> tuple[subprocess.CompletedProcess[st
 
 def _watch(root: int, peak: PeakMemory, ended: threading.Event) -> None:
     while not ended.wait(_EVERY_S):
-        for pid, name in _tree(root).items():
+        for pid, name in tree_of(root).items():
             size = _own_bytes(pid)
             peak.by_name[name] = max(peak.by_name.get(name, 0), size)
             if pid == root:
@@ -43,7 +43,7 @@ def _watch(root: int, peak: PeakMemory, ended: threading.Event) -> None:
                 peak.worker = max(peak.worker, size)
 
 
-def _tree(root: int) -> dict[int, str]:
+def tree_of(root: int) -> dict[int, str]:
     """Names of a process and of all below it."""
     parents: dict[int, int] = {}
     names: dict[int, str] = {}

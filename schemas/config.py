@@ -310,9 +310,7 @@ class BenchConfig(JobConfig):
         default=None,
         description="A folder of image files, or the manifest's image store; without it, drawn images.",
     )
-    items: int = Field(
-        default=4096, ge=2048, description="Images to measure on; where there are fewer, copies of them."
-    )
+    items: int = Field(default=16_384, ge=512, description="Images to measure on; copies where there are fewer.")
     enlarge: int = Field(default=0, ge=0, le=8192, description="Enlarge the images to this longer side first, pixels.")
     device: Device = Field(default="auto", description="auto takes a GPU where this machine has one.")
     engine: EngineName = Field(default="auto", description="What runs the model, as for the tag job.")

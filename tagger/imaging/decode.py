@@ -19,6 +19,7 @@ _FTYP = (b"ftypavif", b"ftypavis")
 _SCALE_16_BIT = 1 / 257
 _WHITE = 255
 Image.MAX_IMAGE_PIXELS = None  # the limit is ours, checked before any pixel is decoded
+cv2.setNumThreads(1)  # product images are small: more threads cost more than they give, and take from other processes
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,36 @@
+"""Runs that are killed, and nodes that are lost, cost time only."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from tagger.catalog.synthetic import Drawn
+from tests.kill_runs import TARGETS, run
+
+
+def test_killed_runs_are_repeated_to_the_same_bytes(drawn: Drawn, bundle_dir: Path, tmp_path: Path) -> None:
+    """Three of the twenty that `python -m tests.kill_runs` kills: the command, a worker, the raylet."""
+    command = [
+        sys.executable, "-m", "jobs.tag", "--manifest", str(drawn.manifest), "--images", str(drawn.images), "--model",
+        str(bundle_dir), "--workers", "2", "--part-rows", "16", "--engine", "torch-cpu-float32",
+    ]  # fmt: skip
+    killed = run(command, tmp_path, kills=3, seed=11)
+    assert [k.target for k in killed] == list(TARGETS)
+    assert all(k.calls <= 2 for k in killed)
+
+
+def test_a_cluster_that_loses_a_node_finishes_with_the_same_result(
+    drawn: Drawn, bundle_dir: Path, tmp_path: Path
+) -> None:
+    command = [
+        sys.executable, "-m", "tests.lose_a_node", "--manifest", str(drawn.manifest), "--images", str(drawn.images),
+        "--model", str(bundle_dir), "--out", str(tmp_path),
+    ]  # fmt: skip
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr[-3000:]
+    found = json.loads(done.stdout.strip().splitlines()[-1])
+    assert found["rows"] == drawn.items
+    assert found["equal"]
+    assert found["nodes"] == 1
+    assert found["lostAfterParts"][0] < 18, "the node was lost in the middle"

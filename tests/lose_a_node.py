@@ -1,0 +1,65 @@
+"""Tags a catalogue on a cluster of two nodes, and loses one in the middle: `python -m tests.lose_a_node …`."""
+
+import argparse
+import contextlib
+import json
+import logging
+import os
+import threading
+import time
+from pathlib import Path
+
+os.environ.setdefault("RAY_health_check_failure_threshold", "3")  # a lost node is noticed within seconds
+os.environ.setdefault("RAY_health_check_period_ms", "1000")
+
+import ray
+from ray.cluster_utils import Cluster
+
+from jobs import cli
+from tests.kill_runs import predictions
+
+
+def main() -> None:
+    """Run the tag job undisturbed, then on a cluster that loses a node after the first parts, and compare."""
+    parser = argparse.ArgumentParser()
+    for flag in ("manifest", "images", "model"):
+        parser.add_argument(f"--{flag}", required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--part-rows", type=int, default=16)
+    given = parser.parse_args()
+    common = [
+        "tag", "--manifest", given.manifest, "--images", given.images, "--model", given.model, "--part-rows",
+        str(given.part_rows), "--workers", "3", "--device", "cpu",
+    ]  # fmt: skip
+    logging.getLogger("ray").setLevel(logging.ERROR)
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 2, "include_dashboard": False})
+    node = cluster.add_node(num_cpus=2)
+    cluster.wait_for_nodes()
+    ray.init(address=cluster.address, logging_level="ERROR", log_to_driver=False)  # the command finds it running
+    lost_after: list[int] = []
+
+    def lose() -> None:
+        parts = given.out / "lossy/predictions"
+        while not lost_after:
+            done = len(list(parts.glob("part-*.parquet"))) if parts.exists() else 0
+            if done >= 2:
+                cluster.remove_node(node, allow_graceful=False)
+                lost_after.append(done)
+            time.sleep(0.01)
+
+    loser = threading.Thread(target=lose, daemon=True)
+    loser.start()
+    with contextlib.suppress(SystemExit):
+        cli.main([*common, "--out", str(given.out / "lossy")])
+    loser.join(timeout=60)
+    alive = sum(n["Alive"] for n in ray.nodes())
+    with contextlib.suppress(SystemExit):
+        cli.main([*common, "--out", str(given.out / "calm")])
+    ray.shutdown()
+    cluster.shutdown()
+    lossy, calm = predictions(given.out / "lossy"), predictions(given.out / "calm")
+    print(json.dumps({"rows": len(calm), "equal": lossy.equals(calm), "nodes": alive, "lostAfterParts": lost_after}))
+
+
+if __name__ == "__main__":
+    main()
