@@ -53,6 +53,7 @@ class Result:
     images_per_second: dict[str, float] = field(default_factory=dict)
     """Medians over the rounds."""
     rounds: list[dict[str, float]] = field(default_factory=list)
+    engine_share: list[float] = field(default_factory=list)
     fixed_cost_s: list[float] = field(default_factory=list)
     memory: list[PeakMemory] = field(default_factory=list)
     growth: list[dict[str, float]] = field(default_factory=list)
@@ -222,6 +223,7 @@ def _round(work: Path, prepared: PreparedEngine, bundle: Bundle, files: Sequence
     small = _tag(few, images, work, result)
     rate = (len(files) - _FIXED_COST_ITEMS) / max(1e-9, tagged.tagging_s - small.tagging_s)
     result.rounds.append({"forward only": (before + after) / 2, "end to end": rate})
+    result.engine_share.append(tagged.engine_share)
     result.memory.append(tagged.memory)
     result.fixed_cost_s.append(small.seconds)
 
@@ -232,6 +234,7 @@ class _Tagged:
 
     seconds: float
     tagging_s: float
+    engine_share: float
     memory: PeakMemory
     parts: int
 
@@ -251,7 +254,7 @@ def _tag(manifest: Path, images: str, work: Path, result: Result) -> _Tagged:
     record = json.loads(done.stdout)
     if record["counts"]["decisions"].get("failed"):
         raise TaggerError(f"the tag job failed on {record['counts']['errors']}")
-    return _Tagged(seconds, record["taggingSeconds"], memory, record["counts"]["parts"])
+    return _Tagged(seconds, record["taggingSeconds"], record["engineShare"], memory, record["counts"]["parts"])
 
 
 def _baseline(script: str, work: Path, workers: int) -> float:
@@ -306,6 +309,8 @@ def _report(result: Result, bundle: Bundle, config: BenchConfig, console: Consol
     )
     ratios = [r["end to end"] / r["forward only"] for r in result.rounds]
     console.say(f"End to end / forward only, round by round: {', '.join(f'{r:.2f}' for r in ratios)}.")
+    shares = ", ".join(f"{share:.2f}" for share in result.engine_share)
+    console.say(f"Share of the job's workers' time that the engine took, in the same runs: {shares}.")
     fixed = ", ".join(f"{s:.1f}" for s in result.fixed_cost_s)
     console.say(f"Whole runs over {_FIXED_COST_ITEMS} items: {fixed} s; end to end is without start and end.")
     driver, worker = (max(getattr(m, kind) for m in result.memory) for kind in ("driver", "worker"))
@@ -333,6 +338,7 @@ def _report(result: Result, bundle: Bundle, config: BenchConfig, console: Consol
             "workers": result.workers,
             "imagesPerSecond": rates,
             "rounds": result.rounds,
+            "engineShare": median(result.engine_share),
             "fixedCostSeconds": median(result.fixed_cost_s),
             "driverBytes": driver,
             "workerBytes": worker,

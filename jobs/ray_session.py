@@ -62,7 +62,9 @@ def ray_session(options: RayOptions, processes: int = 0) -> Iterator[None]:
                 f"--ray-address {options.ray_address}: no Ray cluster there: {first_line(error)}"
             ) from error
         raise
-    ray.data.DataContext.get_current().enable_progress_bars = False
+    context = ray.data.DataContext.get_current()
+    context.enable_progress_bars = False
+    context.memory_usage_poll_interval_s = None  # it reads the whole memory map of every worker each second
     try:
         _check_gpus(options)
         yield

@@ -12,7 +12,7 @@ def run(config: RunsConfig, console: Console) -> int:
     entries = read_ledger(Location(config.folder, config.s3_endpoint, config.s3_region), "FOLDER")
     console.table(
         f"{len(entries)} runs in {config.folder}",
-        ["run", "started", "took", "state", "model", "engine", "rows", "predictions", *Decision, "rejects", "skipped"],
+        ["run", "started", "took", "model", "tagged", "review", "failed", "skipped"],
         [_row(entry) for entry in entries],
     )
     console.result({"runs": [_document(entry) for entry in entries]})
@@ -21,17 +21,15 @@ def run(config: RunsConfig, console: Console) -> int:
 
 def _row(entry: LedgerEntry) -> list[object]:
     record, counts = entry.record, entry.record.counts
+    took = duration(record.seconds) if record.seconds is not None else ""
     return [
         entry.directory.root.name,
         f"{record.started_at:%Y-%m-%d %H:%M}",
-        duration(record.seconds) if record.seconds is not None else "",
-        "done" if entry.done else "unfinished",
+        took if entry.done else "unfinished",
         record.model_id,
-        record.engine.engine if record.engine else "",
-        counts.rows,
         counts.predictions,
-        *(counts.decisions.get(decision, 0) for decision in Decision),
-        counts.rejects,
+        counts.decisions.get(Decision.REVIEW, 0),
+        counts.decisions.get(Decision.FAILED, 0),
         counts.skipped,
     ]
 

@@ -59,6 +59,9 @@ class RunRecord(RunPart):
     started_at: datetime
     finished_at: datetime | None = None
     seconds: float | None = Field(default=None, description="Duration of the last call that did work.")
+    engine_share: float | None = Field(
+        default=None, description="Share of the workers' time that the engine took; the rest read, decoded and wrote."
+    )
     tagging_seconds: float | None = Field(
         default=None, description="Of that, from the engine being chosen to the last part: without start and end."
     )

@@ -42,8 +42,9 @@ def test_ray_is_imported_only_where_jobs_run_on_it() -> None:
     assert {u for u in users if not u.startswith("jobs/")} <= MAY_IMPORT_RAY
 
 
-def test_boto3_is_imported_only_when_a_bucket_is_read() -> None:
-    assert not [p for p in SOURCES if "boto3" in imported(p, top_level_only=True)]
+@pytest.mark.parametrize("library", ["boto3", "botocore", "openvino"])
+def test_heavy_libraries_are_imported_only_where_they_are_first_used(library: str) -> None:
+    assert not [p for p in SOURCES if library in imported(p, top_level_only=True)]
 
 
 @pytest.mark.parametrize("module", ["tagger", "jobs.cli", "schemas.prediction"])
@@ -61,7 +62,7 @@ def test_constraints_pin_every_package_and_name_no_host() -> None:
     assert all("==" in line and "/" not in line and "@" not in line for line in lines)
 
 
-@pytest.mark.parametrize("job", ["check", "train", "tag", "evaluate", "demo", "bench"])
+@pytest.mark.parametrize("job", ["check", "train", "tag", "runs", "latest", "evaluate", "demo", "bench"])
 def test_each_job_is_a_module_that_runs_as_a_command(job: str) -> None:
     done = subprocess.run([sys.executable, "-m", f"jobs.{job}", "--help"], capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 0, done.stderr

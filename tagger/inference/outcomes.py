@@ -1,6 +1,7 @@
 """From image bytes to what the model says of them: every distinct image is decoded and predicted once."""
 
 import hashlib
+import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from enum import Enum
@@ -43,13 +44,14 @@ class Claim(Enum):
 
 
 class Predictor:
-    """Decodes images, asks the engine, and keeps what matters of its answer; holds no state between calls."""
+    """Decodes images, asks the engine, and keeps what matters of its answer; counts the engine's seconds."""
 
     def __init__(self, card: ModelCard, engine: Engine, max_pixels: int) -> None:
         self._card = card
         self._engine = engine
         self._levels = Levels(card.taxonomy)
         self._max_pixels = max_pixels
+        self.engine_s = 0.0
 
     def decode(self, data: bytes) -> Decoded:
         """Bytes to the model's input. Raises ImageError."""
@@ -57,7 +59,10 @@ class Predictor:
 
     def outcomes(self, images: Sequence[Decoded]) -> list[Outcome]:
         """What the model says of decoded images, in order."""
-        logits, _ = self._engine.run(np.stack([image.pixels for image in images]))
+        pixels = np.stack([image.pixels for image in images])
+        started = time.perf_counter()
+        logits, _ = self._engine.run(pixels)
+        self.engine_s += time.perf_counter() - started
         probabilities = softmax(logits, self._card.calibration.temperature)
         found = np.zeros(len(images), OUTCOME)
         chosen = self._levels.choose(probabilities)

@@ -32,7 +32,7 @@ from tagger.errors import ImageError
 from tagger.inference.identical import Board
 from tagger.inference.outcomes import Claim, Collector, Outcome, Predictor, Submit, at_once, digest_of
 from tagger.inference.rows import Items, PredictionRows
-from tagger.inference.runs import RunDirectory
+from tagger.inference.runs import RunDirectory, Spent
 from tagger.inference.sample import RunSample
 from tagger.models.bundle import Bundle
 from tagger.models.engines import Engine, PreparedEngine, choose_engine, engine_names
@@ -312,9 +312,11 @@ class _ShardTagger:
         return {"shard": batch["item"]}
 
     def _tag(self, number: int) -> None:
+        predictor = self._predictor
+        started, engine_s = time.perf_counter(), predictor.engine_s
         shard = read_shard(shard_of(self._plan.run.work, number))
         known = [bytes.fromhex(k) if k else None for k in shard["knownDigest"].to_pylist()]
-        collector = Collector(self._predictor, len(shard), self._plan.batch_size, self._submit, self._board.tell)
+        collector = Collector(predictor, len(shard), self._plan.batch_size, self._submit, self._board.tell)
         for piece in _ahead(self._pieces(shard["imageRef"].to_pylist(), known)):
             for row, (data, digest) in enumerate(zip(piece.images, piece.digests, strict=True), piece.first):
                 if digest is not None and digest == known[row]:
@@ -324,7 +326,9 @@ class _ShardTagger:
             self._board.add(len(piece.images))
         self._wait_for_others(collector, shard["imageRef"])
         fresh = np.array([d is None or d != k for d, k in zip(collector.digests, known, strict=True)], bool)
-        self._plan.run.write_part(number, self._predictions(shard, collector, fresh), {"known": int((~fresh).sum())})
+        predictions = self._predictions(shard, collector, fresh)
+        spent = Spent(time.perf_counter() - started, predictor.engine_s - engine_s)
+        self._plan.run.write_part(number, predictions, {"known": int((~fresh).sum())}, spent)
 
     def _predictions(self, shard: pa.Table, collector: Collector, fresh: np.ndarray) -> pa.Table:
         rows = shard.filter(pa.array(fresh))

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -21,6 +22,14 @@ from tagger.storage import Location, first_line
 _COUNTS = b"counts"
 RECORD, _SUCCESS = "run.json", "_SUCCESS"
 _BATCH_ROWS = 16_384
+
+
+@dataclass(frozen=True)
+class Spent:
+    """Seconds that a worker took for a shard, and of those the engine's."""
+
+    worker_s: float
+    engine_s: float
 
 
 @dataclass(frozen=True)
@@ -113,15 +122,17 @@ class RunDirectory:
         """Rows in the parts that are there."""
         return sum(sum(c["decisions"].values()) + sum(c["skipped"].values()) for c in self._part_counts())
 
-    def write_part(self, number: int, predictions: pa.Table, skipped: Mapping[str, int]) -> None:
+    def write_part(self, number: int, predictions: pa.Table, skipped: Mapping[str, int], spent: "Spent") -> None:
         """Write the part of one shard, with its counts in the file's metadata.
 
         Args:
             number: The shard's.
             predictions: By PREDICTION.
             skipped: How many of the shard's items have no prediction, by reason.
+            spent: What the shard took.
         """
         counts = {
+            "seconds": {"worker": spent.worker_s, "engine": spent.engine_s},
             "skipped": {reason: n for reason, n in skipped.items() if n},
             "decisions": dict(Counter(predictions["decision"].to_pylist())),
             "errors": dict(Counter(e for e in predictions["errorCode"].to_pylist() if e)),
@@ -138,13 +149,18 @@ class RunDirectory:
         decisions: Counter[str] = Counter()
         errors: Counter[str] = Counter()
         skipped = Counter(staged.skip_reasons)
+        worker_s = engine_s = 0.0
         if not staged.shards:
-            self.write_part(0, PREDICTION.empty_table(), {})  # so that those who read the run find its columns
+            self.write_part(
+                0, PREDICTION.empty_table(), {}, Spent(0, 0)
+            )  # so that those who read the run find its columns
         parts = self._part_counts()
         for part in parts:
             decisions.update(part["decisions"])
             errors.update(part["errors"])
             skipped.update(part["skipped"])
+            worker_s += part["seconds"]["worker"]
+            engine_s += part["seconds"]["engine"]
         predictions = sum(decisions.values())
         if predictions + staged.rejects + skipped.total() != staged.rows:
             raise TaggerError(
@@ -156,6 +172,7 @@ class RunDirectory:
             update={
                 "state": "done",
                 "finished_at": finished,
+                "engine_share": engine_s / worker_s if worker_s else None,
                 "counts": Counts(
                     rows=staged.rows,
                     repaired=staged.repaired,
@@ -202,7 +219,7 @@ class RunDirectory:
             for batch in self._open(file).iter_batches(_BATCH_ROWS, columns=list(columns)):
                 yield pa.Table.from_batches([batch]).replace_schema_metadata(None)
 
-    def _part_counts(self) -> list[Mapping[str, dict[str, int]]]:
+    def _part_counts(self) -> list[Mapping[str, dict[str, Any]]]:
         return [json.loads(self._open(f).schema_arrow.metadata[_COUNTS]) for f in self.predictions.files()]
 
     @staticmethod

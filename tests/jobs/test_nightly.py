@@ -112,8 +112,9 @@ def test_since_and_known_may_be_given_together_and_all_may_be_known(
     tagger: Run, nights: Path, shop: Path, bundle_dir: Path, tmp_path: Path
 ) -> None:
     outcome = tagger(
-        "tag", "--manifest", shop / "m.csv", "--images", shop / "images", "--model", bundle_dir, "--out", tmp_path / "r",
-        "--known", nights / "monday", "--known", nights / "tuesday", "--since", "changed=2026-11-20", "--json",
+        "tag", "--manifest", shop / "m.csv", "--images", shop / "images", "--model", bundle_dir,
+        "--out", tmp_path / "r", "--known", nights / "monday", "--known", nights / "tuesday",
+        "--since", "changed=2026-11-20", "--json",
     )  # fmt: skip
     assert outcome.code == 0, outcome.err
     counts = json.loads(outcome.out)["counts"]
