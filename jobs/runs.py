@@ -15,6 +15,9 @@ def run(config: RunsConfig, console: Console) -> int:
         ["run", "started", "took", "model", "tagged", "review", "failed", "skipped"],
         [_row(entry) for entry in entries],
     )
+    unfinished = [entry.directory.root.name for entry in entries if not entry.done]
+    if unfinished:
+        console.say(f"Unfinished; the command that began one goes on with it: {', '.join(unfinished)}")
     console.result({"runs": [_document(entry) for entry in entries]})
     return 0
 
@@ -25,7 +28,7 @@ def _row(entry: LedgerEntry) -> list[object]:
     return [
         entry.directory.root.name,
         f"{record.started_at:%Y-%m-%d %H:%M}",
-        took if entry.done else "unfinished",
+        took if entry.done else "",
         record.model_id,
         counts.predictions,
         counts.decisions.get(Decision.REVIEW, 0),

@@ -47,6 +47,7 @@ def good() -> dict[str, bytes]:
         "one-pixel.png": encoded(picture(1, 1), "PNG"),
         "one-by-20000.png": encoded(Image.new("RGB", (1, 20_000)), "PNG"),
         "20000-by-one.jpg": encoded(Image.new("RGB", (20_000, 1))),
+        "default-tables.jpg": encoded(rgb).replace(b"\xff\xc4", b"\xff\xe9"),
         "trailing-rubbish.jpg": encoded(rgb) + b"\0" * 10_000 + b"rubbish",
     }
 
@@ -86,7 +87,6 @@ def bad() -> dict[str, bytes]:
         "bomb.bmp": bmp[:18] + struct.pack("<ii", 50_000, 50_000) + bmp[26:],
         "bomb.gif": gif[:6] + struct.pack("<HH", 65_535, 65_535) + gif[10:],
         "bad-checksum.png": png[:40] + bytes([png[40] ^ 0xFF]) + png[41:],
-        "no-tables.jpg": jpeg.replace(b"\xff\xc4", b"\xff\xe9"),
         "no-scan.jpg": jpeg[: jpeg.index(b"\xff\xda")],
         "wrong-lengths.jpg": jpeg[:4] + b"\xff\xff" + jpeg[6:],
         "broken-offsets.tif": tiff[:4] + struct.pack("<I", 2**31) + tiff[8:],

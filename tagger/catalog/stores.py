@@ -69,20 +69,22 @@ def read_file(path: str, max_bytes: int) -> bytes:
     """Return a file's bytes. Raises ImageError when there is none, or it is larger than `max_bytes`."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # a pipe must not make us wait
-        with open(descriptor, "rb", buffering=0) as file:  # noqa: PTH123 - there is no path, only a descriptor
+        try:
             found = os.fstat(descriptor)
             if not stat.S_ISREG(found.st_mode):
                 raise ImageError(ErrorCode.NOT_FOUND, "it is not a file, but a folder, a pipe or a device")
-            data = file.readall() if found.st_size <= max_bytes else None
+            if found.st_size > max_bytes:
+                raise ImageError(ErrorCode.TOO_LARGE, f"the file is larger than {max_bytes:,} bytes")
+            with open(descriptor, "rb", buffering=0, closefd=False) as file:
+                return file.readall()
+        finally:
+            os.close(descriptor)
     except (FileNotFoundError, NotADirectoryError) as error:
         raise ImageError(ErrorCode.NOT_FOUND, "there is no such file") from error
     except PermissionError as error:
         raise ImageError(ErrorCode.ACCESS_DENIED, "the file may not be read") from error
     except (OSError, ValueError) as error:
         raise ImageError(ErrorCode.STORE_ERROR, f"the file cannot be read: {error}") from error
-    if data is None:
-        raise ImageError(ErrorCode.TOO_LARGE, f"the file is larger than {max_bytes:,} bytes")
-    return data
 
 
 class FolderImages:

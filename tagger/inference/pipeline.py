@@ -4,6 +4,7 @@ On CPUs a worker decodes and predicts by itself. With GPUs, workers on the CPUs 
 engine on each GPU. In both cases one worker turns a whole shard into its part, so that a part is complete or absent.
 """
 
+import pickle
 import queue
 import threading
 import time
@@ -28,7 +29,7 @@ from schemas.run import EngineCheck
 from schemas.taxonomy import Level
 from tagger.catalog.shards import read_shard, shard_of
 from tagger.catalog.stores import ImageStore, fetch_all
-from tagger.errors import ImageError
+from tagger.errors import ImageError, TaggerError
 from tagger.inference.identical import Board
 from tagger.inference.outcomes import Claim, Collector, Outcome, Predictor, Submit, at_once, digest_of
 from tagger.inference.rows import Items, PredictionRows
@@ -36,6 +37,7 @@ from tagger.inference.runs import RunDirectory, Spent
 from tagger.inference.sample import RunSample
 from tagger.models.bundle import Bundle
 from tagger.models.engines import Engine, PreparedEngine, choose_engine, engine_names
+from tagger.storage import first_line
 from tagger.watch import run_watched
 
 _PIECE_ROWS, _PIECE_BYTES = 256, 16 * 2**20
@@ -108,7 +110,7 @@ def tag_shards(
             rows, counted = ray.get(board.rows.remote()), time.monotonic()
         watch(rows)
 
-    run_watched(lambda: sum(1 for _ in tagged.iter_rows()), look, _WATCH_S)
+    run_watched(lambda: _raise_failures(tagged), look, _WATCH_S)
 
 
 def choose_engine_there(
@@ -164,6 +166,13 @@ def _fitting(resource: str, pieces: int) -> int:
     """One worker a GPU, or a CPU less the one that feeds them; never more than there are pieces of work."""
     there = ray.cluster_resources().get(resource, 0)
     return max(1, min(int(there) - (resource == "CPU"), pieces))
+
+
+def _raise_failures(tagged: ray.data.Dataset) -> None:
+    """Wait for all shards; raise what went wrong with the first that failed, and start no other."""
+    for row in tagged.iter_rows():
+        if row["failure"]:
+            raise pickle.loads(row["failure"])
 
 
 def _board() -> Any:
@@ -307,9 +316,15 @@ class _ShardTagger:
         return Predictor(self._plan.card, self._start(), self._plan.max_pixels)
 
     def __call__(self, batch: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        for number in batch["item"].tolist():
-            self._tag(number)
-        return {"shard": batch["item"]}
+        failure = b""
+        try:
+            for number in batch["item"].tolist():
+                self._tag(number)
+        except TaggerError as error:
+            failure = pickle.dumps(error)  # as a row: Ray Data would hand on its own exception instead of this one
+        except OSError as error:
+            failure = pickle.dumps(TaggerError(f"{self._plan.run.root}: {first_line(error)}"))
+        return {"shard": batch["item"], "failure": np.array([failure] * len(batch["item"]), object)}
 
     def _tag(self, number: int) -> None:
         predictor = self._predictor

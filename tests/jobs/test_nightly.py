@@ -134,7 +134,7 @@ def test_runs_lists_what_ran(tagger: Run, nights: Path) -> None:
     assert found[1]["engine"]["engine"].split("-")[1] == "cpu"
     text = tagger("runs", nights).out
     assert "tuesday" in text
-    assert "unfinished" in text
+    assert "Unfinished; the command that began one goes on with it: wednesday" in text
 
 
 def test_latest_gives_the_newest_prediction_of_every_item(tagger: Run, nights: Path, tmp_path: Path) -> None:
