@@ -296,7 +296,7 @@ class _Raw(io.RawIOBase):
 def _sniff_encoding(head: bytes) -> str:
     if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return "utf-16"
-    if len(head) >= 4:
+    if len(head) >= 4 and 0 in head[:2]:  # the header's first letter; NUL bytes further on are only bad rows
         even, odd = head[::2].count(0) / len(head[::2]), head[1::2].count(0) / len(head[1::2])
         if odd > 0.4 and even < 0.1:
             return "utf-16-le"

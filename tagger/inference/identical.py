@@ -69,6 +69,6 @@ class Board:
         """Count rows as done."""
         self._rows += rows
 
-    def rows(self) -> int:
-        """How many rows are done."""
-        return self._rows
+    def state(self) -> tuple[int, bool]:
+        """How many rows are done, and whether the model is here."""
+        return self._rows, self._model is not None

@@ -103,11 +103,11 @@ def tag_shards(
 
     def look() -> None:
         nonlocal brought, rows, counted
-        if not brought and prepared.done():
-            board.bring.remote(_Shared(ray.put(prepared.result())))
-            brought = True
         if time.monotonic() - counted > _COUNT_EVERY_S:
-            rows, counted = ray.get(board.rows.remote()), time.monotonic()
+            (rows, brought), counted = ray.get(board.state.remote()), time.monotonic()
+        if not brought and prepared.done():
+            board.bring.remote(_Shared(ray.put(prepared.result())))  # once more, when the board was lost with its node
+            brought = True
         watch(rows)
 
     run_watched(lambda: _raise_failures(tagged), look, _WATCH_S)

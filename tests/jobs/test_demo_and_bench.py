@@ -22,11 +22,21 @@ def test_the_demo_learns_its_catalogue_and_accounts_for_every_oddity(tagger: Run
     assert (tmp_path / "demo/bundle/report/index.html").exists()
 
 
-def test_bench_measures_three_things_on_the_same_images(tagger: Run) -> None:
-    outcome = tagger("bench", "--items", 512, "--backbone", "small_cnn", "--image-size", "32x24", "--json")
+def test_bench_measures_the_job_beside_plain_scripts_on_the_same_images(tagger: Run, tmp_path: Path) -> None:
+    outcome = tagger(
+        "bench", "--items", 512, "--backbone", "small_cnn", "--image-size", "32x24", "--rounds", 1, "--growth", 600,
+        "--enlarge", 120, "--workers", 1, "--plot", tmp_path / "bench.svg", "--scratch", tmp_path, "--json",
+    )  # fmt: skip
     assert outcome.code == 0, outcome.err
     found = json.loads(outcome.out)
-    assert found["images"] == 512
-    assert set(found["imagesPerSecond"]) == {"decode", "forward", "end to end"}
+    assert (found["images"], found["workers"]) == (512, 1)
+    assert set(found["imagesPerSecond"]) == {
+        "decode only", "forward only", "end to end", "plain DataLoader script", "plain Ray Data pipeline",
+    }  # fmt: skip
     assert min(found["imagesPerSecond"].values()) > 0
-    assert found["startSeconds"] > 0
+    assert 0 < found["engineShare"] < 1
+    assert found["fixedCostSeconds"] > 1
+    assert found["driverBytes"] > found["workerBytes"] > 50 * 2**20
+    assert [g["rows"] for g in found["growth"]] == [600]
+    assert (tmp_path / "bench.svg").read_text().lstrip().startswith("<?xml")
+    assert [p.name for p in tmp_path.iterdir()] == ["bench.svg"], "nothing is left behind"

@@ -200,6 +200,10 @@ def test_whatever_csv_writes_is_read_back(rows: list[list[str]], delimiter: str,
     assert fields_of(out.getvalue().encode(encoding)) == rows
 
 
+def test_nul_bytes_below_a_plain_header_do_not_make_it_utf_16() -> None:
+    assert [type(r) for r in rows_of("id,b,c,d\n\0\n\0\n\0\n")] == [BadRow] * 3
+
+
 @settings(max_examples=200, deadline=None)
 @given(st.lists(st.text(st.sampled_from('ab,"\n\r\0;é '), max_size=30), max_size=30))
 def test_no_line_of_whatever_text_is_lost(lines: list[str]) -> None:
