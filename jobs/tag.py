@@ -4,7 +4,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 
 import numpy as np
 
@@ -172,6 +172,8 @@ def _tag(
     with ray_session(config, processes=wanted[1]):
         device = "cuda" if wants_gpu(config) else "cpu"
         choosing = engines.choose(device)
+        if device == "cuda" or config.ray_address:
+            wait([choosing])  # it runs on the cluster, and needs the GPU or the CPU that the workers would take
         prepared: Future[PreparedEngine] = Future()
         workers = fit_workers(device == "cuda", wanted, len(pending), may_grow=bool(config.ray_address))
         plan = TagPlan(

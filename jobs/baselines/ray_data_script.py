@@ -76,7 +76,7 @@ def main() -> None:
 
     files = [str(file) for file in sorted(arguments.images.iterdir())[: arguments.limit]]
     few = files[: len(files) // 4]
-    ray.init(include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+    ray.init("local", include_dashboard=False, log_to_driver=False, logging_level="ERROR")
     print(json.dumps({"images": len(files) - len(few), "seconds": -seconds(few) + seconds(files)}))
 
 

@@ -43,6 +43,7 @@ from tagger.watch import run_watched
 _PIECE_ROWS, _PIECE_BYTES = 256, 16 * 2**20
 _EVALUATED_AT_ONCE = 64
 _TASKS_IN_FLIGHT = 2
+_GROWS_TO = 4  # times the workers that fit a cluster at the start
 _GPU_BATCHES_IN_FLIGHT = 3
 _LOST_WORKER_S = 20.0
 _LOOK_AGAIN_S = 0.05
@@ -66,8 +67,9 @@ class TagPlan:
 
 @dataclass(frozen=True)
 class Workers:
-    """How many processes work on a run; between the two numbers, a cluster's autoscaler decides."""
+    """How many processes work on a run: at first, and between which numbers a cluster's autoscaler decides then."""
 
+    first: int
     least: int
     most: int
     gpus: int = 0
@@ -139,7 +141,12 @@ def leaf_logits(images: ray.data.Dataset, prepared: PreparedEngine, on_gpu: bool
     size = _fitting("GPU" if on_gpu else "CPU", images.num_blocks())
     arguments = (_Shared(ray.put(prepared)),)
     found = _on_actors(
-        images, _LeafLogits, arguments, batch_size=_EVALUATED_AT_ONCE, workers=Workers(size, size), gpus=int(on_gpu)
+        images,
+        _LeafLogits,
+        arguments,
+        batch_size=_EVALUATED_AT_ONCE,
+        workers=Workers(size, size, size),
+        gpus=int(on_gpu),
     )
     batches = list(found.iter_batches(batch_format="numpy", batch_size=None))
     return tuple(np.concatenate([b[name] for b in batches]) for name in ("logits", "leaf", "split"))
@@ -158,8 +165,11 @@ def fit_workers(on_gpu: bool, wanted: tuple[int, int], shards: int, may_grow: bo
     fitting = _fitting("CPU", shards)
     least, most = wanted
     if not least:
-        return Workers(1 if may_grow else fitting, max(fitting, min(shards, 4 * fitting) if may_grow else 1), gpus)
-    return Workers(min(least, shards), min(most, shards), gpus)
+        if may_grow:
+            return Workers(fitting, 1, max(fitting, min(shards, _GROWS_TO * fitting)), gpus)
+        return Workers(fitting, fitting, fitting, gpus)
+    least, most = min(least, shards), min(most, shards)
+    return Workers(min(max(least, fitting), most), least, most, gpus)
 
 
 def _fitting(resource: str, pieces: int) -> int:
@@ -199,7 +209,7 @@ def _on_actors(
     pool = ActorPoolStrategy(
         min_size=workers.least,
         max_size=workers.most,
-        initial_size=workers.least,
+        initial_size=workers.first,
         max_tasks_in_flight_per_actor=_TASKS_IN_FLIGHT,
     )
     with warnings.catch_warnings():

@@ -1,4 +1,4 @@
-"""Runs that are killed, and nodes that are lost, cost time only."""
+"""Runs over several processes and nodes: killed, lost, or with the engines elsewhere, the result is the same."""
 
 import json
 import subprocess
@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from tagger.catalog.synthetic import Drawn
-from tests.kill_runs import TARGETS, run
+from tests.kill_runs import TARGETS, predictions, run
 
 
 def test_killed_runs_are_repeated_to_the_same_bytes(drawn: Drawn, bundle_dir: Path, tmp_path: Path) -> None:
@@ -34,3 +34,16 @@ def test_a_cluster_that_loses_a_node_finishes_with_the_same_result(
     assert found["equal"]
     assert found["nodes"] == 1
     assert found["lostAfterParts"][0] < 18, "the node was lost in the middle"
+
+
+def test_engines_elsewhere_predict_what_workers_predict_by_themselves(
+    drawn: Drawn, bundle_dir: Path, tmp_path: Path
+) -> None:
+    """The way of the data with GPUs, on CPUs: decoding workers send uint8 batches to engines of their own."""
+    command = [sys.executable, "-m", "tests.split_topology", drawn.manifest, drawn.images, bundle_dir, tmp_path]
+    done = subprocess.run([str(part) for part in command], capture_output=True, text=True, timeout=200)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert json.loads(done.stdout.strip().splitlines()[-1])["parts"] >= 4
+    split, fused = predictions(tmp_path / "split"), predictions(tmp_path / "fused")
+    assert len(split) == drawn.items
+    assert split.equals(fused)
