@@ -233,7 +233,8 @@ def test_a_notebook_gives_what_the_job_gives_to_the_last_digit(run_dir: Path, tr
     labels = pd.read_csv(drawn.manifest, on_bad_lines="skip", dtype=str).dropna(subset=["id"]).set_index("id")
     known = [labels["masterCategory"].get(i) for i in ids]
     known = [k if isinstance(k, str) else None for k in known]
-    notebook = package.Tagger.load(trained).tag([drawn.images / f"{i}.jpg" for i in ids], ids, known)
+    engine = json.loads((run_dir / "run.json").read_text())["engine"]["engine"]
+    notebook = package.Tagger.load(trained, engine).tag([drawn.images / f"{i}.jpg" for i in ids], ids, known)
     assert list(notebook["id"]) == ids
     same = [c for c in PREDICTION.names if c not in ("runId", "taggedAt")]
     expected = job.loc[ids, same].reset_index(drop=True)
@@ -256,8 +257,9 @@ def test_evaluating_the_run_on_the_test_split_gives_the_bundles_own_metrics(
     found = json.loads(outcome.out)
     expected = Bundle.load(Location(str(trained))).card.metrics[0].model_dump(mode="json", by_alias=True)
     ours, theirs = found["levels"]["articleType"], expected["levels"]["articleType"]
-    assert ours == pytest.approx(theirs, abs=2e-3), "the last digits are the engine's"
-    assert (ours["accuracy"], ours["items"]) == (theirs["accuracy"], theirs["items"])
+    bins = "expectedCalibrationError"  # of few items, where the engine's last digits move one into the next bin
+    assert ours.pop(bins) == pytest.approx(theirs.pop(bins), abs=0.05)
+    assert ours == pytest.approx(theirs, abs=1e-6)
     assert (tmp_path / "e/index.html").exists()
 
 
