@@ -40,13 +40,13 @@ from tagger.models.engines import Engine, PreparedEngine, choose_engine, engine_
 from tagger.storage import first_line
 from tagger.watch import run_watched
 
-_PIECE_ROWS, _PIECE_BYTES = 256, 16 * 2**20
+_FIRST_PIECE_ROWS, _PIECE_ROWS, _PIECE_BYTES = 32, 256, 16 * 2**20
 _EVALUATED_AT_ONCE = 64
 _TASKS_IN_FLIGHT = 2
 _GROWS_TO = 4  # times the workers that fit a cluster at the start
 _GPU_BATCHES_IN_FLIGHT = 3
 _LOST_WORKER_S = 20.0
-_LOOK_AGAIN_S = 0.05
+_FIRST_PAUSE_S, _LOOK_AGAIN_S = 0.005, 0.05
 _WATCH_S = 0.1
 _COUNT_EVERY_S = 1.0
 _CHANGED = ImageError(ErrorCode.STORE_ERROR, "the image was changed while the run went on")
@@ -366,21 +366,22 @@ class _ShardTagger:
         asked: set[bytes] = set()
         images: list[bytes | ImageError] = []
         size = first = 0
+        most = _FIRST_PIECE_ROWS  # nothing runs while the first piece is fetched
         for row, data in enumerate(fetch_all(self._plan.store, refs)):
             images.append(data)
             size += len(data) if isinstance(data, bytes) else 0
-            if len(images) < _PIECE_ROWS and size < _PIECE_BYTES and row + 1 < len(refs):
+            if len(images) < most and size < _PIECE_BYTES and row + 1 < len(refs):
                 continue
             digests = [digest_of(image) for image in images]
             new = {d for d, k in zip(digests, known[first:], strict=False) if d is not None and d != k} - asked
             asked |= new
             wanted = list(new)
             yield _Piece(first, images, digests, dict(zip(wanted, self._board.claim(wanted), strict=True)))
-            images, size, first = [], 0, row + 1
+            images, size, first, most = [], 0, row + 1, min(2 * most, _PIECE_ROWS)
 
     def _wait_for_others(self, collector: Collector, refs: pa.ChunkedArray) -> None:
         """Take what other workers find; when one of them is lost, look at its images here."""
-        since = time.monotonic()
+        since, pause = time.monotonic(), _FIRST_PAUSE_S
         missing = collector.missing()
         self._board.flush()
         while missing:
@@ -393,7 +394,8 @@ class _ShardTagger:
                 changed = claim is Claim.MINE and isinstance(data, bytes) and digest_of(data) != digest
                 collector.settle(digest, _CHANGED if changed else data, claim)
             if all(claim is Claim.ANOTHERS for claim in claims.values()):
-                time.sleep(_LOOK_AGAIN_S)
+                time.sleep(pause)
+                pause = min(2 * pause, _LOOK_AGAIN_S)
             missing = collector.missing()
 
 
