@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-_EVERY_S = 0.2
+_EVERY_S = 0.5  # a look costs some milliseconds of the CPU that is being measured
 _PROC = Path("/proc")
 
 

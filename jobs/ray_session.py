@@ -72,6 +72,11 @@ def ray_session(options: RayOptions, processes: int = 0) -> Iterator[None]:
         ray.shutdown()
 
 
+def ray_is_running() -> bool:
+    """Whether this process has a Ray that `ray_session` would join."""
+    return bool(ray.is_initialized())
+
+
 def gpus() -> int:
     """GPUs that Ray has."""
     return int(ray.cluster_resources().get("GPU", 0))

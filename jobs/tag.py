@@ -10,28 +10,24 @@ import numpy as np
 
 from jobs.console import Console
 from jobs.inputs import open_catalog, place, versions
-from jobs.ray_session import ray_session, wants_gpu
+from jobs.ray_session import ray_is_running, ray_session, wants_gpu
+from schemas.bundle import ModelCard
 from schemas.config import TagConfig, parse_range, parse_share_or_count
 from schemas.prediction import Decision
-from schemas.run import EngineCheck, RunRecord
+from schemas.run import RunRecord
 from tagger.catalog.manifest import Batch, Manifest
 from tagger.catalog.selection import Before, Selection, tagged
 from tagger.catalog.shards import Staged, shard_of, stage
 from tagger.catalog.stores import ImageStore
+from tagger.inference.engine_choice import Chosen, EngineProcess, Question
 from tagger.inference.ledger import Known, newest_first, read_ledger
 from tagger.inference.lock import holding
-from tagger.inference.pipeline import TagPlan, choose_engine_there, fit_workers, tag_shards
+from tagger.inference.pipeline import choose_engine_there, fit_workers, tag_shards
 from tagger.inference.runs import RunDirectory
 from tagger.inference.sample import RunSample
+from tagger.inference.shard_tagger import TagPlan
 from tagger.models.bundle import Bundle
-from tagger.models.engines import (
-    BATCH_SIZE,
-    PreparedEngine,
-    choose_engine,
-    device_here,
-    engine_names,
-    prepare,
-)
+from tagger.models.engines import BATCH_SIZE, PreparedEngine
 from tagger.storage import Location
 
 EXIT_DONE, EXIT_TOO_MANY_FAILED = 0, 4
@@ -73,7 +69,7 @@ def run(config: TagConfig, console: Console) -> int:
             staged = stage(manifest, store, directory.work, directory.rejects, config.part_rows, selection)
             pending = directory.pending(staged)
             if pending:
-                engines.shards([shard_of(directory.work, n) for n in pending])
+                engines.begin([shard_of(directory.work, n) for n in pending])
                 record = _tag(config, console, directory, record, staged, engines, check_held)
         record = directory.finish(record.model_copy(update={"seconds": time.monotonic() - started}), staged)
     return _report(console, directory, record, config)
@@ -105,53 +101,52 @@ def _inputs(config: TagConfig, manifest: str, bundle: Bundle) -> dict[str, str]:
 
 
 class _Engines:
-    """Chooses what runs the model; for an embedded Ray in a thread, while the manifest is read and Ray starts."""
+    """Chooses what runs the model: where Ray is still to start, in a process beside it."""
 
     def __init__(self, config: TagConfig, bundle: Bundle, store: ImageStore, record: RunRecord) -> None:
         self._config = config
-        self.card = bundle.card
-        self.store = store
+        self._record = record
         self._bundle = bundle
-        self._chosen_before = record.engine
-        self._staged: Future[Sequence[Location]] = Future()
+        self.store = store
+        here = not config.ray_address and config.device != "cuda"
+        self._process = EngineProcess() if here and not ray_is_running() else None
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="engine")
-        self._early = None if config.ray_address else self._pool.submit(self._choose_here)
+        self._question: Question
+        self._early: Future[Chosen | None] | None = None
 
     def __enter__(self) -> "_Engines":
         return self
 
     def __exit__(self, *error: object) -> None:
-        if not self._staged.done():
-            self._staged.set_result([])
+        if self._process:
+            self._process.close()
         self._pool.shutdown(wait=False)
 
-    def shards(self, pending: Sequence[Location]) -> None:
-        """Say which shards there are to measure an engine on."""
-        self._staged.set_result(pending)
+    @property
+    def card(self) -> ModelCard:
+        """What the model says of itself."""
+        return self._bundle.card
 
-    def choose(self, device: str) -> "Future[tuple[PreparedEngine, EngineCheck]]":
+    def begin(self, pending: Sequence[Location]) -> None:
+        """Begin to choose, by measuring on these shards."""
+        sample = RunSample(pending, self.store, self.card, self._config.max_pixels)
+        self._question = Question(
+            self._bundle, self._config.engine, self._config.batch_size, sample, self._record.engine
+        )
+        if self._process:
+            self._early = self._pool.submit(self._process.ask, self._question, self._config.device)
+
+    def choose(self, device: str) -> "Future[Chosen]":
         """The engine for a device, as the run that goes on had it, or measured on the run's own images."""
         return self._pool.submit(self._choose, device)
 
-    def _choose(self, device: str) -> tuple[PreparedEngine, EngineCheck]:
-        batch_size = self._config.batch_size or BATCH_SIZE[device]
-        if self._chosen_before and self._chosen_before.engine in engine_names(device):
-            return prepare(self._bundle, self._chosen_before.engine, batch_size), self._chosen_before
+    def _choose(self, device: str) -> Chosen:
         found = self._early.result() if self._early else None
-        if found and found[1].engine in engine_names(device):
+        if found and device == "cpu":
             return found
-        return choose_engine_there(self._bundle, self._config.engine, device, batch_size, self._sample())
-
-    def _choose_here(self) -> tuple[PreparedEngine, EngineCheck] | None:
-        """The engine for this machine's CPUs; None when it has a GPU, of which the driver had better keep off."""
-        device = device_here(self._config.device, self._config.engine)
-        if device == "cuda" or self._chosen_before:
-            return None
-        batch_size = self._config.batch_size or BATCH_SIZE[device]
-        return choose_engine(self._bundle, self._config.engine, device, batch_size, lambda: self._sample()())
-
-    def _sample(self) -> RunSample:
-        return RunSample(self._staged.result(), self.store, self._bundle.card, self._config.max_pixels)
+        if self._config.ray_address or device == "cuda":
+            return choose_engine_there(self._question, device)
+        return self._question.answer(device)
 
 
 def _tag(

@@ -1,5 +1,6 @@
 """Small things that tests are made of."""
 
+import argparse
 import io
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -65,3 +66,13 @@ def catalog_of(path: Path | str, images: object = None, **options: object) -> tu
 
 def first_batch(manifest: Manifest) -> Batch:
     return next(iter(manifest.batches()))
+
+
+def tag_arguments(part_rows: int) -> argparse.ArgumentParser:
+    """The command line of a script here that tags a catalogue in some unkind way."""
+    parser = argparse.ArgumentParser()
+    for flag in ("manifest", "images", "model"):
+        parser.add_argument(f"--{flag}", required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--part-rows", type=int, default=part_rows)
+    return parser

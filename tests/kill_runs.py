@@ -5,7 +5,6 @@ done. It must then hold exactly one row an item, equal to an undisturbed run's, 
 were in flight.
 """
 
-import argparse
 import json
 import os
 import random
@@ -21,6 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from jobs.process_tree import tree_of
+from tests.builders import tag_arguments
 
 TARGETS = ("driver", "worker", "raylet")
 _OWN = ("runId", "taggedAt")
@@ -118,13 +118,10 @@ def run(command: list[str], work: Path, kills: int, seed: int) -> list[Killed]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser()
-    for flag in ("manifest", "images", "model"):
-        parser.add_argument(f"--{flag}", required=True)
-    parser.add_argument("--out", type=Path, required=True)
+    """Kill runs, compare them, and print how many were killed where."""
+    parser = tag_arguments(part_rows=500)
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--part-rows", type=int, default=500)
     given = parser.parse_args()
     command = [
         sys.executable, "-m", "jobs.tag", "--manifest", given.manifest, "--images", given.images, "--model",

@@ -1,13 +1,11 @@
 """Tags a catalogue on a cluster of two nodes, and loses one in the middle: `python -m tests.lose_a_node …`."""
 
-import argparse
 import contextlib
 import json
 import logging
 import os
 import threading
 import time
-from pathlib import Path
 
 os.environ.setdefault("RAY_health_check_failure_threshold", "3")  # a lost node is noticed within seconds
 os.environ.setdefault("RAY_health_check_period_ms", "1000")
@@ -16,17 +14,13 @@ import ray
 from ray.cluster_utils import Cluster
 
 from jobs import cli
+from tests.builders import tag_arguments
 from tests.kill_runs import predictions
 
 
 def main() -> None:
     """Run the tag job undisturbed, then on a cluster that loses a node after the first parts, and compare."""
-    parser = argparse.ArgumentParser()
-    for flag in ("manifest", "images", "model"):
-        parser.add_argument(f"--{flag}", required=True)
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--part-rows", type=int, default=16)
-    given = parser.parse_args()
+    given = tag_arguments(part_rows=16).parse_args()
     common = [
         "tag", "--manifest", given.manifest, "--images", given.images, "--model", given.model, "--part-rows",
         str(given.part_rows), "--workers", "3", "--device", "cpu",

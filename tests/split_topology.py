@@ -12,8 +12,9 @@ import ray
 
 from schemas.taxonomy import Level
 from tagger.catalog.shards import stage
-from tagger.inference.pipeline import TagPlan, Workers, tag_shards
+from tagger.inference.pipeline import Workers, tag_shards
 from tagger.inference.runs import RunDirectory
+from tagger.inference.shard_tagger import TagPlan
 from tagger.models.bundle import Bundle
 from tagger.models.engines import PreparedEngine, prepare
 from tagger.storage import Location

@@ -1,12 +1,24 @@
-"""Many requests in flight, results in order, and no more bytes in memory than a budget."""
+"""Reading ahead: many requests in flight, results in order, and no more bytes in memory than a budget."""
 
+import queue
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future
-from threading import Condition
-from typing import TypeVar
+from dataclasses import dataclass
+from threading import Condition, Event, Thread
+from typing import Generic, TypeVar
 
 Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class _Item(Generic[Result]):
+    value: Result
+
+
+@dataclass(frozen=True)
+class _End:
+    error: BaseException | None
 
 
 class ByteBudget:
@@ -75,3 +87,34 @@ def in_order(
         budget.next_is(len(names))  # whoever still waits for bytes is let go
         for future in waiting:
             future.cancel()
+
+
+def ahead(items: Iterator[Result]) -> Iterator[Result]:
+    """Run an iterator in a thread of its own: one item is ready and one in the making while the last is used.
+
+    What the iterator raises is raised here.
+    """
+    ready: queue.Queue[_Item[Result] | _End] = queue.Queue(maxsize=1)
+    stopped = Event()
+
+    def run() -> None:
+        error: BaseException | None = None
+        try:
+            for item in items:
+                ready.put(_Item(item))
+                if stopped.is_set():
+                    return
+        except BaseException as raised:  # noqa: BLE001 - raised in the thread that takes the items
+            error = raised
+        ready.put(_End(error))
+
+    Thread(target=run, name="ahead", daemon=True).start()
+    try:
+        while isinstance(taken := ready.get(), _Item):
+            yield taken.value
+        if taken.error is not None:
+            raise taken.error
+    finally:
+        stopped.set()
+        while not ready.empty():
+            ready.get_nowait()

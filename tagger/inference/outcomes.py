@@ -44,7 +44,10 @@ class Claim(Enum):
 
 
 class Predictor:
-    """Decodes images, asks the engine, and keeps what matters of its answer; counts the engine's seconds."""
+    """Decodes images, asks the engine, and keeps what matters of its answer.
+
+    `engine_s` counts the seconds that the engine takes; it says something only where one thread calls it.
+    """
 
     def __init__(self, card: ModelCard, engine: Engine, max_pixels: int) -> None:
         self._card = card

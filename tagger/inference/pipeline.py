@@ -5,64 +5,35 @@ engine on each GPU. In both cases one worker turns a whole shard into its part, 
 """
 
 import pickle
-import queue
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import partial
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import ray
 import ray.data
 from ray.data import ActorPoolStrategy
 from ray.exceptions import RayActorError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from schemas.bundle import ModelCard
-from schemas.prediction import ErrorCode
-from schemas.run import EngineCheck
-from schemas.taxonomy import Level
-from tagger.catalog.shards import read_shard, shard_of
-from tagger.catalog.stores import ImageStore, fetch_all
-from tagger.errors import ImageError, TaggerError
+from tagger.inference.engine_choice import Chosen, Question
 from tagger.inference.identical import Board
-from tagger.inference.outcomes import Claim, Collector, Outcome, Predictor, Submit, at_once, digest_of
-from tagger.inference.rows import Items, PredictionRows
-from tagger.inference.runs import RunDirectory, Spent
-from tagger.inference.sample import RunSample
-from tagger.models.bundle import Bundle
-from tagger.models.engines import Engine, PreparedEngine, choose_engine, engine_names
-from tagger.storage import first_line
+from tagger.inference.outcomes import Claim, Outcome
+from tagger.inference.shard_tagger import ShardTagger, TagPlan
+from tagger.models.engines import Engine, PreparedEngine, engine_names
 from tagger.watch import run_watched
 
-_FIRST_PIECE_ROWS, _PIECE_ROWS, _PIECE_BYTES = 32, 256, 16 * 2**20
 _EVALUATED_AT_ONCE = 64
 _TASKS_IN_FLIGHT = 2
 _GROWS_TO = 4  # times the workers that fit a cluster at the start
-_GPU_BATCHES_IN_FLIGHT = 3
-_LOST_WORKER_S = 20.0
-_FIRST_PAUSE_S, _LOOK_AGAIN_S = 0.005, 0.05
-_WATCH_S = 0.1
+_LOOK_AGAIN_S = 0.05
+_WATCH_S = 0.25
 _COUNT_EVERY_S = 1.0
-_CHANGED = ImageError(ErrorCode.STORE_ERROR, "the image was changed while the run went on")
-
-
-@dataclass(frozen=True)
-class TagPlan:
-    """What every tagging worker needs besides the model."""
-
-    run: RunDirectory
-    run_id: str
-    store: ImageStore
-    card: ModelCard
-    accept_above: Mapping[Level, float]
-    max_pixels: int
-    batch_size: int
 
 
 @dataclass(frozen=True)
@@ -99,7 +70,9 @@ def tag_shards(
     board = _board()
     engines = [_gpu_engine(board) for _ in range(workers.gpus)]
     numbers = ray.data.from_items(list(shards), override_num_blocks=len(shards))
-    tagged = _on_actors(numbers, _ShardTagger, (plan, board, engines), batch_size=1, workers=workers)
+    start = partial(_EngineElsewhere, engines) if engines else partial(_brought_engine, board)
+    arguments = (plan, partial(_SharedBoard, board), start, bool(engines))
+    tagged = _on_actors(numbers, ShardTagger, arguments, batch_size=1, workers=workers)
     brought = False
     rows, counted = 0, time.monotonic()
 
@@ -115,15 +88,15 @@ def tag_shards(
     run_watched(lambda: _raise_failures(tagged), look, _WATCH_S)
 
 
-def choose_engine_there(
-    bundle: Bundle, wanted: str, device: str, batch_size: int, sample: RunSample
-) -> tuple[PreparedEngine, EngineCheck]:
-    """Choose the engine on a machine that the workers run on, too, rather than on the command's own.
+def choose_engine_there(question: Question, device: str) -> Chosen:
+    """Answer a question on a machine that the workers run on, too, rather than on the command's own.
 
-    Args and errors are those of `choose_engine`.
+    Args:
+        question: Which engine the run is to have.
+        device: `cpu` or `cuda`.
     """
-    remote = ray.remote(num_cpus=1, num_gpus=int(device == "cuda"))(choose_engine)
-    found: tuple[PreparedEngine, EngineCheck] = ray.get(remote.remote(bundle, wanted, device, batch_size, sample))
+    remote = ray.remote(num_cpus=1, num_gpus=int(device == "cuda"))(Question.answer)
+    found: Chosen = ray.get(remote.remote(question, device))
     return found
 
 
@@ -299,106 +272,6 @@ def _is_on(node: Any, here: str) -> bool:
         return False
 
 
-@dataclass(frozen=True)
-class _Piece:
-    """Some rows of a shard with what was read for them, and what other workers know already."""
-
-    first: int
-    images: list[bytes | ImageError]
-    digests: list[bytes | None]
-    claims: dict[bytes, Outcome | Claim]
-    """Of the images that no earlier row of the shard has."""
-
-
-class _ShardTagger:
-    """An actor that turns shards into parts: it fetches the next images while it looks at these."""
-
-    def __init__(self, plan: TagPlan, board: Any, engines: Sequence[Any]) -> None:
-        self._plan = plan
-        self._board = _SharedBoard(board)
-        self._start = partial(_EngineElsewhere, engines) if engines else partial(_brought_engine, board)
-        self._rows = PredictionRows(plan.card, plan.accept_above, plan.run_id)
-        pool = ThreadPoolExecutor(_GPU_BATCHES_IN_FLIGHT, thread_name_prefix="gpu") if engines else None
-        self._submit: Submit = pool.submit if pool else at_once
-
-    @cached_property
-    def _predictor(self) -> Predictor:
-        return Predictor(self._plan.card, self._start(), self._plan.max_pixels)
-
-    def __call__(self, batch: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        failure = b""
-        try:
-            for number in batch["item"].tolist():
-                self._tag(number)
-        except TaggerError as error:
-            failure = pickle.dumps(error)  # as a row: Ray Data would hand on its own exception instead of this one
-        except OSError as error:
-            failure = pickle.dumps(TaggerError(f"{self._plan.run.root}: {first_line(error)}"))
-        return {"shard": batch["item"], "failure": np.array([failure] * len(batch["item"]), object)}
-
-    def _tag(self, number: int) -> None:
-        predictor = self._predictor
-        started, engine_s = time.perf_counter(), predictor.engine_s
-        shard = read_shard(shard_of(self._plan.run.work, number))
-        known = [bytes.fromhex(k) if k else None for k in shard["knownDigest"].to_pylist()]
-        collector = Collector(predictor, len(shard), self._plan.batch_size, self._submit, self._board.tell)
-        for piece in _ahead(self._pieces(shard["imageRef"].to_pylist(), known)):
-            for row, (data, digest) in enumerate(zip(piece.images, piece.digests, strict=True), piece.first):
-                if digest is not None and digest == known[row]:
-                    collector.skip(row, digest)
-                else:
-                    collector.put(row, data, digest, piece.claims.get(digest or b"", Claim.MINE))
-            self._board.add(len(piece.images))
-        self._wait_for_others(collector, shard["imageRef"])
-        fresh = np.array([d is None or d != k for d, k in zip(collector.digests, known, strict=True)], bool)
-        predictions = self._predictions(shard, collector, fresh)
-        spent = Spent(time.perf_counter() - started, predictor.engine_s - engine_s)
-        self._plan.run.write_part(number, predictions, {"known": int((~fresh).sum())}, spent)
-
-    def _predictions(self, shard: pa.Table, collector: Collector, fresh: np.ndarray) -> pa.Table:
-        rows = shard.filter(pa.array(fresh))
-        items = Items(*(rows[name].to_pylist() for name in ("id", "imageRef", "masterCategory")))
-        chosen = np.flatnonzero(fresh).tolist()
-        outcomes = collector.outcomes()
-        return self._rows.table(items, [collector.digests[i] for i in chosen], [outcomes[i] for i in chosen])
-
-    def _pieces(self, refs: Sequence[str | None], known: Sequence[bytes | None]) -> Iterator[_Piece]:
-        asked: set[bytes] = set()
-        images: list[bytes | ImageError] = []
-        size = first = 0
-        most = _FIRST_PIECE_ROWS  # nothing runs while the first piece is fetched
-        for row, data in enumerate(fetch_all(self._plan.store, refs)):
-            images.append(data)
-            size += len(data) if isinstance(data, bytes) else 0
-            if len(images) < most and size < _PIECE_BYTES and row + 1 < len(refs):
-                continue
-            digests = [digest_of(image) for image in images]
-            new = {d for d, k in zip(digests, known[first:], strict=False) if d is not None and d != k} - asked
-            asked |= new
-            wanted = list(new)
-            yield _Piece(first, images, digests, dict(zip(wanted, self._board.claim(wanted), strict=True)))
-            images, size, first, most = [], 0, row + 1, min(2 * most, _PIECE_ROWS)
-
-    def _wait_for_others(self, collector: Collector, refs: pa.ChunkedArray) -> None:
-        """Take what other workers find; when one of them is lost, look at its images here."""
-        since, pause = time.monotonic(), _FIRST_PAUSE_S
-        missing = collector.missing()
-        self._board.flush()
-        while missing:
-            take_over = time.monotonic() - since > _LOST_WORKER_S
-            claims = dict(zip(missing, self._board.claim(list(missing), take_over), strict=True))
-            mine = [digest for digest, claim in claims.items() if claim is Claim.MINE]
-            images = dict(zip(mine, fetch_all(self._plan.store, [refs[missing[d]].as_py() for d in mine]), strict=True))
-            for digest, claim in claims.items():
-                data = images.get(digest, b"")
-                changed = claim is Claim.MINE and isinstance(data, bytes) and digest_of(data) != digest
-                collector.settle(digest, _CHANGED if changed else data, claim)
-            if all(claim is Claim.ANOTHERS for claim in claims.values()):
-                time.sleep(pause)
-                pause = min(2 * pause, _LOOK_AGAIN_S)
-            missing = collector.missing()
-
-
 class _SharedBoard:
     """The run's board as a worker sees it: what it says waits for the next question, to spare calls."""
 
@@ -441,32 +314,3 @@ class _LeafLogits:
     def __call__(self, batch: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         logits, _ = self._engine.run(batch["image"])
         return {"logits": logits, "leaf": batch["leaf"], "split": batch["split"]}
-
-
-def _ahead(pieces: Iterator[_Piece]) -> Iterator[_Piece]:
-    """Run an iterator in a thread of its own, two pieces ahead of whoever takes them."""
-    ready: queue.Queue[_Piece | BaseException | None] = queue.Queue(maxsize=1)
-    ended = threading.Event()
-
-    def run() -> None:
-        last: BaseException | None = None
-        try:
-            for piece in pieces:
-                ready.put(piece)
-                if ended.is_set():
-                    return
-        except BaseException as error:  # noqa: BLE001 - raised in the thread that takes the pieces
-            last = error
-        ready.put(last)
-
-    thread = threading.Thread(target=run, name="fetch", daemon=True)
-    thread.start()
-    try:
-        while (piece := ready.get()) is not None:
-            if isinstance(piece, BaseException):
-                raise piece
-            yield piece
-    finally:
-        ended.set()
-        while not ready.empty():
-            ready.get_nowait()

@@ -26,10 +26,10 @@ _BATCH_ROWS = 16_384
 
 @dataclass(frozen=True)
 class Spent:
-    """Seconds that a worker took for a shard, and of those the engine's."""
+    """Seconds that a worker took for a shard, and of those the engine's; None where that runs in another process."""
 
     worker_s: float
-    engine_s: float
+    engine_s: float | None
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,7 @@ class RunDirectory:
         """Rows in the parts that are there."""
         return sum(sum(c["decisions"].values()) + sum(c["skipped"].values()) for c in self._part_counts())
 
-    def write_part(self, number: int, predictions: pa.Table, skipped: Mapping[str, int], spent: "Spent") -> None:
+    def write_part(self, number: int, predictions: pa.Table, skipped: Mapping[str, int], spent: Spent) -> None:
         """Write the part of one shard, with its counts in the file's metadata.
 
         Args:
@@ -149,18 +149,13 @@ class RunDirectory:
         decisions: Counter[str] = Counter()
         errors: Counter[str] = Counter()
         skipped = Counter(staged.skip_reasons)
-        worker_s = engine_s = 0.0
-        if not staged.shards:
-            self.write_part(
-                0, PREDICTION.empty_table(), {}, Spent(0, 0)
-            )  # so that those who read the run find its columns
+        if not staged.shards:  # so that those who read the run find its columns
+            self.write_part(0, PREDICTION.empty_table(), {}, Spent(0, None))
         parts = self._part_counts()
         for part in parts:
             decisions.update(part["decisions"])
             errors.update(part["errors"])
             skipped.update(part["skipped"])
-            worker_s += part["seconds"]["worker"]
-            engine_s += part["seconds"]["engine"]
         predictions = sum(decisions.values())
         if predictions + staged.rejects + skipped.total() != staged.rows:
             raise TaggerError(
@@ -172,7 +167,7 @@ class RunDirectory:
             update={
                 "state": "done",
                 "finished_at": finished,
-                "engine_share": engine_s / worker_s if worker_s else None,
+                "engine_share": _engine_share([Spent(p["seconds"]["worker"], p["seconds"]["engine"]) for p in parts]),
                 "counts": Counts(
                     rows=staged.rows,
                     repaired=staged.repaired,
@@ -228,3 +223,10 @@ class RunDirectory:
             return pq.ParquetFile(part.open_random())
         except (pa.ArrowException, OSError) as error:
             raise InputError(f"{part}: not a readable part: {first_line(error)}") from error
+
+
+def _engine_share(spent: Sequence[Spent]) -> float | None:
+    """The engine's share of the workers' seconds, over the shards whose worker had the engine itself."""
+    known = [(s.worker_s, s.engine_s) for s in spent if s.engine_s is not None]
+    worker_s, engine_s = (sum(column) for column in zip(*known, strict=True)) if known else (0, 0)
+    return engine_s / worker_s if worker_s else None

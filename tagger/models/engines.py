@@ -6,12 +6,13 @@ This module imports none of the libraries that do the work, so that a tagging wo
 """
 
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from schemas.run import EngineCheck
-from tagger.errors import UsageError
+from tagger.errors import InputError, UsageError
 from tagger.storage import first_line
 
 if TYPE_CHECKING:
@@ -81,6 +82,7 @@ def prepare(bundle: "Bundle", name: str, batch_size: int) -> PreparedEngine:
 
     Raises:
         UsageError: when the engine cannot run this model.
+        InputError: when the bundle's weights do not fit its card.
     """
     library, device, precision = name.split("-")
     if library == "openvino":
@@ -102,38 +104,78 @@ def choose_engine(
         wanted: `auto`, or the name of the only one to try.
         device: `cpu` or `cuda`.
         batch_size: Images per pass.
-        sample: Gives uint8 images [N, H, W, 3] of the run to measure the agreement on; called when it is needed.
+        sample: Gives uint8 images [N, H, W, 3] of the run to measure the agreement on; not called where there is
+            nothing to measure.
 
     Raises:
         UsageError: when the engine that was asked for cannot run here, or disagrees too often.
+        InputError: when the bundle is not whole.
     """
     names = engine_names(device)
     if wanted != "auto" and wanted not in names:
         raise UsageError(f"--engine {wanted}: this machine runs {', '.join(names)}")
+    reference = _Reference(bundle, device, batch_size, sample)
     passed_over: dict[str, str] = {}
-    reference: np.ndarray | None = None
-    images: np.ndarray | None = None
     for name in names if wanted == "auto" else (wanted,):
         try:
-            prepared = prepare(bundle, name, batch_size)
-            if name.endswith("float32") and name.startswith("torch"):
-                return prepared, EngineCheck(engine=name, agreement=1.0, passed_over=passed_over)
-            images = sample() if images is None else images
-            if reference is None:
-                reference = _reference(bundle, device, batch_size, images)
-            check = compare(name, reference, prepared.start().run(images)[0])
-        except Exception as error:
+            prepared, check = _checked(bundle, name, batch_size, reference)
+        except _UnfitError as error:
             if wanted != "auto":
-                raise UsageError(f"--engine {name}: it cannot run this model: {first_line(error)}") from error
-            passed_over[name] = f"cannot run this model: {first_line(error)}"
-            continue
-        if agrees(check):
+                raise UsageError(f"--engine {name}: it {error}; take --engine auto") from error
+            passed_over[name] = str(error)
+        else:
             return prepared, check.model_copy(update={"passed_over": passed_over})
-        said = f"agrees with float32 PyTorch on only {check.agreement:.2%} of {check.images} images"
-        if wanted != "auto":
-            raise UsageError(f"--engine {name}: it {said}, less than {MIN_AGREEMENT:.1%}; take --engine auto")
-        passed_over[name] = said
     raise UsageError(f"no engine runs this model on {device}: {passed_over}")
+
+
+class _UnfitError(Exception):
+    """Why an engine is not taken: the rest of a sentence that begins with its name."""
+
+
+class _Reference:
+    """Images of the run, and what float32 PyTorch says of them; made when the first engine asks."""
+
+    def __init__(self, bundle: "Bundle", device: str, batch_size: int, sample: Callable[[], np.ndarray]) -> None:
+        self.engine = f"torch-{device}-float32"
+        self._arguments = (bundle, device, "float32", batch_size)
+        self._sample = sample
+
+    @cached_property
+    def images(self) -> np.ndarray:
+        return self._sample()
+
+    @cached_property
+    def logits(self) -> np.ndarray:
+        from tagger.models.torch_engine import PreparedTorch
+
+        return PreparedTorch(*self._arguments, all_threads=True).start().run(self.images)[0]
+
+
+def _checked(bundle: "Bundle", name: str, batch_size: int, reference: _Reference) -> tuple[PreparedEngine, EngineCheck]:
+    """Start an engine and hold it against the reference.
+
+    Raises:
+        _UnfitError: when the engine is not to be taken.
+        InputError: when it is the bundle that is not whole.
+    """
+    try:
+        prepared = prepare(bundle, name, batch_size)
+    except InputError:
+        raise
+    except Exception as error:  # whatever the library raises
+        raise _UnfitError(f"cannot run this model: {first_line(error)}") from error
+    if name == reference.engine:
+        return prepared, EngineCheck(engine=name, agreement=1.0)
+    images, expected = reference.images, reference.logits
+    try:
+        found = prepared.start().run(images)[0]
+    except Exception as error:  # whatever the library raises
+        raise _UnfitError(f"cannot run this model: {first_line(error)}") from error
+    check = compare(name, expected, found)
+    if not agrees(check):
+        share = f"{check.agreement:.2%} of {check.images} images"
+        raise _UnfitError(f"agrees with float32 PyTorch on only {share}, less than {MIN_AGREEMENT:.1%}")
+    return prepared, check
 
 
 def compare(name: str, reference: np.ndarray, found: np.ndarray) -> EngineCheck:
@@ -154,12 +196,6 @@ def agrees(check: EngineCheck) -> bool:
     """Whether an engine may stand for float32 PyTorch: at most 0.5 % other leaves, or one of a few images."""
     others = round((1 - check.agreement) * check.images)
     return others <= max(_ONE_OFF, int((1 - MIN_AGREEMENT) * check.images))
-
-
-def _reference(bundle: "Bundle", device: str, batch_size: int, images: np.ndarray) -> np.ndarray:
-    from tagger.models.torch_engine import PreparedTorch
-
-    return PreparedTorch(bundle, device, "float32", batch_size, all_threads=True).start().run(images)[0]
 
 
 def as_batches(images: np.ndarray, size: int) -> Sequence[tuple[np.ndarray, int]]:

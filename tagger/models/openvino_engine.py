@@ -81,26 +81,29 @@ def cpu_precisions() -> tuple[str, ...]:
 def convert(bundle: Bundle, precision: str, batch_size: int) -> PreparedOpenVino:
     """Convert a bundle, its mirror image included, for a fixed batch size.
 
-    Raises UsageError when OpenVINO cannot express the model.
+    Raises:
+        UsageError: when OpenVINO cannot express the model.
+        InputError: when the bundle's weights do not fit its card.
     """
     import torch
 
     from tagger.models.torch_engine import network
 
     openvino = _openvino()
+    model = network(bundle)
     size = bundle.card.preprocessing
     shape = [batch_size, size.height, size.width, 3]
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # torch.jit.trace, which OpenVINO would call, too, warns of its own age
             example = torch.zeros([2, *shape[1:]], dtype=torch.uint8)
-            traced = torch.jit.trace(network(bundle), example, check_trace=False)  # type: ignore[no-untyped-call]
-            model = openvino.convert_model(traced, example_input=example, input=[openvino.PartialShape(shape)])
+            traced = torch.jit.trace(model, example, check_trace=False)  # type: ignore[no-untyped-call]
+            converted = openvino.convert_model(traced, example_input=example, input=[openvino.PartialShape(shape)])
     except Exception as error:
         raise UsageError(f"OpenVINO cannot express the model: {first_line(error)}") from error
     with tempfile.TemporaryDirectory() as folder:  # it serialises to files only
         file = Path(folder) / "model.xml"
-        openvino.save_model(model, file, compress_to_fp16=False)
+        openvino.save_model(converted, file, compress_to_fp16=False)
         return PreparedOpenVino(file.read_bytes(), file.with_suffix(".bin").read_bytes(), precision, batch_size)
 
 

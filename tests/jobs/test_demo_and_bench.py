@@ -35,7 +35,10 @@ def test_bench_measures_the_job_beside_plain_scripts_on_the_same_images(tagger: 
     }  # fmt: skip
     assert min(found["imagesPerSecond"].values()) > 0
     assert 0 < found["engineShare"] < 1
-    assert found["fixedCostSeconds"] > 1
+    assert found["fixedCostSeconds"] > found["rayAloneSeconds"] > 0.5
+    assert found["endToEndOfForwardOnly"] == pytest.approx(
+        found["rounds"][0]["end to end"] / found["rounds"][0]["forward only"]
+    )
     assert found["driverBytes"] > found["workerBytes"] > 50 * 2**20
     assert [g["rows"] for g in found["growth"]] == [600]
     assert (tmp_path / "bench.svg").read_text().lstrip().startswith("<?xml")

@@ -1,0 +1,94 @@
+"""The model and the images that a benchmark runs on."""
+
+import io
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from itertools import cycle, islice
+from pathlib import Path
+
+from PIL import Image
+
+from schemas.bundle import Architecture, Calibration, Inference, ModelCard, Preprocessing, Provenance
+from schemas.config import BenchConfig, CheckConfig, parse_size
+from schemas.taxonomy import Taxonomy
+from tagger.catalog.manifest import Manifest
+from tagger.catalog.stores import IMAGE_SUFFIXES, fetch_all, open_store
+from tagger.catalog.synthetic import ARTICLES, draw_catalogue
+from tagger.errors import ImageError, UsageError
+from tagger.imaging.decode import decode
+from tagger.models.bundle import Bundle
+from tagger.storage import Location
+
+MAX_PIXELS = 100_000_000
+SOME = 512
+
+
+def random_bundle(config: BenchConfig) -> Bundle:
+    """A bundle with random weights, of the backbone and size that the config names."""
+    from tagger.models.classifier import new_classifier, pack
+
+    height, width = parse_size(config.image_size)
+    card = ModelCard(
+        model_id="",
+        taxonomy=Taxonomy.of(list(ARTICLES), {}),
+        architecture=Architecture(backbone=config.backbone, dropout=0, embedding_dim=1),
+        preprocessing=Preprocessing(height=height, width=width, fit="pad", resize="bicubic"),
+        inference=Inference(flip=False),
+        calibration=Calibration(),
+        blur_threshold=0,
+        provenance=Provenance(created_at=datetime.now(UTC), config={}, versions={}),
+    )
+    return pack(card, new_classifier(card, "none").state_dict())
+
+
+def write_images(config: BenchConfig, bundle: Bundle, work: Path) -> list[Path]:
+    """As many files as asked, all different: where there are fewer images, a copy ends in a number of its own."""
+    (work / "images").mkdir()
+    found = list(islice(_usable(_source(config, work), bundle), config.items))
+    if not found:
+        raise UsageError("--images: not one image can be used")
+    if config.enlarge:
+        found = [enlarged(data, config.enlarge) for data in found]
+    files = []
+    for number, data in enumerate(islice(cycle(found), config.items)):
+        files.append(work / "images" / f"{number:08d}.jpg")
+        files[-1].write_bytes(data if number < len(found) else data + number.to_bytes(8, "big"))
+    return files
+
+
+def _usable(images: Iterator[bytes | ImageError], bundle: Bundle) -> Iterator[bytes]:
+    for data in images:
+        try:
+            if isinstance(data, bytes):
+                decode(data, bundle.card.preprocessing, MAX_PIXELS)
+                yield data
+        except ImageError:
+            continue
+
+
+def _source(config: BenchConfig, work: Path) -> Iterator[bytes | ImageError]:
+    if config.manifest:
+        options = CheckConfig(manifest=config.manifest, images=config.images)
+        manifest = Manifest(Location(config.manifest), options)
+        store = open_store(options, manifest)
+        for batch in manifest.batches():
+            yield from fetch_all(store, store.locate(batch))
+        return
+    if config.images:
+        folder = Path(config.images)
+        found = sorted(f for f in folder.rglob("*") if f.suffix.lower() in IMAGE_SUFFIXES)
+        if not found:
+            raise UsageError(f"--images: no image files in {folder}; with --manifest, any image store will do")
+    else:
+        found = sorted(draw_catalogue(work / "drawn", min(config.items, SOME), oddities=False).images.iterdir())
+    yield from (file.read_bytes() for file in found)
+
+
+def enlarged(data: bytes, longer_side: int) -> bytes:
+    """A JPEG of the same image, its longer side so many pixels."""
+    image = Image.open(io.BytesIO(data)).convert("RGB")
+    scale = longer_side / max(image.size)
+    size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+    out = io.BytesIO()
+    image.resize(size, Image.Resampling.BICUBIC).save(out, "JPEG", quality=90)
+    return out.getvalue()

@@ -1,0 +1,61 @@
+"""Images per second of one step alone, in as many processes as the job has workers."""
+
+import multiprocessing
+import time
+from collections.abc import Callable, Sequence
+from itertools import cycle, islice
+from pathlib import Path
+
+from jobs.benchmark.inputs import MAX_PIXELS, SOME
+from tagger.imaging.decode import decode
+from tagger.inference.sample import decoded_sample
+from tagger.models.bundle import Bundle
+from tagger.models.engines import PreparedEngine
+
+_AT_LEAST_S = 6.0
+
+
+def together(work: Callable[..., tuple[int, float]], processes: int, arguments: tuple[object, ...]) -> float:
+    """Images per second of some processes that do the same at the same time.
+
+    Args:
+        work: One of the functions below.
+        processes: How many.
+        arguments: Those of `work`.
+    """
+    context = multiprocessing.get_context("spawn")
+    gate = context.Barrier(processes)
+    with context.Pool(processes, initializer=_let_in, initargs=(gate,)) as pool:
+        found = pool.starmap(work, [arguments] * processes, chunksize=1)
+    return sum(images / seconds for images, seconds in found)
+
+
+_gate: list[object] = []
+
+
+def _let_in(gate: object) -> None:
+    _gate[:] = [gate]
+
+
+def _for_a_while(work: Callable[[], int]) -> tuple[int, float]:
+    """Repeat work until some seconds have gone; all processes begin together."""
+    work()
+    _gate[0].wait()  # type: ignore[attr-defined]
+    started, images = time.perf_counter(), 0
+    while time.perf_counter() - started < _AT_LEAST_S:
+        images += work()
+    return images, time.perf_counter() - started
+
+
+def decode_only(bundle: Bundle, files: Sequence[Path]) -> tuple[int, float]:
+    """Decode images for a while; return how many, and the seconds."""
+    data = cycle([file.read_bytes() for file in files[:SOME]])
+    size = bundle.card.preprocessing
+    return _for_a_while(lambda: len([decode(d, size, MAX_PIXELS) for d in islice(data, 64)]))
+
+
+def forward_only(prepared: PreparedEngine, bundle: Bundle, files: Sequence[Path]) -> tuple[int, float]:
+    """Run the engine on decoded images for a while; return how many, and the seconds."""
+    pixels = decoded_sample([file.read_bytes() for file in files[:SOME]], bundle.card, MAX_PIXELS)
+    engine = prepared.start()
+    return _for_a_while(lambda: len(engine.run(pixels)[0]))

@@ -1,0 +1,120 @@
+"""What a benchmark measured: tables for people, the same facts for machines, a plot."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+
+from jobs.console import Console
+from jobs.process_tree import PeakMemory
+from schemas.config import BenchConfig
+from tagger.models.bundle import Bundle
+
+FIXED_COST_ITEMS = 100
+_MB = 2**20
+
+
+@dataclass
+class Result:
+    """What was measured: images per second by what did it, and memory and time of the tag job."""
+
+    images: int
+    engine: str
+    workers: int
+    images_per_second: dict[str, float] = field(default_factory=dict)
+    """Medians over the rounds."""
+    rounds: list[dict[str, float]] = field(default_factory=list)
+    engine_share: list[float | None] = field(default_factory=list)
+    fixed_cost_s: list[float] = field(default_factory=list)
+    """Seconds of whole runs over few items."""
+    ray_alone_s: list[float] = field(default_factory=list)
+    """Seconds to start Ray and one actor, and to shut down."""
+    memory: list[PeakMemory] = field(default_factory=list)
+    growth: list[dict[str, float]] = field(default_factory=list)
+
+
+def report(result: Result, bundle: Bundle, config: BenchConfig, console: Console) -> None:
+    """Print what was measured, and draw it where the config asks for that."""
+    rates = result.images_per_second
+    size = bundle.card.preprocessing
+    flip = ", with its mirror image" if bundle.card.inference.flip else ""
+    model = f"{bundle.card.architecture.backbone} {size.height}x{size.width}{flip}"
+    console.table(
+        f"{model}, {result.images:,} images, {result.workers} workers, {result.engine}",
+        ["what", "images/s", "of forward only", "end to end is … times this"],
+        [
+            (name, round(rate, 1), f"{rate / rates['forward only']:.2f}", f"{rates['end to end'] / rate:.2f}")
+            for name, rate in rates.items()
+        ],
+    )
+    ratios = [r["end to end"] / r["forward only"] for r in result.rounds]
+    console.say(
+        f"End to end / forward only, round by round: {', '.join(f'{r:.2f}' for r in ratios)}; "
+        f"median {median(ratios):.2f}."
+    )
+    shares = [share for share in result.engine_share if share is not None]
+    if shares:
+        said = ", ".join(f"{share:.2f}" for share in shares)
+        console.say(f"Share of the job's workers' time that the engine took, in the same runs: {said}.")
+    fixed, alone = (", ".join(f"{s:.1f}" for s in seconds) for seconds in (result.fixed_cost_s, result.ray_alone_s))
+    console.say(
+        f"Whole runs over {FIXED_COST_ITEMS} items: {fixed} s, of which Ray with one actor that does nothing takes "
+        f"{alone} s; end to end is without start and end."
+    )
+    driver, worker = (max(getattr(m, kind) for m in result.memory) for kind in ("driver", "worker"))
+    console.say(f"Largest memory of the tag job: command {driver / _MB:,.0f} MB, any worker {worker / _MB:,.0f} MB.")
+    if result.growth:
+        console.table(
+            "As the rows grow (every image different)",
+            ["rows", "seconds", "microseconds a row", "parts", "command MB", "largest worker MB"],
+            [
+                (
+                    int(g["rows"]), round(g["seconds"], 1), round(g["microsecondsPerRow"]), int(g["parts"]),
+                    round(g["driverBytes"] / _MB), round(g["workerBytes"] / _MB),
+                )
+                for g in result.growth
+            ],
+        )  # fmt: skip
+    if config.plot:
+        _plot(result, Path(config.plot))
+        console.say(f"Plot: {config.plot}")
+    console.result(
+        {
+            "model": model,
+            "images": result.images,
+            "engine": result.engine,
+            "workers": result.workers,
+            "imagesPerSecond": rates,
+            "rounds": result.rounds,
+            "endToEndOfForwardOnly": median(ratios),
+            "engineShare": median(shares) if shares else None,
+            "fixedCostSeconds": median(result.fixed_cost_s),
+            "rayAloneSeconds": median(result.ray_alone_s),
+            "driverBytes": driver,
+            "workerBytes": worker,
+            "growth": result.growth,
+        }
+    )
+
+
+def _plot(result: Result, file: Path) -> None:
+    """Bars of images per second, and the time per row as the rows grow."""
+    from matplotlib.figure import Figure
+
+    panels = 1 + bool(result.growth)
+    figure = Figure(figsize=(6.5 * panels, 3.2), layout="constrained")
+    axes: Sequence[object] = np.atleast_1d(figure.subplots(1, panels)).tolist()
+    names, rates = list(result.images_per_second), list(result.images_per_second.values())
+    bars = axes[0].barh(names[::-1], rates[::-1], color="#4c78a8")  # type: ignore[attr-defined]
+    axes[0].bar_label(bars, fmt="{:,.0f}", padding=3)  # type: ignore[attr-defined]
+    axes[0].set(xlabel="images per second", title=result.engine)  # type: ignore[attr-defined]
+    axes[0].margins(x=0.15)  # type: ignore[attr-defined]
+    if result.growth:
+        rows, cost = [g["rows"] for g in result.growth], [g["microsecondsPerRow"] for g in result.growth]
+        axes[1].plot(rows, cost, "o-", color="#e45756")  # type: ignore[attr-defined]
+        axes[1].set(  # type: ignore[attr-defined]
+            xscale="log", ylim=(0, None), xlabel="rows", ylabel="microseconds a row", title="cost as the rows grow"
+        )
+    figure.savefig(file)

@@ -1,0 +1,178 @@
+"""One shard to its part: fetch, leave out what is known, look at each distinct image once, write."""
+
+import pickle
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Protocol
+
+import numpy as np
+import pyarrow as pa
+
+from schemas.bundle import ModelCard
+from schemas.prediction import ErrorCode
+from schemas.taxonomy import Level
+from tagger.catalog.shards import read_shard, shard_of
+from tagger.catalog.stores import ImageStore, fetch_all
+from tagger.catalog.window import ahead
+from tagger.errors import ImageError, TaggerError
+from tagger.inference.outcomes import Claim, Collector, Outcome, Predictor, Submit, at_once, digest_of
+from tagger.inference.rows import Items, PredictionRows
+from tagger.inference.runs import RunDirectory, Spent
+from tagger.models.engines import Engine
+from tagger.storage import first_line
+
+_FIRST_PIECE_ROWS, _PIECE_ROWS, _PIECE_BYTES = 32, 1024, 16 * 2**20
+_GPU_BATCHES_IN_FLIGHT = 3
+_CHANGED = ImageError(ErrorCode.STORE_ERROR, "the image was changed while the run went on")
+
+
+@dataclass(frozen=True)
+class TagPlan:
+    """What every tagging worker needs besides the model."""
+
+    run: RunDirectory
+    run_id: str
+    store: ImageStore
+    card: ModelCard
+    accept_above: Mapping[Level, float]
+    max_pixels: int
+    batch_size: int
+
+
+class BoardView(Protocol):
+    """What all workers of a run share, as one of them sees it: see `Board`."""
+
+    def tell(self, outcomes: Mapping[bytes, Outcome]) -> None:
+        """Say what was found; with the next question, or `flush`."""
+        ...
+
+    def add(self, rows: int) -> None:
+        """Count rows as done; with the next question, or `flush`."""
+        ...
+
+    def claim(self, digests: Sequence[bytes], take_over: bool = False) -> list[Outcome | Claim]:
+        """For every digest its outcome where one is known, else who looks at it."""
+        ...
+
+    def flush(self) -> None:
+        """Say what has not been said."""
+        ...
+
+
+@dataclass(frozen=True)
+class _Piece:
+    """Some rows of a shard with what was read for them, and what other workers know already."""
+
+    first: int
+    images: list[bytes | ImageError]
+    digests: list[bytes | None]
+    claims: dict[bytes, Outcome | Claim]
+    """Of the images that no earlier row of the shard has."""
+
+
+class ShardTagger:
+    """Turns shards into parts: it fetches the next images while it looks at these.
+
+    Args:
+        plan: What every worker needs.
+        open_board: Gives what the run's workers share; called here, in the worker.
+        start_engine: Gives the engine, when the first shard comes.
+        engine_elsewhere: Whether the engine runs in another process; then several batches are under way at once.
+    """
+
+    def __init__(
+        self,
+        plan: TagPlan,
+        open_board: Callable[[], BoardView],
+        start_engine: Callable[[], Engine],
+        engine_elsewhere: bool,
+    ) -> None:
+        self._plan = plan
+        self._board = open_board()
+        self._start = start_engine
+        self._elsewhere = engine_elsewhere
+        self._rows = PredictionRows(plan.card, plan.accept_above, plan.run_id)
+        threads = _GPU_BATCHES_IN_FLIGHT if engine_elsewhere else 0
+        self._submit: Submit = ThreadPoolExecutor(threads, "gpu").submit if threads else at_once
+
+    @cached_property
+    def _predictor(self) -> Predictor:
+        return Predictor(self._plan.card, self._start(), self._plan.max_pixels)
+
+    def __call__(self, batch: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Tag the shards of a Ray Data batch: a column `item` of numbers.
+
+        Returns:
+            Columns shard and failure: a pickled TaggerError, or nothing. As a row, because Ray Data would hand on an
+            exception of its own instead of this one.
+        """
+        failure = b""
+        try:
+            for number in batch["item"].tolist():
+                self._tag(number)
+        except TaggerError as error:
+            failure = pickle.dumps(error)
+        except OSError as error:
+            failure = pickle.dumps(TaggerError(f"{self._plan.run.root}: {first_line(error)}"))
+        return {"shard": batch["item"], "failure": np.array([failure] * len(batch["item"]), object)}
+
+    def _tag(self, number: int) -> None:
+        predictor = self._predictor
+        started, engine_before = time.perf_counter(), predictor.engine_s
+        shard = read_shard(shard_of(self._plan.run.work, number))
+        known = [bytes.fromhex(k) if k else None for k in shard["knownDigest"].to_pylist()]
+        collector = Collector(predictor, len(shard), self._plan.batch_size, self._submit, self._board.tell)
+        for piece in ahead(self._pieces(shard["imageRef"].to_pylist(), known)):
+            for row, (data, digest) in enumerate(zip(piece.images, piece.digests, strict=True), piece.first):
+                if digest is not None and digest == known[row]:
+                    collector.skip(row, digest)
+                else:
+                    collector.put(row, data, digest, piece.claims.get(digest or b"", Claim.MINE))
+            self._board.add(len(piece.images))
+        self._look_at_the_rest(collector, shard["imageRef"])
+        self._board.flush()
+        fresh = np.array([d is None or d != k for d, k in zip(collector.digests, known, strict=True)], bool)
+        predictions = self._predictions(shard, collector, fresh)
+        engine_s = None if self._elsewhere else predictor.engine_s - engine_before
+        spent = Spent(time.perf_counter() - started, engine_s)
+        self._plan.run.write_part(number, predictions, {"known": int((~fresh).sum())}, spent)
+
+    def _predictions(self, shard: pa.Table, collector: Collector, fresh: np.ndarray) -> pa.Table:
+        rows = shard.filter(pa.array(fresh))
+        items = Items(*(rows[name].to_pylist() for name in ("id", "imageRef", "masterCategory")))
+        chosen = np.flatnonzero(fresh).tolist()
+        outcomes = collector.outcomes()
+        return self._rows.table(items, [collector.digests[i] for i in chosen], [outcomes[i] for i in chosen])
+
+    def _pieces(self, refs: Sequence[str | None], known: Sequence[bytes | None]) -> Iterator[_Piece]:
+        asked: set[bytes] = set()
+        images: list[bytes | ImageError] = []
+        size = first = 0
+        most = _FIRST_PIECE_ROWS  # nothing runs while the first piece is fetched
+        for row, data in enumerate(fetch_all(self._plan.store, refs)):
+            images.append(data)
+            size += len(data) if isinstance(data, bytes) else 0
+            if len(images) < most and size < _PIECE_BYTES and row + 1 < len(refs):
+                continue
+            digests = [digest_of(image) for image in images]
+            new = {d for d, k in zip(digests, known[first:], strict=False) if d is not None and d != k} - asked
+            asked |= new
+            wanted = list(new)
+            yield _Piece(first, images, digests, dict(zip(wanted, self._board.claim(wanted), strict=True)))
+            images, size, first, most = [], 0, row + 1, min(2 * most, _PIECE_ROWS)
+
+    def _look_at_the_rest(self, collector: Collector, refs: pa.ChunkedArray) -> None:
+        """Take what other workers have found by now; look at what they still look at, rather than wait for it."""
+        missing = collector.missing()
+        if not missing:
+            return
+        claims = dict(zip(missing, self._board.claim(list(missing), take_over=True), strict=True))
+        mine = [digest for digest, claim in claims.items() if claim is Claim.MINE]
+        images = dict(zip(mine, fetch_all(self._plan.store, [refs[missing[d]].as_py() for d in mine]), strict=True))
+        for digest, claim in claims.items():
+            data = images.get(digest, b"")
+            changed = claim is Claim.MINE and isinstance(data, bytes) and digest_of(data) != digest
+            collector.settle(digest, _CHANGED if changed else data, claim)
