@@ -30,7 +30,7 @@ def run(config: DemoConfig, console: Console) -> int:
     manifest, images = str(drawn.manifest), str(drawn.images)
 
     check.run(CheckConfig(manifest=manifest, images=images, min_items=20), quiet if console.as_json else console)
-    with ray_session(config):
+    with ray_session(config, with_data=True):
         train.run(_training(config, drawn, bundle), quiet if console.as_json else console)
         code = tag.run(
             TagConfig(manifest=manifest, images=images, model=str(bundle), out=str(run_dir), device=config.device),

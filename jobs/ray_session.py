@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import ray
-import ray.data
 
 from schemas.config import RayOptions
 from tagger.errors import UsageError
@@ -25,8 +24,8 @@ _QUIET = {
 
 
 @contextmanager
-def ray_session(options: RayOptions, processes: int = 0) -> Iterator[None]:
-    """Have Ray for a while; one that was running before is used and left running.
+def ray_session(options: RayOptions, processes: int = 0, with_data: bool = False) -> Iterator[None]:
+    """Have Ray for a while, on request with Ray Data; one that was running before is used and left running.
 
     An embedded Ray gets one logical CPU more than the machine has cores, or than `processes`: an actor pool that
     takes every CPU would leave none for the tasks that feed it.
@@ -62,9 +61,12 @@ def ray_session(options: RayOptions, processes: int = 0) -> Iterator[None]:
                 f"--ray-address {options.ray_address}: no Ray cluster there: {first_line(error)}"
             ) from error
         raise
-    context = ray.data.DataContext.get_current()
-    context.enable_progress_bars = False
-    context.memory_usage_poll_interval_s = None  # it reads the whole memory map of every worker each second
+    if with_data:
+        from ray.data import DataContext
+
+        context = DataContext.get_current()
+        context.enable_progress_bars = False
+        context.memory_usage_poll_interval_s = None  # it reads the whole memory map of every worker each second
     try:
         _check_gpus(options)
         yield

@@ -22,10 +22,11 @@ from tagger.catalog.stores import ImageStore
 from tagger.inference.engine_choice import Chosen, EngineProcess, Question
 from tagger.inference.ledger import Known, newest_first, read_ledger
 from tagger.inference.lock import holding
-from tagger.inference.pipeline import choose_engine_there, fit_workers, tag_shards
+from tagger.inference.pipeline import choose_engine_there, tag_shards
 from tagger.inference.runs import RunDirectory
 from tagger.inference.sample import RunSample
 from tagger.inference.shard_tagger import TagPlan
+from tagger.inference.worker_pool import fit_workers
 from tagger.models.bundle import Bundle
 from tagger.models.engines import BATCH_SIZE, PreparedEngine
 from tagger.storage import Location

@@ -61,7 +61,7 @@ def run(config: TrainConfig, console: Console) -> int:
 
     card = _draft_card(config, manifest, items)
     initial = _initial_weights(config, card, work)
-    with ray_session(config, processes=config.workers):
+    with ray_session(config, processes=config.workers, with_data=True):
         device = "cuda" if wants_gpu(config) else "cpu"
         check_workers(config, config.workers, device)
         console.step("Decoding images")

@@ -51,7 +51,7 @@ def embedded_ray() -> Iterator[None]:
     """One Ray for all tests of a session; the jobs find it and leave it running."""
     from jobs.ray_session import ray_session
 
-    with ray_session(RayOptions()):
+    with ray_session(RayOptions(), with_data=True):
         yield
 
 

@@ -85,7 +85,7 @@ def _kill(process: subprocess.Popen[str], target: str) -> None:
     if process.poll() is not None:
         return
     tree = tree_of(process.pid)
-    wanted = {"worker": "ray::MapWorker", "raylet": "raylet"}.get(target, "")
+    wanted = {"worker": "ray::ShardTagger", "raylet": "raylet"}.get(target, "")
     below = [pid for pid, name in tree.items() if wanted and Path(name).name.startswith(wanted)]
     os.kill(random.choice(below) if below else process.pid, signal.SIGKILL)
 

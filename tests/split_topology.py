@@ -12,9 +12,10 @@ import ray
 
 from schemas.taxonomy import Level
 from tagger.catalog.shards import stage
-from tagger.inference.pipeline import Workers, tag_shards
+from tagger.inference.pipeline import tag_shards
 from tagger.inference.runs import RunDirectory
 from tagger.inference.shard_tagger import TagPlan
+from tagger.inference.worker_pool import Workers
 from tagger.models.bundle import Bundle
 from tagger.models.engines import PreparedEngine, prepare
 from tagger.storage import Location
@@ -33,7 +34,7 @@ def main() -> None:
         plan = TagPlan(run, name, store, bundle.card, dict.fromkeys(Level, 0.9), 10**8, 16)
         prepared: Future[PreparedEngine] = Future()
         prepared.set_result(prepare(bundle, "torch-cpu-float32", 16))
-        tag_shards(plan, prepared, range(staged.shards), Workers(2, 2, 2, gpus), lambda rows: None)
+        tag_shards(plan, prepared, range(staged.shards), Workers(2, 2, gpus), lambda rows: None)
     ray.shutdown()
     print(json.dumps({"parts": len(list(Path(out).glob("split/predictions/*.parquet")))}))
 

@@ -10,7 +10,12 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("schemas", "tagger", "jobs")
 MAY_IMPORT = {"schemas": {"schemas"}, "tagger": {"schemas", "tagger"}, "jobs": {"schemas", "tagger", "jobs"}}
-MAY_IMPORT_RAY = {"tagger/training/loop.py", "tagger/training/search.py", "tagger/inference/pipeline.py"}
+MAY_IMPORT_RAY = {
+    "tagger/training/loop.py",
+    "tagger/training/search.py",
+    "tagger/inference/pipeline.py",
+    "tagger/inference/worker_pool.py",
+}
 SOURCES = [p for package in PACKAGES for p in sorted((ROOT / package).rglob("*.py"))]
 
 

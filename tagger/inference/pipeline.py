@@ -1,23 +1,19 @@
-"""The Ray Data graphs: shards through tagging workers into parts, and decoded images through a model.
+"""What runs on Ray: shards through tagging workers into parts, and decoded images through a model.
 
 On CPUs a worker decodes and predicts by itself. With GPUs, workers on the CPUs decode, and send uint8 batches to an
 engine on each GPU. In both cases one worker turns a whole shard into its part, so that a part is complete or absent.
 """
 
-import pickle
 import threading
 import time
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import ray
-import ray.data
-from ray.data import ActorPoolStrategy
 from ray.exceptions import RayActorError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
@@ -25,30 +21,17 @@ from tagger.inference.engine_choice import Chosen, Question
 from tagger.inference.identical import Board
 from tagger.inference.outcomes import Claim, Outcome
 from tagger.inference.shard_tagger import ShardTagger, TagPlan
+from tagger.inference.worker_pool import WorkerPool, Workers, fitting_workers
 from tagger.models.engines import Engine, PreparedEngine, engine_names
-from tagger.watch import run_watched
+
+if TYPE_CHECKING:
+    import ray.data
 
 _EVALUATED_AT_ONCE = 64
-_TASKS_IN_FLIGHT = 2
-_GROWS_TO = 4  # times the workers that fit a cluster at the start
+_RETRIES = 3
 _LOOK_AGAIN_S = 0.05
 _WATCH_S = 0.25
 _COUNT_EVERY_S = 1.0
-
-
-@dataclass(frozen=True)
-class Workers:
-    """How many processes work on a run: at first, and between which numbers a cluster's autoscaler decides then."""
-
-    first: int
-    least: int
-    most: int
-    gpus: int = 0
-    """Engines on GPUs that the workers send their images to; 0: each worker has an engine of its own."""
-
-    def __str__(self) -> str:
-        span = f"{self.least}" if self.least == self.most else f"{self.least} to {self.most}"
-        return f"workers: {span}" + (f", GPUs: {self.gpus}" if self.gpus else "")
 
 
 def tag_shards(
@@ -65,27 +48,27 @@ def tag_shards(
         prepared: The model, sent to the workers once; they start while it is still being prepared.
         shards: Numbers of the shards to do.
         workers: How many.
-        watch: Called now and then, in this thread, with the number of rows tagged by this call.
+        watch: Called now and then with the number of rows tagged by this call.
+
+    Raises:
+        TaggerError: what a worker raised, or that workers are lost again and again.
     """
     board = _board()
     engines = [_gpu_engine(board) for _ in range(workers.gpus)]
-    numbers = ray.data.from_items(list(shards), override_num_blocks=len(shards))
     start = partial(_EngineElsewhere, engines) if engines else partial(_brought_engine, board)
     arguments = (plan, partial(_SharedBoard, board), start, bool(engines))
-    tagged = _on_actors(numbers, ShardTagger, arguments, batch_size=1, workers=workers)
+    tagger = ray.remote(num_cpus=1, max_restarts=0, max_task_retries=0)(ShardTagger)
+    pool = WorkerPool(lambda: tagger.remote(*arguments), shards, workers)
     brought = False
     rows, counted = 0, time.monotonic()
-
-    def look() -> None:
-        nonlocal brought, rows, counted
+    while not pool.is_done:
+        pool.wait(_WATCH_S)
         if time.monotonic() - counted > _COUNT_EVERY_S:
             (rows, brought), counted = ray.get(board.state.remote()), time.monotonic()
         if not brought and prepared.done():
             board.bring.remote(_Shared(ray.put(prepared.result())))  # once more, when the board was lost with its node
             brought = True
         watch(rows)
-
-    run_watched(lambda: _raise_failures(tagged), look, _WATCH_S)
 
 
 def choose_engine_there(question: Question, device: str) -> Chosen:
@@ -100,7 +83,7 @@ def choose_engine_there(question: Question, device: str) -> Chosen:
     return found
 
 
-def leaf_logits(images: ray.data.Dataset, prepared: PreparedEngine, on_gpu: bool) -> tuple[np.ndarray, ...]:
+def leaf_logits(images: "ray.data.Dataset", prepared: PreparedEngine, on_gpu: bool) -> tuple[np.ndarray, ...]:
     """Run a model over decoded images.
 
     Args:
@@ -111,51 +94,19 @@ def leaf_logits(images: ray.data.Dataset, prepared: PreparedEngine, on_gpu: bool
     Returns:
         Logits float32 [N, L], leaves int64 [N] and names of splits, object [N], in any order.
     """
-    size = _fitting("GPU" if on_gpu else "CPU", images.num_blocks())
-    arguments = (_Shared(ray.put(prepared)),)
-    found = _on_actors(
-        images,
+    from ray.data import ActorPoolStrategy
+
+    found = images.map_batches(
         _LeafLogits,
-        arguments,
+        fn_constructor_args=(_Shared(ray.put(prepared)),),
         batch_size=_EVALUATED_AT_ONCE,
-        workers=Workers(size, size, size),
-        gpus=int(on_gpu),
+        batch_format="numpy",
+        compute=ActorPoolStrategy(size=fitting_workers("GPU" if on_gpu else "CPU", images.num_blocks())),
+        num_cpus=1,
+        num_gpus=int(on_gpu),
     )
     batches = list(found.iter_batches(batch_format="numpy", batch_size=None))
     return tuple(np.concatenate([b[name] for b in batches]) for name in ("logits", "leaf", "split"))
-
-
-def fit_workers(on_gpu: bool, wanted: tuple[int, int], shards: int, may_grow: bool) -> Workers:
-    """How many workers a run gets.
-
-    Args:
-        on_gpu: Whether engines on GPUs do the predicting.
-        wanted: As asked, least and most; 0 for what fits the machine or the cluster.
-        shards: Pieces of work; there are never more workers.
-        may_grow: Whether this is a cluster that may get more nodes while the run goes on.
-    """
-    gpus = _fitting("GPU", shards) if on_gpu else 0
-    fitting = _fitting("CPU", shards)
-    least, most = wanted
-    if not least:
-        if may_grow:
-            return Workers(fitting, 1, max(fitting, min(shards, _GROWS_TO * fitting)), gpus)
-        return Workers(fitting, fitting, fitting, gpus)
-    least, most = min(least, shards), min(most, shards)
-    return Workers(min(max(least, fitting), most), least, most, gpus)
-
-
-def _fitting(resource: str, pieces: int) -> int:
-    """One worker a GPU, or a CPU less the one that feeds them; never more than there are pieces of work."""
-    there = ray.cluster_resources().get(resource, 0)
-    return max(1, min(int(there) - (resource == "CPU"), pieces))
-
-
-def _raise_failures(tagged: ray.data.Dataset) -> None:
-    """Wait for all shards; raise what went wrong with the first that failed, and start no other."""
-    for row in tagged.iter_rows():
-        if row["failure"]:
-            raise pickle.loads(row["failure"])
 
 
 def _board() -> Any:
@@ -176,29 +127,6 @@ class _Shared:
         return prepared.start()
 
 
-def _on_actors(
-    data: ray.data.Dataset, actor: type, arguments: tuple[object, ...], batch_size: int, workers: Workers, gpus: int = 0
-) -> ray.data.Dataset:
-    pool = ActorPoolStrategy(
-        min_size=workers.least,
-        max_size=workers.most,
-        initial_size=workers.first,
-        max_tasks_in_flight_per_actor=_TASKS_IN_FLIGHT,
-    )
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "`ray_remote_args")  # Ray 2.60 has no other way to bound retries yet
-        return data.map_batches(
-            actor,
-            fn_constructor_args=arguments,
-            batch_size=batch_size,
-            batch_format="numpy",
-            compute=pool,
-            num_cpus=1,
-            num_gpus=gpus,
-            ray_remote_args_fn=_retries,
-        )
-
-
 def _brought_engine(board: Any) -> Engine:
     """The run's engine, as soon as the command has brought the model; its library is loaded meanwhile."""
     engine_names("cpu")
@@ -209,14 +137,11 @@ def _brought_engine(board: Any) -> Engine:
         time.sleep(_LOOK_AGAIN_S)
 
 
-def _retries() -> dict[str, Any]:
-    """Ray Data's default is to try for ever, which an image that kills its decoder would turn into a hang."""
-    return {"max_restarts": 3, "max_task_retries": 3}
-
-
 def _gpu_engine(board: Any) -> Any:
     """An engine on a GPU, for any number of workers; two batches at once, so that copies and computing overlap."""
-    return ray.remote(num_gpus=1, num_cpus=0, max_concurrency=2, **_retries())(_EngineServer).remote(board)
+    return ray.remote(num_gpus=1, num_cpus=0, max_concurrency=2, max_restarts=_RETRIES, max_task_retries=_RETRIES)(
+        _EngineServer
+    ).remote(board)
 
 
 class _EngineServer:

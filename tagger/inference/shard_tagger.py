@@ -1,6 +1,5 @@
 """One shard to its part: fetch, leave out what is known, look at each distinct image once, write."""
 
-import pickle
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -102,22 +101,15 @@ class ShardTagger:
     def _predictor(self) -> Predictor:
         return Predictor(self._plan.card, self._start(), self._plan.max_pixels)
 
-    def __call__(self, batch: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Tag the shards of a Ray Data batch: a column `item` of numbers.
+    def ready(self) -> None:
+        """Answer when this worker has started."""
 
-        Returns:
-            Columns shard and failure: a pickled TaggerError, or nothing. As a row, because Ray Data would hand on an
-            exception of its own instead of this one.
-        """
-        failure = b""
+    def tag(self, number: int) -> None:
+        """Write the part of one shard. Raises TaggerError."""
         try:
-            for number in batch["item"].tolist():
-                self._tag(number)
-        except TaggerError as error:
-            failure = pickle.dumps(error)
+            self._tag(number)
         except OSError as error:
-            failure = pickle.dumps(TaggerError(f"{self._plan.run.root}: {first_line(error)}"))
-        return {"shard": batch["item"], "failure": np.array([failure] * len(batch["item"]), object)}
+            raise TaggerError(f"{self._plan.run.root}: {first_line(error)}") from error
 
     def _tag(self, number: int) -> None:
         predictor = self._predictor
