@@ -104,8 +104,8 @@ def choose_engine(
         wanted: `auto`, or the name of the only one to try.
         device: `cpu` or `cuda`.
         batch_size: Images per pass.
-        sample: Gives uint8 images [N, H, W, 3] of the run to measure the agreement on; not called where there is
-            nothing to measure.
+        sample: Gives uint8 images [N, H, W, 3] of the run to measure the agreement on; where there are none,
+            `auto` takes float32 PyTorch.
 
     Raises:
         UsageError: when the engine that was asked for cannot run here, or disagrees too often.
@@ -116,7 +116,10 @@ def choose_engine(
         raise UsageError(f"--engine {wanted}: this machine runs {', '.join(names)}")
     reference = _Reference(bundle, device, batch_size, sample)
     passed_over: dict[str, str] = {}
-    for name in names if wanted == "auto" else (wanted,):
+    tried = names if wanted == "auto" else (wanted,)
+    if len(tried) > 1 and not len(reference.images):
+        tried = (reference.engine,)  # there is nothing to measure the others on
+    for name in tried:
         try:
             prepared, check = _checked(bundle, name, batch_size, reference)
         except _UnfitError as error:
@@ -164,7 +167,7 @@ def _checked(bundle: "Bundle", name: str, batch_size: int, reference: _Reference
         raise
     except Exception as error:  # whatever the library raises
         raise _UnfitError(f"cannot run this model: {first_line(error)}") from error
-    if name == reference.engine:
+    if name == reference.engine or not len(reference.images):
         return prepared, EngineCheck(engine=name, agreement=1.0)
     images, expected = reference.images, reference.logits
     try:

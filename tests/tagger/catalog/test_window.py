@@ -1,13 +1,15 @@
 """Many requests in flight, results in order, bytes within a budget."""
 
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tagger.catalog.window import in_order
+from tagger.catalog.window import ahead, in_order
 
 
 @settings(max_examples=60, deadline=None)
@@ -61,3 +63,29 @@ def test_whoever_stops_early_leaves_nobody_waiting() -> None:
         results = in_order(work, "abcdefgh", pool, 4, 100)
         assert next(results) == "a"
         results.close()  # leaving the pool would hang if a thread still waited for bytes
+
+
+def test_what_is_read_ahead_is_one_ready_and_one_in_the_making() -> None:
+    made: list[int] = []
+
+    def items() -> Iterator[int]:
+        for number in range(6):
+            made.append(number)
+            yield number
+
+    taken = ahead(items())
+    assert next(taken) == 0
+    time.sleep(0.2)
+    assert made == [0, 1, 2]
+    assert list(taken) == [1, 2, 3, 4, 5]
+
+
+def test_what_is_raised_while_reading_ahead_comes_after_what_was_read() -> None:
+    def items() -> Iterator[int]:
+        yield 1
+        raise KeyError("gone")
+
+    taken = ahead(items())
+    assert next(taken) == 1
+    with pytest.raises(KeyError, match="gone"):
+        next(taken)

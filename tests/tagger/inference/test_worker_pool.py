@@ -1,10 +1,15 @@
-"""How many workers a run gets."""
+"""How many workers a run gets, and what happens when some are lost."""
 
 import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
+import ray
 
-from tagger.inference.worker_pool import Workers, fit_workers
+from tagger.errors import InputError, TaggerError
+from tagger.inference.worker_pool import WorkerPool, Workers, fit_workers
 
 pytestmark = pytest.mark.usefixtures("embedded_ray")
 CORES = len(os.sched_getaffinity(0))
@@ -25,3 +30,63 @@ def test_a_range_that_was_asked_for_is_kept() -> None:
     assert fit_workers(False, (1, 64), 1000, may_grow=True) == Workers(CORES, 64)
     assert fit_workers(False, (8, 64), 5, may_grow=True) == Workers(5, 5)
     assert str(fit_workers(False, (8, 64), 50, may_grow=True)) == "workers: 8 to 50"
+
+
+class Writer:
+    """Writes a file a shard, and the first `kills` times that it comes to shard 3 its process dies instead."""
+
+    def __init__(self, folder: Path, kills: int, start: bool = True) -> None:
+        if not start:
+            os.kill(os.getpid(), signal.SIGKILL)
+        self._folder = folder
+        self._kills = kills
+
+    def ready(self) -> None:
+        pass
+
+    def tag(self, number: int) -> None:
+        before = len(list(self._folder.glob("killed-*")))
+        if number == 3 and before < self._kills:
+            (self._folder / f"killed-{before}").touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        if number == 99:
+            raise InputError("shard 99 is not to be had")
+        with (self._folder / f"shard-{number}").open("a") as file:
+            file.write("x")
+
+
+def work(make: Callable[[], object], shards: list[int]) -> None:
+    pool = WorkerPool(make, shards, Workers(first=1, most=2))
+    while not pool.is_done:
+        pool.wait(1.0)
+
+
+def writer(folder: Path, kills: int = 0, start: bool = True) -> Callable[[], object]:
+    actor = ray.remote(num_cpus=0, max_restarts=0)(Writer)
+    return lambda: actor.remote(folder, kills, start)
+
+
+def test_every_shard_is_done_once_by_workers_that_become_more(tmp_path: Path) -> None:
+    work(writer(tmp_path), list(range(7)))
+    assert {f.name: f.read_text() for f in tmp_path.iterdir()} == {f"shard-{n}": "x" for n in range(7)}
+
+
+def test_a_lost_workers_shards_are_done_by_another(tmp_path: Path) -> None:
+    work(writer(tmp_path, kills=2), list(range(7)))
+    assert {f.name for f in tmp_path.glob("shard-*")} == {f"shard-{n}" for n in range(7)}
+    assert len(list(tmp_path.glob("killed-*"))) == 2
+
+
+def test_a_shard_that_kills_every_worker_ends_the_run_and_is_named(tmp_path: Path) -> None:
+    with pytest.raises(TaggerError, match=r"4 workers were lost over part 3, .* the same command goes on"):
+        work(writer(tmp_path, kills=99), [3])
+
+
+def test_workers_that_never_start_end_the_run(tmp_path: Path) -> None:
+    with pytest.raises(TaggerError, match=r"4 workers were lost while they started"):
+        work(writer(tmp_path, start=False), [1])
+
+
+def test_what_a_worker_raises_is_raised_in_its_own_words(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"^shard 99 is not to be had$"):
+        work(writer(tmp_path), [99])

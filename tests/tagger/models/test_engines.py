@@ -136,6 +136,21 @@ def test_an_engine_that_disagrees_is_passed_over_with_the_reason(
         choose_engine(bundle, "openvino-cpu-float32", "cpu", 4, lambda: IMAGES)
 
 
+def test_without_an_image_to_measure_on_it_is_float32_pytorch(bundle: Bundle) -> None:
+    nothing = IMAGES[:0]
+    assert choose_engine(bundle, "auto", "cpu", 4, lambda: nothing)[0].name == "torch-cpu-float32"
+    prepared, check = choose_engine(bundle, "openvino-cpu-float32", "cpu", 4, lambda: nothing)
+    assert (prepared.name, check.images) == ("openvino-cpu-float32", 0)
+
+
+def test_images_that_cannot_be_had_are_no_fault_of_an_engine(bundle: Bundle) -> None:
+    def sample() -> np.ndarray:
+        raise OSError("the store is gone")
+
+    with pytest.raises(OSError, match="the store is gone"):
+        choose_engine(bundle, "auto", "cpu", 4, sample)
+
+
 def test_an_engine_of_another_machine_is_told(bundle: Bundle) -> None:
     with pytest.raises(UsageError, match=r"--engine torch-cuda-float16: this machine runs .*torch-cpu-float32"):
         choose_engine(bundle, "torch-cuda-float16", "cpu", 4, lambda: IMAGES)
