@@ -1,1 +1,1 @@
-"""Bulk tagging: the predictor, the Ray Data graph around it, and the run directory that it fills."""
+"""Bulk tagging: what turns a shard into its part, the workers on Ray around it, and the run directory that they fill."""
