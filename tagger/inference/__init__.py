@@ -1,1 +1,1 @@
-"""Bulk tagging: what turns a shard into its part, the workers on Ray around it, and the run directory that they fill."""
+"""Bulk tagging: what turns a shard into its part, the workers on Ray around it, the run directory that they fill."""
