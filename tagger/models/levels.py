@@ -16,8 +16,6 @@ class Levels:
         self._type_of = np.array([self.types.index(leaf.articleType) for leaf in leaves])
         self._type_in_master = np.zeros((len(self.masters), len(self.types)), bool)
         self._type_in_master[self._master_of, self._type_of] = True
-        self._to_master = np.eye(len(self.masters), dtype=np.float32)[self._master_of]
-        self._to_type = np.eye(len(self.types), dtype=np.float32)[self._type_of]
 
     def choose(self, leaf_probabilities: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """Return the most probable master category, and the most probable article type that it has.
@@ -30,8 +28,8 @@ class Levels:
         Returns:
             Index into `masters`, its probability, index into `types`, its probability; each [N].
         """
-        masters = leaf_probabilities @ self._to_master
-        types = leaf_probabilities @ self._to_type
+        masters = _sums(leaf_probabilities, self._master_of)
+        types = _sums(leaf_probabilities, self._type_of)
         master = masters.argmax(axis=1)
         article = np.where(self._type_in_master[master], types, -1).argmax(axis=1)
         rows = np.arange(len(leaf_probabilities))
@@ -40,6 +38,19 @@ class Levels:
     def of_leaves(self, leaves: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the indices into `masters` and `types` of leaf numbers [N]."""
         return self._master_of[leaves], self._type_of[leaves]
+
+
+def _sums(leaf_probabilities: np.ndarray, class_of: np.ndarray) -> np.ndarray:
+    """Probabilities of classes, float32 [N, C]: row by row, as a matrix product's last digits depend on its other rows.
+
+    Args:
+        leaf_probabilities: [N, L].
+        class_of: Class of each leaf [L]; every class has one.
+    """
+    order = np.argsort(class_of, kind="stable")
+    first = np.searchsorted(class_of[order], np.arange(class_of.max() + 1))
+    grouped = np.take(leaf_probabilities, order, axis=1).astype(np.float64)
+    return np.add.reduceat(grouped, first, axis=1).astype(np.float32)
 
 
 def softmax(logits: np.ndarray, temperature: float) -> np.ndarray:

@@ -102,3 +102,14 @@ def test_of_leaves_gives_both_levels_of_the_truth() -> None:
     masters, types = levels.of_leaves(np.arange(5))
     assert [(levels.masters[m], levels.types[t]) for m, t in zip(masters, types, strict=True)] == list(TAXONOMY.index)
     assert levels.masters == TAXONOMY.classes(Level.MASTER_CATEGORY)
+
+
+def test_what_is_said_of_an_image_does_not_depend_on_the_other_images_of_its_batch() -> None:
+    levels = Levels(Taxonomy.of([(f"M{n % 7}", f"type {n}") for n in range(106)], {}))
+    logits = np.random.default_rng(0).normal(0, 3, (400, 106)).astype(np.float32)
+    together = levels.choose(softmax(logits, 1.1))
+    for size in (1, 2, 3, 7, 12, 16, 31):
+        for start in range(0, 400, size):
+            batch = slice(start, start + size)
+            alone = levels.choose(softmax(logits[batch], 1.1))
+            assert all(np.array_equal(a, t[batch]) for a, t in zip(alone, together, strict=True))
