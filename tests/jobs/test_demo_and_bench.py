@@ -39,7 +39,7 @@ def test_bench_measures_the_job_beside_plain_scripts_on_the_same_images(tagger: 
     assert found["endToEndOfForwardOnly"] == pytest.approx(
         found["rounds"][0]["end to end"] / found["rounds"][0]["forward only"]
     )
-    assert found["driverBytes"] > found["workerBytes"] > 50 * 2**20
+    assert min(found["driverBytes"], found["workerBytes"]) > 50 * 2**20
     assert [g["rows"] for g in found["growth"]] == [600]
     assert (tmp_path / "bench.svg").read_text().lstrip().startswith("<?xml")
     assert [p.name for p in tmp_path.iterdir()] == ["bench.svg"], "nothing is left behind"
