@@ -19,7 +19,8 @@ from jobs.benchmark.rates import decode_only, forward_only, together
 from jobs.benchmark.report import FIXED_COST_ITEMS, Result, report
 from jobs.console import Console
 from jobs.process_tree import PeakMemory, run_measured
-from schemas.config import BenchConfig, parse_range
+from schemas.config import BenchConfig
+from schemas.values import parse_range
 from tagger.errors import TaggerError
 from tagger.inference.sample import decoded_sample
 from tagger.models.bundle import Bundle

@@ -13,12 +13,13 @@ import typer
 from jobs.flags import command_of
 from jobs.outcome import exit_code_of
 from schemas import config as configs
-from schemas.config import JobConfig
+from schemas.values import JobConfig
 
 JOBS: dict[str, type[JobConfig]] = {
     "demo": configs.DemoConfig,
     "check": configs.CheckConfig,
     "train": configs.TrainConfig,
+    "recipes": configs.RecipesConfig,
     "tag": configs.TagConfig,
     "runs": configs.RunsConfig,
     "latest": configs.LatestConfig,

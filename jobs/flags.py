@@ -12,8 +12,9 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
 from jobs.outcome import exit_code_of
-from schemas.config import JobConfig
+from schemas.values import JobConfig
 from tagger.errors import UsageError
+from tagger.training import recipes
 
 Config = TypeVar("Config", bound=JobConfig)
 
@@ -45,6 +46,9 @@ def command_of(config: type[Config], run: Callable[[Config, bool], int]) -> Call
 def build(config: type[Config], file: Path | None, given: dict[str, Any]) -> Config:
     """Build a config from a file and flags. Raises UsageError that names the flag or the file's key."""
     values = _read(file) if file else {}
+    if "recipe" in config.model_fields:
+        chosen = given.get("recipe") or values.get("recipe") or config.model_fields["recipe"].default
+        values = {**recipes.load(str(chosen)).settings, **values}
     flags = {name: _value(config, name, v) for name, v in given.items() if v is not None and v != []}
     try:
         return config.model_validate({**values, **{name: _over(values.get(name), v) for name, v in flags.items()}})

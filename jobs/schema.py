@@ -14,7 +14,7 @@ from tagger.errors import UsageError
 ARROW = {"prediction": PREDICTION, "reject": REJECT, "item": ITEM, "decision": DECISION}
 MODELS = {"bundle": ModelCard, "run": RunRecord} | {
     name: getattr(configs, f"{name.capitalize()}Config")
-    for name in ("check", "train", "tag", "runs", "latest", "evaluate", "demo", "bench")
+    for name in ("check", "train", "recipes", "tag", "runs", "latest", "evaluate", "demo", "bench")
 }
 
 

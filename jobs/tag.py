@@ -12,9 +12,10 @@ from jobs.console import Console
 from jobs.inputs import open_catalog, place, versions
 from jobs.ray_session import ray_is_running, ray_session, wants_gpu
 from schemas.bundle import ModelCard
-from schemas.config import TagConfig, parse_range, parse_share_or_count
+from schemas.config import TagConfig
 from schemas.prediction import Decision
 from schemas.run import RunRecord
+from schemas.values import parse_range, parse_share_or_count
 from tagger.catalog.manifest import Batch, Manifest
 from tagger.catalog.selection import Before, Selection, tagged
 from tagger.catalog.shards import Staged, shard_of, stage

@@ -16,8 +16,9 @@ from jobs.inputs import open_catalog, place, versions
 from jobs.ray_session import check_workers, ray_session, wants_gpu
 from schemas.bundle import Architecture, Calibration, Inference, ModelCard, Preprocessing, Provenance
 from schemas.catalog import REJECT
-from schemas.config import TrainConfig, parse_size
+from schemas.config import TrainConfig
 from schemas.taxonomy import Level
+from schemas.values import parse_size
 from tagger.catalog.manifest import Manifest
 from tagger.catalog.selection import Selection, tagged
 from tagger.catalog.shards import Staged, read_shard, shard_of, stage, write_parquet
@@ -34,12 +35,13 @@ from tagger.models.levels import Levels, softmax
 from tagger.models.torch_engine import PreparedTorch
 from tagger.storage import Location
 from tagger.training.items import FAILURE, NO_LABELS, DecodeShard, LabelledItems
-from tagger.training.loop import CHECKPOINTS, Plan, Progress, Trained, fit, image_dataset
+from tagger.training.learner import Plan
+from tagger.training.loop import CHECKPOINTS, Progress, Trained, fit, image_dataset
 
 _STAGE_ROWS = 8192
 _LABELLED = Selection([("unlabelled", lambda batch: ~tagged(batch))])
 _EVAL_BATCH = 32
-_NOT_IN_IDENTITY = {"ray_address", "device", "workers", "store_concurrency", "out"}
+_NOT_IN_IDENTITY = {"recipe", "ray_address", "device", "workers", "store_concurrency", "out"}
 
 
 def run(config: TrainConfig, console: Console) -> int:
@@ -69,8 +71,8 @@ def run(config: TrainConfig, console: Console) -> int:
         failures = _failures(work)
         if failures.num_rows:
             console.warn(f"{failures.num_rows} labelled items are left out because their image cannot be used")
-        train_items = _noted_items(images["train"], work)
-        plan = Plan(config, card, initial, train_items, use_gpu=device == "cuda")
+        leaf_items = _noted_items(images["train"], len(card.taxonomy.leaves), work)
+        plan = Plan(config, card, initial, leaf_items, use_gpu=device == "cuda")
         trained = _train(plan, images, work, console)
         console.step("Calibrating on val, measuring on test")
         bundle, test = _calibrate_and_measure(trained, card, images, device)
@@ -141,7 +143,13 @@ def _draft_card(config: TrainConfig, manifest: Manifest, items: LabelledItems) -
     draft = ModelCard(
         model_id="",
         taxonomy=items.taxonomy,
-        architecture=Architecture(backbone=config.backbone, dropout=config.dropout, embedding_dim=1),
+        architecture=Architecture(
+            backbone=config.backbone,
+            dropout=config.dropout,
+            embedding_dim=1,
+            head=config.head,
+            hidden=() if config.head == "linear" else tuple(config.hidden),
+        ),
         preprocessing=Preprocessing(height=height, width=width, fit=config.fit, resize=config.resize),
         inference=Inference(flip=config.flip),
         calibration=Calibration(),
@@ -194,12 +202,14 @@ def _initial_weights(config: TrainConfig, card: ModelCard, work: Location) -> Lo
     return initial
 
 
-def _noted_items(train: ray.data.Dataset, work: Location) -> int:
-    """Number of images to train on: a resumed schedule keeps that which it began with, whatever can be decoded now."""
+def _noted_items(train: ray.data.Dataset, leaves: int, work: Location) -> tuple[int, ...]:
+    """Images of each leaf to train on: a resumed schedule keeps what it began with, whatever can be decoded now."""
     noted = work / "items.json"
     if not noted.exists():
-        noted.write_text(str(train.count()))
-    return int(noted.read_bytes())
+        batches = train.select_columns("leaf").iter_batches(batch_format="numpy", batch_size=None)
+        counts = sum((np.bincount(b["leaf"], minlength=leaves) for b in batches), np.zeros(leaves, np.int64))
+        noted.write_text(json.dumps(counts.tolist()))
+    return tuple(json.loads(noted.read_bytes()))
 
 
 def _train(plan: Plan, images: dict[str, ray.data.Dataset], work: Location, console: Console) -> Trained:

@@ -3,11 +3,12 @@
 from datetime import datetime
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 from pydantic.alias_generators import to_camel
 
-from schemas.config import Fit, Resize
+from schemas.learning import Head
 from schemas.taxonomy import Level, Taxonomy
+from schemas.values import Fit, Resize
 
 
 class Card(BaseModel):
@@ -33,6 +34,14 @@ class Architecture(Card):
     backbone: str = Field(description="A torchvision classification model or one of the project's own.")
     dropout: float = Field(ge=0, lt=1)
     embedding_dim: int = Field(gt=0, description="Length of the pooled feature vector.")
+    head: Head = "linear"
+    hidden: tuple[int, ...] = Field(default=(), description="Units of each layer between embedding and logits.")
+
+    @model_serializer(mode="wrap")
+    def _without_what_is_usual(self, handler: SerializerFunctionWrapHandler) -> dict[str, object]:
+        """Bundles from before there were other heads keep their modelId."""
+        found: dict[str, object] = handler(self)
+        return {k: v for k, v in found.items() if k not in ("head", "hidden") or self.head != "linear"}
 
 
 class Inference(Card):
@@ -47,6 +56,15 @@ class Calibration(Card):
     method: Literal["none", "temperature"] = "none"
     temperature: float = Field(default=1.0, gt=0)
     fitted_on: int = Field(default=0, ge=0, description="Number of validation items.")
+
+
+class Member(Card):
+    """One of the models whose predictions a bundle averages; its weights' names begin with its number and a dot."""
+
+    model_id: str
+    architecture: Architecture
+    inference: Inference
+    temperature: float = Field(gt=0, description="Of its own calibration.")
 
 
 class LevelMetrics(Card):
@@ -104,6 +122,9 @@ class ModelCard(Card):
     preprocessing: Preprocessing
     inference: Inference
     calibration: Calibration
+    members: tuple[Member, ...] = Field(
+        default=(), description="Of a bundle that averages the probabilities of several; `architecture` sums them up."
+    )
     blur_threshold: float = Field(description="Items with a lower blurScore are reported as blurry.")
     metrics: tuple[Metrics, ...] = ()
     provenance: Provenance

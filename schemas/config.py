@@ -1,16 +1,23 @@
 """One frozen config per job; unknown keys are errors. Each field is a flag, too: `image_size` is `--image-size`."""
 
 import re
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from schemas.learning import Learning
 from schemas.taxonomy import Level
+from schemas.values import (
+    Confidence,
+    Device,
+    JobConfig,
+    Seed,
+    ShareOrCount,
+    Size,
+    no_flag,
+    parse_range,
+)
 
-Fit = Literal["pad", "stretch"]
-Resize = Literal["bicubic", "area"]
-Device = Literal["auto", "cpu", "cuda"]
-Precision = Literal["auto", "float32", "bfloat16"]
 EngineName = Literal[
     "auto",
     "openvino-cpu-float16",
@@ -23,67 +30,6 @@ EngineName = Literal[
 ]
 RoleName = Literal["id", "masterCategory", "articleType", "imageUri", "image"]
 SplitName = Literal["train", "val", "test", "control"]
-
-
-def parse_size(text: str) -> tuple[int, int]:
-    """Read HEIGHTxWIDTH, in pixels."""
-    found = re.fullmatch(r"(\d{1,4})x(\d{1,4})", text.strip().lower())
-    if not found:
-        raise ValueError(f"{text!r} is not HEIGHTxWIDTH, such as 128x96")
-    height, width = int(found[1]), int(found[2])
-    if not (8 <= height <= 2048 and 8 <= width <= 2048):
-        raise ValueError(f"{text!r}: each side is 8 to 2048 pixels")
-    return height, width
-
-
-def parse_share_or_count(text: str) -> tuple[float | None, int | None]:
-    """Read `5%` as (0.05, None) and `100` as (None, 100)."""
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*%", text.strip())
-    if found and float(found[1]) <= 100:
-        return float(found[1]) / 100, None
-    if re.fullmatch(r"\d+", text.strip()):
-        return None, int(text)
-    raise ValueError(f"{text!r} is neither a number of items, such as 100, nor a share, such as 5%")
-
-
-def parse_range(text: str) -> tuple[int, int]:
-    """Read `4` as (4, 4) and `2-16` as (2, 16)."""
-    found = re.fullmatch(r"(\d+)(?:-(\d+))?", text.strip())
-    least = int(found[1]) if found else 0
-    most = int(found[2] or least) if found else 0
-    if not found or least > most or (found[2] and least < 1):
-        raise ValueError(f"{text!r} is neither a number of processes, such as 4, nor a range, such as 2-16")
-    return least, most
-
-
-def _checked_size(text: str) -> str:
-    height, width = parse_size(text)
-    return f"{height}x{width}"
-
-
-def _checked_share(value: object) -> str:
-    text = str(value).strip()
-    parse_share_or_count(text)
-    return text
-
-
-def _no_flag(value: object) -> object:
-    """YAML's yes and no would count as 1 and 0."""
-    if isinstance(value, bool):
-        raise ValueError(f"{value} is no number")
-    return value
-
-
-Size = Annotated[str, AfterValidator(_checked_size)]
-ShareOrCount = Annotated[str, BeforeValidator(_checked_share)]
-Confidence = Annotated[float, BeforeValidator(_no_flag), Field(ge=0, le=1)]
-Seed = Annotated[int, Field(ge=0, lt=2**32)]
-
-
-class JobConfig(BaseModel):
-    """What every job's config has in common."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class ManifestFormat(JobConfig):
@@ -149,53 +95,31 @@ class CheckConfig(CatalogOptions):
     seed: Seed = Field(default=0, description="Seed of the sample.")
 
 
-class TrainConfig(CatalogOptions, RayOptions):
+class TrainConfig(CatalogOptions, RayOptions, Learning):
     """Learn the taxonomy and the model from the labelled items of a catalogue."""
 
     out: str = Field(description="Folder of the bundle, local or s3://. The same command continues what it began.")
-    min_items: int = Field(default=50, ge=1, description="Leaves with fewer items are left out and reported.")
-    merge: dict[str, str] = Field(default={}, description="FROM=TO: count one master category as another.")
+    recipe: str = Field(
+        default="standard",
+        description="How to learn: one that tagger recipes lists, or FILE.yaml; other flags and --config win.",
+    )
     val: float = Field(default=0.1, gt=0, lt=1, description="Share of each leaf that steers training and calibration.")
     test: float = Field(default=0.1, gt=0, lt=1, description="Share of each leaf that the metrics are computed on.")
     control: float = Field(default=0.05, ge=0, lt=1, description="Share of each leaf that no job looks at by itself.")
     seed: Seed = Field(default=0, description="Seed of the split and of training.")
 
-    backbone: str = Field(default="mobilenet_v2", description="A torchvision classification model, or small_cnn.")
-    weights: str = Field(default="pretrained", description="pretrained, none, or file:PATH (.safetensors, .pth).")
-    image_size: Size = Field(default="128x96", description="Model input, HEIGHTxWIDTH.")
-    fit: Fit = Field(default="pad", description="pad keeps the aspect and fills with white; stretch does not.")
-    resize: Resize = Field(default="bicubic", description="What enlarges small images; large ones are area-averaged.")
-
-    frozen_epochs: int = Field(default=0, ge=0, description="Epochs that train the head alone, before fine-tuning.")
-    epochs: int = Field(default=6, ge=0, description="Epochs that fine-tune the whole model.")
-    batch_size: int = Field(default=128, ge=2, description="Items per step, over all workers together.")
-    lr: float = Field(default=1e-3, gt=0, description="Highest learning rate of the backbone (AdamW, one-cycle).")
-    head_lr: float = Field(default=3e-3, gt=0, description="Highest learning rate of the head.")
-    weight_decay: float = Field(default=0.02, ge=0)
-    label_smoothing: float = Field(default=0.1, ge=0, lt=1)
-    dropout: float = Field(default=0.2, ge=0, lt=1, description="Before the head.")
-    flip: bool = Field(default=True, description="Mirror half of the training images; average both when tagging.")
-    shift: float = Field(default=0.06, ge=0, lt=0.5, description="Largest random shift, share of each side.")
-    patience: int = Field(default=3, ge=0, description="Stop after so many epochs without a better val loss; 0 never.")
     workers: int = Field(default=1, ge=1, description="Training processes (DDP); one GPU each on GPUs.")
-    precision: Precision = Field(default="auto", description="auto trains in bfloat16 where the hardware has it.")
-
-    @field_validator("merge")
-    @classmethod
-    def _merge_once(cls, merge: dict[str, str]) -> dict[str, str]:
-        chained = sorted(set(merge) & set(merge.values()))
-        if chained:
-            raise ValueError(f"{', '.join(chained)} is merged and merged into; name the last target")
-        return merge
 
     @model_validator(mode="after")
     def _check(self) -> "TrainConfig":
         if self.val + self.test + self.control >= 1:
             raise ValueError("val, test and control leave nothing to train on")
-        if self.frozen_epochs + self.epochs == 0:
-            raise ValueError("epochs and frozen_epochs are both 0")
-        if self.batch_size % self.workers or self.batch_size < 2 * self.workers:
-            raise ValueError(f"batch_size {self.batch_size} does not divide over {self.workers} workers")
+        parts = self.workers * self.accumulate
+        if self.batch_size % parts or self.batch_size < 2 * parts:
+            raise ValueError(
+                f"batch_size {self.batch_size} does not divide over {self.workers} workers"
+                + (f" with {self.accumulate} passes each" if self.accumulate > 1 else "")
+            )
         return self
 
 
@@ -232,7 +156,7 @@ class TagConfig(CatalogOptions, RayOptions):
     @field_validator("workers", mode="before")
     @classmethod
     def _checked_workers(cls, value: object) -> str:
-        text = str(_no_flag(value)).strip()
+        text = str(no_flag(value)).strip()
         parse_range(text)
         return text
 
@@ -250,12 +174,18 @@ class TagConfig(CatalogOptions, RayOptions):
     @field_validator("accept_above", mode="before")
     @classmethod
     def _both_levels(cls, value: object) -> object:
-        _no_flag(value)
+        no_flag(value)
         if isinstance(value, int | float | str):
             return dict.fromkeys(Level, value)
         if isinstance(value, dict):
             return {**dict.fromkeys(Level, 0.9), **value}
         return value
+
+
+class RecipesConfig(JobConfig):
+    """List the recipes of tagger train, or print one: a YAML file to begin one's own with."""
+
+    name: str | None = Field(default=None, description="The recipe to print.", json_schema_extra={"argument": True})
 
 
 class RunsConfig(JobConfig):

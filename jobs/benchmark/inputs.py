@@ -9,8 +9,9 @@ from pathlib import Path
 from PIL import Image
 
 from schemas.bundle import Architecture, Calibration, Inference, ModelCard, Preprocessing, Provenance
-from schemas.config import BenchConfig, CheckConfig, parse_size
+from schemas.config import BenchConfig, CheckConfig
 from schemas.taxonomy import Taxonomy
+from schemas.values import parse_size
 from tagger.catalog.manifest import Manifest
 from tagger.catalog.stores import IMAGE_SUFFIXES, fetch_all, open_store
 from tagger.catalog.synthetic import ARTICLES, draw_catalogue

@@ -10,7 +10,7 @@ from PIL import Image
 from torchvision import transforms
 
 from tagger.models.bundle import Bundle
-from tagger.models.classifier import restore
+from tagger.models.classifier import restore, restore_members
 from tagger.storage import Location
 
 
@@ -55,18 +55,19 @@ def transform_of(bundle: Bundle) -> Callable[[Image.Image], torch.Tensor]:
 
 
 class PlainModel(torch.nn.Module):
-    """The bundle's network as PyTorch has it by default, for normalised images float32 [B, 3, H, W]."""
+    """The bundle's networks as PyTorch has them by default, for normalised images float32 [B, 3, H, W]."""
 
     def __init__(self, bundle: Bundle) -> None:
         super().__init__()
-        self.classifier = restore(bundle).to(memory_format=torch.contiguous_format)
-        self.mirrored = bundle.card.inference.flip
+        card = bundle.card
+        found = restore_members(bundle) if card.members else [restore(bundle)]
+        self.networks = torch.nn.ModuleList(c.to(memory_format=torch.contiguous_format) for c in found)
+        self.mirrored = [m.inference.flip for m in card.members] or [card.inference.flip]
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Return logits [B, L]."""
-        logits = self._logits(images)
-        return (logits + self._logits(images.flip(3))) / 2 if self.mirrored else logits
-
-    def _logits(self, images: torch.Tensor) -> torch.Tensor:
-        found: torch.Tensor = self.classifier.head(self.classifier.backbone(images).flatten(1))
-        return found
+        """Return the mean logits [B, L]."""
+        found = []
+        for network, mirrored in zip(self.networks, self.mirrored, strict=True):
+            sides = [images, images.flip(3)] if mirrored else [images]
+            found += [network.get_submodule("head")(network.get_submodule("backbone")(i).flatten(1)) for i in sides]
+        return torch.stack(found).mean(0)

@@ -1,6 +1,6 @@
 """Names to modules: every torchvision classification model, and the project's own small ones, as feature extractors."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import torch
@@ -37,7 +37,66 @@ class SmallCNN(nn.Module):
         return found
 
 
-_OWN: dict[str, Callable[[], nn.Module]] = {"small_cnn": SmallCNN}
+class PlainCNN(nn.Module):
+    """The textbook's network: convolution and pooling a few times, then one dense layer over all that is left.
+
+    Args:
+        image_size: Height and width.
+        channels: Of each convolution.
+        units: Of the dense layer, and so the length of the embedding.
+        batch_norm: Whether each layer is followed by one, and each pooling by dropout of a quarter.
+    """
+
+    def __init__(self, image_size: tuple[int, int], channels: Sequence[int], units: int, batch_norm: bool) -> None:
+        super().__init__()
+        self.embedding_dim = units
+        layers: list[nn.Module] = []
+        inputs, (height, width) = 3, image_size
+        for outputs in channels:
+            layers += [nn.Conv2d(inputs, outputs, 3, padding=1), *_norm(nn.BatchNorm2d, outputs, batch_norm)]
+            layers += [nn.ReLU(inplace=True), nn.MaxPool2d(2, ceil_mode=True)]
+            if batch_norm:
+                layers.append(nn.Dropout(0.25))
+            inputs, height, width = outputs, -(-height // 2), -(-width // 2)
+        self.blocks = nn.Sequential(*layers)
+        self.dense = nn.Sequential(
+            nn.Linear(inputs * height * width, units), *_norm(nn.BatchNorm1d, units, batch_norm), nn.ReLU(inplace=True)
+        )
+
+    def forward(self, images: Tensor) -> Tensor:
+        """[B, 3, H, W] to [B, units]."""
+        found: Tensor = self.dense(self.blocks(images).flatten(1))
+        return found
+
+
+class PooledVGG16(nn.Module):
+    """VGG16 without its dense layers: the mean of its last feature map, for a head of one's own."""
+
+    embedding_dim = 512
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.features = torchvision.models.vgg16(weights=None).features
+
+    def forward(self, images: Tensor) -> Tensor:
+        """[B, 3, H, W] to [B, 512]."""
+        found: Tensor = self.features(images).mean(dim=(2, 3))
+        return found
+
+
+def _norm(kind: type[nn.Module], size: int, wanted: bool) -> list[nn.Module]:
+    return [kind(size)] if wanted else []
+
+
+_OWN: dict[str, Callable[[tuple[int, int]], nn.Module]] = {
+    "small_cnn": lambda size: SmallCNN(),
+    "cnn_2": lambda size: PlainCNN(size, (32, 64), 128, batch_norm=False),
+    "cnn_3": lambda size: PlainCNN(size, (32, 64, 128), 128, batch_norm=False),
+    "cnn_3_batchnorm": lambda size: PlainCNN(size, (32, 64, 128), 256, batch_norm=True),
+    "vgg16_pooled": lambda size: PooledVGG16(),
+}
+_PRETRAINED_AS = {"vgg16_pooled": ("vgg16", "classifier.")}
+"""torchvision's model whose weights fit one of ours, and the prefix of those that it has besides."""
 
 
 def names() -> list[str]:
@@ -57,7 +116,7 @@ def build(name: str, weights: str, image_size: tuple[int, int]) -> nn.Module:
         UsageError: for an unknown name, for weights that do not fit, and for sizes that a model cannot take.
     """
     if name in _OWN:
-        return _build_own(name, weights)
+        return _build_own(name, weights, image_size)
     if name not in names():
         raise UsageError(f"--backbone: no model {name!r}; the torchvision models and {', '.join(_OWN)} are known")
     try:
@@ -69,6 +128,32 @@ def build(name: str, weights: str, image_size: tuple[int, int]) -> nn.Module:
         state = _pretrained(name) if weights == "pretrained" else _read_weights(weights)
         _load(module, _fit_positions(name, module, state, image_size), head, weights)
     return module
+
+
+def blocks(backbone: nn.Module) -> list[list[nn.Parameter]]:
+    """A backbone's parameters block by block, from the input to the output.
+
+    A block is a module that is no list of modules itself: a convolution, a residual block, a transformer's layer. What
+    has nothing but scales and offsets, such as a norm, belongs to the block before it.
+    """
+    found: list[list[nn.Parameter]] = []
+    for parameters in _blocks(backbone, sum(p.numel() for p in backbone.parameters())):
+        if found and all(p.ndim < 2 for p in parameters):
+            found[-1] += parameters
+        elif parameters:
+            found.append(parameters)
+    return found
+
+
+def _blocks(module: nn.Module, whole: int) -> Iterator[list[nn.Parameter]]:
+    is_list = isinstance(module, nn.Sequential | nn.ModuleList | nn.ModuleDict)
+    holds_most = 2 * sum(p.numel() for p in module.parameters()) > whole
+    if is_list or (holds_most and list(module.children())):
+        yield list(module.parameters(recurse=False))
+        for child in module.children():
+            yield from _blocks(child, whole)
+    else:
+        yield list(module.parameters())
 
 
 def embedding_dim(backbone: nn.Module, image_size: tuple[int, int]) -> int:
@@ -89,12 +174,14 @@ def _wrong_size(image_size: tuple[int, int], error: Exception) -> UsageError:
     return UsageError(f"--image-size {height}x{width}: the backbone cannot take it: {first_line(error)}")
 
 
-def _build_own(name: str, weights: str) -> nn.Module:
-    if weights == "pretrained":
+def _build_own(name: str, weights: str, image_size: tuple[int, int]) -> nn.Module:
+    module = _OWN[name](image_size)
+    known_as, besides = _PRETRAINED_AS.get(name, ("", ""))
+    if weights == "pretrained" and not known_as:
         raise UsageError(f"--weights pretrained: there are none for {name}; take --weights none or file:PATH")
-    module = _OWN[name]()
     if weights != "none":
-        _load(module, _read_weights(weights), (), weights)
+        state = _pretrained(known_as) if weights == "pretrained" else _read_weights(weights)
+        _load(module, state, (besides,) if besides else (), weights)
     return module
 
 

@@ -61,5 +61,6 @@ class Bundle:
 
 def model_id(card: ModelCard, weights: bytes) -> str:
     """Return the identity of a model: 16 hexadecimal digits over its weights and all that decides a prediction."""
-    identity = json.dumps(card.model_dump(mode="json", by_alias=True, include=_IDENTITY), sort_keys=True)
+    parts = _IDENTITY | ({"members"} if card.members else set())
+    identity = json.dumps(card.model_dump(mode="json", by_alias=True, include=parts), sort_keys=True)
     return hashlib.sha256(hashlib.sha256(weights).digest() + identity.encode()).hexdigest()[:16]

@@ -7,7 +7,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor, nn
 
-from schemas.bundle import ModelCard
+from schemas.bundle import Architecture, ModelCard
 from tagger.errors import InputError
 from tagger.models import backbones
 from tagger.models.backbones import embedding_dim
@@ -30,24 +30,41 @@ class Classifier(nn.Module):
         backbone: nn.Module,
         image_size: tuple[int, int],
         leaves: int,
-        dropout: float,
+        architecture: Architecture,
         mean: Sequence[float],
         std: Sequence[float],
     ) -> None:
         super().__init__()
         self.backbone = backbone
         self.embedding_dim = embedding_dim(backbone, image_size)
-        self.head = nn.Sequential(nn.Dropout(dropout), nn.Linear(self.embedding_dim, leaves))
+        self.head = new_head(architecture, self.embedding_dim, leaves)
         self.register_buffer("scale", 1 / (255 * torch.tensor(std).view(1, 3, 1, 1)), persistent=False)
         self.register_buffer("offset", -(torch.tensor(mean) / torch.tensor(std)).view(1, 3, 1, 1), persistent=False)
 
+    def embed(self, images: Tensor) -> Tensor:
+        """Return embeddings [B, D]."""
+        normalised = images.permute(0, 3, 1, 2) * self.scale + self.offset
+        embedding: Tensor = self.backbone(normalised)
+        return embedding.flatten(1) if embedding.ndim > 2 else embedding
+
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Return leaf logits [B, L] and embeddings [B, D], both float32."""
-        normalised = images.permute(0, 3, 1, 2) * self.scale + self.offset
-        embedding = self.backbone(normalised)
-        if embedding.ndim > 2:
-            embedding = embedding.flatten(1)
+        embedding = self.embed(images)
         return self.head(embedding).float(), embedding.float()
+
+
+def new_head(architecture: Architecture, inputs: int, leaves: int) -> nn.Sequential:
+    """What maps embeddings [B, inputs] to logits [B, leaves]: a linear layer, after dropout or after hidden layers."""
+    layers: list[nn.Module] = []
+    for units in architecture.hidden:
+        layers.append(nn.Linear(inputs, units))
+        if architecture.head == "batchnorm":
+            layers.append(nn.BatchNorm1d(units))
+        layers += [nn.ReLU(inplace=True), nn.Dropout(architecture.dropout)]
+        inputs = units
+    if not architecture.hidden:
+        layers.append(nn.Dropout(architecture.dropout))
+    return nn.Sequential(*layers, nn.Linear(inputs, leaves))
 
 
 def new_classifier(card: ModelCard, weights: str) -> Classifier:
@@ -56,9 +73,7 @@ def new_classifier(card: ModelCard, weights: str) -> Classifier:
     backbone = backbones.build(card.architecture.backbone, weights, size)
     leaves = len(card.taxonomy.leaves)
     mean, std = card.preprocessing.mean, card.preprocessing.std
-    return Classifier(backbone, size, leaves, card.architecture.dropout, mean, std).to(
-        memory_format=torch.channels_last
-    )
+    return Classifier(backbone, size, leaves, card.architecture, mean, std).to(memory_format=torch.channels_last)
 
 
 def pack(card: ModelCard, state: Mapping[str, Tensor]) -> Bundle:
@@ -69,9 +84,36 @@ def pack(card: ModelCard, state: Mapping[str, Tensor]) -> Bundle:
 
 def restore(bundle: Bundle) -> Classifier:
     """Build a bundle's model in eval mode. Raises InputError when the weights do not fit the card."""
-    model = new_classifier(bundle.card, weights="none")
+    return _restored(bundle.card, _weights_of(bundle))
+
+
+def restore_members(bundle: Bundle) -> list[Classifier]:
+    """Build the models whose predictions a bundle averages, in eval mode. Errors are those of `restore`."""
+    weights = _weights_of(bundle)
+    found = []
+    for number, member in enumerate(bundle.card.members):
+        card = bundle.card.model_copy(update={"architecture": member.architecture})
+        prefix = f"{number}."
+        own = {name.removeprefix(prefix): w for name, w in weights.items() if name.startswith(prefix)}
+        found.append(_restored(card, own))
+    return found
+
+
+def _weights_of(bundle: Bundle) -> dict[str, Tensor]:
     try:
-        model.load_state_dict(load(bundle.weights))
-    except (RuntimeError, SafetensorError) as error:
-        raise InputError(f"--model: the bundle's weights do not fit its card: {first_line(error)}") from error
+        return load(bundle.weights)
+    except SafetensorError as error:
+        raise _misfit(error) from error
+
+
+def _restored(card: ModelCard, weights: Mapping[str, Tensor]) -> Classifier:
+    model = new_classifier(card, weights="none")
+    try:
+        model.load_state_dict(weights)
+    except RuntimeError as error:
+        raise _misfit(error) from error
     return model.eval().requires_grad_(False)
+
+
+def _misfit(error: Exception) -> InputError:
+    return InputError(f"--model: the bundle's weights do not fit its card: {first_line(error)}")

@@ -1,8 +1,9 @@
 """PyTorch as an engine: compiled in half precision on a GPU, eager float32 on any CPU."""
 
 import logging
+import math
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from tagger.models.bundle import Bundle
-from tagger.models.classifier import Classifier, restore
+from tagger.models.classifier import Classifier, restore, restore_members
 from tagger.models.engines import Engine, as_batches
 from tagger.storage import first_line
 
@@ -34,10 +35,34 @@ class Mirrored(nn.Module):
         return (logits[:half] + logits[half:]) / 2, (embeddings[:half] + embeddings[half:]) / 2
 
 
+class Ensemble(nn.Module):
+    """Several networks whose calibrated probabilities are averaged (Lakshminarayanan et al. 2017, arXiv:1612.01474)."""
+
+    def __init__(self, members: Sequence[nn.Module], temperatures: Sequence[float]) -> None:
+        super().__init__()
+        self.members = nn.ModuleList(members)
+        self._temperatures = tuple(temperatures)
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Return logits [B, L], the logarithms of the mean probabilities, and all embeddings side by side [B, ΣD]."""
+        found = [member(images) for member in self.members]
+        each = [(logits / t).log_softmax(1) for (logits, _), t in zip(found, self._temperatures, strict=True)]
+        mean = torch.stack(each).logsumexp(0) - math.log(len(each))
+        return mean, torch.cat([embeddings for _, embeddings in found], dim=1)
+
+
 def network(bundle: Bundle) -> nn.Module:
-    """What an engine runs: the bundle's classifier, with the mirror image where the bundle asks for it."""
-    classifier = restore(bundle)
-    return Mirrored(classifier).eval() if bundle.card.inference.flip else classifier
+    """What an engine runs: the bundle's classifiers, with the mirror image where the bundle asks for it."""
+    card = bundle.card
+    if not card.members:
+        return _mirrored(restore(bundle), card.inference.flip)
+    members = zip(restore_members(bundle), card.members, strict=True)
+    parts = [_mirrored(classifier, member.inference.flip) for classifier, member in members]
+    return Ensemble(parts, [member.temperature for member in card.members]).eval()
+
+
+def _mirrored(classifier: Classifier, flip: bool) -> nn.Module:
+    return Mirrored(classifier).eval() if flip else classifier
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,9 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-_WEIGHTS, _STATE = "model.safetensors", "state.pt"
+from schemas.learning import Monitor
+
+_WEIGHTS, _AVERAGE, _STATE = "model.safetensors", "average.safetensors", "state.pt"
 
 
 @dataclass
@@ -21,8 +23,16 @@ class TrainingState:
 
     epoch: int = 0
     bad_epochs: int = 0
-    best_loss: float = float("inf")
+    best_score: float = float("-inf")
     history: list[dict[str, float]] = field(default_factory=list)
+
+    def add(self, metrics: dict[str, float], monitor: Monitor) -> None:
+        """Note an epoch: its figures, and its score, which is better the higher it is."""
+        score = -metrics["val_loss"] if monitor == "loss" else metrics[f"val_{monitor}"]
+        self.bad_epochs = 0 if score > self.best_score else self.bad_epochs + 1
+        self.best_score = max(score, self.best_score)
+        self.history.append({**metrics, "score": score})
+        self.epoch += 1
 
     @property
     def diverged(self) -> bool:
@@ -31,17 +41,24 @@ class TrainingState:
 
 
 def save_checkpoint(
-    folder: Path, model: nn.Module, state: TrainingState, optimiser: Optimizer, schedule: LRScheduler
+    folder: Path,
+    model: nn.Module,
+    average: nn.Module | None,
+    state: TrainingState,
+    optimiser: Optimizer,
+    schedule: LRScheduler,
 ) -> None:
-    """Write weights (safetensors) and the rest (tensors and numbers only) to a folder."""
-    save_file({k: v.contiguous() for k, v in model.state_dict().items()}, folder / _WEIGHTS)
+    """Write weights and their average (safetensors) and the rest (tensors and numbers only) to a folder."""
+    for name, module in ((_WEIGHTS, model), (_AVERAGE, average)):
+        if module is not None:
+            save_file({k: v.contiguous() for k, v in module.state_dict().items()}, folder / name)
     rest = {"optimiser": optimiser.state_dict(), "schedule": schedule.state_dict(), "state": json.dumps(asdict(state))}
     torch.save(rest, folder / _STATE)
 
 
-def load_weights(folder: Path) -> dict[str, Tensor]:
-    """The weights of a checkpoint."""
-    return load_file(folder / _WEIGHTS)
+def load_weights(folder: Path, averaged: bool = True) -> dict[str, Tensor]:
+    """The weights of a checkpoint: where there is one, and it is wanted, their average."""
+    return load_file(folder / (_AVERAGE if averaged and (folder / _AVERAGE).exists() else _WEIGHTS))
 
 
 def load_state(folder: Path) -> tuple[dict[str, Any], TrainingState]:

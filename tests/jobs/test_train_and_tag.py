@@ -286,5 +286,5 @@ def test_two_workers_learn_what_one_learns(
     assert outcome.code == 0, outcome.err
     two = json.loads(outcome.out)["metrics"]["levels"]["masterCategory"]["accuracy"]
     one = Bundle.load(Location(str(trained))).card.metrics[0].levels["masterCategory"].accuracy  # type: ignore[index]
-    assert min(one, two) > 0.7
-    assert abs(one - two) < 0.15  # of some 45 drawn items
+    assert min(one, two) > 0.6
+    assert abs(one - two) < 0.2  # of some 45 drawn items

@@ -6,9 +6,10 @@ from pydantic import ValidationError
 
 from jobs.schema import ARROW, MODELS
 from jobs.schema import text_of as schema
-from schemas.config import EvaluateConfig, TagConfig, TrainConfig, parse_share_or_count, parse_size
+from schemas.config import EvaluateConfig, TagConfig, TrainConfig
 from schemas.prediction import PREDICTION
 from schemas.taxonomy import Level, Taxonomy
+from schemas.values import parse_share_or_count, parse_size
 from tagger.errors import UsageError
 
 

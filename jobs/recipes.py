@@ -1,0 +1,26 @@
+"""Recipes job: lists how a model can be taught, or prints one recipe."""
+
+from dataclasses import asdict
+
+from jobs.console import Console
+from schemas.config import RecipesConfig
+from tagger.training import recipes
+
+
+def run(config: RecipesConfig, console: Console) -> int:
+    """List the recipes, or print the file of one."""
+    if config.name:
+        recipe = recipes.load(config.name)
+        console.say(recipe.text.rstrip())
+        console.result(asdict(recipe))
+        return 0
+    found = [recipes.load(name) for name in recipes.names()]
+    console.table("Recipes, for tagger train --recipe NAME", ["name", "what"], [(r.name, r.description) for r in found])
+    console.result({"recipes": [asdict(recipe) for recipe in found]})
+    return 0
+
+
+if __name__ == "__main__":
+    from jobs.cli import main
+
+    main(job="recipes")

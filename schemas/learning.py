@@ -1,0 +1,113 @@
+"""How a model learns: what a recipe says."""
+
+from typing import Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from schemas.values import Fit, JobConfig, Precision, Resize, Size
+
+Head = Literal["linear", "fc", "batchnorm"]
+OptimiserName = Literal["sgd", "adam", "adamw", "rmsprop"]
+Schedule = Literal["constant", "exponential", "cosine", "one_cycle"]
+Monitor = Literal["loss", "accuracy", "macro_f1", "master_accuracy"]
+Sampling = Literal["uniform", "sqrt", "balanced"]
+ClassWeights = Literal["none", "sqrt", "balanced", "effective"]
+
+
+class Augmentation(JobConfig):
+    """Random changes of training images; 0 leaves one out."""
+
+    flip: bool = Field(default=True, description="Mirror half of the training images; average both when tagging.")
+    shift: float = Field(default=0.06, ge=0, lt=0.5, description="Largest random shift, share of each side.")
+    crop: float = Field(default=0, ge=0, lt=1, description="Cut out a random part, at most this share smaller.")
+    rotation: float = Field(default=0, ge=0, le=180, description="Largest random rotation, degrees.")
+    colour: float = Field(default=0, ge=0, le=1, description="Largest change of brightness, contrast, saturation.")
+    erasing: float = Field(default=0, ge=0, le=1, description="Share of the images from which a rectangle is erased.")
+    noise: float = Field(
+        default=0, ge=0, le=1, description="Standard deviation of Gaussian noise, of the range 0 to 1."
+    )
+    blur: float = Field(default=0, ge=0, le=1, description="Share of the images that are blurred.")
+
+
+class Learning(Augmentation):
+    """The fields of a recipe: data, model, optimisation, imbalance, augmentation."""
+
+    min_items: int = Field(default=50, ge=1, description="Leaves with fewer items are left out and reported.")
+    merge: dict[str, str] = Field(default={}, description="FROM=TO: count one master category as another.")
+
+    backbone: str = Field(
+        default="mobilenet_v2", description="A torchvision classification model, or one of this project's small ones."
+    )
+    weights: str = Field(default="pretrained", description="pretrained, none, or file:PATH (.safetensors, .pth).")
+    image_size: Size = Field(default="128x96", description="Model input, HEIGHTxWIDTH.")
+    fit: Fit = Field(default="pad", description="pad keeps the aspect and fills with white; stretch does not.")
+    resize: Resize = Field(default="bicubic", description="What enlarges small images; large ones are area-averaged.")
+    head: Head = Field(
+        default="linear", description="linear, or layers of `hidden` units before it: fc, or with batchnorm."
+    )
+    hidden: list[int] = Field(default=[512], description="Units of each layer of an fc or batchnorm head.")
+    dropout: float = Field(default=0.2, ge=0, lt=1, description="Before each linear layer of the head.")
+
+    frozen_epochs: int = Field(
+        default=0,
+        ge=0,
+        description="Epochs that train the head alone, before fine-tuning; without shift, crop and the "
+        "like, the backbone looks at each image once for all of them.",
+    )
+    epochs: int = Field(default=6, ge=0, description="Epochs that fine-tune the whole model.")
+    tuned_blocks: int = Field(default=0, ge=0, description="Fine-tune only the last so many blocks; 0: all.")
+    batch_size: int = Field(default=128, ge=2, description="Items per step, over all workers together.")
+    accumulate: int = Field(default=1, ge=1, description="Passes that a step is made of, to fit a small memory.")
+    optimiser: OptimiserName = Field(
+        default="adamw", description="With weight decay on weights, not on norms and biases."
+    )
+    lr: float = Field(default=1e-3, gt=0, description="Highest learning rate of the backbone.")
+    head_lr: float = Field(default=3e-3, gt=0, description="Highest learning rate of the head.")
+    layer_decay: float = Field(
+        default=1.0, gt=0, le=1, description="Each block learns so many times as fast as the next."
+    )
+    momentum: float = Field(default=0.9, ge=0, lt=1, description="Of sgd and rmsprop.")
+    weight_decay: float = Field(default=0.02, ge=0)
+    schedule: Schedule = Field(default="one_cycle", description="Of the learning rates, over each phase.")
+    lr_end: float = Field(default=0.01, gt=0, le=1, description="What is left of the rates with schedule exponential.")
+    patience: int = Field(
+        default=3, ge=0, description="Stop after so many epochs without a better val figure; 0 never."
+    )
+    monitor: Monitor = Field(default="loss", description="The val figure that says which epoch is best.")
+    ema: float = Field(default=0, ge=0, lt=1, description="Decay of a moving average of the weights, such as 0.999.")
+    label_smoothing: float = Field(default=0.1, ge=0, lt=1)
+    precision: Precision = Field(default="auto", description="auto trains in bfloat16 where the hardware has it.")
+
+    sampling: Sampling = Field(default="uniform", description="How often leaves are drawn: as they are, or more alike.")
+    class_weights: ClassWeights = Field(default="none", description="How much more an item of a rare leaf counts.")
+    focal_gamma: float = Field(default=0, ge=0, le=10, description="Focal loss: how much less sure items count.")
+    logit_adjustment: float = Field(default=0, ge=0, le=4, description="Strength of logit adjustment by leaf sizes.")
+    minority_items: int = Field(
+        default=0,
+        ge=0,
+        description="Draw each leaf with fewer training items as if it had so many, and change these "
+        "images more (rotation, crop, colour).",
+    )
+    mixup: float = Field(default=0, ge=0, description="Alpha of mixup: blend pairs of images and their labels.")
+    cutmix: float = Field(default=0, ge=0, description="Alpha of CutMix: paste parts of images, with their labels.")
+
+    @field_validator("merge")
+    @classmethod
+    def _merge_once(cls, merge: dict[str, str]) -> dict[str, str]:
+        chained = sorted(set(merge) & set(merge.values()))
+        if chained:
+            raise ValueError(f"{', '.join(chained)} is merged and merged into; name the last target")
+        return merge
+
+    @field_validator("hidden")
+    @classmethod
+    def _units(cls, hidden: list[int]) -> list[int]:
+        if any(not 1 <= units <= 65_536 for units in hidden):
+            raise ValueError("each layer has 1 to 65,536 units")
+        return hidden
+
+    @model_validator(mode="after")
+    def _some_epochs(self) -> "Learning":
+        if self.frozen_epochs + self.epochs == 0:
+            raise ValueError("epochs and frozen_epochs are both 0")
+        return self

@@ -1,0 +1,72 @@
+"""What configs are made of: their base, sizes, shares and ranges as text, and choices that several of them share."""
+
+import re
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
+Fit = Literal["pad", "stretch"]
+Resize = Literal["bicubic", "area"]
+Device = Literal["auto", "cpu", "cuda"]
+Precision = Literal["auto", "float32", "bfloat16"]
+
+
+def parse_size(text: str) -> tuple[int, int]:
+    """Read HEIGHTxWIDTH, in pixels."""
+    found = re.fullmatch(r"(\d{1,4})x(\d{1,4})", text.strip().lower())
+    if not found:
+        raise ValueError(f"{text!r} is not HEIGHTxWIDTH, such as 128x96")
+    height, width = int(found[1]), int(found[2])
+    if not (8 <= height <= 2048 and 8 <= width <= 2048):
+        raise ValueError(f"{text!r}: each side is 8 to 2048 pixels")
+    return height, width
+
+
+def parse_share_or_count(text: str) -> tuple[float | None, int | None]:
+    """Read `5%` as (0.05, None) and `100` as (None, 100)."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*%", text.strip())
+    if found and float(found[1]) <= 100:
+        return float(found[1]) / 100, None
+    if re.fullmatch(r"\d+", text.strip()):
+        return None, int(text)
+    raise ValueError(f"{text!r} is neither a number of items, such as 100, nor a share, such as 5%")
+
+
+def parse_range(text: str) -> tuple[int, int]:
+    """Read `4` as (4, 4) and `2-16` as (2, 16)."""
+    found = re.fullmatch(r"(\d+)(?:-(\d+))?", text.strip())
+    least = int(found[1]) if found else 0
+    most = int(found[2] or least) if found else 0
+    if not found or least > most or (found[2] and least < 1):
+        raise ValueError(f"{text!r} is neither a number of processes, such as 4, nor a range, such as 2-16")
+    return least, most
+
+
+def _checked_size(text: str) -> str:
+    height, width = parse_size(text)
+    return f"{height}x{width}"
+
+
+def _checked_share(value: object) -> str:
+    text = str(value).strip()
+    parse_share_or_count(text)
+    return text
+
+
+def no_flag(value: object) -> object:
+    """YAML's yes and no would count as 1 and 0."""
+    if isinstance(value, bool):
+        raise ValueError(f"{value} is no number")
+    return value
+
+
+Size = Annotated[str, AfterValidator(_checked_size)]
+ShareOrCount = Annotated[str, BeforeValidator(_checked_share)]
+Confidence = Annotated[float, BeforeValidator(no_flag), Field(ge=0, le=1)]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+
+
+class JobConfig(BaseModel):
+    """What every job's config has in common."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")

@@ -1,0 +1,76 @@
+"""Makes one bundle of several: their predictions averaged, or their weights."""
+
+from collections.abc import Sequence
+
+import torch
+from safetensors.torch import load
+
+from schemas.bundle import Architecture, Calibration, Inference, Member
+from tagger.errors import UsageError
+from tagger.models.bundle import Bundle
+from tagger.models.classifier import pack
+
+
+def average_predictions(bundles: Sequence[Bundle]) -> Bundle:
+    """A bundle that runs all models and averages their calibrated probabilities; not calibrated itself yet.
+
+    Raises:
+        UsageError: when the bundles differ in taxonomy or in the form of their input.
+    """
+    _check_alike(bundles, ("taxonomy", "preprocessing"))
+    members = tuple(
+        Member(
+            model_id=b.card.model_id,
+            architecture=b.card.architecture,
+            inference=b.card.inference,
+            temperature=b.card.calibration.temperature,
+        )
+        for b in bundles
+    )
+    if any(b.card.members for b in bundles):
+        raise UsageError("BUNDLE: one of them averages several already; name its members instead")
+    card = bundles[0].card.model_copy(
+        update={
+            "architecture": Architecture(
+                backbone="+".join(m.architecture.backbone for m in members),
+                dropout=0,
+                embedding_dim=sum(m.architecture.embedding_dim for m in members),
+            ),
+            "inference": Inference(flip=False),
+            "calibration": Calibration(),
+            "members": members,
+            "metrics": (),
+        }
+    )
+    state = {f"{n}.{name}": w for n, b in enumerate(bundles) for name, w in load(b.weights).items()}
+    return pack(card, state)
+
+
+def average_weights(bundles: Sequence[Bundle]) -> Bundle:
+    """A bundle with the mean of the weights of models that began alike (Wortsman et al. 2022, arXiv:2203.05482).
+
+    Its calibration is that of the first; fit it anew.
+
+    Raises:
+        UsageError: when the bundles differ in taxonomy, input or architecture.
+    """
+    _check_alike(bundles, ("taxonomy", "preprocessing", "architecture", "inference", "members"))
+    states = [load(b.weights) for b in bundles]
+    mean = {
+        name: torch.stack([s[name].double() for s in states]).mean(0).to(first.dtype)
+        for name, first in states[0].items()
+    }
+    return pack(bundles[0].card.model_copy(update={"calibration": Calibration(), "metrics": ()}), mean)
+
+
+def _check_alike(bundles: Sequence[Bundle], fields: Sequence[str]) -> None:
+    if len(bundles) < 2:
+        raise UsageError("BUNDLE: name two or more to combine")
+    first = bundles[0].card
+    for other in bundles[1:]:
+        differing = [name for name in fields if getattr(other.card, name) != getattr(first, name)]
+        if differing:
+            raise UsageError(
+                f"BUNDLE: {first.model_id} and {other.card.model_id} differ in {', '.join(differing)}, "
+                "and cannot be combined"
+            )

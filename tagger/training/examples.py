@@ -1,0 +1,45 @@
+"""One worker's share of the images, decoded once, in a file that the operating system keeps in memory as it can."""
+
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+class Examples:
+    """Images and leaves by number: in any order, any number of times, however small the memory.
+
+    The images lie in one file of a temporary folder, which goes with this object.
+    """
+
+    def __init__(self, batches: Iterable[Mapping[str, np.ndarray]]) -> None:
+        """Take batches of image uint8 [n, H, W, 3] and leaf int64 [n]."""
+        self._folder = tempfile.TemporaryDirectory(prefix="tagger-examples-")
+        file = Path(self._folder.name) / "images.u8"
+        leaves: list[np.ndarray] = []
+        shape: tuple[int, ...] = (0, 0, 3)
+        with file.open("wb") as out:
+            for batch in batches:
+                images = np.ascontiguousarray(batch["image"])
+                shape = images.shape[1:]
+                out.write(images.data)
+                leaves.append(np.array(batch["leaf"], np.int64))
+        self.leaves = np.concatenate([np.zeros(0, np.int64), *leaves])
+        whole = (len(self.leaves), *shape)
+        self._images = np.memmap(file, np.uint8, "r", shape=whole) if len(self.leaves) else np.zeros(whole, np.uint8)
+
+    def __len__(self) -> int:
+        return len(self.leaves)
+
+    def batches(self, order: np.ndarray, size: int) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+        """Yield numbers int64 [n], images uint8 [n, H, W, 3] and leaves int64 [n] in an order, `size` at once."""
+        for start in range(0, len(order), size):
+            chosen = order[start : start + size]
+            yield (
+                torch.from_numpy(chosen),
+                torch.from_numpy(self._images[chosen]),
+                torch.from_numpy(self.leaves[chosen]),
+            )

@@ -1,0 +1,361 @@
+"""One process of a training: its model, its share of the images, its place in the schedule. It knows nothing of Ray."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.distributed as dist
+from safetensors.torch import load
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+from torch.nn.parallel import DistributedDataParallel
+from torch.optim.swa_utils import AveragedModel
+
+from schemas.bundle import ModelCard
+from schemas.config import TrainConfig
+from schemas.learning import Augmentation
+from tagger.catalog.window import ahead
+from tagger.imaging.augment import Augment, Mix
+from tagger.models.backbones import blocks
+from tagger.models.classifier import new_classifier
+from tagger.models.levels import Levels
+from tagger.storage import Location
+from tagger.training.checkpoint import TrainingState, load_state, load_weights, save_checkpoint
+from tagger.training.examples import Examples
+from tagger.training.losses import LeafLoss
+from tagger.training.sampling import epoch_order, leaf_shares
+from tagger.training.schedules import optimiser, scheduled
+
+_EMBEDDED_AT_ONCE = 64
+_MINORITY = {"flip": True, "shift": 0.1, "crop": 0.25, "rotation": 15.0, "colour": 0.2}
+"""What images of small leaves go through, after Buda et al. 2018 (arXiv:1710.05381), who find oversampling the best."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All that a worker needs besides its images."""
+
+    config: TrainConfig
+    card: ModelCard
+    initial_weights: Location
+    leaf_items: tuple[int, ...]
+    """Training images of each leaf, over all workers."""
+    use_gpu: bool
+
+    @property
+    def train_items(self) -> int:
+        """Training images, over all workers."""
+        return sum(self.leaf_items)
+
+    @property
+    def epochs(self) -> int:
+        """Epochs of both phases."""
+        return self.config.frozen_epochs + self.config.epochs
+
+    @property
+    def worker_batch(self) -> int:
+        """Items per step on one worker; smaller than asked where the items do not fill one batch."""
+        return max(1, min(self.config.batch_size, self.train_items) // self.config.workers)
+
+    @property
+    def steps(self) -> int:
+        """Full steps in an epoch; the few items over are left to the next epoch's order."""
+        return max(1, self.train_items // self.config.workers // self.worker_batch)
+
+
+@dataclass(frozen=True)
+class Tally:
+    """What one worker has summed up over an epoch's steps, where it computes, so that no step waits for it."""
+
+    sums: Tensor
+    """Loss times items, hits and items, float64 [3]."""
+    waited_s: float = 0.0
+
+    def means(self) -> tuple[float, float]:
+        """Loss and accuracy so far."""
+        loss, hits, items = self.sums.tolist()
+        return loss / max(1.0, items), hits / max(1.0, items)
+
+
+class _Head(nn.Module):
+    """A classifier behind its backbone: embeddings [B, D] to logits [B, L]."""
+
+    def __init__(self, head: nn.Module) -> None:
+        super().__init__()
+        self.head = head
+
+    def forward(self, embeddings: Tensor) -> Tensor:
+        found: Tensor = self.head(embeddings)
+        return found.float()
+
+
+class Learner:
+    """Trains epoch by epoch: first the head alone on a frozen backbone, then the whole model or its last blocks.
+
+    Args:
+        plan: What to train.
+        train: This worker's share of the training images.
+        val: This worker's share of the val images.
+        device: Where to compute.
+        rank: This worker's number.
+        distribute: Makes workers compute one gradient together; the model itself where there is one worker.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        train: Examples,
+        val: Examples,
+        device: torch.device,
+        rank: int = 0,
+        distribute: Callable[[nn.Module], nn.Module] = lambda model: model,
+    ) -> None:
+        self._plan = plan
+        self._config = config = plan.config
+        self._train, self._val = train, val
+        self._device = device
+        self._rank = rank
+        self._distribute = distribute
+        torch.manual_seed(config.seed + rank)
+        self._half = use_bfloat16(config.precision, device.type)
+        self._model = new_classifier(plan.card, weights="none").to(device)
+        self._model.load_state_dict(load(plan.initial_weights.read_bytes()))
+        items = np.array(plan.leaf_items)
+        self._shares = leaf_shares(items, config.sampling, config.minority_items)
+        self._minority = torch.from_numpy(items < config.minority_items).to(device)
+        size = (plan.card.preprocessing.height, plan.card.preprocessing.width)
+        self._augment = Augment(config, size)
+        self._augment_more = Augment(Augmentation.model_validate(_MINORITY), size)
+        self._mix = Mix(config.mixup, config.cutmix, len(items))
+        self._loss = LeafLoss(
+            plan.leaf_items, config.class_weights, config.focal_gamma, config.logit_adjustment, config.label_smoothing
+        ).to(device)
+        self._average = AveragedModel(self._model, avg_fn=self._mean, use_buffers=True) if config.ema else None
+        self._master_of = torch.from_numpy(Levels(plan.card.taxonomy).of_leaves(np.arange(len(items)))[0])
+        self._embeddings: Tensor | None = None
+        self.state = TrainingState()
+        self._begin_phase()
+
+    @property
+    def finished(self) -> bool:
+        """Whether all epochs are done, or fine-tuning no longer helps, or the loss is no number."""
+        state, patience = self.state, self._config.patience
+        out_of_patience = bool(patience) and state.bad_epochs >= patience and not self._frozen
+        return state.epoch >= self._plan.epochs or out_of_patience or state.diverged
+
+    def run_epoch(self, show: Callable[[int, Tally, float], None] = lambda step, tally, seconds: None) -> None:
+        """Train one epoch and measure it on val; the figures are the last of `state.history`.
+
+        Args:
+            show: Called after each step with its number, what this worker has summed up, and the seconds so far.
+        """
+        if self.state.epoch == self._config.frozen_epochs and self._config.frozen_epochs:
+            self.state.bad_epochs = 0
+            self._begin_phase()
+        started = time.perf_counter()
+        tally = self._train_epoch(show)
+        seconds = time.perf_counter() - started
+        loss, accuracy = Tally(self._sum(tally.sums)).means()
+        items = self._plan.steps * self._plan.worker_batch * self._config.workers
+        metrics = {
+            "epoch": float(self.state.epoch),
+            "train_loss": loss,
+            "train_accuracy": accuracy,
+            **self._validate(),
+            "seconds": seconds,
+            "images_per_s": items / seconds,
+            "waited_share": tally.waited_s / seconds,
+        }
+        self.state.add(metrics, self._config.monitor)
+
+    def save(self, folder: Path) -> None:
+        """Write a checkpoint."""
+        average = self._average.module if self._average else None
+        save_checkpoint(folder, self._model, average, self.state, self._optimiser, self._schedule)
+
+    def resume(self, folder: Path) -> None:
+        """Go on from a checkpoint."""
+        self._model.load_state_dict(load_weights(folder, averaged=False))
+        optimisation, self.state = load_state(folder)
+        self._begin_phase()
+        if self._average:
+            self._average.module.load_state_dict(load_weights(folder))
+            self._average.n_averaged.fill_(self._steps_done)
+        if self.state.epoch != self._config.frozen_epochs or not self._config.frozen_epochs:
+            self._optimiser.load_state_dict(optimisation["optimiser"])
+            self._schedule.load_state_dict(optimisation["schedule"])
+
+    @property
+    def _frozen(self) -> bool:
+        return self.state.epoch < self._config.frozen_epochs
+
+    @property
+    def _steps_done(self) -> int:
+        return self.state.epoch * self._plan.steps
+
+    def _begin_phase(self) -> None:
+        config, model = self._config, self._model
+        model.requires_grad_(True)
+        model.backbone.requires_grad_(not self._frozen)
+        if not self._frozen and config.tuned_blocks:
+            for parameters in blocks(model.backbone)[: -config.tuned_blocks]:
+                for parameter in parameters:
+                    parameter.requires_grad_(False)
+        self._trained = self._distribute(_Head(model.head) if self._frozen else model)
+        self._optimiser = optimiser(
+            config.optimiser, model.backbone, model.head, config.lr, config.head_lr, config.weight_decay,
+            config.momentum, config.layer_decay,
+        )  # fmt: skip
+        epochs = config.frozen_epochs if self._frozen else config.epochs
+        steps = max(1, epochs) * self._plan.steps
+        self._schedule = scheduled(self._optimiser, config.schedule, steps, config.lr_end)
+
+    def _train_epoch(self, show: Callable[[int, Tally, float], None]) -> Tally:
+        self._model.train()
+        if self._frozen:
+            self._model.backbone.eval()  # frozen means its batch statistics, too
+        tally = Tally(torch.zeros(3, dtype=torch.double, device=self._device))
+        started = time.perf_counter()
+        for step, (numbers, images, leaves, waited_s) in enumerate(self._batches(), 1):
+            tally = Tally(tally.sums + self._step(numbers, images, leaves), tally.waited_s + waited_s)
+            show(step, tally, time.perf_counter() - started)
+        return tally
+
+    def _batches(self) -> Iterator[tuple[Tensor, Tensor, Tensor, float]]:
+        """This epoch's batches on the device, each with the seconds that it was waited for."""
+        plan, seed = self._plan, (self._config.seed, self.state.epoch, self._rank)
+        order = epoch_order(self._train.leaves, self._shares, plan.steps * plan.worker_batch, seed)
+        asked = time.perf_counter()
+        for numbers, images, leaves in ahead(self._train.batches(order, plan.worker_batch)):
+            waited_s = time.perf_counter() - asked
+            yield numbers, images.to(self._device), leaves.to(self._device), waited_s
+            asked = time.perf_counter()
+
+    def _step(self, numbers: Tensor, images: Tensor, leaves: Tensor) -> Tensor:
+        """One step of the optimiser, in one pass or several; return loss times items, hits and items, [3]."""
+        passes = min(self._config.accumulate, len(numbers))
+        sums = torch.zeros(3, dtype=torch.double, device=self._device)
+        parts = zip(numbers.chunk(passes), images.chunk(passes), leaves.chunk(passes), strict=True)
+        self._optimiser.zero_grad(set_to_none=True)
+        for number, part in enumerate(parts, 1):
+            alone = number < passes and isinstance(self._trained, DistributedDataParallel)
+            with self._trained.no_sync() if alone else nullcontext():  # type: ignore[operator]
+                loss, hits = self._pass(*part)
+                (loss * len(part[0]) / len(numbers)).backward()  # type: ignore[no-untyped-call]
+            items = hits.new_tensor(len(part[0]))
+            sums += torch.stack([loss.detach() * items, hits, items]).double()
+        self._optimiser.step()
+        self._schedule.step()
+        if self._average:
+            self._average.update_parameters(self._model)
+        return sums
+
+    def _pass(self, numbers: Tensor, images: Tensor, leaves: Tensor) -> tuple[Tensor, Tensor]:
+        with torch.autocast(self._device.type, torch.bfloat16, enabled=self._half):
+            if self._frozen and self._sees_each_image_as_it_is:
+                logits, targets = self._trained(self._embedded(numbers)), leaves
+            else:
+                images, targets = self._mix(self._augmented(images, leaves), leaves)
+                if self._frozen:
+                    with torch.no_grad():
+                        embeddings = self._model.embed(images)
+                    logits = self._trained(embeddings)
+                else:
+                    logits, _ = self._trained(images)
+        return self._loss(logits.float(), targets), (logits.argmax(1) == leaves).sum()
+
+    def _augmented(self, images: Tensor, leaves: Tensor) -> Tensor:
+        changed = self._augment(images)
+        if self._config.minority_items and (few := self._minority[leaves]).any():
+            changed = changed.clone()
+            changed[few] = self._augment_more(images[few])
+        return changed
+
+    @property
+    def _sees_each_image_as_it_is(self) -> bool:
+        """Whether the images are changed by mirroring at most, so that embeddings can be kept."""
+        config = self._config
+        changes = (config.shift, config.crop, config.rotation, config.colour, config.erasing, config.noise, config.blur)
+        return not any((*changes, config.mixup, config.cutmix, config.minority_items))
+
+    def _embedded(self, numbers: Tensor) -> Tensor:
+        """Embeddings [B, D] of images by number, half of them mirrored; the first call computes all."""
+        if self._embeddings is None:
+            everything = self._train.batches(np.arange(len(self._train)), _EMBEDDED_AT_ONCE)
+            with torch.no_grad():
+                both = [
+                    torch.stack([self._model.embed(side).float() for side in (images, images.flip(2))])
+                    if self._config.flip
+                    else self._model.embed(images).float()[None]
+                    for images in (i.to(self._device) for _, i, _ in everything)
+                ]
+            self._embeddings = torch.cat(both, dim=1)
+        side = torch.randint(len(self._embeddings), (len(numbers),), device=self._device)
+        return self._embeddings[side, numbers.to(self._device)]
+
+    @torch.no_grad()
+    def _validate(self) -> dict[str, float]:
+        model = self._average.module if self._average else self._model
+        model.eval()
+        size = len(self._plan.leaf_items)
+        found = torch.zeros(size, size, dtype=torch.double)
+        loss_sum = 0.0
+        everything = np.arange(len(self._val))
+        for _, images, leaves in self._val.batches(everything, self._plan.worker_batch):
+            with torch.autocast(self._device.type, torch.bfloat16, enabled=self._half):
+                logits, _ = model(images.to(self._device))
+            loss_sum += cross_entropy(logits.float(), leaves.to(self._device), reduction="sum").item()
+            pairs = leaves * size + logits.argmax(1).cpu()
+            found += torch.bincount(pairs, minlength=size * size).view(size, size)
+        self._model.train()
+        everyone = self._sum(torch.cat([found.flatten(), torch.tensor([loss_sum], dtype=torch.double)]))
+        return figures(everyone[:-1].view(size, size), self._master_of, float(everyone[-1]))
+
+    def _sum(self, numbers: Tensor) -> Tensor:
+        """Sums over all workers."""
+        if dist.is_initialized() and dist.get_world_size() > 1:
+            numbers = numbers.to(self._device)
+            dist.all_reduce(numbers)
+        return numbers.cpu()
+
+    def _mean(self, average: Tensor, now: Tensor, count: Tensor | int) -> Tensor:
+        """Exponential moving average, whose memory grows with the steps it has seen."""
+        decay = min(self._config.ema, (1 + float(count)) / (10 + float(count)))
+        return average + (now - average) * (1 - decay)
+
+
+def figures(confusion: Tensor, master_of: Tensor, loss_sum: float) -> dict[str, float]:
+    """What a val set says after an epoch.
+
+    Args:
+        confusion: Number of items by true and predicted leaf, [L, L].
+        master_of: Master category of each leaf, int64 [L].
+        loss_sum: Cross-entropy summed over the items.
+
+    Returns:
+        val_loss, val_accuracy of leaves, val_macro_f1 over the leaves that occur, val_master_accuracy.
+    """
+    items = max(1.0, float(confusion.sum()))
+    hits, truth, predicted = confusion.diagonal(), confusion.sum(1), confusion.sum(0)
+    f1 = 2 * hits / (truth + predicted).clamp(min=1)
+    same_master = (master_of[:, None] == master_of[None, :]).double()
+    return {
+        "val_loss": loss_sum / items,
+        "val_accuracy": float(hits.sum()) / items,
+        "val_macro_f1": float(f1[truth > 0].mean()) if (truth > 0).any() else 0.0,
+        "val_master_accuracy": float((confusion * same_master).sum()) / items,
+    }
+
+
+def use_bfloat16(precision: str, device: str) -> bool:
+    """Whether to train in bfloat16: asked for, or the hardware multiplies it natively."""
+    if precision != "auto":
+        return precision == "bfloat16"
+    if device == "cuda":
+        return bool(torch.cuda.is_bf16_supported())
+    capabilities: dict[str, bool] = getattr(torch.cpu, "get_capabilities", dict)()
+    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))

@@ -1,0 +1,58 @@
+"""Recipes by name: how a model learns, as a small YAML file each, which is their documentation, too."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from schemas.learning import Learning
+from tagger.errors import UsageError
+
+_FOLDER = Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Settings of a training by name of field, and what they are for."""
+
+    name: str
+    description: str
+    settings: dict[str, Any]
+    text: str
+    """The file, with its comments."""
+
+
+def names() -> list[str]:
+    """The recipes that come with the project."""
+    return sorted(file.stem for file in _FOLDER.glob("*.yaml"))
+
+
+def load(name: str) -> Recipe:
+    """Read a recipe: one of `names()`, or a YAML file of the same form.
+
+    Raises:
+        UsageError: when there is no such recipe, or the file is none.
+    """
+    if name in names():
+        file = _FOLDER / f"{name}.yaml"
+    elif name.endswith((".yaml", ".yml")):
+        file = Path(name).expanduser()
+    else:
+        raise UsageError(f"--recipe {name}: there is no such recipe; there are {', '.join(names())}, or FILE.yaml")
+    try:
+        text = file.read_text(encoding="utf-8")
+        found = yaml.safe_load(text)
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise UsageError(f"--recipe {name}: cannot be read: {' '.join(str(error).split())}") from error
+    if not isinstance(found, dict):
+        raise UsageError(f"--recipe {name}: holds no settings")
+    description = str(found.pop("description", ""))
+    try:
+        Learning.model_validate(found)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "the settings"
+        raise UsageError(f"--recipe {name}: {where}: {first['msg'].removeprefix('Value error, ')}") from error
+    return Recipe(file.stem, description, found, text)

@@ -1,0 +1,62 @@
+"""Which items an epoch looks at, and in which order."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from schemas.learning import Sampling
+
+
+def epoch_order(leaves: np.ndarray, wanted: np.ndarray, count: int, seed: Sequence[int]) -> np.ndarray:
+    """Draw the items of one epoch, in random order; no item of a leaf comes once more before all of it had their turn.
+
+    Args:
+        leaves: Leaf of each item, int64 [N].
+        wanted: How often each leaf is to be drawn, relative to each other, [L]; see `leaf_shares`.
+        count: Items to draw.
+        seed: Other numbers for each epoch and worker.
+
+    Returns:
+        Indices int64 [count] into the items.
+    """
+    rng = np.random.default_rng(seed)
+    items = np.bincount(leaves, minlength=len(wanted))
+    shares = np.where(items > 0, wanted, 0.0)
+    if np.allclose(shares / shares.sum(), items / items.sum()):
+        return _turns(np.arange(len(leaves)), count, rng)  # each item as often as each other
+    drawn = _whole(shares * count / shares.sum(), rng)
+    chosen = [_turns(np.flatnonzero(leaves == leaf), drawn[leaf], rng) for leaf in np.flatnonzero(drawn)]
+    return rng.permutation(np.concatenate(chosen))
+
+
+def leaf_shares(items: np.ndarray, sampling: Sampling, least: int = 0) -> np.ndarray:
+    """How often each leaf is to be drawn, relative to each other, float64 [L].
+
+    `uniform`: as often as it has items. `balanced`: all alike. `sqrt`: as the square root of its number of items, half
+    the way between (Mahajan et al. 2018, arXiv:1805.00932).
+
+    Args:
+        items: Training items of each leaf, [L].
+        sampling: Which.
+        least: Leaves with fewer items are drawn as if they had so many.
+    """
+    power = {"uniform": 1.0, "sqrt": 0.5, "balanced": 0.0}[sampling]
+    wanted: np.ndarray = np.power(np.maximum(items, least), power, dtype=np.float64)
+    wanted[items == 0] = 0
+    return wanted
+
+
+def _turns(items: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
+    rounds = -(-count // len(items))
+    turns: np.ndarray = np.concatenate([rng.permutation(items) for _ in range(rounds)])
+    return turns[:count]
+
+
+def _whole(shares: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Whole numbers with the sum of the shares, each its share rounded down or up, up with the odds of its fraction."""
+    low: np.ndarray = np.floor(shares).astype(np.int64)
+    missing = round(shares.sum()) - int(low.sum())
+    if missing:
+        fractions = shares - low
+        low[rng.choice(len(shares), size=missing, replace=False, p=fractions / fractions.sum())] += 1
+    return low

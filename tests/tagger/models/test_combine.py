@@ -1,0 +1,84 @@
+"""Several bundles as one."""
+
+import numpy as np
+import pytest
+import torch
+from scipy.special import log_softmax
+
+from schemas.bundle import Calibration
+from tagger.catalog.synthetic import ARTICLES
+from tagger.errors import InputError, UsageError
+from tagger.models.bundle import Bundle
+from tagger.models.classifier import new_classifier, pack
+from tagger.models.combine import average_predictions, average_weights
+from tagger.models.engines import engine_names, prepare
+from tagger.storage import Location
+from tests.builders import card
+
+IMAGES = np.random.default_rng(0).integers(0, 256, (7, 48, 36, 3), dtype=np.uint8)
+
+
+def made(seed: int, temperature: float = 1.0, backbone: str = "small_cnn", flip: bool = True) -> Bundle:
+    torch.manual_seed(seed)
+    draft = card(list(ARTICLES), backbone=backbone)
+    update = {
+        "calibration": Calibration(method="temperature", temperature=temperature),
+        "inference": draft.inference.model_copy(update={"flip": flip}),
+    }
+    return pack(draft.model_copy(update=update), new_classifier(draft, "none").state_dict())
+
+
+def logits(bundle: Bundle, name: str = "torch-cpu-float32") -> np.ndarray:
+    return prepare(bundle, name, 4).start().run(IMAGES)[0]
+
+
+def test_the_average_of_predictions_is_the_mean_of_the_calibrated_probabilities() -> None:
+    members = [made(1, 0.7), made(2, 1.9, "cnn_2", flip=False), made(3)]
+    both = average_predictions(members)
+    expected = np.mean([np.exp(log_softmax(logits(b) / b.card.calibration.temperature, 1)) for b in members], axis=0)
+    np.testing.assert_allclose(np.exp(logits(both)), expected, rtol=1e-4, atol=1e-7)
+    assert [m.model_id for m in both.card.members] == [b.card.model_id for b in members]
+    assert both.card.architecture.backbone == "small_cnn+cnn_2+small_cnn"
+
+
+@pytest.mark.parametrize("name", engine_names("cpu"))
+def test_every_engine_runs_an_average_and_it_is_saved_and_loaded(name: str, tmp_path: object) -> None:
+    both = average_predictions([made(1, 0.7), made(2, 1.9)])
+    place = Location(str(tmp_path))
+    both.save(place)
+    loaded = Bundle.load(place)
+    assert loaded.card == both.card
+    found, embeddings = prepare(loaded, name, 4).start().run(IMAGES)
+    assert embeddings.shape == (7, 256)
+    tolerance = 1e-4 if name.endswith("float32") else 0.1
+    np.testing.assert_allclose(found, logits(both), atol=tolerance)
+
+
+def test_the_average_of_weights_is_one_model_with_their_means() -> None:
+    members = [made(1), made(2)]
+    from safetensors.torch import load
+
+    mean, first, second = (load(b.weights) for b in (average_weights(members), *members))
+    for name in mean:
+        if mean[name].is_floating_point():
+            torch.testing.assert_close(mean[name], (first[name] + second[name]) / 2)
+    assert average_weights([members[0], members[0]]).weights == members[0].weights
+
+
+def test_what_cannot_be_combined_is_told() -> None:
+    with pytest.raises(UsageError, match="name two or more"):
+        average_predictions([made(1)])
+    with pytest.raises(UsageError, match="differ in architecture"):
+        average_weights([made(1), made(2, backbone="cnn_2")])
+    other = made(1)
+    size = other.card.preprocessing.model_copy(update={"width": 30})
+    with pytest.raises(UsageError, match="differ in preprocessing"):
+        average_predictions([made(2), Bundle(other.card.model_copy(update={"preprocessing": size}), other.weights)])
+    with pytest.raises(UsageError, match="averages several already"):
+        average_predictions([average_predictions([made(1), made(2)]), average_predictions([made(3), made(4)])])
+
+
+def test_weights_that_are_missing_are_told() -> None:
+    both = average_predictions([made(1), made(2)])
+    with pytest.raises(InputError, match="do not fit its card"):
+        prepare(Bundle(both.card, made(1).weights), "torch-cpu-float32", 4).start()

@@ -1,0 +1,168 @@
+"""One training process without Ray, on small coloured images."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from schemas.config import TrainConfig
+from tagger.models.classifier import new_classifier, pack
+from tagger.storage import Location
+from tagger.training.checkpoint import load_weights
+from tagger.training.examples import Examples
+from tagger.training.learner import Learner, Plan, figures
+from tests.builders import card
+
+PAIRS = [("A", "red"), ("A", "green"), ("B", "blue")]
+ITEMS = (40, 24, 8)
+
+
+def examples(items: tuple[int, ...] = ITEMS, seed: int = 0) -> Examples:
+    """Noise with one brighter colour, by leaf."""
+    rng = np.random.default_rng(seed)
+    leaves = rng.permutation(np.repeat(np.arange(len(items)), items))
+    images = rng.integers(0, 120, (len(leaves), 24, 18, 3))
+    images[np.arange(len(leaves)), :, :, leaves] += 90
+    batch = {"image": images.astype(np.uint8), "leaf": leaves}
+    return Examples({name: values[i : i + 10] for name, values in batch.items()} for i in range(0, len(leaves), 10))
+
+
+def plan_of(folder: Path, **settings: object) -> Plan:
+    given = {
+        "backbone": "cnn_2", "weights": "none", "image_size": "24x18", "dropout": 0, "epochs": 3, "batch_size": 8,
+        "lr": 2e-3, "head_lr": 2e-3, "precision": "float32", "schedule": "constant", "patience": 0, "shift": 0,
+        "label_smoothing": 0, "weight_decay": 0, "min_items": 1, "flip": False,
+    }  # fmt: skip
+    config = TrainConfig.model_validate({"manifest": "m", "out": "o", **given, **settings})
+    draft = card(PAIRS, backbone=config.backbone)
+    size = draft.preprocessing.model_copy(update={"height": 24, "width": 18})
+    architecture = draft.architecture.model_copy(
+        update={
+            "dropout": config.dropout,
+            "head": config.head,
+            "hidden": () if config.head == "linear" else tuple(config.hidden),
+        }
+    )
+    draft = draft.model_copy(update={"preprocessing": size, "architecture": architecture})
+    torch.manual_seed(config.seed)
+    weights = Location(str(folder / "initial.safetensors"))
+    weights.write_bytes(pack(draft, new_classifier(draft, "none").state_dict()).weights)
+    return Plan(config, draft, weights, ITEMS, use_gpu=False)
+
+
+def learner_of(folder: Path, **settings: object) -> Learner:
+    return Learner(plan_of(folder, **settings), examples(), examples(seed=1), torch.device("cpu"))
+
+
+def weights_of(learner: Learner, folder: Path) -> dict[str, torch.Tensor]:
+    folder.mkdir(exist_ok=True)
+    learner.save(folder)
+    return load_weights(folder)
+
+
+def finish(learner: Learner) -> Learner:
+    while not learner.finished:
+        learner.run_epoch()
+    return learner
+
+
+SETTINGS: list[dict[str, object]] = [
+    {},
+    {"optimiser": "sgd", "lr": 0.02, "head_lr": 0.02, "schedule": "cosine"},
+    {"optimiser": "rmsprop", "lr": 5e-4, "head_lr": 5e-4, "momentum": 0.5, "schedule": "exponential"},
+    {"frozen_epochs": 4, "epochs": 0, "head": "batchnorm", "hidden": [16], "head_lr": 2e-2},
+    {"frozen_epochs": 2, "epochs": 2, "head": "fc", "hidden": [16, 8], "head_lr": 2e-2},
+    {"sampling": "balanced", "ema": 0.9, "epochs": 4},
+    {"class_weights": "balanced", "focal_gamma": 1, "logit_adjustment": 0.5, "epochs": 5},
+    {"flip": True, "shift": 0.1, "crop": 0.2, "rotation": 10, "noise": 0.02, "erasing": 0.2, "blur": 0.2, "epochs": 5},
+    {"mixup": 0.2, "cutmix": 0.5, "minority_items": 20, "epochs": 6},
+    {"backbone": "small_cnn", "tuned_blocks": 2, "layer_decay": 0.7, "lr": 1e-2, "head_lr": 2e-2, "epochs": 6},
+]
+
+
+@pytest.mark.parametrize("settings", SETTINGS, ids=lambda s: "-".join(s) or "plain")
+def test_every_ingredient_learns_what_is_easy(settings: dict[str, object], tmp_path: Path) -> None:
+    learner = finish(learner_of(tmp_path, **settings))
+    first, last = learner.state.history[0], learner.state.history[-1]
+    assert max(e["val_accuracy"] for e in learner.state.history) > 0.9, learner.state.history
+    assert last["val_loss"] < max(first["val_loss"], 0.5)
+    assert 0 <= last["waited_share"] < 1
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"ema": 0.9, "schedule": "one_cycle"}, {"frozen_epochs": 2, "epochs": 2, "head_lr": 1e-2}],
+    ids=["average", "both phases"],
+)
+@pytest.mark.parametrize("done", [1, 2])
+def test_going_on_after_a_stop_is_going_on(settings: dict[str, object], done: int, tmp_path: Path) -> None:
+    whole = finish(learner_of(tmp_path, epochs=3, **{k: v for k, v in settings.items() if k != "epochs"}))
+    stopped = learner_of(tmp_path, epochs=3, **{k: v for k, v in settings.items() if k != "epochs"})
+    for _ in range(done):
+        stopped.run_epoch()
+    (tmp_path / "stop").mkdir()
+    stopped.save(tmp_path / "stop")
+    again = learner_of(tmp_path, epochs=3, **{k: v for k, v in settings.items() if k != "epochs"})
+    again.resume(tmp_path / "stop")
+    finish(again)
+    kept = ("epoch", "train_loss", "val_loss", "val_accuracy", "val_macro_f1", "val_master_accuracy", "score")
+    for ours, theirs in zip(again.state.history, whole.state.history, strict=True):
+        assert [ours[k] for k in kept] == pytest.approx([theirs[k] for k in kept], rel=1e-4)
+    for name, tensor in weights_of(whole, tmp_path / "a").items():
+        torch.testing.assert_close(weights_of(again, tmp_path / "b")[name], tensor, rtol=1e-3, atol=1e-5)
+
+
+def test_several_passes_make_the_step_that_one_makes(tmp_path: Path) -> None:
+    one, four = (finish(learner_of(tmp_path, accumulate=passes, epochs=2)) for passes in (1, 4))
+    for name, tensor in weights_of(one, tmp_path / "one").items():
+        torch.testing.assert_close(weights_of(four, tmp_path / "four")[name], tensor, rtol=1e-3, atol=1e-5)
+
+
+class Looking(Learner):
+    """Looks at every image each time."""
+
+    _sees_each_image_as_it_is = False  # type: ignore[assignment]
+
+
+def test_embeddings_that_are_kept_teach_the_head_what_the_backbone_would(tmp_path: Path) -> None:
+    plan = plan_of(tmp_path, frozen_epochs=3, epochs=0, head_lr=1e-2)
+    kept, each_time = (
+        weights_of(finish(kind(plan, examples(), examples(seed=1), torch.device("cpu"))), tmp_path / kind.__name__)
+        for kind in (Learner, Looking)
+    )
+    for name, tensor in kept.items():
+        torch.testing.assert_close(each_time[name], tensor, rtol=1e-3, atol=1e-5)
+
+
+def test_what_is_frozen_stays_as_it_is(tmp_path: Path) -> None:
+    before = new_state(tmp_path, frozen_epochs=2, epochs=0, backbone="small_cnn")
+    after = weights_of(finish(learner_of(tmp_path, frozen_epochs=2, epochs=0, backbone="small_cnn")), tmp_path / "a")
+    changed = {name for name in before if not torch.equal(before[name], after[name])}
+    assert changed == {"head.1.weight", "head.1.bias"}
+    after = weights_of(finish(learner_of(tmp_path, epochs=1, backbone="small_cnn", tuned_blocks=1)), tmp_path / "b")
+    changed = {name for name in before if not torch.equal(before[name], after[name]) and "weight" in name}
+    assert changed == {"head.1.weight", "backbone.blocks.12.weight", "backbone.blocks.13.weight"}
+
+
+def new_state(folder: Path, **settings: object) -> dict[str, torch.Tensor]:
+    (folder / "new").mkdir()
+    return weights_of(learner_of(folder, **settings), folder / "new")
+
+
+def test_the_average_of_the_weights_follows_them_slowly(tmp_path: Path) -> None:
+    learner = learner_of(tmp_path, ema=0.99, epochs=1)
+    before = new_state(tmp_path)
+    learner.run_epoch()
+    average = weights_of(learner, tmp_path / "a")
+    now = load_weights(tmp_path / "a", averaged=False)
+    name = "head.1.weight"
+    assert 0 < (average[name] - before[name]).norm() < (now[name] - before[name]).norm()
+
+
+def test_the_figures_of_a_confusion_matrix() -> None:
+    confusion = torch.tensor([[8.0, 2.0, 0.0], [1.0, 3.0, 0.0], [0.0, 0.0, 0.0]], dtype=torch.double)
+    found = figures(confusion, torch.tensor([0, 0, 1]), loss_sum=7.0)
+    assert found == pytest.approx(
+        {"val_loss": 0.5, "val_accuracy": 11 / 14, "val_macro_f1": (16 / 19 + 6 / 9) / 2, "val_master_accuracy": 1.0}
+    )

@@ -1,0 +1,66 @@
+from pathlib import Path
+
+import pytest
+
+from jobs.flags import build
+from schemas.config import TrainConfig
+from schemas.learning import Learning
+from tagger.errors import UsageError
+from tagger.models import backbones
+from tagger.training import recipes
+
+GIVEN = {"manifest": "m", "images": "i", "out": "o"}
+
+
+@pytest.mark.parametrize("name", recipes.names())
+def test_a_recipe_says_what_it_is_and_names_a_model_that_there_is(name: str) -> None:
+    recipe = recipes.load(name)
+    config = build(TrainConfig, None, {**GIVEN, "recipe": name})
+    assert len(recipe.description) > 20
+    assert recipe.text.startswith("# ")
+    assert config.backbone in backbones.names()
+    assert config.model_dump(include=set(recipe.settings)) == Learning.model_validate(recipe.settings).model_dump(
+        include=set(recipe.settings)
+    )
+
+
+def test_the_standard_recipe_is_what_training_does_by_itself() -> None:
+    settings = recipes.load("standard").settings
+    assert settings == {name: getattr(Learning(), name) for name in settings}
+    assert len(settings) >= 18, "it says the most of it"
+
+
+def test_flags_win_over_a_file_and_a_file_over_the_recipe(tmp_path: Path) -> None:
+    (tmp_path / "c.yaml").write_text("recipe: cnn-2conv\nepochs: 3\nlr: 0.5\n")
+    config = build(TrainConfig, tmp_path / "c.yaml", {**GIVEN, "lr": "0.25"})
+    assert (config.backbone, config.epochs, config.lr, config.head_lr) == ("cnn_2", 3, 0.25, 1e-3)
+    other = build(TrainConfig, tmp_path / "c.yaml", {**GIVEN, "recipe": "fast"})
+    assert (other.backbone, other.epochs, other.frozen_epochs) == ("mobilenet_v2", 3, 30)
+
+
+def test_a_recipe_of_ones_own_is_a_file(tmp_path: Path) -> None:
+    own = tmp_path / "mine.yaml"
+    own.write_text("description: ours\nbackbone: small_cnn\nweights: none\n")
+    assert build(TrainConfig, None, {**GIVEN, "recipe": str(own)}).backbone == "small_cnn"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("colour: red\n", "colour: .*number"),
+        ("colours: 0.1\n", "colours: Extra inputs"),
+        ("- 1\n", "holds no settings"),
+        ("a: [\n", "cannot be read"),
+    ],
+)
+def test_what_is_wrong_with_a_recipe_is_named(text: str, said: str, tmp_path: Path) -> None:
+    (tmp_path / "r.yaml").write_text(text)
+    with pytest.raises(UsageError, match=said):
+        recipes.load(str(tmp_path / "r.yaml"))
+
+
+def test_an_unknown_recipe_is_told_with_those_that_there_are(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"--recipe slow: there is no such recipe; there are cnn-2conv, .*standard"):
+        recipes.load("slow")
+    with pytest.raises(UsageError, match="cannot be read"):
+        recipes.load(str(tmp_path / "none.yaml"))

@@ -1,0 +1,96 @@
+import math
+
+import pytest
+import torch
+from torch.optim import AdamW
+from torch.optim.lr_scheduler import OneCycleLR
+
+from tagger.models.backbones import blocks, build
+from tagger.training.schedules import optimiser, rate_factor, scheduled
+
+
+def model() -> torch.nn.Sequential:
+    return torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.Linear(8, 2))
+
+
+def test_norms_and_biases_do_not_decay_and_each_part_has_its_rate() -> None:
+    parts = model()
+    steps = optimiser("adamw", parts[0], parts[1], lr=1e-2, head_lr=3e-2, weight_decay=0.1)
+    groups = [(g["lr"], g["weight_decay"], [p.ndim for p in g["params"]]) for g in steps.param_groups]
+    assert groups == [(0.01, 0.1, [2]), (0.01, 0.0, [1]), (0.03, 0.1, [2]), (0.03, 0.0, [1])]
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("sgd", torch.optim.SGD),
+        ("adam", torch.optim.Adam),
+        ("adamw", torch.optim.AdamW),
+        ("rmsprop", torch.optim.RMSprop),
+    ],
+)
+def test_an_optimiser_is_what_its_name_says(name: str, kind: type) -> None:
+    parts = model()
+    found = optimiser(name, parts[0], parts[1], lr=0.1, head_lr=0.2, weight_decay=0.0, momentum=0.7)  # type: ignore[arg-type]
+    assert type(found) is kind
+    if name in ("sgd", "rmsprop"):
+        assert {g["momentum"] for g in found.param_groups} == {0.7}
+
+
+def test_sgd_with_nesterovs_momentum_steps_as_the_formula_says() -> None:
+    part, head = torch.nn.Linear(1, 1, bias=False), torch.nn.Linear(1, 1, bias=False)
+    torch.nn.init.constant_(part.weight, 1.0)
+    steps = optimiser("sgd", part, head, lr=0.1, head_lr=0.1, weight_decay=0.0, momentum=0.5)
+    expected, velocity = 1.0, 0.0
+    for _ in range(3):
+        steps.zero_grad()
+        part.weight.square().sum().backward()
+        steps.step()
+        gradient = 2 * expected
+        velocity = 0.5 * velocity + gradient
+        expected -= 0.1 * (gradient + 0.5 * velocity)
+        assert part.weight.item() == pytest.approx(expected)
+
+
+def test_what_is_frozen_is_not_optimised() -> None:
+    parts = model()
+    parts[0].requires_grad_(False)
+    steps = optimiser("adamw", parts[0], parts[1], lr=1.0, head_lr=1.0, weight_decay=0.1)
+    assert {id(p) for g in steps.param_groups for p in g["params"]} == {id(p) for p in parts[1].parameters()}
+
+
+def test_each_block_learns_slower_than_the_next() -> None:
+    backbone = build("small_cnn", "none", (48, 36))
+    head = torch.nn.Linear(128, 3)
+    steps = optimiser("adamw", backbone, head, lr=1.0, head_lr=5.0, weight_decay=0.0, layer_decay=0.5)
+    rates = {id(p): g["lr"] for g in steps.param_groups for p in g["params"]}
+    assert [rates[id(part[0])] for part in blocks(backbone)] == [0.125, 0.25, 0.5, 1.0]
+    assert {rates[id(p)] for p in head.parameters()} == {5.0}
+
+
+def test_the_schedules_begin_and_end_where_they_should() -> None:
+    steps = 101
+    constant, exponential, cosine, cycle = (
+        [rate_factor(name, step, steps, decay=0.01) for step in range(steps)]  # type: ignore[arg-type]
+        for name in ("constant", "exponential", "cosine", "one_cycle")
+    )
+    assert set(constant) == {1.0}
+    assert [exponential[0], exponential[50], exponential[100]] == pytest.approx([1, 0.1, 0.01])
+    assert [cosine[0], cosine[50], cosine[100]] == pytest.approx([1, 0.5005, 0.001])
+    assert cycle[0] == pytest.approx(1 / 25)
+    assert cycle.index(max(cycle)) == 30
+    assert max(cycle) == pytest.approx(1, abs=1e-3)
+    assert cycle[100] == pytest.approx(1 / 25_000)
+
+
+def test_one_cycle_is_pytorchs() -> None:
+    parts = model()
+    ours = optimiser("adamw", parts[0], parts[1], lr=1e-2, head_lr=3e-2, weight_decay=0.0)
+    theirs = AdamW(parts[0].parameters(), lr=1e-2)
+    other = OneCycleLR(theirs, 1e-2, total_steps=50, cycle_momentum=False, final_div_factor=1e3)
+    schedule = scheduled(ours, "one_cycle", 50, decay=1.0)
+    for step in range(50):
+        assert math.isclose(ours.param_groups[0]["lr"], theirs.param_groups[0]["lr"], rel_tol=1e-9), step
+        ours.step(), theirs.step(), schedule.step()
+        if step < 49:
+            other.step()
