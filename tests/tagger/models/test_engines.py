@@ -181,7 +181,6 @@ def test_auto_takes_a_gpu_only_where_there_is_one() -> None:
 
 
 @pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 @pytest.mark.parametrize("name", engine_names("cuda"))
 def test_gpu_engines_agree_with_the_cpu(mobilenet: Bundle, name: str) -> None:
     expected = logits(mobilenet, "torch-cpu-float32")
