@@ -35,8 +35,8 @@ from tagger.models.levels import Levels, softmax
 from tagger.models.torch_engine import PreparedTorch
 from tagger.storage import Location
 from tagger.training.items import FAILURE, NO_LABELS, DecodeShard, LabelledItems
-from tagger.training.learner import Plan
 from tagger.training.loop import CHECKPOINTS, Progress, Trained, fit, image_dataset
+from tagger.training.plan import Plan
 
 _STAGE_ROWS = 8192
 _LABELLED = Selection([("unlabelled", lambda batch: ~tagged(batch))])

@@ -33,7 +33,8 @@ class Killed:
     """One run that was killed and repeated."""
 
     target: str
-    after_s: float
+    after_parts: int
+    """The kill came as soon as there were so many, and a moment later."""
     parts_before: int
     redone: int
     calls: int
@@ -54,12 +55,12 @@ def predictions(run: Path) -> pa.Table:
     return table.drop_columns(list(_OWN)).sort_by("id")
 
 
-def kill_and_repeat(command: list[str], out: Path, target: str, after_s: float) -> Killed:
+def kill_and_repeat(command: list[str], out: Path, target: str, after_parts: int, moment_s: float) -> Killed:
     process = tag(command, out)
-    deadline = time.monotonic() + after_s
     parts = out / "predictions"
-    while time.monotonic() < deadline and process.poll() is None:
+    while len(_stamps(parts)) < after_parts and process.poll() is None:
         time.sleep(0.02)
+    time.sleep(moment_s)
     before = _stamps(parts)
     _kill(process, target)
     calls = 1
@@ -70,10 +71,10 @@ def kill_and_repeat(command: list[str], out: Path, target: str, after_s: float) 
         process = tag(command, out)
         calls += 1
     if not (out / "_SUCCESS").exists():
-        raise AssertionError(f"killed {target} after {after_s:.1f} s, the run never ended: {said[-2000:]}")
+        raise AssertionError(f"killed {target} after {after_parts} parts, the run never ended: {said[-2000:]}")
     after = _stamps(parts)
     redone = sum(after[name] != stamp for name, stamp in before.items())
-    return Killed(target, after_s, len(before), redone, calls)
+    return Killed(target, after_parts, len(before), redone, calls)
 
 
 def _stamps(parts: Path) -> dict[str, int]:
@@ -94,19 +95,22 @@ def run(command: list[str], work: Path, kills: int, seed: int) -> list[Killed]:
     """Kill so many runs, and compare each with one that nobody disturbed."""
     rng = random.Random(seed)
     calm = work / "undisturbed"
-    started = time.monotonic()
     process = tag(command, calm)
     _, said = process.communicate()
     if process.returncode:
         raise AssertionError(f"the undisturbed run ended with {process.returncode}: {said[-2000:]}")
-    whole_s = time.monotonic() - started
     expected = predictions(calm)
+    parts = len(_stamps(calm / "predictions"))
     ids = expected["id"].to_pylist()
     assert len(set(ids)) == len(ids)
     found = []
     for number in range(kills):
         target = TARGETS[number % len(TARGETS)]
-        killed = kill_and_repeat(command, work / f"killed-{number}", target, rng.uniform(0.1, 0.95) * whole_s)
+        # before the first part lie the seconds in which everything starts
+        after, moment_s = rng.randrange(parts), rng.uniform(0, 0.5)
+        if not after:
+            moment_s *= 20
+        killed = kill_and_repeat(command, work / f"killed-{number}", target, after, moment_s)
         got = predictions(work / f"killed-{number}")
         if not got.equals(expected):
             raise AssertionError(f"{killed}: {len(got)} rows, not the {len(expected)} of the undisturbed run")

@@ -66,17 +66,7 @@ def report(result: Result, bundle: Bundle, config: BenchConfig, console: Console
     driver, worker = (max(getattr(m, kind) for m in result.memory) for kind in ("driver", "worker"))
     console.say(f"Largest memory of the tag job: command {driver / _MB:,.0f} MB, any worker {worker / _MB:,.0f} MB.")
     if result.growth:
-        console.table(
-            "As the rows grow (every image different)",
-            ["rows", "seconds", "microseconds a row", "parts", "command MB", "largest worker MB"],
-            [
-                (
-                    int(g["rows"]), round(g["seconds"], 1), round(g["microsecondsPerRow"]), int(g["parts"]),
-                    round(g["driverBytes"] / _MB), round(g["workerBytes"] / _MB),
-                )
-                for g in result.growth
-            ],
-        )  # fmt: skip
+        _growth_table(result, console)
     if config.plot:
         _plot(result, Path(config.plot))
         console.say(f"Plot: {config.plot}")
@@ -97,6 +87,20 @@ def report(result: Result, bundle: Bundle, config: BenchConfig, console: Console
             "growth": result.growth,
         }
     )
+
+
+def _growth_table(result: Result, console: Console) -> None:
+    console.table(
+        "As the rows grow (every image different)",
+        ["rows", "seconds", "microseconds a row", "parts", "command MB", "largest worker MB"],
+        [
+            (
+                int(g["rows"]), round(g["seconds"], 1), round(g["microsecondsPerRow"]), int(g["parts"]),
+                round(g["driverBytes"] / _MB), round(g["workerBytes"] / _MB),
+            )
+            for g in result.growth
+        ],
+    )  # fmt: skip
 
 
 def _plot(result: Result, file: Path) -> None:

@@ -15,56 +15,22 @@ from torch.nn.functional import cross_entropy
 from torch.nn.parallel import DistributedDataParallel
 from torch.optim.swa_utils import AveragedModel
 
-from schemas.bundle import ModelCard
-from schemas.config import TrainConfig
 from schemas.learning import Augmentation
 from tagger.catalog.window import ahead
 from tagger.imaging.augment import Augment, Mix
 from tagger.models.backbones import blocks
 from tagger.models.classifier import new_classifier
 from tagger.models.levels import Levels
-from tagger.storage import Location
 from tagger.training.checkpoint import TrainingState, load_state, load_weights, save_checkpoint
 from tagger.training.examples import Examples
 from tagger.training.losses import LeafLoss
+from tagger.training.plan import Plan
 from tagger.training.sampling import epoch_order, leaf_shares
 from tagger.training.schedules import optimiser, scheduled
 
 _EMBEDDED_AT_ONCE = 64
 _MINORITY = {"flip": True, "shift": 0.1, "crop": 0.25, "rotation": 15.0, "colour": 0.2}
 """What images of small leaves go through, after Buda et al. 2018 (arXiv:1710.05381), who find oversampling the best."""
-
-
-@dataclass(frozen=True)
-class Plan:
-    """All that a worker needs besides its images."""
-
-    config: TrainConfig
-    card: ModelCard
-    initial_weights: Location
-    leaf_items: tuple[int, ...]
-    """Training images of each leaf, over all workers."""
-    use_gpu: bool
-
-    @property
-    def train_items(self) -> int:
-        """Training images, over all workers."""
-        return sum(self.leaf_items)
-
-    @property
-    def epochs(self) -> int:
-        """Epochs of both phases."""
-        return self.config.frozen_epochs + self.config.epochs
-
-    @property
-    def worker_batch(self) -> int:
-        """Items per step on one worker; smaller than asked where the items do not fill one batch."""
-        return max(1, min(self.config.batch_size, self.train_items) // self.config.workers)
-
-    @property
-    def steps(self) -> int:
-        """Full steps in an epoch; the few items over are left to the next epoch's order."""
-        return max(1, self.train_items // self.config.workers // self.worker_batch)
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,8 @@ from tagger.storage import Location
 from tagger.training.checkpoint import TrainingState, load_state, load_weights
 from tagger.training.examples import Examples
 from tagger.training.items import DecodeShard
-from tagger.training.learner import Learner, Plan, Tally
+from tagger.training.learner import Learner, Tally
+from tagger.training.plan import Plan
 from tagger.watch import run_watched
 
 _REPORT_S = 1.0

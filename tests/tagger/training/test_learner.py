@@ -11,7 +11,8 @@ from tagger.models.classifier import new_classifier, pack
 from tagger.storage import Location
 from tagger.training.checkpoint import load_weights
 from tagger.training.examples import Examples
-from tagger.training.learner import Learner, Plan, figures
+from tagger.training.learner import Learner, figures
+from tagger.training.plan import Plan
 from tests.builders import card
 
 PAIRS = [("A", "red"), ("A", "green"), ("B", "blue")]
