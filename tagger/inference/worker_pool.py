@@ -11,7 +11,6 @@ from ray.exceptions import RayError, RayTaskError
 from tagger.errors import TaggerError
 from tagger.storage import first_line
 
-_SHARDS_AHEAD = 2  # the one that a worker works on, and the next
 _RETRIES = 3
 _GROWS_TO = 4  # times the workers that fit a cluster at the start
 
@@ -54,14 +53,6 @@ def fitting_workers(resource: str, pieces: int) -> int:
     return max(1, min(int(there) - (resource == "CPU"), pieces))
 
 
-@dataclass(eq=False)
-class _Worker:
-    """A tagging process, and the shards that it was given and has not finished."""
-
-    handle: Any
-    shards: int = 0
-
-
 class WorkerPool:
     """Workers that take shards from one queue. One that is lost is replaced, and its shards go back into the queue.
 
@@ -78,9 +69,8 @@ class WorkerPool:
         self._make = make
         self._most = workers.most
         self._waiting = deque(shards)
-        self._starting: dict[Any, _Worker] = {}
-        self._running: dict[Any, tuple[_Worker, int]] = {}
-        self._working: set[_Worker] = set()
+        self._starting: dict[Any, Any] = {}
+        self._running: dict[Any, tuple[Any, int]] = {}
         self._losses: Counter[int | None] = Counter()
         for _ in range(workers.first):
             self._start_one()
@@ -100,31 +90,27 @@ class WorkerPool:
             except RayTaskError as error:
                 raise error.cause if isinstance(error.cause, TaggerError) else error  # noqa: B904 - its own words
             except RayError as error:
-                self._working.discard(worker)
                 self._lose(shard, error)
             else:
-                self._hand_out(worker, started=shard is None)
+                self._hand_out(worker)
         self._grow()
 
     def _start_one(self) -> None:
-        worker = _Worker(self._make())
-        self._starting[worker.handle.ready.remote()] = worker
+        worker = self._make()
+        self._starting[worker.ready.remote()] = worker
 
-    def _hand_out(self, worker: _Worker, started: bool) -> None:
-        """Give a worker its next shards; one that has none is let go, which ends it."""
-        worker.shards -= not started
-        while self._waiting and worker.shards < _SHARDS_AHEAD:
+    def _hand_out(self, worker: Any) -> None:
+        """Give a worker its next shard; where there is none it is let go, which ends it."""
+        if self._waiting:
             shard = self._waiting.popleft()
-            self._running[worker.handle.tag.remote(shard)] = (worker, shard)
-            worker.shards += 1
-        (self._working.add if worker.shards else self._working.discard)(worker)
+            self._running[worker.tag.remote(shard)] = (worker, shard)
 
     def _grow(self) -> None:
         """Start more workers where there may be more, as many again as work already: a growing cluster is soon full."""
         if self._starting:
             return
-        spare = min(self._most - len(self._working), len(self._waiting))
-        for _ in range(min(spare, max(1, len(self._working)))):
+        spare = min(self._most - len(self._running), len(self._waiting))
+        for _ in range(min(spare, max(1, len(self._running)))):
             self._start_one()
 
     def _lose(self, shard: int | None, error: RayError) -> None:
