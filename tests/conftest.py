@@ -132,4 +132,5 @@ def small_training() -> dict[str, object]:
         "batch_size": 16,
         "lr": 6e-3,
         "head_lr": 6e-3,
+        "patience": 0,
     }

@@ -5,6 +5,7 @@ read the environment in their threads, which Ray writes while it starts: in one 
 """
 
 import contextlib
+import importlib
 import os
 import pickle
 import subprocess
@@ -99,7 +100,7 @@ def main() -> None:
     """Answer the question that comes on standard input, as a pickle, on standard output."""
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever a library prints is no answer
-
+    importlib.import_module("tagger.models.torch_engine")
     engine_names("cpu")
     asked = sys.stdin.buffer.read()
     if not asked:

@@ -48,7 +48,7 @@ def fit_workers(on_gpu: bool, wanted: tuple[int, int], shards: int, may_grow: bo
 
 
 def fitting_workers(resource: str, pieces: int) -> int:
-    """One worker a GPU, or a CPU less the one that feeds them; never more than there are pieces of work."""
+    """One worker a GPU, or a CPU less the one for what feeds or watches them; never more than pieces of work."""
     there = ray.cluster_resources().get(resource, 0)
     return max(1, min(int(there) - (resource == "CPU"), pieces))
 

@@ -102,7 +102,7 @@ class Learner:
         ).to(device)
         self._average = AveragedModel(self._model, avg_fn=self._mean, use_buffers=True) if config.ema else None
         self._master_of = torch.from_numpy(Levels(plan.card.taxonomy).of_leaves(np.arange(len(items)))[0])
-        self._embeddings: Tensor | None = None
+        self._embeddings: dict[str, Tensor] = {}
         self.state = TrainingState()
         self._begin_phase()
 
@@ -165,6 +165,7 @@ class Learner:
 
     def _begin_phase(self) -> None:
         config, model = self._config, self._model
+        self._embeddings = {}
         model.requires_grad_(True)
         model.backbone.requires_grad_(not self._frozen)
         if not self._frozen and config.tuned_blocks:
@@ -203,12 +204,12 @@ class Learner:
 
     def _step(self, numbers: Tensor, images: Tensor, leaves: Tensor) -> Tensor:
         """One step of the optimiser, in one pass or several; return loss times items, hits and items, [3]."""
-        passes = min(self._config.accumulate, len(numbers))
         sums = torch.zeros(3, dtype=torch.double, device=self._device)
-        parts = zip(numbers.chunk(passes), images.chunk(passes), leaves.chunk(passes), strict=True)
+        passes = self._config.accumulate
+        parts = list(zip(numbers.chunk(passes), images.chunk(passes), leaves.chunk(passes), strict=True))
         self._optimiser.zero_grad(set_to_none=True)
         for number, part in enumerate(parts, 1):
-            alone = number < passes and isinstance(self._trained, DistributedDataParallel)
+            alone = number < len(parts) and isinstance(self._trained, DistributedDataParallel)
             with self._trained.no_sync() if alone else nullcontext():  # type: ignore[operator]
                 loss, hits = self._pass(*part)
                 (loss * len(part[0]) / len(numbers)).backward()  # type: ignore[no-untyped-call]
@@ -223,7 +224,9 @@ class Learner:
     def _pass(self, numbers: Tensor, images: Tensor, leaves: Tensor) -> tuple[Tensor, Tensor]:
         with torch.autocast(self._device.type, torch.bfloat16, enabled=self._half):
             if self._frozen and self._sees_each_image_as_it_is:
-                logits, targets = self._trained(self._embedded(numbers)), leaves
+                kept = self._embedded("train", self._train, self._config.flip)
+                side = torch.randint(len(kept), (len(numbers),), device=self._device)
+                logits, targets = self._trained(kept[side, numbers.to(self._device)]), leaves
             else:
                 images, targets = self._mix(self._augmented(images, leaves), leaves)
                 if self._frozen:
@@ -248,20 +251,17 @@ class Learner:
         changes = (config.shift, config.crop, config.rotation, config.colour, config.erasing, config.noise, config.blur)
         return not any((*changes, config.mixup, config.cutmix, config.minority_items))
 
-    def _embedded(self, numbers: Tensor) -> Tensor:
-        """Embeddings [B, D] of images by number, half of them mirrored; the first call computes all."""
-        if self._embeddings is None:
-            everything = self._train.batches(np.arange(len(self._train)), _EMBEDDED_AT_ONCE)
-            with torch.no_grad():
-                both = [
-                    torch.stack([self._model.embed(side).float() for side in (images, images.flip(2))])
-                    if self._config.flip
-                    else self._model.embed(images).float()[None]
-                    for images in (i.to(self._device) for _, i, _ in everything)
-                ]
-            self._embeddings = torch.cat(both, dim=1)
-        side = torch.randint(len(self._embeddings), (len(numbers),), device=self._device)
-        return self._embeddings[side, numbers.to(self._device)]
+    @torch.no_grad()
+    def _embedded(self, split: str, examples: Examples, flip: bool) -> Tensor:
+        """Embeddings [S, N, D] of all images, S of 1, or of 2 with the mirrored ones; computed once a phase."""
+        if split not in self._embeddings:
+            found = []
+            for _, images, _ in examples.batches(np.arange(len(examples)), _EMBEDDED_AT_ONCE):
+                sent = images.to(self._device)
+                sides = (sent, sent.flip(2)) if flip else (sent,)
+                found.append(torch.stack([self._model.embed(side).float() for side in sides]))
+            self._embeddings[split] = torch.cat(found, dim=1)
+        return self._embeddings[split]
 
     @torch.no_grad()
     def _validate(self) -> dict[str, float]:
@@ -271,9 +271,13 @@ class Learner:
         found = torch.zeros(size, size, dtype=torch.double)
         loss_sum = 0.0
         everything = np.arange(len(self._val))
-        for _, images, leaves in self._val.batches(everything, self._plan.worker_batch):
+        for numbers, images, leaves in self._val.batches(everything, self._plan.worker_batch):
             with torch.autocast(self._device.type, torch.bfloat16, enabled=self._half):
-                logits, _ = model(images.to(self._device))
+                if self._frozen:
+                    kept = self._embedded("val", self._val, flip=False)
+                    logits = model.get_submodule("head")(kept[0, numbers.to(self._device)])
+                else:
+                    logits, _ = model(images.to(self._device))
             loss_sum += cross_entropy(logits.float(), leaves.to(self._device), reduction="sum").item()
             pairs = leaves * size + logits.argmax(1).cpu()
             found += torch.bincount(pairs, minlength=size * size).view(size, size)

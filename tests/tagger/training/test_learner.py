@@ -136,6 +136,14 @@ def test_embeddings_that_are_kept_teach_the_head_what_the_backbone_would(tmp_pat
         torch.testing.assert_close(each_time[name], tensor, rtol=1e-3, atol=1e-5)
 
 
+def test_a_frozen_backbone_looks_at_each_image_once(tmp_path: Path) -> None:
+    learner = learner_of(tmp_path, frozen_epochs=3, epochs=0)
+    seen: list[int] = []
+    learner._model.backbone.register_forward_hook(lambda module, given, found: seen.append(len(found)))
+    finish(learner)
+    assert sum(seen) == 2 * sum(ITEMS), "each of train and val"
+
+
 def test_what_is_frozen_stays_as_it_is(tmp_path: Path) -> None:
     before = new_state(tmp_path, frozen_epochs=2, epochs=0, backbone="small_cnn")
     after = weights_of(finish(learner_of(tmp_path, frozen_epochs=2, epochs=0, backbone="small_cnn")), tmp_path / "a")
