@@ -30,6 +30,7 @@ from tagger.storage import Location
 _BASELINE_ITEMS = 4096  # they are slow
 _BASELINES = {"plain DataLoader script": "dataloader_script", "plain Ray Data pipeline": "ray_data_script"}
 _GROWTH_SHARD_ROWS = 50_000
+_MEASURABLE_S = 0.25
 
 
 def run(config: BenchConfig, console: Console) -> int:
@@ -81,7 +82,10 @@ def _round(work: Path, prepared: PreparedEngine, bundle: Bundle, files: Sequence
     few = work / "few.csv"
     few.write_text("id\n" + "".join(f"{file.stem}\n" for file in files[:FIXED_COST_ITEMS]))
     small = _tag(few, images, work, result)
-    rate = (len(files) - FIXED_COST_ITEMS) / max(1e-9, tagged.tagging_s - small.tagging_s)
+    seconds = tagged.tagging_s - small.tagging_s
+    if seconds < _MEASURABLE_S:
+        raise TaggerError(f"--items {len(files)}: they were tagged too quickly to tell from the run's start; take more")
+    rate = (len(files) - FIXED_COST_ITEMS) / seconds
     result.rounds.append({"forward only": (before + after) / 2, "end to end": rate})
     result.engine_share.append(tagged.engine_share)
     result.memory.append(tagged.memory)

@@ -20,6 +20,8 @@ JOBS: dict[str, type[JobConfig]] = {
     "check": configs.CheckConfig,
     "train": configs.TrainConfig,
     "recipes": configs.RecipesConfig,
+    "tune": configs.TuneConfig,
+    "combine": configs.CombineConfig,
     "tag": configs.TagConfig,
     "runs": configs.RunsConfig,
     "latest": configs.LatestConfig,

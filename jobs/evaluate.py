@@ -1,5 +1,7 @@
 """Evaluate job: a run and known labels in, metrics and a report out."""
 
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -7,17 +9,22 @@ import pyarrow.parquet as pq
 
 from jobs.console import Console
 from jobs.inputs import place
-from schemas.config import EvaluateConfig
+from schemas.config import CatalogOptions, EvaluateConfig
 from schemas.prediction import Decision
 from schemas.taxonomy import Level
 from tagger.catalog.manifest import Manifest
+from tagger.catalog.patterns import text_column
+from tagger.catalog.stores import ImageStore, open_store
 from tagger.errors import InputError, UsageError
+from tagger.evaluation.breakdown import difference
 from tagger.evaluation.metrics import Evaluation, Predicted
-from tagger.evaluation.report import write_report
+from tagger.evaluation.pictures import Pictures
+from tagger.evaluation.report import ITEMS, Against, Extras, write_report
 from tagger.inference.runs import RunDirectory
-from tagger.models.bundle import Bundle
+from tagger.models.bundle import CARD, Bundle
+from tagger.storage import Location
 
-_COLUMNS = ("id", "decision", *(f"{level}{suffix}" for level in Level for suffix in ("", "Confidence")))
+_COLUMNS = ("id", "decision", "blurScore", *(f"{level}{suffix}" for level in Level for suffix in ("", "Confidence")))
 
 
 def run(config: EvaluateConfig, console: Console) -> int:
@@ -30,34 +37,59 @@ def run(config: EvaluateConfig, console: Console) -> int:
         raise UsageError(
             f"--model: {config.model} is {bundle.card.model_id}, but the run was made by {record.model_id}"
         )
+    other = _other_predictions(config)
     out = place(config.out, config)
     out.check_writable("--out")
 
-    labels = _labels(config, bundle)
+    manifest = Manifest(place(config.labels, config), config, "--labels")
+    store = _store(config, manifest)
+    labels = _labels(config, manifest, store, bundle)
     if config.split:
         labels = labels[labels["id"].isin(_split_ids(config))]
     joined = labels.merge(predictions, on="id", suffixes=("_true", ""))
     evaluation = _evaluation(config, joined, bundle)
+    against = _against(config, evaluation, other) if other is not None else None
     facts: dict[str, object] = {
         "run": record.run_id if record else "",
         "model": record.model_id if record else "",
         "labelled items": f"{len(labels):,}",
         "of them in the run": f"{len(joined):,}",
     }
-    page = write_report(out, "Evaluation report", facts, evaluation)
-    _say(console, evaluation, str(page))
+    extras = Extras(
+        against=against,
+        pictures=Pictures(store, CatalogOptions(manifest=config.labels).max_pixels) if store else None,
+        blur_threshold=bundle.card.blur_threshold if bundle else None,
+    )
+    page = write_report(out, "Evaluation report", facts, evaluation, extras)
+    _say(console, evaluation, against, str(page))
     return 0
 
 
-def _labels(config: EvaluateConfig, bundle: Bundle | None) -> pd.DataFrame:
+def _store(config: EvaluateConfig, manifest: Manifest) -> ImageStore | None:
+    if config.images is None:
+        return None
+    shared = {name: getattr(config, name) for name in CatalogOptions.model_fields if hasattr(config, name)}
+    return open_store(CatalogOptions(manifest=config.labels, **shared), manifest)
+
+
+def _labels(
+    config: EvaluateConfig, manifest: Manifest, store: ImageStore | None, bundle: Bundle | None
+) -> pd.DataFrame:
+    """Items with both labels: id, one column a level, imageRef where there is a store, time where there is one."""
     merge = {**(bundle.card.taxonomy.merge if bundle else {}), **config.merge}
     columns = ["id", *map(str, Level)]
-    manifest = Manifest(place(config.labels, config), config, "--labels")
     absent = [c for c in columns if c not in manifest.role_columns()]
     if absent:
         raise InputError(f"--labels: {config.labels} has no {', '.join(absent)}; name the column with --column")
-    tables = [batch.items.select(columns).to_pandas() for batch in manifest.batches()]
-    labels = pd.concat(tables).dropna() if tables else pd.DataFrame(columns=columns)
+    tables = []
+    for batch in manifest.batches():
+        table = batch.items.select(columns).to_pandas()
+        if store:
+            table["imageRef"] = store.locate(batch)
+        if config.time_by in manifest.columns:
+            table["time"] = text_column(batch, config.time_by, "--time-by").to_pylist()
+        tables.append(table)
+    labels = pd.concat(tables).dropna(subset=columns) if tables else pd.DataFrame(columns=columns)
     if labels.empty:
         raise InputError(f"--labels: no row of {config.labels} has both labels")
     labels[Level.MASTER_CATEGORY] = labels[Level.MASTER_CATEGORY].map(lambda m: merge.get(m, m))
@@ -68,9 +100,13 @@ def _split_ids(config: EvaluateConfig) -> set[str]:
     file = place(config.model or "", config) / "splits.parquet"
     if not file.exists():
         raise InputError(f"--split: the bundle has no {file.name}")
-    with file.open_random() as source:
-        table: pa.Table = pq.read_table(source)
+    table = _read(file)
     return {i for i, s in zip(table["id"].to_pylist(), table["split"].to_pylist(), strict=True) if s == config.split}
+
+
+def _read(file: Location) -> pa.Table:
+    with file.open_random() as source:
+        return pq.read_table(source)
 
 
 def _evaluation(config: EvaluateConfig, joined: pd.DataFrame, bundle: Bundle | None) -> Evaluation:
@@ -84,27 +120,72 @@ def _evaluation(config: EvaluateConfig, joined: pd.DataFrame, bundle: Bundle | N
         inside = tagged
     if inside.empty:
         raise InputError("--labels: none of the labelled items has a prediction in the run; are the ids the same?")
+    levels = {level: _predicted(inside, level) for level in Level}
+    items = inside[[c for c in ("id", "imageRef", "blurScore", "time") if c in inside]].reset_index(drop=True)
+    left_out = len(tagged) - len(inside)
+    return Evaluation(config.split or "labelled items", levels, left_out, len(joined) - len(tagged), items)
+
+
+def _predicted(table: pd.DataFrame, level: Level) -> Predicted:
+    return Predicted(
+        table[f"{level}_true"].to_numpy(object),
+        table[level].to_numpy(object),
+        table[f"{level}Confidence"].to_numpy(np.float32),
+    )
+
+
+def _other_predictions(config: EvaluateConfig) -> pd.DataFrame | None:
+    """What --against predicts, by id; of a bundle, for its test items. None where there is no --against."""
+    if config.against is None:
+        return None
+    where = place(config.against, config)
+    if not (where / CARD).exists():
+        found: pd.DataFrame = RunDirectory(where).read(_COLUMNS).to_pandas()
+        return found[found["decision"] != Decision.FAILED]
+    file = where / "report" / ITEMS
+    if not file.exists():
+        raise InputError(f"--against: {where} has no {file.name} in its report; name a run of that bundle instead")
+    items: pd.DataFrame = _read(file).to_pandas()
+    return items
+
+
+def _against(config: EvaluateConfig, evaluation: Evaluation, other: pd.DataFrame) -> Against:
+    """Both sides on the items that both have."""
+    ids = evaluation.items["id"]
+    common = ids.isin(set(other["id"])).to_numpy(bool)
+    if not common.any():
+        raise InputError(f"--against: {config.against} has none of the labelled items of the run")
+    own = evaluation.only(common)
+    theirs = other.set_index("id").loc[own.items["id"]]
     levels = {
         level: Predicted(
-            inside[f"{level}_true"].to_numpy(object),
-            inside[level].to_numpy(object),
-            inside[f"{level}Confidence"].to_numpy(np.float32),
+            own.levels[level].truth,
+            theirs[level].to_numpy(object),
+            theirs[f"{level}Confidence"].to_numpy(np.float32),
         )
         for level in Level
     }
-    return Evaluation(config.split or "labelled items", levels, len(tagged) - len(inside), len(joined) - len(tagged))
+    name = place(config.against or "", config).name
+    return Against(name, own, dataclasses.replace(own, levels=levels))
 
 
-def _say(console: Console, evaluation: Evaluation, page: str) -> None:
+def _say(console: Console, evaluation: Evaluation, against: Against | None, page: str) -> None:
     metrics = evaluation.metrics()
     console.metrics(f"Against {metrics.split}", metrics)
+    document = metrics.model_dump(mode="json", by_alias=True) | {"failed": evaluation.failed, "report": page}
+    if against:
+        console.metrics(f"{against.name}, on the items that both have", against.other.metrics())
+        document["against"] = {
+            str(level): dataclasses.asdict(difference(own, against.other.levels[level]))
+            for level, own in against.own.levels.items()
+        }
     if metrics.outside_taxonomy or evaluation.failed:
         console.say(
             f"Not counted: {metrics.outside_taxonomy} items of leaves that the model does not know, "
             f"{evaluation.failed} failed."
         )
     console.say(f"Report: {page}")
-    console.result(metrics.model_dump(mode="json", by_alias=True) | {"failed": evaluation.failed, "report": page})
+    console.result(document)
 
 
 if __name__ == "__main__":

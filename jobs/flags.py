@@ -93,7 +93,7 @@ def _parameter(name: str, field: FieldInfo) -> inspect.Parameter:
     base = _base_type(field.annotation)
     kind = bool if base is bool else list[str] if get_origin(base) in (dict, list) else str
     if isinstance(field.json_schema_extra, dict) and field.json_schema_extra.get("argument"):
-        argument: Any = Annotated[str | None, typer.Argument(help=_help(field), show_default=False)]
+        argument: Any = Annotated[kind | None, typer.Argument(help=_help(field), show_default=False)]
         return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=argument)
     flag = f"--{name.replace('_', '-')}"
     declared = [f"{flag}/--no-{flag[2:]}"] if kind is bool else [flag]

@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 from pydantic.alias_generators import to_camel
 
-from schemas.learning import Head
+from schemas.learning import Edges, Head
 from schemas.taxonomy import Level, Taxonomy
 from schemas.values import Fit, Resize
 
@@ -26,6 +26,20 @@ class Preprocessing(Card):
     resize: Resize = Field(description="What enlarges: `bicubic` or bilinear (`area`); shrinking averages areas.")
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)
+    edges: Literal["none", "all", "blurry"] = Field(
+        default="none", description="Of which images a Canny edge map is the fourth channel; of others it is empty."
+    )
+    edges_below: float = Field(default=0.0, ge=0, description="The blur score below which an image is blurry here.")
+
+    @property
+    def channels(self) -> int:
+        """Planes of the model's input."""
+        return 3 if self.edges == "none" else 4
+
+    @model_serializer(mode="wrap")
+    def _without_what_is_usual(self, handler: SerializerFunctionWrapHandler) -> dict[str, object]:
+        """Bundles from before there were edges keep their modelId."""
+        return _without(handler(self), () if self.edges != "none" else ("edges", "edges_below", "edgesBelow"))
 
 
 class Architecture(Card):
@@ -36,12 +50,13 @@ class Architecture(Card):
     embedding_dim: int = Field(gt=0, description="Length of the pooled feature vector.")
     head: Head = "linear"
     hidden: tuple[int, ...] = Field(default=(), description="Units of each layer between embedding and logits.")
+    edges: Edges = "none"
 
     @model_serializer(mode="wrap")
     def _without_what_is_usual(self, handler: SerializerFunctionWrapHandler) -> dict[str, object]:
-        """Bundles from before there were other heads keep their modelId."""
-        found: dict[str, object] = handler(self)
-        return {k: v for k, v in found.items() if k not in ("head", "hidden") or self.head != "linear"}
+        """Bundles from before there were other heads, and edges, keep their modelId."""
+        usual = ("head", "hidden") if self.head == "linear" else ()
+        return _without(handler(self), (*usual, *(("edges",) if self.edges == "none" else ())))
 
 
 class Inference(Card):
@@ -128,3 +143,7 @@ class ModelCard(Card):
     blur_threshold: float = Field(description="Items with a lower blurScore are reported as blurry.")
     metrics: tuple[Metrics, ...] = ()
     provenance: Provenance
+
+
+def _without(found: dict[str, object], names: tuple[str, ...]) -> dict[str, object]:
+    return {k: v for k, v in found.items() if k not in names}

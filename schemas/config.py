@@ -29,6 +29,7 @@ EngineName = Literal[
     "torch-cuda-float32",
 ]
 RoleName = Literal["id", "masterCategory", "articleType", "imageUri", "image"]
+SplitKind = Literal["stratified", "group", "time"]
 SplitName = Literal["train", "val", "test", "control"]
 
 
@@ -95,7 +96,36 @@ class CheckConfig(CatalogOptions):
     seed: Seed = Field(default=0, description="Seed of the sample.")
 
 
-class TrainConfig(CatalogOptions, RayOptions, Learning):
+class SplitOptions(JobConfig):
+    """Which labelled items train, steer and judge a model."""
+
+    split: SplitKind = Field(
+        default="stratified",
+        description="How sides are drawn: by shares of each leaf; the same, but groups of items stay together; or by "
+        "time, the oldest to train and the newest to test.",
+    )
+    group_by: list[str] = Field(
+        default=["digest"],
+        description="With --split group: columns whose equal values keep items together, such as a product's number; "
+        "digest does so for identical images.",
+    )
+    time_by: str = Field(
+        default="year",
+        description="Column of years or ISO dates, for --split time, and for the report where the manifest has it.",
+    )
+    val: float = Field(default=0.1, gt=0, lt=1, description="Share that steers training and calibration.")
+    test: float = Field(default=0.1, gt=0, lt=1, description="Share that the metrics are computed on.")
+    control: float = Field(default=0.05, ge=0, lt=1, description="Share that no job looks at by itself.")
+    seed: Seed = Field(default=0, description="Seed of the split and of training.")
+
+    @model_validator(mode="after")
+    def _some_train(self) -> "SplitOptions":
+        if self.val + self.test + self.control >= 1:
+            raise ValueError("val, test and control leave nothing to train on")
+        return self
+
+
+class TrainConfig(CatalogOptions, RayOptions, SplitOptions, Learning):
     """Learn the taxonomy and the model from the labelled items of a catalogue."""
 
     out: str = Field(description="Folder of the bundle, local or s3://. The same command continues what it began.")
@@ -103,23 +133,56 @@ class TrainConfig(CatalogOptions, RayOptions, Learning):
         default="standard",
         description="How to learn: one that tagger recipes lists, or FILE.yaml; other flags and --config win.",
     )
-    val: float = Field(default=0.1, gt=0, lt=1, description="Share of each leaf that steers training and calibration.")
-    test: float = Field(default=0.1, gt=0, lt=1, description="Share of each leaf that the metrics are computed on.")
-    control: float = Field(default=0.05, ge=0, lt=1, description="Share of each leaf that no job looks at by itself.")
-    seed: Seed = Field(default=0, description="Seed of the split and of training.")
-
+    unbalance: float = Field(
+        default=1,
+        ge=1,
+        description="An experiment with rare leaves: thin the training items out, in steps from the largest leaf, "
+        "which stays whole, to the smallest, of which 1/unbalance stays.",
+    )
     workers: int = Field(default=1, ge=1, description="Training processes (DDP); one GPU each on GPUs.")
 
     @model_validator(mode="after")
     def _check(self) -> "TrainConfig":
-        if self.val + self.test + self.control >= 1:
-            raise ValueError("val, test and control leave nothing to train on")
         parts = self.workers * self.accumulate
         if self.batch_size % parts or self.batch_size < 2 * parts:
             raise ValueError(
                 f"batch_size {self.batch_size} does not divide over {self.workers} workers"
                 + (f" with {self.accumulate} passes each" if self.accumulate > 1 else "")
             )
+        return self
+
+
+class TuneConfig(CatalogOptions, RayOptions, SplitOptions):
+    """Search for a better recipe: train with many settings, and keep those that do best on val."""
+
+    space: str = Field(description="FILE.yaml of the settings to try, or the name of a space that comes with this.")
+    out: str = Field(description="Folder of the leaderboard and the best recipe. The same command continues.")
+    trials: int = Field(default=0, ge=0, description="Settings to draw at random; 0: every combination of the lists.")
+    sample: int = Field(default=0, ge=0, description="Train and validate on so many items; 0: on all.")
+    set: dict[str, str] = Field(default={}, description="FIELD=VALUE of a recipe, over the space's own.")
+    stop_bad_trials: bool = Field(
+        default=True, description="Give up trials that are behind after a third of their epochs."
+    )
+    concurrent: int = Field(default=0, ge=0, description="Trials at once; 0: one a GPU, or one a core.")
+
+
+class CombineConfig(CatalogOptions, RayOptions):
+    """Make one bundle of several that were trained on the same items: their predictions averaged, or their weights."""
+
+    bundles: list[str] = Field(
+        description="Two or more bundles of one taxonomy and one form of input.", json_schema_extra={"argument": True}
+    )
+    out: str = Field(description="Folder of the bundle, local or s3://; new or empty.")
+    average: Literal["predictions", "weights"] = Field(
+        default="predictions",
+        description="predictions: all models run, each as calibrated; weights: one model, of runs that began alike.",
+    )
+    time_by: str = Field(default="year", description="Column of years or ISO dates, for the report where there is one.")
+
+    @model_validator(mode="after")
+    def _check(self) -> "CombineConfig":
+        if len(self.bundles) < 2:
+            raise ValueError("name two or more bundles")
         return self
 
 
@@ -204,7 +267,7 @@ class LatestConfig(RunsConfig):
 
 
 class EvaluateConfig(ManifestFormat):
-    """Compare a run with known labels: metrics and a report."""
+    """Compare a run with known labels, and with another run or bundle: metrics and a report."""
 
     run: str = Field(description="The run directory.")
     labels: str = Field(description="Labelled manifest: a file, a folder or a glob, local or s3://.")
@@ -212,6 +275,14 @@ class EvaluateConfig(ManifestFormat):
     model: str | None = Field(default=None, description="The bundle, for --split and for the labels it merged.")
     split: SplitName | None = Field(default=None, description="Only the items on this side of the bundle's split.")
     merge: dict[str, str] = Field(default={}, description="FROM=TO: count one master category as another.")
+    against: str | None = Field(
+        default=None, description="Another run, or a bundle for its test items, to compare with side by side."
+    )
+    images: str | None = Field(
+        default=None, description="Image store of the labelled manifest, as for the tag job: for pictures of mistakes."
+    )
+    images_root: str | None = Field(default=None, description="Folder that image URIs of the manifest may not leave.")
+    time_by: str = Field(default="year", description="Column of years or ISO dates, for the report where there is one.")
 
     @model_validator(mode="after")
     def _check(self) -> "EvaluateConfig":

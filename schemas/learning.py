@@ -6,6 +6,7 @@ from pydantic import Field, field_validator, model_validator
 
 from schemas.values import Fit, JobConfig, Precision, Resize, Size
 
+Edges = Literal["none", "channel", "branch"]
 Head = Literal["linear", "fc", "batchnorm"]
 OptimiserName = Literal["sgd", "adam", "adamw", "rmsprop"]
 Schedule = Literal["constant", "exponential", "cosine", "one_cycle"]
@@ -42,6 +43,11 @@ class Learning(Augmentation):
     image_size: Size = Field(default="128x96", description="Model input, HEIGHTxWIDTH.")
     fit: Fit = Field(default="pad", description="pad keeps the aspect and fills with white; stretch does not.")
     resize: Resize = Field(default="bicubic", description="What enlarges small images; large ones are area-averaged.")
+    edges: Edges = Field(
+        default="none",
+        description="What a Canny edge map is to the model: a fourth channel of every image, or of blurry images alone "
+        "the input of a small network beside the backbone.",
+    )
     head: Head = Field(
         default="linear", description="linear, or layers of `hidden` units before it: fc, or with batchnorm."
     )
@@ -110,4 +116,6 @@ class Learning(Augmentation):
     def _some_epochs(self) -> "Learning":
         if self.frozen_epochs + self.epochs == 0:
             raise ValueError("epochs and frozen_epochs are both 0")
+        if self.edges != "none" and not self.epochs:
+            raise ValueError("edges are learnt while the whole model is fine-tuned, but epochs is 0")
         return self

@@ -67,7 +67,9 @@ def test_constraints_pin_every_package_and_name_no_host() -> None:
     assert all("==" in line and "/" not in line and "@" not in line for line in lines)
 
 
-@pytest.mark.parametrize("job", ["check", "train", "recipes", "tag", "runs", "latest", "evaluate", "demo", "bench"])
+@pytest.mark.parametrize(
+    "job", ["check", "train", "recipes", "combine", "tag", "runs", "latest", "evaluate", "demo", "bench"]
+)
 def test_each_job_is_a_module_that_runs_as_a_command(job: str) -> None:
     done = subprocess.run([sys.executable, "-m", f"jobs.{job}", "--help"], capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 0, done.stderr

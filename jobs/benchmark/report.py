@@ -45,7 +45,7 @@ def report(result: Result, bundle: Bundle, config: BenchConfig, console: Console
         f"{model}, {result.images:,} images, {result.workers} workers, {result.engine}",
         ["what", "images/s", "of forward only", "end to end is … times this"],
         [
-            (name, round(rate, 1), f"{rate / rates['forward only']:.2f}", f"{rates['end to end'] / rate:.2f}")
+            (name, round(rate), f"{rate / rates['forward only']:.2f}", f"{rates['end to end'] / rate:.2f}")
             for name, rate in rates.items()
         ],
     )

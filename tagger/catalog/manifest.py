@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 
 from schemas.catalog import REJECT, RejectReason, Role
 from schemas.config import ManifestFormat
+from tagger.catalog import pixels
 from tagger.catalog.csv_rows import BadRow, CsvRows, Row
 from tagger.catalog.seen import SeenIds
 from tagger.errors import InputError, UsageError
@@ -82,7 +83,7 @@ class _Chunk:
 
 
 class Manifest:
-    """A file, a folder or a glob of CSV or Parquet, local or in a bucket.
+    """A file, a folder or a glob of CSV, Parquet or IDX labels, local or in a bucket.
 
     Raises UsageError when nothing is there or a mapped column is missing, InputError when it is not a table or has no
     id column.
@@ -92,6 +93,7 @@ class Manifest:
         self.files = _find(location, flag)
         self.folder = _folder(location, self.files)
         self.tally = Tally()
+        self._pixels: dict[str, bool] = {}
         self._format = table_format
         self._columns = {Role(role): column for role, column in table_format.column.items()}
         self.columns = self._first_columns()
@@ -121,10 +123,21 @@ class Manifest:
         index = schema.get_field_index(name)
         return name if index >= 0 and is_image_type(schema.field(index).type) else None
 
+    def holds_pixels(self, file: Location) -> bool:
+        """Whether a file holds labels and raw pixels, as Fashion-MNIST does."""
+        if not file.name.lower().endswith(CSV):
+            return pixels.is_idx_labels(file)
+        if str(file) not in self._pixels:
+            with file.open() as stream:
+                self._pixels[str(file)] = pixels.is_pixel_header(self._csv(stream, file).header)
+        return self._pixels[str(file)]
+
     def _first_columns(self) -> list[str]:
         file = self.files[0]
         if file.name.lower().endswith(PARQUET):
             columns = list(open_parquet(file).schema_arrow.names)
+        elif self.holds_pixels(file):
+            columns = list(pixels.COLUMNS)
         else:
             with file.open() as stream:
                 columns = self._csv(stream, file).header
@@ -132,7 +145,9 @@ class Manifest:
         return columns
 
     def _chunks(self, file: Location) -> Iterator[_Chunk]:
-        return self._parquet_chunks(file) if file.name.lower().endswith(PARQUET) else self._csv_chunks(file)
+        if file.name.lower().endswith(PARQUET):
+            return self._parquet_chunks(file)
+        return self._pixel_chunks(file) if self.holds_pixels(file) else self._csv_chunks(file)
 
     def _csv(self, stream: object, file: Location) -> CsvRows:
         return CsvRows(stream, str(file), self._format.delimiter, self._format.encoding)  # type: ignore[arg-type]
@@ -172,6 +187,16 @@ class Manifest:
                 start += len(table)
         except (pa.ArrowException, OSError) as error:
             raise InputError(f"{file}: cannot be read after row {start}: {first_line(error)}") from error
+
+    def _pixel_chunks(self, file: Location) -> Iterator[_Chunk]:
+        items = pixels.PixelTable.read(file).items(pixels.prefix_of(file))
+        self._check_columns(file, items.schema.names)
+        names = self._renamed(items.schema.names)
+        table = items.rename_columns(names)
+        for start in range(0, len(table), BATCH_ROWS):
+            found = table.slice(start, BATCH_ROWS)
+            places = np.arange(start + 1, start + len(found) + 1)
+            yield _Chunk(found, dict(zip(items.schema.names, names, strict=True)), places, None, [])
 
     def _batch(self, file: Location, chunk: _Chunk, seen: SeenIds[int]) -> Batch:
         size = len(chunk.table)
@@ -250,9 +275,9 @@ def _folder(location: Location, files: Sequence[Location]) -> Location:
 
 def _find(location: Location, flag: str) -> list[Location]:
     if location.is_glob:
-        files = [f for f in location.glob() if f.name.lower().endswith(PARQUET + CSV)]
+        files = [f for f in location.glob() if f.name.lower().endswith(PARQUET + CSV + pixels.IDX_LABELS)]
     elif location.is_dir():
-        files = location.files(PARQUET + CSV)
+        files = location.files(PARQUET + CSV + pixels.IDX_LABELS)
     elif location.exists():
         return [location]
     else:

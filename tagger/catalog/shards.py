@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 
 import pyarrow as pa
@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 from schemas.catalog import ITEM
 from schemas.taxonomy import Level
 from tagger.catalog.manifest import Batch, Manifest
+from tagger.catalog.patterns import text_column
 from tagger.catalog.selection import EVERYTHING, Selection
 from tagger.catalog.stores import ImageStore, row_order
 from tagger.storage import Location
@@ -45,6 +46,7 @@ def stage(
     rejects: Location,
     part_rows: int,
     selection: Selection = EVERYTHING,
+    keep: Sequence[str] = (),
 ) -> Staged:
     """Read the manifest once and write its items to `work/shard-*.parquet`, its rejects to `rejects/part-*.parquet`.
 
@@ -58,6 +60,7 @@ def stage(
         rejects: Folder of the rows that could not be read.
         part_rows: Most rows in a shard.
         selection: Which rows to take; the others count as skipped.
+        keep: Columns of the manifest that shards have besides, as text, under the name that `kept` gives.
     """
     done = work / _STAGED
     if done.exists():
@@ -76,9 +79,10 @@ def stage(
                 reject_parts += 1
             reasons = selection.skipped(batch)
             skipped.update(reason for reason in reasons if reason)
-            kept = _items(batch, store, selection).filter(pa.array([not reason for reason in reasons], pa.bool_()))
-            items += len(kept)
-            yield kept
+            taken = _items(batch, store, selection, keep)
+            taken = taken.filter(pa.array([not reason for reason in reasons], pa.bool_()))
+            items += len(taken)
+            yield taken
 
     stream = _in_store_order(tables(), store) if store.ordered_by_store else tables()
     for shard in _cut(stream, part_rows):
@@ -88,6 +92,11 @@ def stage(
     staged = Staged(tally.rows, items, tally.repaired, tally.rejected, dict(skipped), dict(tally.rejects), shards)
     done.write_text(json.dumps(asdict(staged)))
     return staged
+
+
+def kept(column: str) -> str:
+    """The name that a column of the manifest has among the columns of ITEM."""
+    return f"column:{column}"
 
 
 def is_staged(work: Location) -> bool:
@@ -113,10 +122,10 @@ def write_parquet(target: Location, table: pa.Table) -> None:
     target.write_bytes(sink.getvalue())
 
 
-def _items(batch: Batch, store: ImageStore, selection: Selection) -> pa.Table:
+def _items(batch: Batch, store: ImageStore, selection: Selection, keep: Sequence[str]) -> pa.Table:
     none = pa.nulls(len(batch.items), pa.string())
     columns = {str(level): batch.items[level] if level in batch.items.schema.names else none for level in Level}
-    return pa.table(
+    found = pa.table(
         {
             "id": batch.items["id"],
             "row": pa.array(batch.rows),
@@ -125,11 +134,14 @@ def _items(batch: Batch, store: ImageStore, selection: Selection) -> pa.Table:
             "knownDigest": pa.array(selection.known_digests(batch), pa.string()),
         }
     ).cast(ITEM)
+    for name in keep:
+        found = found.append_column(kept(name), text_column(batch, name, "--manifest"))
+    return found
 
 
 def _in_store_order(tables: Iterator[pa.Table], store: ImageStore) -> Iterator[pa.Table]:
     """All rows in one table, sorted as the store reads them: some hundred bytes of memory a row."""
-    table = pa.concat_tables([ITEM.empty_table(), *tables])
+    table = pa.concat_tables([ITEM.empty_table(), *tables], promote_options="default")
     yield table.take(pa.array(row_order(store, table["imageRef"].to_pylist())))
 
 
@@ -140,7 +152,7 @@ def _cut(tables: Iterator[pa.Table], part_rows: int) -> Iterator[pa.Table]:
     """
     waiting = ITEM.empty_table()
     for table in tables:
-        waiting = pa.concat_tables([waiting, table])
+        waiting = pa.concat_tables([waiting, table], promote_options="default")
         while len(waiting) >= (_TAIL_PARTS + 1) * part_rows:
             yield waiting.slice(0, part_rows)
             waiting = waiting.slice(part_rows)

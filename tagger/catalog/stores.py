@@ -19,6 +19,7 @@ from schemas.prediction import ErrorCode
 from tagger.catalog.manifest import PARQUET, Batch, Manifest
 from tagger.catalog.parquet_images import ParquetImages, PositionIndex
 from tagger.catalog.patterns import fill_pattern, resolve_in, text_column
+from tagger.catalog.pixel_images import PixelImages
 from tagger.catalog.s3_images import S3Images, first_keys
 from tagger.errors import ImageError, UsageError
 from tagger.storage import S3, Location
@@ -49,6 +50,8 @@ def open_store(options: CatalogOptions, manifest: Manifest) -> ImageStore:
     spec = options.images
     image, image_uri = options.column.get("image", Role.IMAGE), options.column.get("imageUri", Role.IMAGE_URI)
     if spec is None:
+        if manifest.holds_pixels(manifest.files[0]):
+            return PixelImages(manifest.files)
         if manifest.bytes_column():
             return ParquetImages(manifest.files, image, options.max_bytes)
         if image_uri in manifest.columns:

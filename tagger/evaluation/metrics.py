@@ -1,14 +1,15 @@
 """Accuracy, F1, calibration error and confusions of predictions against labels."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
 from schemas.bundle import LevelMetrics, Metrics
-from schemas.taxonomy import Level
+from schemas.taxonomy import Level, Taxonomy
+from tagger.models.levels import Levels
 
 BINS = 15
 MINIMUM_SUPPORT = 5
@@ -25,6 +26,15 @@ class Predicted:
     def __len__(self) -> int:
         return len(self.truth)
 
+    @property
+    def right(self) -> np.ndarray:
+        """Which predictions are right, bool [N]."""
+        return np.asarray(self.truth == self.predicted, bool)
+
+    def only(self, chosen: np.ndarray) -> "Predicted":
+        """The items of a mask or of positions."""
+        return Predicted(self.truth[chosen], self.predicted[chosen], self.confidence[chosen])
+
 
 @dataclass(frozen=True)
 class Evaluation:
@@ -34,6 +44,38 @@ class Evaluation:
     levels: dict[Level, Predicted]
     outside_taxonomy: int = 0
     failed: int = 0
+    items: pd.DataFrame = field(default_factory=pd.DataFrame)
+    """What else is known of each item: id, imageRef, blurScore, time; any of them, in the order of the predictions."""
+
+    @classmethod
+    def of_probabilities(
+        cls, split: str, taxonomy: Taxonomy, probabilities: np.ndarray, leaves: np.ndarray, items: pd.DataFrame
+    ) -> "Evaluation":
+        """Evaluate leaf probabilities float32 [N, L] against true leaf numbers [N]."""
+        levels = Levels(taxonomy)
+        master, master_confidence, article, type_confidence = levels.choose(probabilities)
+        true_master, true_article = levels.of_leaves(leaves)
+        masters, types = np.array(levels.masters, object), np.array(levels.types, object)
+        found = {
+            Level.MASTER_CATEGORY: Predicted(masters[true_master], masters[master], master_confidence),
+            Level.ARTICLE_TYPE: Predicted(types[true_article], types[article], type_confidence),
+        }
+        return cls(split, found, items=items.reset_index(drop=True))
+
+    def only(self, chosen: np.ndarray) -> "Evaluation":
+        """The items of a mask or of positions."""
+        levels = {level: p.only(chosen) for level, p in self.levels.items()}
+        items = self.items.iloc[chosen] if chosen.dtype != bool else self.items[chosen]
+        return replace(self, levels=levels, items=items.reset_index(drop=True))
+
+    def table(self) -> pd.DataFrame:
+        """One row an item: what is known of it, and for each level truth, prediction and confidence."""
+        columns = {
+            f"{level}{suffix}": values
+            for level, p in self.levels.items()
+            for suffix, values in (("True", p.truth), ("", p.predicted), ("Confidence", p.confidence))
+        }
+        return pd.concat([self.items, pd.DataFrame(columns)], axis=1)
 
     def metrics(self) -> Metrics:
         """The figures for the model card."""

@@ -3,6 +3,7 @@
 import io
 import warnings
 from collections.abc import Sequence
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -12,43 +13,91 @@ from matplotlib.figure import Figure
 _ACCENT, _SECOND, _GREY = "#2563eb", "#ea580c", "#64748b"
 
 
+_CURVES = {
+    "loss": ("train_loss", "val_loss"),
+    "accuracy": ("train_accuracy", "val_accuracy"),
+    "val metrics": ("val_macro_f1", "val_master_accuracy"),
+}
+_CELLS_WITH_NUMBERS = 100
+_TRIALS = 40
+
+
 def curves(history: Sequence[dict[str, float]], best_epoch: int) -> str:
-    """Loss and accuracy of training and validation over epochs, the best epoch marked."""
-    table = pd.DataFrame(history)
+    """Loss and metrics of training and validation over epochs, the best epoch marked."""
+    table = pd.DataFrame(list(history))
     epochs = table["epoch"] + 1
-    figure = Figure(figsize=(10, 3.6), layout="constrained")
-    for axes, name in zip(figure.subplots(1, 2), ("loss", "accuracy"), strict=True):
-        axes.plot(epochs, table[f"train_{name}"], "o-", color=_SECOND, label="train")
-        axes.plot(epochs, table[f"val_{name}"], "o-", color=_ACCENT, label="val")
+    shown = {title: [n for n in names if n in table] for title, names in _CURVES.items()}
+    shown = {title: names for title, names in shown.items() if names}
+    figure = Figure(figsize=(4.6 * len(shown), 3.4), layout="constrained")
+    for axes, (title, names) in zip(figure.subplots(1, len(shown), squeeze=False)[0], shown.items(), strict=True):
+        for name, colour in zip(names, (_SECOND, _ACCENT), strict=False):
+            axes.plot(epochs, table[name], ".-", color=colour, label=name.replace("_", " "))
         axes.axvline(best_epoch + 1, color=_GREY, linestyle=":", label="best epoch")
-        axes.set(xlabel="epoch", title=name)
+        axes.set(xlabel="epoch", title=title)
         axes.xaxis.get_major_locator().set_params(integer=True)
         axes.grid(alpha=0.25)
         axes.legend()
     return _svg(figure)
 
 
-def confusion(matrix: pd.DataFrame, title: str) -> str:
-    """A confusion matrix with rows normalised to 1; cells are numbered where there are few classes."""
-    counts = matrix.to_numpy(float)
-    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+def search(trials: Sequence[tuple[str, Sequence[dict[str, float]]]], monitor: str) -> str:
+    """Learning curves of trials on val, the best in colour, and beside them the best figure of each.
+
+    Args:
+        trials: Label and history of each, the best first.
+        monitor: The figure they are judged by.
+    """
+    shown = trials[:_TRIALS]
+    figure = Figure(figsize=(13, max(3.6, 0.8 + 0.24 * len(shown))), layout="constrained")
+    left, right = figure.subplots(1, 2, width_ratios=(1, 1.2))
+    for rank, (_, history) in reversed(list(enumerate(trials))):
+        table = pd.DataFrame(list(history))
+        style: dict[str, Any] = {"color": _ACCENT, "zorder": 3} if rank == 0 else {"color": _GREY, "alpha": 0.4}
+        left.plot(table["epoch"] + 1, table[f"val_{monitor}"], ".-", **style)
+    left.set(xlabel="epoch", ylabel=f"val {monitor}", title="all trials, the best in blue")
+    left.xaxis.get_major_locator().set_params(integer=True)
+    left.grid(alpha=0.25)
+    best = [max(history, key=lambda e: e["score"])[f"val_{monitor}"] for _, history in shown]
+    right.barh(range(len(shown)), best, color=[_ACCENT] + [_SECOND] * (len(shown) - 1))
+    right.set_yticks(range(len(shown)), [label for label, _ in shown], fontsize=7)
+    right.invert_yaxis()
+    right.set(xlabel=f"val {monitor}, best epoch")
+    for row, value in enumerate(best):
+        right.text(value, row, f" {value:.4f}", va="center", fontsize=7)
+    return _svg(figure)
+
+
+def confusion(matrix: pd.DataFrame, title: str, shares: bool) -> str:
+    """A confusion matrix; cells off the diagonal that hold something are numbered, so that it reads without a legend.
+
+    Args:
+        matrix: Rows are the truth, columns the prediction: shares of the row, or numbers of items.
+        title: Of the plot.
+        shares: Which of the two.
+    """
+    values = matrix.to_numpy(float)
+    largest = 1.0 if shares else max(1.0, float(values.max(initial=0)))
     size = len(matrix)
     side = min(22.0, max(4.5, 1.5 + 0.24 * size))
     figure = Figure(figsize=(side + 1.5, side), layout="constrained")
     axes = figure.subplots()
-    image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    image = axes.imshow(np.sqrt(values / largest), cmap="Blues", vmin=0, vmax=1)  # so that small shares can be seen
     font = 9 if size <= 20 else 7
     axes.set_xticks(range(size), list(matrix.columns), rotation=90, fontsize=font)
     axes.set_yticks(range(size), list(matrix.index), fontsize=font)
     for label in (*axes.get_xticklabels(), *axes.get_yticklabels()):
         label.set_parse_math(False)  # a class may be named $5
     axes.set(xlabel="predicted", ylabel="true", title=title)
-    if size <= 20:
-        for row, column in np.argwhere(shares >= 0.005):
-            colour = "white" if shares[row, column] > 0.5 else "black"
-            text = f"{shares[row, column]:.2f}"
-            axes.text(column, row, text, ha="center", va="center", fontsize=7, color=colour)
-    figure.colorbar(image, ax=axes, shrink=0.6, label="share of the true class")
+    if size <= _CELLS_WITH_NUMBERS:
+        least = 0.005 if shares else 1
+        for row, column in np.argwhere(values >= least):
+            value = values[row, column]
+            text = f"{100 * value:.0f}" if shares else f"{value:.0f}"
+            colour = "white" if value > 0.3 * largest else "black"
+            axes.text(column, row, text, ha="center", va="center", fontsize=7 if size <= 20 else 5.5, color=colour)
+    bar = figure.colorbar(image, ax=axes, shrink=0.6, label="% of the true class" if shares else "items")
+    marks = np.array([0, 0.01, 0.05, 0.1, 0.25, 0.5, 1])
+    bar.set_ticks(np.sqrt(marks).tolist(), labels=[f"{100 * m if shares else m * largest:.0f}" for m in marks])
     return _svg(figure)
 
 

@@ -1,19 +1,34 @@
-"""The report that a person opens, and the same facts as CSV and JSON beside it."""
+"""The report that a person opens, and the same facts as CSV, Parquet and JSON beside it."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import json
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 import jinja2
 import numpy as np
+import pandas as pd
+import pyarrow as pa
 from markupsafe import Markup
 
 from schemas.bundle import LeftOut
 from schemas.taxonomy import Level
+from tagger.catalog.shards import write_parquet
 from tagger.evaluation import plots
-from tagger.evaluation.metrics import Evaluation, Predicted, confusions, per_class, reliability
+from tagger.evaluation.breakdown import (
+    Difference,
+    by_group,
+    by_support,
+    confused_pairs,
+    difference,
+    most_frequent_confusions,
+)
+from tagger.evaluation.metrics import Evaluation, Predicted, confusions, level_metrics, per_class, reliability
+from tagger.evaluation.pictures import Pictures
 from tagger.storage import Location
 
-_TOP_CONFUSIONS = 20
+ITEMS = "items.parquet"
+_TOP_CONFUSIONS, _PAIRS, _OF_A_PAIR, _WORST = 20, 8, 4, 24
 LEVEL_TITLES = {Level.MASTER_CATEGORY: "Master category", Level.ARTICLE_TYPE: "Article type"}
 
 
@@ -26,23 +41,52 @@ class Training:
     left_out: Sequence[LeftOut]
 
 
+@dataclass(frozen=True)
+class Against:
+    """Another model's predictions of the same items, in the same order as the evaluation's first `common` ones."""
+
+    name: str
+    own: Evaluation
+    other: Evaluation
+
+
+@dataclass(frozen=True)
+class Extras:
+    """What makes a report more than figures, where it is at hand."""
+
+    training: Training | None = None
+    against: Against | None = None
+    pictures: Pictures | None = None
+    blur_threshold: float | None = None
+    blurred: Evaluation | None = None
+    """The same model on items whose images were blurred."""
+    notes: Sequence[str] = field(default=())
+
+
 def write_report(
-    folder: Location, title: str, facts: dict[str, object], evaluation: Evaluation, training: Training | None = None
+    folder: Location, title: str, facts: dict[str, object], evaluation: Evaluation, extras: Extras | None = None
 ) -> Location:
-    """Write `index.html` (self-contained), `metrics.json`, and per level `per-class-*.csv` and `confusion-*.csv`.
+    """Write `index.html`, which loads nothing, and the same facts as files.
+
+    They are `metrics.json`, `groups.csv`, `items.parquet` (every item with truth and prediction), and per level
+    `per-class-*.csv`, `confusion-*.csv`, `confusion-normalised-*.csv` and `confusions-*.csv`; of a training,
+    `curves.csv`.
 
     Args:
         folder: Where to.
         title: Heading of the page.
         facts: Named values shown at the top.
         evaluation: Predictions with their truth.
-        training: Adds the learning curves and the leaves that were left out.
+        extras: What else there is to show.
 
     Returns:
         The page.
     """
+    extras = extras or Extras()
     metrics = evaluation.metrics()
-    levels = [_level(level, predicted) for level, predicted in evaluation.levels.items()]
+    groups = {level: _groups(evaluation, level, extras) for level in evaluation.levels}
+    pictures = _pictures(evaluation, extras.pictures)
+    training = extras.training
     page = (
         _environment()
         .get_template("report.html")
@@ -50,48 +94,182 @@ def write_report(
             title=title,
             facts=facts,
             metrics=metrics,
-            levels=levels,
+            levels=[_level(evaluation, level, groups[level], pictures) for level in evaluation.levels],
             titles=LEVEL_TITLES,
             failed=evaluation.failed,
+            notes=extras.notes,
             training=training,
-            curves=Markup(plots.curves(training.history, training.best_epoch))
-            if training and training.history
-            else None,
+            curves=Markup(plots.curves(training.history, training.best_epoch)) if training and training.history else "",
+            against=_compared(extras.against) if extras.against else None,
         )
     )
-    (folder / "metrics.json").write_text(metrics.model_dump_json(by_alias=True, indent=2))
-    for level, predicted in evaluation.levels.items():
-        (folder / f"per-class-{level}.csv").write_text(per_class(predicted).to_csv(index=False))
-        (folder / f"confusion-{level}.csv").write_text(confusions(predicted).to_csv())
+    _write_files(folder, evaluation, groups, training)
+    document = metrics.model_dump(mode="json", by_alias=True)
+    document["groups"] = {str(level): table.to_dict("records") for level, table in groups.items()}
+    (folder / "metrics.json").write_text(json.dumps(document, indent=2, ensure_ascii=False))
     index = folder / "index.html"
     index.write_text(page)
     return index
 
 
-def _level(level: Level, predicted: Predicted) -> dict[str, object]:
-    title = LEVEL_TITLES[level]
+def _write_files(
+    folder: Location, evaluation: Evaluation, groups: dict[Level, pd.DataFrame], training: Training | None
+) -> None:
+    for level, predicted in evaluation.levels.items():
+        matrix = confusions(predicted)
+        (folder / f"per-class-{level}.csv").write_text(per_class(predicted).to_csv(index=False))
+        (folder / f"confusion-{level}.csv").write_text(matrix.to_csv())
+        (folder / f"confusion-normalised-{level}.csv").write_text(_normalised(matrix).round(4).to_csv())
+        (folder / f"confusions-{level}.csv").write_text(most_frequent_confusions(predicted).to_csv(index=False))
+    table = pd.concat([t.assign(level=str(level)) for level, t in groups.items()])
+    (folder / "groups.csv").write_text(table.to_csv(index=False))
+    write_parquet(folder / ITEMS, pa.Table.from_pandas(evaluation.table(), preserve_index=False))
+    if training and training.history:
+        (folder / "curves.csv").write_text(pd.DataFrame(list(training.history)).to_csv(index=False))
+
+
+def _level(evaluation: Evaluation, level: Level, groups: pd.DataFrame, pictures: dict[str, str]) -> dict[str, object]:
+    title, predicted = LEVEL_TITLES[level], evaluation.levels[level]
+    found = most_frequent_confusions(predicted)
+    favourite = found.drop_duplicates("truth").set_index("truth")["predicted"]
     table = per_class(predicted)
+    table["takenFor"] = [favourite.get(name, "") for name in table["class"]]
     matrix = confusions(predicted)
-    bins = reliability(predicted.confidence, predicted.truth == predicted.predicted)
+    order = _similar_together(matrix)
+    matrix = matrix.iloc[order, order]
+    bins = reliability(predicted.confidence, predicted.right)
     return {
         "level": level,
         "title": title,
         "classes": table.to_dict("records"),
-        "confusions": _most_frequent(predicted),
-        "matrix": Markup(plots.confusion(matrix, f"{title}: confusion, rows normalised")),
+        "pairs": _pairs(evaluation, level, pictures),
+        "confusions": found.head(_TOP_CONFUSIONS).to_dict("records"),
+        "worst": _worst(evaluation, level, pictures),
+        "groups": [
+            {"kind": kind, "rows": rows.to_dict("records")} for kind, rows in groups.groupby("kind", sort=False)
+        ],
+        "matrix": Markup(plots.confusion(_normalised(matrix), f"{title}: share of the true class", shares=True)),
+        "counts": Markup(plots.confusion(matrix, f"{title}: items", shares=False)),
         "reliability": Markup(plots.reliability_diagram(bins, f"{title}: reliability")),
     }
 
 
-def _most_frequent(predicted: Predicted) -> list[dict[str, object]]:
-    matrix = confusions(predicted)
-    counts, names = matrix.to_numpy(), list(matrix.index)
-    support = counts.sum(axis=1)
-    wrong = [(int(counts[t, p]), t, p) for t, p in np.argwhere(counts) if t != p]
-    return [
-        {"truth": names[t], "predicted": names[p], "items": n, "share": n / support[t]}
-        for n, t, p in sorted(wrong, key=lambda w: (-w[0], w[1], w[2]))[:_TOP_CONFUSIONS]
-    ]
+def _groups(evaluation: Evaluation, level: Level, extras: Extras) -> pd.DataFrame:
+    """Figures of groups of items: kind, group, classes, items, accuracy, macro_f1."""
+    predicted, items = evaluation.levels[level], evaluation.items
+    tables = [("by frequency of the class", by_support(predicted))]
+    if extras.blur_threshold is not None and "blurScore" in items:
+        names = np.where(items["blurScore"].to_numpy(float) < extras.blur_threshold, "blurry", "sharp").astype(object)
+        blur = by_group(predicted, names)
+        if extras.blurred is not None:
+            own = extras.blurred.levels[level]
+            blur = pd.concat([blur, by_group(own, np.full(len(own), "blurred by us", object))])
+        tables.append(("by blur", blur))
+    if "time" in items:
+        tables.append(("by time", by_group(predicted, _periods(items["time"]))))
+    return pd.concat([table.assign(kind=kind) for kind, table in tables], ignore_index=True)
+
+
+def _periods(times: "pd.Series[str]") -> np.ndarray:
+    """The year of each item's time, object [N]; None where there is none."""
+    years = times.astype(str).str.extract(r"^\s*(\d{4})", expand=False)
+    return years.where(years.notna(), None).to_numpy(object)
+
+
+def _normalised(matrix: pd.DataFrame) -> pd.DataFrame:
+    return matrix.div(matrix.sum(axis=1).clip(lower=1), axis=0)
+
+
+def _similar_together(matrix: pd.DataFrame) -> np.ndarray:
+    """An order of the classes in which those that are taken for each other stand side by side."""
+    from scipy.cluster.hierarchy import leaves_list, linkage
+    from scipy.spatial.distance import squareform
+
+    if len(matrix) < 3:
+        return np.arange(len(matrix))
+    shares = _normalised(matrix).to_numpy(float)
+    distance = 1 - np.minimum((shares + shares.T) / 2, 1)
+    np.fill_diagonal(distance, 0)
+    return np.asarray(leaves_list(linkage(squareform(distance, checks=False), "average", optimal_ordering=True)))
+
+
+def _mistakes(predicted: Predicted) -> np.ndarray:
+    """Positions of the mistakes, the most confident first."""
+    wrong = np.flatnonzero(~predicted.right)
+    return wrong[np.argsort(-predicted.confidence[wrong], kind="stable")]
+
+
+def _of_pair(predicted: Predicted, a: str, b: str) -> np.ndarray:
+    """Positions of some of the mistakes between two classes, both ways, the most confident first."""
+    wrong = _mistakes(predicted)
+    ways = [wrong[(predicted.truth[wrong] == t) & (predicted.predicted[wrong] == p)] for t, p in ((a, b), (b, a))]
+    return np.concatenate([way[:_OF_A_PAIR] for way in ways])
+
+
+def _shown(evaluation: Evaluation, level: Level) -> np.ndarray:
+    """Positions of the items whose pictures a level's part of the page shows."""
+    predicted = evaluation.levels[level]
+    pairs = confused_pairs(predicted).head(_PAIRS)
+    found = [_of_pair(predicted, a, b) for a, b in zip(pairs["a"], pairs["b"], strict=True)]
+    return np.unique(np.concatenate([*found, _mistakes(predicted)[:_WORST]]).astype(int))
+
+
+def _pictures(evaluation: Evaluation, pictures: Pictures | None) -> dict[str, str]:
+    if pictures is None or "imageRef" not in evaluation.items:
+        return {}
+    shown = np.unique(np.concatenate([_shown(evaluation, level) for level in evaluation.levels]))
+    return pictures.of(evaluation.items["imageRef"].iloc[shown].tolist())
+
+
+def _item(evaluation: Evaluation, level: Level, position: int, pictures: dict[str, str]) -> dict[str, object]:
+    predicted, known = evaluation.levels[level], evaluation.items
+    row = known.iloc[position] if len(known) else pd.Series(dtype=object)
+    return {
+        "id": row.get("id", ""),
+        "picture": pictures.get(str(row.get("imageRef", "")), ""),
+        "truth": predicted.truth[position],
+        "predicted": predicted.predicted[position],
+        "confidence": float(predicted.confidence[position]),
+    }
+
+
+def _pairs(evaluation: Evaluation, level: Level, pictures: dict[str, str]) -> list[dict[Hashable, Any]]:
+    predicted = evaluation.levels[level]
+    wrong = max(1, int((~predicted.right).sum()))
+    found = []
+    for pair in confused_pairs(predicted).head(_PAIRS).to_dict("records"):
+        shown = _of_pair(predicted, pair["a"], pair["b"])
+        items = [_item(evaluation, level, int(n), pictures) for n in shown]
+        found.append({**pair, "share": pair["items"] / wrong, "shown": items})
+    return found
+
+
+def _worst(evaluation: Evaluation, level: Level, pictures: dict[str, str]) -> list[dict[str, object]]:
+    positions = _mistakes(evaluation.levels[level])[:_WORST]
+    return [_item(evaluation, level, int(n), pictures) for n in positions]
+
+
+def _compared(against: Against) -> dict[str, object]:
+    levels = []
+    for level, own in against.own.levels.items():
+        other = against.other.levels[level]
+        found: Difference = difference(own, other)
+        f1 = [per_class(p).set_index("class")["f1"] for p in (own, other)]
+        table = pd.DataFrame({"own": f1[0], "other": f1[1]}).fillna(0.0)
+        table["items"] = pd.Series(own.truth).value_counts().reindex(table.index).fillna(0).astype(int)
+        table = table[table["items"] > 0]
+        table["change"] = table["own"] - table["other"]
+        order = table["change"].abs().sort_values(ascending=False, kind="stable").index
+        levels.append(
+            {
+                "title": LEVEL_TITLES[level],
+                "own": level_metrics(own),
+                "other": level_metrics(other),
+                "difference": found,
+                "classes": table.loc[order].head(_TOP_CONFUSIONS).rename_axis("class").reset_index().to_dict("records"),
+            }
+        )
+    return {"name": against.name, "levels": levels}
 
 
 def _environment() -> jinja2.Environment:

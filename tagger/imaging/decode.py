@@ -11,6 +11,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from schemas.bundle import Preprocessing
 from schemas.prediction import ErrorCode
 from tagger.errors import ImageError
+from tagger.imaging.edges import with_edges
 from tagger.imaging.quality import blur_score
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
@@ -33,14 +34,21 @@ class Header:
 
 @dataclass(frozen=True)
 class Decoded:
-    """An image at model size: uint8 [H, W, 3], and its blur score without the padding."""
+    """An image at model size: uint8 [H, W, C], C as the preprocessing says, and its blur score without the padding."""
 
     pixels: np.ndarray
     blur_score: float
 
 
 def decode(data: bytes, preprocessing: Preprocessing, max_pixels: int) -> Decoded:
-    """Decode JPEG, PNG, WebP, GIF (first frame), BMP, TIFF or AVIF to the model's input.
+    """Decode an image file to the model's input, and score its blur. Raises what `decode_resized` does."""
+    resized = decode_resized(data, preprocessing, max_pixels)
+    score = blur_score(resized)
+    return Decoded(with_edges(pad(resized, preprocessing), preprocessing, score), score)
+
+
+def decode_resized(data: bytes, preprocessing: Preprocessing, max_pixels: int) -> np.ndarray:
+    """Decode JPEG, PNG, WebP, GIF (first frame), BMP, TIFF or AVIF to the model's size, uint8 [h, w, 3], not padded.
 
     EXIF rotation is applied and transparency is put on white. Large JPEGs are decoded at the smallest DCT scale
     (1/1 … 1/8) that is not below the model's size.
@@ -52,9 +60,7 @@ def decode(data: bytes, preprocessing: Preprocessing, max_pixels: int) -> Decode
     rgb = _decode_jpeg(data, size, max_pixels) if data[:3] == b"\xff\xd8\xff" else None
     if rgb is None:
         rgb = _decode_any(data, size, max_pixels)
-    resized = resize(rgb, preprocessing)
-    score = blur_score(resized)
-    return Decoded(_pad(resized, size), score)
+    return resize(rgb, preprocessing)
 
 
 def read_header(data: bytes) -> Header:
@@ -78,7 +84,9 @@ def resize(rgb: np.ndarray, preprocessing: Preprocessing) -> np.ndarray:
     return rgb
 
 
-def _pad(rgb: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+def pad(rgb: np.ndarray, preprocessing: Preprocessing) -> np.ndarray:
+    """Put an image uint8 [h, w, 3] in the middle of the model's input, on white."""
+    size = (preprocessing.height, preprocessing.width)
     if rgb.shape[:2] == size:
         return np.ascontiguousarray(rgb)
     canvas = np.full((*size, 3), _WHITE, np.uint8)

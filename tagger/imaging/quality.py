@@ -5,6 +5,9 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
+_BLUR = 0.02
+_OWN_BLURRY = 0.05
+
 
 def blur_score(rgb: np.ndarray) -> float:
     """Return the variance of the Laplacian of the grey image; lower is blurrier.
@@ -20,12 +23,28 @@ def blur_score(rgb: np.ndarray) -> float:
     return float(cv2.norm(laplacian, cv2.NORM_L2SQR) / laplacian.size - mean**2)  # half the time of cv2.meanStdDev
 
 
-def blur_threshold(scores: Sequence[float] | np.ndarray) -> float:
-    """Return the score below which an image is an outlier in its catalogue: Tukey's far-out fence of log scores.
+def blurred(rgb: np.ndarray) -> np.ndarray:
+    """Return an image uint8 [H, W, 3] as a camera out of focus would see it: a Gaussian of 2 % of its longer side."""
+    return np.asarray(cv2.GaussianBlur(rgb, (0, 0), _BLUR * max(rgb.shape[:2])), np.uint8)
+
+
+def learn_blur_threshold(scores: Sequence[float] | np.ndarray, when_blurred: Sequence[float] | np.ndarray) -> float:
+    """Return the score that best tells a catalogue's images from blurred copies of them.
+
+    Of all thresholds that call at most 5 % of the catalogue's own images blurry, it is the one at which the share of
+    copies below exceeds the share of originals below by most (Youden's J). Plain images have low scores without being
+    blurred, which is why not every copy can be told.
 
     Args:
-        scores: Blur scores of the catalogue's images, at one size.
+        scores: Blur scores of the catalogue's images, [N], at one size.
+        when_blurred: Blur scores of the same images after `blurred`, [N].
     """
-    logs = np.log(np.maximum(np.asarray(scores, np.float64), 1e-3))
-    low, high = np.percentile(logs, [25, 75])
-    return float(np.exp(low - 3 * (high - low)))
+    own, copies = np.sort(np.asarray(scores, np.float64)), np.sort(np.asarray(when_blurred, np.float64))
+    candidates = np.unique(copies)
+    false_share = np.searchsorted(own, candidates, side="right") / len(own)
+    found_share = np.arange(1, len(copies) + 1)[np.searchsorted(copies, candidates, side="right") - 1] / len(copies)
+    allowed = false_share <= _OWN_BLURRY
+    if not allowed.any():
+        return float(own[0])
+    best = np.where(allowed, found_share - false_share, -1.0).argmax()
+    return float(np.nextafter(candidates[best], np.inf))  # images below the threshold are blurry

@@ -83,16 +83,16 @@ def choose_engine_there(question: Question, device: str) -> Chosen:
     return found
 
 
-def leaf_logits(images: "ray.data.Dataset", prepared: PreparedEngine, on_gpu: bool) -> tuple[np.ndarray, ...]:
+def leaf_logits(images: "ray.data.Dataset", prepared: PreparedEngine, on_gpu: bool) -> dict[str, np.ndarray]:
     """Run a model over decoded images.
 
     Args:
-        images: Rows of split, leaf and image uint8 [H, W, 3], materialised.
+        images: Rows of id, image uint8 [H, W, 3] and whatever else, materialised.
         prepared: The model, sent to the workers once.
         on_gpu: Whether it runs on GPUs.
 
     Returns:
-        Logits float32 [N, L], leaves int64 [N] and names of splits, object [N], in any order.
+        The other columns, and logits float32 [N, L], in the order of the ids.
     """
     from ray.data import ActorPoolStrategy
 
@@ -106,7 +106,9 @@ def leaf_logits(images: "ray.data.Dataset", prepared: PreparedEngine, on_gpu: bo
         num_gpus=int(on_gpu),
     )
     batches = list(found.iter_batches(batch_format="numpy", batch_size=None))
-    return tuple(np.concatenate([b[name] for b in batches]) for name in ("logits", "leaf", "split"))
+    columns = {name: np.concatenate([b[name] for b in batches]) for name in batches[0]}
+    order = np.argsort(columns["id"].astype(str))
+    return {name: column[order] for name, column in columns.items()}
 
 
 def _board() -> Any:
@@ -238,4 +240,4 @@ class _LeafLogits:
 
     def __call__(self, batch: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         logits, _ = self._engine.run(batch["image"])
-        return {"logits": logits, "leaf": batch["leaf"], "split": batch["split"]}
+        return {**{name: column for name, column in batch.items() if name != "image"}, "logits": logits}

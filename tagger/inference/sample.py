@@ -26,7 +26,7 @@ class RunSample:
     max_pixels: int
 
     def __call__(self) -> np.ndarray:
-        """Images uint8 [N, H, W, 3], N at most CHECKED_IMAGES."""
+        """Images uint8 [N, H, W, C], N at most CHECKED_IMAGES."""
         step = max(1, len(self.shards) // _SHARDS)
         chosen = self.shards[::step][:_SHARDS]
         each = -(-CHECKED_IMAGES // max(1, len(chosen)))
@@ -35,7 +35,7 @@ class RunSample:
 
 
 def decoded_sample(images: Sequence[bytes | ImageError], card: ModelCard, max_pixels: int) -> np.ndarray:
-    """The images that can be decoded, uint8 [N, H, W, 3]."""
+    """The images that can be decoded, uint8 [N, H, W, C]."""
     found = []
     for data in images:
         try:
@@ -43,5 +43,5 @@ def decoded_sample(images: Sequence[bytes | ImageError], card: ModelCard, max_pi
                 found.append(decode(data, card.preprocessing, max_pixels).pixels)
         except ImageError:
             continue
-    size = (card.preprocessing.height, card.preprocessing.width)
-    return np.stack(found) if found else np.zeros((0, *size, 3), np.uint8)
+    size = card.preprocessing
+    return np.stack(found) if found else np.zeros((0, size.height, size.width, size.channels), np.uint8)

@@ -1,5 +1,6 @@
 """Names to modules: every torchvision classification model, and the project's own small ones, as feature extractors."""
 
+import copy
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -69,6 +70,25 @@ class PlainCNN(nn.Module):
         return found
 
 
+class EdgeBranch(nn.Module):
+    """A small network that looks at an edge map; where there are no edges, it says nothing."""
+
+    embedding_dim = 64
+
+    def __init__(self) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        for inputs, outputs in ((1, 16), (16, 32), (32, self.embedding_dim)):
+            layers += [nn.Conv2d(inputs, outputs, 3, padding=1), nn.ReLU(inplace=True), nn.MaxPool2d(2, ceil_mode=True)]
+        self.blocks = nn.Sequential(*layers)
+
+    def forward(self, edges: Tensor) -> Tensor:
+        """[B, 1, H, W], 0 to 1, to [B, 64]."""
+        there = edges.amax(dim=(1, 2, 3)).unsqueeze(1)
+        found: Tensor = self.blocks(edges).mean(dim=(2, 3)) * there
+        return found
+
+
 class PooledVGG16(nn.Module):
     """VGG16 without its dense layers: the mean of its last feature map, for a head of one's own."""
 
@@ -130,6 +150,23 @@ def build(name: str, weights: str, image_size: tuple[int, int]) -> nn.Module:
     return module
 
 
+def take_fourth_channel(backbone: nn.Module) -> None:
+    """Let a backbone's first convolution take a fourth channel, which at first changes nothing.
+
+    Raises:
+        UsageError: when the backbone does not begin with a convolution of three channels.
+    """
+    found = [(name, m) for name, m in backbone.named_modules() if isinstance(m, nn.Conv2d)]
+    if not found or found[0][1].in_channels != 3 or found[0][1].groups != 1:
+        raise UsageError("--edges channel: this backbone does not begin with a convolution; take --edges branch")
+    name, old = found[0]
+    new = copy.deepcopy(old)
+    new.in_channels = 4
+    new.weight = nn.Parameter(torch.cat([old.weight.detach(), torch.zeros_like(old.weight[:, :1])], dim=1))
+    parent, _, last = name.rpartition(".")
+    setattr(backbone.get_submodule(parent), last, new)
+
+
 def blocks(backbone: nn.Module) -> list[list[nn.Parameter]]:
     """A backbone's parameters block by block, from the input to the output.
 
@@ -156,13 +193,13 @@ def _blocks(module: nn.Module, whole: int) -> Iterator[list[nn.Parameter]]:
         yield list(module.parameters())
 
 
-def embedding_dim(backbone: nn.Module, image_size: tuple[int, int]) -> int:
+def embedding_dim(backbone: nn.Module, image_size: tuple[int, int], channels: int = 3) -> int:
     """Length of the embedding, found by a pass of one black image. Raises UsageError for a size it cannot take."""
     parameter = next(backbone.parameters())
     training = backbone.training
     try:
         with torch.no_grad():
-            found = backbone.eval()(torch.zeros(1, 3, *image_size, device=parameter.device))
+            found = backbone.eval()(torch.zeros(1, channels, *image_size, device=parameter.device))
     except (RuntimeError, AssertionError, ValueError) as error:
         raise _wrong_size(image_size, error) from error
     backbone.train(training)

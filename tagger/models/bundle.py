@@ -53,6 +53,11 @@ class Bundle:
             raise InputError(f"{flag}: {location} was changed after it was saved: its modelId no longer fits")
         return bundle
 
+    def changed(self, **update: object) -> "Bundle":
+        """The same weights with another card; the modelId is derived anew."""
+        card = self.card.model_copy(update=update)
+        return Bundle(card.model_copy(update={"model_id": model_id(card, self.weights)}), self.weights)
+
     def save(self, location: Location) -> None:
         """Write the weights first and the card last, so that a folder with a card is a whole bundle."""
         (location / WEIGHTS).write_bytes(self.weights)

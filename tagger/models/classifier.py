@@ -10,13 +10,17 @@ from torch import Tensor, nn
 from schemas.bundle import Architecture, ModelCard
 from tagger.errors import InputError
 from tagger.models import backbones
-from tagger.models.backbones import embedding_dim
+from tagger.models.backbones import EdgeBranch, embedding_dim
 from tagger.models.bundle import Bundle, model_id
 from tagger.storage import first_line
 
+_FULL = 1 / 255
+
 
 class Classifier(nn.Module):
-    """Maps uint8 images [B, H, W, 3] to leaf logits [B, L] and embeddings [B, D], in one pass.
+    """Maps uint8 images [B, H, W, C] to leaf logits [B, L] and embeddings [B, D], in one pass.
+
+    A fourth channel holds edges. It goes into the backbone with the others, or into a branch of its own.
 
     Images are normalised here, so that only bytes travel to the device; the permuted view of [B, H, W, 3] is
     PyTorch's channels_last layout already.
@@ -36,16 +40,30 @@ class Classifier(nn.Module):
     ) -> None:
         super().__init__()
         self.backbone = backbone
-        self.embedding_dim = embedding_dim(backbone, image_size)
+        self.edges = EdgeBranch() if architecture.edges == "branch" else None
+        self._channels = 4 if architecture.edges == "channel" else 3
+        own = embedding_dim(backbone, image_size, self._channels)
+        self.embedding_dim = own + (self.edges.embedding_dim if self.edges else 0)
         self.head = new_head(architecture, self.embedding_dim, leaves)
         self.register_buffer("scale", 1 / (255 * torch.tensor(std).view(1, 3, 1, 1)), persistent=False)
         self.register_buffer("offset", -(torch.tensor(mean) / torch.tensor(std)).view(1, 3, 1, 1), persistent=False)
 
+    @property
+    def besides_backbone(self) -> nn.Module:
+        """What begins without knowledge, and learns at the head's rate."""
+        return self.head if self.edges is None else nn.ModuleList([self.head, self.edges])
+
     def embed(self, images: Tensor) -> Tensor:
         """Return embeddings [B, D]."""
-        normalised = images.permute(0, 3, 1, 2) * self.scale + self.offset
+        planes = images.permute(0, 3, 1, 2)
+        normalised = planes[:, :3] * self.scale + self.offset
+        if self._channels > 3:
+            normalised = torch.cat([normalised, planes[:, 3:] * _FULL], dim=1)
         embedding: Tensor = self.backbone(normalised)
-        return embedding.flatten(1) if embedding.ndim > 2 else embedding
+        embedding = embedding.flatten(1) if embedding.ndim > 2 else embedding
+        if self.edges is None:
+            return embedding
+        return torch.cat([embedding, self.edges(planes[:, 3:] * _FULL)], dim=1)
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Return leaf logits [B, L] and embeddings [B, D], both float32."""
@@ -71,6 +89,8 @@ def new_classifier(card: ModelCard, weights: str) -> Classifier:
     """Build the classifier that a card describes, with a backbone's weights as `backbones.build` takes them."""
     size = (card.preprocessing.height, card.preprocessing.width)
     backbone = backbones.build(card.architecture.backbone, weights, size)
+    if card.architecture.edges == "channel":
+        backbones.take_fourth_channel(backbone)
     leaves = len(card.taxonomy.leaves)
     mean, std = card.preprocessing.mean, card.preprocessing.std
     return Classifier(backbone, size, leaves, card.architecture, mean, std).to(memory_format=torch.channels_last)

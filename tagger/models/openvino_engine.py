@@ -92,7 +92,7 @@ def convert(bundle: Bundle, precision: str, batch_size: int) -> PreparedOpenVino
     openvino = _openvino()
     model = network(bundle)
     size = bundle.card.preprocessing
-    shape = [batch_size, size.height, size.width, 3]
+    shape = [batch_size, size.height, size.width, size.channels]
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # torch.jit.trace, which OpenVINO would call, too, warns of its own age

@@ -3,19 +3,22 @@
 import hashlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 
 from schemas.bundle import LeftOut, Preprocessing
+from schemas.config import SplitKind, SplitOptions
 from schemas.taxonomy import Taxonomy
-from tagger.catalog.shards import read_shard, shard_of, write_parquet
-from tagger.catalog.splits import SPLITS, stratified
+from tagger.catalog.shards import kept, read_shard, shard_of, write_parquet
+from tagger.catalog.splits import SPLITS, chronological, connected, hash_order, stratified
 from tagger.catalog.stores import ImageStore, fetch_all
-from tagger.errors import ImageError, InputError
-from tagger.imaging.decode import decode
+from tagger.catalog.unbalance import long_tail, unbalanced
+from tagger.errors import ImageError, InputError, UsageError
+from tagger.imaging.decode import decode_resized, pad
+from tagger.imaging.quality import blur_score, blurred
 from tagger.storage import Location
 
 CHUNK_ROWS = 128
@@ -27,48 +30,134 @@ NO_LABELS = (
 )
 
 
+DIGEST = "digest"
+"""What groups items by identical images, where other groups are named by column."""
+
+
+@dataclass(frozen=True)
+class SplitRule:
+    """How labelled items are split."""
+
+    kind: SplitKind
+    shares: dict[str, float]
+    """Of val, test and control."""
+    seed: int
+    group_by: tuple[str, ...] = ()
+    """Columns of the manifest, or DIGEST."""
+    time_by: str = ""
+    """Column of the manifest, where it has it."""
+
+    @classmethod
+    def of(cls, config: SplitOptions, columns: Sequence[str]) -> "SplitRule":
+        """What a config asks for, of a manifest with these columns.
+
+        Raises:
+            UsageError: when it has not the columns to split by.
+        """
+        time_by = config.time_by if config.time_by in columns else ""
+        if config.split == "time" and not time_by:
+            raise UsageError(f"--time-by {config.time_by}: the manifest has no such column; it has {list(columns)}")
+        group_by = tuple(config.group_by) if config.split == "group" else ()
+        absent = [name for name in group_by if name != DIGEST and name not in columns]
+        if absent:
+            raise UsageError(f"--group-by {absent[0]}: the manifest has no such column; it has {list(columns)}")
+        shares = {"val": config.val, "test": config.test, "control": config.control}
+        return cls(config.split, shares, config.seed, group_by, time_by)
+
+    @property
+    def columns(self) -> list[str]:
+        """The manifest's columns that it needs."""
+        return sorted({*self.group_by, self.time_by} - {DIGEST, ""})
+
+    def sides(self, frame: pd.DataFrame) -> np.ndarray:
+        """Names of SPLITS for items with id, leaf and the columns needed, object [N]."""
+        ids, leaves = frame["id"].tolist(), frame["leaf"].tolist()
+        match self.kind:
+            case "time":
+                return chronological(ids, frame[kept(self.time_by)].tolist(), self.shares, self.seed)
+            case "group":
+                groups = connected([frame[DIGEST if g == DIGEST else kept(g)].tolist() for g in self.group_by])
+                return stratified(ids, leaves, self.shares, self.seed, groups)
+            case _:
+                return stratified(ids, leaves, self.shares, self.seed)
+
+    def __str__(self) -> str:
+        """In words, for a report."""
+        match self.kind:
+            case "time":
+                return f"by {self.time_by}: the oldest items train, the newest test"
+            case "group":
+                return f"stratified by leaf, items with the same {' or '.join(self.group_by)} on one side"
+            case _:
+                return "stratified by leaf"
+
+
 @dataclass(frozen=True)
 class LabelledItems:
-    """The items to learn from: a frame of id, imageRef, leaf and split, in the order in which images are read best."""
+    """The items to learn from: id, imageRef, leaf, split and time, in the order in which images are read best."""
 
     frame: pd.DataFrame
     taxonomy: Taxonomy
     left_out: tuple[LeftOut, ...]
 
     @classmethod
-    def select(
-        cls, rows: pa.Table, merge: Mapping[str, str], min_items: int, shares: dict[str, float], seed: int
-    ) -> "LabelledItems":
-        """Keep the items of leaves with at least `min_items`, and split them.
+    def select(cls, rows: pa.Table, merge: Mapping[str, str], min_items: int, rule: SplitRule) -> "LabelledItems":
+        """Keep the items of leaves with at least `min_items`, and split them; leaves without a train item are left out.
 
         Args:
-            rows: By ITEM; rows without both labels are ignored.
+            rows: By ITEM, with what the rule needs besides; rows without both labels are ignored.
             merge: Master categories to count as another.
             min_items: Least number of items of a leaf.
-            shares: Share of val, test and control.
-            seed: Of the split.
+            rule: How to split.
 
         Raises:
             InputError: when fewer than two leaves are large enough.
         """
-        frame = rows.select(["id", "imageRef", "masterCategory", "articleType"]).to_pandas()
-        frame = frame.dropna(subset=["masterCategory", "articleType"]).reset_index(drop=True)
-        frame["masterCategory"] = frame["masterCategory"].map(lambda m: merge.get(m, m))
-        pairs = list(zip(frame["masterCategory"], frame["articleType"], strict=True))
-        counts = Counter(pairs)
-        kept = {pair for pair, count in counts.items() if count >= min_items}
-        if len(kept) < 2:
+        frame = _labelled(rows, merge)
+        counts = Counter(frame["pair"])
+        large = {pair for pair, count in counts.items() if count >= min_items}
+        if len(large) < 2:
             raise InputError(_too_few(counts, min_items))
-        taxonomy = Taxonomy.of(kept, merge)
-        leaf = pd.Series([taxonomy.index.get(p, -1) for p in pairs], dtype=np.int64)
-        frame = frame.assign(leaf=leaf)[leaf >= 0].reset_index(drop=True)
-        frame["split"] = stratified(frame["id"].tolist(), frame["leaf"].tolist(), shares, seed)
+        frame = frame[frame["pair"].isin(large)].reset_index(drop=True)
+        frame["leaf"] = frame["pair"].map(Taxonomy.of(large, merge).index)
+        frame["split"] = rule.sides(frame)
+        trained = set(frame.loc[frame["split"] == "train", "pair"])
+        if len(trained) < 2:
+            raise InputError("--split: fewer than two leaves have items to train on; lower --val and --test")
+        taxonomy = Taxonomy.of(trained, merge)
         left_out = tuple(
             LeftOut(master_category=m, article_type=a, items=n)
             for (m, a), n in sorted(counts.items(), key=lambda e: (-e[1], e[0]))
-            if (m, a) not in kept
+            if (m, a) not in trained
         )
-        return cls(frame[["id", "imageRef", "leaf", "split"]], taxonomy, left_out)
+        return cls(_placed(frame, taxonomy, rule.time_by), taxonomy, left_out)
+
+    @classmethod
+    def of_split(cls, rows: pa.Table, taxonomy: Taxonomy, sides: Mapping[str, str], time_by: str) -> "LabelledItems":
+        """The items of a known taxonomy that have a known side, by id.
+
+        Args:
+            rows: By ITEM; rows without both labels, of other leaves and of no side are ignored.
+            taxonomy: The leaves.
+            sides: Names of SPLITS by id.
+            time_by: Column that was kept with the rows for its times; may be empty.
+        """
+        frame = _labelled(rows, taxonomy.merge)
+        frame["split"] = frame["id"].map(sides)
+        return cls(_placed(frame.dropna(subset=["split"]), taxonomy, time_by), taxonomy, ())
+
+    def sample(self, size: int, seed: int) -> "LabelledItems":
+        """So many of the train and val items, drawn by hash of their id; leaves stay, even those without an item."""
+        steering = self.frame[self.frame["split"].isin(("train", "val"))]
+        order = np.argsort(hash_order(steering["id"].tolist(), seed))[:size]
+        return replace(self, frame=steering.iloc[np.sort(order)].reset_index(drop=True))
+
+    def thinned(self, ratio: float, seed: int) -> "LabelledItems":
+        """The same with a long tail among the train items, as `unbalance.long_tail` makes it; other sides stay."""
+        train = self.frame[self.frame["split"] == "train"]
+        leaves = train["leaf"].tolist()
+        stays = unbalanced(train["id"].tolist(), leaves, long_tail(leaves, ratio), seed)
+        return replace(self, frame=self.frame.drop(train.index[~stays]).reset_index(drop=True))
 
     def fingerprint(self) -> str:
         """Hash of ids and labels, whatever their order."""
@@ -85,12 +174,12 @@ class LabelledItems:
         """Which item is on which side: what a bundle keeps, so that the split can be repeated."""
         return pa.table({"id": pa.array(self.frame["id"], pa.string()), "split": pa.array(self.frame["split"])})
 
-    def write_shards(self, work: Location) -> dict[str, list[Location]]:
-        """Write the items of each side but control to shards of id, imageRef and leaf; return them by side."""
+    def write_shards(self, work: Location, splits: Sequence[str] = SPLITS[:3]) -> dict[str, list[Location]]:
+        """Write the items of each side to shards of id, imageRef, time and leaf; return them by side."""
         found: dict[str, list[Location]] = {}
-        for split in SPLITS[:3]:
+        for split in splits:
             side = self.frame[self.frame["split"] == split]
-            table = pa.Table.from_pandas(side[["id", "imageRef", "leaf"]], preserve_index=False)
+            table = pa.Table.from_pandas(side[["id", "imageRef", "time", "leaf"]], preserve_index=False)
             found[split] = []
             for number, start in enumerate(range(0, len(table), _SHARD_ROWS)):
                 shard = shard_of(work / split, number)
@@ -109,7 +198,11 @@ class DecodeShard:
         self._failures = failures
 
     def __call__(self, shards: Mapping[str, Sequence[object]]) -> Iterator[dict[str, np.ndarray]]:
-        """Yield split, id, leaf int64 [n], image uint8 [n, H, W, 3] and blur float32 [n] for every shard named."""
+        """Yield batches of what is in the shards, and of what is in the images.
+
+        These are split, id, imageRef, time, leaf int64 [n], image uint8 [n, H, W, 3], blur float32 [n], the blur score,
+        and blurred float32 [n], that of the image after `quality.blurred`.
+        """
         for shard in shards["item"]:
             if not isinstance(shard, Location):
                 raise TypeError(f"{shard!r} is no location of a shard")
@@ -119,28 +212,64 @@ class DecodeShard:
         table = read_shard(shard)
         failed: list[tuple[str, str, str, str]] = []
         for start in range(0, len(table), CHUNK_ROWS):
-            rows = table.slice(start, CHUNK_ROWS).to_pydict()
-            found = []
-            images = fetch_all(self._store, rows["imageRef"])
-            for item, leaf, data in zip(rows["id"], rows["leaf"], images, strict=True):
+            rows = table.slice(start, CHUNK_ROWS).to_pandas()
+            found: dict[int, np.ndarray] = {}
+            for row, data in enumerate(fetch_all(self._store, rows["imageRef"].tolist())):
                 try:
                     if isinstance(data, ImageError):
                         raise data
-                    found.append((item, leaf, decode(data, self._preprocessing, self._max_pixels)))
+                    found[row] = decode_resized(data, self._preprocessing, self._max_pixels)
                 except ImageError as error:
-                    failed.append((item, shard.parent.name, str(error.code), error.message))
+                    failed.append((rows["id"][row], shard.parent.name, str(error.code), error.message))
             if found:
+                images = list(found.values())
+                rows = rows.iloc[list(found)]
                 yield {
                     "split": np.full(len(found), shard.parent.name, object),
-                    "id": np.array([f[0] for f in found], object),
-                    "leaf": np.array([f[1] for f in found], np.int64),
-                    "image": np.stack([f[2].pixels for f in found]),
-                    "blur": np.array([f[2].blur_score for f in found], np.float32),
+                    **{name: rows[name].to_numpy(object) for name in ("id", "imageRef", "time")},
+                    "leaf": rows["leaf"].to_numpy(np.int64),
+                    "image": np.stack([pad(image, self._preprocessing) for image in images]),
+                    "blur": np.array([blur_score(image) for image in images], np.float32),
+                    "blurred": np.array([blur_score(blurred(image)) for image in images], np.float32),
                 }
         if failed:
             name = f"{shard.parent.name}-{shard.name}"
             columns = [pa.array(c, pa.string()) for c in zip(*failed, strict=True)]
             write_parquet(self._failures / name, pa.table(columns, schema=FAILURE))
+
+
+class DigestShard:
+    """Turns shards of ITEM into id and DIGEST, the SHA-256 of the image's bytes; null where there is no image."""
+
+    def __init__(self, store: ImageStore) -> None:
+        self._store = store
+
+    def __call__(self, shards: Mapping[str, Sequence[object]]) -> Iterator[dict[str, np.ndarray]]:
+        """Yield id and DIGEST, object [n], for every shard named."""
+        for shard in shards["item"]:
+            if not isinstance(shard, Location):
+                raise TypeError(f"{shard!r} is no location of a shard")
+            rows = read_shard(shard).select(["id", "imageRef"]).to_pydict()
+            images = fetch_all(self._store, rows["imageRef"])
+            digests = [None if isinstance(data, ImageError) else hashlib.sha256(data).hexdigest() for data in images]
+            yield {"id": np.array(rows["id"], object), DIGEST: np.array(digests, object)}
+
+
+def _labelled(rows: pa.Table, merge: Mapping[str, str]) -> pd.DataFrame:
+    """The rows with both labels, the master category merged, and `pair`, the two as a tuple."""
+    frame: pd.DataFrame = rows.drop_columns(["row", "knownDigest"]).to_pandas()
+    frame = frame.dropna(subset=["masterCategory", "articleType"]).reset_index(drop=True)
+    masters = frame["masterCategory"].map(lambda m: merge.get(m, m))
+    frame["pair"] = pd.Series(list(zip(masters, frame["articleType"], strict=True)), dtype=object)
+    return frame
+
+
+def _placed(frame: pd.DataFrame, taxonomy: Taxonomy, time_by: str) -> pd.DataFrame:
+    """The columns of LabelledItems, for the items of the taxonomy's leaves."""
+    frame = frame[frame["pair"].isin(list(taxonomy.index))].reset_index(drop=True)
+    frame["leaf"] = frame["pair"].map(taxonomy.index).astype(np.int64)
+    frame["time"] = frame[kept(time_by)] if time_by else pd.Series([None] * len(frame), dtype=object)
+    return frame[["id", "imageRef", "time", "leaf", "split"]]
 
 
 def _too_few(counts: Counter[tuple[str, str]], min_items: int) -> str:

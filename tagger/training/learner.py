@@ -18,6 +18,7 @@ from torch.optim.swa_utils import AveragedModel
 from schemas.learning import Augmentation
 from tagger.catalog.window import ahead
 from tagger.imaging.augment import Augment, Mix
+from tagger.imaging.edges import all_with_edges
 from tagger.models.backbones import blocks
 from tagger.models.classifier import new_classifier
 from tagger.models.levels import Levels
@@ -174,7 +175,7 @@ class Learner:
                     parameter.requires_grad_(False)
         self._trained = self._distribute(_Head(model.head) if self._frozen else model)
         self._optimiser = optimiser(
-            config.optimiser, model.backbone, model.head, config.lr, config.head_lr, config.weight_decay,
+            config.optimiser, model.backbone, model.besides_backbone, config.lr, config.head_lr, config.weight_decay,
             config.momentum, config.layer_decay,
         )  # fmt: skip
         epochs = config.frozen_epochs if self._frozen else config.epochs
@@ -229,6 +230,7 @@ class Learner:
                 logits, targets = self._trained(kept[side, numbers.to(self._device)]), leaves
             else:
                 images, targets = self._mix(self._augmented(images, leaves), leaves)
+                images = self._with_edges(images)
                 if self._frozen:
                     with torch.no_grad():
                         embeddings = self._model.embed(images)
@@ -244,6 +246,13 @@ class Learner:
             changed[few] = self._augment_more(images[few])
         return changed
 
+    def _with_edges(self, images: Tensor) -> Tensor:
+        """The images as the model takes them: with the edges of what the changes have made of them."""
+        preprocessing = self._plan.card.preprocessing
+        if preprocessing.edges == "none":
+            return images
+        return torch.from_numpy(all_with_edges(images.cpu().numpy(), preprocessing)).to(self._device)
+
     @property
     def _sees_each_image_as_it_is(self) -> bool:
         """Whether the images are changed by mirroring at most, so that embeddings can be kept."""
@@ -257,7 +266,7 @@ class Learner:
         if split not in self._embeddings:
             found = []
             for _, images, _ in examples.batches(np.arange(len(examples)), _EMBEDDED_AT_ONCE):
-                sent = images.to(self._device)
+                sent = self._with_edges(images.to(self._device))
                 sides = (sent, sent.flip(2)) if flip else (sent,)
                 found.append(torch.stack([self._model.embed(side).float() for side in sides]))
             self._embeddings[split] = torch.cat(found, dim=1)
@@ -277,7 +286,7 @@ class Learner:
                     kept = self._embedded("val", self._val, flip=False)
                     logits = model.get_submodule("head")(kept[0, numbers.to(self._device)])
                 else:
-                    logits, _ = model(images.to(self._device))
+                    logits, _ = model(self._with_edges(images.to(self._device)))
             loss_sum += cross_entropy(logits.float(), leaves.to(self._device), reduction="sum").item()
             pairs = leaves * size + logits.argmax(1).cpu()
             found += torch.bincount(pairs, minlength=size * size).view(size, size)

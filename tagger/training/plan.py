@@ -1,10 +1,19 @@
 """What is to be trained, as every process of a training is told."""
 
 from dataclasses import dataclass
+from typing import Literal
 
-from schemas.bundle import ModelCard
+import torch
+
+from schemas.bundle import Architecture, Calibration, Inference, ModelCard, Preprocessing, Provenance
 from schemas.config import TrainConfig
+from schemas.learning import Edges, Learning
+from schemas.taxonomy import Taxonomy
+from schemas.values import parse_size
+from tagger.models.classifier import new_classifier, pack
 from tagger.storage import Location
+
+_EDGES_OF: dict[Edges, Literal["none", "all", "blurry"]] = {"none": "none", "channel": "all", "branch": "blurry"}
 
 
 @dataclass(frozen=True)
@@ -37,3 +46,55 @@ class Plan:
     def steps(self) -> int:
         """Full steps in an epoch; the few items over are left to the next epoch's order."""
         return max(1, self.train_items // self.config.workers // self.worker_batch)
+
+
+def preprocessing_of(learning: Learning) -> Preprocessing:
+    """How a recipe's images become input."""
+    height, width = parse_size(learning.image_size)
+    return Preprocessing(
+        height=height, width=width, fit=learning.fit, resize=learning.resize, edges=_EDGES_OF[learning.edges]
+    )
+
+
+def draft_card(learning: Learning, taxonomy: Taxonomy, provenance: Provenance) -> ModelCard:
+    """The card of a model that is to be trained: all that is known of it before.
+
+    Raises:
+        UsageError: when there is no such backbone, or it cannot take such images.
+    """
+    draft = ModelCard(
+        model_id="",
+        taxonomy=taxonomy,
+        architecture=Architecture(
+            backbone=learning.backbone,
+            dropout=learning.dropout,
+            embedding_dim=1,
+            head=learning.head,
+            hidden=() if learning.head == "linear" else tuple(learning.hidden),
+            edges=learning.edges,
+        ),
+        preprocessing=preprocessing_of(learning),
+        inference=Inference(flip=learning.flip),
+        calibration=Calibration(),
+        blur_threshold=0.0,
+        provenance=provenance,
+    )
+    dim = new_classifier(draft, weights="none").embedding_dim
+    return draft.model_copy(update={"architecture": draft.architecture.model_copy(update={"embedding_dim": dim})})
+
+
+def initial_weights(config: TrainConfig, card: ModelCard, work: Location) -> Location:
+    """Where all workers find the weights to begin with; made once."""
+    initial = work / "initial.safetensors"
+    if not initial.exists():
+        torch.manual_seed(config.seed)
+        initial.write_bytes(pack(card, new_classifier(card, config.weights).state_dict()).weights)
+    return initial
+
+
+def with_blur_threshold(card: ModelCard, threshold: float) -> ModelCard:
+    """The card of a model that calls images below a blur score blurry, and may look at their edges."""
+    preprocessing = card.preprocessing
+    if preprocessing.edges == "blurry":
+        preprocessing = preprocessing.model_copy(update={"edges_below": threshold})
+    return card.model_copy(update={"blur_threshold": threshold, "preprocessing": preprocessing})

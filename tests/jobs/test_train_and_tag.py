@@ -1,6 +1,7 @@
 """The main job on a drawn catalogue, on an embedded Ray: what a user runs, and what lies there afterwards."""
 
 import json
+import shutil
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 
 import tagger as package
 from schemas.prediction import PREDICTION
+from schemas.taxonomy import Level
 from tagger.catalog.synthetic import Drawn
 from tagger.models.bundle import Bundle
 from tagger.storage import Location
@@ -288,3 +290,79 @@ def test_two_workers_learn_what_one_learns(
     one = Bundle.load(Location(str(trained))).card.metrics[0].levels["masterCategory"].accuracy  # type: ignore[index]
     assert min(one, two) > 0.7
     assert abs(one - two) < 0.15  # of some 45 drawn items
+
+
+def test_two_bundles_averaged_are_one_that_tags_and_has_its_own_figures(
+    tagger: Run, trained: Path, run_dir: Path, drawn: Drawn, tmp_path: Path
+) -> None:
+    inputs = ["--manifest", drawn.manifest, "--images", drawn.images]
+    outcome = tagger("combine", trained, trained, *inputs, "--out", tmp_path / "both", "--json")
+    assert outcome.code == 0, outcome.err
+    found = json.loads(outcome.out)
+    alone, both = Bundle.load(Location(str(trained))).card, Bundle.load(Location(str(tmp_path / "both"))).card
+    assert [m.model_id for m in both.members] == [alone.model_id] * 2
+    assert both.calibration.fitted_on == alone.provenance.split_items["val"]
+    assert both.metrics[0].levels[Level.ARTICLE_TYPE].accuracy == alone.metrics[0].levels[Level.ARTICLE_TYPE].accuracy
+    assert found["members"][alone.model_id]["levels"]["articleType"]["items"] == alone.provenance.split_items["test"]
+    assert "Beside" not in (tmp_path / "both/report/index.html").read_text()
+    assert tagger("tag", *inputs, "--model", tmp_path / "both", "--out", tmp_path / "run").code == 0
+    one, two = predictions(run_dir), predictions(tmp_path / "run")
+    tagged = one["decision"] != "failed"
+    assert (one["articleType"][tagged] == two["articleType"][tagged]).all()
+    again = tagger("combine", trained, trained, *inputs, "--out", tmp_path / "both")
+    assert (again.code, "holds a bundle already" in again.err) == (2, True)
+
+
+def test_bundles_without_held_out_items_in_common_are_refused(
+    tagger: Run, trained: Path, drawn: Drawn, tmp_path: Path
+) -> None:
+    other = tmp_path / "other"
+    shutil.copytree(trained, other)
+    split = pq.read_table(other / "splits.parquet").to_pandas()
+    split["split"] = split["split"].map({"train": "val", "val": "train", "test": "train", "control": "test"})
+    split.to_parquet(other / "splits.parquet", index=False)
+    inputs = ["--manifest", drawn.manifest, "--images", drawn.images]
+    outcome = tagger("combine", trained, other, *inputs, "--out", tmp_path / "both")
+    assert (outcome.code, "no items in common" in outcome.err) == (3, True)
+    assert not (tmp_path / "both").exists()
+
+
+def test_a_run_is_compared_with_a_bundle_and_its_mistakes_are_shown(
+    tagger: Run, run_dir: Path, trained: Path, drawn: Drawn, tmp_path: Path
+) -> None:
+    outcome = tagger(
+        "evaluate", "--run", run_dir, "--labels", drawn.manifest, "--images", drawn.images, "--against", trained,
+        "--out", tmp_path / "e", "--json",
+    )  # fmt: skip
+    assert outcome.code == 0, outcome.err
+    found = json.loads(outcome.out)
+    test_items = Bundle.load(Location(str(trained))).card.provenance.split_items["test"]
+    assert found["against"]["articleType"]["items"] == test_items
+    assert found["against"]["articleType"]["only_first"] <= 1  # the same model, by another engine
+    page = (tmp_path / "e/index.html").read_text()
+    mistakes = pd.read_parquet(tmp_path / "e/items.parquet")
+    mistakes = mistakes[mistakes["articleType"] != mistakes["articleTypeTrue"]]
+    assert page.count("data:image/jpeg;base64,") >= min(len(mistakes), 24)
+    assert "Beside bundle" in page
+    groups = pd.read_csv(tmp_path / "e/groups.csv")
+    assert set(groups["kind"]) == {"by frequency of the class", "by time"}
+    no_such = tagger("evaluate", "--run", run_dir, "--labels", drawn.manifest, "--against", tmp_path, "--out", tmp_path)
+    assert no_such.code == 2
+
+
+def test_the_oldest_items_train_and_the_newest_test(
+    tagger: Run, drawn: Drawn, small_training: dict[str, object], tmp_path: Path
+) -> None:
+    common = ["train", "--manifest", drawn.manifest, "--images", drawn.images, *flags(small_training), "--epochs", 1]
+    outcome = tagger(*common, "--out", tmp_path / "b", "--split", "time", "--json")
+    assert outcome.code == 0, outcome.err
+    years = pd.read_csv(drawn.manifest, usecols=["id", "year"], dtype=str, on_bad_lines="skip").dropna()
+    years = years.drop_duplicates("id").set_index("id")["year"].astype(int)
+    split = pq.read_table(tmp_path / "b/splits.parquet").to_pandas().set_index("id")["split"]
+    newest_trained = max(years.get(i, 0) for i in split.index[split == "train"])
+    assert all(years.get(i, 9999) >= newest_trained for i in split.index[split == "test"])
+    assert "the oldest items train" in (tmp_path / "b/report/index.html").read_text()
+    missing = tagger(*common, "--out", tmp_path / "c", "--split", "time", "--time-by", "month")
+    assert (missing.code, "--time-by month" in missing.err) == (2, True)
+    missing = tagger(*common, "--out", tmp_path / "c", "--split", "group", "--group-by", "productId")
+    assert (missing.code, "--group-by productId" in missing.err) == (2, True)

@@ -35,24 +35,40 @@ def load(name: str) -> Recipe:
     Raises:
         UsageError: when there is no such recipe, or the file is none.
     """
-    if name in names():
-        file = _FOLDER / f"{name}.yaml"
-    elif name.endswith((".yaml", ".yml")):
-        file = Path(name).expanduser()
-    else:
-        raise UsageError(f"--recipe {name}: there is no such recipe; there are {', '.join(names())}, or FILE.yaml")
-    try:
-        text = file.read_text(encoding="utf-8")
-        found = yaml.safe_load(text)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise UsageError(f"--recipe {name}: cannot be read: {' '.join(str(error).split())}") from error
-    if not isinstance(found, dict):
-        raise UsageError(f"--recipe {name}: holds no settings")
+    file, text, found = read_yaml(name, _FOLDER, "--recipe")
     description = str(found.pop("description", ""))
     try:
         Learning.model_validate(found)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"])) or "the settings"
-        raise UsageError(f"--recipe {name}: {where}: {first['msg'].removeprefix('Value error, ')}") from error
+        raise UsageError(f"--recipe {name}: {first_problem(error)}") from error
     return Recipe(file.stem, description, found, text)
+
+
+def read_yaml(name: str, folder: Path, flag: str) -> tuple[Path, str, dict[str, Any]]:
+    """Read a YAML file of keys: one that comes with the project, by name, or one of the user's; path, text and keys.
+
+    Raises:
+        UsageError: that names the flag, when there is none, or it is not such a file.
+    """
+    known = sorted(file.stem for file in folder.glob("*.yaml"))
+    if name in known:
+        file = folder / f"{name}.yaml"
+    elif name.endswith((".yaml", ".yml")):
+        file = Path(name).expanduser()
+    else:
+        raise UsageError(f"{flag} {name}: there is no such one; there are {', '.join(known)}, or FILE.yaml")
+    try:
+        text = file.read_text(encoding="utf-8")
+        found = yaml.safe_load(text)
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise UsageError(f"{flag} {name}: cannot be read: {' '.join(str(error).split())}") from error
+    if not isinstance(found, dict):
+        raise UsageError(f"{flag} {name}: holds no settings")
+    return file, text, found
+
+
+def first_problem(error: ValidationError) -> str:
+    """The first of a validation's complaints, in a line."""
+    first = error.errors()[0]
+    where = ".".join(map(str, first["loc"])) or "the settings"
+    return f"{where}: {first['msg'].removeprefix('Value error, ')}"

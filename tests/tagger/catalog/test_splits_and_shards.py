@@ -11,7 +11,7 @@ from schemas.catalog import ITEM
 from tagger.catalog import shards as shards_module
 from tagger.catalog.selection import Selection, tagged
 from tagger.catalog.shards import read_shard, shard_of, stage
-from tagger.catalog.splits import stratified
+from tagger.catalog.splits import as_times, chronological, connected, stratified
 from tagger.storage import Location
 from tests.builders import catalog_of
 
@@ -40,6 +40,53 @@ def test_the_split_does_not_depend_on_the_order_of_items(leaves: list[int], seed
 def test_another_seed_gives_another_split() -> None:
     ids = [str(n) for n in range(500)]
     assert (stratified(ids, [0] * 500, SHARES, 1) != stratified(ids, [0] * 500, SHARES, 2)).mean() > 0.2
+
+
+def test_a_group_stays_on_one_side_and_sides_keep_their_size() -> None:
+    ids = [f"item-{n}" for n in range(900)]
+    leaves = [n % 3 for n in range(900)]
+    groups = [n // 6 for n in range(900)]  # six items in a row, two of each leaf
+    side = stratified(ids, leaves, SHARES, 5, groups)
+    assert all(len(set(side[g : g + 6])) == 1 for g in range(0, 900, 6))
+    counts = Counter(side)
+    assert {name: counts[name] for name in SHARES} == pytest.approx({"val": 90, "test": 90, "control": 45}, abs=9)
+    alone = stratified(ids, leaves, SHARES, 5, range(900))
+    assert (alone == stratified(ids, leaves, SHARES, 5)).all()
+
+
+def test_items_are_connected_over_any_column_and_blanks_connect_nothing() -> None:
+    digests = ["a", "a", "b", None, "", "c", None]
+    products = ["1", "2", "2", "3", "4", None, "3"]
+    found = connected([digests, products])
+    assert found[0] == found[1] == found[2]
+    assert found[3] == found[6]
+    assert len({found[0], found[3], found[4], found[5]}) == 4
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.integers(2007, 2018), min_size=20, max_size=200), st.integers(0, 9))
+def test_no_item_is_newer_than_one_of_a_later_side(years: list[int], seed: int) -> None:
+    ids = [str(n) for n in range(len(years))]
+    side = chronological(ids, [str(y) for y in years], SHARES, seed)
+    newest = float("-inf")
+    for name in ("train", "val", "test", "control"):
+        own = [y for y, s in zip(years, side, strict=True) if s == name]
+        assert not own or min(own) >= newest
+        newest = max([newest, *own])
+    assert Counter(side)["test"] == round(0.1 * len(years))
+
+
+def test_items_without_a_readable_time_train() -> None:
+    times = [*(str(2000 + n) for n in range(18)), None, "soon"]
+    side = chronological([str(n) for n in range(20)], times, {"val": 0.2, "test": 0.2}, 0)
+    assert side[-2:].tolist() == ["train", "train"]
+    assert set(side[14:18]) == {"test"}
+
+
+def test_times_are_years_or_dates() -> None:
+    found = as_times(["2012", "2012-07-02", "2013.0", "", None, "soon"])
+    assert found[:3] == pytest.approx([2012, 2012.5, 2013], abs=0.01)
+    assert np.isnan(found[3:]).all()
 
 
 @pytest.fixture

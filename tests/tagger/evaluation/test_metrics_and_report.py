@@ -8,8 +8,15 @@ import pytest
 
 from schemas.bundle import LeftOut
 from schemas.taxonomy import Level
+from tagger.evaluation.breakdown import (
+    by_group,
+    by_support,
+    confused_pairs,
+    difference,
+    most_frequent_confusions,
+)
 from tagger.evaluation.metrics import Evaluation, Predicted, calibration_error, confusions, level_metrics, per_class
-from tagger.evaluation.report import Training, write_report
+from tagger.evaluation.report import Extras, Training, write_report
 from tagger.storage import Location
 
 
@@ -48,6 +55,41 @@ def test_the_class_table_is_ordered_by_support_and_the_matrix_adds_up() -> None:
     assert matrix.loc["c", "a"] == 1
 
 
+def test_confusions_are_counted_each_way_and_both_ways() -> None:
+    p = predicted("aaaabbbbcc", "abbcbaabcc")
+    table = most_frequent_confusions(p)
+    found = list(zip(table["truth"], table["predicted"], table["items"], table["share"], strict=True))
+    assert found == [("a", "b", 2, 0.5), ("b", "a", 2, 0.5), ("a", "c", 1, 0.25)]
+    assert confused_pairs(p).to_dict("records") == [
+        {"a": "a", "b": "b", "items": 4, "aAsB": 2, "bAsA": 2},
+        {"a": "a", "b": "c", "items": 1, "aAsB": 1, "bAsA": 0},
+    ]
+    assert confused_pairs(predicted("ab", "ab")).empty
+
+
+def test_the_head_the_middle_and_the_tail_are_thirds_of_the_classes() -> None:
+    p = predicted("a" * 9 + "b" * 6 + "c" * 3, "a" * 9 + "b" * 3 + "c" * 3 + "a" * 3)
+    found = by_support(p).set_index("group")
+    assert found["items"].to_dict() == {"head": 9, "middle": 6, "tail": 3}
+    assert found["accuracy"].to_dict() == {"head": 1.0, "middle": 0.5, "tail": 0.0}
+    assert found["macro_f1"]["tail"] == 0
+
+
+def test_groups_are_in_the_order_of_numbers_and_items_without_one_are_left_out() -> None:
+    p = predicted("aabb", "abbb")
+    found = by_group(p, np.array(["10", "9", None, "9"], object))
+    assert found["group"].tolist() == ["9", "10"]
+    assert found["accuracy"].tolist() == [0.5, 1.0]
+
+
+def test_two_models_are_compared_item_by_item() -> None:
+    first, second = predicted("a" * 20, "a" * 20), predicted("a" * 20, "a" * 12 + "b" * 8)
+    found = difference(first, second)
+    assert (found.only_first, found.only_second) == (8, 0)
+    assert found.p_value == pytest.approx(2 * 0.5**8)
+    assert difference(first, first).p_value == 1
+
+
 class _Tags(HTMLParser):
     def __init__(self) -> None:
         super().__init__()
@@ -67,7 +109,7 @@ def test_the_report_is_one_page_with_its_facts_beside_it(tmp_path: Path) -> None
     }
     evaluation = Evaluation("test", levels, outside_taxonomy=2, failed=1)
     training = Training(history, 1, [LeftOut(master_category="A", article_type="<b>rare</b>", items=3)])
-    page = write_report(Location(str(tmp_path)), "A report", {"model": "abc"}, evaluation, training)
+    page = write_report(Location(str(tmp_path)), "A report", {"model": "abc"}, evaluation, Extras(training=training))
     text = Path(page.path).read_text()
     tags = _Tags()
     tags.feed(text)
@@ -75,7 +117,7 @@ def test_the_report_is_one_page_with_its_facts_beside_it(tmp_path: Path) -> None
     assert "83.33 %" in text
     assert "&lt;b&gt;rare" in text
     assert "<b>rare" not in text
-    assert text.count("<svg") == 5
+    assert text.count("<svg") == 7
     facts = json.loads((tmp_path / "metrics.json").read_text())
     assert facts["levels"]["masterCategory"]["accuracy"] == pytest.approx(5 / 6)
     assert pd.read_csv(tmp_path / "per-class-articleType.csv")["support"].sum() == 6

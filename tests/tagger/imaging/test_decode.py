@@ -12,7 +12,7 @@ from schemas.bundle import Preprocessing
 from schemas.prediction import ErrorCode
 from tagger.errors import ImageError
 from tagger.imaging.decode import Decoded, decode, read_header
-from tagger.imaging.quality import blur_score, blur_threshold
+from tagger.imaging.quality import blur_score, blurred, learn_blur_threshold
 from tests.builders import encoded, picture
 
 SAME = Preprocessing(height=80, width=60, fit="pad", resize="bicubic")
@@ -188,13 +188,20 @@ def test_whatever_the_bytes_there_is_an_image_or_an_image_error(noise: bytes, ki
     assert isinstance(found, Decoded | ImageError)
 
 
-def test_blurring_lowers_the_score_and_the_threshold_finds_the_blurred() -> None:
+def test_blurring_lowers_the_score_and_the_threshold_tells_copies_from_originals() -> None:
     rng = np.random.default_rng(0)
     sharp = [np.asarray(picture(60, 80, seed=i)) + rng.integers(0, 20, (80, 60, 3), dtype=np.uint8) for i in range(60)]
-    scores = [blur_score(s) for s in sharp]
-    blurred = blur_score(cv2.GaussianBlur(sharp[0], (0, 0), 6))
-    threshold = blur_threshold(scores)
-    assert blurred < threshold < min(scores)
+    scores, copies = [blur_score(s) for s in sharp], [blur_score(blurred(s)) for s in sharp]
+    assert all(copy < own for copy, own in zip(copies, scores, strict=True))
+    assert max(copies) < learn_blur_threshold(scores, copies) <= min(scores)
+
+
+def test_the_threshold_spares_plain_images_and_finds_what_it_can() -> None:
+    scores = np.concatenate([np.full(10, 5.0), np.linspace(100, 1000, 990)])  # 1 % are plain, and no blurrier for it
+    copies = np.concatenate([np.full(10, 1.0), np.linspace(20, 200, 990)])
+    threshold = learn_blur_threshold(scores, copies)
+    assert 0.045 < np.mean(scores < threshold) <= 0.05
+    assert np.mean(copies < threshold) == pytest.approx((threshold - 20) / 180, abs=0.02)
 
 
 def test_the_blur_score_is_the_variance_of_the_laplacian() -> None:

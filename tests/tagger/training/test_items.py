@@ -7,13 +7,14 @@ import pytest
 
 from schemas.bundle import Preprocessing
 from schemas.catalog import ITEM
+from schemas.taxonomy import Taxonomy
 from tagger.catalog.synthetic import Drawn
 from tagger.errors import InputError
 from tagger.storage import Location
-from tagger.training.items import DecodeShard, LabelledItems
+from tagger.training.items import DecodeShard, LabelledItems, SplitRule
 from tests.builders import catalog_of
 
-SHARES = {"val": 0.2, "test": 0.2, "control": 0.1}
+RULE = SplitRule("stratified", {"val": 0.2, "test": 0.2, "control": 0.1}, seed=0)
 
 
 def rows(*labels: tuple[str | None, str | None, int]) -> pa.Table:
@@ -25,7 +26,7 @@ def rows(*labels: tuple[str | None, str | None, int]) -> pa.Table:
 
 def test_small_leaves_are_left_out_and_named() -> None:
     table = rows(("A", "x", 20), ("A", "y", 9), ("B", "x", 10), ("B", "z", 1), (None, "x", 5), ("A", None, 5))
-    found = LabelledItems.select(table, {}, 10, SHARES, seed=0)
+    found = LabelledItems.select(table, {}, 10, RULE)
     assert list(found.taxonomy.index) == [("A", "x"), ("B", "x")]
     assert [(leaf.master_category, leaf.article_type, leaf.items) for leaf in found.left_out] == [
         ("A", "y", 9),
@@ -36,7 +37,7 @@ def test_small_leaves_are_left_out_and_named() -> None:
 
 def test_merged_labels_count_together() -> None:
     table = rows(("Home", "x", 6), ("Free Items", "x", 6), ("B", "y", 12))
-    found = LabelledItems.select(table, {"Home": "Free Items"}, 10, SHARES, seed=0)
+    found = LabelledItems.select(table, {"Home": "Free Items"}, 10, RULE)
     assert list(found.taxonomy.index) == [("B", "y"), ("Free Items", "x")]
     assert found.taxonomy.merged("Home") == "Free Items"
 
@@ -45,13 +46,45 @@ def test_the_fingerprint_follows_the_labels_and_not_the_order() -> None:
     table = rows(("A", "x", 10), ("B", "y", 10))
     same = table.take(pa.array(range(19, -1, -1)))
     other = rows(("A", "x", 10), ("C", "y", 10))
-    prints = [LabelledItems.select(t, {}, 5, SHARES, seed=0).fingerprint() for t in (table, same, other)]
+    prints = [LabelledItems.select(t, {}, 5, RULE).fingerprint() for t in (table, same, other)]
     assert prints[0] == prints[1] != prints[2]
 
 
 def test_too_few_items_are_told_with_the_largest_leaves() -> None:
     with pytest.raises(InputError, match=r"--min-items 50: fewer than two leaves.*A/x 20"):
-        LabelledItems.select(rows(("A", "x", 20), ("B", "y", 3)), {}, 50, SHARES, seed=0)
+        LabelledItems.select(rows(("A", "x", 20), ("B", "y", 3)), {}, 50, RULE)
+
+
+def test_leaves_without_an_item_to_train_on_are_left_out() -> None:
+    table = rows(("A", "old", 30), ("B", "old", 30), ("C", "new", 10))
+    table = table.append_column("column:year", pa.array(["2010"] * 60 + ["2018"] * 10))
+    rule = SplitRule("time", {"val": 0.1, "test": 0.1}, seed=0, time_by="year")
+    found = LabelledItems.select(table, {}, 5, rule)
+    assert list(found.taxonomy.index) == [("A", "old"), ("B", "old")]
+    assert [(leaf.article_type, leaf.items) for leaf in found.left_out] == [("new", 10)]
+    assert set(found.frame["time"]) == {"2010"}
+    assert set(found.frame["leaf"]) == {0, 1}
+
+
+def test_items_of_one_product_or_one_image_stay_together() -> None:
+    table = rows(("A", "x", 40), ("B", "y", 40))
+    table = table.append_column("column:product", pa.array([str(n // 4) for n in range(80)]))
+    table = table.append_column("digest", pa.array([f"d{n // 2}" if n % 2 else None for n in range(80)]))
+    rule = SplitRule("group", RULE.shares, seed=0, group_by=("digest", "product"))
+    sides = LabelledItems.select(table, {}, 5, rule).frame.set_index("id")["split"]
+    assert all(sides[[f"i{n}" for n in range(g, g + 4)]].nunique() == 1 for g in range(0, 80, 4))
+    assert set(sides) == {"train", "val", "test", "control"}
+
+
+def test_a_split_that_was_made_before_is_taken_as_it_is() -> None:
+    table = rows(("A", "x", 20), ("B", "y", 20), ("C", "z", 20))
+    first = LabelledItems.select(table, {}, 5, RULE)
+    sides = dict(zip(first.frame["id"], first.frame["split"], strict=True))
+    del sides["i0"]
+    taxonomy = Taxonomy(leaves=first.taxonomy.leaves[:2])
+    found = LabelledItems.of_split(table, taxonomy, sides, time_by="")
+    assert set(found.frame["id"]) == {f"i{n}" for n in range(1, 40)}
+    assert all(sides[i] == s for i, s in zip(found.frame["id"], found.frame["split"], strict=True))
 
 
 def test_images_that_fail_are_left_out_and_written_down(drawn: Drawn, tmp_path: Path) -> None:
@@ -60,7 +93,7 @@ def test_images_that_fail_are_left_out_and_written_down(drawn: Drawn, tmp_path: 
     refs = [f"{drawn.images}/{i}.jpg" for i in ids]
     shard = Location(str(tmp_path / "val/shard-00000.parquet"))
     shard.parent.mkdir()
-    pq.write_table(pa.table({"id": ids, "imageRef": refs, "leaf": [0, 1, 2, 3]}), shard.path)
+    pq.write_table(pa.table({"id": ids, "imageRef": refs, "time": [None] * 4, "leaf": [0, 1, 2, 3]}), shard.path)
     preprocessing = Preprocessing(height=48, width=36, fit="pad", resize="area")
     decode = DecodeShard(store, preprocessing, 10_000_000, Location(str(tmp_path / "failures")))
     (batch,) = decode({"item": [shard]})

@@ -12,7 +12,7 @@ from tagger.storage import Location
 from tagger.training.checkpoint import load_weights
 from tagger.training.examples import Examples
 from tagger.training.learner import Learner, figures
-from tagger.training.plan import Plan
+from tagger.training.plan import Plan, draft_card, with_blur_threshold
 from tests.builders import card
 
 PAIRS = [("A", "red"), ("A", "green"), ("B", "blue")]
@@ -36,16 +36,8 @@ def plan_of(folder: Path, **settings: object) -> Plan:
         "label_smoothing": 0, "weight_decay": 0, "min_items": 1, "flip": False,
     }  # fmt: skip
     config = TrainConfig.model_validate({"manifest": "m", "out": "o", **given, **settings})
-    draft = card(PAIRS, backbone=config.backbone)
-    size = draft.preprocessing.model_copy(update={"height": 24, "width": 18})
-    architecture = draft.architecture.model_copy(
-        update={
-            "dropout": config.dropout,
-            "head": config.head,
-            "hidden": () if config.head == "linear" else tuple(config.hidden),
-        }
-    )
-    draft = draft.model_copy(update={"preprocessing": size, "architecture": architecture})
+    known = card(PAIRS)
+    draft = with_blur_threshold(draft_card(config, known.taxonomy, known.provenance), threshold=1e6)
     torch.manual_seed(config.seed)
     weights = Location(str(folder / "initial.safetensors"))
     weights.write_bytes(pack(draft, new_classifier(draft, "none").state_dict()).weights)
@@ -77,6 +69,8 @@ SETTINGS: list[dict[str, object]] = [
     {"sampling": "balanced", "ema": 0.9, "epochs": 4},
     {"class_weights": "balanced", "focal_gamma": 1, "logit_adjustment": 0.5, "epochs": 5},
     {"flip": True, "shift": 0.1, "crop": 0.2, "rotation": 10, "noise": 0.02, "erasing": 0.2, "blur": 0.2, "epochs": 5},
+    {"edges": "channel", "epochs": 4},
+    {"edges": "branch", "frozen_epochs": 1, "blur": 0.5, "epochs": 4},
     {"mixup": 0.2, "cutmix": 0.5, "minority_items": 20, "epochs": 6},
     {"backbone": "small_cnn", "tuned_blocks": 2, "layer_decay": 0.7, "lr": 1e-2, "head_lr": 2e-2, "epochs": 6},
 ]
@@ -175,3 +169,27 @@ def test_the_figures_of_a_confusion_matrix() -> None:
     assert found == pytest.approx(
         {"val_loss": 0.5, "val_accuracy": 11 / 14, "val_macro_f1": (16 / 19 + 6 / 9) / 2, "val_master_accuracy": 1.0}
     )
+
+
+def test_a_branch_learns_from_edges_alone(tmp_path: Path) -> None:
+    learner = learner_of(tmp_path, edges="branch", tuned_blocks=1, lr=1e-9)
+    before = weights_of(learner, tmp_path / "a")
+    finish(learner)
+    after = weights_of(learner, tmp_path / "b")
+    assert not torch.equal(before["edges.blocks.0.weight"], after["edges.blocks.0.weight"])
+    images = torch.zeros(2, 24, 18, 4, dtype=torch.uint8)
+    images[1, 10, :, 3] = 255
+    embeddings = learner._model.eval().embed(images)
+    assert not embeddings[0, -64:].any(), "where there are no edges, the branch says nothing"
+    assert embeddings[1, -64:].any()
+
+
+def test_a_fourth_channel_changes_nothing_at_first() -> None:
+    from tagger.models.backbones import build, take_fourth_channel
+
+    torch.manual_seed(0)
+    backbone = build("mobilenet_v3_small", "none", (48, 36)).eval()
+    images = torch.rand(2, 3, 48, 36)
+    expected = backbone(images)
+    take_fourth_channel(backbone)
+    assert torch.allclose(backbone(torch.cat([images, torch.rand(2, 1, 48, 36)], dim=1)), expected, atol=1e-5)

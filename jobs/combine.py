@@ -1,0 +1,138 @@
+"""Combine job: bundles that were trained on the same items in, one bundle out."""
+
+import time
+from collections import Counter
+from datetime import UTC, datetime
+
+import pandas as pd
+import pyarrow.parquet as pq
+
+from jobs.console import Console
+from jobs.held_out import calibrate_and_measure, evaluate_side, write_bundle_report
+from jobs.inputs import open_catalog, place, versions
+from jobs.labelled import decode_sides, failures, read_labelled
+from jobs.ray_session import ray_session, wants_gpu
+from schemas.bundle import Metrics
+from schemas.config import CombineConfig
+from schemas.taxonomy import Level
+from tagger.catalog.shards import write_parquet
+from tagger.errors import InputError, UsageError
+from tagger.evaluation.pictures import Pictures
+from tagger.models.bundle import CARD, Bundle
+from tagger.models.combine import average_predictions, average_weights
+from tagger.storage import Location
+from tagger.training.items import LabelledItems
+
+_HELD_OUT = ("val", "test")
+
+
+def run(config: CombineConfig, console: Console) -> int:
+    """Average bundles, calibrate the result on the items that all hold out as val, measure it on their test items."""
+    started = time.monotonic()
+    out = place(config.out, config)
+    if (out / CARD).exists():
+        raise UsageError(f"--out: {out} holds a bundle already; name a new folder")
+    places = [place(name, config) for name in config.bundles]
+    members = [Bundle.load(where, "BUNDLES") for where in places]
+    combined = average_predictions(members) if config.average == "predictions" else average_weights(members)
+    sides = _common_sides(places)
+    manifest, store = open_catalog(config)
+    out.check_writable("--out")
+    work = out / "_work"
+    work.delete()
+    time_by = config.time_by if config.time_by in manifest.columns else ""
+
+    with ray_session(config, with_data=True):
+        console.step("Reading the manifest")
+        columns = [time_by] if time_by else []
+        rows, staged = read_labelled(manifest, store, work, columns)
+        items = LabelledItems.of_split(rows, combined.card.taxonomy, sides, time_by)
+        console.step(f"Decoding images: {', '.join(f'{items.split_items()[s]:,} {s}' for s in _HELD_OUT)}")
+        images = decode_sides(items, store, combined.card.preprocessing, config.max_pixels, work, sides=_HELD_OUT)
+        failed = failures(work)
+        device = "cuda" if wants_gpu(config) else "cpu"
+        console.step("Calibrating on val, measuring on test")
+        failed_of_test = failed["split"].to_pylist().count("test")
+        measured = calibrate_and_measure(combined, images, device, failed_of_test)
+        own = [evaluate_side(member, images["test"], device).metrics() for member in members]
+
+    provenance = members[0].card.provenance.model_copy(
+        update={
+            "created_at": datetime.now(UTC),
+            "versions": versions(),
+            "config": {**members[0].card.provenance.config, "average": config.average, "bundles": _names(members)},
+            "split_items": items.split_items(),
+            "data_fingerprint": items.fingerprint(),
+            "failed_images": failed.num_rows,
+            "rejects": staged.rejects,
+            "epochs": (),
+            "training_s": sum(m.card.provenance.training_s for m in members) + time.monotonic() - started,
+        }
+    )
+    bundle = measured.bundle.changed(metrics=(measured.metrics,), provenance=provenance)
+    facts: dict[str, object] = {
+        "model": f"{bundle.card.model_id}: the average of {config.average} of {', '.join(_names(members))}",
+        "items": ", ".join(f"{name} {count:,}" for name, count in items.split_items().items()),
+        "leaves": len(bundle.card.taxonomy.leaves),
+        "temperature": f"{bundle.card.calibration.temperature:.3f}",
+        **{f"{m.card.model_id} alone": _in_words(figures) for m, figures in zip(members, own, strict=True)},
+    }
+    write_bundle_report(out / "report", measured, Pictures(store, config.max_pixels), facts, work)
+    write_parquet(out / "splits.parquet", items.split_table())
+    bundle.save(out)
+    work.delete()
+    _say(console, bundle, members, own, out)
+    return 0
+
+
+def _common_sides(places: list[Location]) -> dict[str, str]:
+    """The side of every item: what one bundle was trained on trains; val and test are what all hold out as that."""
+    tables = []
+    for where in places:
+        file = where / "splits.parquet"
+        if not file.exists():
+            raise InputError(f"BUNDLES: {where} has no {file.name}, which says what it was trained on")
+        with file.open_random() as source:
+            tables.append(pq.read_table(source).to_pandas().set_index("id")["split"])
+    sides = pd.concat(tables, axis=1)
+    same = sides.nunique(axis=1, dropna=False) == 1
+    found = sides.iloc[:, 0].where(same, "train")
+    counts = Counter(found)
+    if not counts["val"] or not counts["test"]:
+        raise InputError("BUNDLES: they hold out no items in common; train them on one manifest with one --seed")
+    return dict(found.astype(str).items())
+
+
+def _names(bundles: list[Bundle]) -> list[str]:
+    return [b.card.model_id for b in bundles]
+
+
+def _in_words(metrics: Metrics) -> str:
+    return ", ".join(f"{level} {100 * m.accuracy:.2f} %" for level, m in metrics.levels.items())
+
+
+def _say(console: Console, bundle: Bundle, members: list[Bundle], own: list[Metrics], out: Location) -> None:
+    (test,) = bundle.card.metrics
+    rows = [
+        (name, *(f"{100 * metrics.levels[level].accuracy:.2f}" for level in Level))
+        for name, metrics in zip([*_names(members), f"{bundle.card.model_id} (all)"], [*own, test], strict=True)
+    ]
+    console.table("Accuracy on the common test items, %", ["model", *map(str, Level)], rows)
+    console.metrics(f"Test metrics of {bundle.card.model_id}", test)
+    console.say(f"Bundle: {out}")
+    console.say(f"Report: {out / 'report/index.html'}")
+    alone = {name: m.model_dump(mode="json", by_alias=True) for name, m in zip(_names(members), own, strict=True)}
+    console.result(
+        {
+            "bundle": str(out),
+            "modelId": bundle.card.model_id,
+            "metrics": test.model_dump(mode="json", by_alias=True),
+            "members": alone,
+        }
+    )
+
+
+if __name__ == "__main__":
+    from jobs.cli import main
+
+    main(job="combine")

@@ -1,0 +1,125 @@
+"""What ends the making of a bundle: its confidences are calibrated on val, and its figures measured on test."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import ray.data
+
+from jobs.labelled import failures
+from schemas.bundle import Metrics
+from schemas.catalog import REJECT
+from tagger.catalog.shards import read_shard, write_parquet
+from tagger.confidence.calibration import calibrated
+from tagger.evaluation.metrics import Evaluation
+from tagger.evaluation.pictures import Pictures
+from tagger.evaluation.report import Extras, Training, write_report
+from tagger.imaging.edges import all_with_edges
+from tagger.imaging.quality import blurred
+from tagger.inference.pipeline import leaf_logits
+from tagger.models.bundle import Bundle
+from tagger.models.levels import softmax
+from tagger.models.torch_engine import PreparedTorch
+from tagger.storage import Location
+
+_AT_ONCE = 32
+_BLURRED, _BLURRED_ITEMS = "blurred", 2000
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A calibrated bundle, and what it says of the test items."""
+
+    bundle: Bundle
+    test: Evaluation
+    blurred: Evaluation
+    """Of some of the test items, their images blurred."""
+
+    @property
+    def metrics(self) -> Metrics:
+        """The test figures."""
+        return self.test.metrics()
+
+
+def calibrate_and_measure(bundle: Bundle, images: dict[str, ray.data.Dataset], device: str, failed: int) -> Measured:
+    """Fit the temperature on val, and evaluate on test; float32 PyTorch does both.
+
+    Args:
+        bundle: The model; what calibration it has is replaced.
+        images: Decoded items by side.
+        device: `cpu` or `cuda`.
+        failed: Test items whose image cannot be used.
+    """
+    reference = PreparedTorch(bundle, device, "float32", _AT_ONCE)
+    copies = images["test"].limit(_BLURRED_ITEMS).map_batches(_blurred_copies, batch_size=_AT_ONCE)
+    everything = images["val"].union(images["test"], copies)
+    found = leaf_logits(_with_edges(everything, bundle), reference, device == "cuda")
+    sides = {side: _only(found, found["split"] == side) for side in ("val", "test", _BLURRED)}
+    bundle = calibrated(bundle, sides["val"]["logits"], sides["val"]["leaf"])
+    return Measured(bundle, _evaluation(bundle, sides["test"], failed), _evaluation(bundle, sides[_BLURRED], 0))
+
+
+def evaluate_side(bundle: Bundle, images: ray.data.Dataset, device: str) -> Evaluation:
+    """What a calibrated bundle says of decoded items."""
+    reference = PreparedTorch(bundle, device, "float32", _AT_ONCE)
+    return _evaluation(bundle, leaf_logits(_with_edges(images, bundle), reference, device == "cuda"), 0)
+
+
+def blur_scores(train: ray.data.Dataset) -> tuple[np.ndarray, np.ndarray]:
+    """Blur scores of the training images, and of blurred copies of them, float32 [N] each."""
+    batches = list(train.select_columns(["blur", "blurred"]).iter_batches(batch_format="numpy", batch_size=None))
+    return np.concatenate([b["blur"] for b in batches]), np.concatenate([b["blurred"] for b in batches])
+
+
+def write_bundle_report(
+    out: Location,
+    measured: Measured,
+    pictures: Pictures,
+    facts: dict[str, object],
+    work: Location,
+    training: Training | None = None,
+) -> None:
+    """Write the report of a bundle that was just made, and beside it the rows and images that were left out."""
+    extras = Extras(
+        training=training,
+        pictures=pictures,
+        blur_threshold=measured.bundle.card.blur_threshold,
+        blurred=measured.blurred,
+    )
+    title = "Training report" if training else "Report"
+    write_report(out, title, facts, measured.test, extras)
+    rejects = [read_shard(f) for f in (work / "rejects").files()]
+    write_parquet(out / "rejects.parquet", pa.concat_tables([REJECT.empty_table(), *rejects]))
+    write_parquet(out / "failed-images.parquet", failures(work))
+
+
+def _blurred_copies(batch: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    images = np.stack([blurred(image) for image in batch["image"]])
+    return {**batch, "image": images, "split": np.full(len(images), _BLURRED, object)}
+
+
+def _with_edges(images: ray.data.Dataset, bundle: Bundle) -> ray.data.Dataset:
+    """The images with the channels that the model takes, materialised."""
+    preprocessing = bundle.card.preprocessing
+    if preprocessing.edges == "none":
+        return images.materialize()
+
+    def add(batch: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        return {**batch, "image": all_with_edges(batch["image"], preprocessing)}
+
+    return images.map_batches(add, batch_size=_AT_ONCE).materialize()
+
+
+def _only(columns: dict[str, np.ndarray], chosen: np.ndarray) -> dict[str, np.ndarray]:
+    return {name: column[chosen] for name, column in columns.items()}
+
+
+def _evaluation(bundle: Bundle, found: dict[str, np.ndarray], failed: int) -> Evaluation:
+    card = bundle.card
+    items = pd.DataFrame({"id": found["id"], "imageRef": found["imageRef"], "blurScore": found["blur"]})
+    if any(time is not None for time in found["time"]):
+        items["time"] = found["time"]
+    probabilities = softmax(found["logits"], card.calibration.temperature)
+    made = Evaluation.of_probabilities("test", card.taxonomy, probabilities, found["leaf"], items)
+    return Evaluation(made.split, made.levels, failed=failed, items=made.items)

@@ -1,0 +1,220 @@
+"""Tune job: labelled items and a space of settings in, a leaderboard and the best recipe out."""
+
+import io
+import json
+import os
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import pandas as pd
+import yaml
+from pydantic import ValidationError
+
+from jobs.console import Console
+from jobs.inputs import open_catalog, place, versions
+from jobs.labelled import decode_sides, split_labelled
+from jobs.ray_session import gpus, ray_session, wants_gpu
+from schemas.bundle import Provenance
+from schemas.config import TrainConfig, TuneConfig
+from schemas.learning import Learning
+from schemas.search import SearchSpace
+from tagger.catalog.manifest import Manifest
+from tagger.catalog.stores import ImageStore
+from tagger.errors import UsageError
+from tagger.evaluation import plots
+from tagger.storage import Location
+from tagger.training import recipes, spaces
+from tagger.training.items import LabelledItems
+from tagger.training.search import Decoded, Search, Trial, hold, key_of, search
+
+LEADERBOARD, PLOT, BEST, ASKED = "leaderboard.csv", "leaderboard.svg", "best.yaml", "search.json"
+_NOT_IN_IDENTITY = {"ray_address", "device", "concurrent", "store_concurrency", "out", "space", "set"}
+_SHOWN = 10
+
+
+def run(config: TuneConfig, console: Console) -> int:
+    """Try the settings of a space; the same command goes on where an earlier one stopped."""
+    space = _space(config)
+    base = _base(config, space)
+    out = place(config.out, config)
+    out.check_writable("--out")
+    manifest, store = open_catalog(config)
+    work = out / "_work"
+    asked = _asked(config, space, manifest)
+    if (out / BEST).exists():
+        _refuse_another(asked, out / ASKED, "holds a search")
+        console.step(f"{out} holds this search already; nothing to do")
+        _say(console, pd.read_csv(io.BytesIO((out / LEADERBOARD).read_bytes())), out)
+        return 0
+    if (work / ASKED).exists():
+        _refuse_another(asked, work / ASKED, "holds an unfinished search")
+        console.step("Going on with the trials that are left")
+    (work / ASKED).write_text(json.dumps(asked))
+
+    with ray_session(config, with_data=True):
+        learning = _learning(base)
+        items, _, _ = split_labelled(config, learning.merge, learning.min_items, manifest, store, work, console)
+        if config.sample:
+            items = items.sample(config.sample, config.seed)
+        wanted = _search(config, space, base, items, manifest)
+        decoded = _decode(wanted, config, items, store, work, console)
+        trials = config.trials or space.combinations
+        console.step(f"Trying {trials} settings, {wanted.at_once} at once")
+        with console.progress("trials begun", trials) as bar:
+            found = search(wanted, decoded, work, lambda now: bar.update(len(now), _best_so_far(now)))
+    table = _table(found, space)
+    recipe = {"description": f"best of {len(found)} trials of {config.space}", **_dumped(base, found[0].settings)}
+    (out / LEADERBOARD).write_text(table.to_csv(index=False))
+    (out / PLOT).write_text(plots.search([(_label(t), t.history) for t in found if t.history], learning.monitor))
+    (out / ASKED).write_text(json.dumps(asked))
+    (out / BEST).write_text(yaml.safe_dump(recipe, sort_keys=False, allow_unicode=True))
+    work.delete()
+    _say(console, table, out)
+    return 0
+
+
+def _space(config: TuneConfig) -> SearchSpace:
+    found = spaces.load(config.space)
+    try:
+        given = {name: yaml.safe_load(text) for name, text in config.set.items()}
+        document = found.model_dump(by_alias=True)
+        fixed = {**found.set, **given}
+        varied = {name: values for name, values in document["space"].items() if name not in given}
+        found = SearchSpace.model_validate({**document, "set": fixed, "space": varied})
+    except (yaml.YAMLError, ValidationError) as error:
+        raise UsageError(f"--set: {_problem(error)}") from error
+    if not config.trials and not found.combinations:
+        raise UsageError(f"--space {config.space} has a range; say with --trials how many settings to draw")
+    return found
+
+
+def _base(config: TuneConfig, space: SearchSpace) -> dict[str, Any]:
+    """What every trial's TrainConfig has; each value of the space is tried out for whether it goes with it."""
+    shared = {n: getattr(config, n) for n in TuneConfig.model_fields if n in TrainConfig.model_fields}
+    base = {**recipes.load(space.recipe).settings, **space.set, **shared, "recipe": space.recipe}
+    for settings in space.probes():
+        try:
+            TrainConfig.model_validate({**base, **settings})
+        except ValidationError as error:
+            raise UsageError(f"--space {config.space}: {_problem(error)} (with {_words(settings)})") from error
+    return base
+
+
+def _problem(error: Exception) -> str:
+    return recipes.first_problem(error) if isinstance(error, ValidationError) else str(error)
+
+
+def _learning(settings: Mapping[str, Any]) -> Learning:
+    return Learning.model_validate({n: v for n, v in settings.items() if n in Learning.model_fields})
+
+
+def _dumped(base: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
+    return _learning({**base, **settings}).model_dump(mode="json")
+
+
+def _asked(config: TuneConfig, space: SearchSpace, manifest: Manifest) -> dict[str, Any]:
+    kept = {n: v for n, v in config.model_dump(mode="json").items() if n not in _NOT_IN_IDENTITY}
+    return {**kept, "space": space.model_dump(mode="json", by_alias=True), "manifest": manifest.fingerprint()}
+
+
+def _refuse_another(asked: Mapping[str, Any], note: Location, holds: str) -> None:
+    before = json.loads(note.read_bytes())
+    differing = sorted(n for n in {*before, *asked} if before.get(n) != asked.get(n))
+    if differing:
+        place_of = note.parent if note.parent.name != "_work" else note.parent.parent
+        raise UsageError(f"--out: {place_of} {holds} with another {', '.join(differing)}; name a new folder")
+
+
+def _search(
+    config: TuneConfig, space: SearchSpace, base: dict[str, Any], items: LabelledItems, manifest: Manifest
+) -> Search:
+    on_gpu = wants_gpu(config)
+    at_once = config.concurrent or (int(gpus()) if on_gpu else len(os.sched_getaffinity(0)))
+    provenance = Provenance(
+        created_at=datetime.now(UTC),
+        config={},
+        versions=versions(),
+        manifest=manifest.fingerprint(),
+        data_fingerprint=items.fingerprint(),
+        split_items=items.split_items(),
+    )
+    return Search(
+        base=base,
+        space=space,
+        trials=config.trials,
+        taxonomy=items.taxonomy,
+        provenance=provenance,
+        at_once=at_once,
+        threads=max(1, len(os.sched_getaffinity(0)) // at_once),
+        use_gpu=on_gpu,
+        stop_bad_trials=config.stop_bad_trials,
+        seed=config.seed,
+    )
+
+
+def _decode(
+    wanted: Search, config: TuneConfig, items: LabelledItems, store: ImageStore, work: Location, console: Console
+) -> dict[str, Decoded]:
+    found = {}
+    for preprocessing in wanted.preprocessings():
+        console.step(f"Decoding images to {preprocessing.height}x{preprocessing.width}")
+        sides = ("train", "val")
+        images = decode_sides(items, store, preprocessing, config.max_pixels, work, shuffle=config.seed, sides=sides)
+        found[key_of(preprocessing)] = hold(images["train"], images["val"], len(items.taxonomy.leaves))
+    return found
+
+
+def _best_so_far(trials: Sequence[Trial]) -> str:
+    best = max(trials, key=lambda t: t.score, default=None)
+    return f"best val accuracy {100 * best.best['val_accuracy']:.2f} % with {_label(best)}" if best else ""
+
+
+def _table(trials: Sequence[Trial], space: SearchSpace) -> pd.DataFrame:
+    """The leaderboard: one row a trial, the best first."""
+    rows = []
+    for rank, trial in enumerate(trials, 1):
+        figures = {n: trial.best.get(n) for n in ("val_accuracy", "val_macro_f1", "val_master_accuracy", "val_loss")}
+        seconds = sum(epoch["seconds"] for epoch in trial.history)
+        settings = {n: trial.settings[n] for n in space.space}
+        rows.append(
+            {
+                "rank": rank,
+                **settings,
+                **figures,
+                "epochs": len(trial.history),
+                "seconds": seconds,
+                "error": trial.error,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def _label(trial: Trial) -> str:
+    return _words(trial.settings)
+
+
+def _words(settings: Mapping[str, Any]) -> str:
+    return ", ".join(f"{n} {v:.3g}" if isinstance(v, float) else f"{n} {v}" for n, v in settings.items())
+
+
+def _say(console: Console, table: pd.DataFrame, out: Location) -> None:
+    shown = table.head(_SHOWN).drop(columns=["error", "val_loss"])
+    rows = [[_cell(value) for value in row] for row in shown.itertuples(index=False)]
+    console.table(f"The best of {len(table)} trials, on val", list(shown.columns), rows)
+    failed = int(table["epochs"].eq(0).sum())
+    if failed:
+        console.warn(f"{failed} trials failed; {LEADERBOARD} says why")
+    console.say(f"Leaderboard: {out / LEADERBOARD}")
+    console.say(f"Best recipe: tagger train --recipe {out / BEST} …")
+    console.result({"out": str(out), "trials": json.loads(table.to_json(orient="records"))})
+
+
+def _cell(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+if __name__ == "__main__":
+    from jobs.cli import main
+
+    main(job="tune")

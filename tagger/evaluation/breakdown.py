@@ -1,0 +1,83 @@
+"""Where predictions are right and wrong: confusions, groups of items, and one model beside another."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy.stats import binomtest
+
+from tagger.evaluation.metrics import Predicted, per_class
+
+
+def most_frequent_confusions(p: Predicted) -> pd.DataFrame:
+    """Mistakes by truth and prediction, the most frequent first: truth, predicted, items, share of the true class."""
+    wrong = pd.DataFrame({"truth": p.truth[~p.right], "predicted": p.predicted[~p.right]})
+    found = wrong.groupby(["truth", "predicted"]).size().rename("items").reset_index()
+    support = pd.Series(p.truth).value_counts()
+    found["share"] = found["items"] / found["truth"].map(support).astype(float)
+    return found.sort_values(["items", "truth", "predicted"], ascending=[False, True, True]).reset_index(drop=True)
+
+
+def confused_pairs(p: Predicted) -> pd.DataFrame:
+    """Two classes that are taken for each other, either way, the most frequent first: a, b, items, aAsB, bAsA."""
+    found: dict[tuple[str, str], list[int]] = {}
+    table = most_frequent_confusions(p)
+    for truth, predicted, items in zip(table["truth"], table["predicted"], table["items"], strict=True):
+        a, b = sorted((truth, predicted))
+        found.setdefault((a, b), [0, 0])[int(truth != a)] += int(items)
+    rows = [{"a": a, "b": b, "items": sum(n), "aAsB": n[0], "bAsA": n[1]} for (a, b), n in found.items()]
+    table = pd.DataFrame(rows, columns=["a", "b", "items", "aAsB", "bAsA"])
+    return table.sort_values(["items", "a", "b"], ascending=[False, True, True]).reset_index(drop=True)
+
+
+def by_support(p: Predicted) -> pd.DataFrame:
+    """Figures of the head, the middle and the tail: the third of the classes that is most frequent here, and so on."""
+    classes = per_class(p)
+    classes = classes[classes["support"] > 0]
+    rank = np.arange(len(classes)) * 3 // max(1, len(classes))
+    third = pd.Series([("head", "middle", "tail")[r] for r in rank], index=classes["class"], dtype=object)
+    return by_group(p, third.reindex(p.truth).to_numpy(object))
+
+
+def by_group(p: Predicted, groups: np.ndarray) -> pd.DataFrame:
+    """Figures of groups of items, in the order of their names: group, classes, items, accuracy, macro_f1.
+
+    Args:
+        p: The predictions.
+        groups: Name of each item's group, object [N]; items without one (None) are left out.
+    """
+    found = []
+    for name in sorted({g for g in groups if g is not None and g == g}, key=_number_or_name):
+        own = p.only(groups == name)
+        classes = set(own.truth)
+        f1 = per_class(own).set_index("class")["f1"]
+        row = {"group": str(name), "classes": len(classes), "items": len(own), "accuracy": float(own.right.mean())}
+        found.append({**row, "macro_f1": float(f1[f1.index.isin(classes)].mean())})
+    return pd.DataFrame(found, columns=["group", "classes", "items", "accuracy", "macro_f1"])
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How two models differ on the same items."""
+
+    items: int
+    only_first: int
+    """Items that the first alone gets right."""
+    only_second: int
+    p_value: float
+    """Of McNemar's exact test that both are right equally often (McNemar 1947)."""
+
+
+def difference(first: Predicted, second: Predicted) -> Difference:
+    """Compare two models' predictions of the same items, in the same order."""
+    only_first = int((first.right & ~second.right).sum())
+    only_second = int((second.right & ~first.right).sum())
+    changed = only_first + only_second
+    p_value = float(binomtest(only_first, changed).pvalue) if changed else 1.0
+    return Difference(len(first), only_first, only_second, p_value)
+
+
+def _number_or_name(name: object) -> tuple[int, float, str]:
+    text = str(name)
+    number = text.replace(".", "", 1).lstrip("-")
+    return (0, float(text), text) if number.isdigit() else (1, 0.0, text)

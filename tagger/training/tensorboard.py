@@ -1,0 +1,61 @@
+"""What happens in a training, as TensorBoard shows it: `tensorboard --logdir FOLDER`."""
+
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+
+from tensorboardX import SummaryWriter
+
+from tagger.storage import Location
+
+_NAMES = {
+    "train_loss": "loss/train",
+    "val_loss": "loss/val",
+    "train_accuracy": "accuracy/train",
+    "val_accuracy": "accuracy/val",
+    "val_macro_f1": "val/macro_f1",
+    "val_master_accuracy": "val/master_accuracy",
+    "images_per_s": "speed/images_per_s",
+    "waited_share": "speed/share_of_time_waited_for_data",
+}
+
+
+class TensorBoardLog:
+    """Writes a log to a folder, local or in a bucket; one that lies there from an earlier call is replaced."""
+
+    def __init__(self, folder: Location) -> None:
+        self._folder = folder
+        self._epochs = 0
+
+    def __enter__(self) -> "TensorBoardLog":
+        """Begin an empty log."""
+        for file in self._folder.files():
+            file.delete()
+        self._here = tempfile.TemporaryDirectory(prefix="tagger-tensorboard-")
+        self._writer = SummaryWriter(self._here.name, flush_secs=3600)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Write what is left."""
+        self._publish()
+        self._writer.close()
+        self._here.cleanup()
+
+    def add_step(self, step: int, loss: float) -> None:
+        """Note the mean loss of an epoch so far, at a step of the whole training."""
+        self._writer.add_scalar("step/loss", loss, step)
+
+    def add_epoch(self, metrics: Mapping[str, float]) -> None:
+        """Note the figures of an epoch."""
+        for name, shown in _NAMES.items():
+            if name in metrics:
+                self._writer.add_scalar(shown, metrics[name], int(metrics["epoch"]) + 1)
+        self._publish()
+
+    def _publish(self) -> None:
+        self._writer.flush()
+        for file in Path(self._here.name).iterdir():
+            (self._folder / file.name).write_bytes(file.read_bytes())

@@ -1,0 +1,135 @@
+"""Searching for a recipe: all trials are accounted for, a kill loses none that were done, the winner is a recipe."""
+
+import csv
+import json
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+
+from tagger.catalog.synthetic import Drawn
+from tagger.training import recipes
+from tests.conftest import Outcome
+from tests.jobs.test_interruptions import WAIT_S, start
+
+Run = Callable[..., Outcome]
+SETTINGS = {"backbone": "small_cnn", "weights": "none", "image_size": "48x36", "min_items": 8, "batch_size": 16}
+
+
+@pytest.fixture
+def space(tmp_path: Path) -> Path:
+    file = tmp_path / "space.yaml"
+    document = {
+        "recipe": "standard",
+        "set": {**SETTINGS, "epochs": 2, "patience": 0},
+        "space": {"lr": [1e-5, 6e-3], "optimiser": ["adamw", "sgd"]},
+    }
+    file.write_text(yaml.safe_dump(document))
+    return file
+
+
+def arguments(drawn: Drawn, space: Path, out: Path) -> list[object]:
+    return ["tune", "--manifest", drawn.manifest, "--images", drawn.images, "--space", space, "--out", out]
+
+
+def test_a_search_that_is_killed_goes_on_with_the_trials_that_are_left(
+    tagger: Run, drawn: Drawn, space: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "search"
+    command = [*arguments(drawn, space, out), "--concurrent", 1, "--no-stop-bad-trials"]
+    process = start(*command)
+    done = wait_for_finished_trials(out, 2)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait(WAIT_S)
+    assert not (out / "best.yaml").exists()
+
+    again = start(*command, "--json")
+    said, _ = again.communicate(timeout=2 * WAIT_S)
+    assert again.returncode == 0, said
+    assert "Going on with the trials that are left" in said
+    trials = json.loads(said[said.index("{\n") :])["trials"]
+    assert len(trials) == 4
+    assert {(t["lr"], t["optimiser"]) for t in trials} == {(lr, o) for lr in (1e-5, 6e-3) for o in ("adamw", "sgd")}
+    assert {t["epochs"] for t in trials} == {2}
+    assert done <= {round(t["seconds"], 6) for t in trials}, "finished trials are not run again"
+
+    board = pd.read_csv(out / "leaderboard.csv")
+    assert board["val_loss"].is_monotonic_increasing
+    assert board["lr"].iloc[0] == 6e-3
+    assert (out / "leaderboard.svg").read_text().startswith("<svg")
+    best = recipes.load(str(out / "best.yaml"))
+    assert best.settings["lr"] == 6e-3
+    assert best.settings["epochs"] == 2
+    assert not (out / "_work").exists()
+
+    once_more = tagger(*command)
+    assert (once_more.code, "nothing to do" in once_more.err) == (0, True)
+    other = tagger(*command, "--set", "epochs=3")
+    assert (other.code, "another space" in other.err) == (2, True)
+
+
+def wait_for_finished_trials(out: Path, wanted: int) -> set[float]:
+    """The seconds that trials took which are finished and noted."""
+    deadline = time.monotonic() + WAIT_S
+    while time.monotonic() < deadline:
+        found = set()
+        for file in (out / "_work/search").glob("*/progress.csv"):
+            rows = list(csv.DictReader(file.open()))
+            if len(rows) == 2:
+                found.add(round(sum(float(r["seconds"]) for r in rows), 6))
+        if len(found) >= wanted:
+            time.sleep(12)  # Ray Tune writes down what is finished every ten seconds
+            return found
+        time.sleep(0.5)
+    pytest.fail("no two trials were finished")
+
+
+@pytest.mark.usefixtures("embedded_ray")
+def test_settings_are_drawn_at_random_from_ranges_and_bad_trials_end_early(
+    tagger: Run, drawn: Drawn, tmp_path: Path
+) -> None:
+    space = tmp_path / "space.yaml"
+    ranges = {"lr": {"from": 1e-5, "to": 1e-2, "log": True}, "image_size": ["48x36", "32x24"]}
+    space.write_text(yaml.safe_dump({"set": {**SETTINGS, "epochs": 3, "patience": 0}, "space": ranges}))
+    common = arguments(drawn, space, tmp_path / "search")
+    undecided = tagger(*common)
+    assert (undecided.code, "--trials" in undecided.err) == (2, True)
+    outcome = tagger(*common, "--trials", 4, "--sample", 120, "--seed", 5, "--json")
+    assert outcome.code == 0, outcome.err
+    trials = json.loads(outcome.out)["trials"]
+    assert len({t["lr"] for t in trials}) == 4
+    assert all(1e-5 <= t["lr"] <= 1e-2 for t in trials)
+    assert {t["image_size"] for t in trials} <= {"48x36", "32x24"}
+    assert min(t["epochs"] for t in trials) < 3 == max(t["epochs"] for t in trials)
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("space: {lr: []}", "there is nothing to choose from"),
+        ("space: {speed: [1]}", "speed: a recipe has no such field"),
+        ("space: {lr: [1, -1]}", "lr: Input should be greater than 0"),
+        ("set: {lr: 1}\nspace: {lr: [1, 2]}", "stands under both"),
+        ("space: {lr: {from: 2, to: 1}}", "from is not below to"),
+    ],
+)
+def test_a_space_that_cannot_be_is_refused(tagger: Run, drawn: Drawn, tmp_path: Path, text: str, problem: str) -> None:
+    space = tmp_path / "space.yaml"
+    space.write_text(text)
+    outcome = tagger(*arguments(drawn, space, tmp_path / "out"))
+    assert (outcome.code, problem in outcome.err) == (2, True), outcome.err
+    assert "--space" in outcome.err
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_published_grid_has_its_24_trials() -> None:
+    from tagger.training import spaces
+
+    found = spaces.load("frozen-heads")
+    assert found.combinations == 24
+    assert found.set["frozen_epochs"] == 3
