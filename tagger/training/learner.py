@@ -19,7 +19,7 @@ from schemas.learning import Augmentation
 from tagger.catalog.window import ahead
 from tagger.imaging.augment import Augment, Mix
 from tagger.imaging.edges import all_with_edges
-from tagger.models.backbones import blocks
+from tagger.models.backbones import avoid_slow_gradients, blocks
 from tagger.models.classifier import new_classifier
 from tagger.models.levels import Levels
 from tagger.training.checkpoint import TrainingState, load_state, load_weights, save_checkpoint
@@ -91,6 +91,8 @@ class Learner:
         self._half = use_bfloat16(config.precision, device.type)
         self._model = new_classifier(plan.card, weights="none").to(device)
         self._model.load_state_dict(load(plan.initial_weights.read_bytes()))
+        if self._half and device.type == "cpu":
+            avoid_slow_gradients(self._model)
         items = np.array(plan.leaf_items)
         self._shares = leaf_shares(items, config.sampling, config.minority_items)
         self._minority = torch.from_numpy(items < config.minority_items).to(device)
