@@ -10,6 +10,7 @@ from contextlib import contextmanager
 import ray
 
 from schemas.config import RayOptions
+from tagger.allocator import KEEP_FREED_MEMORY
 from tagger.errors import UsageError
 from tagger.storage import first_line
 
@@ -27,6 +28,8 @@ _QUIET = {
 def ray_session(options: RayOptions, processes: int = 0, with_data: bool = False) -> Iterator[None]:
     """Have Ray for a while, on request with Ray Data; one that was running before is used and left running.
 
+    With Ray Data, which training and what goes with it need, the workers keep the memory that they free.
+
     An embedded Ray gets one logical CPU more than the machine has cores, or than `processes`: an actor pool that
     takes every CPU would leave none for the tasks that feed it.
 
@@ -41,10 +44,16 @@ def ray_session(options: RayOptions, processes: int = 0, with_data: bool = False
         os.environ.setdefault(name, value)
     for name in ("ray", "ray.data", "ray.train", "ray.tune"):
         logging.getLogger(name).setLevel(logging.ERROR)
+    environment = {"env_vars": KEEP_FREED_MEMORY} if with_data else None
     try:
         if options.ray_address:
             _check_reachable(options.ray_address)
-            ray.init(address=options.ray_address, logging_level=logging.ERROR, log_to_driver=False)
+            ray.init(
+                address=options.ray_address,
+                logging_level=logging.ERROR,
+                log_to_driver=False,
+                runtime_env=environment,
+            )
         else:
             cores = len(os.sched_getaffinity(0))
             ray.init(
@@ -54,6 +63,7 @@ def ray_session(options: RayOptions, processes: int = 0, with_data: bool = False
                 object_store_memory=_object_store_bytes(),
                 logging_level=logging.ERROR,
                 log_to_driver=False,
+                runtime_env=environment,
             )
     except (ConnectionError, ValueError, RuntimeError, OSError) as error:
         if options.ray_address:

@@ -17,7 +17,6 @@ import ray
 from ray.exceptions import RayActorError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from tagger.allocator import keep_freed_memory
 from tagger.inference.engine_choice import Chosen, Question
 from tagger.inference.identical import Board
 from tagger.inference.outcomes import Claim, Outcome
@@ -237,7 +236,6 @@ class _LeafLogits:
     """An actor that runs a model over decoded images."""
 
     def __init__(self, model: _Shared) -> None:
-        keep_freed_memory()
         self._engine = model.start()
 
     def __call__(self, batch: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -16,7 +16,6 @@ from ray.train import Checkpoint, CheckpointConfig, FailureConfig, RunConfig, Sc
 from ray.train.torch import TorchTrainer, get_device, prepare_model
 from torch import Tensor
 
-from tagger.allocator import keep_freed_memory
 from tagger.errors import TaggerError
 from tagger.storage import Location
 from tagger.training.checkpoint import TrainingState, load_state, load_weights
@@ -132,7 +131,6 @@ class _Board:
 
 def _train_worker(settings: dict[str, Any]) -> None:
     """What Ray Train runs in each process."""
-    keep_freed_memory()
     plan: Plan = settings["plan"]
     context = ray.train.get_context()
     rank, device = context.get_world_rank(), get_device()

@@ -19,7 +19,6 @@ from schemas.bundle import Preprocessing, Provenance
 from schemas.config import TrainConfig
 from schemas.search import Range, SearchSpace
 from schemas.taxonomy import Taxonomy
-from tagger.allocator import keep_freed_memory
 from tagger.errors import TaggerError
 from tagger.storage import Location, first_line
 from tagger.training.examples import Examples
@@ -193,7 +192,6 @@ def _scheduler(wanted: Search) -> ASHAScheduler:
 
 def _run_trial(settings: dict[str, Any], wanted: Search, decoded: Mapping[str, Decoded], board: Any) -> None:
     """One training, in a process of its own."""
-    keep_freed_memory()
     config = wanted.config(settings)
     torch.set_num_threads(wanted.threads)
     card = draft_card(config, wanted.taxonomy, wanted.provenance)
