@@ -140,7 +140,7 @@ def _other_predictions(config: EvaluateConfig) -> pd.DataFrame | None:
         return None
     where = place(config.against, config)
     if not (where / CARD).exists():
-        found: pd.DataFrame = RunDirectory(where).read(_COLUMNS).to_pandas()
+        found: pd.DataFrame = RunDirectory(where).read(_COLUMNS, "--against").to_pandas()
         return found[found["decision"] != Decision.FAILED]
     file = where / "report" / ITEMS
     if not file.exists():

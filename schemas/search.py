@@ -1,9 +1,9 @@
 """A space of settings to search: what `tagger tune --space` reads."""
 
 import math
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import Field, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from schemas.learning import Learning
 from schemas.values import JobConfig
@@ -26,13 +26,20 @@ class Range(JobConfig):
         return self
 
 
+def _kind(values: object) -> str:
+    return "range" if isinstance(values, dict | Range) else "list"
+
+
+Choices = Annotated[Annotated[list[Any], Tag("list")] | Annotated[Range, Tag("range")], Discriminator(_kind)]
+
+
 class SearchSpace(JobConfig):
     """Which settings to try, over a recipe."""
 
     description: str = Field(default="", description="What it is for.")
     recipe: str = Field(default="standard", description="The recipe whose other settings hold.")
     set: dict[str, Any] = Field(default={}, description="Settings over the recipe, the same in every trial.")
-    space: dict[str, list[Any] | Range] = Field(description="By field of a recipe: a list of values, or a range.")
+    space: dict[str, Choices] = Field(description="By field of a recipe: a list of values, or a range.")
 
     @model_validator(mode="after")
     def _check(self) -> "SearchSpace":

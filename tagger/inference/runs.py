@@ -187,13 +187,13 @@ class RunDirectory:
         self.work.delete()
         return done
 
-    def read(self, columns: Sequence[str]) -> pa.Table:
-        """Columns of all predictions. Raises UsageError or InputError when there is no finished run here."""
+    def read(self, columns: Sequence[str], flag: str = "--run") -> pa.Table:
+        """Columns of all predictions. Raises UsageError or InputError, with the flag, when no finished run is here."""
         if not self.root.exists():
-            raise UsageError(f"--run: there is no run {self.root}")
+            raise UsageError(f"{flag}: there is no run {self.root}")
         if not self.is_done():
             reason = "the run has not finished" if self.record() else "there is no run.json"
-            raise InputError(f"--run: {self.root} is not a finished run: {reason}")
+            raise InputError(f"{flag}: {self.root} is not a finished run: {reason}")
         empty = pa.schema([PREDICTION.field(c) for c in columns]).empty_table()
         return pa.concat_tables([empty, *self.batches(columns)])
 

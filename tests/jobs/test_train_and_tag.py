@@ -347,7 +347,7 @@ def test_a_run_is_compared_with_a_bundle_and_its_mistakes_are_shown(
     groups = pd.read_csv(tmp_path / "e/groups.csv")
     assert set(groups["kind"]) == {"by frequency of the class", "by time"}
     no_such = tagger("evaluate", "--run", run_dir, "--labels", drawn.manifest, "--against", tmp_path, "--out", tmp_path)
-    assert no_such.code == 2
+    assert (no_such.code, "--against" in no_such.err) == (3, True)
 
 
 def test_the_oldest_items_train_and_the_newest_test(
