@@ -21,6 +21,7 @@ JOBS: dict[str, type[JobConfig]] = {
     "train": configs.TrainConfig,
     "recipes": configs.RecipesConfig,
     "tune": configs.TuneConfig,
+    "results": configs.ResultsConfig,
     "combine": configs.CombineConfig,
     "tag": configs.TagConfig,
     "runs": configs.RunsConfig,

@@ -38,6 +38,7 @@ def read_labelled(
 
 def split_labelled(
     config: SplitOptions,
+    seed: int,
     merge: Mapping[str, str],
     min_items: int,
     manifest: Manifest,
@@ -51,7 +52,7 @@ def split_labelled(
         InputError: when there is not enough to learn from.
         UsageError: when the manifest has not the columns to split by.
     """
-    rule = SplitRule.of(config, manifest.columns)
+    rule = SplitRule.of(config, seed, manifest.columns)
     console.step("Reading the manifest")
     rows, staged = read_labelled(manifest, store, work, rule.columns)
     if DIGEST in rule.group_by:

@@ -45,7 +45,9 @@ def run(config: TrainConfig, console: Console) -> int:
     with ray_session(config, processes=config.workers, with_data=True):
         device = "cuda" if wants_gpu(config) else "cpu"
         check_workers(config, config.workers, device)
-        items, staged, rule = split_labelled(config, config.merge, config.min_items, manifest, store, work, console)
+        items, staged, rule = split_labelled(
+            config, config.seed, config.merge, config.min_items, manifest, store, work, console
+        )
         if config.unbalance > 1:
             items = items.thinned(config.unbalance, config.seed)
             console.step(f"Thinned out: {items.split_items()['train']:,} items to train on")
@@ -70,7 +72,7 @@ def run(config: TrainConfig, console: Console) -> int:
             "best_epoch": trained.best_epoch,
             "failed_images": failed.num_rows,
             "rejects": staged.rejects,
-            "training_s": time.monotonic() - started,
+            "training_s": max(time.monotonic() - started, sum(epoch["seconds"] for epoch in trained.history)),
         }
     )
     bundle = measured.bundle.changed(metrics=(measured.metrics,), provenance=provenance)

@@ -54,7 +54,9 @@ def run(config: TuneConfig, console: Console) -> int:
 
     with ray_session(config, with_data=True):
         learning = _learning(base)
-        items, _, _ = split_labelled(config, learning.merge, learning.min_items, manifest, store, work, console)
+        items, _, _ = split_labelled(
+            config, config.seed, learning.merge, learning.min_items, manifest, store, work, console
+        )
         if config.sample:
             items = items.sample(config.sample, config.seed)
         wanted = _search(config, space, base, items, manifest)

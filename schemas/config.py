@@ -116,7 +116,6 @@ class SplitOptions(JobConfig):
     val: float = Field(default=0.1, gt=0, lt=1, description="Share that steers training and calibration.")
     test: float = Field(default=0.1, gt=0, lt=1, description="Share that the metrics are computed on.")
     control: float = Field(default=0.05, ge=0, lt=1, description="Share that no job looks at by itself.")
-    seed: Seed = Field(default=0, description="Seed of the split and of training.")
 
     @model_validator(mode="after")
     def _some_train(self) -> "SplitOptions":
@@ -139,6 +138,7 @@ class TrainConfig(CatalogOptions, RayOptions, SplitOptions, Learning):
         description="An experiment with rare leaves: thin the training items out, in steps from the largest leaf, "
         "which stays whole, to the smallest, of which 1/unbalance stays.",
     )
+    seed: Seed = Field(default=0, description="Seed of the split and of training.")
     workers: int = Field(default=1, ge=1, description="Training processes (DDP); one GPU each on GPUs.")
 
     @model_validator(mode="after")
@@ -160,10 +160,28 @@ class TuneConfig(CatalogOptions, RayOptions, SplitOptions):
     trials: int = Field(default=0, ge=0, description="Settings to draw at random; 0: every combination of the lists.")
     sample: int = Field(default=0, ge=0, description="Train and validate on so many items; 0: on all.")
     set: dict[str, str] = Field(default={}, description="FIELD=VALUE of a recipe, over the space's own.")
+    seed: Seed = Field(default=0, description="Seed of the split, of the draws and of training.")
     stop_bad_trials: bool = Field(
         default=True, description="Give up trials that are behind after a third of their epochs."
     )
     concurrent: int = Field(default=0, ge=0, description="Trials at once; 0: one a GPU, or one a core.")
+
+
+class ResultsConfig(CatalogOptions, RayOptions, SplitOptions):
+    """Train recipes side by side on one catalogue, and write the table of what each reaches."""
+
+    out: str = Field(description="Folder of the bundles and the table. The same command continues.")
+    recipes: list[str] = Field(default=[], description="Recipes by name or FILE.yaml; all that there are by default.")
+    seeds: list[Seed] = Field(default=[0], min_length=1, description="Each recipe is trained with each of these.")
+    average: list[str] = Field(default=[], description="RECIPE+RECIPE: average their predictions, and measure that.")
+    set: dict[str, str] = Field(
+        default={}, description="FIELD=VALUE over every recipe's own, or RECIPE.FIELD=VALUE over one's."
+    )
+    weights: dict[str, str] = Field(
+        default={}, description="BACKBONE=file:PATH or none, in place of torchvision's, for recipes that take those."
+    )
+    min_items: int = Field(default=50, ge=1, description="Leaves with fewer items are left out and reported.")
+    merge: dict[str, str] = Field(default={}, description="FROM=TO: count one master category as another.")
 
 
 class CombineConfig(CatalogOptions, RayOptions):

@@ -48,8 +48,8 @@ class SplitRule:
     """Column of the manifest, where it has it."""
 
     @classmethod
-    def of(cls, config: SplitOptions, columns: Sequence[str]) -> "SplitRule":
-        """What a config asks for, of a manifest with these columns.
+    def of(cls, config: SplitOptions, seed: int, columns: Sequence[str]) -> "SplitRule":
+        """What a config and a seed ask for, of a manifest with these columns.
 
         Raises:
             UsageError: when it has not the columns to split by.
@@ -62,7 +62,7 @@ class SplitRule:
         if absent:
             raise UsageError(f"--group-by {absent[0]}: the manifest has no such column; it has {list(columns)}")
         shares = {"val": config.val, "test": config.test, "control": config.control}
-        return cls(config.split, shares, config.seed, group_by, time_by)
+        return cls(config.split, shares, seed, group_by, time_by)
 
     @property
     def columns(self) -> list[str]:

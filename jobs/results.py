@@ -1,0 +1,177 @@
+"""Results job: a catalogue and recipes in, every recipe trained and measured, and a table of them out."""
+
+import os
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import mean
+from typing import Any
+
+import pandas as pd
+import yaml
+from pydantic import ValidationError
+
+from jobs import combine, train
+from jobs.console import Console, duration
+from jobs.inputs import place
+from jobs.ray_session import gpus, ray_session, wants_gpu
+from schemas.bundle import ModelCard
+from schemas.config import CombineConfig, ResultsConfig, TrainConfig
+from schemas.taxonomy import Level
+from tagger.errors import UsageError
+from tagger.models.bundle import CARD, Bundle
+from tagger.training import recipes
+
+TABLE, PAGE = "results.csv", "results.md"
+_FIGURES = {
+    "masterCategory": (Level.MASTER_CATEGORY, "accuracy", True),
+    "articleType": (Level.ARTICLE_TYPE, "accuracy", True),
+    "weighted F1": (Level.ARTICLE_TYPE, "weighted_f1", False),
+    "macro F1": (Level.ARTICLE_TYPE, "macro_f1", False),
+    "ECE master": (Level.MASTER_CATEGORY, "expected_calibration_error", False),
+    "ECE type": (Level.ARTICLE_TYPE, "expected_calibration_error", False),
+}
+
+
+@dataclass(frozen=True)
+class Line:
+    """A recipe, or an average of several, with its bundles by seed."""
+
+    name: str
+    cards: Sequence[ModelCard]
+    changed: Mapping[str, Any]
+    """Settings that are not the recipe's own."""
+
+
+def run(config: ResultsConfig, console: Console) -> int:
+    """Train each recipe with each seed, average some, and write the table; the same command goes on where it was."""
+    out = place(config.out, config)
+    out.check_writable("--out")
+    names = config.recipes or recipes.names()
+    plans = {(name, seed): _training(config, name, seed) for name in names for seed in config.seeds}
+    for average in config.average:
+        unknown = sorted({*average.split("+")} - {*names})
+        if unknown:
+            raise UsageError(f"--average {average}: {', '.join(unknown)} is not among the recipes that are trained")
+    lines = []
+    with ray_session(config, with_data=True):
+        device = _device(config)
+        for name in names:
+            for seed in config.seeds:
+                console.step(f"Recipe {name}, seed {seed}")
+                train.run(plans[name, seed], Console(silent=True))
+            lines.append(Line(name, [_card(config, name, s) for s in config.seeds], _changed(config, name)))
+        for average in config.average:
+            for seed in config.seeds:
+                console.step(f"The average of {average}, seed {seed}")
+                _combine(config, average, seed)
+            lines.append(Line(average, [_card(config, average, s) for s in config.seeds], {}))
+    table = pd.DataFrame([_row(line) for line in lines])
+    (out / TABLE).write_text(table.to_csv(index=False))
+    (out / PAGE).write_text(_page(config, lines, table, device))
+    console.table(
+        f"{len(lines)} recipes, mean of seeds {_seeds(config)}", list(table.columns), table.to_numpy().tolist()
+    )
+    console.say(f"Page: {out / PAGE}")
+    console.result({"page": str(out / PAGE), "device": device, "recipes": table.to_dict("records")})
+    return 0
+
+
+def _training(config: ResultsConfig, name: str, seed: int) -> TrainConfig:
+    shared = {n: getattr(config, n) for n in ResultsConfig.model_fields if n in TrainConfig.model_fields}
+    settings = {**recipes.load(name).settings, **_changed(config, name), **shared}
+    place_of = {"out": f"{config.out}/{_folder(name)}-{seed}", "recipe": name, "seed": seed}
+    try:
+        return TrainConfig.model_validate({**settings, **place_of})
+    except ValidationError as error:
+        raise UsageError(f"--recipes {name}: {recipes.first_problem(error)}") from error
+
+
+def _changed(config: ResultsConfig, name: str) -> dict[str, Any]:
+    """Settings over a recipe's own: --set FIELD=VALUE for all, --set RECIPE.FIELD=VALUE for one, --weights."""
+    own = recipes.load(name).settings
+    found: dict[str, Any] = {}
+    for key, text in config.set.items():
+        recipe, _, field = key.rpartition(".")
+        if recipe in ("", name):
+            found[field] = yaml.safe_load(text)
+    if own.get("weights", "pretrained") == "pretrained" and own.get("backbone") in config.weights:
+        found.setdefault("weights", config.weights[str(own["backbone"])])
+    return found
+
+
+def _combine(config: ResultsConfig, average: str, seed: int) -> None:
+    if (place(f"{config.out}/{_folder(average)}-{seed}", config) / CARD).exists():
+        return
+    shared = {n: getattr(config, n) for n in ResultsConfig.model_fields if n in CombineConfig.model_fields}
+    bundles = [f"{config.out}/{_folder(name)}-{seed}" for name in average.split("+")]
+    target = f"{config.out}/{_folder(average)}-{seed}"
+    combine.run(CombineConfig.model_validate({**shared, "bundles": bundles, "out": target}), Console(silent=True))
+
+
+def _card(config: ResultsConfig, name: str, seed: int) -> ModelCard:
+    return Bundle.load(place(f"{config.out}/{_folder(name)}-{seed}", config), "--out").card
+
+
+def _folder(name: str) -> str:
+    return name.rpartition("/")[2].removesuffix(".yaml").replace("+", "-and-")
+
+
+def _row(line: Line) -> dict[str, object]:
+    row: dict[str, object] = {"recipe": line.name}
+    for title, (level, figure, percent) in _FIGURES.items():
+        values = [getattr(card.metrics[0].levels[level], figure) for card in line.cards]
+        row[title] = f"{100 * mean(values):.2f}" if percent else f"{mean(values):.4f}"
+    row["time"] = duration(mean(card.provenance.training_s for card in line.cards))
+    return row
+
+
+def _page(config: ResultsConfig, lines: Sequence[Line], table: pd.DataFrame, device: str) -> str:
+    first = lines[0].cards[0]
+    sides = ", ".join(f"{count:,} {side}" for side, count in first.provenance.split_items.items())
+    text = [
+        "# Results",
+        "",
+        f"Every recipe on one catalogue: {len(first.taxonomy.classes(Level.MASTER_CATEGORY))} master categories, "
+        f"{len(first.taxonomy.classes(Level.ARTICLE_TYPE))} article types, {sides} items. Figures are of the test "
+        f"items, the mean of seeds {_seeds(config)}; a seed draws the split, too. Accuracies are in percent; weighted "
+        "and macro F1 are those of article types; ECE is the expected calibration error, in 15 bins.",
+        "",
+        f"Device: {device}. PyTorch {first.provenance.versions['torch']}.",
+        "",
+        "| " + " | ".join(table.columns) + " |",
+        "|" + "---|" * len(table.columns),
+        *("| " + " | ".join(map(str, row)) + " |" for row in table.itertuples(index=False)),
+        "",
+    ]
+    changed = [
+        f"- {line.name}: {', '.join(f'{n} {v}' for n, v in line.changed.items())}" for line in lines if line.changed
+    ]
+    if changed:
+        text += ["Settings that are not the recipes' own:", "", *changed, ""]
+    spread = [f"- {line.name}: {_spread(line)}" for line in lines if len(line.cards) > 1]
+    if spread:
+        text += ["Accuracy of article types seed by seed:", "", *spread, ""]
+    return "\n".join(text)
+
+
+def _spread(line: Line) -> str:
+    return ", ".join(f"{100 * card.metrics[0].levels[Level.ARTICLE_TYPE].accuracy:.2f}" for card in line.cards)
+
+
+def _seeds(config: ResultsConfig) -> str:
+    return ", ".join(map(str, config.seeds))
+
+
+def _device(config: ResultsConfig) -> str:
+    if wants_gpu(config):
+        import torch
+
+        return f"{gpus()} × {torch.cuda.get_device_name()}"
+    return f"{len(os.sched_getaffinity(0))} cores, {platform.machine()}"
+
+
+if __name__ == "__main__":
+    from jobs.cli import main
+
+    main(job="results")

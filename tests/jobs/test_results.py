@@ -1,0 +1,49 @@
+"""Recipes side by side: every one trained, averaged where asked, and in the table."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from tagger.catalog.synthetic import Drawn
+from tests.conftest import Outcome
+
+Run = Callable[..., Outcome]
+pytestmark = pytest.mark.usefixtures("embedded_ray")
+
+
+def test_recipes_and_their_average_stand_in_one_table(tagger: Run, drawn: Drawn, tmp_path: Path) -> None:
+    command = [
+        "results", "--manifest", drawn.manifest, "--images", drawn.images, "--out", tmp_path / "r",
+        "--recipes", "cnn-3conv-adam", "--recipes", "cnn-3conv-sgd", "--average", "cnn-3conv-adam+cnn-3conv-sgd",
+        "--min-items", 8, "--val", 0.15, "--test", 0.15, "--set", "image_size=48x36", "--set", "batch_size=16",
+        "--set", "epochs=2", "--set", "cnn-3conv-sgd.epochs=1", "--json",
+    ]  # fmt: skip
+    outcome = tagger(*command)
+    assert outcome.code == 0, outcome.err
+    rows = {r["recipe"]: r for r in json.loads(outcome.out)["recipes"]}
+    assert list(rows) == ["cnn-3conv-adam", "cnn-3conv-sgd", "cnn-3conv-adam+cnn-3conv-sgd"]
+    card = json.loads((tmp_path / "r/cnn-3conv-sgd-0/bundle.json").read_text())
+    assert len(card["provenance"]["epochs"]) == 1
+    accuracy = card["metrics"][0]["levels"]["articleType"]["accuracy"]
+    assert rows["cnn-3conv-sgd"]["articleType"] == f"{100 * accuracy:.2f}"
+    both = json.loads((tmp_path / "r/cnn-3conv-adam-and-cnn-3conv-sgd-0/bundle.json").read_text())
+    assert len(both["members"]) == 2
+    assert pd.read_csv(tmp_path / "r/results.csv")["recipe"].tolist() == list(rows)
+    page = (tmp_path / "r/results.md").read_text()
+    assert "| cnn-3conv-sgd | " in page
+    assert "- cnn-3conv-sgd: image_size 48x36, batch_size 16, epochs 1" in page
+
+    before = {p: p.stat().st_mtime_ns for p in (tmp_path / "r").glob("*/bundle.json")}
+    assert tagger(*command).code == 0
+    assert {p: p.stat().st_mtime_ns for p in (tmp_path / "r").glob("*/bundle.json")} == before, "nothing is done twice"
+
+
+def test_an_average_of_what_is_not_trained_is_refused(tagger: Run, drawn: Drawn, tmp_path: Path) -> None:
+    outcome = tagger(
+        "results", "--manifest", drawn.manifest, "--images", drawn.images, "--out", tmp_path / "r",
+        "--recipes", "fast", "--average", "fast+best",
+    )  # fmt: skip
+    assert (outcome.code, "best is not among the recipes" in outcome.err) == (2, True)
