@@ -88,15 +88,15 @@ def _training(config: ResultsConfig, name: str, seed: int) -> TrainConfig:
 
 
 def _changed(config: ResultsConfig, name: str) -> dict[str, Any]:
-    """Settings over a recipe's own: --set FIELD=VALUE for all, --set RECIPE.FIELD=VALUE for one, --weights."""
+    """Settings over a recipe's own: --set FIELD=VALUE for all, --set RECIPE.FIELD=VALUE for one, --pretrained."""
     own = recipes.load(name).settings
     found: dict[str, Any] = {}
     for key, text in config.set.items():
         recipe, _, field = key.rpartition(".")
         if recipe in ("", name):
             found[field] = yaml.safe_load(text)
-    if own.get("weights", "pretrained") == "pretrained" and own.get("backbone") in config.weights:
-        found.setdefault("weights", config.weights[str(own["backbone"])])
+    if own.get("weights", "pretrained") == "pretrained" and own.get("backbone") in config.pretrained:
+        found.setdefault("weights", config.pretrained[str(own["backbone"])])
     return found
 
 

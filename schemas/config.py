@@ -177,7 +177,7 @@ class ResultsConfig(CatalogOptions, RayOptions, SplitOptions):
     set: dict[str, str] = Field(
         default={}, description="FIELD=VALUE over every recipe's own, or RECIPE.FIELD=VALUE over one's."
     )
-    weights: dict[str, str] = Field(
+    pretrained: dict[str, str] = Field(
         default={}, description="BACKBONE=file:PATH or none, in place of torchvision's, for recipes that take those."
     )
     min_items: int = Field(default=50, ge=1, description="Leaves with fewer items are left out and reported.")
