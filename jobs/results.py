@@ -95,9 +95,7 @@ def _changed(config: ResultsConfig, name: str) -> dict[str, Any]:
         recipe, _, field = key.rpartition(".")
         if recipe in ("", name):
             found[field] = yaml.safe_load(text)
-    if own.get("weights", "pretrained") == "pretrained" and own.get("backbone") in config.pretrained:
-        found.setdefault("weights", config.pretrained[str(own["backbone"])])
-    return found
+    return {**config.weights_of({**own, **found}), **found}
 
 
 def _combine(config: ResultsConfig, average: str, seed: int) -> None:
@@ -145,7 +143,9 @@ def _page(config: ResultsConfig, lines: Sequence[Line], table: pd.DataFrame, dev
         "",
     ]
     changed = [
-        f"- {line.name}: {', '.join(f'{n} {v}' for n, v in line.changed.items())}" for line in lines if line.changed
+        f"- {line.name}: {', '.join(f'{n} {_shown(v)}' for n, v in line.changed.items())}"
+        for line in lines
+        if line.changed
     ]
     if changed:
         text += ["Settings that are not the recipes' own:", "", *changed, ""]
@@ -153,6 +153,13 @@ def _page(config: ResultsConfig, lines: Sequence[Line], table: pd.DataFrame, dev
     if spread:
         text += ["Accuracy of article types seed by seed:", "", *spread, ""]
     return "\n".join(text)
+
+
+def _in_words(settings: Mapping[str, Any]) -> str:
+    """Settings without the folders of the machine that they were made on."""
+    texts = {name: str(value) for name, value in settings.items()}
+    files = {n: f"file {text.rpartition('/')[2]}" for n, text in texts.items() if text.startswith("file:")}
+    return ", ".join(f"{name} {files.get(name, text)}" for name, text in texts.items())
 
 
 def _spread(line: Line) -> str:

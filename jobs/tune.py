@@ -16,7 +16,7 @@ from jobs.inputs import open_catalog, place, versions
 from jobs.labelled import decode_sides, split_labelled
 from jobs.ray_session import gpus, ray_session, wants_gpu
 from schemas.bundle import Provenance
-from schemas.config import TrainConfig, TuneConfig
+from schemas.config import TrainConfig, TuneConfig, WeightsOptions
 from schemas.learning import Learning
 from schemas.search import SearchSpace
 from tagger.catalog.manifest import Manifest
@@ -144,6 +144,7 @@ def _search(
     return Search(
         base=base,
         space=space,
+        weights=WeightsOptions(pretrained=config.pretrained),
         trials=config.trials,
         taxonomy=items.taxonomy,
         provenance=provenance,

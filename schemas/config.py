@@ -1,7 +1,8 @@
 """One frozen config per job; unknown keys are errors. Each field is a flag, too: `image_size` is `--image-size`."""
 
 import re
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -152,7 +153,21 @@ class TrainConfig(CatalogOptions, RayOptions, SplitOptions, Learning):
         return self
 
 
-class TuneConfig(CatalogOptions, RayOptions, SplitOptions):
+class WeightsOptions(JobConfig):
+    """Where weights come from when several backbones are trained."""
+
+    pretrained: dict[str, str] = Field(
+        default={}, description="BACKBONE=file:PATH or none, in place of torchvision's, for recipes that take those."
+    )
+
+    def weights_of(self, settings: Mapping[str, Any]) -> dict[str, str]:
+        """The weights to take with a recipe's settings, where they are not the recipe's own."""
+        backbone = str(settings.get("backbone", Learning.model_fields["backbone"].default))
+        wants_them = settings.get("weights", "pretrained") == "pretrained"
+        return {"weights": self.pretrained[backbone]} if wants_them and backbone in self.pretrained else {}
+
+
+class TuneConfig(CatalogOptions, RayOptions, SplitOptions, WeightsOptions):
     """Search for a better recipe: train with many settings, and keep those that do best on val."""
 
     space: str = Field(description="FILE.yaml of the settings to try, or the name of a space that comes with this.")
@@ -167,7 +182,7 @@ class TuneConfig(CatalogOptions, RayOptions, SplitOptions):
     concurrent: int = Field(default=0, ge=0, description="Trials at once; 0: one a GPU, or one a core.")
 
 
-class ResultsConfig(CatalogOptions, RayOptions, SplitOptions):
+class ResultsConfig(CatalogOptions, RayOptions, SplitOptions, WeightsOptions):
     """Train recipes side by side on one catalogue, and write the table of what each reaches."""
 
     out: str = Field(description="Folder of the bundles and the table. The same command continues.")
@@ -176,9 +191,6 @@ class ResultsConfig(CatalogOptions, RayOptions, SplitOptions):
     average: list[str] = Field(default=[], description="RECIPE+RECIPE: average their predictions, and measure that.")
     set: dict[str, str] = Field(
         default={}, description="FIELD=VALUE over every recipe's own, or RECIPE.FIELD=VALUE over one's."
-    )
-    pretrained: dict[str, str] = Field(
-        default={}, description="BACKBONE=file:PATH or none, in place of torchvision's, for recipes that take those."
     )
     min_items: int = Field(default=50, ge=1, description="Leaves with fewer items are left out and reported.")
     merge: dict[str, str] = Field(default={}, description="FROM=TO: count one master category as another.")

@@ -16,7 +16,7 @@ from ray.tune.schedulers import ASHAScheduler
 from ray.tune.search.basic_variant import BasicVariantGenerator
 
 from schemas.bundle import Preprocessing, Provenance
-from schemas.config import TrainConfig
+from schemas.config import TrainConfig, WeightsOptions
 from schemas.search import Range, SearchSpace
 from schemas.taxonomy import Taxonomy
 from tagger.errors import TaggerError
@@ -71,6 +71,7 @@ class Search:
     Attributes:
         base: Settings of a TrainConfig that hold in every trial.
         space: What varies.
+        weights: Where the backbones' weights come from.
         trials: Number of random draws; 0 for every combination.
         taxonomy: The leaves.
         provenance: For the models' cards.
@@ -83,6 +84,7 @@ class Search:
 
     base: Mapping[str, Any]
     space: SearchSpace
+    weights: WeightsOptions
     trials: int
     taxonomy: Taxonomy
     provenance: Provenance
@@ -94,7 +96,8 @@ class Search:
 
     def config(self, settings: Mapping[str, Any]) -> TrainConfig:
         """The training that a trial is. Raises pydantic's ValidationError where settings do not go together."""
-        return TrainConfig.model_validate({**self.base, **settings})
+        found = {**self.base, **settings}
+        return TrainConfig.model_validate({**found, **self.weights.weights_of(found)})
 
     def preprocessings(self) -> list[Preprocessing]:
         """The forms of input that trials may ask for."""

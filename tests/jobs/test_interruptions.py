@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from jobs.process_tree import tree_of
 from tagger.catalog.synthetic import Drawn
 from tagger.models.bundle import Bundle
 from tagger.storage import Location
@@ -64,6 +65,19 @@ def test_a_training_killed_in_the_middle_goes_on_where_it_was(
     assert "Going on after epoch" in said
     assert int(said.split("Going on after epoch ")[1].split()[0]) >= 2, "at most one epoch is lost"
     assert not (tmp_path / "b/_work").exists()
+
+
+def test_a_training_whose_worker_is_killed_goes_on_by_itself(
+    drawn: Drawn, small_training: dict[str, object], tmp_path: Path
+) -> None:
+    process = start(*training(drawn, small_training, tmp_path / "b"))
+    read_until(process, "epoch 2 of 6")
+    (worker,) = [pid for pid, name in tree_of(process.pid).items() if "RayTrainWorker" in name]
+    os.kill(worker, signal.SIGKILL)
+    said, _ = process.communicate(timeout=WAIT_S)
+    assert process.returncode == 0, said
+    card = Bundle.load(Location(str(tmp_path / "b"))).card
+    assert [e["epoch"] for e in card.provenance.epochs] == list(range(6))
 
 
 def test_ctrl_c_ends_a_run_within_seconds_and_the_same_command_finishes_it(
