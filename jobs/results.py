@@ -142,11 +142,7 @@ def _page(config: ResultsConfig, lines: Sequence[Line], table: pd.DataFrame, dev
         *("| " + " | ".join(map(str, row)) + " |" for row in table.itertuples(index=False)),
         "",
     ]
-    changed = [
-        f"- {line.name}: {', '.join(f'{n} {_shown(v)}' for n, v in line.changed.items())}"
-        for line in lines
-        if line.changed
-    ]
+    changed = [f"- {line.name}: {_in_words(line.changed)}" for line in lines if line.changed]
     if changed:
         text += ["Settings that are not the recipes' own:", "", *changed, ""]
     spread = [f"- {line.name}: {_spread(line)}" for line in lines if len(line.cards) > 1]
