@@ -21,7 +21,7 @@ from jobs.console import Console
 from jobs.process_tree import PeakMemory, run_measured
 from schemas.config import BenchConfig
 from schemas.values import parse_range
-from tagger.errors import TaggerError
+from tagger.errors import TaggerError, UsageError
 from tagger.inference.sample import decoded_sample
 from tagger.models.bundle import Bundle
 from tagger.models.engines import BATCH_SIZE, PreparedEngine, choose_engine, device_here
@@ -39,6 +39,10 @@ def run(config: BenchConfig, console: Console) -> int:
         work = Path(folder)
         console.step("Preparing images and model")
         bundle = Bundle.load(Location(config.model)) if config.model else random_bundle(config)
+        if config.baselines and bundle.card.preprocessing.edges != "none":
+            raise UsageError(
+                "--baselines: the plain scripts know nothing of edges, which this bundle looks at; take --no-baselines"
+            )
         bundle.save(Location(str(work / "bundle")))
         files = write_images(config, bundle, work)
         workers = parse_range(config.workers)[1] or len(os.sched_getaffinity(0))

@@ -48,7 +48,7 @@ def run(config: EvaluateConfig, console: Console) -> int:
         labels = labels[labels["id"].isin(_split_ids(config))]
     joined = labels.merge(predictions, on="id", suffixes=("_true", ""))
     evaluation = _evaluation(config, joined, bundle)
-    against = _against(config, evaluation, other) if other is not None else None
+    against = _against(config, evaluation, other, _trained_on(config)) if other is not None else None
     facts: dict[str, object] = {
         "run": record.run_id if record else "",
         "model": record.model_id if record else "",
@@ -86,7 +86,7 @@ def _labels(
         table = batch.items.select(columns).to_pandas()
         if store:
             table["imageRef"] = store.locate(batch)
-        if config.time_by in manifest.columns:
+        if batch.column(config.time_by) is not None:
             table["time"] = text_column(batch, config.time_by, "--time-by").to_pylist()
         tables.append(table)
     labels = pd.concat(tables).dropna(subset=columns) if tables else pd.DataFrame(columns=columns)
@@ -100,8 +100,21 @@ def _split_ids(config: EvaluateConfig) -> set[str]:
     file = place(config.model or "", config) / "splits.parquet"
     if not file.exists():
         raise InputError(f"--split: the bundle has no {file.name}")
+    return _of_side(file, config.split or "")
+
+
+def _trained_on(config: EvaluateConfig) -> set[str]:
+    """The items that the run's own bundle, or the other one, was trained on, as far as they are named."""
+    found: set[str] = set()
+    for name in (config.model, config.against):
+        file = place(name, config) / "splits.parquet" if name else None
+        found |= _of_side(file, "train") if file and file.exists() else set()
+    return found
+
+
+def _of_side(file: Location, side: str) -> set[str]:
     table = _read(file)
-    return {i for i, s in zip(table["id"].to_pylist(), table["split"].to_pylist(), strict=True) if s == config.split}
+    return {i for i, s in zip(table["id"].to_pylist(), table["split"].to_pylist(), strict=True) if s == side}
 
 
 def _read(file: Location) -> pa.Table:
@@ -149,12 +162,13 @@ def _other_predictions(config: EvaluateConfig) -> pd.DataFrame | None:
     return items
 
 
-def _against(config: EvaluateConfig, evaluation: Evaluation, other: pd.DataFrame) -> Against:
-    """Both sides on the items that both have."""
+def _against(config: EvaluateConfig, evaluation: Evaluation, other: pd.DataFrame, trained_on: set[str]) -> Against:
+    """Both sides on the items that both have, and that neither bundle was trained on."""
     ids = evaluation.items["id"]
-    common = ids.isin(set(other["id"])).to_numpy(bool)
+    common = ids.isin(set(other["id"]) - trained_on).to_numpy(bool)
     if not common.any():
-        raise InputError(f"--against: {config.against} has none of the labelled items of the run")
+        reason = "none of the labelled items of the run that neither bundle was trained on"
+        raise InputError(f"--against: {config.against} has {reason}")
     own = evaluation.only(common)
     theirs = other.set_index("id").loc[own.items["id"]]
     levels = {

@@ -118,7 +118,7 @@ def _only(columns: dict[str, np.ndarray], chosen: np.ndarray) -> dict[str, np.nd
 def _evaluation(bundle: Bundle, found: dict[str, np.ndarray], failed: int) -> Evaluation:
     card = bundle.card
     items = pd.DataFrame({"id": found["id"], "imageRef": found["imageRef"], "blurScore": found["blur"]})
-    if any(time is not None for time in found["time"]):
+    if any(found["time"] != ""):
         items["time"] = found["time"]
     probabilities = softmax(found["logits"], card.calibration.temperature)
     made = Evaluation.of_probabilities("test", card.taxonomy, probabilities, found["leaf"], items)

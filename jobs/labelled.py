@@ -111,5 +111,5 @@ def _with_digests(rows: pa.Table, store: ImageStore, work: Location, staged: Sta
     shards = [shard_of(work / "items", n) for n in range(staged.shards)]
     found = ray.data.from_items(shards, override_num_blocks=len(shards))
     digests = found.map_batches(DigestShard(store).__call__, batch_size=1, zero_copy_batch=True).to_pandas()
-    by_id = dict(zip(digests["id"], digests[DIGEST], strict=True))
-    return rows.append_column(DIGEST, pa.array([by_id[item] for item in rows["id"].to_pylist()], pa.string()))
+    by_id = {item: d for item, d in zip(digests["id"], digests[DIGEST], strict=True) if isinstance(d, str)}
+    return rows.append_column(DIGEST, pa.array([by_id.get(item) for item in rows["id"].to_pylist()], pa.string()))

@@ -4,7 +4,7 @@ import logging
 import os
 import re
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import ray
@@ -28,7 +28,7 @@ _QUIET = {
 def ray_session(options: RayOptions, processes: int = 0, with_data: bool = False) -> Iterator[None]:
     """Have Ray for a while, on request with Ray Data; one that was running before is used and left running.
 
-    With Ray Data, which training and what goes with it need, the workers keep the memory that they free.
+    With Ray Data, which training and what goes with it need, an embedded Ray's workers keep the memory that they free.
 
     An embedded Ray gets one logical CPU more than the machine has cores, or than `processes`: an actor pool that
     takes every CPU would leave none for the tasks that feed it.
@@ -44,27 +44,21 @@ def ray_session(options: RayOptions, processes: int = 0, with_data: bool = False
         os.environ.setdefault(name, value)
     for name in ("ray", "ray.data", "ray.train", "ray.tune"):
         logging.getLogger(name).setLevel(logging.ERROR)
-    environment = {"env_vars": KEEP_FREED_MEMORY} if with_data else None
     try:
         if options.ray_address:
             _check_reachable(options.ray_address)
-            ray.init(
-                address=options.ray_address,
-                logging_level=logging.ERROR,
-                log_to_driver=False,
-                runtime_env=environment,
-            )
+            ray.init(address=options.ray_address, logging_level=logging.ERROR, log_to_driver=False)
         else:
             cores = len(os.sched_getaffinity(0))
-            ray.init(
-                address="local",
-                num_cpus=max(cores, processes) + 1,
-                include_dashboard=False,
-                object_store_memory=_object_store_bytes(),
-                logging_level=logging.ERROR,
-                log_to_driver=False,
-                runtime_env=environment,
-            )
+            with _environment(KEEP_FREED_MEMORY if with_data else {}):
+                ray.init(
+                    address="local",
+                    num_cpus=max(cores, processes) + 1,
+                    include_dashboard=False,
+                    object_store_memory=_object_store_bytes(),
+                    logging_level=logging.ERROR,
+                    log_to_driver=False,
+                )
     except (ConnectionError, ValueError, RuntimeError, OSError) as error:
         if options.ray_address:
             raise UsageError(
@@ -82,6 +76,21 @@ def ray_session(options: RayOptions, processes: int = 0, with_data: bool = False
         yield
     finally:
         ray.shutdown()
+
+
+@contextmanager
+def _environment(settings: Mapping[str, str]) -> Iterator[None]:
+    """Set variables for the processes that are started meanwhile."""
+    before = {name: os.environ.get(name) for name in settings}
+    os.environ.update(settings)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 def ray_is_running() -> bool:

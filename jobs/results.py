@@ -8,6 +8,7 @@ from statistics import mean
 from typing import Any
 
 import pandas as pd
+import ray
 import yaml
 from pydantic import ValidationError
 
@@ -20,7 +21,9 @@ from schemas.config import CombineConfig, ResultsConfig, TrainConfig
 from schemas.taxonomy import Level
 from tagger.errors import UsageError
 from tagger.models.bundle import CARD, Bundle
+from tagger.storage import Location
 from tagger.training import recipes
+from tagger.training.plan import preprocessing_of
 
 TABLE, PAGE = "results.csv", "results.md"
 _FIGURES = {
@@ -48,11 +51,8 @@ def run(config: ResultsConfig, console: Console) -> int:
     out = place(config.out, config)
     out.check_writable("--out")
     names = config.recipes or recipes.names()
+    _check(config, names)
     plans = {(name, seed): _training(config, name, seed) for name in names for seed in config.seeds}
-    for average in config.average:
-        unknown = sorted({*average.split("+")} - {*names})
-        if unknown:
-            raise UsageError(f"--average {average}: {', '.join(unknown)} is not among the recipes that are trained")
     lines = []
     with ray_session(config, with_data=True):
         device = _device(config)
@@ -79,40 +79,69 @@ def run(config: ResultsConfig, console: Console) -> int:
 
 def _training(config: ResultsConfig, name: str, seed: int) -> TrainConfig:
     shared = {n: getattr(config, n) for n in ResultsConfig.model_fields if n in TrainConfig.model_fields}
-    settings = {**recipes.load(name).settings, **_changed(config, name), **shared}
-    place_of = {"out": f"{config.out}/{_folder(name)}-{seed}", "recipe": name, "seed": seed}
+    own = {"out": _bundle(config, name, seed).uri, "recipe": name, "seed": seed}
     try:
-        return TrainConfig.model_validate({**settings, **place_of})
+        return TrainConfig.model_validate({**recipes.load(name).settings, **_changed(config, name), **shared, **own})
     except ValidationError as error:
         raise UsageError(f"--recipes {name}: {recipes.first_problem(error)}") from error
 
 
+def _check(config: ResultsConfig, names: Sequence[str]) -> None:
+    """Raise UsageError for settings of nothing, and for averages that cannot be."""
+    for key in config.set:
+        recipe, _, field = key.rpartition(".")
+        if field in ResultsConfig.model_fields:
+            raise UsageError(f"--set {key}: all recipes have the same; take --{field.replace('_', '-')}")
+        if recipe and recipe not in names:
+            raise UsageError(f"--set {key}: {recipe} is not among the recipes that are trained")
+    folders = [_folder(name) for name in names]
+    twice = sorted({f for f in folders if folders.count(f) > 1})
+    if twice:
+        raise UsageError(f"--recipes: two are named {twice[0]}; give one file another name")
+    for average in config.average:
+        members = average.split("+")
+        unknown = sorted({*members} - {*names})
+        if unknown:
+            raise UsageError(f"--average {average}: {', '.join(unknown)} is not among the recipes that are trained")
+        inputs = {preprocessing_of(_training(config, name, 0)) for name in members}
+        if len(members) < 2 or len(inputs) > 1:
+            raise UsageError(f"--average {average}: only two or more recipes of one form of input can be averaged")
+
+
 def _changed(config: ResultsConfig, name: str) -> dict[str, Any]:
     """Settings over a recipe's own: --set FIELD=VALUE for all, --set RECIPE.FIELD=VALUE for one, --pretrained."""
-    own = recipes.load(name).settings
-    found: dict[str, Any] = {}
+    settings = recipes.load(name).settings
+    of_all: dict[str, Any] = {}
+    of_one: dict[str, Any] = {}
     for key, text in config.set.items():
         recipe, _, field = key.rpartition(".")
         if recipe in ("", name):
-            found[field] = yaml.safe_load(text)
-    return {**config.weights_of({**own, **found}), **found}
+            (of_one if recipe else of_all)[field] = yaml.safe_load(text)
+    found = {**of_all, **of_one}
+    differing: dict[str, Any] = {n: getattr(config, n) for n in ("merge", "min_items") if n in settings}
+    same_for_all = {n: value for n, value in differing.items() if settings[n] != value}
+    return {**config.weights_of({**settings, **found}), **found, **same_for_all}
 
 
 def _combine(config: ResultsConfig, average: str, seed: int) -> None:
-    if (place(f"{config.out}/{_folder(average)}-{seed}", config) / CARD).exists():
+    target = _bundle(config, average, seed)
+    if (target / CARD).exists():
         return
     shared = {n: getattr(config, n) for n in ResultsConfig.model_fields if n in CombineConfig.model_fields}
-    bundles = [f"{config.out}/{_folder(name)}-{seed}" for name in average.split("+")]
-    target = f"{config.out}/{_folder(average)}-{seed}"
-    combine.run(CombineConfig.model_validate({**shared, "bundles": bundles, "out": target}), Console(silent=True))
+    bundles = [_bundle(config, name, seed).uri for name in average.split("+")]
+    combine.run(CombineConfig.model_validate({**shared, "bundles": bundles, "out": target.uri}), Console(silent=True))
 
 
 def _card(config: ResultsConfig, name: str, seed: int) -> ModelCard:
-    return Bundle.load(place(f"{config.out}/{_folder(name)}-{seed}", config), "--out").card
+    return Bundle.load(_bundle(config, name, seed), "--out").card
+
+
+def _bundle(config: ResultsConfig, name: str, seed: int) -> Location:
+    return place(config.out, config) / f"{'-and-'.join(map(_folder, name.split('+')))}-{seed}"
 
 
 def _folder(name: str) -> str:
-    return name.rpartition("/")[2].removesuffix(".yaml").replace("+", "-and-")
+    return name.rpartition("/")[2].removesuffix(".yaml").removesuffix(".yml")
 
 
 def _row(line: Line) -> dict[str, object]:
@@ -168,10 +197,15 @@ def _seeds(config: ResultsConfig) -> str:
 
 def _device(config: ResultsConfig) -> str:
     if wants_gpu(config):
-        import torch
-
-        return f"{gpus()} × {torch.cuda.get_device_name()}"
+        name = ray.get(ray.remote(num_gpus=1)(_gpu_name).remote())
+        return f"{gpus()} × {name}"
     return f"{len(os.sched_getaffinity(0))} cores, {platform.machine()}"
+
+
+def _gpu_name() -> str:
+    import torch
+
+    return torch.cuda.get_device_name()
 
 
 if __name__ == "__main__":

@@ -24,8 +24,8 @@ from tagger.models.bundle import CARD, Bundle
 from tagger.models.classifier import pack
 from tagger.storage import Location
 from tagger.training.items import LabelledItems, SplitRule
-from tagger.training.loop import CHECKPOINTS, Progress, Trained, fit
-from tagger.training.plan import Plan, draft_card, initial_weights, with_blur_threshold
+from tagger.training.loop import CHECKPOINTS, Progress, Trained, edge_threshold, fit
+from tagger.training.plan import Plan, draft_card, initial_weights, with_edge_threshold
 from tagger.training.tensorboard import TensorBoardLog
 
 _NOT_IN_IDENTITY = {"recipe", "ray_address", "device", "workers", "store_concurrency", "out"}
@@ -58,7 +58,9 @@ def run(config: TrainConfig, console: Console) -> int:
         failed = failures(work)
         if failed.num_rows:
             console.warn(f"{failed.num_rows} labelled items are left out because their image cannot be used")
-        card = with_blur_threshold(card, learn_blur_threshold(*blur_scores(images["train"])))
+        card = card.model_copy(update={"blur_threshold": learn_blur_threshold(*blur_scores(images["train"]))})
+        if card.preprocessing.edges == "blurry":
+            card = with_edge_threshold(card, edge_threshold(images["train"]))
         leaf_items = _noted_items(images["train"], len(card.taxonomy.leaves), work)
         plan = Plan(config, card, initial, leaf_items, use_gpu=device == "cuda")
         trained = _train(plan, images, out, work, console)
@@ -170,7 +172,10 @@ def _train(plan: Plan, images: dict[str, ray.data.Dataset], out: Location, work:
                 log.add_step(done, progress.loss)
             bar.update(done, f"loss {progress.loss:.3f}, {progress.images_per_s:.0f} images/s" if progress.step else "")
 
-        return fit(plan, images["train"], images["val"], work, watch)
+        trained = fit(plan, images["train"], images["val"], work, watch)
+        for epoch in trained.history[max(0, said) :]:
+            log.add_epoch(epoch)
+        return trained
 
 
 def _write_report(

@@ -29,7 +29,7 @@ from tagger.training.items import LabelledItems
 from tagger.training.search import Decoded, Search, Trial, hold, key_of, search
 
 LEADERBOARD, PLOT, BEST, ASKED = "leaderboard.csv", "leaderboard.svg", "best.yaml", "search.json"
-_NOT_IN_IDENTITY = {"ray_address", "device", "concurrent", "store_concurrency", "out", "space", "set"}
+_NOT_IN_IDENTITY = {"ray_address", "store_concurrency", "out", "space", "set"}
 _SHOWN = 10
 
 
@@ -185,7 +185,7 @@ def _table(trials: Sequence[Trial], space: SearchSpace) -> pd.DataFrame:
                 "rank": rank,
                 **settings,
                 **figures,
-                "epochs": len(trial.history),
+                "epochs_run": len(trial.history),
                 "seconds": seconds,
                 "error": trial.error,
             }
@@ -205,7 +205,7 @@ def _say(console: Console, table: pd.DataFrame, out: Location) -> None:
     shown = table.head(_SHOWN).drop(columns=["error", "val_loss"])
     rows = [[_cell(value) for value in row] for row in shown.itertuples(index=False)]
     console.table(f"The best of {len(table)} trials, on val", list(shown.columns), rows)
-    failed = int(table["epochs"].eq(0).sum())
+    failed = int(table["epochs_run"].eq(0).sum())
     if failed:
         console.warn(f"{failed} trials failed; {LEADERBOARD} says why")
     console.say(f"Leaderboard: {out / LEADERBOARD}")

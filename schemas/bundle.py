@@ -29,7 +29,9 @@ class Preprocessing(Card):
     edges: Literal["none", "all", "blurry"] = Field(
         default="none", description="Of which images a Canny edge map is the fourth channel; of others it is empty."
     )
-    edges_below: float = Field(default=0.0, ge=0, description="The blur score below which an image is blurry here.")
+    edges_below: float = Field(
+        default=0.0, ge=0, description="The blur score, margin included, below which an image is blurry here."
+    )
 
     @property
     def channels(self) -> int:

@@ -118,4 +118,6 @@ class Learning(Augmentation):
             raise ValueError("epochs and frozen_epochs are both 0")
         if self.edges != "none" and not self.epochs:
             raise ValueError("edges are learnt while the whole model is fine-tuned, but epochs is 0")
+        if self.edges == "channel" and self.tuned_blocks:
+            raise ValueError("edges as a channel are learnt by the first block, which tuned_blocks leaves frozen")
         return self

@@ -26,6 +26,13 @@ class Range(JobConfig):
         return self
 
 
+_NOT_SEARCHED = {"min_items", "merge", "monitor"}
+
+
+def _is_int(field: str) -> bool:
+    return Learning.model_fields[field].annotation is int
+
+
 def _kind(values: object) -> str:
     return "range" if isinstance(values, dict | Range) else "list"
 
@@ -46,6 +53,12 @@ class SearchSpace(JobConfig):
         unknown = sorted({*self.space, *self.set} - set(Learning.model_fields))
         if unknown:
             raise ValueError(f"{', '.join(unknown)}: a recipe has no such field")
+        fixed = sorted({*self.space} & _NOT_SEARCHED)
+        if fixed:
+            raise ValueError(f"{', '.join(fixed)}: is the same in all trials, to compare them; put it under set")
+        fractions = sorted(n for n, v in self.space.items() if isinstance(v, Range) and not v.whole and _is_int(n))
+        if fractions:
+            raise ValueError(f"{', '.join(fractions)}: takes whole numbers only; add whole: true to the range")
         empty = sorted(name for name, values in self.space.items() if values == [])
         if empty or not self.space:
             raise ValueError(f"{', '.join(empty) or 'space'}: there is nothing to choose from")

@@ -282,6 +282,9 @@ def _find(location: Location, flag: str) -> list[Location]:
         return [location]
     else:
         raise UsageError(f"{flag}: there is no file, folder or glob {location}")
+    idx = [pixels.is_idx_labels(f) for f in files]
+    if any(idx) and not all(idx):
+        raise UsageError(f"{flag}: {location} holds tables and IDX labels, perhaps of the same items; name one of them")
     if not files:
         raise UsageError(f"{flag}: there is no file of {', '.join(PARQUET + CSV)} in {location}")
     return files

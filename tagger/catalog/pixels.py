@@ -6,6 +6,7 @@ manifest. The CSV has a column `label` and one for each pixel of 28 × 28.
 """
 
 import gzip
+import io
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -106,11 +107,11 @@ def _read_idx(file: Location, dimensions: int) -> np.ndarray:
 
 def _read_csv(file: Location) -> PixelTable:
     try:
-        with file.open() as stream:
-            table = pa_csv.read_csv(stream)
+        data = file.read_bytes()
+        table = pa_csv.read_csv(io.BytesIO(gzip.decompress(data) if data[:2] == _GZIP else data))
         labels = table["label"].to_numpy().astype(np.uint8)
         columns = [table[name].to_numpy() for name in table.column_names if name != "label"]
-    except (pa.ArrowException, ValueError) as error:
+    except (pa.ArrowException, ValueError, EOFError, gzip.BadGzipFile) as error:
         raise InputError(f"{file}: cannot be read as labels and pixels: {first_line(error)}") from error
     values = np.stack(columns, axis=1)
     if values.min(initial=0) < 0 or values.max(initial=0) > 255:

@@ -32,6 +32,8 @@ class Staged:
     skip_reasons: dict[str, int]
     reject_reasons: dict[str, int]
     shards: int
+    kept: tuple[str, ...] = ()
+    """Columns of the manifest that the shards have besides."""
 
     @property
     def skipped(self) -> int:
@@ -60,11 +62,15 @@ def stage(
         rejects: Folder of the rows that could not be read.
         part_rows: Most rows in a shard.
         selection: Which rows to take; the others count as skipped.
-        keep: Columns of the manifest that shards have besides, as text, under the name that `kept` gives.
+        keep: Columns of the manifest that shards have besides, as text, under the name that `kept` gives; null where a
+            file has no such column.
     """
     done = work / _STAGED
     if done.exists():
-        return Staged(**json.loads(done.read_bytes()))
+        found = json.loads(done.read_bytes())
+        staged = Staged(**{**found, "kept": tuple(found.get("kept", ()))})
+        if set(keep) <= set(staged.kept):
+            return staged
     for left_over in (work, rejects):  # of a call that was killed while it staged
         for file in left_over.files((".parquet",)):
             file.delete()
@@ -89,7 +95,8 @@ def stage(
         write_parquet(shard_of(work, shards), shard)
         shards += 1
     tally = manifest.tally
-    staged = Staged(tally.rows, items, tally.repaired, tally.rejected, dict(skipped), dict(tally.rejects), shards)
+    reasons = (dict(skipped), dict(tally.rejects))
+    staged = Staged(tally.rows, items, tally.repaired, tally.rejected, *reasons, shards, tuple(keep))
     done.write_text(json.dumps(asdict(staged)))
     return staged
 
@@ -135,7 +142,8 @@ def _items(batch: Batch, store: ImageStore, selection: Selection, keep: Sequence
         }
     ).cast(ITEM)
     for name in keep:
-        found = found.append_column(kept(name), text_column(batch, name, "--manifest"))
+        there = batch.column(name) is not None
+        found = found.append_column(kept(name), text_column(batch, name, "--manifest") if there else none)
     return found
 
 

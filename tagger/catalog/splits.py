@@ -43,7 +43,9 @@ def stratified(
     frame = pd.DataFrame({"leaf": np.asarray(leaves), "order": hash_order(ids, seed)})
     frame["group"] = np.arange(len(frame)) if groups is None else np.asarray(groups)
     by_group = frame.groupby("group")
-    units = by_group.agg(order=("order", "min"), items=("order", "size"))
+    units = by_group.agg(items=("order", "size"))
+    least = pd.Series(list(ids), dtype=object).groupby(frame["group"]).min()  # the least hash would favour large groups
+    units["order"] = hash_order(least.tolist(), seed)
     units["leaf"] = frame["leaf"] if groups is None else by_group["leaf"].agg(lambda found: found.mode().iloc[0])
     units = units.sort_values(["leaf", "order"], kind="stable")
     middle = (units.groupby("leaf")["items"].cumsum() - units["items"] / 2).to_numpy()

@@ -44,7 +44,7 @@ def decode(data: bytes, preprocessing: Preprocessing, max_pixels: int) -> Decode
     """Decode an image file to the model's input, and score its blur. Raises what `decode_resized` does."""
     resized = decode_resized(data, preprocessing, max_pixels)
     score = blur_score(resized)
-    return Decoded(with_edges(pad(resized, preprocessing), preprocessing, score), score)
+    return Decoded(with_edges(pad(resized, preprocessing), preprocessing), score)
 
 
 def decode_resized(data: bytes, preprocessing: Preprocessing, max_pixels: int) -> np.ndarray:

@@ -18,20 +18,17 @@ def edge_map(rgb: np.ndarray) -> np.ndarray:
     return np.asarray(cv2.Canny(grey, upper / 2, upper), np.uint8)
 
 
-def with_edges(rgb: np.ndarray, preprocessing: Preprocessing, score: float | None = None) -> np.ndarray:
+def with_edges(rgb: np.ndarray, preprocessing: Preprocessing) -> np.ndarray:
     """Return an image with the channels that the model takes, uint8 [H, W, 3] or [H, W, 4].
 
     Args:
-        rgb: uint8 [H, W, 3], at model size.
+        rgb: uint8 [H, W, 3], at model size with its margin.
         preprocessing: Says of which images there are edges.
-        score: Its blur score, where that is known already.
     """
     if preprocessing.edges == "none":
         return rgb
-    if preprocessing.edges == "blurry":
-        score = blur_score(rgb) if score is None else score
-        if score >= preprocessing.edges_below:
-            return np.dstack([rgb, np.zeros(rgb.shape[:2], np.uint8)])
+    if preprocessing.edges == "blurry" and blur_score(rgb) >= preprocessing.edges_below:
+        return np.dstack([rgb, np.zeros(rgb.shape[:2], np.uint8)])
     return np.dstack([rgb, edge_map(rgb)])
 
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     import ray.data
 
 _EVALUATED_AT_ONCE = 64
+_WORTH_A_WORKER = 500  # images that take as long as starting a process for them
 _RETRIES = 3
 _LOOK_AGAIN_S = 0.05
 _WATCH_S = 0.25
@@ -96,12 +97,13 @@ def leaf_logits(images: "ray.data.Dataset", prepared: PreparedEngine, on_gpu: bo
     """
     from ray.data import ActorPoolStrategy
 
+    wanted = -(-images.count() // _WORTH_A_WORKER)
     found = images.map_batches(
         _LeafLogits,
         fn_constructor_args=(_Shared(ray.put(prepared)),),
         batch_size=_EVALUATED_AT_ONCE,
         batch_format="numpy",
-        compute=ActorPoolStrategy(size=fitting_workers("GPU" if on_gpu else "CPU", images.num_blocks())),
+        compute=ActorPoolStrategy(size=fitting_workers("GPU" if on_gpu else "CPU", min(wanted, images.num_blocks()))),
         num_cpus=1,
         num_gpus=int(on_gpu),
     )

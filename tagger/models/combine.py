@@ -14,10 +14,13 @@ from tagger.models.classifier import pack
 def average_predictions(bundles: Sequence[Bundle]) -> Bundle:
     """A bundle that runs all models and averages their calibrated probabilities; not calibrated itself yet.
 
+    What the first calls blurry is blurry for all.
+
     Raises:
         UsageError: when the bundles differ in taxonomy or in the form of their input.
     """
-    _check_alike(bundles, ("taxonomy", "preprocessing"))
+    _check_alike(bundles, ("taxonomy",))
+    _check_inputs(bundles)
     members = tuple(
         Member(
             model_id=b.card.model_id,
@@ -54,7 +57,8 @@ def average_weights(bundles: Sequence[Bundle]) -> Bundle:
     Raises:
         UsageError: when the bundles differ in taxonomy, input or architecture.
     """
-    _check_alike(bundles, ("taxonomy", "preprocessing", "architecture", "inference", "members"))
+    _check_alike(bundles, ("taxonomy", "architecture", "inference", "members"))
+    _check_inputs(bundles)
     states = [load(b.weights) for b in bundles]
     mean = {
         name: torch.stack([s[name].double() for s in states]).mean(0).to(first.dtype)
@@ -72,5 +76,15 @@ def _check_alike(bundles: Sequence[Bundle], fields: Sequence[str]) -> None:
         if differing:
             raise UsageError(
                 f"BUNDLE: {first.model_id} and {other.card.model_id} differ in {', '.join(differing)}, "
+                "and cannot be combined"
+            )
+
+
+def _check_inputs(bundles: Sequence[Bundle]) -> None:
+    inputs = [b.card.preprocessing.model_copy(update={"edges_below": 0.0}) for b in bundles]
+    for bundle, found in zip(bundles, inputs, strict=True):
+        if found != inputs[0]:
+            raise UsageError(
+                f"BUNDLE: {bundles[0].card.model_id} and {bundle.card.model_id} differ in preprocessing, "
                 "and cannot be combined"
             )

@@ -149,7 +149,8 @@ class LabelledItems:
     def sample(self, size: int, seed: int) -> "LabelledItems":
         """So many of the train and val items, drawn by hash of their id; leaves stay, even those without an item."""
         steering = self.frame[self.frame["split"].isin(("train", "val"))]
-        order = np.argsort(hash_order(steering["id"].tolist(), seed))[:size]
+        keys = [f"sample {item}" for item in steering["id"]]  # another order than the one that has drawn the sides
+        order = np.argsort(hash_order(keys, seed))[:size]
         return replace(self, frame=steering.iloc[np.sort(order)].reset_index(drop=True))
 
     def thinned(self, ratio: float, seed: int) -> "LabelledItems":
@@ -200,8 +201,8 @@ class DecodeShard:
     def __call__(self, shards: Mapping[str, Sequence[object]]) -> Iterator[dict[str, np.ndarray]]:
         """Yield batches of what is in the shards, and of what is in the images.
 
-        These are split, id, imageRef, time, leaf int64 [n], image uint8 [n, H, W, 3], blur float32 [n], the blur score,
-        and blurred float32 [n], that of the image after `quality.blurred`.
+        These are split, id, imageRef, time (empty where there is none), leaf int64 [n], image uint8 [n, H, W, 3], blur
+        float32 [n], the blur score, and blurred float32 [n], that of the image after `quality.blurred`.
         """
         for shard in shards["item"]:
             if not isinstance(shard, Location):
@@ -226,7 +227,7 @@ class DecodeShard:
                 rows = rows.iloc[list(found)]
                 yield {
                     "split": np.full(len(found), shard.parent.name, object),
-                    **{name: rows[name].to_numpy(object) for name in ("id", "imageRef", "time")},
+                    **{name: rows[name].fillna("").to_numpy(object) for name in ("id", "imageRef", "time")},
                     "leaf": rows["leaf"].to_numpy(np.int64),
                     "image": np.stack([pad(image, self._preprocessing) for image in images]),
                     "blur": np.array([blur_score(image) for image in images], np.float32),

@@ -16,7 +16,9 @@ from ray.train import Checkpoint, CheckpointConfig, FailureConfig, RunConfig, Sc
 from ray.train.torch import TorchTrainer, get_device, prepare_model
 from torch import Tensor
 
+from tagger.allocator import KEEP_FREED_MEMORY
 from tagger.errors import TaggerError
+from tagger.imaging.quality import blur_score, blurred, learn_blur_threshold
 from tagger.storage import Location
 from tagger.training.checkpoint import TrainingState, load_state, load_weights
 from tagger.training.examples import Examples
@@ -27,6 +29,7 @@ from tagger.watch import run_watched
 
 _REPORT_S = 1.0
 _READ_ROWS = 512
+_THRESHOLD_IMAGES = 2000
 _MAX_FAILURES = 2
 _MAX_WAITS = 10  # a cluster has so many minutes to find room for the workers
 CHECKPOINTS = "train"
@@ -71,6 +74,13 @@ def image_dataset(shards: Sequence[Location], decode: DecodeShard, seed: int | N
     return found.materialize()
 
 
+def edge_threshold(images: ray.data.Dataset) -> float:
+    """The blur score that best tells decoded images, at model size with their margin, from blurred copies of them."""
+    rows = images.select_columns("image").take(_THRESHOLD_IMAGES)
+    own = [blur_score(row["image"]) for row in rows]
+    return learn_blur_threshold(own, [blur_score(blurred(row["image"])) for row in rows])
+
+
 def fit(
     plan: Plan, train: ray.data.Dataset, val: ray.data.Dataset, storage: Location, watch: Callable[[Progress], None]
 ) -> Trained:
@@ -91,6 +101,7 @@ def fit(
         scaling_config=ScalingConfig(num_workers=plan.config.workers, use_gpu=plan.use_gpu),
         run_config=RunConfig(
             name=CHECKPOINTS,
+            worker_runtime_env={"env_vars": KEEP_FREED_MEMORY} if plan.config.ray_address else None,
             storage_path=storage.path,
             storage_filesystem=storage.filesystem,
             checkpoint_config=CheckpointConfig(

@@ -92,9 +92,8 @@ def initial_weights(config: TrainConfig, card: ModelCard, work: Location) -> Loc
     return initial
 
 
-def with_blur_threshold(card: ModelCard, threshold: float) -> ModelCard:
-    """The card of a model that calls images below a blur score blurry, and may look at their edges."""
-    preprocessing = card.preprocessing
-    if preprocessing.edges == "blurry":
-        preprocessing = preprocessing.model_copy(update={"edges_below": threshold})
-    return card.model_copy(update={"blur_threshold": threshold, "preprocessing": preprocessing})
+def with_edge_threshold(card: ModelCard, threshold: float) -> ModelCard:
+    """The card with the blur score below which images have edges, where that is not all or none of them."""
+    if card.preprocessing.edges != "blurry":
+        return card
+    return card.model_copy(update={"preprocessing": card.preprocessing.model_copy(update={"edges_below": threshold})})

@@ -1,6 +1,7 @@
 """Searching for a better recipe on Ray Tune: many trainings, of which bad ones are given up early."""
 
 import itertools
+import math
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,7 +24,8 @@ from tagger.errors import TaggerError
 from tagger.storage import Location, first_line
 from tagger.training.examples import Examples
 from tagger.training.learner import Learner
-from tagger.training.plan import Plan, draft_card, initial_weights, preprocessing_of
+from tagger.training.loop import edge_threshold
+from tagger.training.plan import Plan, draft_card, initial_weights, preprocessing_of, with_edge_threshold
 from tagger.watch import run_watched
 
 _NAME = "search"
@@ -47,21 +49,24 @@ class Trial:
     @property
     def score(self) -> float:
         """The best figure over its epochs, higher is better; -inf where there is none."""
-        return max((epoch["score"] for epoch in self.history), default=float("-inf"))
+        return self.best.get("score", float("-inf"))
 
     @property
     def best(self) -> dict[str, float]:
-        """The figures of its best epoch."""
-        return max(self.history, key=lambda epoch: epoch["score"], default={})
+        """The figures of its best epoch; none where it diverged at once."""
+        finite = [epoch for epoch in self.history if math.isfinite(epoch["score"])]
+        return max(finite, key=lambda epoch: epoch["score"], default={})
 
 
 @dataclass(frozen=True)
 class Decoded:
-    """Train and val images of one preprocessing in Ray's object store, as references to batches of image and leaf."""
+    """Train and val images of one size in Ray's object store, as references to batches of image and leaf."""
 
     train: Sequence[Any]
     val: Sequence[Any]
     leaf_items: tuple[int, ...]
+    edges_below: float
+    """The blur score below which they are blurry."""
 
 
 @dataclass(frozen=True)
@@ -124,7 +129,7 @@ def hold(train: ray.data.Dataset, val: ray.data.Dataset, leaves: int) -> Decoded
             kept[-1].append(ray.put(batch))
             if number == 0:
                 counts += np.bincount(batch["leaf"], minlength=leaves)
-    return Decoded(kept[0], kept[1], tuple(counts.tolist()))
+    return Decoded(kept[0], kept[1], tuple(counts.tolist()), edge_threshold(train))
 
 
 def search(
@@ -149,8 +154,9 @@ def search(
     tuner = _tuner(wanted, tune.with_resources(trial, {"cpu": 1, "gpu": int(wanted.use_gpu)}), storage)
     results = run_watched(tuner.fit, lambda: watch(ray.get(board.read.remote())))
     found = sorted((_trial_of(result) for result in results), key=lambda t: -t.score)
-    if not any(t.history for t in found):
-        raise TaggerError(f"no trial came to the end of an epoch; the first failed with: {found[0].error}")
+    if not found[0].best:
+        reason = next((f"one failed with: {t.error}" for t in found if t.error), "all of them diverged")
+        raise TaggerError(f"no trial came to the end of an epoch with a figure; {reason}")
     return found
 
 
@@ -189,7 +195,8 @@ def _choices(values: "list[Any] | Range", trials: int) -> Any:
 
 def _scheduler(wanted: Search) -> ASHAScheduler:
     """Asynchronous successive halving (Li et al. 2020, arXiv:1810.05934)."""
-    epochs = max(c.epochs + c.frozen_epochs for c in map(wanted.config, wanted.space.probes()))
+    configs = [wanted.config(settings) for settings in wanted.space.probes()]
+    epochs = max(c.epochs for c in configs) + max(c.frozen_epochs for c in configs)
     return ASHAScheduler(max_t=epochs, grace_period=max(1, epochs // _GRACE_SHARE), reduction_factor=2)
 
 
@@ -199,6 +206,7 @@ def _run_trial(settings: dict[str, Any], wanted: Search, decoded: Mapping[str, D
     torch.set_num_threads(wanted.threads)
     card = draft_card(config, wanted.taxonomy, wanted.provenance)
     images = decoded[key_of(card.preprocessing)]
+    card = with_edge_threshold(card, images.edges_below)
     train, val = (Examples(ray.get(batch) for batch in side) for side in (images.train, images.val))
     device = torch.device("cuda" if wanted.use_gpu else "cpu")
     with tempfile.TemporaryDirectory() as folder:
@@ -217,8 +225,8 @@ def _run_trial(settings: dict[str, Any], wanted: Search, decoded: Mapping[str, D
 
 
 def key_of(preprocessing: Preprocessing) -> str:
-    """What names a form of input among the decoded items."""
-    return preprocessing.model_dump_json()
+    """What names a form of decoded images; edges are made of them later."""
+    return preprocessing.model_dump_json(include={"height", "width", "fit", "resize"})
 
 
 def _trial_of(result: Any) -> Trial:

@@ -55,7 +55,7 @@ def test_a_search_that_is_killed_goes_on_with_the_trials_that_are_left(
     trials = json.loads(said[said.index("{\n") :])["trials"]
     assert len(trials) == 4
     assert {(t["lr"], t["optimiser"]) for t in trials} == {(lr, o) for lr in (1e-5, 6e-3) for o in ("adamw", "sgd")}
-    assert {t["epochs"] for t in trials} == {2}
+    assert {t["epochs_run"] for t in trials} == {2}
     assert done <= {round(t["seconds"], 6) for t in trials}, "finished trials are not run again"
 
     board = pd.read_csv(out / "leaderboard.csv")
@@ -106,7 +106,7 @@ def test_settings_are_drawn_at_random_from_ranges_and_bad_trials_end_early(
     assert len({t["lr"] for t in trials}) == 4
     assert all(1e-5 <= t["lr"] <= 1e-2 for t in trials)
     assert {t["image_size"] for t in trials} <= {"48x36", "32x24"}
-    assert min(t["epochs"] for t in trials) < 3 == max(t["epochs"] for t in trials)
+    assert min(t["epochs_run"] for t in trials) < 3 == max(t["epochs_run"] for t in trials)
 
 
 @pytest.mark.parametrize(
@@ -117,6 +117,8 @@ def test_settings_are_drawn_at_random_from_ranges_and_bad_trials_end_early(
         ("space: {lr: [1, -1]}", "lr: Input should be greater than 0"),
         ("set: {lr: 1}\nspace: {lr: [1, 2]}", "stands under both"),
         ("space: {lr: {from: 2, to: 1}}", "from is not below to"),
+        ("space: {epochs: {from: 2, to: 6}}", "whole numbers only"),
+        ("space: {min_items: [10, 50]}", "the same in all trials"),
     ],
 )
 def test_a_space_that_cannot_be_is_refused(tagger: Run, drawn: Drawn, tmp_path: Path, text: str, problem: str) -> None:

@@ -10,7 +10,7 @@ import pytest
 from tagger.catalog.pixels import FASHION
 from tagger.catalog.stores import fetch_all
 from tagger.catalog.unbalance import long_tail, unbalanced
-from tagger.errors import ImageError, InputError
+from tagger.errors import ImageError, InputError, UsageError
 from tests.builders import catalog_of, first_batch, manifest_of, read_all
 
 LABELS = np.array([9, 0, 3, 8], np.uint8)
@@ -61,6 +61,19 @@ def test_a_folder_of_idx_files_is_a_manifest_and_its_image_store(idx: Path) -> N
     refs = [ref for batch in manifest.batches() for ref in store.locate(batch)]
     found = [pixels_of(data) for data in fetch_all(store, refs)]
     assert (np.stack(found) == np.concatenate([images()[:2], images()])).all()
+
+
+def test_a_folder_with_the_same_items_in_two_forms_is_refused(idx: Path, pixel_csv: Path) -> None:
+    assert pixel_csv.parent == idx
+    with pytest.raises(UsageError, match="name one of them"):
+        manifest_of(idx)
+
+
+def test_the_csv_may_be_packed(pixel_csv: Path) -> None:
+    packed = pixel_csv.with_suffix(".csv.gz")
+    packed.write_bytes(gzip.compress(pixel_csv.read_bytes()))
+    items, _ = read_all(manifest_of(packed))
+    assert [i["id"] for i in items] == [f"fashion-mnist_train-{n}" for n in range(4)]
 
 
 def test_the_csv_of_785_columns_is_the_same_catalogue(pixel_csv: Path) -> None:

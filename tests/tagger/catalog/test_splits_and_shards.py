@@ -50,6 +50,9 @@ def test_a_group_stays_on_one_side_and_sides_keep_their_size() -> None:
     assert all(len(set(side[g : g + 6])) == 1 for g in range(0, 900, 6))
     counts = Counter(side)
     assert {name: counts[name] for name in SHARES} == pytest.approx({"val": 90, "test": 90, "control": 45}, abs=9)
+    mixed = [n // 4 if n < 200 else n for n in range(900)]  # no side has more than its share of the large groups
+    side = stratified(ids, [0] * 900, SHARES, 5, mixed)
+    assert np.mean(side[:200] == "train") == pytest.approx(0.75, abs=0.12)
     alone = stratified(ids, leaves, SHARES, 5, range(900))
     assert (alone == stratified(ids, leaves, SHARES, 5)).all()
 

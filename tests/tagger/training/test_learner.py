@@ -12,7 +12,7 @@ from tagger.storage import Location
 from tagger.training.checkpoint import load_weights
 from tagger.training.examples import Examples
 from tagger.training.learner import Learner, figures
-from tagger.training.plan import Plan, draft_card, with_blur_threshold
+from tagger.training.plan import Plan, draft_card, with_edge_threshold
 from tests.builders import card
 
 PAIRS = [("A", "red"), ("A", "green"), ("B", "blue")]
@@ -37,7 +37,7 @@ def plan_of(folder: Path, **settings: object) -> Plan:
     }  # fmt: skip
     config = TrainConfig.model_validate({"manifest": "m", "out": "o", **given, **settings})
     known = card(PAIRS)
-    draft = with_blur_threshold(draft_card(config, known.taxonomy, known.provenance), threshold=1e6)
+    draft = with_edge_threshold(draft_card(config, known.taxonomy, known.provenance), threshold=1e6)
     torch.manual_seed(config.seed)
     weights = Location(str(folder / "initial.safetensors"))
     weights.write_bytes(pack(draft, new_classifier(draft, "none").state_dict()).weights)

@@ -60,7 +60,7 @@ def test_what_is_wrong_with_a_recipe_is_named(text: str, said: str, tmp_path: Pa
 
 
 def test_an_unknown_recipe_is_told_with_those_that_there_are(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"--recipe slow: there is no such one; there are cnn-2conv, .*standard"):
+    with pytest.raises(UsageError, match=r"--recipe slow: there is no such one; there are best, cnn-2conv, .*standard"):
         recipes.load("slow")
     with pytest.raises(UsageError, match="cannot be read"):
         recipes.load(str(tmp_path / "none.yaml"))
