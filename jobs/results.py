@@ -129,7 +129,8 @@ def _combine(config: ResultsConfig, average: str, seed: int) -> None:
         return
     shared = {n: getattr(config, n) for n in ResultsConfig.model_fields if n in CombineConfig.model_fields}
     bundles = [_bundle(config, name, seed).uri for name in average.split("+")]
-    combine.run(CombineConfig.model_validate({**shared, "bundles": bundles, "out": target.uri}), Console(silent=True))
+    own = {"bundles": bundles, "average": "predictions", "out": target.uri}
+    combine.run(CombineConfig.model_validate({**shared, **own}), Console(silent=True))
 
 
 def _card(config: ResultsConfig, name: str, seed: int) -> ModelCard:

@@ -362,13 +362,15 @@ def test_the_oldest_items_train_and_the_newest_test(
     newest_trained = max(years.get(i, 0) for i in split.index[split == "train"])
     assert all(years.get(i, 9999) >= newest_trained for i in split.index[split == "test"])
     assert "the oldest items train" in (tmp_path / "b/report/index.html").read_text()
-    grouped = tagger(*common, "--out", tmp_path / "g", "--split", "group", "--group-by", "digest", "--group-by", "year")
+    with_a_gap = drawn.manifest.with_name("with-a-gap.csv")
+    with_a_gap.write_text(drawn.manifest.read_text() + "99999,Apparel,Tshirts,Red,2012,it has no image\n")
+    common[2] = with_a_gap
+    grouped = tagger(*common, "--out", tmp_path / "g", "--split", "group")
     assert grouped.code == 0, grouped.err
     split = pq.read_table(tmp_path / "g/splits.parquet").to_pandas().set_index("id")["split"]
-    sides = {year: set(split[[i for i in split.index if years.get(i) == year]]) for year in set(years)}
-    assert all(len(found) == 1 for found in sides.values() if found)
-    assert len(set(split)) > 2
-    assert "the same digest or year on one side" in (tmp_path / "g/report/index.html").read_text()
+    assert "99999" in split.index, "an item without an image is in no group, and no error"
+    assert set(split) == {"train", "val", "test", "control"}
+    assert "the same digest on one side" in (tmp_path / "g/report/index.html").read_text()
     missing = tagger(*common, "--out", tmp_path / "c", "--split", "time", "--time-by", "month")
     assert (missing.code, "--time-by month" in missing.err) == (2, True)
     missing = tagger(*common, "--out", tmp_path / "c", "--split", "group", "--group-by", "productId")
