@@ -164,13 +164,13 @@ def _train(plan: Plan, images: dict[str, ray.data.Dataset], out: Location, work:
                 if progress.resumed:
                     console.step(f"Going on after epoch {progress.resumed} of {plan.epochs}")
             for epoch in progress.history[said:]:
-                console.step(_epoch_line(epoch, plan.epochs))
+                console.step(_epoch_line(epoch, plan))
                 log.add_epoch(epoch)
             said = max(said, len(progress.history))
             done = progress.epoch * progress.steps + progress.step
             if progress.step:
                 log.add_step(done, progress.loss)
-            bar.update(done, f"loss {progress.loss:.3f}, {progress.images_per_s:.0f} images/s" if progress.step else "")
+            bar.update(done, _note(progress, plan.config.monitor))
 
         trained = fit(plan, images["train"], images["val"], work, watch)
         for epoch in trained.history[max(0, said) :]:
@@ -197,12 +197,20 @@ def _write_report(
     write_bundle_report(out / "report", measured, pictures, facts, work, training)
 
 
-def _epoch_line(epoch: dict[str, float], epochs: int) -> str:
+def _epoch_line(epoch: dict[str, float], plan: Plan) -> str:
+    waited = f", {100 * epoch['waited_share']:.0f} % of the time waiting for data" if plan.use_gpu else ""
     return (
-        f"epoch {epoch['epoch'] + 1:.0f} of {epochs}: train loss {epoch['train_loss']:.3f}, "
+        f"epoch {epoch['epoch'] + 1:.0f} of {plan.epochs}: train loss {epoch['train_loss']:.3f}, "
         f"val loss {epoch['val_loss']:.3f}, val accuracy {100 * epoch['val_accuracy']:.2f} %, "
-        f"{epoch['images_per_s']:.0f} images/s"
+        f"{epoch['images_per_s']:.0f} images/s{waited}"
     )
+
+
+def _note(progress: Progress, monitor: str) -> str:
+    """What stands beside the bar: loss and speed of this epoch, and the best figure so far."""
+    best = max(progress.history, key=lambda epoch: epoch["score"], default=None)
+    parts = [f"loss {progress.loss:.3f}", f"{progress.images_per_s:.0f} images/s"] if progress.step else []
+    return ", ".join([*parts, *([f"best val {monitor} {best[f'val_{monitor}']:.4f}"] if best else [])])
 
 
 def _say_result(console: Console, bundle: Bundle, out: Location) -> None:

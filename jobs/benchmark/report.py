@@ -1,5 +1,6 @@
 """What a benchmark measured: tables for people, the same facts for machines, a plot."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -45,15 +46,17 @@ def report(result: Result, bundle: Bundle, config: BenchConfig, console: Console
         f"{model}, {result.images:,} images, {result.workers} workers, {result.engine}",
         ["what", "images/s", "of forward only", "end to end is … times this"],
         [
-            (name, round(rate), f"{rate / rates['forward only']:.2f}", f"{rates['end to end'] / rate:.2f}")
+            (name, _whole(rate), _shown(rate / rates["forward only"]), _shown(rates["end to end"] / rate))
             for name, rate in rates.items()
         ],
     )
     ratios = [r["end to end"] / r["forward only"] for r in result.rounds]
     console.say(
-        f"End to end / forward only, round by round: {', '.join(f'{r:.2f}' for r in ratios)}; "
-        f"median {median(ratios):.2f}."
+        f"End to end / forward only, round by round: {', '.join(map(_shown, ratios))}; "
+        f"median {_shown(known_median(ratios))}."
     )
+    if any(map(math.isnan, ratios)):
+        console.warn(f"{result.images:,} images are tagged too quickly to tell from the run's start; take more --items")
     shares = [share for share in result.engine_share if share is not None]
     if shares:
         said = ", ".join(f"{share:.2f}" for share in shares)
@@ -76,9 +79,9 @@ def report(result: Result, bundle: Bundle, config: BenchConfig, console: Console
             "images": result.images,
             "engine": result.engine,
             "workers": result.workers,
-            "imagesPerSecond": rates,
-            "rounds": result.rounds,
-            "endToEndOfForwardOnly": median(ratios),
+            "imagesPerSecond": {name: _or_none(rate) for name, rate in rates.items()},
+            "rounds": [{name: _or_none(rate) for name, rate in found.items()} for found in result.rounds],
+            "endToEndOfForwardOnly": _or_none(known_median(ratios)),
             "engineShare": median(shares) if shares else None,
             "fixedCostSeconds": median(result.fixed_cost_s),
             "rayAloneSeconds": median(result.ray_alone_s),
@@ -87,6 +90,23 @@ def report(result: Result, bundle: Bundle, config: BenchConfig, console: Console
             "growth": result.growth,
         }
     )
+
+
+def known_median(values: Sequence[float]) -> float:
+    """The median of the values that are numbers; NaN where there is none."""
+    return median([v for v in values if not math.isnan(v)] or [math.nan])
+
+
+def _shown(ratio: float) -> str:
+    return "–" if math.isnan(ratio) else f"{ratio:.2f}"
+
+
+def _whole(rate: float) -> object:
+    return "–" if math.isnan(rate) else round(rate)
+
+
+def _or_none(value: float) -> float | None:
+    return None if math.isnan(value) else value
 
 
 def _growth_table(result: Result, console: Console) -> None:

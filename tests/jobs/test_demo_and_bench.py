@@ -24,7 +24,7 @@ def test_the_demo_learns_its_catalogue_and_accounts_for_every_oddity(tagger: Run
 
 def test_bench_measures_the_job_beside_plain_scripts_on_the_same_images(tagger: Run, tmp_path: Path) -> None:
     outcome = tagger(
-        "bench", "--items", 512, "--backbone", "small_cnn", "--image-size", "32x24", "--rounds", 1, "--growth", 600,
+        "bench", "--items", 2048, "--backbone", "small_cnn", "--image-size", "32x24", "--rounds", 1, "--growth", 600,
         "--enlarge", 120, "--workers", 1, "--plot", tmp_path / "bench.svg", "--scratch", tmp_path, "--json",
     )  # fmt: skip
     assert outcome.code == 0, outcome.err
