@@ -29,7 +29,7 @@ def test_bench_measures_the_job_beside_plain_scripts_on_the_same_images(tagger: 
     )  # fmt: skip
     assert outcome.code == 0, outcome.err
     found = json.loads(outcome.out)
-    assert (found["images"], found["workers"]) == (512, 1)
+    assert (found["images"], found["workers"]) == (2048, 1)
     assert set(found["imagesPerSecond"]) == {
         "decode only", "forward only", "end to end", "plain DataLoader script", "plain Ray Data pipeline",
     }  # fmt: skip
