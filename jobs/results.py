@@ -69,9 +69,7 @@ def run(config: ResultsConfig, console: Console) -> int:
     table = pd.DataFrame([_row(line) for line in lines])
     (out / TABLE).write_text(table.to_csv(index=False))
     (out / PAGE).write_text(_page(config, lines, table, device))
-    console.table(
-        f"{len(lines)} recipes, mean of seeds {_seeds(config)}", list(table.columns), table.to_numpy().tolist()
-    )
+    console.table(f"{len(lines)} recipes, {_seeds(config)}", list(table.columns), table.to_numpy().tolist())
     console.say(f"Page: {out / PAGE}")
     console.result({"page": str(out / PAGE), "device": device, "recipes": table.to_dict("records")})
     return 0
@@ -162,7 +160,7 @@ def _page(config: ResultsConfig, lines: Sequence[Line], table: pd.DataFrame, dev
         "",
         f"Every recipe on one catalogue: {len(first.taxonomy.classes(Level.MASTER_CATEGORY))} master categories, "
         f"{len(first.taxonomy.classes(Level.ARTICLE_TYPE))} article types, {sides} items. Figures are of the test "
-        f"items, the mean of seeds {_seeds(config)}; a seed draws the split, too. Accuracies are in percent; weighted "
+        f"items, {_seeds(config)}; a seed draws the split, too. Accuracies are in percent; weighted "
         "and macro F1 are those of article types; ECE is the expected calibration error, in 15 bins.",
         "",
         f"Device: {device}. PyTorch {first.provenance.versions['torch']}.",
@@ -193,7 +191,8 @@ def _spread(line: Line) -> str:
 
 
 def _seeds(config: ResultsConfig) -> str:
-    return ", ".join(map(str, config.seeds))
+    said = ", ".join(map(str, config.seeds))
+    return f"mean of seeds {said}" if len(config.seeds) > 1 else f"seed {said}"
 
 
 def _device(config: ResultsConfig) -> str:

@@ -202,9 +202,14 @@ def _words(settings: Mapping[str, Any]) -> str:
 
 
 def _say(console: Console, table: pd.DataFrame, out: Location) -> None:
-    shown = table.head(_SHOWN).drop(columns=["error", "val_loss"])
-    rows = [[_cell(value) for value in row] for row in shown.itertuples(index=False)]
-    console.table(f"The best of {len(table)} trials, on val", list(shown.columns), rows)
+    figures = ["val_accuracy", "val_macro_f1", "val_master_accuracy", "epochs_run", "seconds"]
+    names = [name for name in table.columns if name not in {"rank", "val_loss", "error", *figures}]
+    rows = [
+        (int(row["rank"]), *(_cell(row[name]) for name in figures[:3]), _words({n: row[n] for n in names}))
+        for row in table.head(_SHOWN).to_dict("records")
+    ]
+    columns = ["rank", "accuracy", "macro F1", "master", "settings"]
+    console.table(f"The best of {len(table)} trials, on val", columns, rows)
     failed = int(table["epochs_run"].eq(0).sum())
     if failed:
         console.warn(f"{failed} trials failed; {LEADERBOARD} says why")
