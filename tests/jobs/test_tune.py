@@ -101,7 +101,7 @@ def test_settings_are_drawn_at_random_from_ranges_and_bad_trials_end_early(
     common = arguments(drawn, space, tmp_path / "search")
     undecided = tagger(*common)
     assert (undecided.code, "--trials" in undecided.err) == (2, True)
-    outcome = tagger(*common, "--trials", 4, "--sample", 120, "--seed", 5, "--json")
+    outcome = tagger(*common, "--trials", 4, "--sample", 120, "--seed", 5, "--concurrent", 1, "--json")
     assert outcome.code == 0, outcome.err
     trials = json.loads(outcome.out)["trials"]
     assert len({t["lr"] for t in trials}) == 4
