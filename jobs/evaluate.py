@@ -42,7 +42,8 @@ def run(config: EvaluateConfig, console: Console) -> int:
     out.check_writable("--out")
 
     manifest = Manifest(place(config.labels, config), config, "--labels")
-    store = _store(config, manifest)
+    options = _image_options(config)
+    store = open_store(options, manifest) if options.images else None
     labels = _labels(config, manifest, store, bundle)
     if config.split:
         labels = labels[labels["id"].isin(_split_ids(config))]
@@ -57,7 +58,7 @@ def run(config: EvaluateConfig, console: Console) -> int:
     }
     extras = Extras(
         against=against,
-        pictures=Pictures(store, CatalogOptions(manifest=config.labels).max_pixels) if store else None,
+        pictures=Pictures(store, options.max_pixels) if store else None,
         blur_threshold=bundle.card.blur_threshold if bundle else None,
     )
     page = write_report(out, "Evaluation report", facts, evaluation, extras)
@@ -65,11 +66,10 @@ def run(config: EvaluateConfig, console: Console) -> int:
     return 0
 
 
-def _store(config: EvaluateConfig, manifest: Manifest) -> ImageStore | None:
-    if config.images is None:
-        return None
+def _image_options(config: EvaluateConfig) -> CatalogOptions:
+    """The labelled manifest and its images, as other jobs name them."""
     shared = {name: getattr(config, name) for name in CatalogOptions.model_fields if hasattr(config, name)}
-    return open_store(CatalogOptions(manifest=config.labels, **shared), manifest)
+    return CatalogOptions(manifest=config.labels, **shared)
 
 
 def _labels(

@@ -1,6 +1,6 @@
 """What ends the making of a bundle: its confidences are calibrated on val, and its figures measured on test."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -122,4 +122,4 @@ def _evaluation(bundle: Bundle, found: dict[str, np.ndarray], failed: int) -> Ev
         items["time"] = found["time"]
     probabilities = softmax(found["logits"], card.calibration.temperature)
     made = Evaluation.of_probabilities("test", card.taxonomy, probabilities, found["leaf"], items)
-    return Evaluation(made.split, made.levels, failed=failed, items=made.items)
+    return replace(made, failed=failed)

@@ -32,7 +32,7 @@ class Predicted:
         return np.asarray(self.truth == self.predicted, bool)
 
     def only(self, chosen: np.ndarray) -> "Predicted":
-        """The items of a mask or of positions."""
+        """The items that a mask bool [N] has chosen."""
         return Predicted(self.truth[chosen], self.predicted[chosen], self.confidence[chosen])
 
 
@@ -63,10 +63,9 @@ class Evaluation:
         return cls(split, found, items=items.reset_index(drop=True))
 
     def only(self, chosen: np.ndarray) -> "Evaluation":
-        """The items of a mask or of positions."""
+        """The items that a mask bool [N] has chosen."""
         levels = {level: p.only(chosen) for level, p in self.levels.items()}
-        items = self.items.iloc[chosen] if chosen.dtype != bool else self.items[chosen]
-        return replace(self, levels=levels, items=items.reset_index(drop=True))
+        return replace(self, levels=levels, items=self.items[chosen].reset_index(drop=True))
 
     def table(self) -> pd.DataFrame:
         """One row an item: what is known of it, and for each level truth, prediction and confidence."""

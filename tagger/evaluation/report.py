@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import jinja2
@@ -43,7 +43,7 @@ class Training:
 
 @dataclass(frozen=True)
 class Against:
-    """Another model's predictions of the same items, in the same order as the evaluation's first `common` ones."""
+    """Two models' predictions of the same items, in the same order."""
 
     name: str
     own: Evaluation
@@ -60,7 +60,6 @@ class Extras:
     blur_threshold: float | None = None
     blurred: Evaluation | None = None
     """The same model on items whose images were blurred."""
-    notes: Sequence[str] = field(default=())
 
 
 def write_report(
@@ -97,7 +96,6 @@ def write_report(
             levels=[_level(evaluation, level, groups[level], pictures) for level in evaluation.levels],
             titles=LEVEL_TITLES,
             failed=evaluation.failed,
-            notes=extras.notes,
             training=training,
             curves=Markup(plots.curves(training.history, training.best_epoch)) if training and training.history else "",
             against=_compared(extras.against) if extras.against else None,
