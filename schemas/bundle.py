@@ -67,12 +67,31 @@ class Inference(Card):
     flip: bool = Field(description="Average the logits of the image and of its mirror image.")
 
 
+class ConfidenceCurve(Card):
+    """How a level's summed probability p becomes its confidence: its log-odds are a ln p - b ln(1 - p) + c.
+
+    Beta calibration: Kull, Silva Filho and Flach 2017 (AISTATS, PMLR 54). It rises with p everywhere.
+    """
+
+    a: float = Field(ge=0)
+    b: float = Field(ge=0)
+    c: float
+
+
 class Calibration(Card):
     """How logits become probabilities: softmax(logits / temperature), Guo et al. 2017 (arXiv:1706.04599)."""
 
     method: Literal["none", "temperature"] = "none"
     temperature: float = Field(default=1.0, gt=0)
+    curves: dict[Level, ConfidenceCurve] = Field(
+        default={}, description="Of the levels whose summed probabilities are not honest by themselves."
+    )
     fitted_on: int = Field(default=0, ge=0, description="Number of validation items.")
+
+    @model_serializer(mode="wrap")
+    def _without_what_is_usual(self, handler: SerializerFunctionWrapHandler) -> dict[str, object]:
+        """Bundles from before there were curves keep their modelId."""
+        return _without(handler(self), () if self.curves else ("curves",))
 
 
 class Member(Card):
@@ -102,6 +121,25 @@ class Metrics(Card):
     split: str
     levels: dict[Level, LevelMetrics]
     outside_taxonomy: int = Field(description="Labelled items of a leaf that the model does not know; not in `levels`.")
+
+
+class LevelPolicy(Card):
+    """From which confidence on a level's predictions are applied without a person, and what that was fitted to."""
+
+    target_precision: float = Field(gt=0, lt=1, description="Of what is accepted.")
+    accept_above: float | None = Field(description="Null: nothing is known to be sure enough.")
+    classes: dict[str, float | None] = Field(default={}, description="Of classes with a threshold of their own.")
+    coverage: float = Field(description="Share of the held-out items that was accepted.")
+    precision: float | None = Field(description="Of those, on the same items.")
+    at_least: float | None = Field(description="Lower bound of that precision.")
+
+
+class Policy(Card):
+    """What a target precision has become: a tag job applies it."""
+
+    probability: float = Field(gt=0, lt=1, description="With which each threshold keeps its promise on new items.")
+    fitted_on: int = Field(ge=0, description="Number of held-out items.")
+    levels: dict[Level, LevelPolicy]
 
 
 class LeftOut(Card):
@@ -143,6 +181,7 @@ class ModelCard(Card):
         default=(), description="Of a bundle that averages the probabilities of several; `architecture` sums them up."
     )
     blur_threshold: float = Field(description="Items with a lower blurScore are reported as blurry.")
+    policy: Policy | None = Field(default=None, description="Without one, the tag job's own thresholds hold.")
     metrics: tuple[Metrics, ...] = ()
     provenance: Provenance
 

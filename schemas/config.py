@@ -1,12 +1,11 @@
 """One frozen config per job; unknown keys are errors. Each field is a flag, too: `image_size` is `--image-size`."""
 
-import re
-from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from schemas.learning import Learning
+from schemas.options import CatalogOptions, ManifestFormat, RayOptions, SplitOptions, WeightsOptions
 from schemas.taxonomy import Level
 from schemas.values import (
     Confidence,
@@ -15,6 +14,7 @@ from schemas.values import (
     Seed,
     ShareOrCount,
     Size,
+    TitleUse,
     no_flag,
     parse_range,
 )
@@ -29,63 +29,27 @@ EngineName = Literal[
     "torch-cuda-bfloat16",
     "torch-cuda-float32",
 ]
-RoleName = Literal["id", "masterCategory", "articleType", "imageUri", "image"]
-SplitKind = Literal["stratified", "group", "time"]
+_DATABASE = (
+    "Where people's decisions are kept, where it is not RUN/review.sqlite or what was exported: as for tagger review."
+)
 SplitName = Literal["train", "val", "test", "control"]
 
 
-class ManifestFormat(JobConfig):
-    """How a table of items is read."""
-
-    column: dict[RoleName, str] = Field(
-        default={},
-        description="ROLE=COLUMN: which manifest column is id, masterCategory, articleType, imageUri, image.",
-    )
-    delimiter: Literal["auto", ",", ";", "tab", "|"] = Field(default="auto", description="Field separator of CSV.")
-    encoding: str = Field(default="auto", description="Text encoding of CSV; auto knows UTF-8, UTF-16 and Latin-1.")
-    s3_endpoint: str | None = Field(default=None, description="Address of an S3 service other than Amazon's.")
-    s3_region: str | None = Field(default=None, description="Region of the S3 buckets.")
-
-    @field_validator("column")
-    @classmethod
-    def _one_role_each(cls, column: dict[RoleName, str]) -> dict[RoleName, str]:
-        twice = sorted({c for c in column.values() if list(column.values()).count(c) > 1})
-        if twice:
-            raise ValueError(f"{', '.join(twice)} is named for several roles")
-        return column
-
-    @field_validator("s3_endpoint")
-    @classmethod
-    def _with_scheme(cls, endpoint: str | None) -> str | None:
-        if endpoint is not None and not re.match(r"https?://[^/]", endpoint):
-            raise ValueError(f"{endpoint!r} is no address; it begins with http:// or https://")
-        return endpoint
-
-
-class CatalogOptions(ManifestFormat):
-    """A manifest and the image store that goes with it."""
-
-    manifest: str = Field(description="CSV or Parquet: a file, a folder or a glob, local or s3://.")
-    images: str | None = Field(
-        default=None,
-        description="Image store: DIR, DIR/{id}.jpg, s3://BUCKET/PREFIX/{id}.jpg, column:NAME (URIs or bytes in the "
-        "manifest), or Parquet files of id and image. Without it, the manifest's imageUri or image column.",
-    )
-    images_root: str | None = Field(
-        default=None, description="Folder (or s3:// prefix) that image URIs of the manifest may not leave."
-    )
-    max_bytes: int = Field(default=32 * 2**20, gt=0, description="Largest image file read, bytes.")
-    max_pixels: int = Field(default=100_000_000, gt=0, description="Largest image decoded, pixels.")
-    store_concurrency: int = Field(default=16, ge=1, le=512, description="Image requests in flight per worker.")
-
-
-class RayOptions(JobConfig):
-    """Where the job runs."""
-
-    ray_address: str | None = Field(
-        default=None, description="A Ray cluster (auto, or ray://HOST:PORT); without it, Ray runs inside the command."
-    )
-    device: Device = Field(default="auto", description="auto takes the GPUs that Ray has, else the CPUs.")
+def by_level(value: object) -> object:
+    """Read one number for both levels, or LEVEL=NUMBER, of which several may stand with commas between."""
+    no_flag(value)
+    if isinstance(value, int | float | str):
+        return dict.fromkeys(Level, value)
+    if not isinstance(value, dict):
+        return value
+    found: dict[object, object] = {}
+    for level, number in value.items():
+        first, *more = number.split(",") if isinstance(number, str) else [number]
+        found[level] = first
+        for text in more:
+            name, _, rest = text.partition("=")
+            found[name.strip()] = rest.strip()
+    return found
 
 
 class CheckConfig(CatalogOptions):
@@ -97,34 +61,6 @@ class CheckConfig(CatalogOptions):
     seed: Seed = Field(default=0, description="Seed of the sample.")
 
 
-class SplitOptions(JobConfig):
-    """Which labelled items train, steer and judge a model."""
-
-    split: SplitKind = Field(
-        default="stratified",
-        description="How sides are drawn: by shares of each leaf; the same, but groups of items stay together; or by "
-        "time, the oldest to train and the newest to test.",
-    )
-    group_by: list[str] = Field(
-        default=["digest"],
-        description="With --split group: columns whose equal values keep items together, such as a product's number; "
-        "digest does so for identical images.",
-    )
-    time_by: str = Field(
-        default="year",
-        description="Column of years or ISO dates, for --split time, and for the report where the manifest has it.",
-    )
-    val: float = Field(default=0.1, gt=0, lt=1, description="Share that steers training and calibration.")
-    test: float = Field(default=0.1, gt=0, lt=1, description="Share that the metrics are computed on.")
-    control: float = Field(default=0.05, ge=0, lt=1, description="Share that no job looks at by itself.")
-
-    @model_validator(mode="after")
-    def _some_train(self) -> "SplitOptions":
-        if self.val + self.test + self.control >= 1:
-            raise ValueError("val, test and control leave nothing to train on")
-        return self
-
-
 class TrainConfig(CatalogOptions, RayOptions, SplitOptions, Learning):
     """Learn the taxonomy and the model from the labelled items of a catalogue."""
 
@@ -132,6 +68,13 @@ class TrainConfig(CatalogOptions, RayOptions, SplitOptions, Learning):
     recipe: str = Field(
         default="standard",
         description="How to learn: one that tagger recipes lists, or FILE.yaml; other flags and --config win.",
+    )
+    decisions: list[str] = Field(
+        default=[],
+        description="Runs, or Parquet files or folders, whose review decisions replace the manifest's labels.",
+    )
+    decision_weight: int = Field(
+        default=1, ge=1, le=100, description="How often an epoch sees a reviewed item that trains."
     )
     unbalance: float = Field(
         default=1,
@@ -142,6 +85,11 @@ class TrainConfig(CatalogOptions, RayOptions, SplitOptions, Learning):
     seed: Seed = Field(default=0, description="Seed of the split and of training.")
     workers: int = Field(default=1, ge=1, description="Training processes (DDP); one GPU each on GPUs.")
 
+    @field_validator("decisions", mode="before")
+    @classmethod
+    def _one_or_several(cls, value: object) -> object:
+        return [value] if isinstance(value, str) else value
+
     @model_validator(mode="after")
     def _check(self) -> "TrainConfig":
         parts = self.workers * self.accumulate
@@ -151,20 +99,6 @@ class TrainConfig(CatalogOptions, RayOptions, SplitOptions, Learning):
                 + (f" with {self.accumulate} passes each" if self.accumulate > 1 else "")
             )
         return self
-
-
-class WeightsOptions(JobConfig):
-    """Where weights come from when several backbones are trained."""
-
-    pretrained: dict[str, str] = Field(
-        default={}, description="BACKBONE=file:PATH or none, in place of torchvision's, for recipes that take those."
-    )
-
-    def weights_of(self, settings: Mapping[str, Any]) -> dict[str, str]:
-        """The weights to take with a recipe's settings, where they are not the recipe's own."""
-        backbone = str(settings.get("backbone", Learning.model_fields["backbone"].default))
-        wants_them = settings.get("weights", "pretrained") == "pretrained"
-        return {"weights": self.pretrained[backbone]} if wants_them and backbone in self.pretrained else {}
 
 
 class TuneConfig(CatalogOptions, RayOptions, SplitOptions, WeightsOptions):
@@ -188,7 +122,10 @@ class ResultsConfig(CatalogOptions, RayOptions, SplitOptions, WeightsOptions):
     out: str = Field(description="Folder of the bundles and the table. The same command continues.")
     recipes: list[str] = Field(default=[], description="Recipes by name or FILE.yaml; all that there are by default.")
     seeds: list[Seed] = Field(default=[0], min_length=1, description="Each recipe is trained with each of these.")
-    average: list[str] = Field(default=[], description="RECIPE+RECIPE: average their predictions, and measure that.")
+    average: list[str] = Field(
+        default=[],
+        description="RECIPE+RECIPE, or RECIPE for that of its seeds: average their predictions, and measure that.",
+    )
     set: dict[str, str] = Field(
         default={}, description="FIELD=VALUE over every recipe's own, or RECIPE.FIELD=VALUE over one's."
     )
@@ -222,8 +159,26 @@ class TagConfig(CatalogOptions, RayOptions):
     model: str = Field(description="The bundle.")
     out: str = Field(description="Run directory, local or s3://. The same command continues what it began.")
     accept_above: dict[Level, Confidence] = Field(
-        default={Level.MASTER_CATEGORY: 0.9, Level.ARTICLE_TYPE: 0.9},
-        description="LEVEL=CONFIDENCE, or one confidence for both levels: what is surer is accepted without a person.",
+        default={},
+        description="LEVEL=CONFIDENCE, or one confidence for both levels: what is surer is accepted without a person. "
+        "By default what the bundle's policy says (tagger policy), or without one 0.9.",
+    )
+    qa_sample: float = Field(
+        default=0,
+        ge=0,
+        le=1,
+        description="Share of the accepted items that go to review all the same, drawn at random, so that tagger "
+        "quality can say how precise the accepted tags are.",
+    )
+    seed: Seed = Field(default=0, description="Seed of that sample.")
+    embeddings: bool = Field(
+        default=False, description="Write the image vectors, too, for tagger index, similar, duplicates and audit."
+    )
+    titles: TitleUse = Field(
+        default="ignore",
+        description="What the bundle's model of titles (tagger titles) is for: `check` sends items to review whose "
+        "title is sure of another class than the image; `fuse` tags by image and title together, for which "
+        "--accept-above holds, and not the bundle's policy.",
     )
     untagged_only: bool = Field(default=False, description="Leave alone the items that have both labels already.")
     since: dict[str, str] = Field(
@@ -267,12 +222,275 @@ class TagConfig(CatalogOptions, RayOptions):
     @field_validator("accept_above", mode="before")
     @classmethod
     def _both_levels(cls, value: object) -> object:
-        no_flag(value)
-        if isinstance(value, int | float | str):
-            return dict.fromkeys(Level, value)
-        if isinstance(value, dict):
-            return {**dict.fromkeys(Level, 0.9), **value}
-        return value
+        return by_level(value)
+
+
+class PolicyConfig(JobConfig):
+    """Name a precision: find the confidences from which on a bundle's tags have it, and keep them in the bundle."""
+
+    bundle: str = Field(description="The bundle.", json_schema_extra={"argument": True})
+    target_precision: dict[Level, Confidence] = Field(
+        description="LEVEL=PRECISION, or one for both levels: of what is to be accepted without a person."
+    )
+    probability: float = Field(
+        default=0.95, gt=0.5, lt=1, description="With which each threshold is to keep its promise on new items."
+    )
+    class_items: int = Field(
+        default=0,
+        ge=0,
+        description="A class that is predicted for so many held-out items gets a threshold of its own; 0: none does.",
+    )
+    per_hour: int = Field(default=400, ge=1, description="Items that a person reviews in an hour, for the estimate.")
+    splits: int = Field(
+        default=0,
+        ge=0,
+        le=1000,
+        description="Try the target out instead: fit on a random half of the held-out items, apply to the other half, "
+        "so many times. The bundle stays as it is.",
+    )
+    seed: Seed = Field(default=0, description="Seed of those halves.")
+    s3_endpoint: str | None = Field(default=None, description="Address of an S3 service other than Amazon's.")
+    s3_region: str | None = Field(default=None, description="Region of the S3 bucket.")
+
+    @field_validator("target_precision", mode="before")
+    @classmethod
+    def _both_levels(cls, value: object) -> object:
+        return by_level(value)
+
+    @model_validator(mode="after")
+    def _check(self) -> "PolicyConfig":
+        missing = [str(level) for level in Level if level not in self.target_precision]
+        if missing:
+            raise ValueError(f"target_precision has none for {', '.join(missing)}")
+        if not all(0 < target < 1 for target in self.target_precision.values()):
+            raise ValueError("a target precision lies between 0 and 1")
+        return self
+
+
+class ReviewConfig(JobConfig):
+    """Serve the page on which people decide what the model was not sure of; or write what they decided to Parquet."""
+
+    action: Literal["serve", "export"] = Field(
+        default="serve",
+        description="serve: until Ctrl-C. export: write the decisions that stand to RUN/decisions, or to --out.",
+        json_schema_extra={"argument": True},
+    )
+    run: str = Field(description="The run directory.")
+    host: str = Field(default="127.0.0.1", description="Where to listen; any place but this machine needs --token.")
+    port: int = Field(default=8765, ge=0, le=65535, description="Port to listen on; 0: a free one.")
+    token: str | None = Field(
+        default=None,
+        min_length=12,
+        description="What reviewers must know to get in; better given as TAGGER_REVIEW_TOKEN than on a command line.",
+    )
+    public_url: str | None = Field(
+        default=None,
+        pattern=r"^https?://[^/]+/?$",
+        description="Address under which a proxy shows the page, such as https://review.shop.example; needs --token.",
+    )
+    reviewer: str | None = Field(default=None, description="Your name in the log; by default your user name.")
+    database: str | None = Field(
+        default=None,
+        description="Where decisions are kept: an SQLite file, or postgresql://USER@HOST/NAME; by default "
+        "RUN/review.sqlite. TAGGER_REVIEW_DATABASE does the same.",
+    )
+    manifest: str | None = Field(default=None, description="The manifest that was tagged, where it has moved since.")
+    images: str | None = Field(default=None, description="The image store that was tagged, where it has moved since.")
+    model: str | None = Field(default=None, description="The bundle that tagged, where it has moved since.")
+    index: str | None = Field(
+        default=None, description="Index (tagger index) of items whose look-alikes stand beside each item."
+    )
+    out: str | None = Field(default=None, description="With export: the folder to write to; new or empty.")
+    s3_endpoint: str | None = Field(default=None, description="Address of an S3 service other than Amazon's.")
+    s3_region: str | None = Field(default=None, description="Region of the S3 buckets.")
+
+
+class ApplyConfig(JobConfig):
+    """Write final tags for the PIM system: what people decided, else what the model was sure enough of."""
+
+    run: str = Field(description="The run, or a folder of runs.", json_schema_extra={"argument": True})
+    out: str = Field(description="Folder of the tags; it must be new or empty.")
+    formats: list[Literal["parquet", "csv"]] = Field(
+        default=["parquet", "csv"], min_length=1, description="Forms to write: parquet, csv."
+    )
+    database: str | None = Field(default=None, description=_DATABASE)
+    s3_endpoint: str | None = Field(default=None, description="Address of an S3 service other than Amazon's.")
+    s3_region: str | None = Field(default=None, description="Region of the S3 bucket.")
+
+
+class QualityConfig(JobConfig):
+    """Say how precise accepted tags are in production, from what people said of the QA sample (tag --qa-sample)."""
+
+    runs: list[str] = Field(min_length=1, description="Runs, or folders of runs.", json_schema_extra={"argument": True})
+    target_precision: dict[Level, Confidence] = Field(
+        default={}, description="LEVEL=PRECISION, or one for both levels; by default what the runs' policy promised."
+    )
+    probability: float = Field(
+        default=0.95, gt=0.5, lt=1, description="With which the precision lies in the intervals that are given."
+    )
+    out: str | None = Field(default=None, description="CSV file for the precision of every class.")
+    database: str | None = Field(default=None, description=_DATABASE)
+    s3_endpoint: str | None = Field(default=None, description="Address of an S3 service other than Amazon's.")
+    s3_region: str | None = Field(default=None, description="Region of the S3 bucket.")
+
+    @field_validator("target_precision", mode="before")
+    @classmethod
+    def _both_levels(cls, value: object) -> object:
+        return by_level(value)
+
+
+class IndexConfig(ManifestFormat):
+    """Make an index of the image vectors of runs (tag --embeddings), or add to one, to find items that look alike."""
+
+    runs: list[str] = Field(min_length=1, description="Runs, or folders of runs.", json_schema_extra={"argument": True})
+    out: str = Field(description="Folder of the index, on a disk. What it has is kept, and what is new is added.")
+    labels: str | None = Field(
+        default=None, description="Manifest whose labels stand in place of predictions: a file, a folder or a glob."
+    )
+    keep: list[str] = Field(
+        default=[],
+        description="Columns of --labels that the items of the index have besides, such as a product's number, for "
+        "tagger similar --unlike.",
+    )
+
+    @field_validator("runs", "keep", mode="before")
+    @classmethod
+    def _one_or_several(cls, value: object) -> object:
+        return [value] if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _check(self) -> "IndexConfig":
+        if self.keep and not self.labels:
+            raise ValueError("keep takes columns of a manifest: labels")
+        return self
+
+
+class SimilarConfig(ManifestFormat):
+    """Find the items of an index that look like an item, or like an image."""
+
+    index: str = Field(description="The index.", json_schema_extra={"argument": True})
+    id: list[str] = Field(default=[], description="Items of the index.")
+    image: list[str] = Field(default=[], description="Image files.")
+    manifest: str | None = Field(default=None, description="All items of a manifest that the index has.")
+    run: str | None = Field(default=None, description="All items of a run with image vectors (tag --embeddings).")
+    top: int = Field(default=5, ge=1, le=1000, description="How many to find for each.")
+    same: list[str] = Field(
+        default=[], description="Only items with the same masterCategory, articleType or kept column."
+    )
+    unlike: list[str] = Field(
+        default=[], description="Only items with another value in a kept column, such as a product's number."
+    )
+    other_images: bool = Field(default=False, description="Leave out items that have the very same image.")
+    model: str | None = Field(
+        default=None, description="The bundle, for --image; without it, where it was when the index was made."
+    )
+    out: str | None = Field(default=None, description="Folder for what is found, as Parquet; it must be new or empty.")
+
+    @field_validator("id", "image", "same", "unlike", mode="before")
+    @classmethod
+    def _one_or_several(cls, value: object) -> object:
+        return [value] if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _check(self) -> "SimilarConfig":
+        asked = [name for name in ("id", "image", "manifest", "run") if getattr(self, name)]
+        if len(asked) != 1:
+            raise ValueError("say what to find items for: one of id, image, manifest and run")
+        if asked[0] in ("manifest", "run") and not self.out:
+            raise ValueError(f"{asked[0]} finds many; name a folder for them: out")
+        return self
+
+
+class DuplicatesConfig(CatalogOptions):
+    """Find the items of an index that show one picture: the same file, or resized, compressed, cropped or mirrored."""
+
+    index: str = Field(description="The index.", json_schema_extra={"argument": True})
+    out: str = Field(description="Folder of the groups, the pairs and a page; it must be new or empty.")
+    structure: float = Field(
+        default=0.8,
+        gt=0,
+        le=1,
+        description="How like in structure (that of SSIM, in the worst tenth) two images must be, laid over each "
+        "other, to be one picture.",
+    )
+    colour: float = Field(
+        default=10, gt=0, le=255, description="Most that their colours may differ (in L, a or b, 0 to 255)."
+    )
+    bundle: str | None = Field(
+        default=None, description="Bundle trained on these items: say what copies on two sides of its split are worth."
+    )
+    shown: int = Field(default=200, ge=0, description="Groups on the page; those whose labels differ come first.")
+
+
+class RetrievalConfig(CatalogOptions):
+    """Measure how well indexes find items of the same class: precision and recall at k, mean average precision."""
+
+    indexes: list[str] = Field(
+        min_length=1, description="Indexes with labels, of one catalogue.", json_schema_extra={"argument": True}
+    )
+    bundle: str = Field(description="Bundle whose test items are looked for among its train items.")
+    out: str = Field(description="Folder of the figures and of the page.")
+    by: list[str] = Field(
+        default=[], description="Columns that the indexes keep, whose equal values are relevant, too: subCategory."
+    )
+    queries: int = Field(default=5000, ge=1, description="Most test items to look for, drawn at random.")
+    seed: Seed = Field(default=0, description="Seed of the draw, and of the examples.")
+    shown: int = Field(default=12, ge=0, description="Examples on the page, each of another article type.")
+
+    @field_validator("indexes", "by", mode="before")
+    @classmethod
+    def _one_or_several(cls, value: object) -> object:
+        return [value] if isinstance(value, str) else value
+
+
+class TitlesConfig(ManifestFormat):
+    """Teach a bundle what titles say of its classes, as a second witness for tagger tag --titles; and measure it."""
+
+    bundle: str = Field(description="The bundle.", json_schema_extra={"argument": True})
+    manifest: str = Field(description="The manifest that the bundle was trained on, with its labels and titles.")
+    title: str = Field(description="Column of the titles, such as productDisplayName.")
+    run: str | None = Field(
+        default=None, description="Run of the bundle over these items: measure image and title together, too."
+    )
+    surely: Confidence = Field(default=0.9, description="A mistake of the image is confident from here on.")
+
+
+class AuditConfig(CatalogOptions):
+    """Find labels that are likely wrong, by image, title, duplicates and taxonomy: a ranked list, and a queue."""
+
+    index: str = Field(
+        description="Index with labels (tagger index --labels); of a model that was not fine-tuned on these labels.",
+        json_schema_extra={"argument": True},
+    )
+    out: str | None = Field(
+        default=None, description="Folder of the findings, their page and their queue; it must be new or empty."
+    )
+    title: str | None = Field(
+        default=None, description="Column of titles that the index keeps (tagger index --keep); none by default."
+    )
+    duplicates: str | None = Field(
+        default=None, description="Folder that tagger duplicates wrote; without it, identical files count alone."
+    )
+    folds: int = Field(default=5, ge=2, le=20, description="Parts of the items; each is judged by the others.")
+    min_items: int = Field(
+        default=10, ge=2, description="Leaves with fewer items are not judged by image and title, and reported."
+    )
+    seed: Seed = Field(default=0, description="Seed of the folds and of --flip.")
+    shown: int = Field(default=100, ge=0, description="Findings on the page.")
+    flip: float = Field(
+        default=0,
+        ge=0,
+        le=0.5,
+        description="Try it out instead: make this share of the labels wrong at random, and say how many are found.",
+    )
+
+    @model_validator(mode="after")
+    def _check(self) -> "AuditConfig":
+        if self.min_items < self.folds:
+            raise ValueError(f"min_items: a leaf needs an item for each of the {self.folds} folds")
+        if self.out is None and not self.flip:
+            raise ValueError("name a folder for what is found: out")
+        return self
 
 
 class RecipesConfig(JobConfig):

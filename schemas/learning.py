@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from schemas.values import Fit, JobConfig, Precision, Resize, Size
+from schemas.values import Fit, JobConfig, Precision, Resize, Size, parse_size
 
 Edges = Literal["none", "channel", "branch"]
 Head = Literal["linear", "fc", "batchnorm"]
@@ -61,6 +61,10 @@ class Learning(Augmentation):
         "like, the backbone looks at each image once for all of them.",
     )
     epochs: int = Field(default=6, ge=0, description="Epochs that fine-tune the whole model.")
+    early_epochs: int = Field(
+        default=0, ge=0, description="Of these, the first ones that see smaller images, which takes a part of the time."
+    )
+    early_size: Size | None = Field(default=None, description="Size of those images, HEIGHTxWIDTH.")
     tuned_blocks: int = Field(default=0, ge=0, description="Fine-tune only the last so many blocks; 0: all.")
     batch_size: int = Field(default=128, ge=2, description="Items per step, over all workers together.")
     accumulate: int = Field(default=1, ge=1, description="Passes that a step is made of, to fit a small memory.")
@@ -116,6 +120,12 @@ class Learning(Augmentation):
     def _some_epochs(self) -> "Learning":
         if self.frozen_epochs + self.epochs == 0:
             raise ValueError("epochs and frozen_epochs are both 0")
+        if bool(self.early_epochs) != bool(self.early_size):
+            raise ValueError("early_epochs and early_size go together")
+        if self.early_size:
+            sizes = zip(parse_size(self.early_size), parse_size(self.image_size), strict=True)
+            if any(early > late for early, late in sizes) or self.early_epochs >= self.epochs:
+                raise ValueError("early_size is not above image_size, and the last of the epochs see image_size")
         if self.edges != "none" and not self.epochs:
             raise ValueError("edges are learnt while the whole model is fine-tuned, but epochs is 0")
         if self.edges == "channel" and self.tuned_blocks:

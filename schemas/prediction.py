@@ -22,6 +22,12 @@ class ReviewReason(StrEnum):
     LOW_CONFIDENCE = "low_confidence"
     BLURRY_IMAGE = "blurry_image"
     TAXONOMY_CONFLICT = "taxonomy_conflict"
+    QA_SAMPLE = "qa_sample"
+    LABEL_ERROR = "label_error"
+    IMAGE_DISAGREES = "image_disagrees"
+    TITLE_DISAGREES = "title_disagrees"
+    DUPLICATE_CONFLICT = "duplicate_conflict"
+    OUTLIER = "outlier"
 
 
 class ErrorCode(StrEnum):

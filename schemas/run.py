@@ -51,10 +51,16 @@ class RunRecord(RunPart):
     run_id: str
     model_id: str
     state: Literal["running", "done"]
+    kind: Literal["tag", "audit"] = Field(
+        default="tag", description="An audit's predictions are the catalogue's labels, which a person is to look at."
+    )
     config: dict[str, object]
     fingerprint: str = Field(description="Hash of manifest, model and settings; another one may not continue this run.")
     inputs: dict[str, str] = Field(description="What the fingerprint is made of, by name.")
     versions: dict[str, str]
+    target_precision: dict[str, float] = Field(
+        default={}, description="Of what is accepted, by level, where the bundle's policy promises one."
+    )
     engine: EngineCheck | None = Field(default=None, description="Chosen once; a run that goes on keeps it.")
     started_at: datetime
     finished_at: datetime | None = None

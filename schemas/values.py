@@ -7,6 +7,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 Fit = Literal["pad", "stretch"]
 Resize = Literal["bicubic", "area"]
+TitleUse = Literal["ignore", "check", "fuse"]
 Device = Literal["auto", "cpu", "cuda"]
 Precision = Literal["auto", "float32", "bfloat16"]
 

@@ -1,0 +1,118 @@
+"""What several jobs have in common: the fields of their configs that they share."""
+
+import re
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from schemas.learning import Learning
+from schemas.values import Device, JobConfig, Seed
+
+RoleName = Literal["id", "masterCategory", "articleType", "imageUri", "image"]
+SplitKind = Literal["stratified", "group", "time"]
+
+
+class ManifestFormat(JobConfig):
+    """How a table of items is read."""
+
+    column: dict[RoleName, str] = Field(
+        default={},
+        description="ROLE=COLUMN: which manifest column is id, masterCategory, articleType, imageUri, image.",
+    )
+    delimiter: Literal["auto", ",", ";", "tab", "|"] = Field(default="auto", description="Field separator of CSV.")
+    encoding: str = Field(default="auto", description="Text encoding of CSV; auto knows UTF-8, UTF-16 and Latin-1.")
+    s3_endpoint: str | None = Field(default=None, description="Address of an S3 service other than Amazon's.")
+    s3_region: str | None = Field(default=None, description="Region of the S3 buckets.")
+
+    @field_validator("column")
+    @classmethod
+    def _one_role_each(cls, column: dict[RoleName, str]) -> dict[RoleName, str]:
+        twice = sorted({c for c in column.values() if list(column.values()).count(c) > 1})
+        if twice:
+            raise ValueError(f"{', '.join(twice)} is named for several roles")
+        return column
+
+    @field_validator("s3_endpoint")
+    @classmethod
+    def _with_scheme(cls, endpoint: str | None) -> str | None:
+        if endpoint is not None and not re.match(r"https?://[^/]", endpoint):
+            raise ValueError(f"{endpoint!r} is no address; it begins with http:// or https://")
+        return endpoint
+
+
+class CatalogOptions(ManifestFormat):
+    """A manifest and the image store that goes with it."""
+
+    manifest: str = Field(description="CSV or Parquet: a file, a folder or a glob, local or s3://.")
+    images: str | None = Field(
+        default=None,
+        description="Image store: DIR, DIR/{id}.jpg, s3://BUCKET/PREFIX/{id}.jpg, column:NAME (URIs or bytes in the "
+        "manifest), or Parquet files of id and image. Without it, the manifest's imageUri or image column.",
+    )
+    images_root: str | None = Field(
+        default=None, description="Folder (or s3:// prefix) that image URIs of the manifest may not leave."
+    )
+    max_bytes: int = Field(default=32 * 2**20, gt=0, description="Largest image file read, bytes.")
+    max_pixels: int = Field(default=100_000_000, gt=0, description="Largest image decoded, pixels.")
+    store_concurrency: int = Field(default=16, ge=1, le=512, description="Image requests in flight per worker.")
+
+
+class RayOptions(JobConfig):
+    """Where the job runs."""
+
+    ray_address: str | None = Field(
+        default=None, description="A Ray cluster (auto, or ray://HOST:PORT); without it, Ray runs inside the command."
+    )
+    device: Device = Field(default="auto", description="auto takes the GPUs that Ray has, else the CPUs.")
+
+
+class SplitOptions(JobConfig):
+    """Which labelled items train, steer and judge a model."""
+
+    split: SplitKind = Field(
+        default="stratified",
+        description="How sides are drawn: by shares of each leaf; the same, but groups of items stay together; or by "
+        "time, the oldest to train and the newest to test.",
+    )
+    group_by: list[str] = Field(
+        default=["digest"],
+        description="With --split group: columns whose equal values keep items together, such as a product's number; "
+        "digest does so for identical images.",
+    )
+    duplicates: str | None = Field(
+        default=None,
+        description="With --split group: folder that tagger duplicates wrote; items of one picture stay together.",
+    )
+    time_by: str = Field(
+        default="year",
+        description="Column of years or ISO dates, for --split time, and for the report where the manifest has it.",
+    )
+    val: float = Field(default=0.1, gt=0, lt=1, description="Share that steers training and calibration.")
+    test: float = Field(default=0.1, gt=0, lt=1, description="Share that the metrics are computed on.")
+    control: float = Field(default=0.05, ge=0, lt=1, description="Share that no job looks at by itself.")
+    split_seed: Seed | None = Field(
+        default=None, description="Seed of how sides are drawn, where trainings of several seeds share their sides."
+    )
+
+    @model_validator(mode="after")
+    def _some_train(self) -> "SplitOptions":
+        if self.val + self.test + self.control >= 1:
+            raise ValueError("val, test and control leave nothing to train on")
+        if self.duplicates is not None and self.split != "group":
+            raise ValueError("duplicates stay together with --split group alone")
+        return self
+
+
+class WeightsOptions(JobConfig):
+    """Where weights come from when several backbones are trained."""
+
+    pretrained: dict[str, str] = Field(
+        default={}, description="BACKBONE=file:PATH or none, in place of torchvision's, for recipes that take those."
+    )
+
+    def weights_of(self, settings: Mapping[str, Any]) -> dict[str, str]:
+        """The weights to take with a recipe's settings, where they are not the recipe's own."""
+        backbone = str(settings.get("backbone", Learning.model_fields["backbone"].default))
+        wants_them = settings.get("weights", "pretrained") == "pretrained"
+        return {"weights": self.pretrained[backbone]} if wants_them and backbone in self.pretrained else {}
