@@ -8,7 +8,7 @@ import pandas as pd
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
 from schemas.bundle import LevelMetrics, Metrics
-from schemas.taxonomy import Level, Taxonomy
+from schemas.taxonomy import Level
 from tagger.models.levels import Levels
 
 BINS = 15
@@ -49,10 +49,9 @@ class Evaluation:
 
     @classmethod
     def of_probabilities(
-        cls, split: str, taxonomy: Taxonomy, probabilities: np.ndarray, leaves: np.ndarray, items: pd.DataFrame
+        cls, split: str, levels: Levels, probabilities: np.ndarray, leaves: np.ndarray, items: pd.DataFrame
     ) -> "Evaluation":
         """Evaluate leaf probabilities float32 [N, L] against true leaf numbers [N]."""
-        levels = Levels(taxonomy)
         master, master_confidence, article, type_confidence = levels.choose(probabilities)
         true_master, true_article = levels.of_leaves(leaves)
         masters, types = np.array(levels.masters, object), np.array(levels.types, object)
@@ -61,6 +60,20 @@ class Evaluation:
             Level.ARTICLE_TYPE: Predicted(types[true_article], types[article], type_confidence),
         }
         return cls(split, found, items=items.reset_index(drop=True))
+
+    @classmethod
+    def of_table(cls, split: str, table: pd.DataFrame) -> "Evaluation":
+        """The evaluation whose `table` this is."""
+        levels = {
+            level: Predicted(
+                table[f"{level}True"].to_numpy(object),
+                table[level].to_numpy(object),
+                table[f"{level}Confidence"].to_numpy(np.float32),
+            )
+            for level in Level
+        }
+        columns = [f"{level}{suffix}" for level in Level for suffix in ("True", "", "Confidence")]
+        return cls(split, levels, items=table.drop(columns=columns).reset_index(drop=True))
 
     def only(self, chosen: np.ndarray) -> "Evaluation":
         """The items that a mask bool [N] has chosen."""

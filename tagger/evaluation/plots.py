@@ -2,7 +2,7 @@
 
 import io
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import matplotlib
@@ -110,6 +110,28 @@ def reliability_diagram(table: pd.DataFrame, title: str) -> str:
     axes.scatter(table["confidence"], table["accuracy"], s=area, color=_ACCENT, alpha=0.8)
     axes.plot(table["confidence"], table["accuracy"], color=_ACCENT, alpha=0.4)
     axes.set(xlabel="confidence", ylabel="accuracy", title=title, xlim=(0, 1.02), ylim=(0, 1.02))
+    axes.grid(alpha=0.25)
+    return _svg(figure)
+
+
+def coverage_curves(curves: Mapping[str, pd.DataFrame], marks: Mapping[str, tuple[float, float]], title: str) -> str:
+    """Precision against coverage, and where a policy stands on each curve.
+
+    Args:
+        curves: Columns coverage and precision, by level.
+        marks: Coverage and precision of the policy, by level.
+        title: Above the plot.
+    """
+    figure = Figure(figsize=(6.4, 4.2), layout="constrained")
+    axes = figure.subplots()
+    for (name, curve), colour in zip(curves.items(), (_ACCENT, _SECOND), strict=False):
+        axes.plot(curve["coverage"], curve["precision"], color=colour, label=name)
+        if name in marks:
+            axes.plot(*marks[name], "o", color=colour, markersize=8)
+    lowest = min((float(c["precision"].iloc[-1]) for c in curves.values() if len(c)), default=0.5)
+    axes.set(xlabel="coverage", ylabel="precision of what is accepted", title=title)
+    axes.set(xlim=(0, 1.01), ylim=(max(0.0, lowest - 0.03), 1.005))
+    axes.legend(loc="lower left")
     axes.grid(alpha=0.25)
     return _svg(figure)
 

@@ -1,0 +1,168 @@
+"""Thresholds from a target precision, such that it holds on new items, too."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy.stats import beta, binom
+
+from schemas.bundle import LevelPolicy, Policy
+from schemas.prediction import Decision
+from schemas.taxonomy import Level
+from tagger.confidence.policy import Thresholds, decide
+from tagger.evaluation.metrics import Evaluation, Predicted
+
+_CANDIDATES = 200
+_STARTS = 5
+ACCEPTED = {
+    Level.MASTER_CATEGORY: (Decision.ACCEPT, Decision.ACCEPT_MASTER_ONLY),
+    Level.ARTICLE_TYPE: (Decision.ACCEPT,),
+}
+"""The decisions by which a level's prediction is applied without a person."""
+
+
+@dataclass(frozen=True)
+class Applied:
+    """What a policy did on items whose labels are known."""
+
+    items: int
+    accepted: int
+    right: int
+
+    @property
+    def coverage(self) -> float:
+        """Share of the items that was accepted."""
+        return self.accepted / self.items if self.items else 0.0
+
+    @property
+    def precision(self) -> float | None:
+        """Share of the accepted ones that was right; None where none was accepted."""
+        return self.right / self.accepted if self.accepted else None
+
+
+def fit_policy(
+    held_out: Evaluation, blurry: np.ndarray, targets: Mapping[Level, float], probability: float, class_items: int
+) -> Policy:
+    """Find the lowest thresholds whose accepted predictions have the target precision on new items.
+
+    The master category comes first; an article type is accepted only where its master category is. A class that is
+    predicted often enough has a threshold of its own, the others share one. A level whose target cannot be shown has
+    None, by which nothing is accepted.
+
+    Args:
+        held_out: Predictions on items that the model was not trained on.
+        blurry: Items that go to review whatever their confidence, bool [N].
+        targets: Precision of what is accepted, by level, 0 to 1.
+        probability: With which each threshold keeps its promise on new items of the same kind, 0 to 1.
+        class_items: A class that is predicted for so many items has a threshold of its own; 0: none has.
+    """
+    asked = ~blurry
+    found: dict[Level, LevelPolicy] = {}
+    for level in (Level.MASTER_CATEGORY, Level.ARTICLE_TYPE):
+        predicted = held_out.levels[level]
+        classes = _own_classes(predicted.predicted[asked], class_items)
+        rest = asked & ~np.isin(predicted.predicted, classes)
+        own = {
+            str(name): _threshold(predicted.only(asked & (predicted.predicted == name)), targets[level], probability)
+            for name in classes
+        }
+        shared = _threshold(predicted.only(rest), targets[level], probability)
+        needed = np.array([_number(own.get(name, shared)) for name in predicted.predicted])
+        asked = asked & (predicted.confidence >= needed)
+        right = int(predicted.right[asked].sum())
+        applied = Applied(len(predicted), int(asked.sum()), right)
+        found[level] = LevelPolicy(
+            target_precision=targets[level],
+            accept_above=shared,
+            classes=own,
+            coverage=applied.coverage,
+            precision=applied.precision,
+            at_least=lower_bound(right, applied.accepted, probability),
+        )
+    return Policy(probability=probability, fitted_on=len(blurry), levels=found)
+
+
+def apply(policy: Policy, items: Evaluation, blurry: np.ndarray) -> dict[Level, Applied]:
+    """What a policy does on labelled items, of which some are blurry, bool [N]."""
+    thresholds = Thresholds.of_policy(policy)
+    needed = {level: thresholds.needed(level, items.levels[level].predicted) for level in Level}
+    confidence = {level: items.levels[level].confidence for level in Level}
+    decisions = decide(needed, confidence, blurry)
+    applied = {}
+    for level, names in ACCEPTED.items():
+        accepted = np.isin(decisions, [str(name) for name in names])
+        applied[level] = Applied(len(blurry), int(accepted.sum()), int(items.levels[level].right[accepted].sum()))
+    return applied
+
+
+def highest_target(held_out: Evaluation, blurry: np.ndarray, level: Level, probability: float) -> float | None:
+    """The highest precision, in steps of half a percent, that can be shown for a level; None where none can."""
+    predicted = held_out.levels[level].only(~blurry)
+    for target in np.arange(0.995, 0.5, -0.005):
+        if _threshold(predicted, float(target), probability) is not None:
+            return round(float(target), 3)
+    return None
+
+
+def lower_bound(right: int, items: int, probability: float) -> float | None:
+    """One-sided lower bound of a share, by Clopper and Pearson 1934; None of no items."""
+    if not items:
+        return None
+    return float(beta.ppf(1 - probability, right, items - right + 1)) if right else 0.0
+
+
+def coverage_curve(predicted: Predicted) -> pd.DataFrame:
+    """Coverage and precision of a level at every threshold: columns threshold, coverage, precision."""
+    order = np.argsort(-predicted.confidence, kind="stable")
+    confidence, right = predicted.confidence[order], predicted.right[order]
+    last = _last_of_equals(confidence)
+    counts = last + 1
+    return pd.DataFrame(
+        {
+            "threshold": confidence[last],
+            "coverage": counts / max(1, len(right)),
+            "precision": np.cumsum(right)[last] / counts,
+        }
+    )
+
+
+def _own_classes(predicted: np.ndarray, class_items: int) -> list[str]:
+    counts = pd.Series(predicted, dtype=object).value_counts()
+    return sorted(counts.index[counts >= class_items]) if class_items else []
+
+
+def _threshold(predicted: Predicted, target: float, probability: float) -> float | None:
+    """The lowest threshold for which less precision than the target is disproved.
+
+    Fixed sequence testing, from several starts (Angelopoulos, Bates, Candès, Jordan and Lei 2021, "Learn then test",
+    arXiv:2110.01052): thresholds are tested from the surest on, by the binomial tail, until one fails. Each start has
+    its share of the allowed error, so that one early mistake does not end it all; the first lies where so few items
+    are accepted that they prove the target only if all are right.
+    """
+    error = (1 - probability) / _STARTS
+    fewest = np.log(error) / np.log(target)
+    if len(predicted) < fewest:
+        return None
+    order = np.argsort(-predicted.confidence, kind="stable")
+    confidence, wrong = predicted.confidence[order], np.cumsum(~predicted.right[order])
+    last = _last_of_equals(confidence)
+    wished = np.linspace(0, len(confidence) - 1, _CANDIDATES + 1)[1:]
+    tested = last[np.unique(np.searchsorted(last, wished).clip(max=len(last) - 1))]
+    chance = binom.cdf(wrong[tested], tested + 1, 1 - target)
+    passed = chance <= error
+    best = -1
+    for start in np.searchsorted(tested + 1, np.geomspace(fewest, len(predicted), _STARTS, endpoint=False)):
+        failed = np.flatnonzero(~passed[start:])
+        end = start + (failed[0] if len(failed) else len(tested) - start)
+        best = max(best, end - 1 if end > start else -1)
+    return float(confidence[tested[best]]) if best >= 0 else None
+
+
+def _last_of_equals(falling: np.ndarray) -> np.ndarray:
+    """Positions at which a falling sequence [N] is about to change: a threshold takes all equals or none."""
+    return np.flatnonzero(np.append(falling[1:] < falling[:-1], True)) if len(falling) else np.zeros(0, np.int64)
+
+
+def _number(threshold: float | None) -> float:
+    return np.inf if threshold is None else threshold
