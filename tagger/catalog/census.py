@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 
 from schemas.bundle import Preprocessing
+from tagger.catalog.drawing import hash_order
 from tagger.catalog.manifest import Batch, Manifest
-from tagger.catalog.splits import hash_order
 from tagger.catalog.stores import ImageStore, fetch_all, row_order
 from tagger.errors import ImageError
 from tagger.imaging.decode import decode, read_header

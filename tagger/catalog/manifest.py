@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import islice
+from typing import Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -13,7 +14,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from schemas.catalog import REJECT, RejectReason, Role
-from schemas.config import ManifestFormat
+from schemas.options import ManifestFormat
 from tagger.catalog import pixels
 from tagger.catalog.csv_rows import BadRow, CsvRows, Row
 from tagger.catalog.seen import SeenIds
@@ -71,6 +72,18 @@ class Tally:
         return sum(self.rejects.values())
 
 
+class Labels(Protocol):
+    """Labels from elsewhere, to be read in place of the manifest's own."""
+
+    def over(self, batch: Batch) -> Batch:
+        """A batch with these labels."""
+        ...
+
+    def fingerprint(self) -> str:
+        """What changes when they do."""
+        ...
+
+
 @dataclass(frozen=True)
 class _Chunk:
     """Rows of one file before ids are compared over the manifest: a table, where its rows lie, and bad rows."""
@@ -95,6 +108,7 @@ class Manifest:
         self.tally = Tally()
         self._pixels: dict[str, bool] = {}
         self._format = table_format
+        self._labels: Labels | None = None
         self._columns = {Role(role): column for role, column in table_format.column.items()}
         self.columns = self._first_columns()
 
@@ -104,11 +118,17 @@ class Manifest:
         with closing(SeenIds()) as seen:
             for file in self.files:
                 for chunk in self._chunks(file):
-                    yield self._batch(file, chunk, seen)
+                    batch = self._batch(file, chunk, seen)
+                    yield self._labels.over(batch) if self._labels else batch
 
     def fingerprint(self) -> str:
         """What changes when the manifest does: its files with their sizes and times."""
-        return ";".join(f"{f}:{f.stamp()}" for f in self.files)
+        stamps = [f"{f}:{f.stamp()}" for f in self.files]
+        return ";".join([*stamps, self._labels.fingerprint()] if self._labels else stamps)
+
+    def relabel(self, labels: "Labels") -> None:
+        """Read with other labels from now on."""
+        self._labels = labels
 
     def role_columns(self) -> set[str]:
         """The roles that the manifest has a column for."""

@@ -8,7 +8,7 @@ from functools import cached_property, partial
 from http.client import HTTPException
 from typing import Any
 
-from schemas.config import CatalogOptions
+from schemas.options import CatalogOptions
 from schemas.prediction import ErrorCode
 from tagger.catalog.manifest import Batch
 from tagger.catalog.patterns import fill_pattern

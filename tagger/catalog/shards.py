@@ -122,10 +122,21 @@ def read_shard(shard: Location) -> pa.Table:
         return pq.read_table(source)
 
 
-def write_parquet(target: Location, table: pa.Table) -> None:
-    """Write one Parquet file, complete or not at all."""
+def write_parquet(target: Location, table: pa.Table, plain: Sequence[str] = ()) -> None:
+    """Write one Parquet file, complete or not at all.
+
+    Args:
+        target: Where.
+        table: Its rows.
+        plain: Columns that are noise to a compressor.
+    """
     sink = pa.BufferOutputStream()
-    pq.write_table(table, sink, compression="zstd")
+    packed = [name for name in table.schema.names if name not in plain]
+    if plain:
+        compression = dict.fromkeys(packed, "zstd") | {f"{name}.list.element": "none" for name in plain}
+        pq.write_table(table, sink, compression=compression, use_dictionary=packed, write_statistics=packed)
+    else:
+        pq.write_table(table, sink, compression="zstd")
     target.write_bytes(sink.getvalue())
 
 

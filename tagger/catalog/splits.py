@@ -1,21 +1,15 @@
 """Which labelled items train the model, which steer it, and which judge it."""
 
 from collections.abc import Sequence
-from hashlib import blake2b
 
 import numpy as np
 import pandas as pd
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from tagger.catalog.drawing import hash_order
+
 SPLITS = ("train", "val", "test", "control")
-
-
-def hash_order(ids: Sequence[str], seed: int) -> np.ndarray:
-    """Return a uint64 for every id that depends on nothing but the id and the seed."""
-    key = seed.to_bytes(8, "little", signed=True)
-    digests = b"".join(blake2b(item.encode(), digest_size=8, key=key).digest() for item in ids)
-    return np.frombuffer(digests, np.uint64)
 
 
 def stratified(

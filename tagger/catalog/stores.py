@@ -14,7 +14,7 @@ from typing import Protocol
 import numpy as np
 
 from schemas.catalog import Role
-from schemas.config import CatalogOptions
+from schemas.options import CatalogOptions
 from schemas.prediction import ErrorCode
 from tagger.catalog.manifest import PARQUET, Batch, Manifest
 from tagger.catalog.parquet_images import ParquetImages, PositionIndex

@@ -5,7 +5,7 @@ from collections.abc import Hashable, Mapping, Sequence
 
 import numpy as np
 
-from tagger.catalog.splits import hash_order
+from tagger.catalog.drawing import hash_order
 
 
 def unbalanced(

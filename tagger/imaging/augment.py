@@ -5,6 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor
 from torchvision.transforms import v2
+from torchvision.transforms.v2.functional import resize
 
 from schemas.learning import Augmentation
 
@@ -29,6 +30,12 @@ def random_shift(images: Tensor, share: float) -> Tensor:
     columns = _shifted(size, width, share, images.device)
     item = torch.arange(size, device=images.device).view(-1, 1, 1)
     return images[item, rows.unsqueeze(2), columns.unsqueeze(1)]
+
+
+def resized(images: Tensor, size: tuple[int, int]) -> Tensor:
+    """Return images uint8 [B, H, W, 3] at another height and width; smaller ones are averaged."""
+    planes: Tensor = resize(images.permute(0, 3, 1, 2), list(size), antialias=True)
+    return planes.permute(0, 2, 3, 1)
 
 
 class Augment:

@@ -7,9 +7,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from schemas.options import ManifestFormat
 from tagger.catalog import manifest as manifest_module
 from tagger.catalog.manifest import Manifest
 from tagger.errors import InputError, UsageError
+from tagger.storage import Location
 from tests.builders import manifest_of, read_all
 from tests.conftest import S3Server
 
@@ -147,15 +149,8 @@ def test_a_bucket_is_read_like_a_folder(s3: S3Server) -> None:
     s3.put("manifests/a.csv", b"id,t\n1,a\n")
     s3.put("manifests/b.csv", b"id,t\n2,b\n")
     for name in ("manifests/a.csv", "manifests", "manifests/*.csv"):
-        manifest = Manifest(*_s3_location(s3, name))
+        manifest = Manifest(Location(f"s3://{s3.bucket}/{name}", s3.endpoint), ManifestFormat())
         assert [i["id"] for i in read_all(manifest)[0]] == (["1"] if name.endswith("a.csv") else ["1", "2"])
-
-
-def _s3_location(s3: S3Server, key: str) -> tuple[object, object]:
-    from schemas.config import ManifestFormat
-    from tagger.storage import Location
-
-    return Location(f"s3://{s3.bucket}/{key}", s3.endpoint), ManifestFormat()
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

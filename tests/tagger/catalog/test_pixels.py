@@ -49,7 +49,9 @@ def pixel_csv(tmp_path: Path) -> Path:
 
 def pixels_of(data: bytes | ImageError) -> np.ndarray:
     assert isinstance(data, bytes)
-    return cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    assert pixels is not None
+    return pixels
 
 
 def test_a_folder_of_idx_files_is_a_manifest_and_its_image_store(idx: Path) -> None:

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -62,6 +62,7 @@ def test_whoever_stops_early_leaves_nobody_waiting() -> None:
     with ThreadPoolExecutor(4) as pool:
         results = in_order(work, "abcdefgh", pool, 4, 100)
         assert next(results) == "a"
+        assert isinstance(results, Generator)
         results.close()  # leaving the pool would hang if a thread still waited for bytes
 
 

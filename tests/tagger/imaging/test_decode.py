@@ -1,5 +1,6 @@
 import struct
 import zlib
+from typing import Any
 
 import cv2
 import numpy as np
@@ -117,7 +118,7 @@ def test_padding_keeps_the_aspect_on_white_and_stretching_does_not() -> None:
 @pytest.mark.parametrize("size", [(1, 1), (3000, 2), (2, 3000), (59, 81), (61, 79)])
 @pytest.mark.parametrize("fit", ["pad", "stretch"])
 @pytest.mark.parametrize("resize", ["bicubic", "area"])
-def test_any_shape_comes_out_at_model_size(size: tuple[int, int], fit: str, resize: str) -> None:
+def test_any_shape_comes_out_at_model_size(size: tuple[int, int], fit: Any, resize: Any) -> None:
     preprocessing = Preprocessing(height=48, width=36, fit=fit, resize=resize)
     assert decode(encoded(Image.new("RGB", size), "PNG"), preprocessing, LIMIT).pixels.shape == (48, 36, 3)
 

@@ -1,0 +1,13 @@
+"""An order of items that depends on nothing but their ids and a seed: what samples and splits are drawn by."""
+
+from collections.abc import Sequence
+from hashlib import blake2b
+
+import numpy as np
+
+
+def hash_order(ids: Sequence[str], seed: int) -> np.ndarray:
+    """Return a uint64 for every id that depends on nothing but the id and the seed."""
+    key = seed.to_bytes(8, "little", signed=True)
+    digests = b"".join(blake2b(item.encode(), digest_size=8, key=key).digest() for item in ids)
+    return np.frombuffer(digests, np.uint64)
