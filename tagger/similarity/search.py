@@ -1,0 +1,110 @@
+"""Which items look like an item or an image, with what is known of them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from schemas.similar import SIMILAR
+from tagger.errors import UsageError
+from tagger.similarity.index import VectorIndex
+
+_DIGEST = "imageDigest"
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What is to be found."""
+
+    top: int = 5
+    same: Sequence[str] = ()
+    """Columns in which an item must be like the one that was asked for, such as masterCategory."""
+    unlike: Sequence[str] = ()
+    """Columns in which it must differ, such as a product's number; two items without a value differ."""
+    other_images: bool = False
+    """Leave out items that have the very same image."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Items or images to find others for."""
+
+    names: Sequence[str]
+    vectors: np.ndarray
+    """float32 [N, D], of length 1."""
+    numbers: np.ndarray
+    """Those of items in the index, which do not find themselves; -1 for others."""
+    columns: Mapping[str, Sequence[str | None]] = field(default_factory=dict)
+    """What is known of those that are not in the index."""
+
+
+class Similar:
+    """Finds similar items in an index.
+
+    Args:
+        index: Where to look.
+        wish: What is to be found.
+
+    Raises:
+        UsageError: when the index has not a column that the wish names.
+    """
+
+    def __init__(self, index: VectorIndex, wish: Wish) -> None:
+        self._index = index
+        self._wish = wish
+        unlike = [*wish.unlike, *([_DIGEST] if wish.other_images else [])]
+        names = index.items.schema.names
+        for name in (*wish.same, *unlike):
+            if name not in names:
+                raise UsageError(f"{name}: the index has no such column; tagger index --keep {name} keeps it")
+        self._unlike = unlike
+        self._values = {name: pc.unique(index.items[name]).drop_null() for name in {*wish.same, *unlike}}
+        self._codes = {name: self._coded(name, index.items[name]) for name in self._values}
+
+    def items(self, ids: Sequence[str]) -> pa.Table:
+        """What looks like items of the index, by SIMILAR; an id that is not there finds nothing."""
+        numbers = self._index.numbers(ids)
+        there = numbers >= 0
+        known = [name for name, good in zip(ids, there, strict=True) if good]
+        return self.find(Asked(known, self._index.vectors(numbers[there]), numbers[there]))
+
+    def find(self, asked: Asked) -> pa.Table:
+        """What looks like items or images, by SIMILAR: at most `top` rows for each, the most similar first."""
+        size = len(asked.names)
+        inside = asked.numbers >= 0
+        own: dict[str, np.ndarray] = {}
+        for name, codes in self._codes.items():
+            theirs = self._coded(name, pa.array(asked.columns.get(name, [None] * size), pa.string()))
+            own[name] = np.where(inside, codes[asked.numbers], theirs)
+
+        def allowed(queries: np.ndarray, numbers: np.ndarray) -> np.ndarray:
+            good: np.ndarray = numbers != asked.numbers[queries]
+            for name in self._wish.same:
+                good &= self._codes[name][numbers] == own[name][queries]
+            for name in self._unlike:
+                mine = own[name][queries]
+                good &= (self._codes[name][numbers] != mine) | (mine < 0)
+            return good
+
+        found = self._index.search(asked.vectors, self._wish.top, allowed)
+        there = found.numbers >= 0
+        query, rank = np.nonzero(there)
+        items = self._index.items.take(pa.array(found.numbers[there]))
+        columns = {
+            "id": pa.array([asked.names[n] for n in query.tolist()], pa.string()),
+            "rank": pa.array(rank + 1, pa.int32()),
+            "similarId": items["id"],
+            "cosine": pa.array(found.cosines[there], pa.float32()),
+            **{name: items[name] for name in ("masterCategory", "articleType", "labelled", "imageUri")},
+        }
+        return pa.table(columns, schema=SIMILAR)
+
+    def _coded(self, name: str, values: pa.Array | pa.ChunkedArray) -> np.ndarray:
+        """Numbers of values, int64 [N]; -1 for none, and for one that the index does not have."""
+        codes = pc.index_in(values, value_set=self._values[name].cast(values.type))
+        return np.asarray(codes.fill_null(-1).to_numpy(zero_copy_only=False), np.int64) if len(values) else _NONE
+
+
+_NONE = np.zeros(0, np.int64)
