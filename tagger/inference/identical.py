@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 
 from tagger.inference.outcomes import Claim, Outcome
 
-_LIMIT = 2_000_000  # some 300 bytes each
+_LIMIT_BYTES = 600 * 2**20
+_BYTES_BESIDES = 200  # of an outcome: its digest, and its places in two dictionaries
 
 
 class Board:
@@ -14,8 +15,9 @@ class Board:
     Beyond its limit it forgets the oldest outcomes, whose images would then be looked at once more.
     """
 
-    def __init__(self, limit: int = _LIMIT) -> None:
-        self._limit = limit
+    def __init__(self, limit_bytes: int = _LIMIT_BYTES) -> None:
+        self._limit_bytes = limit_bytes
+        self._bytes = 0
         self._outcomes: OrderedDict[bytes, Outcome] = OrderedDict()
         self._looking: dict[bytes, str] = {}
         self._rows = 0
@@ -61,9 +63,12 @@ class Board:
         """Keep what was found."""
         for digest, outcome in outcomes.items():
             self._looking.pop(digest, None)
+            before = self._outcomes.get(digest)
+            self._bytes += _size(outcome) - (_size(before) if before is not None else 0)
             self._outcomes[digest] = outcome
-        while len(self._outcomes) > self._limit:
-            self._outcomes.popitem(last=False)
+        while self._bytes > self._limit_bytes:
+            _, forgotten = self._outcomes.popitem(last=False)
+            self._bytes -= _size(forgotten)
 
     def add(self, rows: int) -> None:
         """Count rows as done."""
@@ -72,3 +77,7 @@ class Board:
     def state(self) -> tuple[int, bool]:
         """How many rows are done, and whether the model is here."""
         return self._rows, self._model is not None
+
+
+def _size(outcome: Outcome) -> int:
+    return _BYTES_BESIDES + (len(outcome) if isinstance(outcome, bytes) else 0)

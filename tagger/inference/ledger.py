@@ -11,8 +11,11 @@ from schemas.run import RunRecord
 from tagger.catalog.seen import SeenIds
 from tagger.errors import UsageError
 from tagger.inference.runs import RECORD, RunDirectory
+from tagger.review.decisions import decisions_of
 from tagger.storage import Location
 
+TITLES = "titles"
+"""Name of what a run's inputs say of titles, where they are asked."""
 _ANOTHER_MODEL = ""
 
 
@@ -26,7 +29,7 @@ class LedgerEntry:
 
 
 def read_ledger(place: Location, flag: str) -> list[LedgerEntry]:
-    """The runs in a folder, the newest first; a run's own folder is a ledger of one.
+    """The runs in a folder, the newest first; a run's own folder is a ledger of one. Audits are not among them.
 
     Raises UsageError when there is none.
     """
@@ -37,7 +40,7 @@ def read_ledger(place: Location, flag: str) -> list[LedgerEntry]:
     for root in roots:
         directory = RunDirectory(root)
         record = directory.record()
-        if record is not None:
+        if record is not None and record.kind == "tag":
             entries.append(LedgerEntry(directory, record, directory.is_done()))
     if not entries:
         raise UsageError(f"{flag}: there is no run in {place}")
@@ -56,13 +59,14 @@ class Known:
     Args:
         runs: The newest first; unfinished ones are left out.
         model_id: Tags of another model count as unknown.
+        titles: What a run's inputs say of titles; tags that were made with others count as unknown, too.
     """
 
-    def __init__(self, runs: Sequence[LedgerEntry], model_id: str) -> None:
+    def __init__(self, runs: Sequence[LedgerEntry], model_id: str, titles: str | None = None) -> None:
         self._digests: SeenIds[str] = SeenIds()
         self._decided: SeenIds[str] = SeenIds()
         for run in runs:
-            for table in run.directory.decisions(["id"]):
+            for table in decisions_of(run.directory):
                 ids = table["id"].to_pylist()
                 self._decided.add(ids, ids)
             if not run.done:
@@ -70,6 +74,8 @@ class Known:
             for table in run.directory.batches(["id", "imageDigest", "decision", "modelId"]):
                 good = table.filter(pc.not_equal(table["decision"], str(Decision.FAILED)))
                 same = pc.equal(good["modelId"], model_id)
+                if run.record.inputs.get(TITLES) != titles:
+                    same = pc.and_(same, pa.scalar(False))
                 digests = pc.if_else(same, good["imageDigest"], _ANOTHER_MODEL)
                 self._digests.add(good["id"].to_pylist(), digests.to_pylist())
 

@@ -12,28 +12,39 @@ from schemas.bundle import ModelCard
 from schemas.prediction import ALTERNATIVES, ErrorCode
 from tagger.errors import ImageError
 from tagger.imaging.decode import Decoded, decode
+from tagger.imaging.layout import LAYOUT_SIZE, layouts
 from tagger.models.engines import Engine
 from tagger.models.levels import Levels, softmax
 
-# What a model says of one image: indices into the taxonomy's classes and leaves, -1 where there are fewer leaves.
-OUTCOME = np.dtype(
-    [
-        ("master", np.int32),
-        ("master_confidence", np.float32),
-        ("type", np.int32),
-        ("type_confidence", np.float32),
-        ("leaves", np.int32, (ALTERNATIVES,)),
-        ("leaf_confidences", np.float32, (ALTERNATIVES,)),
-        ("blur_score", np.float32),
-    ]
-)
 Outcome = bytes | ImageError
-"""One image's OUTCOME record, or why there is none. Small, so that workers share it."""
+"""One image's record of `outcome_type`, or why there is none. Small, so that workers share it."""
 
 
 Submit = Callable[[Callable[[], list[Outcome]]], "Future[list[Outcome]]"]
 _NOTHING = ImageError(ErrorCode.NO_IMAGE, "there are no bytes")
+_DECODED_AT_ONCE = 64
 _BATCHES_AHEAD = 3  # of decoded images in memory, waiting for an engine elsewhere
+
+
+def outcome_type(embedding_dim: int = 0) -> np.dtype[np.void]:
+    """What a model says of one image: indices into the taxonomy's classes and leaves, -1 where there are fewer leaves.
+
+    Args:
+        embedding_dim: Length of the image vector to keep; 0 keeps none, and no layout.
+    """
+    return np.dtype(
+        [
+            ("master", np.int32),
+            ("master_confidence", np.float32),
+            ("type", np.int32),
+            ("type_confidence", np.float32),
+            ("leaves", np.int32, (ALTERNATIVES,)),
+            ("leaf_confidences", np.float32, (ALTERNATIVES,)),
+            ("blur_score", np.float32),
+            ("layout", np.float16, (LAYOUT_SIZE if embedding_dim else 0,)),
+            ("embedding", np.float16, (embedding_dim,)),
+        ]
+    )
 
 
 class Claim(Enum):
@@ -47,12 +58,20 @@ class Predictor:
     """Decodes images, asks the engine, and keeps what matters of its answer.
 
     `engine_s` counts the seconds that the engine takes; it says something only where one thread calls it.
+
+    Args:
+        card: The model's card.
+        engine: Runs the model.
+        max_pixels: Most pixels of an image.
+        embeddings: Keep the image vectors and layouts, too.
     """
 
-    def __init__(self, card: ModelCard, engine: Engine, max_pixels: int) -> None:
+    def __init__(self, card: ModelCard, engine: Engine, max_pixels: int, embeddings: bool = False) -> None:
         self._card = card
+        self._type = outcome_type(card.architecture.embedding_dim if embeddings else 0)
+        self._embeddings = embeddings
         self._engine = engine
-        self._levels = Levels(card.taxonomy)
+        self._levels = Levels(card.taxonomy, card.calibration.curves)
         self._max_pixels = max_pixels
         self.engine_s = 0.0
 
@@ -64,18 +83,26 @@ class Predictor:
         """What the model says of decoded images, in order."""
         pixels = np.stack([image.pixels for image in images])
         started = time.perf_counter()
-        logits, _ = self._engine.run(pixels)
+        logits, embeddings = self._engine.run(pixels)
         self.engine_s += time.perf_counter() - started
         probabilities = softmax(logits, self._card.calibration.temperature)
-        found = np.zeros(len(images), OUTCOME)
-        chosen = self._levels.choose(probabilities)
-        found["master"], found["master_confidence"], found["type"], found["type_confidence"] = chosen
-        best = np.argsort(-probabilities, axis=1, kind="stable")[:, :ALTERNATIVES]
-        found["leaves"] = -1
-        found["leaves"][:, : best.shape[1]] = best
-        found["leaf_confidences"][:, : best.shape[1]] = np.take_along_axis(probabilities, best, axis=1)
+        found = np.zeros(len(images), self._type)
+        fill(found, self._levels, probabilities)
         found["blur_score"] = [image.blur_score for image in images]
+        if self._embeddings:
+            found["embedding"] = of_length_one(embeddings)
+            found["layout"] = layouts(pixels[..., :3])
         return [record.tobytes() for record in found]
+
+
+def fill(records: np.ndarray, levels: Levels, probabilities: np.ndarray) -> None:
+    """Write what leaf probabilities float32 [N, L] say into records [N]."""
+    chosen = levels.choose(probabilities)
+    records["master"], records["master_confidence"], records["type"], records["type_confidence"] = chosen
+    best = np.argsort(-probabilities, axis=1, kind="stable")[:, :ALTERNATIVES]
+    records["leaves"] = -1
+    records["leaves"][:, : best.shape[1]] = best
+    records["leaf_confidences"][:, : best.shape[1]] = np.take_along_axis(probabilities, best, axis=1)
 
 
 class Collector:
@@ -84,7 +111,7 @@ class Collector:
     Args:
         predictor: Looks at the images.
         size: How many images there are.
-        batch_size: Images that the engine takes at once.
+        batch_size: Distinct images that are decoded before they are predicted; see `decoded_at_once`.
         submit: Starts a prediction: in this thread, or in another one where the engine is elsewhere.
         tell: Given the outcomes of images as they are found.
     """
@@ -187,11 +214,28 @@ class Collector:
         self._tell(outcomes)
 
 
+def decoded_at_once(batch_size: int) -> int:
+    """How many images to decode before they are predicted: whole batches for the engine, but not too few.
+
+    Decoding and predicting each find the caches cold after the other, so they take turns less often.
+
+    Args:
+        batch_size: Images that the engine takes at once.
+    """
+    return batch_size * max(1, _DECODED_AT_ONCE // batch_size)
+
+
 def at_once(work: Callable[[], list[Outcome]]) -> "Future[list[Outcome]]":
     """Run work in this thread: for an engine that runs in this process."""
     future: Future[list[Outcome]] = Future()
     future.set_result(work())
     return future
+
+
+def of_length_one(vectors: np.ndarray) -> np.ndarray:
+    """Vectors float32 [N, D], each divided by its length, so that the sum of products of two is their cosine."""
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return np.asarray(vectors / np.maximum(lengths, np.finfo(np.float32).tiny))
 
 
 def digest_of(data: bytes | ImageError) -> bytes | None:

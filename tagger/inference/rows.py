@@ -1,6 +1,6 @@
 """What a model says of images to rows of the prediction contract: names, decision, reasons."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -8,14 +8,22 @@ import numpy as np
 import pyarrow as pa
 
 from schemas.bundle import ModelCard
+from schemas.embedding import EMBEDDING
 from schemas.prediction import ALTERNATIVE, PREDICTION, Decision, ReviewReason
 from schemas.taxonomy import Level
-from tagger.confidence.policy import decide
+from tagger.confidence.policy import QaSample, Thresholds, decide
 from tagger.errors import ImageError
-from tagger.inference.outcomes import OUTCOME, Outcome
+from tagger.inference.outcomes import Outcome, fill, outcome_type
 from tagger.models.levels import Levels
+from tagger.models.titles import TitleModel, spread
 
-_REASONS = (ReviewReason.LOW_CONFIDENCE, ReviewReason.BLURRY_IMAGE, ReviewReason.TAXONOMY_CONFLICT)
+_REASONS = (
+    ReviewReason.LOW_CONFIDENCE, ReviewReason.BLURRY_IMAGE, ReviewReason.TAXONOMY_CONFLICT, ReviewReason.QA_SAMPLE,
+    ReviewReason.TITLE_DISAGREES,
+)  # fmt: skip
+_SURE_TITLE = 0.9
+_ACCEPTED = (str(Decision.ACCEPT), str(Decision.ACCEPT_MASTER_ONLY))
+_NO_SAMPLE = QaSample()
 
 
 @dataclass(frozen=True)
@@ -26,6 +34,8 @@ class Items:
     uris: Sequence[str | None]
     known_masters: Sequence[str | None]
     """Labels from the manifest; a prediction that contradicts one goes to review."""
+    titles: Sequence[str | None] = ()
+    """Where titles are asked, too."""
 
 
 class PredictionRows:
@@ -33,15 +43,36 @@ class PredictionRows:
 
     Args:
         card: The model's card.
-        accept_above: Thresholds of the policy by level.
+        thresholds: What the policy accepts.
         run_id: Written into every row.
+        qa_sample: Which accepted items go to review all the same.
+        embeddings: Whether the outcomes hold image vectors.
+        titles: What a title says; a prediction that a sure title contradicts goes to review.
+        fuse: Predict by image and title together instead, where a title has a word that is known.
     """
 
-    def __init__(self, card: ModelCard, accept_above: Mapping[Level, float], run_id: str) -> None:
+    def __init__(
+        self,
+        card: ModelCard,
+        thresholds: Thresholds,
+        run_id: str,
+        qa_sample: QaSample = _NO_SAMPLE,
+        embeddings: bool = False,
+        titles: TitleModel | None = None,
+        fuse: bool = False,
+    ) -> None:
         levels = Levels(card.taxonomy)
         self._card = card
-        self._accept_above = dict(accept_above)
+        self._type = outcome_type(card.architecture.embedding_dim if embeddings else 0)
+        self._needed = {
+            Level.MASTER_CATEGORY: thresholds.needed(Level.MASTER_CATEGORY, levels.masters),
+            Level.ARTICLE_TYPE: thresholds.needed(Level.ARTICLE_TYPE, levels.types),
+        }
         self._run_id = run_id
+        self._qa_sample = qa_sample
+        self._titles = titles
+        self._fuse = fuse
+        self._levels = levels
         self._masters = pa.array(levels.masters, pa.string())
         self._types = pa.array(levels.types, pa.string())
         self._number_of = {name: i for i, name in enumerate(levels.masters)}
@@ -53,18 +84,23 @@ class PredictionRows:
         size = len(outcomes)
         errors = [o if isinstance(o, ImageError) else None for o in outcomes]
         good = np.array([error is None for error in errors], bool)
-        records = np.zeros(size, OUTCOME)
-        records[good] = np.frombuffer(b"".join(o for o in outcomes if isinstance(o, bytes)), OUTCOME)
+        records = np.zeros(size, self._type)
+        records[good] = self._records(outcomes)
+        if self._titles and self._fuse:
+            records = self._fused(records, good, items.titles, self._titles)
         blurry = good & (records["blur_score"] < self._card.blur_threshold)
         conflict = good & self._conflicts(items.known_masters, records["master"])
-        unsure = good & (
-            (records["master_confidence"] < self._accept_above[Level.MASTER_CATEGORY])
-            | (records["type_confidence"] < self._accept_above[Level.ARTICLE_TYPE])
-        )
-        decisions = decide(
-            self._accept_above, records["master_confidence"], records["type_confidence"], blurry | conflict
-        )
+        columns_of = {Level.MASTER_CATEGORY: "master", Level.ARTICLE_TYPE: "type"}
+        needed = {level: self._needed[level][records[name]] for level, name in columns_of.items()}
+        confidence = {level: records[f"{name}_confidence"] for level, name in columns_of.items()}
+        unsure = good & np.any([confidence[level] < needed[level] for level in Level], axis=0)
+        contradicted = good & self._contradicted(items.titles, records["type"])
+        decisions = decide(needed, confidence, blurry | conflict | contradicted)
         decisions[~good] = str(Decision.FAILED)
+        sampled = np.zeros(size, bool)
+        if self._qa_sample.share:
+            sampled = np.isin(decisions, _ACCEPTED) & self._qa_sample.drawn(items.ids)
+            decisions[sampled] = str(Decision.REVIEW)
         null = ~good
         columns = {
             "id": pa.array(items.ids, pa.string()),
@@ -76,7 +112,7 @@ class PredictionRows:
             "articleTypeConfidence": pa.array(records["type_confidence"], mask=null),
             "alternatives": self._alternatives(records, null),
             "decision": pa.array(decisions, pa.string()),
-            "reviewReasons": _reasons(np.stack([unsure, blurry, conflict], axis=1)),
+            "reviewReasons": _reasons(np.stack([unsure, blurry, conflict, sampled, contradicted], axis=1)),
             "blurScore": pa.array(records["blur_score"], mask=null),
             "errorCode": pa.array([e and str(e.code) for e in errors], pa.string()),
             "errorMessage": pa.array([e and e.message for e in errors], pa.string()),
@@ -86,12 +122,51 @@ class PredictionRows:
         }
         return pa.table(columns, schema=PREDICTION)
 
+    def embeddings(self, items: Items, digests: Sequence[bytes | None], outcomes: Sequence[Outcome]) -> pa.Table:
+        """Return one row by EMBEDDING for every item that has an image vector, in order."""
+        good = [row for row, outcome in enumerate(outcomes) if isinstance(outcome, bytes)]
+        records = self._records(outcomes)
+        columns = {
+            "id": pa.array([items.ids[row] for row in good], pa.string()),
+            "imageDigest": pa.array([(digests[row] or b"").hex() for row in good], pa.string()),
+            "modelId": _repeated(self._card.model_id, len(good)),
+            "layout": _lists(records["layout"]),
+            "vector": _lists(records["embedding"]),
+        }
+        return pa.table(columns, schema=EMBEDDING)
+
+    def _records(self, outcomes: Sequence[Outcome]) -> np.ndarray:
+        return np.frombuffer(b"".join(o for o in outcomes if isinstance(o, bytes)), self._type)
+
     def _conflicts(self, known: Sequence[str | None], predicted: np.ndarray) -> np.ndarray:
         """Items whose known master category is another one; one that the model does not know conflicts, too."""
         merged = [self._card.taxonomy.merged(name) for name in known]
         numbers = np.array([-1 if name is None else self._number_of.get(name, -2) for name in merged], np.int64)
         conflicts: np.ndarray = (numbers != -1) & (numbers != predicted)
         return conflicts
+
+    def _contradicted(self, titles: Sequence[str | None], predicted: np.ndarray) -> np.ndarray:
+        """Items whose title is sure of another article type than the one that is predicted, bool [N]."""
+        if self._titles is None or self._fuse:
+            return np.zeros(len(predicted), bool)
+        texts = [title or "" for title in titles]
+        _, _, article, sure = self._levels.choose(self._titles.probabilities(texts))
+        return np.asarray(self._titles.says_something(texts) & (sure >= _SURE_TITLE) & (article != predicted))
+
+    def _fused(
+        self, records: np.ndarray, good: np.ndarray, titles: Sequence[str | None], model: TitleModel
+    ) -> np.ndarray:
+        """The records as image and title together have them; those of titles without a known word as they are."""
+        texts = [title or "" for title in titles]
+        told = good & model.says_something(texts)
+        found = records.copy()
+        if told.any():
+            chosen = records[told]
+            image = spread(chosen["leaves"], chosen["leaf_confidences"], len(self._leaf_types))
+            both = model.probabilities_of_both(image, [text for text, t in zip(texts, told, strict=True) if t])
+            fill(chosen, self._levels, both)
+            found[told] = chosen
+        return found
 
     def _alternatives(self, records: np.ndarray, null: np.ndarray) -> pa.ListArray:
         leaves = records["leaves"][~null]
@@ -108,6 +183,18 @@ class PredictionRows:
             fields=list(ALTERNATIVE),
         )
         return pa.ListArray.from_arrays(_offsets(counts), values, mask=pa.array(null))
+
+
+def matrix_of(column: pa.ChunkedArray) -> np.ndarray:
+    """The vectors or layouts of rows by EMBEDDING, float16 [N, D]."""
+    flat = column.combine_chunks().flatten().to_numpy(zero_copy_only=False)
+    return np.asarray(flat.reshape(len(column), -1) if len(column) else flat.reshape(0, 0))
+
+
+def _lists(matrix: np.ndarray) -> pa.ListArray:
+    """The rows of a matrix float16 [N, D], as EMBEDDING has them."""
+    offsets = _offsets(np.full(len(matrix), matrix.shape[1]))
+    return pa.ListArray.from_arrays(offsets, pa.array(matrix.reshape(-1)), type=EMBEDDING.field("vector").type)
 
 
 def _reasons(flags: np.ndarray) -> pa.ListArray:

@@ -7,13 +7,14 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pydantic import ValidationError
 
-from schemas.prediction import PREDICTION
+from schemas.prediction import PREDICTION, Decision
 from schemas.run import Counts, RunRecord
 from tagger.catalog.shards import Staged, is_staged, write_parquet
 from tagger.errors import InputError, TaggerError, UsageError
@@ -54,6 +55,11 @@ class RunDirectory:
         return self.root / "predictions"
 
     @property
+    def embeddings(self) -> Location:
+        """Image vectors, a part for each of the predictions, where they were asked for."""
+        return self.root / "embeddings"
+
+    @property
     def decided(self) -> Location:
         """What people decided about this run's items."""
         return self.root / "decisions"
@@ -73,7 +79,12 @@ class RunDirectory:
             raise InputError(f"{file}: not a run record: {error.errors()[0]['msg']}") from error
 
     def begin(
-        self, config: dict[str, object], inputs: dict[str, str], model_id: str, versions: dict[str, str]
+        self,
+        config: dict[str, object],
+        inputs: dict[str, str],
+        model_id: str,
+        versions: dict[str, str],
+        kind: Literal["tag", "audit"] = "tag",
     ) -> RunRecord:
         """Begin the run, or go on with it.
 
@@ -98,6 +109,7 @@ class RunDirectory:
                 run_id=f"{started:%Y%m%dT%H%M%SZ}-{uuid.uuid4().hex[:8]}",
                 model_id=model_id,
                 state="running",
+                kind=kind,
                 config=config,
                 fingerprint=fingerprint,
                 inputs=inputs,
@@ -139,6 +151,10 @@ class RunDirectory:
         }
         table = predictions.replace_schema_metadata({_COUNTS: json.dumps(counts)})
         write_parquet(self.predictions / f"part-{number:05d}.parquet", table)
+
+    def write_embeddings(self, number: int, embeddings: pa.Table) -> None:
+        """Write the image vectors of one shard, by EMBEDDING; before its part, which says that the shard is done."""
+        write_parquet(self.embeddings / f"part-{number:05d}.parquet", embeddings, plain=("layout", "vector"))
 
     def finish(self, record: RunRecord, staged: Staged) -> RunRecord:
         """Count the parts, write the record and `_SUCCESS`, and clear the shards away.
@@ -200,6 +216,23 @@ class RunDirectory:
     def batches(self, columns: Sequence[str]) -> Iterator[pa.Table]:
         """Columns of the predictions in the parts that are there, piece by piece."""
         return self._read(self.predictions, columns)
+
+    def embedded(self, columns: Sequence[str]) -> Iterator[tuple[pa.Table, pa.Table]]:
+        """Columns of the predictions that have an image vector, and by EMBEDDING those vectors, row by row, in pieces.
+
+        Raises InputError when the vectors of a part are not those of its predictions.
+        """
+        for file in self.embeddings.files((".parquet",)):
+            part = self._open(self.predictions / file.name).read(["id", "decision", *columns])
+            tagged = part.filter(pc.not_equal(part["decision"], str(Decision.FAILED)))
+            done = 0
+            for batch in self._open(file).iter_batches(_BATCH_ROWS):
+                vectors = pa.Table.from_batches([batch]).replace_schema_metadata(None)
+                found = tagged.slice(done, len(vectors))
+                if not found["id"].equals(vectors["id"]):
+                    raise InputError(f"{file}: its vectors are not those of the predictions beside it")
+                done += len(vectors)
+                yield found, vectors
 
     def decisions(self, columns: Sequence[str]) -> Iterator[pa.Table]:
         """Columns of what people decided, by DECISION, piece by piece."""

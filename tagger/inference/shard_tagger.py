@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Protocol
 
@@ -12,15 +12,16 @@ import pyarrow as pa
 
 from schemas.bundle import ModelCard
 from schemas.prediction import ErrorCode
-from schemas.taxonomy import Level
-from tagger.catalog.shards import read_shard, shard_of
+from tagger.catalog.shards import kept, read_shard, shard_of
 from tagger.catalog.stores import ImageStore, fetch_all
 from tagger.catalog.window import ahead
+from tagger.confidence.policy import QaSample, Thresholds
 from tagger.errors import ImageError, TaggerError
-from tagger.inference.outcomes import Claim, Collector, Outcome, Predictor, Submit, at_once, digest_of
+from tagger.inference.outcomes import Claim, Collector, Outcome, Predictor, Submit, at_once, decoded_at_once, digest_of
 from tagger.inference.rows import Items, PredictionRows
 from tagger.inference.runs import RunDirectory, Spent
 from tagger.models.engines import Engine
+from tagger.models.titles import TitleModel
 from tagger.storage import first_line
 
 _FIRST_PIECE_ROWS, _PIECE_ROWS, _PIECE_BYTES = 32, 1024, 16 * 2**20
@@ -36,9 +37,16 @@ class TagPlan:
     run_id: str
     store: ImageStore
     card: ModelCard
-    accept_above: Mapping[Level, float]
+    thresholds: Thresholds
     max_pixels: int
     batch_size: int
+    qa_sample: QaSample = field(default_factory=QaSample)
+    embeddings: bool = False
+    """Write the image vectors, too."""
+    titles: TitleModel | None = None
+    """Ask it, too."""
+    fuse: bool = False
+    """Tag by image and title together, rather than check one by the other."""
 
 
 class BoardView(Protocol):
@@ -93,13 +101,15 @@ class ShardTagger:
         self._board = open_board()
         self._start = start_engine
         self._elsewhere = engine_elsewhere
-        self._rows = PredictionRows(plan.card, plan.accept_above, plan.run_id)
+        self._rows = PredictionRows(
+            plan.card, plan.thresholds, plan.run_id, plan.qa_sample, plan.embeddings, plan.titles, plan.fuse
+        )
         threads = _GPU_BATCHES_IN_FLIGHT if engine_elsewhere else 0
         self._submit: Submit = ThreadPoolExecutor(threads, "gpu").submit if threads else at_once
 
     @cached_property
     def _predictor(self) -> Predictor:
-        return Predictor(self._plan.card, self._start(), self._plan.max_pixels)
+        return Predictor(self._plan.card, self._start(), self._plan.max_pixels, self._plan.embeddings)
 
     def ready(self) -> None:
         """Answer when this worker has started."""
@@ -116,7 +126,8 @@ class ShardTagger:
         started, engine_before = time.perf_counter(), predictor.engine_s
         shard = read_shard(shard_of(self._plan.run.work, number))
         known = [bytes.fromhex(k) if k else None for k in shard["knownDigest"].to_pylist()]
-        collector = Collector(predictor, len(shard), self._plan.batch_size, self._submit, self._board.tell)
+        size = decoded_at_once(self._plan.batch_size)
+        collector = Collector(predictor, len(shard), size, self._submit, self._board.tell)
         for piece in ahead(self._pieces(shard["imageRef"].to_pylist(), known)):
             for row, (data, digest) in enumerate(zip(piece.images, piece.digests, strict=True), piece.first):
                 if digest is not None and digest == known[row]:
@@ -127,17 +138,17 @@ class ShardTagger:
         self._look_at_the_rest(collector, shard["imageRef"])
         self._board.flush()
         fresh = np.array([d is None or d != k for d, k in zip(collector.digests, known, strict=True)], bool)
-        predictions = self._predictions(shard, collector, fresh)
+        rows = shard.filter(pa.array(fresh))
+        columns = ["id", "imageRef", "masterCategory", *([kept(self._plan.titles.column)] if self._plan.titles else [])]
+        items = Items(*(rows[name].to_pylist() for name in columns))
+        chosen, all_outcomes = np.flatnonzero(fresh).tolist(), collector.outcomes()
+        digests, outcomes = [collector.digests[i] for i in chosen], [all_outcomes[i] for i in chosen]
+        if self._plan.embeddings:
+            self._plan.run.write_embeddings(number, self._rows.embeddings(items, digests, outcomes))
+        predictions = self._rows.table(items, digests, outcomes)
         engine_s = None if self._elsewhere else predictor.engine_s - engine_before
         spent = Spent(time.perf_counter() - started, engine_s)
         self._plan.run.write_part(number, predictions, {"known": int((~fresh).sum())}, spent)
-
-    def _predictions(self, shard: pa.Table, collector: Collector, fresh: np.ndarray) -> pa.Table:
-        rows = shard.filter(pa.array(fresh))
-        items = Items(*(rows[name].to_pylist() for name in ("id", "imageRef", "masterCategory")))
-        chosen = np.flatnonzero(fresh).tolist()
-        outcomes = collector.outcomes()
-        return self._rows.table(items, [collector.digests[i] for i in chosen], [outcomes[i] for i in chosen])
 
     def _pieces(self, refs: Sequence[str | None], known: Sequence[bytes | None]) -> Iterator[_Piece]:
         asked: set[bytes] = set()

@@ -3,17 +3,21 @@
 from collections.abc import Mapping, Sequence
 from os import PathLike
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from schemas.config import TagConfig
-from schemas.prediction import PREDICTION
+from schemas.embedding import EMBEDDING
+from schemas.prediction import PREDICTION, Decision
 from schemas.run import EngineCheck
 from schemas.taxonomy import Level
 from tagger.catalog.stores import read_file
+from tagger.confidence.policy import Thresholds
 from tagger.errors import ImageError
-from tagger.inference.outcomes import Collector, Predictor, at_once, digest_of
-from tagger.inference.rows import Items, PredictionRows
+from tagger.inference.outcomes import Collector, Predictor, at_once, decoded_at_once, digest_of
+from tagger.inference.rows import Items, PredictionRows, matrix_of
 from tagger.inference.sample import decoded_sample
 from tagger.models.bundle import Bundle
 from tagger.models.engines import BATCH_SIZE, CHECKED_IMAGES, choose_engine, device_here
@@ -40,7 +44,8 @@ class Tagger:
         self._wanted = engine
         self._device = device
         self._predictor: Predictor | None = None
-        self._rows = PredictionRows(bundle.card, {**_DEFAULTS["accept_above"], **(accept_above or {})}, "notebook")
+        thresholds = Thresholds.of_policy(bundle.card.policy, accept_above)
+        self._rows = PredictionRows(bundle.card, thresholds, "notebook", embeddings=True)
         self._max_bytes: int = _DEFAULTS["max_bytes"]
         self._max_pixels: int = _DEFAULTS["max_pixels"]
 
@@ -59,7 +64,7 @@ class Tagger:
             bundle: Where it is.
             engine: `auto`, or one by name; a run's `run.json` says which it had.
             device: `auto`, `cpu` or `cuda`.
-            accept_above: Threshold of each level for the decision; the tag job's default where none is given.
+            accept_above: Threshold of each level for the decision; without one, what the tag job would take.
             s3_endpoint: Address of an S3 service other than Amazon's.
 
         Raises:
@@ -88,30 +93,63 @@ class Tagger:
         Raises:
             UsageError: when the engine that was asked for cannot run here, or disagrees with float32 PyTorch.
         """
+        return self._tables(images, ids, known_masters)[0].to_pandas()  # type: ignore[no-any-return]
+
+    def tag_and_embed(
+        self,
+        images: Sequence[bytes | str | PathLike[str]],
+        ids: Sequence[str] | None = None,
+        known_masters: Sequence[str | None] | None = None,
+    ) -> tuple[pd.DataFrame, np.ndarray]:
+        """Tag images, and return their vectors, too: those that the tag job writes with `--embeddings`.
+
+        Args:
+            images: As for `tag`.
+            ids: As for `tag`.
+            known_masters: As for `tag`.
+
+        Returns:
+            What `tag` returns, and float16 [N, D], of length 1, whose products are cosines; NaN for an image that
+            cannot be tagged.
+        """
+        predictions, embeddings = self._tables(images, ids, known_masters)
+        good = np.asarray(pc.not_equal(predictions["decision"], str(Decision.FAILED)))
+        vectors = np.full((len(good), self.card.architecture.embedding_dim), np.nan, np.float16)
+        if good.any():
+            vectors[good] = matrix_of(embeddings["vector"])
+        return predictions.to_pandas(), vectors
+
+    def _tables(
+        self,
+        images: Sequence[bytes | str | PathLike[str]],
+        ids: Sequence[str] | None,
+        known_masters: Sequence[str | None] | None,
+    ) -> tuple[pa.Table, pa.Table]:
         uris = [None if isinstance(i, bytes) else str(i) for i in images]
         names = list(ids) if ids is not None else [u or str(n) for n, u in enumerate(uris)]
         masters = list(known_masters) if known_masters is not None else [None] * len(names)
         if not len(names) == len(masters) == len(uris):
             raise ValueError(f"{len(uris)} images, {len(names)} ids and {len(masters)} known master categories")
-        tables = [PREDICTION.empty_table()]
+        tables = [(PREDICTION.empty_table(), EMBEDDING.empty_table())]
         for start in range(0, len(names), _CHUNK):
             part = slice(start, start + _CHUNK)
             tables.append(self._tag(images[part], Items(names[part], uris[part], masters[part]), images))
-        frame: pd.DataFrame = pa.concat_tables(tables).to_pandas()
-        return frame
+        predictions, embeddings = zip(*tables, strict=True)
+        return pa.concat_tables(predictions), pa.concat_tables(embeddings)
 
     def _tag(
         self,
         images: Sequence[bytes | str | PathLike[str]],
         items: Items,
         all_images: Sequence[bytes | str | PathLike[str]],
-    ) -> pa.Table:
+    ) -> tuple[pa.Table, pa.Table]:
         predictor = self._predictor or self._choose(all_images)
-        collector = Collector(predictor, len(images), BATCH_SIZE[self._device], at_once)
+        collector = Collector(predictor, len(images), decoded_at_once(BATCH_SIZE[self._device]), at_once)
         for row, image in enumerate(images):
             data = self._read(image)
             collector.put(row, data, digest_of(data))
-        return self._rows.table(items, collector.digests, collector.outcomes())
+        found = (items, collector.digests, collector.outcomes())
+        return self._rows.table(*found), self._rows.embeddings(*found)
 
     def _choose(self, images: Sequence[bytes | str | PathLike[str]]) -> Predictor:
         self._device = device_here(self._device, self._wanted)
@@ -126,7 +164,7 @@ class Tagger:
             BATCH_SIZE[self._device],
             lambda: decoded_sample(some(), self.card, self._max_pixels),
         )
-        self._predictor = Predictor(self.card, prepared.start(), self._max_pixels)
+        self._predictor = Predictor(self.card, prepared.start(), self._max_pixels, embeddings=True)
         return self._predictor
 
     def _read(self, image: bytes | str | PathLike[str]) -> bytes | ImageError:

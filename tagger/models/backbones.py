@@ -5,11 +5,11 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import torch
-import torchvision
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from tagger.errors import UsageError
+from tagger.quick_torchvision import torchvision
 from tagger.storage import first_line
 
 _HEAD_NAMES = ("fc", "classifier", "head", "heads")
@@ -213,7 +213,9 @@ def _blocks(module: nn.Module, whole: int) -> Iterator[list[nn.Parameter]]:
         yield list(module.parameters())
 
 
-def embedding_dim(backbone: nn.Module, image_size: tuple[int, int], channels: int = 3) -> int:
+def embedding_dim(
+    backbone: nn.Module, image_size: tuple[int, int], channels: int = 3, flag: str = "--image-size"
+) -> int:
     """Length of the embedding, found by a pass of one black image. Raises UsageError for a size it cannot take."""
     parameter = next(backbone.parameters())
     training = backbone.training
@@ -221,14 +223,14 @@ def embedding_dim(backbone: nn.Module, image_size: tuple[int, int], channels: in
         with torch.no_grad():
             found = backbone.eval()(torch.zeros(1, channels, *image_size, device=parameter.device))
     except (RuntimeError, AssertionError, ValueError) as error:
-        raise _wrong_size(image_size, error) from error
+        raise _wrong_size(image_size, error, flag) from error
     backbone.train(training)
     return int(found.shape[1])
 
 
-def _wrong_size(image_size: tuple[int, int], error: Exception) -> UsageError:
+def _wrong_size(image_size: tuple[int, int], error: Exception, flag: str = "--image-size") -> UsageError:
     height, width = image_size
-    return UsageError(f"--image-size {height}x{width}: the backbone cannot take it: {first_line(error)}")
+    return UsageError(f"{flag} {height}x{width}: the backbone cannot take it: {first_line(error)}")
 
 
 def _build_own(name: str, weights: str, image_size: tuple[int, int]) -> nn.Module:

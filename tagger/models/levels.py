@@ -1,14 +1,25 @@
 """Leaf logits to calibrated probabilities, and to the two levels of a taxonomy."""
 
+from collections.abc import Mapping
+
 import numpy as np
 
+from schemas.bundle import ConfidenceCurve
 from schemas.taxonomy import Level, Taxonomy
+
+_SUREST = 1e-6
 
 
 class Levels:
-    """Leaf probabilities to the two levels of a taxonomy."""
+    """Leaf probabilities to the two levels of a taxonomy.
 
-    def __init__(self, taxonomy: Taxonomy) -> None:
+    Args:
+        taxonomy: Its leaves, in the order of the probabilities.
+        curves: What makes confidences of a level's summed probabilities, where they are not that by themselves.
+    """
+
+    def __init__(self, taxonomy: Taxonomy, curves: Mapping[Level, ConfidenceCurve] | None = None) -> None:
+        self._curves = dict(curves or {})
         self.masters = taxonomy.classes(Level.MASTER_CATEGORY)
         self.types = taxonomy.classes(Level.ARTICLE_TYPE)
         leaves = taxonomy.leaves
@@ -20,24 +31,37 @@ class Levels:
     def choose(self, leaf_probabilities: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """Return the most probable master category, and the most probable article type that it has.
 
-        A level's probability is the sum over its leaves, so a prediction never contradicts its own taxonomy.
+        A level's probability is the sum over its leaves, so a prediction never contradicts its own taxonomy; its
+        confidence lies on the level's curve.
 
         Args:
             leaf_probabilities: float32 [N, L].
 
         Returns:
-            Index into `masters`, its probability, index into `types`, its probability; each [N].
+            Index into `masters`, its confidence, index into `types`, its confidence; each [N].
         """
         masters = _sums(leaf_probabilities, self._master_of)
         types = _sums(leaf_probabilities, self._type_of)
         master = masters.argmax(axis=1)
         article = np.where(self._type_in_master[master], types, -1).argmax(axis=1)
         rows = np.arange(len(leaf_probabilities))
-        return master, np.minimum(masters[rows, master], 1), article, np.minimum(types[rows, article], 1)
+        sure = self._confidences(Level.MASTER_CATEGORY, masters[rows, master])
+        return master, sure, article, self._confidences(Level.ARTICLE_TYPE, types[rows, article])
 
     def of_leaves(self, leaves: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the indices into `masters` and `types` of leaf numbers [N]."""
         return self._master_of[leaves], self._type_of[leaves]
+
+    def _confidences(self, level: Level, probabilities: np.ndarray) -> np.ndarray:
+        curve = self._curves.get(level)
+        return np.minimum(probabilities, 1) if curve is None else on_curve(curve, probabilities).astype(np.float32)
+
+
+def on_curve(curve: ConfidenceCurve, probabilities: np.ndarray) -> np.ndarray:
+    """Return the confidences, float64 [N], of probabilities [N] on a level's curve."""
+    p = np.clip(probabilities.astype(np.float64), _SUREST, 1 - _SUREST)
+    log_odds = curve.a * np.log(p) - curve.b * np.log1p(-p) + curve.c
+    return np.asarray(1 / (1 + np.exp(-log_odds)))
 
 
 def _sums(leaf_probabilities: np.ndarray, class_of: np.ndarray) -> np.ndarray:

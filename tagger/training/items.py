@@ -10,10 +10,12 @@ import pandas as pd
 import pyarrow as pa
 
 from schemas.bundle import LeftOut, Preprocessing
-from schemas.config import SplitKind, SplitOptions
+from schemas.options import SplitKind, SplitOptions
 from schemas.taxonomy import Taxonomy
+from tagger.catalog.drawing import hash_order
+from tagger.catalog.reviewed import OWN_LABELS, REVIEWED
 from tagger.catalog.shards import kept, read_shard, shard_of, write_parquet
-from tagger.catalog.splits import SPLITS, chronological, connected, hash_order, stratified
+from tagger.catalog.splits import SPLITS, chronological, connected, stratified
 from tagger.catalog.stores import ImageStore, fetch_all
 from tagger.catalog.unbalance import long_tail, unbalanced
 from tagger.errors import ImageError, InputError, UsageError
@@ -22,6 +24,7 @@ from tagger.imaging.quality import blur_score, blurred
 from tagger.storage import Location
 
 CHUNK_ROWS = 128
+_LABELS = ("masterCategory", "articleType")
 _SHARD_ROWS = 1024
 FAILURE = pa.schema([(name, pa.string()) for name in ("id", "split", "errorCode", "errorMessage")])
 NO_LABELS = (
@@ -32,6 +35,8 @@ NO_LABELS = (
 
 DIGEST = "digest"
 """What groups items by identical images, where other groups are named by column."""
+DUPLICATES = "picture (tagger duplicates)"
+"""What groups items by what tagger duplicates has found."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +48,7 @@ class SplitRule:
     """Of val, test and control."""
     seed: int
     group_by: tuple[str, ...] = ()
-    """Columns of the manifest, or DIGEST."""
+    """Columns of the manifest, DIGEST or DUPLICATES."""
     time_by: str = ""
     """Column of the manifest, where it has it."""
 
@@ -57,17 +62,18 @@ class SplitRule:
         time_by = config.time_by if config.time_by in columns else ""
         if config.split == "time" and not time_by:
             raise UsageError(f"--time-by {config.time_by}: the manifest has no such column; it has {list(columns)}")
-        group_by = tuple(config.group_by) if config.split == "group" else ()
-        absent = [name for name in group_by if name != DIGEST and name not in columns]
+        found = (DUPLICATES,) if config.duplicates else ()
+        group_by = (*config.group_by, *found) if config.split == "group" else ()
+        absent = [name for name in group_by if name not in (DIGEST, DUPLICATES) and name not in columns]
         if absent:
             raise UsageError(f"--group-by {absent[0]}: the manifest has no such column; it has {list(columns)}")
         shares = {"val": config.val, "test": config.test, "control": config.control}
-        return cls(config.split, shares, seed, group_by, time_by)
+        return cls(config.split, shares, seed if config.split_seed is None else config.split_seed, group_by, time_by)
 
     @property
     def columns(self) -> list[str]:
         """The manifest's columns that it needs."""
-        return sorted({*self.group_by, self.time_by} - {DIGEST, ""})
+        return sorted({*self.group_by, self.time_by} - {DIGEST, DUPLICATES, ""})
 
     def sides(self, frame: pd.DataFrame) -> np.ndarray:
         """Names of SPLITS for items with id, leaf and the columns needed, object [N]."""
@@ -75,11 +81,14 @@ class SplitRule:
         match self.kind:
             case "time":
                 return chronological(ids, frame[kept(self.time_by)].tolist(), self.shares, self.seed)
-            case "group":
-                groups = connected([frame[DIGEST if g == DIGEST else kept(g)].tolist() for g in self.group_by])
-                return stratified(ids, leaves, self.shares, self.seed, groups)
             case _:
-                return stratified(ids, leaves, self.shares, self.seed)
+                return stratified(ids, leaves, self.shares, self.seed, self.groups(frame))
+
+    def groups(self, frame: pd.DataFrame) -> np.ndarray | None:
+        """Number of the group of each item with the columns needed, int [N]; None where items stand alone."""
+        if self.kind != "group":
+            return None
+        return connected([frame[g if g in (DIGEST, DUPLICATES) else kept(g)].tolist() for g in self.group_by])
 
     def __str__(self) -> str:
         """In words, for a report."""
@@ -94,7 +103,11 @@ class SplitRule:
 
 @dataclass(frozen=True)
 class LabelledItems:
-    """The items to learn from: id, imageRef, leaf, split and time, in the order in which images are read best."""
+    """The items to learn from, in the order in which images are read best.
+
+    Columns are id, imageRef, leaf, split, time, whether a person decided the label (`reviewed`), and how often an epoch
+    sees the item (`times`).
+    """
 
     frame: pd.DataFrame
     taxonomy: Taxonomy
@@ -108,7 +121,10 @@ class LabelledItems:
             rows: By ITEM, with what the rule needs besides; rows without both labels are ignored.
             merge: Master categories to count as another.
             min_items: Least number of items of a leaf.
-            rule: How to split.
+            rule: How to split. Sides are drawn over the labels that the manifest has itself, so that a review moves no
+                item to another side. An item whose first label is a review decision trains, because what is reviewed
+                is chosen for its doubts, and would make the other sides harder than the catalogue; where its group
+                is on another side, it is left out.
 
         Raises:
             InputError: when fewer than two leaves are large enough.
@@ -120,7 +136,8 @@ class LabelledItems:
             raise InputError(_too_few(counts, min_items))
         frame = frame[frame["pair"].isin(large)].reset_index(drop=True)
         frame["leaf"] = frame["pair"].map(Taxonomy.of(large, merge).index)
-        frame["split"] = rule.sides(frame)
+        frame["split"] = _sides(rows, frame, merge, min_items, rule)
+        frame = frame.dropna(subset=["split"]).reset_index(drop=True)
         trained = set(frame.loc[frame["split"] == "train", "pair"])
         if len(trained) < 2:
             raise InputError("--split: fewer than two leaves have items to train on; lower --val and --test")
@@ -153,6 +170,11 @@ class LabelledItems:
         order = np.argsort(hash_order(keys, seed))[:size]
         return replace(self, frame=steering.iloc[np.sort(order)].reset_index(drop=True))
 
+    def repeated(self, times: int) -> "LabelledItems":
+        """The same with every reviewed train item so many times in each epoch."""
+        weights = self.frame["times"].mask(self.frame["reviewed"] & (self.frame["split"] == "train"), times)
+        return replace(self, frame=self.frame.assign(times=weights))
+
     def thinned(self, ratio: float, seed: int) -> "LabelledItems":
         """The same with a long tail among the train items, as `unbalance.long_tail` makes it; other sides stay."""
         train = self.frame[self.frame["split"] == "train"]
@@ -180,6 +202,7 @@ class LabelledItems:
         found: dict[str, list[Location]] = {}
         for split in splits:
             side = self.frame[self.frame["split"] == split]
+            side = side.loc[side.index.repeat(side["times"])]
             table = pa.Table.from_pandas(side[["id", "imageRef", "time", "leaf"]], preserve_index=False)
             found[split] = []
             for number, start in enumerate(range(0, len(table), _SHARD_ROWS)):
@@ -256,13 +279,34 @@ class DigestShard:
             yield {"id": np.array(rows["id"], object), DIGEST: np.array(digests, object)}
 
 
-def _labelled(rows: pa.Table, merge: Mapping[str, str]) -> pd.DataFrame:
+def _labelled(rows: pa.Table, merge: Mapping[str, str], labels: Sequence[str] = _LABELS) -> pd.DataFrame:
     """The rows with both labels, the master category merged, and `pair`, the two as a tuple."""
     frame: pd.DataFrame = rows.drop_columns(["row", "knownDigest"]).to_pandas()
-    frame = frame.dropna(subset=["masterCategory", "articleType"]).reset_index(drop=True)
-    masters = frame["masterCategory"].map(lambda m: merge.get(m, m))
-    frame["pair"] = pd.Series(list(zip(masters, frame["articleType"], strict=True)), dtype=object)
+    frame = frame.dropna(subset=list(labels)).reset_index(drop=True)
+    masters, articles = (frame[name] for name in labels)
+    masters = masters.map(lambda m: merge.get(m, m))
+    frame["pair"] = pd.Series(list(zip(masters, articles, strict=True)), dtype=object)
     return frame
+
+
+def _sides(
+    rows: pa.Table, frame: pd.DataFrame, merge: Mapping[str, str], min_items: int, rule: SplitRule
+) -> np.ndarray:
+    """The side of every item of a frame, object [N]; None for those that fit none."""
+    if kept(REVIEWED) not in frame:
+        return rule.sides(frame)
+    own = _labelled(rows, merge, [kept(name) for name in OWN_LABELS])
+    counts = Counter(own["pair"])
+    own = own[[counts[pair] >= min_items for pair in own["pair"]]].reset_index(drop=True)
+    own["leaf"] = own["pair"].map(Taxonomy.of(set(own["pair"]), merge).index) if len(own) else 0
+    drawn = dict(zip(own["id"], rule.sides(own), strict=True)) if len(own) else {}
+    sides = np.array([drawn.get(item, "train") for item in frame["id"]], object)
+    groups = rule.groups(frame)
+    if groups is not None:
+        fresh = ~frame["id"].isin(list(drawn)).to_numpy()
+        measuring = groups[~fresh & (sides != "train")]
+        sides[fresh & np.isin(groups, measuring)] = None
+    return sides
 
 
 def _placed(frame: pd.DataFrame, taxonomy: Taxonomy, time_by: str) -> pd.DataFrame:
@@ -270,7 +314,9 @@ def _placed(frame: pd.DataFrame, taxonomy: Taxonomy, time_by: str) -> pd.DataFra
     frame = frame[frame["pair"].isin(list(taxonomy.index))].reset_index(drop=True)
     frame["leaf"] = frame["pair"].map(taxonomy.index).astype(np.int64)
     frame["time"] = frame[kept(time_by)] if time_by else pd.Series([None] * len(frame), dtype=object)
-    return frame[["id", "imageRef", "time", "leaf", "split"]]
+    frame["reviewed"] = frame[kept(REVIEWED)].notna() if kept(REVIEWED) in frame else False
+    frame["times"] = 1
+    return frame[["id", "imageRef", "time", "leaf", "split", "reviewed", "times"]]
 
 
 def _too_few(counts: Counter[tuple[str, str]], min_items: int) -> str:

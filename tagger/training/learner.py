@@ -16,8 +16,9 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.optim.swa_utils import AveragedModel
 
 from schemas.learning import Augmentation
+from schemas.values import parse_size
 from tagger.catalog.window import ahead
-from tagger.imaging.augment import Augment, Mix
+from tagger.imaging.augment import Augment, Mix, resized
 from tagger.imaging.edges import all_with_edges
 from tagger.models.backbones import avoid_slow_gradients, blocks
 from tagger.models.classifier import new_classifier
@@ -163,6 +164,13 @@ class Learner:
         return self.state.epoch < self._config.frozen_epochs
 
     @property
+    def _early_size(self) -> tuple[int, int] | None:
+        """Size of the images that this epoch learns from, where it is not the model's own."""
+        config = self._config
+        early = 0 <= self.state.epoch - config.frozen_epochs < config.early_epochs
+        return parse_size(config.early_size) if early and config.early_size else None
+
+    @property
     def _steps_done(self) -> int:
         return self.state.epoch * self._plan.steps
 
@@ -232,6 +240,8 @@ class Learner:
                 logits, targets = self._trained(kept[side, numbers.to(self._device)]), leaves
             else:
                 images, targets = self._mix(self._augmented(images, leaves), leaves)
+                if self._early_size:
+                    images = resized(images, self._early_size)
                 images = self._with_edges(images)
                 if self._frozen:
                     with torch.no_grad():

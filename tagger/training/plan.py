@@ -10,6 +10,7 @@ from schemas.config import TrainConfig
 from schemas.learning import Edges, Learning
 from schemas.taxonomy import Taxonomy
 from schemas.values import parse_size
+from tagger.models.backbones import embedding_dim
 from tagger.models.classifier import new_classifier, pack
 from tagger.storage import Location
 
@@ -79,7 +80,11 @@ def draft_card(learning: Learning, taxonomy: Taxonomy, provenance: Provenance) -
         blur_threshold=0.0,
         provenance=provenance,
     )
-    dim = new_classifier(draft, weights="none").embedding_dim
+    model = new_classifier(draft, weights="none")
+    dim = model.embedding_dim
+    if learning.early_size:
+        channels = draft.preprocessing.channels
+        embedding_dim(model.backbone, parse_size(learning.early_size), channels, flag="--early-size")
     return draft.model_copy(update={"architecture": draft.architecture.model_copy(update={"embedding_dim": dim})})
 
 

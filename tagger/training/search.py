@@ -17,7 +17,8 @@ from ray.tune.schedulers import ASHAScheduler
 from ray.tune.search.basic_variant import BasicVariantGenerator
 
 from schemas.bundle import Preprocessing, Provenance
-from schemas.config import TrainConfig, WeightsOptions
+from schemas.config import TrainConfig
+from schemas.options import WeightsOptions
 from schemas.search import Range, SearchSpace
 from schemas.taxonomy import Taxonomy
 from tagger.errors import TaggerError

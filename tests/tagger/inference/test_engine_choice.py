@@ -10,7 +10,7 @@ from schemas.run import EngineCheck
 from tagger.catalog.shards import shard_of, stage
 from tagger.catalog.synthetic import Drawn
 from tagger.errors import InputError, TaggerError, UsageError
-from tagger.inference.engine_choice import EngineProcess, Question
+from tagger.inference.engine_choice import Chosen, EngineProcess, Question
 from tagger.inference.sample import RunSample
 from tagger.models.bundle import Bundle
 from tagger.models.engines import engine_names, prepare
@@ -26,7 +26,7 @@ def question(drawn: Drawn, bundle: Bundle, tmp_path: Path) -> Question:
     return Question(bundle, "auto", 0, RunSample(shards, store, bundle.card, 10**8), None)
 
 
-def ask(question: Question, device: str = "cpu") -> object:
+def ask(question: Question, device: str = "cpu") -> Chosen | None:
     process = EngineProcess()
     try:
         return process.ask(question, device)
@@ -34,8 +34,14 @@ def ask(question: Question, device: str = "cpu") -> object:
         process.close()
 
 
+def chosen(question: Question) -> Chosen:
+    found = ask(question)
+    assert found is not None
+    return found
+
+
 def test_the_answer_is_an_engine_that_was_measured_on_the_runs_images(question: Question, bundle: Bundle) -> None:
-    engine, check = ask(question)  # type: ignore[misc]
+    engine, check = chosen(question)
     assert check.engine == engine.name
     assert check.images == 278, "all but the missing and the truncated one"
     images = question.sample()[:20]
@@ -45,7 +51,7 @@ def test_the_answer_is_an_engine_that_was_measured_on_the_runs_images(question: 
 
 def test_a_run_that_goes_on_keeps_its_engine(question: Question) -> None:
     before = EngineCheck(engine=engine_names("cpu")[-1], images=7, agreement=1.0)
-    engine, check = ask(replace(question, before=before))  # type: ignore[misc]
+    engine, check = chosen(replace(question, before=before))
     assert (engine.name, check) == (before.engine, before)
 
 

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -97,7 +98,7 @@ def test_in_a_bucket_an_old_lease_of_another_machine_is_taken_over_and_its_holde
         with pytest.raises(TaggerError, match="taken over by another process"):
             for _ in range(10_000):
                 check()
-                lock.threading.Event().wait(0.01)
+                threading.Event().wait(0.01)
     assert (root / "_lock").exists(), "what another process holds is not deleted"
 
 

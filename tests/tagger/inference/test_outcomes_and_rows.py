@@ -1,22 +1,26 @@
 """From bytes to rows of the prediction contract, each distinct image looked at once."""
 
+import hashlib
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 
 import numpy as np
 import pytest
 
+from schemas.embedding import EMBEDDING
 from schemas.prediction import ALTERNATIVES, PREDICTION
 from schemas.taxonomy import Level, Taxonomy
+from tagger.confidence.policy import Thresholds
 from tagger.errors import ImageError
+from tagger.imaging.layout import LAYOUT_SIZE, distances
 from tagger.inference.identical import Board
-from tagger.inference.outcomes import OUTCOME, Claim, Collector, Outcome, Predictor, at_once, digest_of
+from tagger.inference.outcomes import Claim, Collector, Outcome, Predictor, at_once, digest_of, outcome_type
 from tagger.inference.rows import Items, PredictionRows
 from tagger.models.bundle import Bundle
 from tagger.models.levels import Levels
 from tests.builders import encoded, picture
 
-EVEN = dict.fromkeys(Level, 0.5)
+EVEN = Thresholds(dict.fromkeys(Level, 0.5))
 
 
 class CountingEngine:
@@ -130,7 +134,7 @@ def test_the_board_lets_the_first_to_ask_look_and_gives_the_others_the_outcome()
 
 
 def test_the_board_forgets_the_oldest_beyond_its_limit() -> None:
-    board = Board(limit=2)
+    board = Board(limit_bytes=2 * (200 + 5))
     board.tell({b"1": b"one", b"2": b"two", b"3": b"three"})
     assert board.claim("a", [b"1", b"3"]) == [Claim.MINE, b"three"]
 
@@ -138,7 +142,7 @@ def test_the_board_forgets_the_oldest_beyond_its_limit() -> None:
 def record(bundle: Bundle, master: str, master_confidence: float, type_confidence: float, blur: float = 100) -> bytes:
     levels = Levels(bundle.card.taxonomy)
     leaf = next(i for i, leaf in enumerate(bundle.card.taxonomy.leaves) if leaf.masterCategory == master)
-    found = np.zeros(1, OUTCOME)
+    found = np.zeros(1, outcome_type())
     found["master"] = levels.masters.index(master)
     found["type"] = levels.types.index(bundle.card.taxonomy.leaves[leaf].articleType)
     found["master_confidence"], found["type_confidence"], found["blur_score"] = master_confidence, type_confidence, blur
@@ -198,6 +202,33 @@ def test_a_taxonomy_of_few_leaves_has_fewer_alternatives(bundle: Bundle) -> None
     assert len(alternatives) == 3 < ALTERNATIVES
     assert sum(a["confidence"] for a in alternatives) == pytest.approx(1)
     assert (alternatives[0]["masterCategory"], alternatives[0]["articleType"]) in small.taxonomy.index
+
+
+def test_image_vectors_have_length_one_and_stay_with_their_rows(bundle: Bundle) -> None:
+    class Vectors(CountingEngine):
+        def run(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            logits, means = super().run(images)
+            return logits, np.repeat(means, bundle.card.architecture.embedding_dim, axis=1) * np.float32(1e4)
+
+    engine = Vectors(len(bundle.card.taxonomy.leaves))
+    first, second = encoded(picture(seed=1)), encoded(picture(seed=2))
+    images = [first, b"text", second, first]
+    collector = Collector(Predictor(bundle.card, engine, 10**6, embeddings=True), len(images), 4, at_once)
+    for row, data in enumerate(images):
+        collector.put(row, data, digest_of(data))
+    items = Items(list("abcd"), list("abcd"), [None] * 4)
+    rows = PredictionRows(bundle.card, EVEN, "run", embeddings=True)
+    table = rows.embeddings(items, collector.digests, collector.outcomes())
+    assert table.schema.equals(EMBEDDING)
+    assert table["id"].to_pylist() == ["a", "c", "d"]
+    assert table["imageDigest"][0].as_py() == hashlib.sha256(first).hexdigest()
+    vectors = np.stack(table["vector"].to_numpy())
+    assert vectors.dtype == np.float16
+    assert np.linalg.norm(vectors.astype(np.float32), axis=1) == pytest.approx(1, abs=1e-3)
+    layouts = np.stack(table["layout"].to_numpy())
+    assert layouts.shape == (3, LAYOUT_SIZE)
+    assert distances(layouts[[0, 0]], layouts[[2, 1]])[0] == 0 < distances(layouts[[0, 0]], layouts[[2, 1]])[1]
+    assert rows.table(items, collector.digests, collector.outcomes())["decision"][1].as_py() == "failed"
 
 
 def test_nothing_makes_an_empty_table(bundle: Bundle) -> None:

@@ -99,9 +99,63 @@ def test_images_that_fail_are_left_out_and_written_down(drawn: Drawn, tmp_path: 
     (batch,) = decode({"item": [shard]})
     assert batch["id"].tolist() == ["10020", "10021"]
     assert batch["leaf"].tolist() == [2, 3]
-    assert (batch["image"].shape, batch["image"].dtype) == ((2, 48, 36, 3), np.uint8)
+    assert batch["image"].shape == (2, 48, 36, 3)
+    assert batch["image"].dtype == np.uint8
     failed = pq.read_table(tmp_path / "failures").to_pylist()
     assert [(f["id"], f["split"], f["errorCode"]) for f in failed] == [
         (drawn.missing[0], "val", "not_found"),
         (drawn.truncated[0], "val", "truncated"),
     ]
+
+
+def reviewed_rows(own: pa.Table, *effects: tuple[str, str, str | None, str | None]) -> pa.Table:
+    """Rows after a review: effect, id, and the labels that were decided."""
+    table = own.to_pandas()
+    before = table[["masterCategory", "articleType"]].copy()
+    table["column:tagger:reviewed"] = None
+    for effect, item, master, article in effects:
+        here = table["id"] == item
+        table.loc[here, ["masterCategory", "articleType", "column:tagger:reviewed"]] = [master, article, effect]
+    table["column:tagger:masterCategory"], table["column:tagger:articleType"] = before.to_numpy(object).T
+    return pa.Table.from_pandas(table, preserve_index=False)
+
+
+def test_a_review_moves_no_item_to_another_side() -> None:
+    own = rows(("A", "x", 40), ("B", "y", 40), (None, None, 10))
+    alone = LabelledItems.select(own, {}, 5, RULE).frame.set_index("id")["split"]
+    effects = [
+        *(("changed", f"i{n}", "B", "y") for n in range(10)),
+        *(("removed", f"i{n}", "A", None) for n in range(10, 20)),
+        *(("confirmed", f"i{n}", "A", "x") for n in range(20, 30)),
+        *(("new", f"i{n}", "B", "y") for n in range(80, 90)),
+    ]
+    found = LabelledItems.select(reviewed_rows(own, *effects), {}, 5, RULE).frame.set_index("id")
+    left = [item for item in alone.index if item not in {f"i{n}" for n in range(10, 20)}]
+    assert found.loc[left, "split"].equals(alone[left])
+    assert set(found.index) == {*left, *(f"i{n}" for n in range(80, 90))}
+    assert set(found.loc[[f"i{n}" for n in range(80, 90)], "split"]) == {"train"}
+    assert found["reviewed"].sum() == 30
+    assert {"val", "test", "control"} <= set(found.loc[found["reviewed"], "split"]), "items of other sides stay there"
+
+
+def test_a_new_label_whose_product_is_on_another_side_is_left_out() -> None:
+    own = rows(("A", "x", 40), ("B", "y", 40), (None, None, 80))
+    own = own.append_column("column:product", pa.array([str(n % 80) for n in range(160)]))
+    rule = SplitRule("group", RULE.shares, seed=0, group_by=("product",))
+    effects = [("new", f"i{n}", "A", "x") for n in range(80, 160)]
+    found = LabelledItems.select(reviewed_rows(own, *effects), {}, 5, rule).frame.set_index("id")["split"]
+    for n in range(80):
+        before = found[f"i{n}"]
+        assert (f"i{n + 80}" in found.index) == (before == "train"), "its twin measures, or trains with it"
+
+
+def test_reviewed_items_that_train_count_as_often_as_is_asked(tmp_path: Path) -> None:
+    own = rows(("A", "x", 20), ("B", "y", 20))
+    reviewed = reviewed_rows(own, *(("confirmed", f"i{n}", "A", "x") for n in range(20)))
+    found = LabelledItems.select(reviewed, {}, 5, RULE).repeated(3)
+    shards = found.write_shards(Location(str(tmp_path)))
+    train = found.frame[found.frame["split"] == "train"]
+    seen = pq.read_table(shards["train"][0].path)["id"].to_pylist()
+    assert sorted(seen) == sorted([*train["id"], *train.loc[train["reviewed"], "id"].tolist() * 2])
+    assert len(pq.read_table(shards["val"][0].path)) == (found.frame["split"] == "val").sum()
+    assert found.split_items() == LabelledItems.select(own, {}, 5, RULE).split_items(), "the counts are of items"

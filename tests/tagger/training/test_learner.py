@@ -5,8 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load
+from torch.nn.parallel import DistributedDataParallel
 
 from schemas.config import TrainConfig
+from tagger.errors import UsageError
+from tagger.imaging.augment import resized
 from tagger.models.classifier import new_classifier, pack
 from tagger.storage import Location
 from tagger.training.checkpoint import load_weights
@@ -193,3 +197,60 @@ def test_a_fourth_channel_changes_nothing_at_first() -> None:
     expected = backbone(images)
     take_fourth_channel(backbone)
     assert torch.allclose(backbone(torch.cat([images, torch.rand(2, 1, 48, 36)], dim=1)), expected, atol=1e-5)
+
+
+def test_early_epochs_see_smaller_images_and_the_last_ones_and_val_the_models_own(tmp_path: Path) -> None:
+    settings = {"backbone": "small_cnn", "epochs": 3, "early_epochs": 2, "early_size": "12x10", "flip": True}
+    learner = learner_of(tmp_path, **settings)
+    seen: list[tuple[bool, tuple[int, ...]]] = []
+    learner._model.register_forward_pre_hook(lambda m, given: seen.append((m.training, tuple(given[0].shape[1:3]))))
+    finish(learner)
+    assert [size for training, size in seen if training] == [(12, 10)] * 18 + [(24, 18)] * 9
+    assert {size for training, size in seen if not training} == {(24, 18)}
+    assert learner.state.history[-1]["val_accuracy"] == 1.0
+
+
+def test_smaller_images_are_averages() -> None:
+    images = (
+        torch.tensor([[0, 200], [100, 40]], dtype=torch.uint8).repeat(6, 5).reshape(1, 12, 10, 1).repeat(1, 1, 1, 3)
+    )
+    small = resized(images, (6, 5))
+    assert small.shape == (1, 6, 5, 3)
+    assert small.dtype == torch.uint8
+    assert (small[:, 1:-1, 1:-1].int() - 85).abs().max() <= 1
+
+
+def test_an_early_size_that_the_backbone_cannot_take_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="--early-size 12x10: the backbone cannot take it"):
+        plan_of(tmp_path, backbone="cnn_2", early_epochs=1, early_size="12x10")
+    with pytest.raises(ValueError, match="go together"):
+        plan_of(tmp_path, early_epochs=1)
+    with pytest.raises(ValueError, match="not above image_size"):
+        plan_of(tmp_path, early_epochs=1, early_size="32x18")
+
+
+def _train_as_one_of_two(rank: int, folder: Path, accumulate: int) -> None:
+    meeting = f"file://{folder}/meeting-{accumulate}"
+    torch.distributed.init_process_group("gloo", init_method=meeting, rank=rank, world_size=2)
+    own = folder / f"{accumulate}-{rank}"
+    own.mkdir()
+    plan = plan_of(own, workers=2, accumulate=accumulate, epochs=2)
+    share = tuple(items // 2 for items in ITEMS)
+    learner = Learner(
+        plan, examples(share, seed=rank), examples(seed=2), torch.device("cpu"), rank, DistributedDataParallel
+    )
+    finish(learner).save(own)
+    torch.distributed.destroy_process_group()
+
+
+def test_several_passes_on_several_workers_make_the_step_that_one_makes(tmp_path: Path) -> None:
+    for accumulate in (1, 2):
+        torch.multiprocessing.spawn(  # type: ignore[attr-defined]
+            _train_as_one_of_two, (tmp_path, accumulate), nprocs=2
+        )
+    once, twice, beside = (load_weights(tmp_path / name) for name in ("1-0", "2-0", "2-1"))
+    begun = load(plan_of(tmp_path).initial_weights.read_bytes())
+    for name, weights in once.items():
+        assert torch.equal(twice[name], beside[name]), "the workers have one model"
+        torch.testing.assert_close(twice[name], weights, rtol=1e-3, atol=1e-5)
+    assert any((once[name] - weights).abs().max() > 1e-3 for name, weights in begun.items())

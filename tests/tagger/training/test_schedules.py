@@ -91,6 +91,8 @@ def test_one_cycle_is_pytorchs() -> None:
     schedule = scheduled(ours, "one_cycle", 50, decay=1.0)
     for step in range(50):
         assert math.isclose(ours.param_groups[0]["lr"], theirs.param_groups[0]["lr"], rel_tol=1e-9), step
-        ours.step(), theirs.step(), schedule.step()
+        ours.step()
+        theirs.step()
+        schedule.step()
         if step < 49:
             other.step()

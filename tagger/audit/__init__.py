@@ -1,0 +1,1 @@
+"""Finds what is likely wrong in a catalogue's labels."""

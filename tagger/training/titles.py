@@ -1,0 +1,64 @@
+"""Fits what titles say of classes."""
+
+from collections.abc import Sequence
+from warnings import catch_warnings, simplefilter
+
+import numpy as np
+from scipy.sparse import csr_matrix
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
+
+from tagger.errors import InputError
+from tagger.models.titles import TitleModel, prior_of, vectoriser_of
+
+_C, _ROUNDS = 10.0, 40
+_NEVER = -20.0
+
+
+def fit_titles(column: str, model_id: str, titles: Sequence[str], leaves: np.ndarray, count: int) -> TitleModel:
+    """Fit a model to titles: logistic regression over TF-IDF of words and pairs of words.
+
+    Args:
+        column: Where the titles are from.
+        model_id: The bundle whose leaves these are.
+        titles: Of the training items.
+        leaves: Their leaf numbers, int [N].
+        count: Leaves that there are, L.
+
+    Raises:
+        InputError: when the titles have no words in common, or their items one class.
+    """
+    if len(np.unique(leaves)) < 2:
+        raise InputError("--manifest: the training items that have titles are of one class")
+    vectoriser = vectoriser_of()
+    model = fitted(logistic_regression(), learnt_words(vectoriser, titles), leaves)
+    weight = np.zeros((count, len(vectoriser.idf_)), np.float32)
+    bias = np.full(count, _NEVER, np.float32)
+    two = len(model.classes_) == 2  # scikit-learn then has one row, that of the second
+    weight[model.classes_] = np.concatenate([-model.coef_, model.coef_]) / 2 if two else model.coef_
+    bias[model.classes_] = np.concatenate([-model.intercept_, model.intercept_]) / 2 if two else model.intercept_
+    words = tuple(map(str, vectoriser.get_feature_names_out()))
+    return TitleModel(
+        column, model_id, words, vectoriser.idf_.astype(np.float32), weight, bias, prior_of(leaves, count)
+    )
+
+
+def learnt_words(vectoriser: TfidfVectorizer, titles: Sequence[str]) -> csr_matrix:
+    """Let a vectoriser learn its words, and what it makes of the titles. Raises InputError when there are no words."""
+    try:
+        return vectoriser.fit_transform(titles)
+    except ValueError as error:  # an empty vocabulary has no exception of its own
+        raise InputError(f"--title: no word is in two of these {len(titles):,} titles") from error
+
+
+def logistic_regression() -> LogisticRegression:
+    """What is fitted to titles; it stops after its rounds, converged or not."""
+    return LogisticRegression(C=_C, max_iter=_ROUNDS, tol=1e-3)
+
+
+def fitted(model: LogisticRegression, features: np.ndarray | csr_matrix, classes: np.ndarray) -> LogisticRegression:
+    """The model, fitted for as many rounds as it may."""
+    with catch_warnings():
+        simplefilter("ignore", ConvergenceWarning)
+        return model.fit(features, classes)

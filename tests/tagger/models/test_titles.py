@@ -1,0 +1,85 @@
+"""What titles say of classes, alone and beside an image."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tagger.errors import InputError, UsageError
+from tagger.models.titles import TitleModel, of_both, spread
+from tagger.storage import Location
+from tagger.training.titles import fit_titles
+
+WORDS = ["shirt", "watch", "kurta"]
+
+
+def some_titles(count: int, seed: int = 0) -> tuple[list[str], np.ndarray]:
+    rng = np.random.default_rng(seed)
+    leaves = rng.integers(0, 3, count)
+    brands = rng.choice(["Puma", "Élan", "Fabindia"], count)
+    return [f"{brand} Women {WORDS[c]} {rng.integers(9)}" for brand, c in zip(brands, leaves, strict=True)], leaves
+
+
+@pytest.fixture(scope="module")
+def model() -> TitleModel:
+    return fit_titles("title", "some-model", *some_titles(300), count=4)
+
+
+def test_it_names_the_class_that_a_title_names(model: TitleModel) -> None:
+    titles, leaves = some_titles(100, seed=1)
+    found = model.probabilities(titles)
+    assert found.shape == (100, 4)
+    assert (found.argmax(axis=1) == leaves).all()
+    assert found[:, 3].max() < 1e-4, "nothing was ever of the fourth class"
+    assert found.sum(axis=1) == pytest.approx(np.ones(100), abs=1e-5)
+    assert model.probabilities(["elan WATCH"]).argmax() == 1, "neither case nor accents matter"
+
+
+def test_two_classes_are_told_apart_like_more() -> None:
+    titles, leaves = some_titles(300)
+    two = leaves < 2
+    model = fit_titles("title", "m", [t for t, good in zip(titles, two, strict=True) if good], leaves[two], count=2)
+    assert model.probabilities(["Puma shirt", "Puma watch"]).argmax(axis=1).tolist() == [0, 1]
+
+
+def test_a_title_without_a_known_word_changes_nothing(model: TitleModel) -> None:
+    image = np.array([[0.5, 0.3, 0.1, 0.1]], np.float32)
+    titles = ["", "zzz", "shirt"]
+    assert model.says_something(titles).tolist() == [False, False, True]
+    both = model.probabilities_of_both(np.repeat(image, 3, axis=0), ["", "zzz", "watch"])
+    assert both[:2].argmax(axis=1).tolist() == [0, 0]
+    assert both[2].argmax() == 1
+    assert both[:2] == pytest.approx(np.repeat(image, 2, axis=0))
+    assert model.probabilities(["", "zzz"]) == pytest.approx(np.repeat(model.prior[None], 2, axis=0))
+    assert model.probabilities([]).shape == (0, 4)
+    assert model.says_something([]).shape == (0,)
+
+
+def test_the_pair_is_bayes_rule() -> None:
+    """By hand: 0.6 · 0.1 / 0.5 = 0.12 and 0.4 · 0.9 / 0.5 = 0.72."""
+    logits = of_both(np.array([[0.6, 0.4]]), np.array([[0.1, 0.9]]), np.array([0.5, 0.5]))
+    assert np.exp(logits) == pytest.approx(np.array([[0.12, 0.72]]))
+
+
+def test_the_rest_of_a_probability_is_spread_over_the_other_leaves() -> None:
+    found = spread(np.array([[2, 0], [1, -1]]), np.array([[0.6, 0.2], [0.7, 0.0]], np.float32), 4)
+    assert found == pytest.approx(np.array([[0.2, 0.1, 0.6, 0.1], [0.1, 0.7, 0.1, 0.1]]), abs=1e-6)
+
+
+def test_it_comes_back_from_a_bundles_folder(model: TitleModel, tmp_path: Path) -> None:
+    folder = Location(str(tmp_path))
+    with pytest.raises(UsageError, match="tagger titles teaches it"):
+        TitleModel.load(folder, "some-model")
+    kept = replace(model, temperature=1.3, temperature_of_both=1.7)
+    kept.save(folder)
+    found = TitleModel.load(folder, "some-model")
+    assert (found.column, found.temperature, found.temperature_of_both) == ("title", 1.3, 1.7)
+    assert found.digest == kept.digest != model.digest
+    titles, _ = some_titles(50, seed=2)
+    assert found.probabilities(titles) == pytest.approx(kept.probabilities(titles), abs=2e-3)
+    with pytest.raises(InputError, match="it was made for some-model"):
+        TitleModel.load(folder, "another-model")
+    (tmp_path / "titles.safetensors").write_bytes(b"not this")
+    with pytest.raises(InputError, match="not a model of titles"):
+        TitleModel.load(folder, "some-model")
