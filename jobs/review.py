@@ -1,0 +1,196 @@
+"""Review job: a run in; a page on which people decide, and what they decided as Parquet, out."""
+
+import getpass
+import os
+import secrets
+import socket
+from collections.abc import Mapping
+from contextlib import suppress
+from urllib.parse import urlsplit
+
+import uvicorn
+from pydantic import ValidationError
+from starlette.types import ASGIApp
+
+from jobs.console import Console
+from jobs.inputs import open_catalog
+from schemas.config import ReviewConfig, TagConfig
+from schemas.run import RunRecord
+from tagger.errors import InputError, TaggerError, UsageError
+from tagger.inference.runs import RunDirectory
+from tagger.models.bundle import Bundle
+from tagger.review.access import LOOPBACK, Door, Sessions
+from tagger.review.app import Review, review_app
+from tagger.review.decisions import DATABASE, database_of, export
+from tagger.review.look_alikes import LookAlikes
+from tagger.review.pictures import Pictures
+from tagger.review.queue import fill_queue
+from tagger.review.store import LEAVES, ReviewStore
+from tagger.review.tables import open_database
+from tagger.review.trial import Trial
+from tagger.similarity.index import VectorIndex
+from tagger.storage import Location, first_line
+
+_TOKEN = "TAGGER_REVIEW_TOKEN"
+_LEAST_TOKEN = 12
+_REQUESTS_AT_ONCE = 128
+
+
+def run(config: ReviewConfig, console: Console) -> int:
+    """Serve the page until Ctrl-C, or export; decisions that stand are exported at the end of both."""
+    directory = RunDirectory(Location(config.run, config.s3_endpoint, config.s3_region))
+    directory.read([], "--run")
+    record = directory.record()
+    assert record is not None  # a finished run has one
+    token = _token(config) if config.action == "serve" else None
+    database = database_of(directory, config.database or os.environ.get(DATABASE))
+    store = ReviewStore(open_database(database, "--database"), record.run_id)
+    try:
+        if config.action == "export":
+            return _export(config, console, store, directory)
+        _check_out(config)
+        app = _application(config, console, store, directory, record, token)
+        with _listening(config) as listener:
+            _serve(config, console, app, listener)
+        return _export(config, console, store, directory)
+    finally:
+        store.close()
+
+
+def _token(config: ReviewConfig) -> str | None:
+    """The token that lets reviewers in. Raises UsageError when others can reach the page and there is none."""
+    token = config.token or os.environ.get(_TOKEN)
+    if token is not None and len(token) < _LEAST_TOKEN:
+        raise UsageError(f"{_TOKEN}: a token has at least {_LEAST_TOKEN} characters")
+    if token is None and (config.host not in LOOPBACK or config.public_url):
+        flag = f"--public-url {config.public_url}" if config.public_url else f"--host {config.host}"
+        raise UsageError(
+            f"{flag}: others can reach this page, so it needs a token: set {_TOKEN}, for example to "
+            f"{secrets.token_urlsafe(16)}"
+        )
+    return token
+
+
+def _application(
+    config: ReviewConfig,
+    console: Console,
+    store: ReviewStore,
+    directory: RunDirectory,
+    record: RunRecord,
+    token: str | None,
+) -> ASGIApp:
+    tagged = _tagged(config, record)
+    manifest, images = open_catalog(tagged)
+    bundle = _bundle(console, tagged)
+    if not store.is_filled():
+        console.step("Reading the run and its manifest, once")
+        filled = fill_queue(store, directory, manifest, bundle.card.taxonomy if bundle else None)
+        if filled:
+            console.step(f"{filled.items:,} items to review, {filled.leaves} classes to choose from")
+        if filled and filled.without_row:
+            console.warn(f"{filled.without_row:,} of them are no longer in the manifest; they show without its columns")
+    who = config.reviewer or os.environ.get("USER") or _user()
+    sessions = Sessions(str(store.set_once("secret", secrets.token_urlsafe(32))), record.run_id, token, who)
+    engine = record.engine.engine if record.engine else "auto"
+    review = Review(
+        directory.root.name,
+        store,
+        Pictures(images, tagged.max_pixels),
+        [(master, article) for master, article in store.setting(LEAVES)],
+        Trial(bundle, engine, tagged.accept_above, tagged.max_pixels) if bundle else None,
+        LookAlikes(VectorIndex(Location(config.index))) if config.index else None,
+    )
+    return review_app(review, sessions, _door(config), tagged.max_bytes)
+
+
+def _door(config: ReviewConfig) -> Door:
+    """Under which addresses the page may be asked for."""
+    hosts = frozenset(LOOPBACK) if config.host in LOOPBACK else None
+    if config.public_url is None:
+        return Door(hosts, None)
+    found = urlsplit(config.public_url)
+    return Door(hosts | {str(found.hostname)} if hosts else None, f"{found.scheme}://{found.netloc}")
+
+
+def _tagged(config: ReviewConfig, record: RunRecord) -> TagConfig:
+    """What the run was asked, with what has moved since. Raises InputError."""
+    moved = {name: getattr(config, name) for name in ("manifest", "images", "model", "s3_endpoint", "s3_region")}
+    asked: Mapping[str, object] = {k: v for k, v in record.config.items() if k in TagConfig.model_fields}
+    try:
+        return TagConfig.model_validate({**asked, **{name: value for name, value in moved.items() if value}})
+    except ValidationError as error:
+        raise InputError(f"--run: run.json's config cannot be read: {error.errors()[0]['msg']}") from error
+
+
+def _bundle(console: Console, tagged: TagConfig) -> Bundle | None:
+    """The bundle that tagged the run; the review goes without it where it is gone, and says so."""
+    try:
+        return Bundle.load(Location(tagged.model, tagged.s3_endpoint, tagged.s3_region), "--model")
+    except TaggerError as error:
+        console.warn(f"{error}; the page is without a place to try an image")
+        return None
+
+
+def _listening(config: ReviewConfig) -> socket.socket:
+    """A socket on the page's address. Raises UsageError when it cannot be had."""
+    family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)  # named, asyncio sets TCP_NODELAY: 40 ms
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((config.host, config.port))
+        listener.listen(_REQUESTS_AT_ONCE)  # who follows the address at once waits for the first answer
+    except OSError as error:
+        listener.close()
+        raise UsageError(
+            f"--host {config.host} --port {config.port}: {first_line(error)}; --port 0 takes a free one"
+        ) from error
+    return listener
+
+
+def _serve(config: ReviewConfig, console: Console, app: ASGIApp, listener: socket.socket) -> None:
+    port = listener.getsockname()[1]
+    host = f"[{config.host}]" if ":" in config.host else config.host
+    console.say(f"Review: http://{host}:{port}/  (Ctrl-C ends it; decisions are kept as they are made)")
+    console.flush()
+    settings = uvicorn.Config(
+        app,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        limit_concurrency=_REQUESTS_AT_ONCE,
+        timeout_graceful_shutdown=5,
+    )
+    with suppress(KeyboardInterrupt):  # how a server ends
+        uvicorn.Server(settings).run(sockets=[listener])
+
+
+def _export(config: ReviewConfig, console: Console, store: ReviewStore, directory: RunDirectory) -> int:
+    folder = _check_out(config) or directory.decided
+    rows = export(store, folder)
+    progress = store.progress("")
+    console.say(f"{rows:,} of {progress.items:,} items are decided. Decisions: {folder}")
+    console.result({"decided": rows, "items": progress.items, "decisions": str(folder)})
+    return 0
+
+
+def _check_out(config: ReviewConfig) -> Location | None:
+    """The folder that was named to export to. Raises UsageError when it holds something."""
+    if not config.out:
+        return None
+    folder = Location(config.out, config.s3_endpoint, config.s3_region)
+    if folder.files():
+        raise UsageError(f"--out: {folder} is not empty; name a new folder")
+    return folder
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "reviewer"
+
+
+if __name__ == "__main__":
+    from jobs.cli import main
+
+    main(job="review")

@@ -1,0 +1,1 @@
+"""Final tags in the forms that PIM systems read: one writer a form."""

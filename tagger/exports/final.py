@@ -1,0 +1,73 @@
+"""Final tags: a person's over the model's, and the model's only where it was sure enough."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import pyarrow as pa
+
+from schemas.decision import Verdict
+from schemas.final_tag import FINAL_TAG, TagSource, TagState
+from schemas.prediction import Decision
+
+PREDICTED = [
+    "id", "masterCategory", "masterCategoryConfidence", "articleType", "articleTypeConfidence", "decision", "modelId",
+    "runId",
+]  # fmt: skip
+
+
+def newest_by_id(decisions: Iterable[pa.Table]) -> dict[str, dict[str, Any]]:
+    """The newest decision of every item."""
+    found: dict[str, dict[str, Any]] = {}
+    for table in decisions:
+        for row in table.to_pylist():
+            before = found.get(row["id"])
+            if before is None or before["decidedAt"] < row["decidedAt"]:
+                found[row["id"]] = row
+    return found
+
+
+def final_tags(predictions: Iterable[pa.Table], decided: Mapping[str, Mapping[str, Any]]) -> Iterator[pa.Table]:
+    """One row by FINAL_TAG for every prediction, in order, in the pieces that come.
+
+    Args:
+        predictions: By PREDICTION, or PREDICTED alone.
+        decided: The decision that stands, by id.
+    """
+    for table in predictions:
+        rows = [_final(row, decided.get(row["id"])) for row in table.select(PREDICTED).to_pylist()]
+        yield pa.Table.from_pylist(rows, schema=FINAL_TAG)
+
+
+def _final(predicted: Mapping[str, Any], decided: Mapping[str, Any] | None) -> dict[str, Any]:
+    origin = {name: predicted[name] for name in ("id", "modelId", "runId")}
+    if decided is not None:
+        return origin | _by_person(decided)
+    return origin | _by_model(predicted)
+
+
+def _by_person(decided: Mapping[str, Any]) -> dict[str, Any]:
+    who = {name: decided[name] for name in ("decidedBy", "decidedAt")}
+    if decided["verdict"] == Verdict.UNUSABLE:
+        return who | {"state": TagState.UNUSABLE}
+    complete = decided["articleType"] is not None
+    return who | {
+        "masterCategory": decided["masterCategory"],
+        "articleType": decided["articleType"],
+        "state": TagState.COMPLETE if complete else TagState.MASTER_ONLY,
+        "source": TagSource.PERSON,
+    }
+
+
+def _by_model(predicted: Mapping[str, Any]) -> dict[str, Any]:
+    columns: tuple[str, ...]
+    match predicted["decision"]:
+        case Decision.ACCEPT:
+            columns, state = ("masterCategory", "articleType"), TagState.COMPLETE
+        case Decision.ACCEPT_MASTER_ONLY:
+            columns, state = ("masterCategory",), TagState.MASTER_ONLY
+        case Decision.FAILED:
+            return {"state": TagState.FAILED}
+        case _:
+            return {"state": TagState.WAITING}
+    tags = {name: predicted[name] for column in columns for name in (column, f"{column}Confidence")}
+    return tags | {"state": state, "source": TagSource.MODEL}

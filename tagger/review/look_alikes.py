@@ -1,0 +1,63 @@
+"""Items that look like one under review, with their tags: what was decided for its like."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tagger.similarity.index import VectorIndex
+from tagger.similarity.search import Similar, Wish
+
+_SHOWN = 5
+_MOST_OF_THEM = 3
+
+
+@dataclass(frozen=True)
+class LookAlike:
+    """An item of the index that looks like another."""
+
+    number: int
+    """Of the item in the index, by which its image is asked for."""
+    id: str
+    master: str
+    article: str
+    labelled: bool
+    """Whether these are labels, rather than predictions."""
+    cosine: float
+
+
+class LookAlikes:
+    """Finds them in an index.
+
+    Args:
+        index: Of the catalogue, or of a part of it.
+    """
+
+    def __init__(self, index: VectorIndex) -> None:
+        self._index = index
+        self._similar = Similar(index, Wish(top=_SHOWN))
+
+    def of(self, item: str) -> list[LookAlike]:
+        """The five items that look most like one, by its id, the most similar first; none where it is not there."""
+        rows = self._similar.items([item]).to_pylist()
+        numbers = self._index.numbers([row["similarId"] for row in rows]).tolist()
+        return [
+            LookAlike(
+                number, row["similarId"], row["masterCategory"], row["articleType"], row["labelled"], row["cosine"]
+            )
+            for number, row in zip(numbers, rows, strict=True)
+            if row["masterCategory"] and row["articleType"]
+        ]
+
+    def image_ref(self, number: int) -> str | None:
+        """Where an item's image is, by its number in the index; None where there is no such item."""
+        if not 0 <= number < len(self._index):
+            return None
+        ref = self._index.items["imageUri"][number].as_py()
+        return str(ref) if ref else None
+
+
+def agreed(found: Sequence[LookAlike]) -> tuple[str, str] | None:
+    """What three of five look-alikes or more are; None where they do not agree."""
+    leaves = Counter((one.master, one.article) for one in found)
+    best = leaves.most_common(1)
+    return best[0][0] if best and best[0][1] >= _MOST_OF_THEM else None

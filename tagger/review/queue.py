@@ -1,0 +1,121 @@
+"""Fills a review's queue: a run's items that need a person, with what the manifest says of them."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from schemas.catalog import Role
+from schemas.decision import DECISION
+from schemas.prediction import Decision
+from schemas.taxonomy import Level, Taxonomy
+from tagger.catalog.manifest import Batch, Manifest
+from tagger.inference.runs import RunDirectory
+from tagger.review.decisions import conformed
+from tagger.review.store import ReviewStore
+
+_PREDICTED = [
+    "id", "imageUri", "masterCategory", "masterCategoryConfidence", "articleType", "articleTypeConfidence",
+    "alternatives", "decision", "reviewReasons", "blurScore",
+]  # fmt: skip
+_TITLES = ("productDisplayName", "title", "name", "productName", "product_name", "displayName")
+_TEXT_LIMIT = 2000
+_COLUMN_LIMIT = 60
+
+
+@dataclass(frozen=True)
+class Filled:
+    """What a queue was filled with."""
+
+    items: int
+    leaves: int
+    without_row: int
+    """Items of the run that the manifest no longer has."""
+
+
+def fill_queue(store: ReviewStore, run: RunDirectory, manifest: Manifest, taxonomy: Taxonomy | None) -> Filled | None:
+    """Read the run's predictions and the manifest once each, and write the queue; None where another process has.
+
+    Decisions that lie in RUN/decisions already are taken over into the log.
+
+    Args:
+        store: Whose queue is still empty.
+        run: A finished run.
+        manifest: The table of items that the run tagged.
+        taxonomy: The model's leaves, where its bundle is at hand; a person may choose these, those that are predicted,
+            and all that the manifest's labels have.
+    """
+    wanted = _need_a_person(run)
+    said, labelled = _manifest_rows(manifest, set(wanted["id"].to_pylist()))
+    leaves = labelled
+    if taxonomy:
+        leaves = {(taxonomy.merge.get(master, master), article) for master, article in labelled}
+        leaves |= {(leaf.masterCategory, leaf.articleType) for leaf in taxonomy.leaves}
+    for predicted in wanted["alternatives"].to_pylist():
+        leaves |= {(a["masterCategory"], a["articleType"]) for a in predicted}
+    missing = 0
+
+    def rows() -> Iterator[dict[str, Any]]:
+        nonlocal missing
+        for position, row in enumerate(wanted.to_pylist(), 1):
+            of_manifest = said.pop(row["id"], None)
+            missing += of_manifest is None
+            yield {
+                "position": position,
+                "id": row["id"],
+                "image_ref": row["imageUri"],
+                "master": row["masterCategory"],
+                "master_confidence": row["masterCategoryConfidence"],
+                "article": row["articleType"],
+                "article_confidence": row["articleTypeConfidence"],
+                "alternatives": row["alternatives"],
+                "reasons": row["reviewReasons"],
+                "blur_score": row["blurScore"],
+                **(of_manifest or {"known_master": None, "known_article": None, "title": None, "columns": {}}),
+            }
+
+    earlier = (row for table in run.decisions(DECISION.names) for row in conformed(table).to_pylist())
+    items = store.fill(rows(), sorted(leaves), earlier)
+    return None if items is None else Filled(items, len(leaves), missing)
+
+
+def _need_a_person(run: RunDirectory) -> pa.Table:
+    """The predictions that have a reason to be reviewed; a failed item has nothing that could be looked at."""
+    found = [run.read(_PREDICTED).slice(0, 0)]
+    for table in run.batches(_PREDICTED):
+        looked_at = pc.not_equal(table["decision"], str(Decision.FAILED))
+        found.append(table.filter(pc.and_(looked_at, pc.greater(pc.list_value_length(table["reviewReasons"]), 0))))
+    return pa.concat_tables(found)
+
+
+def _manifest_rows(manifest: Manifest, ids: set[str]) -> tuple[dict[str, dict[str, Any]], set[tuple[str, str]]]:
+    """What the manifest says of some items by id, and all pairs of labels that it has."""
+    said: dict[str, dict[str, Any]] = {}
+    leaves: set[tuple[str, str]] = set()
+    title = next((name for name in _TITLES if name in manifest.columns), None)
+    for batch in manifest.batches():
+        names = batch.items.schema.names
+        if {str(level) for level in Level} <= set(names):
+            pairs = batch.items.select([str(level) for level in Level]).drop_null().group_by([*Level]).aggregate([])
+            leaves |= {(row[Level.MASTER_CATEGORY], row[Level.ARTICLE_TYPE]) for row in pairs.to_pylist()}
+        chosen = batch.items.filter(pc.is_in(batch.items["id"], pa.array(sorted(ids), pa.string())))
+        for row in chosen.to_pylist():
+            said[row["id"]] = _said(row, batch, title)
+    return said, leaves
+
+
+def _said(row: dict[str, Any], batch: Batch, title: str | None) -> dict[str, Any]:
+    own = {current: original for original, current in batch.names.items()}
+    shown = [(own.get(name, name), value) for name, value in row.items() if name not in (Role.ID, Role.IMAGE, title)]
+    return {
+        "known_master": row.get(Level.MASTER_CATEGORY),
+        "known_article": row.get(Level.ARTICLE_TYPE),
+        "title": _text(row.get(title)) if title else None,
+        "columns": {name: _text(v) for name, v in shown[:_COLUMN_LIMIT] if v not in (None, "")},
+    }
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else str(value)[:_TEXT_LIMIT]

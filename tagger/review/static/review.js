@@ -1,0 +1,264 @@
+"use strict";
+// What makes the page quick: keys, forms that are sent without loading the page anew, a search among all classes.
+// Everything here only presses the buttons that the page has without it.
+
+document.documentElement.classList.add("script");
+
+const TIMEOUT_MS = 60_000;
+const KEYS_OFF = "tagger-keys-off";
+let leaves = null;
+let busy = false;
+let lastMarked = null;
+
+const one = (selector, within = document) => within.querySelector(selector);
+const all = (selector, within = document) => [...within.querySelectorAll(selector)];
+const byName = new Intl.Collator("en", { numeric: true });
+const isTyping = (element) =>
+  element?.matches("select, textarea, input:not([type=checkbox]):not([type=file])") ?? false;
+
+async function send(form, button) {
+  if (busy) return;
+  busy = true;
+  document.body.classList.add("busy");
+  try {
+    const data = new FormData(form);
+    if (button?.name) data.append(button.name, button.value);
+    const multipart = form.enctype === "multipart/form-data";
+    const answer = await fetch(button?.formAction && button.hasAttribute("formaction") ? button.formAction : form.action, {
+      method: "POST",
+      body: multipart ? data : new URLSearchParams(data),
+      signal: AbortSignal.timeout(TIMEOUT_MS),
+    });
+    const text = await answer.text();
+    if (answer.headers.get("content-type")?.startsWith("text/html")) show(text, answer.redirected ? answer.url : null);
+    else complain(`The server refused it: ${text.slice(0, 200)}`);
+  } catch {
+    complain("The server does not answer. Nothing of what it confirmed is lost; try again when it is back.");
+  } finally {
+    busy = false;
+    document.body.classList.remove("busy");
+  }
+}
+
+function show(text, address) {
+  const page = new DOMParser().parseFromString(text, "text/html");
+  for (const part of ["main", "#progress", "#views"]) {
+    const fresh = one(part, page);
+    if (fresh) one(part)?.replaceWith(fresh);
+  }
+  document.title = page.title;
+  if (address) history.replaceState(null, "", address);
+  settle();
+  window.scrollTo(0, 0);
+}
+
+function complain(text) {
+  one(".problem")?.remove();
+  const problem = Object.assign(document.createElement("p"), { className: "problem", textContent: text });
+  problem.setAttribute("role", "alert");
+  one("main").prepend(problem);
+}
+
+function settle() {
+  lastMarked = null;
+  const first = one("[data-focus]");
+  first?.focus({ preventScroll: true });
+  for (const position of first?.dataset.next?.split(" ").filter(Boolean) ?? []) new Image().src = position;
+  if (first) one("#announcer").textContent = `${first.textContent}. ${one(".problem")?.textContent ?? ""}`;
+  count();
+}
+
+function count() {
+  const rest = one("[data-rest]");
+  if (!rest) return;
+  const wrong = all(".card input:checked").length;
+  rest.textContent = wrong ? `Accept the other ${rest.dataset.rest - wrong}` : `Accept ${rest.dataset.rest}`;
+}
+
+// Search among all classes
+
+async function search(input) {
+  leaves ??= await (await fetch("/leaves.json")).json();
+  const query = input.value.toLowerCase().trim();
+  const words = query.split(/\s+/).filter(Boolean);
+  const found = leaves
+    .map(([master, article], number) => ({ master, article, number, text: `${article} ${master}`.toLowerCase() }))
+    .filter((leaf) => words.every((word) => leaf.text.includes(word)))
+    .sort((a, b) => rank(a, query) - rank(b, query) || byName.compare(a.article, b.article))
+    .slice(0, 50);
+  const list = one("#found");
+  list.replaceChildren(
+    ...found.map((leaf, i) => {
+      const option = document.createElement("li");
+      option.id = `found-${i}`;
+      option.setAttribute("role", "option");
+      option.setAttribute("aria-selected", String(i === 0 && words.length > 0)); // a stray Enter takes nothing
+      option.dataset.say = `leaf:${leaf.number}`;
+      option.textContent = leaf.article;
+      option.append(" ", Object.assign(document.createElement("small"), { textContent: leaf.master }));
+      return option;
+    }),
+  );
+  open(input, found.length > 0);
+}
+
+// The whole name first, then names that begin so, then those with a word that does.
+function rank(leaf, query) {
+  const name = leaf.article.toLowerCase();
+  if (name === query) return 0;
+  if (name.startsWith(query)) return 1;
+  return ` ${name}`.includes(` ${query}`) ? 2 : 3;
+}
+
+function open(input, isOpen) {
+  one("#found").hidden = !isOpen;
+  input.setAttribute("aria-expanded", String(isOpen));
+  const chosen = one("#found [aria-selected=true]");
+  if (isOpen && chosen) input.setAttribute("aria-activedescendant", chosen.id);
+  else input.removeAttribute("aria-activedescendant");
+}
+
+function move(input, step) {
+  const options = all("#found li");
+  if (!options.length) return;
+  const at = options.findIndex((option) => option.getAttribute("aria-selected") === "true");
+  options[at]?.setAttribute("aria-selected", "false");
+  const next = options[(at + step + options.length) % options.length];
+  next.setAttribute("aria-selected", "true");
+  next.scrollIntoView({ block: "nearest" });
+  open(input, true);
+}
+
+function take(option) {
+  const form = option.closest("form");
+  if (form.dataset.view === "grid" && !one(".card input:checked")) return complain("Mark the items first.");
+  const say = Object.assign(document.createElement("button"), { name: "say", value: option.dataset.say });
+  send(form, say);
+}
+
+// Keys
+
+function press(key) {
+  const button = all("[data-key]").find((b) => b.dataset.key.split(" ").includes(key) && !b.closest("dialog"));
+  button?.click();
+  return Boolean(button);
+}
+
+function arrow(key) {
+  const cards = all(".card input");
+  const across = cards.length > 0;
+  const places = across ? cards : all("button.alternative");
+  if (!places.length) return false;
+  const at = places.indexOf(document.activeElement);
+  let step = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -1, ArrowDown: 1 }[key];
+  if (across && (key === "ArrowUp" || key === "ArrowDown")) {
+    const tops = places.map((place) => place.closest("li").offsetTop);
+    step *= tops.filter((top) => top === tops[0]).length;
+  }
+  const next = at < 0 ? 0 : at + step;
+  if (next >= 0 && next < places.length) {
+    places[next].focus({ preventScroll: true });
+    places[next].closest("li").scrollIntoView({ block: "center" });
+  }
+  return true;
+}
+
+function mark(box, checked) {
+  box.checked = checked;
+  box.dispatchEvent(new Event("change", { bubbles: true }));
+}
+
+document.addEventListener("keydown", (event) => {
+  const target = event.target;
+  if (target.id === "search") {
+    if (event.key === "ArrowDown" || event.key === "ArrowUp") move(target, event.key === "ArrowDown" ? 1 : -1);
+    else if (event.key === "Enter" && !event.isComposing) {
+      const chosen = one("#found:not([hidden]) [aria-selected=true]");
+      if (chosen) take(chosen);
+    } else if (event.key === "Escape") {
+      target.value = "";
+      open(target, false);
+      one("[data-focus]")?.focus({ preventScroll: true });
+    } else return;
+    event.preventDefault();
+    return;
+  }
+  if (event.ctrlKey || event.metaKey || event.altKey || isTyping(target) || one("dialog[open]")) return;
+  if (localStorage.getItem(KEYS_OFF) && event.key !== "?") return;
+  if (event.repeat && !event.key.startsWith("Arrow")) return;
+  let handled = true;
+  if (event.key === "/") one("#search")?.focus();
+  else if (event.key.startsWith("Arrow")) handled = arrow(event.key);
+  else if (event.key === "x" && target.matches(".card input")) mark(target, !target.checked);
+  else if (event.key === "Enter" && target.matches("button, a, summary")) handled = false;
+  else handled = press(event.key.length === 1 ? event.key.toLowerCase() : event.key);
+  if (handled) event.preventDefault();
+});
+
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  if (form.method !== "post" || !(form.dataset.view || "drop" in form.dataset)) return;
+  event.preventDefault();
+  send(form, event.submitter);
+});
+
+document.addEventListener("click", (event) => {
+  const opener = event.target.closest("[data-opens]");
+  if (opener) return document.getElementById(opener.dataset.opens).showModal();
+  const option = event.target.closest("#found li");
+  if (option) return take(option);
+  if (!event.target.closest("[data-search]") && one("#search")) open(one("#search"), false);
+  const box = event.target.closest(".card input");
+  if (!box) return;
+  const boxes = all(".card input");
+  if (event.shiftKey && lastMarked && boxes.includes(lastMarked)) {
+    const [from, to] = [boxes.indexOf(lastMarked), boxes.indexOf(box)].sort((a, b) => a - b);
+    for (const between of boxes.slice(from, to + 1)) between.checked = box.checked;
+  }
+  lastMarked = box;
+  count();
+});
+
+document.addEventListener("mousedown", (event) => {
+  if (event.shiftKey && event.target.closest(".card")) event.preventDefault(); // no text is selected
+});
+
+document.addEventListener("change", (event) => {
+  if (event.target.matches(".card input")) count();
+  if (event.target.id === "keys-on") {
+    if (event.target.checked) localStorage.removeItem(KEYS_OFF);
+    else localStorage.setItem(KEYS_OFF, "1");
+  }
+});
+
+document.addEventListener("input", (event) => {
+  if (event.target.id === "search") search(event.target);
+});
+
+document.addEventListener("focusout", (event) => {
+  if (event.target.id === "search" && !event.relatedTarget?.closest("#found")) {
+    setTimeout(() => one("#search") && document.activeElement !== one("#search") && open(one("#search"), false), 200);
+  }
+});
+
+document.addEventListener("focusin", (event) => {
+  if (event.target.id === "search") search(event.target);
+});
+
+// A picture that is dropped
+
+for (const kind of ["dragover", "dragleave", "drop"]) {
+  document.addEventListener(kind, (event) => {
+    const form = one("[data-drop]");
+    if (!form) return;
+    event.preventDefault();
+    one(".drop").classList.toggle("over", kind === "dragover");
+    const files = event.dataTransfer?.files;
+    if (kind !== "drop" || !files?.length) return;
+    one("input[type=file]", form).files = files;
+    form.requestSubmit();
+  });
+}
+
+one("#keys-on")?.toggleAttribute("checked", !localStorage.getItem(KEYS_OFF));
+settle();

@@ -1,0 +1,502 @@
+"""What waits for a person, who has it, and what was decided: nobody gets another's item, nothing is overwritten."""
+
+import time
+import uuid
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from typing import Any, Literal
+
+from sqlalchemy import Connection, Engine, RowMapping, Select, and_, delete, exists, func, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from schemas.decision import Verdict
+from schemas.prediction import ReviewReason
+from tagger.errors import TaggerError
+from tagger.review.tables import READ_ONLY, decisions, queue, settings, skips
+
+Order = Literal["uncertain", "certain", "catalogue"]
+UNDONE, REFUSED = "undone", "refused"
+LEAVES = "leaves"
+_ELSEWHERE = "elsewhere"
+_LEASE_S = 600
+_RATE_WINDOW_S, _LEAST_S = 600, 20
+_ROWS_AT_ONCE = 1000
+_BIT = {str(reason): 1 << i for i, reason in enumerate(ReviewReason)}
+
+
+class ConflictError(TaggerError):
+    """Somebody else has the item, or has decided it meanwhile."""
+
+
+@dataclass(frozen=True)
+class Filter:
+    """Which waiting items, and which of them first."""
+
+    reason: str = ""
+    master: str = ""
+    article: str = ""
+    least: float = 0.0
+    """Of the article type's confidence, 0 to 1."""
+    most: float = 1.0
+    order: Order = "uncertain"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line of the log: a decision, or one taken back."""
+
+    seq: int
+    verdict: str
+    master: str | None
+    article: str | None
+    decided_by: str
+    decided_at: datetime
+
+
+@dataclass(frozen=True)
+class QueuedItem:
+    """One item that waits or waited for a person, with all that is shown of it."""
+
+    position: int
+    id: str
+    image_ref: str | None
+    master: str
+    master_confidence: float
+    article: str
+    article_confidence: float
+    alternatives: list[dict[str, Any]]
+    """masterCategory, articleType and confidence of the most probable leaves, most probable first."""
+    reasons: list[str]
+    blur_score: float | None
+    known_master: str | None
+    known_article: str | None
+    title: str | None
+    columns: dict[str, str]
+    current: int | None
+    refused: bool
+
+
+@dataclass(frozen=True)
+class Change:
+    """What a person says of one item."""
+
+    position: int
+    verdict: Verdict
+    master: str | None
+    article: str | None
+    expected: int | None = None
+    """The decision that stood when the person looked; another one since is a conflict."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a review is, and how quick a person."""
+
+    items: int
+    decided: int
+    per_hour: float | None
+    """Of this person, over the last ten minutes."""
+
+
+class ReviewStore:
+    """The review of one run.
+
+    Args:
+        engine: From `open_database`.
+        run_id: The run whose items are reviewed; a database may hold several.
+    """
+
+    def __init__(self, engine: Engine, run_id: str) -> None:
+        self._engine = engine
+        self._reader = engine.execution_options(**READ_ONLY)
+        self.run_id = run_id
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self._engine.dispose()
+
+    def setting(self, name: str) -> Any:
+        """What was set under a name; None where nothing was."""
+        with self._reader.begin() as connection:
+            mine = and_(settings.c.run_id == self.run_id, settings.c.name == name)
+            return connection.scalar(select(settings.c.value).where(mine))
+
+    def set_once(self, name: str, value: Any) -> Any:
+        """Set a value unless there is one; return the one that stands."""
+        try:
+            with self._engine.begin() as connection:
+                connection.execute(insert(settings).values(run_id=self.run_id, name=name, value=value))
+        except IntegrityError:
+            return self.setting(name)
+        return value
+
+    def is_filled(self) -> bool:
+        """Whether the run's items are in the queue."""
+        return self.setting(LEAVES) is not None
+
+    def has_decisions(self) -> bool:
+        """Whether anything was ever decided here."""
+        with self._reader.begin() as connection:
+            found = select(decisions.c.seq).where(decisions.c.run_id == self.run_id).limit(1)
+            return connection.scalar(found) is not None
+
+    def fill(
+        self, rows: Iterable[dict[str, Any]], leaves: Sequence[tuple[str, str]], earlier: Iterable[dict[str, Any]] = ()
+    ) -> int | None:
+        """Put a run's items into the empty queue, all or none.
+
+        Args:
+            rows: The items, by the queue's columns.
+            leaves: (masterCategory, articleType) pairs to choose from.
+            earlier: Decisions that were made elsewhere, by DECISION; of items that are not in the queue, none is taken.
+
+        Returns:
+            How many items there are; None where another process has filled it meanwhile.
+        """
+        try:
+            return self._fill(rows, leaves, earlier)
+        except IntegrityError:
+            if self.is_filled():
+                return None
+            raise
+
+    def _fill(
+        self, rows: Iterable[dict[str, Any]], leaves: Sequence[tuple[str, str]], earlier: Iterable[dict[str, Any]]
+    ) -> int:
+        count = 0
+        with self._engine.begin() as connection:
+            # first of all: a second process waits here until the first is done, and then finds its entry
+            connection.execute(insert(settings).values(run_id=self.run_id, name=LEAVES, value=leaves))
+            stream = iter(rows)
+            while part := list(islice(stream, _ROWS_AT_ONCE)):
+                bits = [sum(_BIT.get(reason, 0) for reason in row["reasons"]) for row in part]
+                values = [{**row, "run_id": self.run_id, "reason_bits": b} for row, b in zip(part, bits, strict=True)]
+                connection.execute(insert(queue), values)
+                count += len(values)
+            self._take_over(connection, earlier)
+        return count
+
+    def _take_over(self, connection: Connection, earlier: Iterable[dict[str, Any]]) -> None:
+        """Write decisions that were made elsewhere into the log, and let them stand."""
+        stroke = uuid.uuid4().hex
+        for row in earlier:
+            here = and_(queue.c.run_id == self.run_id, queue.c.id == row["id"])
+            position = connection.scalar(select(queue.c.position).where(here))
+            if position is None:
+                continue
+            entry = {
+                "run_id": self.run_id,
+                "position": position,
+                "verdict": row["verdict"],
+                "master": row["masterCategory"],
+                "article": row["articleType"],
+                "decided_by": row["decidedBy"],
+                "decided_at": row["decidedAt"].astimezone(UTC).replace(tzinfo=None),
+                "session": _ELSEWHERE,
+                "stroke": stroke,
+            }
+            seq = connection.scalar(insert(decisions).values(entry).returning(decisions.c.seq))
+            self._set(connection, position, current=seq)
+
+    def next(self, session: str, wanted: Filter, count: int = 1, in_grid: bool = False) -> list[QueuedItem]:
+        """Take the next waiting items for a session: nobody else gets them for ten minutes.
+
+        Args:
+            session: Who asks; what it has already comes first.
+            wanted: Which items.
+            count: How many at most.
+            in_grid: Leave out what was marked wrong in the grid.
+        """
+        now = time.time()
+        with self._engine.begin() as connection:
+            self._release(connection, session)
+            mine = select(skips.c.position).where(skips.c.run_id == self.run_id, skips.c.session == session)
+            conditions = [*self._waiting(wanted), queue.c.claimed_until < now, queue.c.position.not_in(mine)]
+            if in_grid:
+                conditions.append(queue.c.refused.is_(False))
+            chosen = select(queue).where(*conditions).order_by(*_order(wanted)).limit(count)
+            rows = connection.execute(chosen.with_for_update(skip_locked=True)).mappings().all()
+            self._claim(connection, session, [row["position"] for row in rows], now)
+            return [_item(row) for row in rows]
+
+    def take(self, session: str, position: int) -> QueuedItem | None:
+        """One item by its number, taken for a session where nobody else has it; None where there is none."""
+        now = time.time()
+        with self._engine.begin() as connection:
+            self._release(connection, session)
+            row = connection.execute(self._at(position)).mappings().first()
+            if row is None:
+                return None
+            if row["claimed_until"] < now and row["current"] is None:
+                self._claim(connection, session, [position], now)
+            return _item(row)
+
+    def items(self, positions: Sequence[int]) -> list[QueuedItem]:
+        """Items by their numbers, in that order; those that are not there are left out."""
+        with self._reader.begin() as connection:
+            here = select(queue).where(queue.c.run_id == self.run_id, queue.c.position.in_(positions))
+            found = {row["position"]: _item(row) for row in connection.execute(here).mappings()}
+        return [found[p] for p in positions if p in found]
+
+    def position_of(self, item_id: str) -> int | None:
+        """The number of an item by its id."""
+        with self._reader.begin() as connection:
+            here = select(queue.c.position).where(queue.c.run_id == self.run_id, queue.c.id == item_id)
+            return connection.scalar(here)
+
+    def history(self, position: int) -> list[Entry]:
+        """All that was said of an item, the oldest first."""
+        with self._reader.begin() as connection:
+            mine = and_(decisions.c.run_id == self.run_id, decisions.c.position == position)
+            rows = connection.execute(select(decisions).where(mine).order_by(decisions.c.seq)).mappings()
+            return [_entry(row) for row in rows]
+
+    def decide(
+        self, session: str, who: str, changes: Sequence[Change], refused: Sequence[int] = (), all_or_none: bool = True
+    ) -> list[int]:
+        """Write what a person said, as one stroke; return the numbers of the items that it holds for.
+
+        Args:
+            session: Whose claims are spent.
+            who: Name in the log.
+            changes: One an item.
+            refused: Items whose prediction is wrong, and which wait to be seen by themselves.
+            all_or_none: Whether one item that somebody else has or decided spoils the stroke; else it is left out.
+
+        Raises:
+            ConflictError: when that is so; nothing is written then.
+        """
+        now, stroke = time.time(), uuid.uuid4().hex
+        with self._engine.begin() as connection:
+            wanted = [*(c.position for c in changes), *refused]
+            rows = connection.execute(
+                select(queue.c.position, queue.c.current, queue.c.claimed_by, queue.c.claimed_until)
+                .where(queue.c.run_id == self.run_id, queue.c.position.in_(wanted))
+                .order_by(queue.c.position)  # so that two strokes over the same items wait, and never for each other
+                .with_for_update()
+            ).mappings()
+            found = {row["position"]: row for row in rows}
+            fit: list[Change] = []
+            for change in changes:
+                problem = _problem(found.get(change.position), change.expected, session, now)
+                if problem and all_or_none:
+                    raise ConflictError(problem)
+                if not problem:
+                    fit.append(change)
+            marked = [p for p in refused if not _problem(found.get(p), None, session, now)]
+            said = [(c.position, str(c.verdict), c.master, c.article, c.expected) for c in fit]
+            said += [(p, REFUSED, None, None, None) for p in marked]
+            seqs = self._log(connection, session, who, stroke, said)
+            for change, seq in zip(fit, seqs, strict=False):
+                self._set(connection, change.position, current=seq, claimed_by=None, claimed_until=0.0)
+            for position in marked:
+                self._set(connection, position, refused=True, claimed_by=None, claimed_until=0.0)
+        return [c.position for c in fit]
+
+    def skip(self, session: str, positions: Sequence[int]) -> None:
+        """Leave items to others, and to `forget_skips`."""
+        with self._engine.begin() as connection:
+            known = set(connection.scalars(select(skips.c.position).where(*self._skipped(session))))
+            fresh = [p for p in positions if p not in known]
+            if fresh:
+                values = [{"run_id": self.run_id, "session": session, "position": p} for p in fresh]
+                connection.execute(insert(skips), values)
+            self._release(connection, session)
+
+    def forget_skips(self, session: str) -> None:
+        """Show a session again what it skipped."""
+        with self._engine.begin() as connection:
+            connection.execute(delete(skips).where(*self._skipped(session)))
+
+    def undo(self, session: str, who: str) -> list[int]:
+        """Take back a session's last stroke, and take its items again; return their numbers, none where there is none.
+
+        What somebody else has decided since stays.
+        """
+        with self._engine.begin() as connection:
+            later = decisions.alias()
+            standing = and_(
+                decisions.c.run_id == self.run_id,
+                decisions.c.session == session,
+                decisions.c.verdict != UNDONE,
+                ~exists(select(later.c.seq).where(later.c.undoes == decisions.c.seq)),
+            )
+            last = select(decisions.c.stroke).where(standing).order_by(decisions.c.seq.desc()).limit(1)
+            rows = connection.execute(
+                select(
+                    decisions.c.seq, decisions.c.position, decisions.c.verdict, decisions.c.before, queue.c.current,
+                    queue.c.claimed_by, queue.c.claimed_until,
+                )
+                .join(queue, and_(queue.c.run_id == decisions.c.run_id, queue.c.position == decisions.c.position))
+                .where(standing, decisions.c.stroke == last.scalar_subquery())
+                .order_by(queue.c.position)
+                .with_for_update(of=queue)
+            ).all()  # fmt: skip
+            back = [r for r in rows if r.current == (None if r.verdict == REFUSED else r.seq)]
+            self._release(connection, session)
+            said = [(r.position, UNDONE, None, None, r.seq) for r in rows]
+            self._log(connection, session, who, uuid.uuid4().hex, said, undoes=[r.seq for r in rows])
+            now = time.time()
+            for row in back:
+                changes: dict[str, Any] = {"current": self._standing_before(connection, row.before)}
+                if row.verdict == REFUSED:
+                    changes |= {"current": row.current, "refused": False}
+                if row.claimed_by in (None, session) or row.claimed_until < now:
+                    changes |= {"claimed_by": session, "claimed_until": now + _LEASE_S}
+                self._set(connection, row.position, **changes)
+            return [row.position for row in back]
+
+    def _standing_before(self, connection: Connection, seq: int | None) -> int | None:
+        """A decision, or the nearest one before it that was not taken back."""
+        while seq is not None:
+            undone = select(decisions.c.seq).where(decisions.c.undoes == seq).limit(1)
+            if connection.scalar(undone) is None:
+                return seq
+            seq = connection.scalar(select(decisions.c.before).where(decisions.c.seq == seq))
+        return None
+
+    def progress(self, who: str) -> Progress:
+        """How far the review is."""
+        since = _now() - timedelta(seconds=_RATE_WINDOW_S)
+        with self._reader.begin() as connection:
+            items = self._count(connection)
+            decided = self._count(connection, queue.c.current.is_not(None))
+            by_me = and_(
+                decisions.c.run_id == self.run_id, decisions.c.decided_by == who, decisions.c.verdict != UNDONE
+            )
+            recent = select(func.count(), func.min(decisions.c.decided_at)).where(by_me, decisions.c.decided_at > since)
+            count, first = connection.execute(recent).one()
+        seconds = (_now() - first).total_seconds() if first else 0.0
+        return Progress(items, decided, 3600 * count / seconds if seconds > _LEAST_S else None)
+
+    def waiting(self, wanted: Filter) -> int:
+        """How many items wait."""
+        with self._reader.begin() as connection:
+            return self._count(connection, *self._waiting(wanted))
+
+    def skipped(self, session: str) -> int:
+        """How many items a session has skipped that still wait."""
+        here = and_(queue.c.run_id == skips.c.run_id, queue.c.position == skips.c.position)
+        with self._reader.begin() as connection:
+            chosen = select(func.count()).select_from(skips.join(queue, here))
+            return connection.scalar(chosen.where(*self._skipped(session), queue.c.current.is_(None))) or 0
+
+    def classes(self, wanted: Filter) -> list[tuple[str, str, int]]:
+        """Predicted classes, with how many items wait in each for the grid, the fullest first."""
+        by = (queue.c.master, queue.c.article)
+        with self._reader.begin() as connection:
+            chosen = select(*by, func.count().label("items")).where(*self._waiting(wanted), queue.c.refused.is_(False))
+            rows = connection.execute(chosen.group_by(*by).order_by(func.count().desc(), *by))
+            return [(row.master, row.article, row.items) for row in rows]
+
+    def standing(self) -> Iterator[Sequence[RowMapping]]:
+        """All decisions that stand, in the queue's order, in pieces: id, prediction, verdict, names, who and when."""
+        here = and_(queue.c.run_id == self.run_id, decisions.c.seq == queue.c.current)
+        columns = [
+            queue.c.id, queue.c.master.label("before_master"), queue.c.article.label("before_article"),
+            decisions.c.run_id, decisions.c.verdict, decisions.c.master, decisions.c.article, decisions.c.decided_by,
+            decisions.c.decided_at,
+        ]  # fmt: skip
+        chosen = select(*columns).join(queue, here).order_by(queue.c.position)
+        with self._reader.connect().execution_options(yield_per=_ROWS_AT_ONCE) as connection:
+            yield from connection.execute(chosen).mappings().partitions()
+
+    def _waiting(self, wanted: Filter) -> list[Any]:
+        conditions: list[Any] = [queue.c.run_id == self.run_id, queue.c.current.is_(None)]
+        if wanted.reason in _BIT:
+            conditions.append(queue.c.reason_bits.op("&")(_BIT[wanted.reason]) != 0)
+        if wanted.master:
+            conditions.append(queue.c.master == wanted.master)
+        if wanted.article:
+            conditions.append(queue.c.article == wanted.article)
+        if wanted.least > 0:
+            conditions.append(queue.c.article_confidence >= wanted.least)
+        if wanted.most < 1:
+            conditions.append(queue.c.article_confidence <= wanted.most)
+        return conditions
+
+    def _skipped(self, session: str) -> list[Any]:
+        return [skips.c.run_id == self.run_id, skips.c.session == session]
+
+    def _at(self, position: int) -> Select[Any]:
+        return select(queue).where(queue.c.run_id == self.run_id, queue.c.position == position).with_for_update()
+
+    def _count(self, connection: Connection, *conditions: Any) -> int:
+        chosen = select(func.count()).select_from(queue).where(queue.c.run_id == self.run_id, *conditions)
+        return connection.scalar(chosen) or 0
+
+    def _release(self, connection: Connection, session: str) -> None:
+        mine = and_(queue.c.run_id == self.run_id, queue.c.claimed_by == session)
+        connection.execute(update(queue).where(mine).values(claimed_by=None, claimed_until=0.0))
+
+    def _claim(self, connection: Connection, session: str, positions: Sequence[int], now: float) -> None:
+        if positions:
+            here = and_(queue.c.run_id == self.run_id, queue.c.position.in_(positions))
+            connection.execute(update(queue).where(here).values(claimed_by=session, claimed_until=now + _LEASE_S))
+
+    def _set(self, connection: Connection, position: int, **values: Any) -> None:
+        here = and_(queue.c.run_id == self.run_id, queue.c.position == position)
+        connection.execute(update(queue).where(here).values(**values))
+
+    def _log(
+        self,
+        connection: Connection,
+        session: str,
+        who: str,
+        stroke: str,
+        said: Sequence[tuple[int, str, str | None, str | None, int | None]],
+        undoes: Sequence[int] = (),
+    ) -> list[int]:
+        """Append (position, verdict, master, article, before) to the log; return the new numbers, in order."""
+        if not said:
+            return []
+        values = [
+            {
+                "run_id": self.run_id,
+                "position": position,
+                "verdict": verdict,
+                "master": master,
+                "article": article,
+                "decided_by": who,
+                "decided_at": _now(),
+                "session": session,
+                "stroke": stroke,
+                "before": before,
+                "undoes": undoes[i] if undoes else None,
+            }
+            for i, (position, verdict, master, article, before) in enumerate(said)
+        ]
+        written = insert(decisions).returning(decisions.c.seq, sort_by_parameter_order=True)
+        return list(connection.scalars(written, values))
+
+
+def _problem(row: RowMapping | None, expected: int | None, session: str, now: float) -> str | None:
+    """Why a session cannot decide about an item, if it cannot."""
+    if row is None:
+        return "there is no such item in this review"
+    if row["current"] != expected:
+        return "somebody has decided about this item meanwhile"
+    if row["claimed_by"] not in (None, session) and row["claimed_until"] >= now:
+        return "somebody else has this item open"
+    return None
+
+
+def _order(wanted: Filter) -> list[Any]:
+    if wanted.order == "catalogue":
+        return [queue.c.position]
+    sure = queue.c.article_confidence
+    return [sure.desc() if wanted.order == "certain" else sure, queue.c.position]
+
+
+def _item(row: RowMapping) -> QueuedItem:
+    return QueuedItem(**{name: row[name] for name in QueuedItem.__dataclass_fields__})
+
+
+def _entry(row: RowMapping) -> Entry:
+    return Entry(**{name: row[name] for name in Entry.__dataclass_fields__})
+
+
+def _now() -> datetime:
+    return datetime.now(UTC).replace(tzinfo=None)

@@ -1,0 +1,129 @@
+"""The review page as its users have it: a command in a process of its own, over a run of the tag job."""
+
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+
+from jobs import tag
+from jobs.console import Console
+from schemas.config import TagConfig
+from tests.builders import encoded, picture
+
+SCRIPT = "<script>document.title='broken'</script><b>Bag</b>"
+ITEMS = 60
+
+
+def make_run(folder: Path, bundle: Path, items: int = ITEMS, **more: object) -> Path:
+    """Tag a shop of small pictures, whose manifest knows 143 leaves; every item goes to review."""
+    (folder / "images").mkdir(parents=True)
+    rows = ["id,masterCategory,articleType,productDisplayName,gender"]
+    for number in range(items):
+        (folder / f"images/{number}.jpg").write_bytes(encoded(picture(seed=number)))
+        title = SCRIPT if number == 0 else f"Thing {number}"
+        rows.append(f"{number},,,{title},Women")
+    rows += [f"old{n},Apparel,Rare Type {n},Old thing {n},Men" for n in range(143 - 4)]
+    (folder / "m.csv").write_text("\n".join(rows) + "\n")
+    config = TagConfig.model_validate(
+        {
+            "manifest": str(folder / "m.csv"),
+            "images": str(folder / "images"),
+            "model": str(bundle),
+            "out": str(folder / "run"),
+            "max_failed": "100%",
+            "accept_above": 1.0,
+            **more,
+        }
+    )
+    assert tag.run(config, Console(silent=True, as_json=True)) == 0
+    return folder / "run"
+
+
+class ReviewServer:
+    """`tagger review`, from its start to its end."""
+
+    def __init__(self, run: Path, *flags: str, env: dict[str, str] | None = None) -> None:
+        command = [sys.executable, "-m", "jobs.review", "--run", str(run), "--port", "0", "--reviewer", "Ann", *flags]
+        self.process = subprocess.Popen(
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=env,
+            cwd=Path(__file__).parent.parent,
+        )
+        assert self.process.stdout
+        first = self.process.stdout.readline()
+        found = re.search(r"http://\S+:(\d+)/", first)
+        assert found, first + (self.process.stderr.read() if self.process.stderr else "")
+        self.port = int(found[1])
+        self.url = f"http://127.0.0.1:{self.port}"
+
+    def client(self, **more: object) -> "Reviewer":
+        """A browser without a window."""
+        return Reviewer(self.url, **more)
+
+    def stop(self) -> str:
+        """End it as Ctrl-C does; return what it said."""
+        self.process.send_signal(signal.SIGINT)
+        out, err = self.process.communicate(timeout=30)
+        assert self.process.returncode == 0, err
+        return out
+
+    def kill(self) -> None:
+        """End it as a power cut does."""
+        self.process.kill()
+        self.process.communicate(timeout=30)
+
+    def __enter__(self) -> "ReviewServer":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self.process.poll() is None:
+            self.kill()
+
+
+class Reviewer:
+    """Reads the page's own forms, fills them in, and sends them, as a browser without a script does."""
+
+    def __init__(self, url: str, **more: object) -> None:
+        self.http = httpx.Client(base_url=url, follow_redirects=True, timeout=30, **more)  # type: ignore[arg-type]
+        self.page = ""
+
+    def open(self, address: str) -> str:
+        """Load a page."""
+        answer = self.http.get(address)
+        assert answer.status_code == 200, answer.text
+        self.page = answer.text
+        return self.page
+
+    def field(self, name: str) -> str:
+        """A hidden field of the page's form."""
+        found = re.search(rf'name="{name}" value="([^"]*)"', self.page)
+        assert found, f"no field {name}"
+        return found[1]
+
+    @property
+    def position(self) -> int:
+        """Number of the item that is shown."""
+        found = re.search(r'action="/items/(\d+)/decision', self.page)
+        assert found, self.page
+        return int(found[1])
+
+    def answer(self, key: str) -> httpx.Response:
+        """Press the button that a key presses on an item's page."""
+        button = re.search(rf'<button name="say" value="([^"]*)" data-key="{key}', self.page)
+        assert button, f"no button for {key}"
+        return self.post(
+            f"/items/{self.position}/decision", say=button[1], expected=self.field("expected"), csrf=self.field("csrf")
+        )
+
+    def post(self, address: str, **fields: object) -> httpx.Response:
+        """Send a form."""
+        answer = self.http.post(address, data=fields)
+        if answer.headers.get("content-type", "").startswith("text/html"):
+            self.page = answer.text
+        return answer

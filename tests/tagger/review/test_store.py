@@ -1,0 +1,299 @@
+"""The review's store, on both of its databases."""
+
+import multiprocessing
+import os
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select, update
+
+from schemas.decision import Verdict
+from tagger.errors import UsageError
+from tagger.review.store import Change, ConflictError, Filter, ReviewStore
+from tagger.review.tables import decisions, open_database, queue
+from tests.postgres import postgres, postgres_programs
+
+ITEMS = 40
+LEAF_PAIRS = [("Accessories", "Watches"), ("Apparel", "Shirts")]
+
+
+def row(position: int) -> dict[str, object]:
+    article = "Shirts" if position % 2 else "Watches"
+    master = "Apparel" if position % 2 else "Accessories"
+    return {
+        "position": position,
+        "id": f"item/{position}",
+        "image_ref": f"{position}.jpg",
+        "master": master,
+        "master_confidence": 0.9,
+        "article": article,
+        "article_confidence": position / 100,
+        "alternatives": [{"masterCategory": master, "articleType": article, "confidence": 0.4}],
+        "reasons": ["low_confidence", "blurry_image"] if position % 5 == 0 else ["low_confidence"],
+        "blur_score": 10.0,
+        "known_master": None,
+        "known_article": None,
+        "title": f"Title {position}",
+        "columns": {"gender": "Men"},
+    }
+
+
+def accepted(position: int, expected: int | None = None) -> Change:
+    return Change(position, Verdict.ACCEPTED, "Apparel", "Shirts", expected)
+
+
+@pytest.fixture(scope="session")
+def postgres_address() -> Iterator[str]:
+    programs = postgres_programs()
+    if programs is None:
+        message = "PostgreSQL is not installed (Debian: apt-get install postgresql)"
+        if os.environ.get("CI"):
+            pytest.fail(message)
+        pytest.skip(message)
+    with postgres(programs) as address:
+        yield address
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    return str(tmp_path / "r.sqlite") if request.param == "sqlite" else request.getfixturevalue("postgres_address")
+
+
+@pytest.fixture
+def store(database: str, tmp_path: Path) -> Iterator[ReviewStore]:
+    made = ReviewStore(open_database(database, "--database"), tmp_path.name)
+    made.fill((row(n) for n in range(1, ITEMS + 1)), LEAF_PAIRS)
+    yield made
+    made.close()
+
+
+def test_the_least_certain_item_comes_first_and_carries_all_that_was_put_in(store: ReviewStore) -> None:
+    (item,) = store.next("s", Filter())
+    assert {**row(1), "current": None, "refused": False} == vars(item)
+
+
+def test_filters_and_orders(store: ReviewStore) -> None:
+    def positions(wanted: Filter) -> list[int]:
+        return [i.position for i in store.next("s", wanted, ITEMS)]
+
+    assert positions(Filter(reason="blurry_image")) == [5, 10, 15, 20, 25, 30, 35, 40]
+    assert positions(Filter(article="Shirts", least=0.3)) == [31, 33, 35, 37, 39]
+    assert positions(Filter(master="Accessories", most=0.07)) == [2, 4, 6]
+    assert positions(Filter(least=0.38, order="certain")) == [40, 39, 38]
+    assert store.waiting(Filter(reason="blurry_image", article="Shirts")) == 4
+    assert store.classes(Filter()) == [("Accessories", "Watches", 20), ("Apparel", "Shirts", 20)]
+    waiting = {name: store.waiting(Filter(reason=name)) for name in ("low_confidence", "blurry_image", "qa_sample")}
+    assert waiting == {"low_confidence": 40, "blurry_image": 8, "qa_sample": 0}
+
+
+def test_two_people_never_have_the_same_item(store: ReviewStore) -> None:
+    ann = store.next("ann", Filter(), 5)
+    bob = store.next("bob", Filter(), 5)
+    assert [i.position for i in ann] == [1, 2, 3, 4, 5]
+    assert [i.position for i in bob] == [6, 7, 8, 9, 10]
+    with pytest.raises(ConflictError, match="somebody else has this item open"):
+        store.decide("bob", "Bob", [accepted(3)])
+    assert [i.position for i in store.next("ann", Filter(), 2)] == [1, 2], "what she has already comes first"
+    assert store.decide("bob", "Bob", [accepted(3)]) == [3], "asking anew lets go of what she had"
+
+
+def test_an_item_that_was_left_open_goes_to_the_next_one(store: ReviewStore) -> None:
+    assert [i.position for i in store.next("gone", Filter())] == [1]
+    assert [i.position for i in store.next("here", Filter())] == [2]
+    with store._engine.begin() as connection:
+        connection.execute(update(queue).where(queue.c.claimed_by == "gone").values(claimed_until=time.time() - 1))
+    assert [i.position for i in store.next("here", Filter())] == [1]
+
+
+def test_a_decision_is_never_overwritten_by_who_has_not_seen_it(store: ReviewStore) -> None:
+    store.decide("ann", "Ann", [accepted(7)])
+    with pytest.raises(ConflictError, match="decided about this item meanwhile"):
+        store.decide("bob", "Bob", [Change(7, Verdict.UNUSABLE, None, None)])
+    seen = store.items([7])[0].current
+    assert store.decide("bob", "Bob", [Change(7, Verdict.UNUSABLE, None, None, seen)]) == [7]
+    assert [(e.verdict, e.decided_by) for e in store.history(7)] == [("accepted", "Ann"), ("unusable", "Bob")]
+    (standing,) = (found for part in store.standing() for found in part)
+    assert (standing["verdict"], standing["decided_by"], standing["before_article"]) == ("unusable", "Bob", "Shirts")
+
+
+def test_undo_is_a_new_entry_and_gives_the_item_back(store: ReviewStore) -> None:
+    store.decide("ann", "Ann", [accepted(1)])
+    store.decide("ann", "Ann", [accepted(2)])
+    assert store.undo("ann", "Ann") == [2]
+    assert [e.verdict for e in store.history(2)] == ["accepted", "undone"]
+    assert store.next("bob", Filter())[0].position == 3, "what was undone is hers again"
+    assert store.undo("ann", "Ann") == [1]
+    assert store.undo("ann", "Ann") == []
+    assert store.progress("Ann").decided == 0
+
+
+def test_undo_of_a_second_decision_brings_back_the_first(store: ReviewStore) -> None:
+    store.decide("ann", "Ann", [accepted(1)])
+    first = store.items([1])[0].current
+    store.decide("bob", "Bob", [Change(1, Verdict.MASTER_ONLY, "Apparel", None, first)])
+    assert store.undo("bob", "Bob") == [1]
+    assert store.items([1])[0].current == first
+
+
+def test_undo_leaves_alone_what_somebody_else_has_decided_since(store: ReviewStore) -> None:
+    store.decide("ann", "Ann", [accepted(1)])
+    store.decide("bob", "Bob", [Change(1, Verdict.UNUSABLE, None, None, store.items([1])[0].current)])
+    assert store.undo("ann", "Ann") == []
+    (standing,) = (found for part in store.standing() for found in part)
+    assert standing["decided_by"] == "Bob"
+
+
+def test_a_decision_that_was_taken_back_does_not_come_back_when_the_one_over_it_is(store: ReviewStore) -> None:
+    store.decide("ann", "Ann", [accepted(1)])
+    first = store.items([1])[0].current
+    store.decide("bob", "Bob", [Change(1, Verdict.UNUSABLE, None, None, first)])
+    assert store.undo("ann", "Ann") == []
+    assert store.undo("bob", "Bob") == [1]
+    assert store.items([1])[0].current is None
+    assert store.waiting(Filter()) == ITEMS
+
+
+def test_undo_neither_takes_an_item_from_somebody_nor_clears_anothers_mark(store: ReviewStore) -> None:
+    store.decide("ann", "Ann", [], refused=[1, 2])
+    assert store.take("bob", 1)
+    store.undo("ann", "Ann")
+    assert store.decide("bob", "Bob", [accepted(1)]) == [1], "he has it still"
+    store.decide("ann", "Ann", [], refused=[3])
+    store.decide("bob", "Bob", [accepted(3)])
+    store.undo("bob", "Bob")
+    assert store.items([3])[0].refused, "her mark stands"
+
+
+def test_undo_and_decisions_at_the_same_time_lose_nothing(store: ReviewStore) -> None:
+    """Whatever the order, an item stands as the last entry about it that was not taken back says."""
+
+    def work(name: str) -> None:
+        for turn in range(30):
+            (item,) = store.items([1 + turn % 3])
+            try:
+                store.decide(name, name, [accepted(item.position, item.current)])
+            except ConflictError:
+                continue
+            if turn % 2:
+                store.undo(name, name)
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(work, ["a", "b", "c", "d"]))
+    for item in store.items([1, 2, 3]):
+        standing = [e.seq for e in store.history(item.position) if e.verdict != "undone"]
+        with store._engine.begin() as connection:
+            undone = set(connection.scalars(select(decisions.c.undoes).where(decisions.c.undoes.is_not(None))))
+        left = [seq for seq in standing if seq not in undone]
+        assert item.current == (left[-1] if left else None)
+
+
+def test_a_queue_is_filled_once_whoever_comes_second(store: ReviewStore) -> None:
+    store.next("ann", Filter(), 5)
+    store.decide("ann", "Ann", [accepted(1)])
+    assert store.fill((row(n) for n in range(1, 4)), LEAF_PAIRS) is None
+    assert store.progress("Ann").items == ITEMS
+    assert store.next("bob", Filter())[0].position == 6, "her claims hold"
+
+
+def test_earlier_decisions_stand_in_a_new_database(database: str, tmp_path: Path) -> None:
+    fresh = ReviewStore(open_database(database, "--database"), f"{tmp_path.name}-earlier")
+    said = {"verdict": "corrected", "masterCategory": "Apparel", "articleType": "Tops", "decidedBy": "Ann"}
+    when = datetime(2026, 1, 2, 3, tzinfo=UTC)
+    earlier = [{"id": "item/2", **said, "decidedAt": when}, {"id": "gone", **said, "decidedAt": when}]
+    assert fresh.fill((row(n) for n in range(1, 4)), LEAF_PAIRS, earlier) == 3
+    (standing,) = (found for part in fresh.standing() for found in part)
+    assert (standing["id"], standing["article"], standing["decided_at"]) == (
+        "item/2",
+        "Tops",
+        when.replace(tzinfo=None),
+    )
+    assert fresh.waiting(Filter()) == 2
+    fresh.close()
+
+
+def test_a_page_of_the_grid_is_one_stroke(store: ReviewStore) -> None:
+    page = store.next("ann", Filter(article="Shirts"), 6, in_grid=True)
+    right = [accepted(i.position) for i in page[:4]]
+    wrong = [i.position for i in page[4:]]
+    assert store.decide("ann", "Ann", right, wrong, all_or_none=False) == [1, 3, 5, 7]
+    assert [i.position for i in store.next("ann", Filter(article="Shirts"), 2, in_grid=True)] == [13, 15]
+    assert [i.position for i in store.next("ann", Filter(article="Shirts"), 2)] == [9, 11], "the queue still shows them"
+    assert [n for _, article, n in store.classes(Filter()) if article == "Shirts"] == [14]
+    assert sorted(store.undo("ann", "Ann")) == [1, 3, 5, 7, 9, 11]
+    assert store.waiting(Filter(article="Shirts")) == 20
+    assert [i.position for i in store.next("ann", Filter(article="Shirts"), 6, in_grid=True)] == [1, 3, 5, 7, 9, 11]
+
+
+def test_what_was_decided_meanwhile_is_left_out_of_a_page(store: ReviewStore) -> None:
+    page = [i.position for i in store.next("ann", Filter(), 4)]
+    with store._engine.begin() as connection:  # her time is up
+        connection.execute(update(queue).values(claimed_until=0.0))
+    store.decide("bob", "Bob", [accepted(page[1])])
+    assert store.decide("ann", "Ann", [accepted(p) for p in page], all_or_none=False) == [1, 3, 4]
+    assert [e.decided_by for e in store.history(2)] == ["Bob"]
+
+
+def test_skipped_items_wait_for_others_and_come_back_on_request(store: ReviewStore) -> None:
+    store.skip("ann", [1, 2])
+    store.skip("ann", [2, 3])
+    assert store.next("ann", Filter())[0].position == 4
+    assert store.next("bob", Filter())[0].position == 1
+    assert store.skipped("ann") == 3
+    store.forget_skips("ann")
+    assert store.next("ann", Filter())[0].position == 2
+
+
+def test_several_runs_share_a_database(store: ReviewStore, database: str) -> None:
+    other = ReviewStore(open_database(database, "--database"), f"{store.run_id}-other")
+    other.fill([row(1)], [])
+    other.decide("ann", "Ann", [accepted(1)])
+    assert (store.progress("Ann").decided, other.progress("Ann").decided) == (0, 1)
+    assert other.set_once("secret", "a") == "a"
+    assert other.set_once("secret", "b") == "a"
+    assert store.setting("secret") is None
+    other.close()
+
+
+def test_many_reviewers_at_once_decide_each_item_once(store: ReviewStore) -> None:
+    def review(name: str) -> list[int]:
+        mine = []
+        while found := store.next(name, Filter()):
+            mine += store.decide(name, name, [accepted(found[0].position)])
+        return mine
+
+    with ThreadPoolExecutor(6) as pool:
+        done = [p for part in pool.map(review, [f"r{i}" for i in range(6)]) for p in part]
+    assert sorted(done) == list(range(1, ITEMS + 1))
+
+
+def _decide_until_killed(database: str, run_id: str, told: "multiprocessing.connection.Connection") -> None:
+    store = ReviewStore(open_database(database, "--database"), run_id)
+    while found := store.next("s", Filter()):
+        store.decide("s", "S", [accepted(found[0].position)])
+        told.send(found[0].position)
+
+
+def test_what_was_confirmed_survives_a_kill(store: ReviewStore, database: str) -> None:
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    worker = context.Process(target=_decide_until_killed, args=(database, store.run_id, theirs))
+    worker.start()
+    confirmed = [ours.recv() for _ in range(12)]
+    worker.kill()
+    worker.join()
+    while ours.poll():
+        confirmed.append(ours.recv())
+    standing = [found["id"] for part in store.standing() for found in part]
+    assert standing[: len(confirmed)] == [f"item/{p}" for p in confirmed]
+    assert len(standing) - len(confirmed) in (0, 1), "at most the one that was not told any more"
+
+
+@pytest.mark.parametrize("address", ["mysql://x/y", "/proc/no/such.sqlite", "postgresql://nobody:secret@127.0.0.1:1/x"])
+def test_a_database_that_cannot_be_opened_is_named_without_its_password(address: str) -> None:
+    with pytest.raises(UsageError, match="--database") as caught:
+        open_database(address, "--database")
+    assert "secret" not in str(caught.value)
