@@ -48,6 +48,10 @@ class Console:
         if not self.as_json:
             self._out.print(text, markup=False)
 
+    def flush(self) -> None:
+        """Let what was said be read now, by whoever waits for it."""
+        self._stdout.flush()
+
     def table(self, title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
         """A table of the result, for a person; numbers stand right."""
         if self.as_json:

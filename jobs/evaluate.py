@@ -9,7 +9,8 @@ import pyarrow.parquet as pq
 
 from jobs.console import Console
 from jobs.inputs import place
-from schemas.config import CatalogOptions, EvaluateConfig
+from schemas.config import EvaluateConfig
+from schemas.options import CatalogOptions
 from schemas.prediction import Decision
 from schemas.taxonomy import Level
 from tagger.catalog.manifest import Manifest

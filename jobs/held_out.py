@@ -14,12 +14,12 @@ from tagger.catalog.shards import read_shard, write_parquet
 from tagger.confidence.calibration import calibrated
 from tagger.evaluation.metrics import Evaluation
 from tagger.evaluation.pictures import Pictures
-from tagger.evaluation.report import Extras, Training, write_report
+from tagger.evaluation.report import VAL_ITEMS, Extras, Training, write_report
 from tagger.imaging.edges import all_with_edges
 from tagger.imaging.quality import blurred
 from tagger.inference.pipeline import leaf_logits
 from tagger.models.bundle import Bundle
-from tagger.models.levels import softmax
+from tagger.models.levels import Levels, softmax
 from tagger.models.torch_engine import PreparedTorch
 from tagger.storage import Location
 
@@ -32,6 +32,7 @@ class Measured:
     """A calibrated bundle, and what it says of the test items."""
 
     bundle: Bundle
+    val: Evaluation
     test: Evaluation
     blurred: Evaluation
     """Of some of the test items, their images blurred."""
@@ -43,7 +44,7 @@ class Measured:
 
 
 def calibrate_and_measure(bundle: Bundle, images: dict[str, ray.data.Dataset], device: str, failed: int) -> Measured:
-    """Fit the temperature on val, and evaluate on test; float32 PyTorch does both.
+    """Calibrate on val, and evaluate on test; float32 PyTorch does both.
 
     Args:
         bundle: The model; what calibration it has is replaced.
@@ -57,7 +58,8 @@ def calibrate_and_measure(bundle: Bundle, images: dict[str, ray.data.Dataset], d
     found = leaf_logits(_with_edges(everything, bundle), reference, device == "cuda")
     sides = {side: _only(found, found["split"] == side) for side in ("val", "test", _BLURRED)}
     bundle = calibrated(bundle, sides["val"]["logits"], sides["val"]["leaf"])
-    return Measured(bundle, _evaluation(bundle, sides["test"], failed), _evaluation(bundle, sides[_BLURRED], 0))
+    val, blurred_copies = (_evaluation(bundle, sides[side], 0, side) for side in ("val", _BLURRED))
+    return Measured(bundle, val, _evaluation(bundle, sides["test"], failed), blurred_copies)
 
 
 def evaluate_side(bundle: Bundle, images: ray.data.Dataset, device: str) -> Evaluation:
@@ -92,6 +94,7 @@ def write_bundle_report(
     rejects = [read_shard(f) for f in (work / "rejects").files()]
     write_parquet(out / "rejects.parquet", pa.concat_tables([REJECT.empty_table(), *rejects]))
     write_parquet(out / "failed-images.parquet", failures(work))
+    write_parquet(out / VAL_ITEMS, pa.Table.from_pandas(measured.val.table(), preserve_index=False))
 
 
 def _blurred_copies(batch: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -115,11 +118,12 @@ def _only(columns: dict[str, np.ndarray], chosen: np.ndarray) -> dict[str, np.nd
     return {name: column[chosen] for name, column in columns.items()}
 
 
-def _evaluation(bundle: Bundle, found: dict[str, np.ndarray], failed: int) -> Evaluation:
+def _evaluation(bundle: Bundle, found: dict[str, np.ndarray], failed: int, side: str = "test") -> Evaluation:
     card = bundle.card
     items = pd.DataFrame({"id": found["id"], "imageRef": found["imageRef"], "blurScore": found["blur"]})
     if any(found["time"] != ""):
         items["time"] = found["time"]
     probabilities = softmax(found["logits"], card.calibration.temperature)
-    made = Evaluation.of_probabilities("test", card.taxonomy, probabilities, found["leaf"], items)
+    levels = Levels(card.taxonomy, card.calibration.curves)
+    made = Evaluation.of_probabilities(side, levels, probabilities, found["leaf"], items)
     return replace(made, failed=failed)

@@ -3,7 +3,7 @@
 import importlib.metadata
 import platform
 
-from schemas.config import CatalogOptions, ManifestFormat
+from schemas.options import CatalogOptions, ManifestFormat
 from tagger.catalog.manifest import Manifest
 from tagger.catalog.stores import ImageStore, open_store
 from tagger.errors import UsageError

@@ -6,20 +6,32 @@ import pyarrow as pa
 import ray.data
 
 from jobs.console import Console
+from jobs.inputs import place
 from schemas.bundle import Preprocessing
-from schemas.config import SplitOptions
+from schemas.config import TrainConfig, TuneConfig
+from tagger.catalog.groups import read_groups
 from tagger.catalog.manifest import Manifest
-from tagger.catalog.selection import Selection, tagged
+from tagger.catalog.reviewed import OWN_LABELS, REVIEWED, labelled_once
+from tagger.catalog.selection import Selection
 from tagger.catalog.shards import Staged, read_shard, shard_of, stage
 from tagger.catalog.splits import SPLITS
 from tagger.catalog.stores import ImageStore
 from tagger.errors import InputError
 from tagger.storage import Location
-from tagger.training.items import DIGEST, FAILURE, NO_LABELS, DecodeShard, DigestShard, LabelledItems, SplitRule
+from tagger.training.items import (
+    DIGEST,
+    DUPLICATES,
+    FAILURE,
+    NO_LABELS,
+    DecodeShard,
+    DigestShard,
+    LabelledItems,
+    SplitRule,
+)
 from tagger.training.loop import image_dataset
 
 _STAGE_ROWS = 8192
-_LABELLED = Selection([("unlabelled", lambda batch: ~tagged(batch))])
+_LABELLED = Selection([("unlabelled", lambda batch: ~labelled_once(batch))])
 
 
 def read_labelled(
@@ -37,7 +49,7 @@ def read_labelled(
 
 
 def split_labelled(
-    config: SplitOptions,
+    config: TrainConfig | TuneConfig,
     seed: int,
     merge: Mapping[str, str],
     min_items: int,
@@ -45,8 +57,9 @@ def split_labelled(
     store: ImageStore,
     work: Location,
     console: Console,
+    reviewed: bool = False,
 ) -> tuple[LabelledItems, Staged, SplitRule]:
-    """Read and split a catalogue's labelled items, and say what was found.
+    """Read and split a catalogue's labelled items, and say what was found; on request with what the review did to each.
 
     Raises:
         InputError: when there is not enough to learn from.
@@ -54,10 +67,15 @@ def split_labelled(
     """
     rule = SplitRule.of(config, seed, manifest.columns)
     console.step("Reading the manifest")
-    rows, staged = read_labelled(manifest, store, work, rule.columns)
+    rows, staged = read_labelled(manifest, store, work, [*rule.columns, *([REVIEWED, *OWN_LABELS] if reviewed else [])])
     if DIGEST in rule.group_by:
         console.step("Looking for identical images")
         rows = _with_digests(rows, store, work, staged)
+    if config.duplicates:
+        groups = read_groups(place(config.duplicates, config))
+        group_of = dict(zip(groups["id"], groups["group"].astype(str), strict=True))
+        named = pa.array([group_of.get(item) for item in rows["id"].to_pylist()], pa.string())
+        rows = rows.append_column(DUPLICATES, named)
     items = LabelledItems.select(rows, merge, min_items, rule)
     sides = ", ".join(f"{name} {count:,}" for name, count in items.split_items().items())
     console.step(
@@ -103,7 +121,9 @@ def decode_sides(
 
 def failures(work: Location) -> pa.Table:
     """The labelled items whose image cannot be used: id, split, errorCode, errorMessage."""
-    return pa.concat_tables([FAILURE.empty_table(), *(read_shard(f) for f in (work / "failures").files())])
+    found = pa.concat_tables([FAILURE.empty_table(), *(read_shard(f) for f in (work / "failures").files())])
+    once = found.group_by(FAILURE.names, use_threads=False)  # an epoch may see an item twice
+    return once.aggregate([])
 
 
 def _with_digests(rows: pa.Table, store: ImageStore, work: Location, staged: Staged) -> pa.Table:

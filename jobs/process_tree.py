@@ -3,8 +3,11 @@
 import subprocess
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+
+import psutil
 
 _EVERY_S = 0.5  # a look costs some milliseconds of the CPU that is being measured
 _PROC = Path("/proc")
@@ -45,23 +48,12 @@ def _watch(root: int, peak: PeakMemory, ended: threading.Event) -> None:
 
 def tree_of(root: int) -> dict[int, str]:
     """Names of a process and of all below it."""
-    parents: dict[int, int] = {}
-    names: dict[int, str] = {}
-    for entry in _PROC.glob("[0-9]*"):
-        try:
-            stat = (entry / "stat").read_text()
-            line = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").split()
-        except OSError:
-            continue
-        pid = int(entry.name)
-        parents[pid] = int(stat.rpartition(")")[2].split()[1])
-        names[pid] = line[0] if line else ""
-    found = {root: names.get(root, "")}
-    added = True
-    while added:
-        below = {pid: names[pid] for pid, parent in parents.items() if parent in found and pid not in found}
-        found.update(below)
-        added = bool(below)
+    found: dict[int, str] = {}
+    with suppress(psutil.Error):
+        top = psutil.Process(root)
+        for process in (top, *top.children(recursive=True)):
+            with suppress(psutil.Error):
+                found[process.pid] = " ".join(process.cmdline()).partition(" ")[0]
     return found
 
 

@@ -5,17 +5,20 @@ import os
 import re
 import socket
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 
+import psutil
 import ray
 
-from schemas.config import RayOptions
+from schemas.options import RayOptions
 from tagger.allocator import KEEP_FREED_MEMORY
 from tagger.errors import UsageError
 from tagger.storage import first_line
 
 _GB = 2**30
 _CONNECT_TIMEOUT_S = 10
+_FOR_CLUSTERS = ("monitor.py", "log_monitor.py")
 _QUIET = {
     "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
@@ -59,6 +62,7 @@ def ray_session(options: RayOptions, processes: int = 0, with_data: bool = False
                     logging_level=logging.ERROR,
                     log_to_driver=False,
                 )
+            _end_what_only_clusters_need()
     except (ConnectionError, ValueError, RuntimeError, OSError) as error:
         if options.ray_address:
             raise UsageError(
@@ -76,6 +80,18 @@ def ray_session(options: RayOptions, processes: int = 0, with_data: bool = False
         yield
     finally:
         ray.shutdown()
+
+
+def _end_what_only_clusters_need() -> None:
+    """End Ray's autoscaler and log monitor: an embedded Ray never gets a node, and nobody reads its stream of logs.
+
+    Ray has no switch for them. The autoscaler would hold up every end by a second, in which it calls a server that is
+    gone; both would take from the cores that the job computes on.
+    """
+    for child in psutil.Process().children():
+        with suppress(psutil.Error):
+            if any(Path(word).name in _FOR_CLUSTERS for word in child.cmdline()):
+                child.kill()
 
 
 @contextmanager

@@ -60,12 +60,13 @@ def run(config: ResultsConfig, console: Console) -> int:
             for seed in config.seeds:
                 console.step(f"Recipe {name}, seed {seed}")
                 train.run(plans[name, seed], Console(silent=True))
-            lines.append(Line(name, [_card(config, name, s) for s in config.seeds], _changed(config, name)))
+            lines.append(Line(name, [_card(_bundle(config, name, s)) for s in config.seeds], _changed(config, name)))
         for average in config.average:
-            for seed in config.seeds:
-                console.step(f"The average of {average}, seed {seed}")
-                _combine(config, average, seed)
-            lines.append(Line(average, [_card(config, average, s) for s in config.seeds], {}))
+            averages = _averages(config, average)
+            for target, members in averages.items():
+                console.step(f"The average of {', '.join(m.name for m in members)}")
+                _combine(config, target, members)
+            lines.append(Line(_called(config, average), [_card(target) for target in averages], {}))
     table = pd.DataFrame([_row(line) for line in lines])
     (out / TABLE).write_text(table.to_csv(index=False))
     (out / PAGE).write_text(_page(config, lines, table, device))
@@ -102,8 +103,13 @@ def _check(config: ResultsConfig, names: Sequence[str]) -> None:
         if unknown:
             raise UsageError(f"--average {average}: {', '.join(unknown)} is not among the recipes that are trained")
         inputs = {preprocessing_of(_training(config, name, 0)) for name in members}
-        if len(members) < 2 or len(inputs) > 1:
-            raise UsageError(f"--average {average}: only two or more recipes of one form of input can be averaged")
+        if len(inputs) > 1:
+            raise UsageError(f"--average {average}: only recipes of one form of input can be averaged")
+        if len(members) == 1 and (len(config.seeds) == 1 or config.split_seed is None):
+            raise UsageError(
+                f"--average {average}: one recipe is averaged over seeds that share their sides; "
+                "give several --seeds, and --split-seed"
+            )
 
 
 def _changed(config: ResultsConfig, name: str) -> dict[str, Any]:
@@ -121,22 +127,33 @@ def _changed(config: ResultsConfig, name: str) -> dict[str, Any]:
     return {**config.weights_of({**settings, **found}), **found, **same_for_all}
 
 
-def _combine(config: ResultsConfig, average: str, seed: int) -> None:
-    target = _bundle(config, average, seed)
+def _averages(config: ResultsConfig, average: str) -> dict[Location, list[Location]]:
+    """The bundles that an average stands for, and those that each is made of: one recipe's seeds, or seed by seed."""
+    names = average.split("+")
+    if len(names) == 1:
+        return {_bundle(config, average, *config.seeds): [_bundle(config, average, seed) for seed in config.seeds]}
+    return {_bundle(config, average, seed): [_bundle(config, name, seed) for name in names] for seed in config.seeds}
+
+
+def _called(config: ResultsConfig, average: str) -> str:
+    return average if "+" in average else f"{average}, average of {len(config.seeds)} seeds"
+
+
+def _combine(config: ResultsConfig, target: Location, members: Sequence[Location]) -> None:
     if (target / CARD).exists():
         return
     shared = {n: getattr(config, n) for n in ResultsConfig.model_fields if n in CombineConfig.model_fields}
-    bundles = [_bundle(config, name, seed).uri for name in average.split("+")]
-    own = {"bundles": bundles, "average": "predictions", "out": target.uri}
+    own = {"bundles": [member.uri for member in members], "average": "predictions", "out": target.uri}
     combine.run(CombineConfig.model_validate({**shared, **own}), Console(silent=True))
 
 
-def _card(config: ResultsConfig, name: str, seed: int) -> ModelCard:
-    return Bundle.load(_bundle(config, name, seed), "--out").card
+def _card(bundle: Location) -> ModelCard:
+    return Bundle.load(bundle, "--out").card
 
 
-def _bundle(config: ResultsConfig, name: str, seed: int) -> Location:
-    return place(config.out, config) / f"{'-and-'.join(map(_folder, name.split('+')))}-{seed}"
+def _bundle(config: ResultsConfig, name: str, *seeds: int) -> Location:
+    recipes_in_it = "-and-".join(map(_folder, name.split("+")))
+    return place(config.out, config) / "-".join([recipes_in_it, *map(str, seeds)])
 
 
 def _folder(name: str) -> str:
@@ -160,7 +177,7 @@ def _page(config: ResultsConfig, lines: Sequence[Line], table: pd.DataFrame, dev
         "",
         f"Every recipe on one catalogue: {len(first.taxonomy.classes(Level.MASTER_CATEGORY))} master categories, "
         f"{len(first.taxonomy.classes(Level.ARTICLE_TYPE))} article types, {sides} items. Figures are of the test "
-        f"items, {_seeds(config)}; a seed draws the split, too. Accuracies are in percent; weighted "
+        f"items, {_seeds(config)}; {_drawn(config)}. Accuracies are in percent; weighted "
         "and macro F1 are those of article types; ECE is the expected calibration error, in 15 bins.",
         "",
         f"Device: {device}. PyTorch {first.provenance.versions['torch']}.",
@@ -193,6 +210,11 @@ def _spread(line: Line) -> str:
 def _seeds(config: ResultsConfig) -> str:
     said = ", ".join(map(str, config.seeds))
     return f"mean of seeds {said}" if len(config.seeds) > 1 else f"seed {said}"
+
+
+def _drawn(config: ResultsConfig) -> str:
+    seed = config.split_seed
+    return "a seed draws the split, too" if seed is None else f"the split is that of seed {seed}"
 
 
 def _device(config: ResultsConfig) -> str:

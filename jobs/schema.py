@@ -2,20 +2,37 @@
 
 import json
 
-from schemas import config as configs
+from pydantic import BaseModel
+
+from jobs.cli import JOBS
 from schemas.arrow import json_schema, listing
 from schemas.bundle import ModelCard
 from schemas.catalog import ITEM, REJECT
 from schemas.decision import DECISION
+from schemas.duplicate import DUPLICATE, DUPLICATE_PAIR
+from schemas.embedding import EMBEDDING
+from schemas.final_tag import FINAL_TAG
+from schemas.finding import FINDING
+from schemas.index import INDEXED, IndexCard
 from schemas.prediction import PREDICTION
 from schemas.run import RunRecord
+from schemas.similar import SIMILAR
 from tagger.errors import UsageError
 
-ARROW = {"prediction": PREDICTION, "reject": REJECT, "item": ITEM, "decision": DECISION}
-MODELS = {"bundle": ModelCard, "run": RunRecord} | {
-    name: getattr(configs, f"{name.capitalize()}Config")
-    for name in ("check", "train", "recipes", "tag", "runs", "latest", "evaluate", "demo", "bench")
+ARROW = {
+    "prediction": PREDICTION,
+    "reject": REJECT,
+    "item": ITEM,
+    "decision": DECISION,
+    "embedding": EMBEDDING,
+    "indexed": INDEXED,
+    "similar": SIMILAR,
+    "duplicate": DUPLICATE,
+    "duplicate_pair": DUPLICATE_PAIR,
+    "finding": FINDING,
+    "final_tag": FINAL_TAG,
 }
+MODELS: dict[str, type[BaseModel]] = {"bundle": ModelCard, "run": RunRecord, "index_card": IndexCard, **JOBS}
 
 
 def run(name: str, arrow: bool) -> int:

@@ -5,6 +5,7 @@ import json
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import asdict
 
 import numpy as np
 
@@ -20,8 +21,10 @@ from tagger.catalog.manifest import Batch, Manifest
 from tagger.catalog.selection import Before, Selection, tagged
 from tagger.catalog.shards import Staged, shard_of, stage
 from tagger.catalog.stores import ImageStore
+from tagger.confidence.policy import QaSample, Thresholds
+from tagger.errors import UsageError
 from tagger.inference.engine_choice import Chosen, EngineProcess, Question
-from tagger.inference.ledger import Known, newest_first, read_ledger
+from tagger.inference.ledger import TITLES, Known, newest_first, read_ledger
 from tagger.inference.lock import holding
 from tagger.inference.pipeline import choose_engine_there, tag_shards
 from tagger.inference.runs import RunDirectory
@@ -30,6 +33,7 @@ from tagger.inference.shard_tagger import TagPlan
 from tagger.inference.worker_pool import fit_workers
 from tagger.models.bundle import Bundle
 from tagger.models.engines import BATCH_SIZE, PreparedEngine
+from tagger.models.titles import TitleModel
 from tagger.storage import Location
 
 EXIT_DONE, EXIT_TOO_MANY_FAILED = 0, 4
@@ -56,8 +60,9 @@ def run(config: TagConfig, console: Console) -> int:
     directory = RunDirectory(place(config.out, config))
     bundle = Bundle.load(place(config.model, config))
     manifest, store = open_catalog(config)
-    selection = _selection(config, manifest, bundle)
-    inputs = _inputs(config, manifest.fingerprint(), bundle)
+    titles = _titles(config, bundle, manifest)
+    selection = _selection(config, manifest, bundle, titles)
+    inputs = _inputs(config, manifest.fingerprint(), bundle, titles)
     asked = config.model_dump(mode="json")
     if directory.is_done():
         record = directory.begin(asked, inputs, bundle.card.model_id, versions())
@@ -66,23 +71,25 @@ def run(config: TagConfig, console: Console) -> int:
         return _report(console, directory, record, config)
     with holding(directory.root) as check_held:
         record = directory.begin(asked, inputs, bundle.card.model_id, versions())
+        record = record.model_copy(update={"target_precision": _promised(config, bundle.card)})
         with _Engines(config, bundle, store, record) as engines:
             console.step("Reading the manifest")
-            staged = stage(manifest, store, directory.work, directory.rejects, config.part_rows, selection)
+            columns = [titles.column] if titles else []
+            staged = stage(manifest, store, directory.work, directory.rejects, config.part_rows, selection, columns)
             pending = directory.pending(staged)
             if pending:
                 engines.begin([shard_of(directory.work, n) for n in pending])
-                record = _tag(config, console, directory, record, staged, engines, check_held)
+                record = _tag(config, console, directory, record, staged, engines, titles, check_held)
         record = directory.finish(record.model_copy(update={"seconds": time.monotonic() - started}), staged)
     return _report(console, directory, record, config)
 
 
-def _selection(config: TagConfig, manifest: Manifest, bundle: Bundle) -> Selection:
+def _selection(config: TagConfig, manifest: Manifest, bundle: Bundle, titles: TitleModel | None) -> Selection:
     rules: list[tuple[str, Callable[[Batch], np.ndarray]]] = []
     known = None
     if config.known:
         runs = [entry for name in config.known for entry in read_ledger(place(name, config), f"--known {name}")]
-        known = Known(newest_first(runs), bundle.card.model_id)
+        known = Known(newest_first(runs), bundle.card.model_id, _of_titles(config, titles))
         rules.append(("decided", lambda batch: np.array(known.decided(batch.items["id"].to_pylist()), bool)))
     if config.untagged_only:
         rules.append(("tagged", tagged))
@@ -90,10 +97,45 @@ def _selection(config: TagConfig, manifest: Manifest, bundle: Bundle) -> Selecti
     return Selection(rules, known)
 
 
-def _inputs(config: TagConfig, manifest: str, bundle: Bundle) -> dict[str, str]:
+def _promised(config: TagConfig, card: ModelCard) -> dict[str, float]:
+    """The precision that the bundle's policy promises, of the levels whose threshold is the policy's."""
+    levels = card.policy.levels if card.policy and config.titles != "fuse" else {}
+    return {str(level): p.target_precision for level, p in levels.items() if level not in config.accept_above}
+
+
+def _titles(config: TagConfig, bundle: Bundle, manifest: Manifest) -> TitleModel | None:
+    """The bundle's model of titles, where it is to be asked. Raises UsageError when it cannot be."""
+    if config.titles == "ignore":
+        return None
+    found = TitleModel.load(place(config.model, config), bundle.card.model_id)
+    if found.column not in manifest.columns:
+        raise UsageError(f"--titles: the manifest has no column {found.column}; it has {manifest.columns}")
+    if config.titles == "fuse" and found.temperature_of_both is None:
+        raise UsageError(
+            "--titles fuse: how sure both are together is not known; tagger titles BUNDLE --run RUN fits it"
+        )
+    return found
+
+
+def _of_titles(config: TagConfig, titles: TitleModel | None) -> str | None:
+    return f"{config.titles} {titles.digest}" if titles else None
+
+
+def _thresholds(config: TagConfig, card: ModelCard) -> Thresholds:
+    """What is accepted; the bundle's policy is one for what images alone say."""
+    return Thresholds.of_policy(None if config.titles == "fuse" else card.policy, config.accept_above)
+
+
+def _inputs(config: TagConfig, manifest: str, bundle: Bundle, titles: TitleModel | None) -> dict[str, str]:
     digest = hashlib.sha256(manifest.encode()).hexdigest()[:16]
     settings = {name: json.dumps(getattr(config, name), sort_keys=True) for name in _DECIDES}
-    policy = json.dumps({str(level): value for level, value in config.accept_above.items()}, sort_keys=True)
+    policy = json.dumps(asdict(_thresholds(config, bundle.card)), sort_keys=True)
+    if config.qa_sample:
+        settings["qa_sample"] = f"{config.qa_sample} {config.seed}"
+    if config.embeddings:
+        settings["embeddings"] = "true"
+    if titles:
+        settings[TITLES] = str(_of_titles(config, titles))
     return {
         "manifest": f"{config.manifest} {digest}",
         "model": bundle.card.model_id,
@@ -158,6 +200,7 @@ def _tag(
     record: RunRecord,
     staged: Staged,
     engines: _Engines,
+    titles: TitleModel | None,
     check_held: Callable[[], None],
 ) -> RunRecord:
     """Tag the shards that have no part yet; return the record with the engine that did."""
@@ -173,9 +216,11 @@ def _tag(
             wait([choosing])  # it runs on the cluster, and needs the GPU or the CPU that the workers would take
         prepared: Future[PreparedEngine] = Future()
         workers = fit_workers(device == "cuda", wanted, len(pending), may_grow=bool(config.ray_address))
+        thresholds = _thresholds(config, engines.card)
         plan = TagPlan(
-            directory, record.run_id, engines.store, engines.card, config.accept_above, config.max_pixels,
-            config.batch_size or BATCH_SIZE[device],
+            directory, record.run_id, engines.store, engines.card, thresholds, config.max_pixels,
+            config.batch_size or BATCH_SIZE[device], QaSample(config.qa_sample, config.seed), config.embeddings, titles,
+            config.titles == "fuse",
         )  # fmt: skip
         began = time.monotonic()
 
@@ -219,6 +264,8 @@ def _report(console: Console, directory: RunDirectory, record: RunRecord, config
     if counts.repaired:
         console.say(f"{counts.repaired} rows were repaired.")
     console.say(f"Predictions: {directory.predictions}")
+    if config.embeddings:
+        console.say(f"Embeddings: {directory.embeddings}")
     console.result(record.model_dump(mode="json", by_alias=True) | {"run": str(directory.root)})
     if _too_many(failed, counts.predictions, config.max_failed):
         console.warn(f"{failed} of {counts.predictions} items failed, more than --max-failed {config.max_failed}")

@@ -15,6 +15,7 @@ from jobs.ray_session import check_workers, ray_session, wants_gpu
 from schemas.bundle import ModelCard, Provenance
 from schemas.config import TrainConfig
 from tagger.catalog.manifest import Manifest
+from tagger.catalog.reviewed import ReviewedLabels
 from tagger.catalog.shards import write_parquet
 from tagger.errors import UsageError
 from tagger.evaluation.pictures import Pictures
@@ -22,6 +23,7 @@ from tagger.evaluation.report import Training
 from tagger.imaging.quality import learn_blur_threshold
 from tagger.models.bundle import CARD, Bundle
 from tagger.models.classifier import pack
+from tagger.review.decisions import named_decisions
 from tagger.storage import Location
 from tagger.training.items import LabelledItems, SplitRule
 from tagger.training.loop import CHECKPOINTS, Progress, Trained, edge_threshold, fit
@@ -36,6 +38,9 @@ def run(config: TrainConfig, console: Console) -> int:
     started = time.monotonic()
     out = place(config.out, config)
     manifest, store = open_catalog(config)
+    reviewed = _reviewed(config)
+    if reviewed:
+        manifest.relabel(reviewed)
     if _already_there(config, manifest, out, console):
         return 0
     out.check_writable("--out")
@@ -46,8 +51,10 @@ def run(config: TrainConfig, console: Console) -> int:
         device = "cuda" if wants_gpu(config) else "cpu"
         check_workers(config, config.workers, device)
         items, staged, rule = split_labelled(
-            config, config.seed, config.merge, config.min_items, manifest, store, work, console
+            config, config.seed, config.merge, config.min_items, manifest, store, work, console, bool(reviewed)
         )
+        if reviewed:
+            items = _with_weight(config, console, items, reviewed)
         if config.unbalance > 1:
             items = items.thinned(config.unbalance, config.seed)
             console.step(f"Thinned out: {items.split_items()['train']:,} items to train on")
@@ -84,6 +91,28 @@ def run(config: TrainConfig, console: Console) -> int:
     work.delete()
     _say_result(console, bundle, out)
     return 0
+
+
+def _reviewed(config: TrainConfig) -> ReviewedLabels | None:
+    """What people decided, of the runs and files named. Raises UsageError when there is nothing."""
+    if not config.decisions:
+        return None
+    places = [(name, place(name, config)) for name in config.decisions]
+    return ReviewedLabels(table for name, found in places for table in named_decisions(found, f"--decisions {name}"))
+
+
+def _with_weight(
+    config: TrainConfig, console: Console, items: LabelledItems, reviewed: ReviewedLabels
+) -> LabelledItems:
+    effects = ", ".join(f"{n:,} {effect}" for effect, n in reviewed.counts.items())
+    sides = items.frame.loc[items.frame["reviewed"], "split"].value_counts()
+    learnt = int(sides.get("train", 0))
+    console.step(
+        f"{len(reviewed):,} review decisions ({effects}); {learnt:,} of the items train"
+        + (f", each {config.decision_weight} times an epoch" if config.decision_weight > 1 else "")
+        + (f"; {int(sides.get('control', 0)):,} of the control side stay out" if "control" in sides else "")
+    )
+    return items.repeated(config.decision_weight)
 
 
 def _already_there(config: TrainConfig, manifest: Manifest, out: Location, console: Console) -> bool:

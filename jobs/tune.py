@@ -16,8 +16,9 @@ from jobs.inputs import open_catalog, place, versions
 from jobs.labelled import decode_sides, split_labelled
 from jobs.ray_session import gpus, ray_session, wants_gpu
 from schemas.bundle import Provenance
-from schemas.config import TrainConfig, TuneConfig, WeightsOptions
+from schemas.config import TrainConfig, TuneConfig
 from schemas.learning import Learning
+from schemas.options import WeightsOptions
 from schemas.search import SearchSpace
 from tagger.catalog.manifest import Manifest
 from tagger.catalog.stores import ImageStore

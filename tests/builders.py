@@ -10,7 +10,8 @@ import numpy as np
 from PIL import Image
 
 from schemas.bundle import Architecture, Calibration, Inference, ModelCard, Preprocessing, Provenance
-from schemas.config import CheckConfig, ManifestFormat
+from schemas.config import CheckConfig
+from schemas.options import ManifestFormat
 from schemas.taxonomy import Taxonomy
 from tagger.catalog.manifest import Batch, Manifest
 from tagger.catalog.stores import ImageStore, open_store

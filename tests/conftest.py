@@ -16,7 +16,8 @@ os.environ.setdefault("AWS_DEFAULT_REGION", "us-east-1")
 os.environ.setdefault("AWS_EC2_METADATA_DISABLED", "true")
 
 from jobs import cli
-from schemas.config import RayOptions, TrainConfig
+from schemas.config import TrainConfig
+from schemas.options import RayOptions
 from tagger.catalog.synthetic import ARTICLES, Drawn, draw_catalogue
 from tagger.models.bundle import Bundle
 from tagger.storage import Location

@@ -127,6 +127,8 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
+    if given.out.is_dir() and any(given.out.iterdir()):
+        parser.error(f"--out {given.out} is not empty, and runs that are done already cannot be killed")
     command = [
         sys.executable, "-m", "jobs.tag", "--manifest", given.manifest, "--images", given.images, "--model",
         given.model, "--workers", str(_WORKERS), "--part-rows", str(given.part_rows),

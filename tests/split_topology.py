@@ -10,8 +10,8 @@ from pathlib import Path
 
 import ray
 
-from schemas.taxonomy import Level
 from tagger.catalog.shards import stage
+from tagger.confidence.policy import Thresholds
 from tagger.inference.pipeline import tag_shards
 from tagger.inference.runs import RunDirectory
 from tagger.inference.shard_tagger import TagPlan
@@ -31,7 +31,7 @@ def main() -> None:
         manifest, store = catalog_of(manifest_file, images)
         run = RunDirectory(Location(f"{out}/{name}"))
         staged = stage(manifest, store, run.work, run.rejects, 64)
-        plan = TagPlan(run, name, store, bundle.card, dict.fromkeys(Level, 0.9), 10**8, 16)
+        plan = TagPlan(run, name, store, bundle.card, Thresholds.of_policy(None), 10**8, 16)
         prepared: Future[PreparedEngine] = Future()
         prepared.set_result(prepare(bundle, "torch-cpu-float32", 16))
         tag_shards(plan, prepared, range(staged.shards), Workers(2, 2, gpus), lambda rows: None)

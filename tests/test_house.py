@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from jobs.cli import JOBS
+
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("schemas", "tagger", "jobs")
 MAY_IMPORT = {"schemas": {"schemas"}, "tagger": {"schemas", "tagger"}, "jobs": {"schemas", "tagger", "jobs"}}
@@ -47,6 +49,12 @@ def test_ray_is_imported_only_where_jobs_run_on_it() -> None:
     assert {u for u in users if not u.startswith("jobs/")} <= MAY_IMPORT_RAY
 
 
+def test_only_the_review_knows_of_the_web_and_of_databases() -> None:
+    libraries = {"fastapi", "starlette", "uvicorn", "sqlalchemy", "itsdangerous"}
+    users = {str(p.relative_to(ROOT)) for p in SOURCES if libraries & imported(p)}
+    assert {u for u in users if not u.startswith("tagger/review/")} <= {"jobs/review.py"}
+
+
 @pytest.mark.parametrize("library", ["boto3", "botocore", "openvino"])
 def test_heavy_libraries_are_imported_only_where_they_are_first_used(library: str) -> None:
     assert not [p for p in SOURCES if library in imported(p, top_level_only=True)]
@@ -67,9 +75,7 @@ def test_constraints_pin_every_package_and_name_no_host() -> None:
     assert all("==" in line and "/" not in line and "@" not in line for line in lines)
 
 
-@pytest.mark.parametrize(
-    "job", ["check", "train", "recipes", "combine", "tag", "runs", "latest", "evaluate", "demo", "bench"]
-)
+@pytest.mark.parametrize("job", JOBS)
 def test_each_job_is_a_module_that_runs_as_a_command(job: str) -> None:
     done = subprocess.run([sys.executable, "-m", f"jobs.{job}", "--help"], capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 0, done.stderr

@@ -46,7 +46,7 @@ def test_a_store_that_throttles_resets_and_cuts_off_costs_no_row(
     failed = found[found["decision"] == "failed"]
     assert set(failed.index) == {names[77]} | truncated
     assert failed.loc[names[77], "errorCode"] == "store_error"
-    assert "after 8 attempts" in failed.loc[names[77], "errorMessage"]
+    assert "after 8 attempts" in str(failed.loc[names[77], "errorMessage"])
     assert json.loads(outcome.out)["counts"]["errors"] == {"store_error": 1, "truncated": len(truncated)}
     assert min(faults.counts[kind] for kind in ("throttled", "reset", "truncated")) >= 2
     assert faults.counts["always"] == 16, "eight times for the sample that the engine is measured on, eight for its row"

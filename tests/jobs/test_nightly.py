@@ -85,7 +85,8 @@ def read(run: Path) -> pd.DataFrame:
 def test_identical_images_share_a_prediction(nights: Path) -> None:
     found = read(nights / "monday")
     own = ["imageUri", "taggedAt"]
-    assert found.loc["3"].drop(own).astype(str).equals(found.loc["33"].drop(own).astype(str))
+    both = found.loc[["3", "33"]].drop(columns=own).astype(str)
+    assert len(both.drop_duplicates()) == 1
     assert found["imageDigest"].nunique() == ITEMS - 2
 
 

@@ -41,6 +41,25 @@ def test_recipes_and_their_average_stand_in_one_table(tagger: Run, drawn: Drawn,
     assert {p: p.stat().st_mtime_ns for p in (tmp_path / "r").glob("*/bundle.json")} == before, "nothing is done twice"
 
 
+def test_one_recipe_is_averaged_over_seeds_that_share_their_sides(tagger: Run, drawn: Drawn, tmp_path: Path) -> None:
+    command = [
+        "results", "--manifest", drawn.manifest, "--images", drawn.images, "--out", tmp_path / "r", "--recipes",
+        "cnn-2conv", "--seeds", 1, "--seeds", 2, "--average", "cnn-2conv", "--min-items", 8, "--set",
+        "image_size=32x24", "--set", "epochs=1", "--json",
+    ]  # fmt: skip
+    alone = tagger(*command)
+    assert (alone.code, "--split-seed" in alone.err) == (2, True)
+    outcome = tagger(*command, "--split-seed", 5)
+    assert outcome.code == 0, outcome.err
+    assert [r["recipe"] for r in json.loads(outcome.out)["recipes"]] == ["cnn-2conv", "cnn-2conv, average of 2 seeds"]
+    cards = [json.loads((tmp_path / f"r/cnn-2conv-{n}/bundle.json").read_text()) for n in ("1", "2", "1-2")]
+    assert cards[0]["modelId"] != cards[1]["modelId"]
+    assert len(cards[2]["members"]) == 2
+    assert [c["metrics"][0]["levels"]["articleType"]["items"] for c in cards] == [
+        cards[0]["metrics"][0]["levels"]["articleType"]["items"]
+    ] * 3, "all have the same test items"
+
+
 def test_an_average_of_what_is_not_trained_is_refused(tagger: Run, drawn: Drawn, tmp_path: Path) -> None:
     outcome = tagger(
         "results", "--manifest", drawn.manifest, "--images", drawn.images, "--out", tmp_path / "r",

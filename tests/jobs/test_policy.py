@@ -1,0 +1,125 @@
+"""The policy job on a bundle whose report says what it predicted for its held-out items."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from schemas.prediction import Decision
+from schemas.taxonomy import Level
+from tagger import Tagger
+from tagger.catalog.synthetic import Drawn
+from tagger.models.bundle import Bundle
+from tagger.storage import Location
+from tests.conftest import Outcome
+
+Run = Callable[..., Outcome]
+
+
+@pytest.fixture
+def measured(bundle: Bundle, bundle_dir: Path, tmp_path: Path) -> Path:
+    """A bundle with honest predictions on 4,000 val and 4,000 test items."""
+    folder = tmp_path / "bundle"
+    shutil.copytree(bundle_dir, folder)
+    (folder / "report").mkdir()
+    rng = np.random.default_rng(5)
+    leaves = bundle.card.taxonomy.leaves
+    for name in ("val-items", "items"):
+        chosen = rng.integers(0, len(leaves), 4000)
+        table = pd.DataFrame({"id": [f"{name}-{n}" for n in range(4000)], "imageRef": "", "blurScore": 1e6})
+        for level, sure in ((Level.MASTER_CATEGORY, 60), (Level.ARTICLE_TYPE, 8)):
+            confidence = rng.beta(sure, 1, 4000).astype(np.float32)
+            named = np.array([getattr(leaves[n], str(level)) for n in chosen], object)
+            table[str(level)] = named
+            table[f"{level}Confidence"] = confidence
+            table[f"{level}True"] = np.where(rng.random(4000) < confidence, named, "another")
+        table.to_parquet(folder / "report" / f"{name}.parquet")
+    return folder
+
+
+def test_a_policy_is_kept_in_the_bundle_and_applied(tagger: Run, measured: Path, drawn: Drawn) -> None:
+    before = Bundle.load(Location(str(measured)))
+    outcome = tagger("policy", measured, "--target-precision", "articleType=0.95,masterCategory=0.98", "--json")
+    assert outcome.code == 0, outcome.err
+    said = json.loads(outcome.out)
+    assert {name: level["targetPrecision"] for name, level in said["levels"].items()} == {
+        "masterCategory": 0.98,
+        "articleType": 0.95,
+    }
+    after = Bundle.load(Location(str(measured)))
+    assert after.card.model_id == before.card.model_id, "the predictions are the same"
+    assert after.card.policy
+    assert after.card.policy.fitted_on == 4000
+    for level in after.card.policy.levels.values():
+        assert level.precision is not None
+        assert level.at_least is not None
+        assert level.precision >= level.at_least >= level.target_precision
+    curve = pd.read_csv(measured / "report/policy.csv")
+    assert set(curve["level"]) == {"masterCategory", "articleType"}
+    assert (measured / "report/policy.svg").read_text().startswith("<svg")
+
+    images = sorted(str(path) for path in Path(drawn.images).glob("*.jpg"))[:20]
+    by_policy = Tagger(after, engine="torch-cpu-float32").tag(images)
+    by_hand = Tagger(after, engine="torch-cpu-float32", accept_above=dict.fromkeys(Level, 0.0)).tag(images)
+    tagged = by_hand["decision"] != Decision.FAILED
+    assert tagged.any()
+    assert (by_policy["decision"][tagged] == Decision.REVIEW).all(), "an untrained model is sure of nothing"
+    assert (by_hand["decision"] == Decision.ACCEPT).any()
+
+
+def test_people_are_told_what_it_means(tagger: Run, measured: Path) -> None:
+    outcome = tagger("policy", measured, "--target-precision", "0.9", "--per-hour", "100")
+    assert outcome.code == 0, outcome.err
+    assert "Of 1,000 items:" in outcome.out
+    assert "at 100 an hour" in outcome.out
+    assert "tagger tag applies it" in outcome.out
+
+
+def test_a_target_that_cannot_be_shown_says_which_one_can_and_changes_nothing(tagger: Run, measured: Path) -> None:
+    outcome = tagger("policy", measured, "--target-precision", "articleType=0.999", "--target-precision",
+                     "masterCategory=0.9")  # fmt: skip
+    assert outcome.code == 2
+    assert "--target-precision articleType=0.999: cannot be shown" in outcome.err
+    possible = float(outcome.err.rsplit(";", 1)[1].split()[0])
+    assert 0.9 < possible < 0.999
+    assert Bundle.load(Location(str(measured))).card.policy is None
+    assert tagger("policy", measured, "--target-precision", f"articleType={possible},masterCategory=0.9").code == 0
+
+
+def test_a_target_is_tried_out_on_random_halves(tagger: Run, measured: Path) -> None:
+    outcome = tagger("policy", measured, "--target-precision", "0.95", "--splits", "20", "--json")
+    assert outcome.code == 0, outcome.err
+    said = json.loads(outcome.out)
+    assert said["items"] == 8000
+    for level in said["levels"].values():
+        assert level["kept"] >= 0.9
+        assert 0 < level["meanCoverage"] <= 1
+        assert level["lowestPrecision"] <= level["meanPrecision"]
+        assert 0 < level["calibrationErrorOfHonest"] < 0.03
+        assert level["calibrationError"] == pytest.approx(level["calibrationErrorOfHonest"], abs=0.01)
+    assert Bundle.load(Location(str(measured))).card.policy is None
+
+
+@pytest.mark.parametrize(
+    ("given", "word"),
+    [
+        (["--target-precision", "articleType=0.9"], "none for masterCategory"),
+        (["--target-precision", "1"], "between 0 and 1"),
+        (["--target-precision", "colour=0.9"], "colour"),
+        ([], "--target-precision is missing"),
+    ],
+)
+def test_a_wrong_target_is_refused(tagger: Run, measured: Path, given: list[str], word: str) -> None:
+    outcome = tagger("policy", measured, *given)
+    assert outcome.code == 2
+    assert word in outcome.err
+
+
+def test_a_bundle_without_predictions_says_so(tagger: Run, bundle_dir: Path) -> None:
+    outcome = tagger("policy", bundle_dir, "--target-precision", "0.9")
+    assert outcome.code == 3
+    assert "val-items.parquet" in outcome.err

@@ -1,0 +1,125 @@
+"""Titles as a second witness: taught to a bundle, measured, and asked by the tag job."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from schemas.taxonomy import Level
+from tagger.catalog.synthetic import Drawn
+from tests.conftest import Outcome
+
+Run = Callable[..., Outcome]
+pytestmark = pytest.mark.usefixtures("embedded_ray")
+TYPES = ["masterCategory", "articleType"]
+
+
+@pytest.fixture
+def shop(drawn: Drawn, bundle_dir: Path, tmp_path: Path) -> pd.DataFrame:
+    """A manifest with titles, and a bundle whose split has its items; one title in ten names another type."""
+    items = pd.read_csv(drawn.manifest, dtype=str, on_bad_lines="skip")
+    items = items.dropna(subset=["id", *TYPES]).drop_duplicates("id").reset_index(drop=True)
+    items = items[items["articleType"].map(items["articleType"].value_counts()) >= 12].reset_index(drop=True)
+    rng = np.random.default_rng(0)
+    named = items["articleType"].to_numpy(object).copy()
+    wrong = rng.random(len(items)) < 0.1
+    named[wrong] = rng.permutation(named)[wrong]
+    items["title"] = [f"Brand{rng.integers(9)} {name} {rng.integers(9)}" for name in named]
+    items.loc[0, "title"] = None
+    items.to_csv(tmp_path / "shop.csv", index=False)
+    shutil.copytree(bundle_dir, tmp_path / "bundle")
+    sides = np.array(["train", "train", "val", "test"])[np.arange(len(items)) % 4]
+    splits = pd.DataFrame({"id": items["id"], "split": sides})
+    splits.to_parquet(tmp_path / "bundle/splits.parquet", index=False)
+    return items.assign(split=sides, named=named)
+
+
+def test_titles_are_taught_measured_and_asked(tagger: Run, shop: pd.DataFrame, drawn: Drawn, tmp_path: Path) -> None:
+    bundle = tmp_path / "bundle"
+    tag = ["tag", "--manifest", tmp_path / "shop.csv", "--images", drawn.images, "--model", bundle, "--out"]
+    unknown = tagger(*tag, tmp_path / "early", "--titles", "check")
+    assert (unknown.code, "tagger titles teaches it" in unknown.err) == (2, True)
+    teach = ["titles", bundle, "--manifest", tmp_path / "shop.csv", "--title", "title", "--json"]
+    alone = tagger(*teach)
+    assert alone.code == 0, alone.err
+    found = json.loads(alone.out)
+    assert found["items"] == (shop["split"] == "test").sum()
+    (by_title,) = found["by"]
+    assert by_title["articleType"] > 75
+    untested = tagger(*tag, tmp_path / "early", "--titles", "fuse")
+    assert (untested.code, "tagger titles BUNDLE --run RUN fits it" in untested.err) == (2, True)
+
+    assert tagger(*tag, tmp_path / "plain").code == 0
+    paired = tagger(*teach, "--run", tmp_path / "plain")
+    assert paired.code == 0, paired.err
+    figures = {row["by"]: row for row in json.loads(paired.out)["by"]}
+    assert set(figures) == {"title", "image", "both"}
+    said = json.loads(paired.out)
+    assert said["caught"] <= min(said["wrong"], said["objected"])
+    assert 0 <= said["titleSidesWithImage"] <= said["mistakes"] <= said["items"]
+    assert figures["both"]["articleType"] > figures["image"]["articleType"] + 40, "the images' weights are random"
+
+    fused = tagger(*tag, tmp_path / "fused", "--titles", "fuse")
+    assert fused.code == 0, fused.err
+    by_image = pd.read_parquet(tmp_path / "plain/predictions").set_index("id")
+    by_both = pd.read_parquet(tmp_path / "fused/predictions").set_index("id")
+    true = shop.set_index("id")["articleType"]
+    good = by_both["decision"] != "failed"
+    assert (by_both["articleType"] == true)[good].mean() > 0.8
+    first = by_both[by_both["articleType"].notna()]["alternatives"].map(lambda best: best[0]["confidence"])
+    assert (first <= by_both.loc[first.index, "masterCategoryConfidence"] + 1e-5).all()
+    untitled = shop["id"][0]
+    for level in Level:
+        assert by_both.loc[untitled, str(level)] == by_image.loc[untitled, str(level)], "it has no title"
+
+    twice = tagger(*teach, "--run", tmp_path / "fused")
+    assert (twice.code, "name one of images alone" in twice.err) == (3, True)
+
+    again = tagger(*tag, tmp_path / "more", "--titles", "fuse", "--known", tmp_path / "plain", "--json")
+    assert again.code == 0, again.err
+    assert json.loads(again.out)["counts"]["predictions"] == len(by_both), "what images alone said is tagged again"
+    after = tagger(*tag, tmp_path / "none", "--titles", "fuse", "--known", tmp_path / "fused", "--json")
+    assert after.code in (0, 4), after.err
+    assert json.loads(after.out)["counts"]["predictions"] == (~good).sum()
+
+
+def test_a_title_that_is_sure_of_another_type_sends_the_item_to_review(
+    tagger: Run, shop: pd.DataFrame, drawn: Drawn, tmp_path: Path
+) -> None:
+    bundle = tmp_path / "bundle"
+    teach = ["titles", bundle, "--manifest", tmp_path / "shop.csv", "--title", "title"]
+    assert tagger(*teach).code == 0
+    outcome = tagger(
+        "tag", "--manifest", tmp_path / "shop.csv", "--images", drawn.images, "--model", bundle, "--out",
+        tmp_path / "run", "--titles", "check", "--accept-above", "0.01",
+    )  # fmt: skip
+    assert outcome.code == 0, outcome.err
+    found = pd.read_parquet(tmp_path / "run/predictions").set_index("id")
+    objected = found["reviewReasons"].map(lambda reasons: "title_disagrees" in reasons)
+    assert objected.sum() > 20, "the images' weights are random"
+    assert (found.loc[objected, "decision"] == "review").all()
+    named = shop.set_index("id")["named"]
+    assert (found.loc[objected, "articleType"] != named[found.index[objected]]).all()
+    assert not objected[shop["id"][0]], "it has no title"
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"--title": "name"}, "--title name: the manifest has no such column"),
+        ({"--run": "{tmp}/nowhere"}, "there is no run"),
+    ],
+)
+def test_what_cannot_be_taught_says_why(
+    tagger: Run, shop: pd.DataFrame, tmp_path: Path, changed: dict[str, str], words: str
+) -> None:
+    flags = {"--manifest": str(tmp_path / "shop.csv"), "--title": "title"} | changed
+    given = [part.replace("{tmp}", str(tmp_path)) for flag in flags.items() for part in flag]
+    outcome = tagger("titles", tmp_path / "bundle", *given)
+    assert outcome.code in (2, 3)
+    assert words in outcome.err
+    assert not (tmp_path / "bundle/titles.safetensors").exists()
