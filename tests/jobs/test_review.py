@@ -300,7 +300,9 @@ def test_one_image_is_tried_with_the_runs_own_model(server: ReviewServer, run: P
     assert client.http.post("/try", files={"image": ("5.jpg", data)}).status_code == 403
 
 
-def _flood(url: str, together: "multiprocessing.synchronize.Barrier", told: "multiprocessing.connection.Connection") -> None:
+def _flood(
+    url: str, together: "multiprocessing.synchronize.Barrier", told: "multiprocessing.connection.Connection"
+) -> None:
     """Ask for ten seconds from when every process is there: a process may take longer than that to begin."""
     statuses: dict[int, int] = {}
     with httpx.Client(base_url=url, timeout=30) as client:
