@@ -16,6 +16,7 @@ from jobs.console import Console
 from jobs.inputs import open_catalog
 from schemas.config import ReviewConfig, TagConfig
 from schemas.run import RunRecord
+from tagger.catalog.groups import read_groups
 from tagger.errors import InputError, TaggerError, UsageError
 from tagger.inference.runs import RunDirectory
 from tagger.models.bundle import Bundle
@@ -34,6 +35,7 @@ from tagger.storage import Location, first_line
 _TOKEN = "TAGGER_REVIEW_TOKEN"
 _LEAST_TOKEN = 12
 _REQUESTS_AT_ONCE = 128
+_DUPLICATES = "duplicates"
 
 
 def run(config: ReviewConfig, console: Console) -> int:
@@ -84,11 +86,20 @@ def _application(
     bundle = _bundle(console, tagged)
     if not store.is_filled():
         console.step("Reading the run and its manifest, once")
-        filled = fill_queue(store, directory, manifest, bundle.card.taxonomy if bundle else None)
+        groups = None
+        if config.duplicates:
+            groups = read_groups(Location(config.duplicates, config.s3_endpoint, config.s3_region))
+        filled = fill_queue(store, directory, manifest, bundle.card.taxonomy if bundle else None, groups)
         if filled:
             console.step(f"{filled.items:,} items to review, {filled.leaves} classes to choose from")
         if filled and filled.without_row:
             console.warn(f"{filled.without_row:,} of them are no longer in the manifest; they show without its columns")
+    began_with = store.set_once(_DUPLICATES, config.duplicates)
+    if config.duplicates and config.duplicates != began_with:
+        raise UsageError(
+            f"--duplicates: this review began {f'with {began_with}' if began_with else 'without it'}; "
+            "take another --database to begin it anew"
+        )
     who = config.reviewer or os.environ.get("USER") or _user()
     sessions = Sessions(str(store.set_once("secret", secrets.token_urlsafe(32))), record.run_id, token, who)
     engine = record.engine.engine if record.engine else "auto"

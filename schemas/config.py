@@ -300,6 +300,11 @@ class ReviewConfig(JobConfig):
     index: str | None = Field(
         default=None, description="Index (tagger index) of items whose look-alikes stand beside each item."
     )
+    duplicates: str | None = Field(
+        default=None,
+        description="What tagger duplicates wrote: items that show one picture are decided at once; by default, those "
+        "with the same image file are.",
+    )
     out: str | None = Field(default=None, description="With export: the folder to write to; new or empty.")
     s3_endpoint: str | None = Field(default=None, description="Address of an S3 service other than Amazon's.")
     s3_region: str | None = Field(default=None, description="Region of the S3 buckets.")

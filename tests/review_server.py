@@ -17,12 +17,12 @@ SCRIPT = "<script>document.title='broken'</script><b>Bag</b>"
 ITEMS = 60
 
 
-def make_run(folder: Path, bundle: Path, items: int = ITEMS, **more: object) -> Path:
-    """Tag a shop of small pictures, whose manifest knows 143 leaves; every item goes to review."""
+def make_run(folder: Path, bundle: Path, items: int = ITEMS, alike: int = 1, **more: object) -> Path:
+    """Tag a shop of small pictures, so many of which are alike; its manifest knows 143 leaves, all go to review."""
     (folder / "images").mkdir(parents=True)
     rows = ["id,masterCategory,articleType,productDisplayName,gender"]
     for number in range(items):
-        (folder / f"images/{number}.jpg").write_bytes(encoded(picture(seed=number)))
+        (folder / f"images/{number}.jpg").write_bytes(encoded(picture(seed=number // alike)))
         title = SCRIPT if number == 0 else f"Thing {number}"
         rows.append(f"{number},,,{title},Women")
     rows += [f"old{n},Apparel,Rare Type {n},Old thing {n},Men" for n in range(143 - 4)]

@@ -24,12 +24,14 @@ from tagger.errors import ImageError, TaggerError
 from tagger.review.access import Door, Guard, Session, Sessions, is_forged
 from tagger.review.look_alikes import LookAlike, LookAlikes, agreed
 from tagger.review.pictures import Pictures
-from tagger.review.store import Change, ConflictError, Filter, Order, QueuedItem, ReviewStore
+from tagger.review.records import Change, Copies, Filter, Order, QueuedItem
+from tagger.review.store import ConflictError, ReviewStore
 from tagger.review.trial import Trial
 
 _HERE = Path(__file__).parent
 _GRID_ITEMS = 48
 _AHEAD = 3
+_COPIES_SHOWN = 6
 _NAME_LENGTH = 60
 _SEE_OTHER = 303
 
@@ -157,18 +159,24 @@ class _Pages:
             position: Position,
             say: Said,
             expected: Annotated[str, Form()] = "",
+            copies: Annotated[bool, Form()] = False,
         ) -> Response:
             item = self._found(next(iter(self._store.items([position])), None))
             change = self._change(item, say, int(expected) if expected.isdecimal() and len(expected) < 18 else None)
+            beside = [_as(change, other) for other in self._store.waiting_copies(item)] if copies else []
             try:
-                self._store.decide(session.key, session.who, [change])
+                self._store.decide(session.key, session.who, [change], beside=beside)
             except ConflictError as error:
                 return self._next_page(request, session, wanted, str(error), 409)
             return RedirectResponse(f"/queue{_query(wanted)}", _SEE_OTHER)
 
         @app.post("/items/{position}/skip")
-        def skip(session: posted, wanted: Wanted, position: Position) -> Response:
-            self._store.skip(session.key, [position])
+        def skip(
+            session: posted, wanted: Wanted, position: Position, copies: Annotated[bool, Form()] = False
+        ) -> Response:
+            item = self._found(next(iter(self._store.items([position])), None))
+            beside = self._store.waiting_copies(item) if copies else []
+            self._store.skip(session.key, [position, *(other.position for other in beside)])
             return RedirectResponse(f"/queue{_query(wanted)}", _SEE_OTHER)
 
         @app.post("/skipped")
@@ -179,7 +187,7 @@ class _Pages:
         @app.post("/undo")
         def undo(session: posted, wanted: Wanted, view: Annotated[str, Form()] = "queue") -> Response:
             back = self._store.undo(session.key, session.who)
-            if len(back) == 1 and view == "queue":
+            if back and view == "queue":
                 return RedirectResponse(f"/items/{back[0]}{_query(wanted)}", _SEE_OTHER)
             return RedirectResponse(f"/{'grid' if view == 'grid' else 'queue'}{_query(wanted)}", _SEE_OTHER)
 
@@ -331,6 +339,7 @@ class _Pages:
         """The first of some items; the images of the others are fetched while that is looked at."""
         item, *upcoming = items
         numbers = self._review.leaf_numbers
+        copies = self._store.copies(item, _COPIES_SHOWN)
         alternatives = [
             (numbers[pair], *pair, a["confidence"])
             for a in item.alternatives
@@ -338,10 +347,10 @@ class _Pages:
         ]
         return self._page(
             request, session, "item.html", status, wanted=wanted, view="queue", problem=problem, item=item,
-            alternatives=alternatives, why=self._why(item), history=self._store.history(item.position),
+            alternatives=alternatives, why=self._why(item, copies), history=self._store.history(item.position),
             predicted=numbers.get((item.master, item.article)), waiting=self._store.waiting(wanted),
             leaves=self._review.leaves, masters=self._masters, upcoming=[i.position for i in upcoming],
-            **self._look_alikes(item),
+            copies=copies, **self._look_alikes(item),
         )  # fmt: skip
 
     def _grid_page(
@@ -375,7 +384,7 @@ class _Pages:
         else:
             changes = [self._change(i, say, None) for i in items if i.position in wrong]
             refused = []
-        done = self._store.decide(session.key, session.who, changes, refused, all_or_none=False)
+        done = self._store.decide(session.key, session.who, [], refused, beside=changes)
         missed = len(changes) - len(done)
         if missed:
             problem = f"{missed} of them had been decided or opened by somebody else, and were left alone."
@@ -431,7 +440,9 @@ class _Pages:
         same = (master, article) == (item.master, item.article)
         return Change(item.position, Verdict.ACCEPTED if same else Verdict.CORRECTED, master, article, expected)
 
-    def _why(self, item: QueuedItem) -> Iterator[str]:
+    def _why(self, item: QueuedItem, copies: Copies) -> Iterator[str]:
+        if copies.in_conflict and ReviewReason.DUPLICATE_CONFLICT not in item.reasons:
+            yield "items with this picture do not agree"
         for reason in item.reasons:
             match reason:
                 case ReviewReason.LOW_CONFIDENCE:
@@ -466,6 +477,15 @@ class _Pages:
         if item is None:
             raise HTTPException(404, "There is no such item in this review.")
         return item
+
+
+def _as(change: Change, other: QueuedItem) -> Change:
+    """What was said of an item, of another that waits with the same picture."""
+    verdict = change.verdict
+    if verdict in (Verdict.ACCEPTED, Verdict.CORRECTED):
+        same = (change.master, change.article) == (other.master, other.article)
+        verdict = Verdict.ACCEPTED if same else Verdict.CORRECTED
+    return replace(change, position=other.position, verdict=verdict, expected=None)
 
 
 def _conflict(item: QueuedItem) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -18,7 +19,7 @@ from tagger.review.store import ReviewStore
 
 _PREDICTED = [
     "id", "imageUri", "masterCategory", "masterCategoryConfidence", "articleType", "articleTypeConfidence",
-    "alternatives", "decision", "reviewReasons", "blurScore",
+    "alternatives", "decision", "reviewReasons", "blurScore", "imageDigest",
 ]  # fmt: skip
 _TITLES = ("productDisplayName", "title", "name", "productName", "product_name", "displayName")
 _TEXT_LIMIT = 2000
@@ -35,7 +36,13 @@ class Filled:
     """Items of the run that the manifest no longer has."""
 
 
-def fill_queue(store: ReviewStore, run: RunDirectory, manifest: Manifest, taxonomy: Taxonomy | None) -> Filled | None:
+def fill_queue(
+    store: ReviewStore,
+    run: RunDirectory,
+    manifest: Manifest,
+    taxonomy: Taxonomy | None,
+    groups: pd.DataFrame | None = None,
+) -> Filled | None:
     """Read the run's predictions and the manifest once each, and write the queue; None where another process has.
 
     Decisions that lie in RUN/decisions already are taken over into the log.
@@ -46,8 +53,10 @@ def fill_queue(store: ReviewStore, run: RunDirectory, manifest: Manifest, taxono
         manifest: The table of items that the run tagged.
         taxonomy: The model's leaves, where its bundle is at hand; a person may choose these, those that are predicted,
             and all that the manifest's labels have.
+        groups: Items that show one picture, as `read_groups` gives them; without them, those with the same image file.
     """
     wanted = _need_a_person(run)
+    pictures = _shared_pictures(wanted, groups)
     said, labelled = _manifest_rows(manifest, set(wanted["id"].to_pylist()))
     leaves = labelled
     if taxonomy:
@@ -59,7 +68,7 @@ def fill_queue(store: ReviewStore, run: RunDirectory, manifest: Manifest, taxono
 
     def rows() -> Iterator[dict[str, Any]]:
         nonlocal missing
-        for position, row in enumerate(wanted.to_pylist(), 1):
+        for position, (row, picture) in enumerate(zip(wanted.to_pylist(), pictures, strict=True), 1):
             of_manifest = said.pop(row["id"], None)
             missing += of_manifest is None
             yield {
@@ -73,6 +82,7 @@ def fill_queue(store: ReviewStore, run: RunDirectory, manifest: Manifest, taxono
                 "alternatives": row["alternatives"],
                 "reasons": row["reviewReasons"],
                 "blur_score": row["blurScore"],
+                "picture": picture,
                 **(of_manifest or {"known_master": None, "known_article": None, "title": None, "columns": {}}),
             }
 
@@ -88,6 +98,16 @@ def _need_a_person(run: RunDirectory) -> pa.Table:
         looked_at = pc.not_equal(table["decision"], str(Decision.FAILED))
         found.append(table.filter(pc.and_(looked_at, pc.greater(pc.list_value_length(table["reviewReasons"]), 0))))
     return pa.concat_tables(found)
+
+
+def _shared_pictures(wanted: pa.Table, groups: pd.DataFrame | None) -> list[str | None]:
+    """What items with one picture share, for each item; None where no other that is reviewed has its picture."""
+    key = wanted["imageDigest"].to_pandas().astype(object)
+    if groups is not None:
+        group = wanted["id"].to_pandas().map(groups.set_index("id")["group"])
+        key = key.mask(group.notna(), group.map("group {:.0f}".format))
+    shared = key.notna() & key.duplicated(keep=False)
+    return [value if is_shared else None for value, is_shared in zip(key, shared, strict=True)]
 
 
 def _manifest_rows(manifest: Manifest, ids: set[str]) -> tuple[dict[str, dict[str, Any]], set[tuple[str, str]]]:

@@ -3,101 +3,30 @@
 import time
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import islice
-from typing import Any, Literal
+from typing import Any
 
 from sqlalchemy import Connection, Engine, RowMapping, Select, and_, delete, exists, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from schemas.decision import Verdict
 from schemas.prediction import ReviewReason
 from tagger.errors import TaggerError
+from tagger.review.records import Change, Copies, Entry, Filter, Progress, QueuedItem
 from tagger.review.tables import READ_ONLY, decisions, queue, settings, skips
 
-Order = Literal["uncertain", "certain", "catalogue"]
 UNDONE, REFUSED = "undone", "refused"
 LEAVES = "leaves"
 _ELSEWHERE = "elsewhere"
 _LEASE_S = 600
 _RATE_WINDOW_S, _LEAST_S = 600, 20
 _ROWS_AT_ONCE = 1000
+_COPIES_AT_ONCE = 1000
 _BIT = {str(reason): 1 << i for i, reason in enumerate(ReviewReason)}
 
 
 class ConflictError(TaggerError):
     """Somebody else has the item, or has decided it meanwhile."""
-
-
-@dataclass(frozen=True)
-class Filter:
-    """Which waiting items, and which of them first."""
-
-    reason: str = ""
-    master: str = ""
-    article: str = ""
-    least: float = 0.0
-    """Of the article type's confidence, 0 to 1."""
-    most: float = 1.0
-    order: Order = "uncertain"
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One line of the log: a decision, or one taken back."""
-
-    seq: int
-    verdict: str
-    master: str | None
-    article: str | None
-    decided_by: str
-    decided_at: datetime
-
-
-@dataclass(frozen=True)
-class QueuedItem:
-    """One item that waits or waited for a person, with all that is shown of it."""
-
-    position: int
-    id: str
-    image_ref: str | None
-    master: str
-    master_confidence: float
-    article: str
-    article_confidence: float
-    alternatives: list[dict[str, Any]]
-    """masterCategory, articleType and confidence of the most probable leaves, most probable first."""
-    reasons: list[str]
-    blur_score: float | None
-    known_master: str | None
-    known_article: str | None
-    title: str | None
-    columns: dict[str, str]
-    current: int | None
-    refused: bool
-
-
-@dataclass(frozen=True)
-class Change:
-    """What a person says of one item."""
-
-    position: int
-    verdict: Verdict
-    master: str | None
-    article: str | None
-    expected: int | None = None
-    """The decision that stood when the person looked; another one since is a conflict."""
-
-
-@dataclass(frozen=True)
-class Progress:
-    """How far a review is, and how quick a person."""
-
-    items: int
-    decided: int
-    per_hour: float | None
-    """Of this person, over the last ten minutes."""
 
 
 class ReviewStore:
@@ -240,6 +169,33 @@ class ReviewStore:
             found = {row["position"]: _item(row) for row in connection.execute(here).mappings()}
         return [found[p] for p in positions if p in found]
 
+    def copies(self, item: QueuedItem, count: int) -> Copies:
+        """The other items that have an item's picture, so many of them to be shown."""
+        if item.picture is None:
+            return Copies([], 0, in_conflict=False)
+        alike = and_(queue.c.run_id == self.run_id, queue.c.picture == item.picture)
+        others = and_(alike, queue.c.position != item.position)
+        waiting_first = (queue.c.current.is_not(None), queue.c.position)
+        with self._reader.begin() as connection:
+            rows = connection.execute(select(queue).where(others).order_by(*waiting_first).limit(count)).mappings()
+            shown = [_item(row) for row in rows]
+            waiting = connection.scalar(select(func.count()).where(others, queue.c.current.is_(None))) or 0
+            labels = select(queue.c.known_master, queue.c.known_article).where(
+                alike, queue.c.known_article.is_not(None)
+            )
+            predictions = select(queue.c.master, queue.c.article).where(alike)
+            kinds = (connection.execute(found.distinct().limit(2)).all() for found in (labels, predictions))
+            return Copies(shown, waiting, in_conflict=any(len(found) > 1 for found in kinds))
+
+    def waiting_copies(self, item: QueuedItem) -> list[QueuedItem]:
+        """The other items with an item's picture that wait, a thousand at most."""
+        if item.picture is None:
+            return []
+        alike = and_(queue.c.run_id == self.run_id, queue.c.picture == item.picture, queue.c.current.is_(None))
+        others = select(queue).where(alike, queue.c.position != item.position).order_by(queue.c.position)
+        with self._reader.begin() as connection:
+            return [_item(row) for row in connection.execute(others.limit(_COPIES_AT_ONCE)).mappings()]
+
     def position_of(self, item_id: str) -> int | None:
         """The number of an item by its id."""
         with self._reader.begin() as connection:
@@ -254,23 +210,28 @@ class ReviewStore:
             return [_entry(row) for row in rows]
 
     def decide(
-        self, session: str, who: str, changes: Sequence[Change], refused: Sequence[int] = (), all_or_none: bool = True
+        self,
+        session: str,
+        who: str,
+        changes: Sequence[Change],
+        refused: Sequence[int] = (),
+        beside: Sequence[Change] = (),
     ) -> list[int]:
         """Write what a person said, as one stroke; return the numbers of the items that it holds for.
 
         Args:
             session: Whose claims are spent.
             who: Name in the log.
-            changes: One an item.
+            changes: One an item; one that somebody else has or decided spoils the stroke.
             refused: Items whose prediction is wrong, and which wait to be seen by themselves.
-            all_or_none: Whether one item that somebody else has or decided spoils the stroke; else it is left out.
+            beside: Changes of other items; one that somebody else has or decided is left out.
 
         Raises:
-            ConflictError: when that is so; nothing is written then.
+            ConflictError: when the stroke is spoilt; nothing is written then.
         """
         now, stroke = time.time(), uuid.uuid4().hex
         with self._engine.begin() as connection:
-            wanted = [*(c.position for c in changes), *refused]
+            wanted = [*(c.position for c in changes), *(c.position for c in beside), *refused]
             rows = connection.execute(
                 select(queue.c.position, queue.c.current, queue.c.claimed_by, queue.c.claimed_until)
                 .where(queue.c.run_id == self.run_id, queue.c.position.in_(wanted))
@@ -281,10 +242,10 @@ class ReviewStore:
             fit: list[Change] = []
             for change in changes:
                 problem = _problem(found.get(change.position), change.expected, session, now)
-                if problem and all_or_none:
+                if problem:
                     raise ConflictError(problem)
-                if not problem:
-                    fit.append(change)
+                fit.append(change)
+            fit += [c for c in beside if not _problem(found.get(c.position), c.expected, session, now)]
             marked = [p for p in refused if not _problem(found.get(p), None, session, now)]
             said = [(c.position, str(c.verdict), c.master, c.article, c.expected) for c in fit]
             said += [(p, REFUSED, None, None, None) for p in marked]
@@ -311,7 +272,7 @@ class ReviewStore:
             connection.execute(delete(skips).where(*self._skipped(session)))
 
     def undo(self, session: str, who: str) -> list[int]:
-        """Take back a session's last stroke, and take its items again; return their numbers, none where there is none.
+        """Take back a session's last stroke, and take its items again; return their numbers, as they were decided.
 
         What somebody else has decided since stays.
         """
@@ -346,7 +307,7 @@ class ReviewStore:
                 if row.claimed_by in (None, session) or row.claimed_until < now:
                     changes |= {"claimed_by": session, "claimed_until": now + _LEASE_S}
                 self._set(connection, row.position, **changes)
-            return [row.position for row in back]
+            return [row.position for row in sorted(back, key=lambda row: row.seq)]
 
     def _standing_before(self, connection: Connection, seq: int | None) -> int | None:
         """A decision, or the nearest one before it that was not taken back."""

@@ -59,6 +59,7 @@ queue = Table(
     Column("known_article", String),
     Column("title", Text),
     Column("columns", JSON, nullable=False),
+    Column("picture", String),  # what items with one picture share; null where no other has it
     Column("current", Integer),  # the decision that stands; null while the item waits
     Column("refused", Boolean, nullable=False, default=False),  # marked wrong in the grid: to be seen by itself
     Column("claimed_by", String),
@@ -68,6 +69,7 @@ queue = Table(
     Index("review_queue_class", *_WAITING, "article", "master", "refused", "article_confidence", "reason_bits"),
     Index("review_queue_id", "run_id", "id", unique=True),
     Index("review_queue_claims", "run_id", "claimed_by"),
+    Index("review_queue_picture", "run_id", "picture", "current", "position"),
 )
 
 decisions = Table(

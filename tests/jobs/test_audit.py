@@ -16,7 +16,8 @@ from tagger.catalog.synthetic import Drawn
 from tagger.inference.runs import RunDirectory
 from tagger.review.decisions import database_of, named_decisions
 from tagger.review.queue import fill_queue
-from tagger.review.store import Change, Filter, ReviewStore
+from tagger.review.records import Change, Filter
+from tagger.review.store import ReviewStore
 from tagger.review.tables import open_database
 from tagger.storage import Location
 from tests.conftest import Outcome

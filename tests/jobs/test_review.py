@@ -284,6 +284,27 @@ def test_the_grid_accepts_what_is_not_marked(run: Path, fresh: list[str]) -> Non
         assert client.field("shown").split(",") == [str(p) for p in shown]
 
 
+def test_what_duplicates_found_is_decided_at_once(run: Path, fresh: list[str], tmp_path: Path, tagger: Run) -> None:
+    found = pd.DataFrame({"id": ["5", "9", "gone", "7"], "group": [0, 0, 0, 1], "conflict": False})
+    (tmp_path / "found").mkdir()
+    found.to_parquet(tmp_path / "found/groups.parquet")
+    with ReviewServer(run, *fresh, "--duplicates", str(tmp_path / "found")) as server:
+        client = server.client()
+        client.open("/find?id=7")
+        assert 'name="copies"' not in client.page
+        client.open("/find?id=9")
+        assert 'name="copies"' in client.page
+        said = {"say": "unusable", "copies": "true", "expected": "", "csrf": client.field("csrf")}
+        assert client.post(f"/items/{client.position}/decision", **said).status_code == 200
+        server.stop()
+    decided = pd.concat(map(pd.read_parquet, sorted((run / "decisions").glob("*.parquet"))))
+    assert sorted(decided["id"]) == ["5", "9"] and set(decided["verdict"]) == {"unusable"}
+    other = tagger("review", "--run", run, *fresh, "--duplicates", tmp_path, "--port", "0")
+    assert other.code == 2 and f"began with {tmp_path / 'found'}" in other.err
+    never = ["--database", tmp_path / "never.sqlite"]
+    assert "tagger duplicates writes it" in tagger("review", "--run", run, *never, "--duplicates", tmp_path).err
+
+
 def test_one_image_is_tried_with_the_runs_own_model(server: ReviewServer, run: Path) -> None:
     client = server.client()
     client.open("/try")

@@ -229,6 +229,39 @@ def test_without_a_script_the_forms_do_the_same(browser: Browser, server: Review
     context.close()
 
 
+def test_items_with_one_picture_are_decided_at_once(
+    browser: Browser, tmp_path: Path, bundle_dir: Path, embedded_ray: None
+) -> None:
+    run = make_run(tmp_path, bundle_dir, alike=3)
+    with ReviewServer(run) as server:
+        page = browser.new_page(base_url=server.url)
+        page.goto("/queue")
+        first = shown(page)
+        others = page.locator(".alike a").evaluate_all("links => links.map(link => link.getAttribute('href'))")
+        assert len(others) == 2 and first not in others
+        page.keyboard.press("m")
+        decided(page, 3)
+        for item in [first, *others]:
+            assert history_of(page, item)[0].startswith("master only")
+        page.keyboard.press("u")
+        decided(page, 0)
+        assert shown(page) == first, "what was decided is shown, and not one of its copies"
+        page.keyboard.press("c")
+        page.keyboard.press("2")
+        decided(page, 1)
+        assert history_of(page, others[0]) == history_of(page, others[1])
+        assert len(history_of(page, others[0])) == 2, "of the copies nothing more was said"
+        page.goto(others[0])
+        expect(page.get_by_label("the other item with this picture")).to_be_checked()
+        expect(page.locator(".alike")).to_contain_text("decided")
+        page.keyboard.press("s")
+        expect(page.locator("figcaption a")).not_to_have_attribute("href", others[0])
+        assert shown(page) != others[1], "it is skipped, too"
+        found = [v for v in Axe().run(page).response["violations"] if v["impact"] in ("serious", "critical")]
+        assert not found
+        page.close()
+
+
 def test_an_item_is_decided_like_those_that_look_like_it(
     browser: Browser,
     tmp_path: Path,

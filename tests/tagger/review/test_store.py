@@ -13,7 +13,8 @@ from sqlalchemy import select, update
 
 from schemas.decision import Verdict
 from tagger.errors import UsageError
-from tagger.review.store import Change, ConflictError, Filter, ReviewStore
+from tagger.review.records import Change, Filter
+from tagger.review.store import ConflictError, ReviewStore
 from tagger.review.tables import decisions, open_database, queue
 from tests.postgres import postgres, postgres_programs
 
@@ -38,6 +39,7 @@ def row(position: int) -> dict[str, object]:
         "known_master": None,
         "known_article": None,
         "title": f"Title {position}",
+        "picture": None,
         "columns": {"gender": "Men"},
     }
 
@@ -67,6 +69,14 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 def store(database: str, tmp_path: Path) -> Iterator[ReviewStore]:
     made = ReviewStore(open_database(database, "--database"), tmp_path.name)
     made.fill((row(n) for n in range(1, ITEMS + 1)), LEAF_PAIRS)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def fresh(database: str, tmp_path: Path) -> Iterator[ReviewStore]:
+    """A review that has not begun."""
+    made = ReviewStore(open_database(database, "--database"), f"{tmp_path.name}-fresh")
     yield made
     made.close()
 
@@ -199,8 +209,7 @@ def test_a_queue_is_filled_once_whoever_comes_second(store: ReviewStore) -> None
     assert store.next("bob", Filter())[0].position == 6, "her claims hold"
 
 
-def test_earlier_decisions_stand_in_a_new_database(database: str, tmp_path: Path) -> None:
-    fresh = ReviewStore(open_database(database, "--database"), f"{tmp_path.name}-earlier")
+def test_earlier_decisions_stand_in_a_new_database(fresh: ReviewStore) -> None:
     said = {"verdict": "corrected", "masterCategory": "Apparel", "articleType": "Tops", "decidedBy": "Ann"}
     when = datetime(2026, 1, 2, 3, tzinfo=UTC)
     earlier = [{"id": "item/2", **said, "decidedAt": when}, {"id": "gone", **said, "decidedAt": when}]
@@ -212,14 +221,13 @@ def test_earlier_decisions_stand_in_a_new_database(database: str, tmp_path: Path
         when.replace(tzinfo=None),
     )
     assert fresh.waiting(Filter()) == 2
-    fresh.close()
 
 
 def test_a_page_of_the_grid_is_one_stroke(store: ReviewStore) -> None:
     page = store.next("ann", Filter(article="Shirts"), 6, in_grid=True)
     right = [accepted(i.position) for i in page[:4]]
     wrong = [i.position for i in page[4:]]
-    assert store.decide("ann", "Ann", right, wrong, all_or_none=False) == [1, 3, 5, 7]
+    assert store.decide("ann", "Ann", [], wrong, beside=right) == [1, 3, 5, 7]
     assert [i.position for i in store.next("ann", Filter(article="Shirts"), 2, in_grid=True)] == [13, 15]
     assert [i.position for i in store.next("ann", Filter(article="Shirts"), 2)] == [9, 11], "the queue still shows them"
     assert [n for _, article, n in store.classes(Filter()) if article == "Shirts"] == [14]
@@ -228,12 +236,44 @@ def test_a_page_of_the_grid_is_one_stroke(store: ReviewStore) -> None:
     assert [i.position for i in store.next("ann", Filter(article="Shirts"), 6, in_grid=True)] == [1, 3, 5, 7, 9, 11]
 
 
+def test_copies_are_told_and_those_of_somebody_else_are_left_out(fresh: ReviewStore) -> None:
+    labels = {1: "Shirts", 2: "Shirts", 3: None, 4: "Tops", 5: "Tops"}
+    rows = [
+        row(n) | {"picture": "one" if n < 4 else "two", "master": "Apparel", "article": "Shirts"}
+        | {"known_master": "Apparel" if label else None, "known_article": label}
+        for n, label in labels.items()
+    ]  # fmt: skip
+    fresh.fill([*rows, row(6)], LEAF_PAIRS)
+    first, alone = fresh.items([1, 6])
+    found = fresh.copies(first, 1)
+    assert ([i.position for i in found.shown], found.waiting, found.in_conflict) == ([2], 2, False)
+    assert fresh.copies(alone, 9).shown == fresh.waiting_copies(alone) == []
+    fresh.take("bob", 2)
+    fresh.take("ann", 1)
+    beside = [accepted(i.position) for i in fresh.waiting_copies(first)]
+    assert fresh.decide("ann", "Ann", [accepted(1)], beside=beside) == [1, 3]
+    assert fresh.copies(first, 9).waiting == 1
+    assert fresh.undo("ann", "Ann") == [1, 3]
+    with pytest.raises(ConflictError):
+        fresh.decide("ann", "Ann", [accepted(2)], beside=[accepted(1)])
+    assert fresh.copies(first, 9).waiting == 2, "a stroke that is spoilt leaves its copies alone, too"
+
+
+@pytest.mark.parametrize(("column", "other"), [("known_article", "Tops"), ("article", "Tops"), ("known_article", None)])
+def test_a_picture_with_two_labels_or_two_predictions_is_a_conflict(
+    fresh: ReviewStore, column: str, other: str | None
+) -> None:
+    alike = {"picture": "one", "known_master": "Apparel", "known_article": "Shirts", "article": "Shirts"}
+    fresh.fill([row(1) | alike, row(3) | alike | {column: other}], LEAF_PAIRS)
+    assert fresh.copies(fresh.items([1])[0], 9).in_conflict is (other is not None)
+
+
 def test_what_was_decided_meanwhile_is_left_out_of_a_page(store: ReviewStore) -> None:
     page = [i.position for i in store.next("ann", Filter(), 4)]
     with store._engine.begin() as connection:  # her time is up
         connection.execute(update(queue).values(claimed_until=0.0))
     store.decide("bob", "Bob", [accepted(page[1])])
-    assert store.decide("ann", "Ann", [accepted(p) for p in page], all_or_none=False) == [1, 3, 4]
+    assert store.decide("ann", "Ann", [], beside=[accepted(p) for p in page]) == [1, 3, 4]
     assert [e.decided_by for e in store.history(2)] == ["Bob"]
 
 
