@@ -8,9 +8,11 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import average_precision_score
 
+from jobs import index as index_job
+from jobs import tag
 from jobs.console import Console
 from jobs.inputs import open_catalog, place, versions
-from schemas.config import AuditConfig
+from schemas.config import AuditConfig, IndexConfig, TagConfig
 from schemas.prediction import ReviewReason
 from tagger.audit import learning
 from tagger.audit.findings import ARTICLE, MASTER, Judged, findings, neighbour_distances
@@ -25,6 +27,7 @@ from tagger.similarity.index import CARD, VectorIndex
 from tagger.storage import Location
 
 FINDINGS, PAGE = "findings.parquet", "index.html"
+_VECTORS, _INDEX = "_vectors", "_index"
 
 
 @dataclass(frozen=True)
@@ -40,9 +43,10 @@ class _Catalogue:
 
 def run(config: AuditConfig, console: Console) -> int:
     """Judge each label by models that have not seen the item, and write down what speaks against it."""
-    index = VectorIndex(Location(config.index))
     _, store = open_catalog(config)
     out = _new_folder(config)
+    folder = _index(config, console)
+    index = VectorIndex(folder)
     catalogue = _labelled(index, config)
     if catalogue.left_out:
         console.warn(f"{catalogue.left_out:,} items of the index have no label, and are left out")
@@ -57,7 +61,7 @@ def run(config: AuditConfig, console: Console) -> int:
     table = table_of(catalogue.items, found, config.title)
     directory = RunDirectory(out)
     settings = config.model_dump(mode="json", exclude={"out"})
-    digest = hashlib.sha256((Location(config.index) / CARD).read_bytes()).hexdigest()[:16]
+    digest = hashlib.sha256((folder / CARD).read_bytes()).hexdigest()[:16]
     asked = settings | {"model": index.card.model or "", "out": config.out}
     record = directory.begin(asked, {"index": digest}, index.card.model_id, versions(), kind="audit")
     write_parquet(out / FINDINGS, table)
@@ -65,8 +69,29 @@ def run(config: AuditConfig, console: Console) -> int:
     (out / PAGE).write_text(page_of(table, Pictures(store, config.max_pixels), config.shown, facts))
     directory.write_part(0, queue_of(catalogue.items, found, judged, record), {}, Spent(0, None))
     directory.finish(record, Staged(len(found), len(found), 0, 0, {}, {}, 1))
+    for made in (_VECTORS, _INDEX):
+        (out / made).delete()
     _say(console, out, catalogue, judged, found)
     return 0
+
+
+def _index(config: AuditConfig, console: Console) -> Location:
+    """The index that was named, or one made by the bundle that was. Raises UsageError for a place that takes none."""
+    if config.index:
+        return Location(config.index)
+    assert config.out  # with --model
+    out = place(config.out, config)
+    if out.is_s3:
+        raise UsageError(f"--out: {out} lies in a bucket, and --model makes an index on a disk; make one and name it")
+    shared = {name: getattr(config, name) for name in AuditConfig.model_fields if name in TagConfig.model_fields}
+    tagged = {"out": (out / _VECTORS).uri, "embeddings": True, "max_failed": "100%"}
+    quiet = Console(as_json=True, silent=True)
+    tag.run(TagConfig.model_validate(shared | tagged), quiet)
+    shared = {name: getattr(config, name) for name in AuditConfig.model_fields if name in IndexConfig.model_fields}
+    kept = {"runs": [tagged["out"]], "out": (out / _INDEX).uri, "labels": config.manifest}
+    kept |= {"keep": [config.title] if config.title else []}
+    index_job.run(IndexConfig.model_validate(shared | kept), quiet)
+    return out / _INDEX
 
 
 def _new_folder(config: AuditConfig) -> Location | None:
@@ -89,7 +114,8 @@ def _labelled(index: VectorIndex, config: AuditConfig) -> _Catalogue:
     items = index.items.to_pandas()
     chosen = np.flatnonzero(index.is_there & items["labelled"].to_numpy(bool))
     if not len(chosen):
-        raise InputError(f"INDEX: {config.index} has no labels; tagger index --labels MANIFEST makes one that has")
+        way = "the manifest has none" if config.model else "tagger index --labels MANIFEST makes one that has"
+        raise InputError(f"there is no label among the {len(items):,} items; {way}")
     found = items.iloc[chosen].reset_index(drop=True)
     return _Catalogue(found, chosen, int(index.is_there.sum()) - len(chosen))
 
@@ -123,7 +149,7 @@ class _Witnesses:
         groups = items.iloc[rows].groupby([MASTER, ARTICLE])
         own, leaves = groups.ngroup().to_numpy(copy=True), groups.size().index.to_frame(index=False)
         if len(leaves) < 2:
-            raise InputError(f"INDEX: fewer than two leaves have {config.min_items} labelled items (--min-items)")
+            raise InputError(f"fewer than two leaves have {config.min_items} labelled items (--min-items)")
         self._console.step(f"Judging {len(rows):,} labels of {len(leaves)} leaves by their images")
         fold = learning.folds_of(own, self._groups[rows], config.folds, config.seed)
         image = learning.by_image(self._image[rows], own, len(leaves), fold, config.seed)

@@ -460,18 +460,23 @@ class TitlesConfig(ManifestFormat):
     surely: Confidence = Field(default=0.9, description="A mistake of the image is confident from here on.")
 
 
-class AuditConfig(CatalogOptions):
+class AuditConfig(CatalogOptions, RayOptions):
     """Find labels that are likely wrong, by image, title, duplicates and taxonomy: a ranked list, and a queue."""
 
-    index: str = Field(
+    index: str | None = Field(
+        default=None,
         description="Index with labels (tagger index --labels); of a model that was not fine-tuned on these labels.",
         json_schema_extra={"argument": True},
+    )
+    model: str | None = Field(
+        default=None, description="In place of an index: a bundle, by which the images are looked at first."
     )
     out: str | None = Field(
         default=None, description="Folder of the findings, their page and their queue; it must be new or empty."
     )
     title: str | None = Field(
-        default=None, description="Column of titles that the index keeps (tagger index --keep); none by default."
+        default=None,
+        description="Column of titles; an index must keep it (tagger index --keep). None by default.",
     )
     duplicates: str | None = Field(
         default=None, description="Folder that tagger duplicates wrote; without it, identical files count alone."
@@ -491,6 +496,10 @@ class AuditConfig(CatalogOptions):
 
     @model_validator(mode="after")
     def _check(self) -> "AuditConfig":
+        if (self.index is None) == (self.model is None):
+            raise ValueError("name an index, or a bundle to make one with: model")
+        if self.model and self.flip:
+            raise ValueError("flip tries out an index; tagger index makes one")
         if self.min_items < self.folds:
             raise ValueError(f"min_items: a leaf needs an item for each of the {self.folds} folds")
         if self.out is None and not self.flip:

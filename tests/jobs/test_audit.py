@@ -161,3 +161,25 @@ def test_what_cannot_be_audited_says_why(
     outcome = tagger(*asked, "--out", tmp_path / "no", *given)
     assert outcome.code in (2, 3)
     assert words in outcome.err
+
+
+def test_a_bundle_looks_at_the_images_where_no_index_is_named(
+    tagger: Run, drawn: Drawn, bundle_dir: Path, tmp_path: Path, embedded_ray: None
+) -> None:
+    asked = ["--manifest", drawn.manifest, "--images", drawn.images, "--title", "productDisplayName"]
+    out = ["--out", tmp_path / "audit", "--json"]
+    outcome = tagger("audit", *asked, "--model", bundle_dir, "--min-items", "5", *out)
+    assert outcome.code == 0, outcome.err
+    said = json.loads(outcome.out)
+    assert said["labelled"] == drawn.items - drawn.unlabelled
+    findings = pd.read_parquet(tmp_path / "audit/findings.parquet")
+    assert len(findings) == said["findings"]
+    left = {file.name for file in (tmp_path / "audit").iterdir()}
+    assert not left & {"_vectors", "_index"}, "what it made on the way is gone"
+    for flags, problem in [
+        ([], "name an index, or a bundle"),
+        (["--model", bundle_dir, "--flip", "0.1"], "flip tries out an index"),
+        ([tmp_path / "audit", "--model", bundle_dir], "name an index, or a bundle"),
+    ]:
+        wrong = tagger("audit", *flags, *asked, "--out", tmp_path / "wrong")
+        assert wrong.code == 2 and problem in wrong.err
