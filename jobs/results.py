@@ -60,7 +60,9 @@ def run(config: ResultsConfig, console: Console) -> int:
             for seed in config.seeds:
                 console.step(f"Recipe {name}, seed {seed}")
                 train.run(plans[name, seed], Console(silent=True))
-            lines.append(Line(name, [_card(_bundle(config, name, s)) for s in config.seeds], _changed(config, name)))
+            lines.append(
+                Line(_shown(name), [_card(_bundle(config, name, s)) for s in config.seeds], _changed(config, name))
+            )
         for average in config.average:
             averages = _averages(config, average)
             for target, members in averages.items():
@@ -136,7 +138,13 @@ def _averages(config: ResultsConfig, average: str) -> dict[Location, list[Locati
 
 
 def _called(config: ResultsConfig, average: str) -> str:
-    return average if "+" in average else f"{average}, average of {len(config.seeds)} seeds"
+    names = "+".join(map(_shown, average.split("+")))
+    return names if "+" in average else f"{names}, average of {len(config.seeds)} seeds"
+
+
+def _shown(name: str) -> str:
+    """A recipe's name, or that of its file without the folders of the machine that it lies on."""
+    return name.rpartition("/")[2]
 
 
 def _combine(config: ResultsConfig, target: Location, members: Sequence[Location]) -> None:
@@ -157,7 +165,7 @@ def _bundle(config: ResultsConfig, name: str, *seeds: int) -> Location:
 
 
 def _folder(name: str) -> str:
-    return name.rpartition("/")[2].removesuffix(".yaml").removesuffix(".yml")
+    return _shown(name).removesuffix(".yaml").removesuffix(".yml")
 
 
 def _row(line: Line) -> dict[str, object]:
@@ -199,7 +207,7 @@ def _page(config: ResultsConfig, lines: Sequence[Line], table: pd.DataFrame, dev
 def _in_words(settings: Mapping[str, Any]) -> str:
     """Settings without the folders of the machine that they were made on."""
     texts = {name: str(value) for name, value in settings.items()}
-    files = {n: f"file {text.rpartition('/')[2]}" for n, text in texts.items() if text.startswith("file:")}
+    files = {n: f"file {_shown(text)}" for n, text in texts.items() if text.startswith("file:")}
     return ", ".join(f"{name} {files.get(name, text)}" for name, text in texts.items())
 
 

@@ -410,7 +410,9 @@ class DuplicatesConfig(CatalogOptions):
     """Find the items of an index that show one picture: the same file, or resized, compressed, cropped or mirrored."""
 
     index: str = Field(description="The index.", json_schema_extra={"argument": True})
-    out: str = Field(description="Folder of the groups, the pairs and a page; it must be new or empty.")
+    out: str | None = Field(
+        default=None, description="Folder of the groups, the pairs and a page; it must be new or empty."
+    )
     structure: float = Field(
         default=0.8,
         gt=0,
@@ -421,10 +423,43 @@ class DuplicatesConfig(CatalogOptions):
     colour: float = Field(
         default=10, gt=0, le=255, description="Most that their colours may differ (in L, a or b, 0 to 255)."
     )
+    judged: str | None = Field(
+        default=None,
+        description="judged.csv from the page of an earlier run, or its sample.csv with `same` filled in: these pairs "
+        "count as they were judged, and say how precise the threshold is. --colour should be as it was then.",
+    )
+    precision: Confidence | None = Field(
+        default=None,
+        description="With --judged, in place of --structure: take the lowest structure from which on the judged pairs "
+        "have this precision.",
+    )
     bundle: str | None = Field(
         default=None, description="Bundle trained on these items: say what copies on two sides of its split are worth."
     )
     shown: int = Field(default=200, ge=0, description="Groups on the page; those whose labels differ come first.")
+    seed: Seed = Field(default=0, description="Seed of the sample of pairs to judge, and of --plant.")
+    plant: int = Field(
+        default=0,
+        ge=0,
+        description="Try it out instead: alter copies of so many images (resized, recompressed, cropped, mirrored), "
+        "and say how many of them are found.",
+    )
+    model: str | None = Field(
+        default=None,
+        description="With --plant: the bundle that the index was made with; by default, where it was then.",
+    )
+
+    @model_validator(mode="after")
+    def _check(self) -> "DuplicatesConfig":
+        if self.out is None and not self.plant:
+            raise ValueError("name a folder for what is found: out")
+        if self.plant and (self.judged or self.bundle):
+            raise ValueError("plant only tries things out: leave judged and bundle out")
+        if self.precision is not None and self.judged is None:
+            raise ValueError("precision is that of judged pairs: name their file with judged")
+        if self.precision is not None and "structure" in self.model_fields_set:
+            raise ValueError("precision chooses the structure: give one of the two")
+        return self
 
 
 class RetrievalConfig(CatalogOptions):

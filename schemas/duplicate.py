@@ -40,5 +40,6 @@ DUPLICATE_PAIR = pa.schema(
         field("structure", pa.float32(), "Likeness of what is on them, 1 for all; null where one could not be read."),
         field("colour", pa.float32(), "Difference in colour, 0 to 255; null where one could not be read."),
         field("same", pa.bool_(), "Whether they count as one picture.", nullable=False),
+        field("judged", pa.bool_(), "Whether they are one picture to the person who judged them; null without one."),
     ]
 )

@@ -13,7 +13,14 @@ from tagger.similarity.build import Piece, add
 from tagger.storage import Location
 
 
-def made_index(folder: Path, items: pd.DataFrame, vectors: np.ndarray, keep: Sequence[str] = ()) -> None:
+def made_index(
+    folder: Path,
+    items: pd.DataFrame,
+    vectors: np.ndarray,
+    keep: Sequence[str] = (),
+    layouts: np.ndarray | None = None,
+    model_id: str = "some-model",
+) -> None:
     """An index of labelled items: id, imageUri, imageDigest, masterCategory, articleType and columns to keep.
 
     Args:
@@ -21,11 +28,14 @@ def made_index(folder: Path, items: pd.DataFrame, vectors: np.ndarray, keep: Seq
         items: N rows.
         vectors: [N, D], of any length.
         keep: Columns of the items that the index keeps.
+        layouts: [N, 216]; without them, zeros.
+        model_id: Of the model that made the vectors.
     """
     schema = pa.schema([*INDEXED, *(pa.field(name, pa.string()) for name in keep)])
     table = pa.Table.from_pandas(items.assign(labelled=True)[schema.names], schema, preserve_index=False)
     of_length_one = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
     folder.mkdir()
-    card = IndexCard(model_id="some-model", dimension=vectors.shape[1], keep=tuple(keep))
-    layouts = np.zeros((len(items), LAYOUT_SIZE), np.float16)
+    card = IndexCard(model_id=model_id, dimension=vectors.shape[1], keep=tuple(keep))
+    if layouts is None:
+        layouts = np.zeros((len(items), LAYOUT_SIZE), np.float16)
     add(Location(str(folder)), card, [Piece(table, of_length_one.astype(np.float16), layouts)])

@@ -31,6 +31,11 @@ def harmless(text: str) -> str:
     return f"'{text}" if text.startswith(_FORMULA) and not _NUMBER.fullmatch(text) else text
 
 
+def as_written(text: str) -> str:
+    """A text before `harmless` was applied to it."""
+    return text[1:] if text.startswith("'") and harmless(text[1:]) == text else text
+
+
 def _cell(value: Any) -> object:
     if isinstance(value, str):
         return harmless(value)

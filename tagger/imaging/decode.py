@@ -63,6 +63,11 @@ def decode_resized(data: bytes, preprocessing: Preprocessing, max_pixels: int) -
     return resize(rgb, preprocessing)
 
 
+def decode_whole(data: bytes, max_pixels: int) -> np.ndarray:
+    """Decode an image file at its own size, uint8 [h, w, 3]. Raises what `decode_resized` does."""
+    return _decode_any(data, (max_pixels, max_pixels), max_pixels)
+
+
 def read_header(data: bytes) -> Header:
     """Return format and size of an image file. Raises ImageError when it is none."""
     image = _open(data)

@@ -1,33 +1,40 @@
-"""A page of the groups of items that show one picture: one file that loads nothing."""
+"""A page of the groups of items that show one picture, and of pairs to judge: one file that loads nothing."""
 
+from collections.abc import Hashable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
 from jinja2 import Environment, FileSystemLoader, select_autoescape
 
 from tagger.evaluation.pictures import Pictures
+from tagger.exports.csv import harmless
 
 _MOST_SHOWN = 24
 
 
-def page_of(groups: pa.Table, pictures: Pictures, count: int) -> str:
+def page_of(groups: pa.Table, pictures: Pictures, count: int, sample: pd.DataFrame) -> str:
     """The page.
 
     Args:
         groups: By DUPLICATE.
         pictures: Reads their images.
         count: Groups to show; those whose labels differ come first, then the largest.
+        sample: Pairs to judge, by `sample_of`.
     """
     frame = groups.to_pandas()
     order = frame.drop_duplicates("group").sort_values(["conflict", "group"], ascending=[False, True])
     chosen = order["group"].head(count).tolist()
     items = frame[frame["group"].isin(chosen)].groupby("group").head(_MOST_SHOWN)
-    found = pictures.of(items["imageUri"].tolist())
+    of_pairs = [uri for name in ("first", "second") for uri in sample[f"{name}.imageUri"]]
+    found = pictures.of([*items["imageUri"], *of_pairs])
     shown = [_group(frame[frame["group"] == number], found) for number in chosen]
     folder = Path(__file__).parent / "templates"
     environment = Environment(loader=FileSystemLoader(folder), autoescape=select_autoescape(), trim_blocks=True)
-    return environment.get_template("duplicates.html").render(groups=shown, all=frame["group"].nunique())
+    pairs = [_pair(row, found) for row in sample.to_dict("records")]
+    page = environment.get_template("duplicates.html")
+    return page.render(groups=shown, all=frame["group"].nunique(), pairs=pairs)
 
 
 def _group(items: pd.DataFrame, pictures: dict[str, str]) -> dict[str, object]:
@@ -39,3 +46,12 @@ def _group(items: pd.DataFrame, pictures: dict[str, str]) -> dict[str, object]:
         "conflict": bool(items["conflict"].any()),
         "more": len(items) - len(first),
     }
+
+
+def _pair(row: Mapping[Hashable, Any], pictures: dict[str, str]) -> dict[str, object]:
+    names = ("id", "masterCategory", "articleType", "labelled", "imageUri")
+    items = [{name: row[f"{side}.{name}"] for name in names} for side in ("first", "second")]
+    for item in items:
+        item["picture"] = pictures.get(item["imageUri"] or "", "")
+    cells = [harmless(items[0]["id"]), harmless(items[1]["id"]), f"{row['structure']:.6g}"]
+    return {"items": items, "cells": cells, "different": not pd.isna(row["judged"]) and not row["judged"]}

@@ -7,6 +7,7 @@ laid over each other. The vectors of a model are no sieve for it: it was trained
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import faiss
 import numpy as np
@@ -25,11 +26,12 @@ from tagger.imaging.layout import contrasts, distances, mirrored, shortened
 from tagger.similarity.index import VectorIndex
 
 NEIGHBOURS = 20
+AT_ONCE = 4096
+"""Images that are looked for together."""
 MOST_DISTANT = 0.1
 _MOST_APART = 0.4  # before one is moved and stretched: twice what cropping by 3 % does
 _EXACT = 100_000
 _LISTS_PER_ROOT, _TRAINED_ON, _PROBES = 4, 50, 16
-_AT_ONCE = 4096
 _PAIRS_AT_ONCE = 256
 _SIZE = Preprocessing(height=128, width=96, fit="stretch", resize="bicubic")
 
@@ -44,6 +46,31 @@ class Pictures:
     """Image of each item that can be found, int64 [N]; -1 for the others."""
 
 
+class Layouts(Protocol):
+    """The layouts of distinct images, which are numbered by their place."""
+
+    def __len__(self) -> int: ...
+
+    def take(self, places: np.ndarray) -> np.ndarray:
+        """The layouts at places int64 [N], float16 [N, 216]."""
+        ...
+
+
+class IndexLayouts:
+    """Those of some items of an index, int64 [M]."""
+
+    def __init__(self, index: VectorIndex, items: np.ndarray) -> None:
+        self._index = index
+        self._items = items
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def take(self, places: np.ndarray) -> np.ndarray:
+        """The layouts at places int64 [N], float16 [N, 216]."""
+        return self._index.layouts(self._items[places])
+
+
 def distinct(index: VectorIndex) -> Pictures:
     """The distinct images of an index, by their digest."""
     there = np.flatnonzero(index.is_there)
@@ -55,15 +82,14 @@ def distinct(index: VectorIndex) -> Pictures:
     return Pictures(there[first], of)
 
 
-def candidates(index: VectorIndex, pictures: Pictures) -> Iterator[pd.DataFrame]:
+def candidates(own: Layouts) -> Iterator[pd.DataFrame]:
     """Pairs of distinct images whose layouts are alike: columns first, second, distance and mirrored, in pieces.
 
     An image is compared with the twenty of the nearest layouts, and its mirror image, too. A pair may come twice.
     """
-    own = _Layouts(index, pictures.items)
     nearest = _nearest(own)
-    for start in range(0, len(own), _AT_ONCE):
-        rows = np.arange(start, min(start + _AT_ONCE, len(own)))
+    for start in range(0, len(own), AT_ONCE):
+        rows = np.arange(start, min(start + AT_ONCE, len(own)))
         found = own.take(rows)
         for is_mirrored, asked in ((False, found), (True, mirrored(found))):
             apart, places = nearest.search(shortened(asked), min(NEIGHBOURS + 1, len(own)))
@@ -152,26 +178,7 @@ def _links_between(pairs: pd.DataFrame, images: np.ndarray, others: np.ndarray) 
     return np.array([str(names[link]) for link in found], object)
 
 
-class _Layouts:
-    """The layouts of some items of an index."""
-
-    def __init__(self, index: VectorIndex, items: np.ndarray) -> None:
-        self._index = index
-        self._items = items
-
-    def __len__(self) -> int:
-        return len(self._items)
-
-    def take(self, places: np.ndarray) -> np.ndarray:
-        """Layouts float16 [N, 216]."""
-        return self._index.layouts(self._items[places])
-
-    def pieces(self) -> Iterator[np.ndarray]:
-        for start in range(0, len(self), _AT_ONCE):
-            yield self.take(np.arange(start, min(start + _AT_ONCE, len(self))))
-
-
-def _nearest(own: _Layouts) -> faiss.Index:
+def _nearest(own: Layouts) -> faiss.Index:
     """What finds the nearest layouts: by comparing with all, or with those of some clusters where they are many."""
     width = shortened(own.take(np.zeros(1, np.int64))).shape[1]
     if len(own) <= _EXACT:
@@ -184,8 +191,8 @@ def _nearest(own: _Layouts) -> faiss.Index:
         found.nprobe = _PROBES
         sample = np.random.default_rng(0).permutation(len(own))[: _TRAINED_ON * lists]
         found.train(shortened(own.take(np.sort(sample))))
-    for piece in own.pieces():
-        found.add(shortened(piece))
+    for start in range(0, len(own), AT_ONCE):
+        found.add(shortened(own.take(np.arange(start, min(start + AT_ONCE, len(own))))))
     return found
 
 

@@ -83,9 +83,12 @@ def test_a_training_whose_worker_is_killed_goes_on_by_itself(
 def test_ctrl_c_ends_a_run_within_seconds_and_the_same_command_finishes_it(
     drawn: Drawn, bundle_dir: Path, tmp_path: Path
 ) -> None:
+    files = sorted(map(str, drawn.images.glob("*.jpg")))
+    rows = [f"{n},{file}" for n, file in enumerate(files * 50)]  # enough that none is through before the signal comes
+    (tmp_path / "many.csv").write_text("\n".join(["id,imageUri", *rows]) + "\n")
     command = [
-        "tag", "--manifest", drawn.manifest, "--images", drawn.images, "--model", bundle_dir, "--out", tmp_path / "r",
-        "--part-rows", 40,
+        "tag", "--manifest", tmp_path / "many.csv", "--images-root", drawn.images, "--model", bundle_dir,
+        "--out", tmp_path / "r", "--part-rows", 40,
     ]  # fmt: skip
     process = start(*command)
     read_until(process, "Tagging")
@@ -100,4 +103,4 @@ def test_ctrl_c_ends_a_run_within_seconds_and_the_same_command_finishes_it(
     said, _ = again.communicate(timeout=WAIT_S)
     assert again.returncode == 0, said
     counts = json.loads(said[said.index("{") :])["counts"]
-    assert counts["predictions"] + counts["rejects"] == counts["rows"]
+    assert counts["predictions"] == counts["rows"] == len(rows)

@@ -42,17 +42,19 @@ def test_recipes_and_their_average_stand_in_one_table(tagger: Run, drawn: Drawn,
 
 
 def test_one_recipe_is_averaged_over_seeds_that_share_their_sides(tagger: Run, drawn: Drawn, tmp_path: Path) -> None:
+    recipe = tmp_path / "mine.yaml"
+    recipe.write_text(tagger("recipes", "cnn-2conv").out)
     command = [
         "results", "--manifest", drawn.manifest, "--images", drawn.images, "--out", tmp_path / "r", "--recipes",
-        "cnn-2conv", "--seeds", 1, "--seeds", 2, "--average", "cnn-2conv", "--min-items", 8, "--set",
-        "image_size=32x24", "--set", "epochs=1", "--json",
+        recipe, "--seeds", 1, "--seeds", 2, "--average", recipe, "--min-items", 8, "--set", "image_size=32x24",
+        "--set", "epochs=1", "--json",
     ]  # fmt: skip
     alone = tagger(*command)
     assert (alone.code, "--split-seed" in alone.err) == (2, True)
     outcome = tagger(*command, "--split-seed", 5)
     assert outcome.code == 0, outcome.err
-    assert [r["recipe"] for r in json.loads(outcome.out)["recipes"]] == ["cnn-2conv", "cnn-2conv, average of 2 seeds"]
-    cards = [json.loads((tmp_path / f"r/cnn-2conv-{n}/bundle.json").read_text()) for n in ("1", "2", "1-2")]
+    assert [r["recipe"] for r in json.loads(outcome.out)["recipes"]] == ["mine.yaml", "mine.yaml, average of 2 seeds"]
+    cards = [json.loads((tmp_path / f"r/mine-{n}/bundle.json").read_text()) for n in ("1", "2", "1-2")]
     assert cards[0]["modelId"] != cards[1]["modelId"]
     assert len(cards[2]["members"]) == 2
     assert [c["metrics"][0]["levels"]["articleType"]["items"] for c in cards] == [

@@ -7,10 +7,16 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from PIL import Image, ImageOps
 
 from tagger.catalog.synthetic import Drawn
+from tagger.models.bundle import Bundle
+from tagger.similarity.duplicates import IndexLayouts, distinct
+from tagger.similarity.index import VectorIndex
+from tagger.similarity.planted import Copies, Kind, PlantedLayouts
+from tagger.storage import Location
 from tests.builders import encoded
 from tests.conftest import Outcome
 
@@ -232,3 +238,25 @@ def test_copies_of_a_picture_are_found_and_others_are_not(
     assert "0.00" in lines["without one"][1] or int(copies) < len(test)
     again = tagger("duplicates", tmp_path / "index", *shop, "--out", tmp_path / "copies")
     assert (again.code, "is not empty" in again.err) == (2, True)
+
+
+def test_copies_are_planted_with_layouts_as_the_tag_job_makes_them(
+    tagger: Run, drawn: Drawn, bundle: Bundle, embedded: Path, tmp_path: Path
+) -> None:
+    assert tagger("index", embedded, "--out", tmp_path / "index").code == 0
+    index = VectorIndex(Location(str(tmp_path / "index")))
+    pictures = distinct(index)
+    own = IndexLayouts(index, pictures.items)
+    refs = index.items["imageUri"].take(pa.array(pictures.items[:40])).to_pylist()
+    files = tuple(Path(ref).read_bytes() for ref in refs)
+    copies = Copies(len(own), np.arange(40), np.array([Kind.RECOMPRESSED] * 40, object), files)
+    layouts = PlantedLayouts(own, copies, bundle.card.preprocessing, 10**8)
+    mixed = np.array([len(own) + 7, 3, len(own) + 39])
+    assert np.array_equal(layouts.take(mixed), own.take(np.array([7, 3, 39])))
+    assert len(layouts) == len(own) + 40
+    shop = ["--manifest", drawn.manifest, "--images", drawn.images]
+    tried = tagger("duplicates", tmp_path / "index", *shop, "--plant", 10, "--json")
+    assert tried.code == 0, tried.err
+    said = json.loads(tried.out)["kinds"][-1]
+    assert said["copies"] == 40
+    assert said["recall"] >= 0.9

@@ -112,8 +112,12 @@ def test_going_on_after_a_stop_is_going_on(settings: dict[str, object], done: in
         torch.testing.assert_close(weights_of(again, tmp_path / "b")[name], tensor, rtol=1e-3, atol=1e-5)
 
 
+# AdamW divides by the size of a gradient: it makes rounding of one near 0 a whole step, and hides a wrong scale.
+GRADIENT_STEPS: dict[str, object] = {"optimiser": "sgd", "lr": 0.02, "head_lr": 0.02, "epochs": 2}
+
+
 def test_several_passes_make_the_step_that_one_makes(tmp_path: Path) -> None:
-    one, four = (finish(learner_of(tmp_path, accumulate=passes, epochs=2)) for passes in (1, 4))
+    one, four = (finish(learner_of(tmp_path, accumulate=passes, **GRADIENT_STEPS)) for passes in (1, 4))
     for name, tensor in weights_of(one, tmp_path / "one").items():
         torch.testing.assert_close(weights_of(four, tmp_path / "four")[name], tensor, rtol=1e-3, atol=1e-5)
 
@@ -234,7 +238,7 @@ def _train_as_one_of_two(rank: int, folder: Path, accumulate: int) -> None:
     torch.distributed.init_process_group("gloo", init_method=meeting, rank=rank, world_size=2)
     own = folder / f"{accumulate}-{rank}"
     own.mkdir()
-    plan = plan_of(own, workers=2, accumulate=accumulate, epochs=2)
+    plan = plan_of(own, workers=2, accumulate=accumulate, **GRADIENT_STEPS)
     share = tuple(items // 2 for items in ITEMS)
     learner = Learner(
         plan, examples(share, seed=rank), examples(seed=2), torch.device("cpu"), rank, DistributedDataParallel
