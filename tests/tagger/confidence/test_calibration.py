@@ -65,6 +65,11 @@ def test_honest_probabilities_and_few_items_stay_as_they_are() -> None:
     assert fit_curve(stated, np.ones(100, bool)) is None
 
 
+@pytest.mark.parametrize(("size", "fitted"), [(900, False), (1500, True), (3000, True)])
+def test_of_many_items_a_small_gain_is_taken(size: int, fitted: bool) -> None:
+    assert bool(fit_curve(*drawn_confidences(size, lambda odds: 1.1 * odds))) is fitted
+
+
 def test_a_level_whose_sum_is_unsure_gets_a_curve_that_predictions_have(bundle: Bundle) -> None:
     """Leaves of one master category share the doubt; that it is one of them is surer than the smoothed sum says."""
     rng = np.random.default_rng(1)
