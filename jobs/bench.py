@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 from jobs.benchmark.inputs import MAX_PIXELS, SOME, enlarged, random_bundle, write_images
 from jobs.benchmark.rates import decode_only, forward_only, together
-from jobs.benchmark.report import FIXED_COST_ITEMS, Result, known_median, report
+from jobs.benchmark.report import FIXED_COST_ITEMS, Result, known_median, report, report_searches
 from jobs.console import Console
 from jobs.process_tree import PeakMemory, run_measured
 from schemas.config import BenchConfig
@@ -24,6 +24,7 @@ from tagger.errors import TaggerError, UsageError
 from tagger.inference.sample import decoded_sample
 from tagger.models.bundle import Bundle
 from tagger.models.engines import BATCH_SIZE, PreparedEngine, choose_engine, device_here
+from tagger.similarity.index import VectorIndex
 from tagger.storage import Location
 
 _BASELINE_ITEMS = 4096  # they are slow
@@ -36,6 +37,9 @@ def run(config: BenchConfig, console: Console) -> int:
     """Measure one thing after another in processes of their own, all on the same files."""
     with tempfile.TemporaryDirectory(dir=config.scratch) as folder:
         work = Path(folder)
+        if config.index:
+            report_searches([_searched(config.index, size, work, console) for size in config.growth], console)
+            return 0
         console.step("Preparing images and model")
         bundle = Bundle.load(Location(config.model)) if config.model else random_bundle(config)
         if config.baselines and bundle.card.preprocessing.edges != "none":
@@ -121,6 +125,19 @@ def _tag(manifest: Path, images: str, work: Path, result: Result) -> _Tagged:
     if record["counts"]["decisions"].get("failed"):
         raise TaggerError(f"the tag job failed on {record['counts']['errors']}")
     return _Tagged(seconds, record["taggingSeconds"], record["engineShare"], memory, record["counts"]["parts"])
+
+
+def _searched(index: str, size: int, work: Path, console: Console) -> dict[str, float]:
+    """Build an index of so many vectors, search it, and delete it."""
+    VectorIndex(Location(index))  # says what is wrong with it
+    grown = work / f"index-{size}"
+    console.step(f"An index of {size:,} vectors")
+    given = ("--index", index, "--grown", str(grown))
+    built = _script("grown_index", "build", *given, "--size", str(size))
+    console.step("Searching it")
+    searched = _script("grown_index", "search", *given)
+    shutil.rmtree(grown)
+    return {**built, "buildPeakBytes": built["peakBytes"], **searched}
 
 
 def _baseline(script: str, work: Path, workers: int) -> float:

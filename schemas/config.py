@@ -600,6 +600,9 @@ class DemoConfig(RayOptions):
 class BenchConfig(JobConfig):
     """Measure images per second: decoding, the forward pass, the whole tag job, and plain scripts beside it."""
 
+    index: str | None = Field(
+        default=None, description="Measure finding similar items instead, in indexes of noisy copies of its vectors."
+    )
     model: str | None = Field(default=None, description="A bundle; without one, --backbone with random weights.")
     backbone: str = Field(default="mobilenet_v2", description="The model to measure when there is no bundle.")
     image_size: Size = Field(default="112x84", description="Its input, HEIGHTxWIDTH.")
@@ -618,9 +621,15 @@ class BenchConfig(JobConfig):
     growth: list[int] = Field(
         default=[],
         description="Rows of manifests to tag, such as --growth 1000 --growth 100000, to see how cost grows; a million "
-        "rows take some 5 GB of --scratch.",
+        "rows take some 5 GB of --scratch. With --index, sizes of indexes; a million vectors take some 5 GB, too.",
     )
     plot: str | None = Field(default=None, description="File for a plot: .svg, .png or .pdf.")
     scratch: str | None = Field(
         default=None, description="Folder for files written meanwhile; the system's by default."
     )
+
+    @model_validator(mode="after")
+    def _check(self) -> "BenchConfig":
+        if self.index and (not self.growth or min(self.growth) < 1000):
+            raise ValueError("with index, name the sizes of indexes to measure, 1,000 vectors or more: growth")
+        return self

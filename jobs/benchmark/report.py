@@ -92,6 +92,26 @@ def report(result: Result, bundle: Bundle, config: BenchConfig, console: Console
     )
 
 
+def report_searches(sizes: Sequence[dict[str, float]], console: Console) -> None:
+    """Print how indexes of several sizes were built and searched, one row each."""
+    console.table(
+        f"Five nearest of new vectors, by {int(sizes[0]['threads'])} threads",
+        ["vectors", "queries/s", "recall@5 %", "one query ms", "memory MB", "of its own", "built in s",
+         "built with MB", "1 % more in s", "files MB"],
+        [
+            (
+                int(s["vectors"]), round(s["queriesPerSecond"]), f"{100 * s['recall']:.1f}",
+                f"{s['aloneMilliseconds']:.1f}", round(s["peakBytes"] / _MB), round(s["ownBytes"] / _MB),
+                round(s["buildSeconds"]), round(s["buildPeakBytes"] / _MB), f"{s['addSeconds']:.1f}",
+                round(s["fileBytes"] / _MB),
+            )
+            for s in sizes
+        ],
+    )  # fmt: skip
+    console.say("Memory is with the pages of files that are mapped, which the system takes back where it needs them.")
+    console.result({"searches": list(sizes)})
+
+
 def known_median(values: Sequence[float]) -> float:
     """The median of the values that are numbers; NaN where there is none."""
     return median([v for v in values if not math.isnan(v)] or [math.nan])

@@ -2,9 +2,12 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from tests.conftest import Outcome
+from tests.indexes import made_index
 
 Run = Callable[..., Outcome]
 pytestmark = pytest.mark.usefixtures("embedded_ray")
@@ -20,6 +23,25 @@ def test_the_demo_learns_its_catalogue_and_accounts_for_every_oddity(tagger: Run
         "repaired", "not_found", "truncated", "blurry_image", "rejected", "rejected",
     ]  # fmt: skip
     assert (tmp_path / "demo/bundle/report/index.html").exists()
+
+
+def test_bench_measures_searches_in_indexes_that_grow(tagger: Run, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    leaves = {"masterCategory": "Apparel", "articleType": "Shirts"}
+    items = pd.DataFrame({"id": [f"{n}" for n in range(500)], "imageUri": "x.jpg", "imageDigest": "d", **leaves})
+    made_index(tmp_path / "index", items, rng.standard_normal((500, 32)))
+    command = ["bench", "--index", tmp_path / "index", "--scratch", tmp_path]
+    outcome = tagger(*command, "--growth", 2000, "--growth", 12_000, "--json")
+    assert outcome.code == 0, outcome.err
+    small, large = json.loads(outcome.out)["searches"]
+    assert (small["vectors"], large["vectors"], large["added"]) == (2000, 12_000, 120)
+    assert small["recall"] == 1, "it compares with all"
+    assert large["recall"] > 0.9
+    assert min(small["queriesPerSecond"], large["queriesPerSecond"]) > 1
+    assert large["fileBytes"] > 5 * small["fileBytes"]
+    assert [p.name for p in tmp_path.iterdir()] == ["index"], "nothing is left behind"
+    assert tagger(*command).code == 2
+    assert "there is no index" in tagger("bench", "--index", tmp_path / "no", "--growth", 2000).err
 
 
 def test_bench_measures_the_job_beside_plain_scripts_on_the_same_images(tagger: Run, tmp_path: Path) -> None:

@@ -1,0 +1,138 @@
+"""An index grown to a size with noisy copies of the vectors of another: builds it or searches it, as a script.
+
+It runs in a process of its own, so that its memory is its own, and prints what it measured as JSON.
+"""
+
+import argparse
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from statistics import median
+
+import faiss
+import numpy as np
+import pyarrow as pa
+
+from schemas.index import INDEXED
+from tagger.similarity.build import Piece, add
+from tagger.similarity.index import VectorIndex
+from tagger.storage import Location
+
+COSINE = 0.9
+"""Of a noisy copy with the vector that it is a copy of."""
+TOP = 5
+_PIECE, _BLOCK = 10_000, 20_000
+_QUERIES, _AT_ONCE, _ALONE, _ROUNDS = 4096, 256, 200, 3
+_CHECKED = 400
+_STATUS = Path("/proc/self/status")
+
+
+def noisy(vectors: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Copies of vectors float32 [N, D] of length 1, of length 1 again, turned in a direction at random."""
+    noise = rng.standard_normal(vectors.shape, np.float32)
+    noise -= (noise * vectors).sum(axis=1, keepdims=True) * vectors
+    noise /= np.linalg.norm(noise, axis=1, keepdims=True)
+    found: np.ndarray = COSINE * vectors + np.float32((1 - COSINE**2) ** 0.5) * noise
+    return found
+
+
+def build(source: VectorIndex, size: int, out: Path) -> dict[str, float]:
+    """Make an index of so many vectors; then add some more to it, without building it anew."""
+    out.mkdir()
+    card = source.card.model_copy(update={"segments": (), "items": 0, "keep": ()})
+    started = time.perf_counter()
+    card = add(Location(str(out)), card, _pieces(source, 0, size))
+    built = time.perf_counter() - started
+    more = max(1, size // 100)
+    started = time.perf_counter()
+    card = add(Location(str(out)), card, _pieces(source, size, size + more))
+    grown = time.perf_counter() - started
+    files = sum(file.stat().st_size for file in out.rglob("*") if file.is_file())
+    return {"vectors": size, "buildSeconds": built, "added": more, "addSeconds": grown, "fileBytes": files, **_memory()}
+
+
+def search(source: VectorIndex, grown: VectorIndex) -> dict[str, float]:
+    """Look for the five nearest of new vectors, many at once and one by one, and by comparing with all."""
+    rng = np.random.default_rng(1)
+    living = np.flatnonzero(source.is_there)
+    queries = noisy(source.vectors(rng.choice(living, _QUERIES)), rng)
+    found = np.concatenate([grown.search(part, TOP).numbers for part in _parts(queries)])  # and files are read
+    rates = []
+    for _ in range(_ROUNDS):
+        started = time.perf_counter()
+        for part in _parts(queries):
+            grown.search(part, TOP)
+        rates.append(len(queries) / (time.perf_counter() - started))
+    started = time.perf_counter()
+    for n in range(_ALONE):
+        grown.search(queries[n : n + 1], TOP)
+    alone = (time.perf_counter() - started) / _ALONE
+    memory = _memory()
+    nearest = _nearest(grown, queries[:_CHECKED])
+    hits = [len({*ours} & {*exact}) for ours, exact in zip(found[:_CHECKED].tolist(), nearest.tolist(), strict=True)]
+    return {
+        "queriesPerSecond": median(rates),
+        "aloneMilliseconds": 1000 * alone,
+        "recall": sum(hits) / nearest.size,
+        "threads": faiss.omp_get_max_threads(),
+        **memory,
+    }
+
+
+def _parts(queries: np.ndarray) -> Iterator[np.ndarray]:
+    for first in range(0, len(queries), _AT_ONCE):
+        yield queries[first : first + _AT_ONCE]
+
+
+def _nearest(grown: VectorIndex, queries: np.ndarray) -> np.ndarray:
+    """The nearest of all vectors, by comparing with each, int64 [N, TOP]."""
+    heap = faiss.ResultHeap(len(queries), TOP, keep_max=True)
+    for first in range(0, len(grown), _BLOCK):
+        numbers = np.arange(first, min(first + _BLOCK, len(grown)))
+        cosines, places = faiss.knn(queries, grown.vectors(numbers), TOP, faiss.METRIC_INNER_PRODUCT)
+        heap.add_result(cosines, places + first)
+    heap.finalize()
+    nearest: np.ndarray = heap.I
+    return nearest
+
+
+def _pieces(source: VectorIndex, start: int, stop: int) -> Iterator[Piece]:
+    living = np.flatnonzero(source.is_there)
+    for first in range(start, stop, _PIECE):
+        numbers = np.arange(first, min(first + _PIECE, stop))
+        origins = living[numbers % len(living)]
+        vectors = noisy(source.vectors(origins), np.random.default_rng(first + 2)).astype(np.float16)
+        items = source.items.select(INDEXED.names).take(pa.array(origins))
+        ids = pa.array([f"item-{n}" for n in numbers], pa.string())
+        yield Piece(items.set_column(0, INDEXED.field("id"), ids), vectors, source.layouts(origins))
+
+
+def _memory() -> dict[str, float]:
+    """Largest memory of this process with the files that it maps, and its own by now, bytes; 0 where it is not told."""
+    try:
+        lines = dict(line.split(":", 1) for line in _STATUS.read_text().splitlines())
+    except OSError:
+        return {"peakBytes": 0, "ownBytes": 0}
+    peak, own = (1024 * int(lines[name].split()[0]) for name in ("VmHWM", "RssAnon"))
+    return {"peakBytes": peak, "ownBytes": own}
+
+
+def main() -> None:
+    """Measure one thing."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("what", choices=["build", "search"])
+    parser.add_argument("--index", required=True)
+    parser.add_argument("--grown", required=True)
+    parser.add_argument("--size", type=int, default=0)
+    given = parser.parse_args()
+    source = VectorIndex(Location(given.index))
+    if given.what == "build":
+        found = build(source, given.size, Path(given.grown))
+    else:
+        found = search(source, VectorIndex(Location(given.grown)))
+    print(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main()
