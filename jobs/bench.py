@@ -57,7 +57,7 @@ def run(config: BenchConfig, console: Console) -> int:
         rates["decode only"] = together(decode_only, workers, (bundle, files))
         for number in range(1, config.rounds + 1):
             console.step(f"Round {number} of {config.rounds}: forward only, the tag job from end to end, forward only")
-            _round(work, prepared, bundle, files, result)
+            _round(work, prepared, bundle, files, result, config.embeddings)
         for name in ("forward only", "end to end"):
             rates[name] = known_median([r[name] for r in result.rounds])
         for name, script in _BASELINES.items() if config.baselines else ():
@@ -78,13 +78,18 @@ def _engine(config: BenchConfig, bundle: Bundle, files: Sequence[Path]) -> Prepa
     )[0]
 
 
-def _round(work: Path, prepared: PreparedEngine, bundle: Bundle, files: Sequence[Path], result: Result) -> None:
+def _round(
+    work: Path, prepared: PreparedEngine, bundle: Bundle, files: Sequence[Path], result: Result, embeddings: bool
+) -> None:
     """Measure the forward pass right before and after the tag job, because the speed of shared machines drifts."""
     manifest = work / "all.csv"
     manifest.write_text("id\n" + "".join(f"{file.stem}\n" for file in files))
     images = f"{work}/images/{{id}}.jpg"
     before = together(forward_only, result.workers, (prepared, bundle, files))
     tagged = _tag(manifest, images, work, result)
+    if embeddings:
+        with_vectors = _tag(manifest, images, work, result, "--embeddings")
+        result.embeddings_cost.append(with_vectors.tagging_s / tagged.tagging_s - 1)
     after = together(forward_only, result.workers, (prepared, bundle, files))
     few = work / "few.csv"
     few.write_text("id\n" + "".join(f"{file.stem}\n" for file in files[:FIXED_COST_ITEMS]))
@@ -109,11 +114,12 @@ class _Tagged:
     parts: int
 
 
-def _tag(manifest: Path, images: str, work: Path, result: Result) -> _Tagged:
+def _tag(manifest: Path, images: str, work: Path, result: Result, *flags: str) -> _Tagged:
     out = work / "run"
     command = [
         sys.executable, "-m", "jobs.tag", "--manifest", str(manifest), "--images", images, "--model",
         str(work / "bundle"), "--out", str(out), "--engine", result.engine, "--workers", str(result.workers), "--json",
+        *flags,
     ]  # fmt: skip
     started = time.perf_counter()
     done, memory = run_measured(command)

@@ -618,6 +618,7 @@ class BenchConfig(JobConfig):
     workers: str = Field(default="0", description="Processes; 0: one a core.")
     rounds: int = Field(default=3, ge=1, description="Times to measure the tag job beside its forward pass.")
     baselines: bool = Field(default=True, description="Measure the plain DataLoader and Ray Data scripts, too.")
+    embeddings: bool = Field(default=False, description="Measure the tag job with --embeddings beside it, too.")
     growth: list[int] = Field(
         default=[],
         description="Rows of manifests to tag, such as --growth 1000 --growth 100000, to see how cost grows; a million "

@@ -32,6 +32,8 @@ class Result:
     """Seconds of whole runs over few items."""
     ray_alone_s: list[float] = field(default_factory=list)
     """Seconds to start Ray and one actor, and to shut down."""
+    embeddings_cost: list[float] = field(default_factory=list)
+    """Share by which image vectors make tagging take longer."""
     memory: list[PeakMemory] = field(default_factory=list)
     growth: list[dict[str, float]] = field(default_factory=list)
 
@@ -61,6 +63,9 @@ def report(result: Result, bundle: Bundle, config: BenchConfig, console: Console
     if shares:
         said = ", ".join(f"{share:.2f}" for share in shares)
         console.say(f"Share of the job's workers' time that the engine took, in the same runs: {said}.")
+    if result.embeddings_cost:
+        said = ", ".join(f"{100 * cost:+.1f} %" for cost in result.embeddings_cost)
+        console.say(f"With --embeddings tagging takes longer by {said}; median {100 * _cost(result):+.1f} %.")
     fixed, alone = (", ".join(f"{s:.1f}" for s in seconds) for seconds in (result.fixed_cost_s, result.ray_alone_s))
     console.say(
         f"Whole runs over {FIXED_COST_ITEMS} items: {fixed} s, of which Ray with one actor that does nothing takes "
@@ -83,6 +88,7 @@ def report(result: Result, bundle: Bundle, config: BenchConfig, console: Console
             "rounds": [{name: _or_none(rate) for name, rate in found.items()} for found in result.rounds],
             "endToEndOfForwardOnly": _or_none(known_median(ratios)),
             "engineShare": median(shares) if shares else None,
+            "embeddingsCost": _cost(result) if result.embeddings_cost else None,
             "fixedCostSeconds": median(result.fixed_cost_s),
             "rayAloneSeconds": median(result.ray_alone_s),
             "driverBytes": driver,
@@ -123,6 +129,10 @@ def report_searches(sizes: Sequence[dict[str, float]], console: Console) -> None
 def known_median(values: Sequence[float]) -> float:
     """The median of the values that are numbers; NaN where there is none."""
     return median([v for v in values if not math.isnan(v)] or [math.nan])
+
+
+def _cost(result: Result) -> float:
+    return median(result.embeddings_cost)
 
 
 def _shown(ratio: float) -> str:

@@ -47,7 +47,8 @@ def test_bench_measures_searches_in_indexes_that_grow(tagger: Run, tmp_path: Pat
 def test_bench_measures_the_job_beside_plain_scripts_on_the_same_images(tagger: Run, tmp_path: Path) -> None:
     outcome = tagger(
         "bench", "--items", 2048, "--backbone", "small_cnn", "--image-size", "32x24", "--rounds", 1, "--growth", 600,
-        "--enlarge", 120, "--workers", 1, "--plot", tmp_path / "bench.svg", "--scratch", tmp_path, "--json",
+        "--enlarge", 120, "--workers", 1, "--embeddings", "--plot", tmp_path / "bench.svg", "--scratch", tmp_path,
+        "--json",
     )  # fmt: skip
     assert outcome.code == 0, outcome.err
     found = json.loads(outcome.out)
@@ -57,6 +58,7 @@ def test_bench_measures_the_job_beside_plain_scripts_on_the_same_images(tagger: 
     }  # fmt: skip
     assert min(found["imagesPerSecond"].values()) > 0
     assert 0 < found["engineShare"] < 1
+    assert -0.9 < found["embeddingsCost"] < 9
     assert found["fixedCostSeconds"] > found["rayAloneSeconds"] > 0.5
     assert found["endToEndOfForwardOnly"] == pytest.approx(
         found["rounds"][0]["end to end"] / found["rounds"][0]["forward only"]
