@@ -13,11 +13,13 @@ from jobs import tag
 from jobs.console import Console
 from jobs.inputs import open_catalog, place, versions
 from schemas.config import AuditConfig, IndexConfig, TagConfig
-from schemas.prediction import ReviewReason
+from schemas.prediction import Decision, ReviewReason
+from schemas.taxonomy import Level
 from tagger.audit import learning
 from tagger.audit.findings import ARTICLE, MASTER, Judged, findings, neighbour_distances
 from tagger.audit.written import page_of, queue_of, table_of
-from tagger.catalog.groups import read_groups
+from tagger.catalog.groups import pictures_of, read_groups
+from tagger.catalog.manifest import Manifest
 from tagger.catalog.shards import Staged, write_parquet
 from tagger.catalog.splits import connected
 from tagger.errors import InputError, UsageError
@@ -43,14 +45,15 @@ class _Catalogue:
 
 def run(config: AuditConfig, console: Console) -> int:
     """Judge each label by models that have not seen the item, and write down what speaks against it."""
-    _, store = open_catalog(config)
+    manifest, store = open_catalog(config)
     out = _new_folder(config)
-    folder = _index(config, console)
+    groups = read_groups(place(config.duplicates, config)) if config.duplicates else None
+    folder = _index(config, console, manifest)
     index = VectorIndex(folder)
     catalogue = _labelled(index, config)
     if catalogue.left_out:
         console.warn(f"{catalogue.left_out:,} items of the index have no label, and are left out")
-    in_conflict = _in_conflict(catalogue.items, config)
+    in_conflict = _in_conflict(catalogue.items, groups)
     witnesses = _Witnesses(index, catalogue, config, console)
     if out is None:
         return _try_out(config, console, catalogue, witnesses)
@@ -69,24 +72,44 @@ def run(config: AuditConfig, console: Console) -> int:
     (out / PAGE).write_text(page_of(table, Pictures(store, config.max_pixels), config.shown, facts))
     directory.write_part(0, queue_of(catalogue.items, found, judged, record), {}, Spent(0, None))
     directory.finish(record, Staged(len(found), len(found), 0, 0, {}, {}, 1))
-    for made in (_VECTORS, _INDEX):
+    for made in (_VECTORS, _INDEX) if config.model else ():
         (out / made).delete()
     _say(console, out, catalogue, judged, found)
     return 0
 
 
-def _index(config: AuditConfig, console: Console) -> Location:
-    """The index that was named, or one made by the bundle that was. Raises UsageError for a place that takes none."""
+def _index(config: AuditConfig, console: Console, manifest: Manifest) -> Location:
+    """The index that was named, or one made by the bundle that was.
+
+    Raises:
+        UsageError: for a place that takes none, and a title that the manifest lacks.
+        InputError: when the manifest has no labels, or none of the images can be looked at.
+    """
     if config.index:
         return Location(config.index)
     assert config.out  # with --model
     out = place(config.out, config)
+    if config.title and config.title not in manifest.columns:
+        raise UsageError(f"--title {config.title}: the manifest has no such column")
+    missing = [str(level) for level in Level if level not in manifest.role_columns()]
+    if missing:
+        raise InputError(
+            f"the manifest has no column {missing[0]}; --column {missing[0]}=NAME names the one that it is"
+        )
     if out.is_s3:
         raise UsageError(f"--out: {out} lies in a bucket, and --model makes an index on a disk; make one and name it")
     shared = {name: getattr(config, name) for name in AuditConfig.model_fields if name in TagConfig.model_fields}
     tagged = {"out": (out / _VECTORS).uri, "embeddings": True, "max_failed": "100%"}
     quiet = Console(as_json=True, silent=True)
     tag.run(TagConfig.model_validate(shared | tagged), quiet)
+    record = RunDirectory(out / _VECTORS).record()
+    assert record is not None  # it has just finished
+    failed, rejected = record.counts.decisions.get(Decision.FAILED, 0), record.counts.rejects
+    if failed == record.counts.predictions:
+        raise InputError(f"--images: none of the images of {failed:,} items could be looked at")
+    if failed or rejected:
+        console.warn(f"{failed:,} images could not be looked at, and {rejected:,} rows of the manifest were rejected")
+    (out / _INDEX).delete()  # what a stopped audit may have left
     shared = {name: getattr(config, name) for name in AuditConfig.model_fields if name in IndexConfig.model_fields}
     kept = {"runs": [tagged["out"]], "out": (out / _INDEX).uri, "labels": config.manifest}
     kept |= {"keep": [config.title] if config.title else []}
@@ -120,13 +143,10 @@ def _labelled(index: VectorIndex, config: AuditConfig) -> _Catalogue:
     return _Catalogue(found, chosen, int(index.is_there.sum()) - len(chosen))
 
 
-def _in_conflict(items: pd.DataFrame, config: AuditConfig) -> np.ndarray:
-    """Items whose picture another one has with another label, bool [N]. Raises UsageError without such a folder."""
-    if config.duplicates is None:
-        labels = items[MASTER] + " / " + items[ARTICLE]
-        return (labels.groupby(items["imageDigest"]).transform("nunique") > 1).to_numpy()
-    groups = read_groups(place(config.duplicates, config))
-    return items["id"].isin(groups.loc[groups["conflict"], "id"]).to_numpy()
+def _in_conflict(items: pd.DataFrame, groups: pd.DataFrame | None) -> np.ndarray:
+    """Items whose picture another one has with another label, bool [N]."""
+    labels = items[MASTER] + " / " + items[ARTICLE]
+    return (labels.groupby(pictures_of(items["imageDigest"], groups)).transform("nunique") > 1).to_numpy()
 
 
 class _Witnesses:

@@ -126,10 +126,13 @@ def _tag(manifest: Path, images: str, work: Path, result: Result, *flags: str) -
     seconds = time.perf_counter() - started
     if done.returncode:
         raise TaggerError(f"the tag job ended with {done.returncode}: {done.stderr.strip()[-500:]}")
+    vectors = any((out / "embeddings").glob("*.parquet"))
     shutil.rmtree(out)
     record = json.loads(done.stdout)
     if record["counts"]["decisions"].get("failed"):
         raise TaggerError(f"the tag job failed on {record['counts']['errors']}")
+    if vectors != ("--embeddings" in flags):
+        raise TaggerError("the tag job wrote image vectors where it should not, or none where it should")
     return _Tagged(seconds, record["taggingSeconds"], record["engineShare"], memory, record["counts"]["parts"])
 
 

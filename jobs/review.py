@@ -16,7 +16,6 @@ from jobs.console import Console
 from jobs.inputs import open_catalog
 from schemas.config import ReviewConfig, TagConfig
 from schemas.run import RunRecord
-from tagger.catalog.groups import read_groups
 from tagger.errors import InputError, TaggerError, UsageError
 from tagger.inference.runs import RunDirectory
 from tagger.models.bundle import Bundle
@@ -26,7 +25,7 @@ from tagger.review.decisions import DATABASE, database_of, export
 from tagger.review.look_alikes import LookAlikes
 from tagger.review.pictures import Pictures
 from tagger.review.queue import fill_queue
-from tagger.review.store import LEAVES, ReviewStore
+from tagger.review.store import DUPLICATES, LEAVES, ReviewStore
 from tagger.review.tables import open_database
 from tagger.review.trial import Trial
 from tagger.similarity.index import VectorIndex
@@ -35,7 +34,6 @@ from tagger.storage import Location, first_line
 _TOKEN = "TAGGER_REVIEW_TOKEN"
 _LEAST_TOKEN = 12
 _REQUESTS_AT_ONCE = 128
-_DUPLICATES = "duplicates"
 
 
 def run(config: ReviewConfig, console: Console) -> int:
@@ -84,18 +82,16 @@ def _application(
     tagged = _tagged(config, record)
     manifest, images = open_catalog(tagged)
     bundle = _bundle(console, tagged)
+    duplicates = Location(config.duplicates, config.s3_endpoint, config.s3_region) if config.duplicates else None
     if not store.is_filled():
         console.step("Reading the run and its manifest, once")
-        groups = None
-        if config.duplicates:
-            groups = read_groups(Location(config.duplicates, config.s3_endpoint, config.s3_region))
-        filled = fill_queue(store, directory, manifest, bundle.card.taxonomy if bundle else None, groups)
+        filled = fill_queue(store, directory, manifest, bundle.card.taxonomy if bundle else None, duplicates)
         if filled:
             console.step(f"{filled.items:,} items to review, {filled.leaves} classes to choose from")
         if filled and filled.without_row:
             console.warn(f"{filled.without_row:,} of them are no longer in the manifest; they show without its columns")
-    began_with = store.set_once(_DUPLICATES, config.duplicates)
-    if config.duplicates and config.duplicates != began_with:
+    began_with = store.setting(DUPLICATES)
+    if duplicates and duplicates.uri != began_with:
         raise UsageError(
             f"--duplicates: this review began {f'with {began_with}' if began_with else 'without it'}; "
             "take another --database to begin it anew"

@@ -453,8 +453,8 @@ class DuplicatesConfig(CatalogOptions):
     def _check(self) -> "DuplicatesConfig":
         if self.out is None and not self.plant:
             raise ValueError("name a folder for what is found: out")
-        if self.plant and (self.judged or self.bundle):
-            raise ValueError("plant only tries things out: leave judged and bundle out")
+        if self.plant and (self.judged or self.bundle or self.out):
+            raise ValueError("plant only tries things out, and writes nothing: leave judged, bundle and out")
         if self.precision is not None and self.judged is None:
             raise ValueError("precision is that of judged pairs: name their file with judged")
         if self.precision is not None and "structure" in self.model_fields_set:
@@ -633,4 +633,6 @@ class BenchConfig(JobConfig):
     def _check(self) -> "BenchConfig":
         if self.index and (not self.growth or min(self.growth) < 1000):
             raise ValueError("with index, name the sizes of indexes to measure, 1,000 vectors or more: growth")
+        if self.index and self.plot:
+            raise ValueError("plot draws images per second; with index there are none")
         return self

@@ -33,6 +33,7 @@ _GRID_ITEMS = 48
 _AHEAD = 3
 _COPIES_SHOWN = 6
 _NAME_LENGTH = 60
+_LEFT_ALONE = "{} of them had been decided or opened by somebody else, and were left alone."
 _SEE_OTHER = 303
 
 
@@ -165,9 +166,12 @@ class _Pages:
             change = self._change(item, say, int(expected) if expected.isdecimal() and len(expected) < 18 else None)
             beside = [_as(change, other) for other in self._store.waiting_copies(item)] if copies else []
             try:
-                self._store.decide(session.key, session.who, [change], beside=beside)
+                done = self._store.decide(session.key, session.who, [change], beside=beside)
             except ConflictError as error:
                 return self._next_page(request, session, wanted, str(error), 409)
+            missed = 1 + len(beside) - len(done)
+            if missed:
+                return self._next_page(request, session, wanted, _LEFT_ALONE.format(missed), 409)
             return RedirectResponse(f"/queue{_query(wanted)}", _SEE_OTHER)
 
         @app.post("/items/{position}/skip")
@@ -387,8 +391,7 @@ class _Pages:
         done = self._store.decide(session.key, session.who, [], refused, beside=changes)
         missed = len(changes) - len(done)
         if missed:
-            problem = f"{missed} of them had been decided or opened by somebody else, and were left alone."
-            return self._grid_page(request, session, wanted, problem, 409)
+            return self._grid_page(request, session, wanted, _LEFT_ALONE.format(missed), 409)
         if not any((m, a) == (wanted.master, wanted.article) for m, a, _ in self._store.classes(wanted)):
             wanted = replace(wanted, master="", article="")  # the class is through: the next one
         return RedirectResponse(f"/grid{_query(wanted)}", _SEE_OTHER)

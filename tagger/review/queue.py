@@ -12,10 +12,12 @@ from schemas.catalog import Role
 from schemas.decision import DECISION
 from schemas.prediction import Decision
 from schemas.taxonomy import Level, Taxonomy
+from tagger.catalog.groups import pictures_of, read_groups
 from tagger.catalog.manifest import Batch, Manifest
 from tagger.inference.runs import RunDirectory
 from tagger.review.decisions import conformed
 from tagger.review.store import ReviewStore
+from tagger.storage import Location
 
 _PREDICTED = [
     "id", "imageUri", "masterCategory", "masterCategoryConfidence", "articleType", "articleTypeConfidence",
@@ -41,7 +43,7 @@ def fill_queue(
     run: RunDirectory,
     manifest: Manifest,
     taxonomy: Taxonomy | None,
-    groups: pd.DataFrame | None = None,
+    duplicates: Location | None = None,
 ) -> Filled | None:
     """Read the run's predictions and the manifest once each, and write the queue; None where another process has.
 
@@ -53,10 +55,10 @@ def fill_queue(
         manifest: The table of items that the run tagged.
         taxonomy: The model's leaves, where its bundle is at hand; a person may choose these, those that are predicted,
             and all that the manifest's labels have.
-        groups: Items that show one picture, as `read_groups` gives them; without them, those with the same image file.
+        duplicates: What tagger duplicates wrote of pictures; without it, items with the same image file have one.
     """
     wanted = _need_a_person(run)
-    pictures = _shared_pictures(wanted, groups)
+    pictures = _shared_pictures(wanted, read_groups(duplicates) if duplicates else None)
     said, labelled = _manifest_rows(manifest, set(wanted["id"].to_pylist()))
     leaves = labelled
     if taxonomy:
@@ -87,7 +89,7 @@ def fill_queue(
             }
 
     earlier = (row for table in run.decisions(DECISION.names) for row in conformed(table).to_pylist())
-    items = store.fill(rows(), sorted(leaves), earlier)
+    items = store.fill(rows(), sorted(leaves), earlier, duplicates.uri if duplicates else None)
     return None if items is None else Filled(items, len(leaves), missing)
 
 
@@ -102,10 +104,7 @@ def _need_a_person(run: RunDirectory) -> pa.Table:
 
 def _shared_pictures(wanted: pa.Table, groups: pd.DataFrame | None) -> list[str | None]:
     """What items with one picture share, for each item; None where no other that is reviewed has its picture."""
-    key = wanted["imageDigest"].to_pandas().astype(object)
-    if groups is not None:
-        group = wanted["id"].to_pandas().map(groups.set_index("id")["group"])
-        key = key.mask(group.notna(), group.map("group {:.0f}".format))
+    key = pictures_of(wanted["imageDigest"].to_pandas().astype(object), groups)
     shared = key.notna() & key.duplicated(keep=False)
     return [value if is_shared else None for value, is_shared in zip(key, shared, strict=True)]
 

@@ -64,12 +64,14 @@ class QueuedItem:
 class Copies:
     """The other items that have the picture of one."""
 
-    shown: Sequence[QueuedItem]
-    """Some of them, those that wait first."""
+    shown: Sequence[tuple[QueuedItem, Entry | None]]
+    """Some of them, with what stands of those that are decided; these come first."""
     waiting: int
-    """How many of them wait."""
+    """How many of them can be decided at once."""
+    others: int
+    """How many wait, but for those that somebody has marked wrong."""
     in_conflict: bool
-    """Whether the manifest has different labels for the picture, or the model different predictions."""
+    """Whether the picture has different labels in the manifest, predictions, or decisions."""
 
 
 @dataclass(frozen=True)

@@ -7,16 +7,17 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import Connection, Engine, RowMapping, Select, and_, delete, exists, func, insert, select, update
+from sqlalchemy import Connection, Engine, RowMapping, Select, and_, delete, exists, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
+from schemas.decision import Verdict
 from schemas.prediction import ReviewReason
 from tagger.errors import TaggerError
 from tagger.review.records import Change, Copies, Entry, Filter, Progress, QueuedItem
 from tagger.review.tables import READ_ONLY, decisions, queue, settings, skips
 
 UNDONE, REFUSED = "undone", "refused"
-LEAVES = "leaves"
+LEAVES, DUPLICATES = "leaves", "duplicates"
 _ELSEWHERE = "elsewhere"
 _LEASE_S = 600
 _RATE_WINDOW_S, _LEAST_S = 600, 20
@@ -72,7 +73,11 @@ class ReviewStore:
             return connection.scalar(found) is not None
 
     def fill(
-        self, rows: Iterable[dict[str, Any]], leaves: Sequence[tuple[str, str]], earlier: Iterable[dict[str, Any]] = ()
+        self,
+        rows: Iterable[dict[str, Any]],
+        leaves: Sequence[tuple[str, str]],
+        earlier: Iterable[dict[str, Any]] = (),
+        duplicates: str | None = None,
     ) -> int | None:
         """Put a run's items into the empty queue, all or none.
 
@@ -80,24 +85,24 @@ class ReviewStore:
             rows: The items, by the queue's columns.
             leaves: (masterCategory, articleType) pairs to choose from.
             earlier: Decisions that were made elsewhere, by DECISION; of items that are not in the queue, none is taken.
+            duplicates: Where it is known from which items have one picture; kept as a setting of that name.
 
         Returns:
             How many items there are; None where another process has filled it meanwhile.
         """
         try:
-            return self._fill(rows, leaves, earlier)
+            return self._fill(rows, {LEAVES: leaves, DUPLICATES: duplicates}, earlier)
         except IntegrityError:
             if self.is_filled():
                 return None
             raise
 
-    def _fill(
-        self, rows: Iterable[dict[str, Any]], leaves: Sequence[tuple[str, str]], earlier: Iterable[dict[str, Any]]
-    ) -> int:
+    def _fill(self, rows: Iterable[dict[str, Any]], set_to: dict[str, Any], earlier: Iterable[dict[str, Any]]) -> int:
         count = 0
         with self._engine.begin() as connection:
             # first of all: a second process waits here until the first is done, and then finds its entry
-            connection.execute(insert(settings).values(run_id=self.run_id, name=LEAVES, value=leaves))
+            named = [{"run_id": self.run_id, "name": name, "value": value} for name, value in set_to.items()]
+            connection.execute(insert(settings), named)
             stream = iter(rows)
             while part := list(islice(stream, _ROWS_AT_ONCE)):
                 bits = [sum(_BIT.get(reason, 0) for reason in row["reasons"]) for row in part]
@@ -130,7 +135,7 @@ class ReviewStore:
             self._set(connection, position, current=seq)
 
     def next(self, session: str, wanted: Filter, count: int = 1, in_grid: bool = False) -> list[QueuedItem]:
-        """Take the next waiting items for a session: nobody else gets them for ten minutes.
+        """Take the next waiting items for a session: for ten minutes nobody else gets them, nor what has their picture.
 
         Args:
             session: Who asks; what it has already comes first.
@@ -143,6 +148,9 @@ class ReviewStore:
             self._release(connection, session)
             mine = select(skips.c.position).where(skips.c.run_id == self.run_id, skips.c.session == session)
             conditions = [*self._waiting(wanted), queue.c.claimed_until < now, queue.c.position.not_in(mine)]
+            held = and_(queue.c.claimed_by.is_not(None), queue.c.claimed_until >= now, queue.c.picture.is_not(None))
+            pictures = set(connection.scalars(select(queue.c.picture).where(queue.c.run_id == self.run_id, held)))
+            conditions.append(or_(queue.c.picture.is_(None), queue.c.picture.not_in(pictures)))
             if in_grid:
                 conditions.append(queue.c.refused.is_(False))
             chosen = select(queue).where(*conditions).order_by(*_order(wanted)).limit(count)
@@ -172,29 +180,42 @@ class ReviewStore:
     def copies(self, item: QueuedItem, count: int) -> Copies:
         """The other items that have an item's picture, so many of them to be shown."""
         if item.picture is None:
-            return Copies([], 0, in_conflict=False)
+            return Copies([], 0, 0, in_conflict=False)
         alike = and_(queue.c.run_id == self.run_id, queue.c.picture == item.picture)
         others = and_(alike, queue.c.position != item.position)
-        waiting_first = (queue.c.current.is_not(None), queue.c.position)
+        decided_first = (queue.c.current.is_(None), queue.c.position)
+        standing = and_(alike, decisions.c.seq == queue.c.current)
         with self._reader.begin() as connection:
-            rows = connection.execute(select(queue).where(others).order_by(*waiting_first).limit(count)).mappings()
+            rows = connection.execute(select(queue).where(others).order_by(*decided_first).limit(count)).mappings()
             shown = [_item(row) for row in rows]
-            waiting = connection.scalar(select(func.count()).where(others, queue.c.current.is_(None))) or 0
+            current = decisions.c.seq.in_([item.current for item in shown if item.current is not None])
+            said = connection.execute(select(decisions).where(current)).mappings().all()
+            entries = {row["seq"]: _entry(row) for row in said}
+            waits = and_(others, queue.c.current.is_(None), queue.c.refused.is_(False))
+            waiting = connection.scalar(select(func.count()).where(waits)) or 0
             labels = select(queue.c.known_master, queue.c.known_article).where(
                 alike, queue.c.known_article.is_not(None)
             )
             predictions = select(queue.c.master, queue.c.article).where(alike)
-            kinds = (connection.execute(found.distinct().limit(2)).all() for found in (labels, predictions))
-            return Copies(shown, waiting, in_conflict=any(len(found) > 1 for found in kinds))
+            decided = select(decisions.c.verdict != Verdict.UNUSABLE, decisions.c.master, decisions.c.article)
+            selected = (labels, predictions, decided.where(standing))
+            kinds = (connection.execute(found.distinct().limit(2)).all() for found in selected)
+            return Copies(
+                [(item, entries.get(item.current or 0)) for item in shown],
+                min(waiting, _COPIES_AT_ONCE),
+                waiting,
+                in_conflict=any(len(found) > 1 for found in kinds),
+            )
 
     def waiting_copies(self, item: QueuedItem) -> list[QueuedItem]:
-        """The other items with an item's picture that wait, a thousand at most."""
+        """The other items with an item's picture that wait and are not marked wrong, a thousand at most."""
         if item.picture is None:
             return []
         alike = and_(queue.c.run_id == self.run_id, queue.c.picture == item.picture, queue.c.current.is_(None))
-        others = select(queue).where(alike, queue.c.position != item.position).order_by(queue.c.position)
+        others = select(queue).where(alike, queue.c.position != item.position, queue.c.refused.is_(False))
         with self._reader.begin() as connection:
-            return [_item(row) for row in connection.execute(others.limit(_COPIES_AT_ONCE)).mappings()]
+            rows = connection.execute(others.order_by(queue.c.position).limit(_COPIES_AT_ONCE)).mappings()
+            return [_item(row) for row in rows]
 
     def position_of(self, item_id: str) -> int | None:
         """The number of an item by its id."""
@@ -231,14 +252,9 @@ class ReviewStore:
         """
         now, stroke = time.time(), uuid.uuid4().hex
         with self._engine.begin() as connection:
-            wanted = [*(c.position for c in changes), *(c.position for c in beside), *refused]
-            rows = connection.execute(
-                select(queue.c.position, queue.c.current, queue.c.claimed_by, queue.c.claimed_until)
-                .where(queue.c.run_id == self.run_id, queue.c.position.in_(wanted))
-                .order_by(queue.c.position)  # so that two strokes over the same items wait, and never for each other
-                .with_for_update()
-            ).mappings()
-            found = {row["position"]: row for row in rows}
+            found = self._locked(connection, [c.position for c in changes])
+            # what somebody else is about to take or decide is left out, and nobody waits for it
+            found |= self._locked(connection, [*(c.position for c in beside), *refused], skip_locked=True)
             fit: list[Change] = []
             for change in changes:
                 problem = _problem(found.get(change.position), change.expected, session, now)
@@ -255,6 +271,18 @@ class ReviewStore:
             for position in marked:
                 self._set(connection, position, refused=True, claimed_by=None, claimed_until=0.0)
         return [c.position for c in fit]
+
+    def _locked(
+        self, connection: Connection, positions: Sequence[int], skip_locked: bool = False
+    ) -> dict[int, RowMapping]:
+        """Items by their numbers, locked in order, so that no two strokes over the same items wait for each other."""
+        rows = connection.execute(
+            select(queue.c.position, queue.c.current, queue.c.claimed_by, queue.c.claimed_until)
+            .where(queue.c.run_id == self.run_id, queue.c.position.in_(positions))
+            .order_by(queue.c.position)
+            .with_for_update(skip_locked=skip_locked)
+        ).mappings()
+        return {row["position"]: row for row in rows}
 
     def skip(self, session: str, positions: Sequence[int]) -> None:
         """Leave items to others, and to `forget_skips`."""

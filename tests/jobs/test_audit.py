@@ -172,6 +172,7 @@ def test_a_bundle_looks_at_the_images_where_no_index_is_named(
     assert outcome.code == 0, outcome.err
     said = json.loads(outcome.out)
     assert said["labelled"] == drawn.items - drawn.unlabelled
+    assert "2 images could not be looked at, and 2 rows of the manifest were rejected" in outcome.err
     findings = pd.read_parquet(tmp_path / "audit/findings.parquet")
     assert len(findings) == said["findings"]
     left = {file.name for file in (tmp_path / "audit").iterdir()}
@@ -180,6 +181,15 @@ def test_a_bundle_looks_at_the_images_where_no_index_is_named(
         ([], "name an index, or a bundle"),
         (["--model", bundle_dir, "--flip", "0.1"], "flip tries out an index"),
         ([tmp_path / "audit", "--model", bundle_dir], "name an index, or a bundle"),
+        (["--model", bundle_dir, "--duplicates", tmp_path], "tagger duplicates writes it"),
     ]:
         wrong = tagger("audit", *flags, *asked, "--out", tmp_path / "wrong")
         assert wrong.code == 2 and problem in wrong.err
+    asked[-1] = "nosuch"
+    wrong = tagger("audit", "--model", bundle_dir, *asked, "--out", tmp_path / "wrong")
+    assert wrong.code == 2 and "--title nosuch: the manifest has no such column" in wrong.err
+    (tmp_path / "plain.csv").write_text("id\n1\n")
+    bare = ["--manifest", tmp_path / "plain.csv", "--images", drawn.images]
+    wrong = tagger("audit", "--model", bundle_dir, *bare, "--out", tmp_path / "wrong")
+    assert wrong.code == 3 and "no column masterCategory" in wrong.err
+    assert not list(tmp_path.glob("wrong/_*")), "what is wrong is told before any image is looked at"

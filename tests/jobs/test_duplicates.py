@@ -213,7 +213,7 @@ def test_a_precision_chooses_the_threshold(tagger: Run, shop: list[object], ids:
         ([], 2, "name a folder for what is found: out"),
         (["--out", "no", "--precision", "0.9"], 2, "name their file with judged"),
         (["--out", "no", "--judged", "j.csv", "--precision", "0.9", "--structure", "0.8"], 2, "give one of the two"),
-        (["--plant", "3", "--judged", "j.csv"], 2, "leave judged and bundle out"),
+        (["--plant", "3", "--judged", "j.csv"], 2, "leave judged, bundle and out"),
         (["--plant", "3"], 2, "--model: name the bundle that the index was made with"),
         (["--plant", "3", "--model", "nowhere"], 2, "there is no bundle"),
         (["--out", "no", "--judged", "nowhere.csv"], 2, "--judged: there is no file"),

@@ -285,13 +285,16 @@ def test_the_grid_accepts_what_is_not_marked(run: Path, fresh: list[str]) -> Non
 
 
 def test_what_duplicates_found_is_decided_at_once(run: Path, fresh: list[str], tmp_path: Path, tagger: Run) -> None:
-    found = pd.DataFrame({"id": ["5", "9", "gone", "7"], "group": [0, 0, 0, 1], "conflict": False})
+    digests = pd.read_parquet(run / "predictions").set_index("id")["imageDigest"]
+    shown = [digests["5"], digests["9"], "gone", "what it was", digests["7"]]
+    found = pd.DataFrame({"id": ["5", "9", "gone", "11", "7"], "imageDigest": shown, "group": [0, 0, 0, 0, 1]})
     (tmp_path / "found").mkdir()
-    found.to_parquet(tmp_path / "found/groups.parquet")
+    found.assign(conflict=False).to_parquet(tmp_path / "found/groups.parquet")
     with ReviewServer(run, *fresh, "--duplicates", str(tmp_path / "found")) as server:
         client = server.client()
-        client.open("/find?id=7")
-        assert 'name="copies"' not in client.page
+        for item in ("7", "11"):
+            client.open(f"/find?id={item}")
+            assert 'name="copies"' not in client.page, "it is alone, or has another image since"
         client.open("/find?id=9")
         assert 'name="copies"' in client.page
         said = {"say": "unusable", "copies": "true", "expected": "", "csrf": client.field("csrf")}

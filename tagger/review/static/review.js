@@ -64,8 +64,13 @@ function settle() {
   const first = one("[data-focus]");
   first?.focus({ preventScroll: true });
   for (const position of first?.dataset.next?.split(" ").filter(Boolean) ?? []) new Image().src = position;
-  if (first) one("#announcer").textContent = `${first.textContent}. ${one(".problem")?.textContent ?? ""}`;
+  const more = [".problem", "#for-copies"].map((part) => one(part)?.textContent.trim() ?? "");
+  if (first) announce([first.textContent, ...more].filter(Boolean).join(". "));
   count();
+}
+
+function announce(text) {
+  one("#announcer").textContent = text;
 }
 
 function count() {
@@ -225,6 +230,7 @@ document.addEventListener("mousedown", (event) => {
 
 document.addEventListener("change", (event) => {
   if (event.target.matches(".card input")) count();
+  if (event.target.name === "copies") announce(event.target.checked ? "For all with this picture" : "For this item alone");
   if (event.target.id === "keys-on") {
     if (event.target.checked) localStorage.removeItem(KEYS_OFF);
     else localStorage.setItem(KEYS_OFF, "1");

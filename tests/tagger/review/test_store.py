@@ -246,9 +246,10 @@ def test_copies_are_told_and_those_of_somebody_else_are_left_out(fresh: ReviewSt
     fresh.fill([*rows, row(6)], LEAF_PAIRS)
     first, alone = fresh.items([1, 6])
     found = fresh.copies(first, 1)
-    assert ([i.position for i in found.shown], found.waiting, found.in_conflict) == ([2], 2, False)
-    assert fresh.copies(alone, 9).shown == fresh.waiting_copies(alone) == []
+    assert ([i.position for i, _ in found.shown], found.waiting, found.in_conflict) == ([2], 2, False)
+    assert not fresh.copies(alone, 9).shown and not fresh.waiting_copies(alone)
     fresh.take("bob", 2)
+    assert [i.position for i in fresh.next("ann", Filter(), 9)] == [4, 5, 6], "nobody else gets what has his picture"
     fresh.take("ann", 1)
     beside = [accepted(i.position) for i in fresh.waiting_copies(first)]
     assert fresh.decide("ann", "Ann", [accepted(1)], beside=beside) == [1, 3]
@@ -257,6 +258,18 @@ def test_copies_are_told_and_those_of_somebody_else_are_left_out(fresh: ReviewSt
     with pytest.raises(ConflictError):
         fresh.decide("ann", "Ann", [accepted(2)], beside=[accepted(1)])
     assert fresh.copies(first, 9).waiting == 2, "a stroke that is spoilt leaves its copies alone, too"
+
+
+def test_copies_are_shown_with_what_was_decided_and_without_those_marked_wrong(fresh: ReviewStore) -> None:
+    fresh.fill([row(n) | {"picture": "one"} for n in (1, 3, 5, 7)], LEAF_PAIRS)
+    first = fresh.items([1])[0]
+    fresh.decide("bob", "Bob", [Change(5, Verdict.CORRECTED, "Apparel", "Tops")], refused=[3])
+    found = fresh.copies(first, 2)
+    assert [(i.position, e and (e.article, e.decided_by)) for i, e in found.shown] == [(5, ("Tops", "Bob")), (3, None)]
+    assert (found.waiting, found.others, found.in_conflict) == (1, 1, False)
+    assert [i.position for i in fresh.waiting_copies(first)] == [7], "what is wrong is to be seen by itself"
+    fresh.decide("ann", "Ann", [accepted(1)], beside=[accepted(7)])
+    assert fresh.copies(first, 2).in_conflict, "one picture has two decisions"
 
 
 @pytest.mark.parametrize(("column", "other"), [("known_article", "Tops"), ("article", "Tops"), ("known_article", None)])
