@@ -42,7 +42,8 @@ def random_bundle(config: BenchConfig) -> Bundle:
     model = new_classifier(card, "none")
     bias = next(p for name, p in model.head.named_parameters() if name.endswith("bias") and len(p) == len(ARTICLES))
     bias.data[0] += 100  # the near ties of random weights say nothing of how far an engine agrees with another
-    return pack(card, model.state_dict())
+    known = card.architecture.model_copy(update={"embedding_dim": model.embedding_dim})
+    return pack(card.model_copy(update={"architecture": known}), model.state_dict())
 
 
 def write_images(config: BenchConfig, bundle: Bundle, work: Path) -> list[Path]:
