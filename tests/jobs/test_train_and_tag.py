@@ -372,7 +372,7 @@ def test_the_oldest_items_train_and_the_newest_test(
     assert set(split) == {"train", "val", "test", "control"}
     assert "the same digest on one side" in (tmp_path / "g/report/index.html").read_text()
     everybody = split.index.tolist()
-    groups = pd.DataFrame({"id": everybody[:60], "group": [0, 1, 2] * 20, "conflict": False})
+    groups = pd.DataFrame({"id": everybody[:60], "imageDigest": "any", "group": [0, 1, 2] * 20, "conflict": False})
     (tmp_path / "copies").mkdir()
     groups.to_parquet(tmp_path / "copies/groups.parquet", index=False)
     together = tagger(*common, "--out", tmp_path / "d", "--split", "group", "--duplicates", tmp_path / "copies")
