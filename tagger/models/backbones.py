@@ -167,26 +167,6 @@ def take_fourth_channel(backbone: nn.Module) -> None:
     setattr(backbone.get_submodule(parent), last, new)
 
 
-class _Float32Conv2d(nn.Conv2d):
-    """A convolution that computes in float32 where the rest is in half precision."""
-
-    def forward(self, input: Tensor) -> Tensor:
-        """[B, C, H, W] to [B, C', H', W'], float32."""
-        with torch.autocast(input.device.type, enabled=False):
-            return super().forward(input.float())
-
-
-def avoid_slow_gradients(model: nn.Module) -> None:
-    """Let strided depthwise convolutions compute in float32, for training in bfloat16 on a CPU.
-
-    PyTorch 2.14 has no quick gradient for them in bfloat16: 157 ms in place of 29 ms for the first one of MobileNetV2
-    at 112 × 84 and a batch of 128, where all of the step takes a second.
-    """
-    for module in model.modules():
-        if type(module) is nn.Conv2d and module.groups == module.in_channels > 1 and max(module.stride) > 1:
-            module.__class__ = _Float32Conv2d
-
-
 def blocks(backbone: nn.Module) -> list[list[nn.Parameter]]:
     """A backbone's parameters block by block, from the input to the output.
 

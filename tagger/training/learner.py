@@ -20,8 +20,9 @@ from schemas.values import parse_size
 from tagger.catalog.window import ahead
 from tagger.imaging.augment import Augment, Mix, resized
 from tagger.imaging.edges import all_with_edges
-from tagger.models.backbones import avoid_slow_gradients, blocks
+from tagger.models.backbones import blocks
 from tagger.models.classifier import new_classifier
+from tagger.models.depthwise import avoid_slow_gradients
 from tagger.models.levels import Levels
 from tagger.training.checkpoint import TrainingState, load_state, load_weights, save_checkpoint
 from tagger.training.examples import Examples

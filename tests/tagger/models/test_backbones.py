@@ -100,18 +100,3 @@ def test_a_weights_file_that_would_run_code_is_refused(tmp_path: Path) -> None:
 def test_a_size_that_a_model_cannot_take_is_told(name: str, size: tuple[int, int]) -> None:
     with pytest.raises(UsageError, match=f"--image-size {size[0]}x{size[1]}"):
         backbones.embedding_dim(backbones.build(name, "none", size), size)
-
-
-def test_strided_depthwise_convolutions_keep_their_numbers_and_compute_in_float32() -> None:
-    torch.manual_seed(0)
-    model = backbones.build("mobilenet_v2", "none", (48, 36)).eval()
-    images = torch.rand(2, 3, 48, 36)
-    expected, names = model(images), list(model.state_dict())
-    backbones.avoid_slow_gradients(model)
-    assert torch.equal(model(images), expected)
-    assert list(model.state_dict()) == names
-    strided = [m for m in model.modules() if isinstance(m, torch.nn.Conv2d) and m.groups > 1 and m.stride == (2, 2)]
-    plain = next(m for m in model.modules() if isinstance(m, torch.nn.Conv2d) and m.groups > 1 and m.stride == (1, 1))
-    with torch.autocast("cpu", torch.bfloat16):
-        assert [m(torch.rand(1, m.in_channels, 8, 8)).dtype for m in strided] == [torch.float32] * 4
-        assert plain(torch.rand(1, plain.in_channels, 8, 8)).dtype == torch.bfloat16
