@@ -15,6 +15,8 @@ from rich.text import Text
 from schemas.bundle import Metrics
 
 _LINE_EVERY_S = 10.0
+_RATE_OVER_S = 120.0
+"""The time left is judged by this long: what was before, such as the first steps, says little about what comes."""
 
 
 class Bar(Protocol):
@@ -101,7 +103,7 @@ class Console:
             TextColumn("  {task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
             TextColumn("{task.fields[note]}"),
         )  # fmt: skip
-        with Progress(*columns, console=self._err, transient=True) as shown:
+        with Progress(*columns, console=self._err, transient=True, speed_estimate_period=_RATE_OVER_S) as shown:
             task = shown.add_task(label, total=total, note="")
             yield _Shown(shown, task)
 
@@ -119,28 +121,27 @@ class _Lines:
     def __init__(self, console: RichConsole, label: str, total: float | None) -> None:
         self._console = console
         self._label = label
-        self._total = total
-        self._started = self._said = time.monotonic()
-        self._first: float | None = None
+        self._said = time.monotonic()
+        self._meter = Progress(
+            console=console, disable=True, speed_estimate_period=_RATE_OVER_S, get_time=time.monotonic
+        )
+        self._number = self._meter.add_task(label, total=total)
 
     def update(self, done: float, note: str = "") -> None:
         """Say how far it is, unless that was said less than ten seconds ago."""
+        self._meter.update(self._number, completed=done)
         now = time.monotonic()
-        if self._first is None:
-            self._first = done
         if now - self._said < _LINE_EVERY_S:
             return
         self._said = now
-        if not self._total:
-            self._console.print(f"{self._label}: {done:,.0f} {note}".rstrip(), markup=False)
-            return
-        moved = done - self._first
-        left = (self._total - done) * (now - self._started) / moved if moved > 0 else 0
-        share = 100 * done / self._total
-        self._console.print(
-            f"{self._label}: {done:,.0f} of {self._total:,.0f} ({share:.0f} %), {duration(left)} left {note}".rstrip(),
-            markup=False,
-        )
+        (task,) = self._meter.tasks
+        total, left = task.total, task.time_remaining
+        how_far = f"{self._label}: {done:,.0f}"
+        if total:
+            how_far += f" of {total:,.0f} ({100 * done / total:.0f} %)"
+        if left is not None:
+            how_far += f", {duration(left)} left"
+        self._console.print(f"{how_far} {note}".rstrip(), markup=False)
 
 
 def _is_number(value: object) -> bool:
