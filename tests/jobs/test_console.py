@@ -1,8 +1,8 @@
 import re
+import time
 
 import pytest
 
-from jobs import console
 from jobs.console import Console
 
 
@@ -10,7 +10,7 @@ def test_the_time_left_is_judged_by_the_last_minutes_and_not_by_a_slow_start(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     clock = [0.0]
-    monkeypatch.setattr(console.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
     with Console().progress("steps", 1000) as bar:
         bar.update(0)
         for done in range(1, 301):
