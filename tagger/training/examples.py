@@ -34,12 +34,17 @@ class Examples:
     def __len__(self) -> int:
         return len(self.leaves)
 
-    def batches(self, order: np.ndarray, size: int) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-        """Yield numbers int64 [n], images uint8 [n, H, W, 3] and leaves int64 [n] in an order, `size` at once."""
+    def batches(
+        self, order: np.ndarray, size: int, with_images: bool = True
+    ) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+        """Yield numbers int64 [n], images uint8 [n, H, W, 3] and leaves int64 [n] in an order, `size` at once.
+
+        Where images are not wanted, they are empty: [n, 0].
+        """
         for start in range(0, len(order), size):
             chosen = order[start : start + size]
             yield (
                 torch.from_numpy(chosen),
-                torch.from_numpy(self._images[chosen]),
+                torch.from_numpy(self._images[chosen] if with_images else np.zeros((len(chosen), 0), np.uint8)),
                 torch.from_numpy(self.leaves[chosen]),
             )

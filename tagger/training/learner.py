@@ -1,7 +1,7 @@
 """One process of a training: its model, its share of the images, its place in the schedule. It knows nothing of Ray."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +13,7 @@ from safetensors.torch import load
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from torch.nn.parallel import DistributedDataParallel
-from torch.optim.swa_utils import AveragedModel
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from schemas.learning import Augmentation
 from schemas.values import parse_size
@@ -89,14 +89,17 @@ class Learner:
         self._device = device
         self._rank = rank
         self._distribute = distribute
-        torch.manual_seed(config.seed + rank)
         self._half = use_bfloat16(config.precision, device.type)
         self._model = new_classifier(plan.card, weights="none").to(device)
         self._model.load_state_dict(load(plan.initial_weights.read_bytes()))
         if self._half and device.type == "cpu":
             avoid_slow_gradients(self._model)
+        if device.type == "cuda" and config.workers > 1:
+            self._model = nn.SyncBatchNorm.convert_sync_batchnorm(self._model)  # type: ignore[no-untyped-call]
         items = np.array(plan.leaf_items)
-        self._shares = leaf_shares(items, config.sampling, config.minority_items)
+        own = np.bincount(train.leaves, minlength=len(items))
+        each_as_often = config.sampling == "uniform" and not config.minority_items
+        self._shares = leaf_shares(own if each_as_often else items, config.sampling, config.minority_items)
         self._minority = torch.from_numpy(items < config.minority_items).to(device)
         size = (plan.card.preprocessing.height, plan.card.preprocessing.width)
         self._augment = Augment(config, size)
@@ -105,7 +108,7 @@ class Learner:
         self._loss = LeafLoss(
             plan.leaf_items, config.class_weights, config.focal_gamma, config.logit_adjustment, config.label_smoothing
         ).to(device)
-        self._average = AveragedModel(self._model, avg_fn=self._mean, use_buffers=True) if config.ema else None
+        self._average = AveragedModel(self._model, multi_avg_fn=self._follow, use_buffers=True) if config.ema else None
         self._master_of = torch.from_numpy(Levels(plan.card.taxonomy).of_leaves(np.arange(len(items)))[0])
         self._embeddings: dict[str, Tensor] = {}
         self.state = TrainingState()
@@ -113,9 +116,10 @@ class Learner:
 
     @property
     def finished(self) -> bool:
-        """Whether all epochs are done, or fine-tuning no longer helps, or the loss is no number."""
+        """Whether all epochs are done, or the last phase no longer helps, or the loss is no number."""
         state, patience = self.state, self._config.patience
-        out_of_patience = bool(patience) and state.bad_epochs >= patience and not self._frozen
+        in_last_phase = state.epoch > self._config.frozen_epochs or not self._config.epochs
+        out_of_patience = bool(patience) and state.bad_epochs >= patience and in_last_phase
         return state.epoch >= self._plan.epochs or out_of_patience or state.diverged
 
     def run_epoch(self, show: Callable[[int, Tally, float], None] = lambda step, tally, seconds: None) -> None:
@@ -127,6 +131,8 @@ class Learner:
         if self.state.epoch == self._config.frozen_epochs and self._config.frozen_epochs:
             self.state.bad_epochs = 0
             self._begin_phase()
+        drawn_from = np.random.SeedSequence((self._config.seed, self.state.epoch, self._rank))
+        torch.manual_seed(int(drawn_from.generate_state(1)[0]))  # an epoch draws alike whatever was before it
         started = time.perf_counter()
         tally = self._train_epoch(show)
         seconds = time.perf_counter() - started
@@ -196,7 +202,12 @@ class Learner:
     def _train_epoch(self, show: Callable[[int, Tally, float], None]) -> Tally:
         self._model.train()
         if self._frozen:
-            self._model.backbone.eval()  # frozen means its batch statistics, too
+            self._model.backbone.eval()
+        elif self._config.tuned_blocks:
+            for module in self._model.backbone.modules():
+                own = list(module.parameters(recurse=False))
+                if own and not any(parameter.requires_grad for parameter in own):
+                    module.eval()  # frozen means its batch statistics, too
         tally = Tally(torch.zeros(3, dtype=torch.double, device=self._device))
         started = time.perf_counter()
         for step, (numbers, images, leaves, waited_s) in enumerate(self._batches(), 1):
@@ -208,17 +219,20 @@ class Learner:
         """This epoch's batches on the device, each with the seconds that it was waited for."""
         plan, seed = self._plan, (self._config.seed, self.state.epoch, self._rank)
         order = epoch_order(self._train.leaves, self._shares, plan.steps * plan.worker_batch, seed)
+        found = self._train.batches(order, plan.worker_batch, with_images=not self._keeps_embeddings)
+        if self._device.type == "cuda":
+            found = ((a.pin_memory(), b.pin_memory(), c.pin_memory()) for a, b, c in found)
         asked = time.perf_counter()
-        for numbers, images, leaves in ahead(self._train.batches(order, plan.worker_batch)):
-            waited_s = time.perf_counter() - asked
-            yield numbers, images.to(self._device), leaves.to(self._device), waited_s
+        for batch in ahead(found):
+            numbers, images, leaves = (part.to(self._device, non_blocking=True) for part in batch)
+            yield numbers, images, leaves, time.perf_counter() - asked
             asked = time.perf_counter()
 
     def _step(self, numbers: Tensor, images: Tensor, leaves: Tensor) -> Tensor:
         """One step of the optimiser, in one pass or several; return loss times items, hits and items, [3]."""
         sums = torch.zeros(3, dtype=torch.double, device=self._device)
-        passes = self._config.accumulate
-        parts = list(zip(numbers.chunk(passes), images.chunk(passes), leaves.chunk(passes), strict=True))
+        passes = min(self._config.accumulate, len(numbers))
+        parts = list(zip(*(whole.tensor_split(passes) for whole in (numbers, images, leaves)), strict=True))
         self._optimiser.zero_grad(set_to_none=True)
         for number, part in enumerate(parts, 1):
             alone = number < len(parts) and isinstance(self._trained, DistributedDataParallel)
@@ -235,10 +249,10 @@ class Learner:
 
     def _pass(self, numbers: Tensor, images: Tensor, leaves: Tensor) -> tuple[Tensor, Tensor]:
         with torch.autocast(self._device.type, torch.bfloat16, enabled=self._half):
-            if self._frozen and self._sees_each_image_as_it_is:
+            if self._keeps_embeddings:
                 kept = self._embedded("train", self._train, self._config.flip)
                 side = torch.randint(len(kept), (len(numbers),), device=self._device)
-                logits, targets = self._trained(kept[side, numbers.to(self._device)]), leaves
+                logits, targets = self._trained(kept[side, numbers]), leaves
             else:
                 images, targets = self._mix(self._augmented(images, leaves), leaves)
                 if self._early_size:
@@ -267,11 +281,11 @@ class Learner:
         return torch.from_numpy(all_with_edges(images.cpu().numpy(), preprocessing)).to(self._device)
 
     @property
-    def _sees_each_image_as_it_is(self) -> bool:
-        """Whether the images are changed by mirroring at most, so that embeddings can be kept."""
+    def _keeps_embeddings(self) -> bool:
+        """Whether the backbone is frozen and images are mirrored at most, so that it looks at each once."""
         config = self._config
         changes = (config.shift, config.crop, config.rotation, config.colour, config.erasing, config.noise, config.blur)
-        return not any((*changes, config.mixup, config.cutmix, config.minority_items))
+        return self._frozen and not any((*changes, config.mixup, config.cutmix, config.minority_items))
 
     @torch.no_grad()
     def _embedded(self, split: str, examples: Examples, flip: bool) -> Tensor:
@@ -288,12 +302,14 @@ class Learner:
     @torch.no_grad()
     def _validate(self) -> dict[str, float]:
         model = self._average.module if self._average else self._model
+        self._share_statistics(model)
         model.eval()
         size = len(self._plan.leaf_items)
         found = torch.zeros(size, size, dtype=torch.double)
         loss_sum = 0.0
         everything = np.arange(len(self._val))
-        for numbers, images, leaves in self._val.batches(everything, self._plan.worker_batch):
+        batches = self._val.batches(everything, self._plan.worker_batch, with_images=not self._frozen)
+        for numbers, images, leaves in batches:
             with torch.autocast(self._device.type, torch.bfloat16, enabled=self._half):
                 if self._frozen:
                     kept = self._embedded("val", self._val, flip=False)
@@ -307,17 +323,27 @@ class Learner:
         everyone = self._sum(torch.cat([found.flatten(), torch.tensor([loss_sum], dtype=torch.double)]))
         return figures(everyone[:-1].view(size, size), self._master_of, float(everyone[-1]))
 
+    def _share_statistics(self, model: nn.Module) -> None:
+        """Give all workers the first one's batch statistics, with which the model is saved."""
+        if _has_company():
+            for buffer in model.buffers():
+                dist.broadcast(buffer, 0)
+
     def _sum(self, numbers: Tensor) -> Tensor:
         """Sums over all workers."""
-        if dist.is_initialized() and dist.get_world_size() > 1:
+        if _has_company():
             numbers = numbers.to(self._device)
             dist.all_reduce(numbers)
         return numbers.cpu()
 
-    def _mean(self, average: Tensor, now: Tensor, count: Tensor | int) -> Tensor:
-        """Exponential moving average, whose memory grows with the steps it has seen."""
+    def _follow(self, averages: Sequence[Tensor], now: Sequence[Tensor], count: Tensor | int) -> None:
+        """Exponential moving averages, whose memory grows with the steps they have seen."""
         decay = min(self._config.ema, (1 + float(count)) / (10 + float(count)))
-        return average + (now - average) * (1 - decay)
+        get_ema_multi_avg_fn(decay)(averages, now, count)  # type: ignore[no-untyped-call]
+
+
+def _has_company() -> bool:
+    return dist.is_initialized() and dist.get_world_size() > 1
 
 
 def figures(confusion: Tensor, master_of: Tensor, loss_sum: float) -> dict[str, float]:

@@ -146,7 +146,7 @@ def _train_worker(settings: dict[str, Any]) -> None:
     context = ray.train.get_context()
     rank, device = context.get_world_rank(), get_device()
     if device.type == "cpu":
-        torch.set_num_threads(max(1, (os.cpu_count() or 1) // context.get_local_world_size()))
+        torch.set_num_threads(max(1, len(os.sched_getaffinity(0)) // context.get_local_world_size()))
     train, val = (
         Examples(ray.train.get_dataset_shard(split).iter_batches(batch_size=_READ_ROWS, batch_format="numpy"))
         for split in ("train", "val")

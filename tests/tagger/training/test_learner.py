@@ -91,8 +91,12 @@ def test_every_ingredient_learns_what_is_easy(settings: dict[str, object], tmp_p
 
 @pytest.mark.parametrize(
     "settings",
-    [{"ema": 0.9, "schedule": "one_cycle"}, {"frozen_epochs": 2, "epochs": 2, "head_lr": 1e-2}],
-    ids=["average", "both phases"],
+    [
+        {"ema": 0.9, "schedule": "one_cycle"},
+        {"frozen_epochs": 2, "epochs": 2, "head_lr": 1e-2},
+        {"dropout": 0.3, "flip": True, "shift": 0.1, "mixup": 0.2, "sampling": "sqrt"},
+    ],
+    ids=["average", "both phases", "chance"],
 )
 @pytest.mark.parametrize("done", [1, 2])
 def test_going_on_after_a_stop_is_going_on(settings: dict[str, object], done: int, tmp_path: Path) -> None:
@@ -125,7 +129,7 @@ def test_several_passes_make_the_step_that_one_makes(tmp_path: Path) -> None:
 class Looking(Learner):
     """Looks at every image each time."""
 
-    _sees_each_image_as_it_is = False  # type: ignore[assignment]
+    _keeps_embeddings = False  # type: ignore[assignment]
 
 
 def test_embeddings_that_are_kept_teach_the_head_what_the_backbone_would(tmp_path: Path) -> None:
@@ -152,8 +156,21 @@ def test_what_is_frozen_stays_as_it_is(tmp_path: Path) -> None:
     changed = {name for name in before if not torch.equal(before[name], after[name])}
     assert changed == {"head.1.weight", "head.1.bias"}
     after = weights_of(finish(learner_of(tmp_path, epochs=1, backbone="small_cnn", tuned_blocks=1)), tmp_path / "b")
-    changed = {name for name in before if not torch.equal(before[name], after[name]) and "weight" in name}
-    assert changed == {"head.1.weight", "backbone.blocks.12.weight", "backbone.blocks.13.weight"}
+    changed = {name for name in before if not torch.equal(before[name], after[name])}
+    of_norm = {"weight", "bias", "running_mean", "running_var", "num_batches_tracked"}
+    expected = {"head.1.weight", "head.1.bias", "backbone.blocks.12.weight"}
+    assert changed == expected | {f"backbone.blocks.13.{name}" for name in of_norm}
+
+
+@pytest.mark.parametrize("phase", [{"epochs": 9}, {"frozen_epochs": 9, "epochs": 0}], ids=["whole", "frozen"])
+def test_training_ends_when_patience_does(phase: dict[str, int], tmp_path: Path) -> None:
+    learner = finish(learner_of(tmp_path, patience=2, lr=1e-12, head_lr=1e-12, monitor="accuracy", **phase))
+    assert learner.state.epoch == 3, "one that is the best so far, and two that are no better"
+
+
+def test_patience_does_not_end_the_phase_before_the_last(tmp_path: Path) -> None:
+    settings = {"frozen_epochs": 4, "epochs": 3, "patience": 2, "lr": 1e-12, "head_lr": 1e-12, "monitor": "accuracy"}
+    assert finish(learner_of(tmp_path, **settings)).state.epoch == 4 + 2
 
 
 def new_state(folder: Path, **settings: object) -> dict[str, torch.Tensor]:
@@ -161,14 +178,18 @@ def new_state(folder: Path, **settings: object) -> dict[str, torch.Tensor]:
     return weights_of(learner_of(folder, **settings), folder / "new")
 
 
-def test_the_average_of_the_weights_follows_them_slowly(tmp_path: Path) -> None:
-    learner = learner_of(tmp_path, ema=0.99, epochs=1)
-    before = new_state(tmp_path)
-    learner.run_epoch()
+def test_the_average_of_the_weights_follows_them_with_a_growing_memory(tmp_path: Path) -> None:
+    learner = learner_of(tmp_path, ema=0.3, epochs=1, backbone="small_cnn")
+    steps: list[dict[str, torch.Tensor]] = []
+    learner.run_epoch(lambda *_: steps.append({n: t.clone() for n, t in learner._model.state_dict().items()}))
     average = weights_of(learner, tmp_path / "a")
-    now = load_weights(tmp_path / "a", averaged=False)
-    name = "head.1.weight"
-    assert 0 < (average[name] - before[name]).norm() < (now[name] - before[name]).norm()
+    assert len(steps) == sum(ITEMS) // 8
+    for name in ("head.1.weight", "backbone.blocks.1.running_mean"):
+        expected = steps[0][name]
+        for seen, step in enumerate(steps[1:], 1):
+            decay = min(0.3, (1 + seen) / (10 + seen))
+            expected = decay * expected + (1 - decay) * step[name]
+        torch.testing.assert_close(average[name], expected)
 
 
 def test_the_figures_of_a_confusion_matrix() -> None:
@@ -258,3 +279,35 @@ def test_several_passes_on_several_workers_make_the_step_that_one_makes(tmp_path
         assert torch.equal(twice[name], beside[name]), "the workers have one model"
         torch.testing.assert_close(twice[name], weights, rtol=1e-3, atol=1e-5)
     assert any((once[name] - weights).abs().max() > 1e-3 for name, weights in begun.items())
+
+
+def _train_on_one_of_two_shares(rank: int, folder: Path) -> None:
+    torch.distributed.init_process_group("gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=2)
+    own = folder / str(rank)
+    own.mkdir()
+    plan = plan_of(own, workers=2, batch_size=sum(ITEMS), **GRADIENT_STEPS)
+    everything = examples()
+    mine = np.argsort(everything.leaves, kind="stable")[rank * 36 : rank * 36 + 36]  # no two shares have like leaves
+    _, images, leaves = next(everything.batches(mine, 36))
+    share = Examples([{"image": images.numpy(), "leaf": leaves.numpy()}])
+    learner = Learner(plan, share, examples(seed=2), torch.device("cpu"), rank, DistributedDataParallel)
+    finish(learner).save(own)
+    torch.distributed.destroy_process_group()
+
+
+def test_two_workers_make_the_steps_that_one_makes_of_the_same_items(tmp_path: Path) -> None:
+    torch.multiprocessing.spawn(_train_on_one_of_two_shares, (tmp_path,), nprocs=2)  # type: ignore[attr-defined]
+    alone = finish(learner_of(tmp_path, batch_size=sum(ITEMS), **GRADIENT_STEPS))
+    for name, weights in weights_of(alone, tmp_path / "alone").items():
+        torch.testing.assert_close(load_weights(tmp_path / "0")[name], weights, rtol=1e-4, atol=1e-6)
+
+
+def test_a_frozen_epoch_reads_no_images(tmp_path: Path) -> None:
+    kept = examples()
+    numbers, images, leaves = next(kept.batches(np.arange(5), 5, with_images=False))
+    assert images.shape == (5, 0) and leaves.tolist() == kept.leaves[:5].tolist() and numbers.tolist() == [*range(5)]
+    learner = learner_of(tmp_path, frozen_epochs=2, epochs=0)
+    learner.run_epoch()
+    learner._train._images = np.zeros((0, 24, 18, 3), np.uint8)  # whatever was read from here would fail
+    learner._val._images = np.zeros((0, 24, 18, 3), np.uint8)
+    learner.run_epoch()
