@@ -74,6 +74,7 @@ def ray_session(options: RayOptions, processes: int = 0, with_data: bool = False
 
         context = DataContext.get_current()
         context.enable_progress_bars = False
+        context.execution_options.preserve_order = True  # what a seed draws is of items in one order
         context.memory_usage_poll_interval_s = None  # it reads the whole memory map of every worker each second
     try:
         _check_gpus(options)

@@ -73,7 +73,7 @@ class SplitOptions(JobConfig):
     split: SplitKind = Field(
         default="stratified",
         description="How sides are drawn: by shares of each leaf; the same, but groups of items stay together; or by "
-        "time, the oldest to train and the newest to test.",
+        "time, the oldest to train, then val, test and control.",
     )
     group_by: list[str] = Field(
         default=["digest"],

@@ -31,12 +31,17 @@ def confused_pairs(p: Predicted) -> pd.DataFrame:
 
 
 def by_support(p: Predicted) -> pd.DataFrame:
-    """Figures of the head, the middle and the tail: the third of the classes that is most frequent here, and so on."""
+    """Figures of the head, the middle and the tail: the third of the classes that is most frequent here, and so on.
+
+    An F1 is a class's own over all items: what is taken for a rare class counts against it, whatever it is.
+    """
     classes = per_class(p)
     classes = classes[classes["support"] > 0]
     rank = np.arange(len(classes)) * 3 // max(1, len(classes))
     third = pd.Series([("head", "middle", "tail")[r] for r in rank], index=classes["class"], dtype=object)
-    return by_group(p, third.reindex(p.truth).to_numpy(object))
+    found = by_group(p, third.reindex(p.truth).to_numpy(object))
+    f1 = classes.set_index("class")["f1"].groupby(third).mean()
+    return found.assign(macro_f1=found["group"].map(f1).astype(float))
 
 
 def by_group(p: Predicted, groups: np.ndarray) -> pd.DataFrame:

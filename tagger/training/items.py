@@ -94,7 +94,7 @@ class SplitRule:
         """In words, for a report."""
         match self.kind:
             case "time":
-                return f"by {self.time_by}: the oldest items train, the newest test"
+                return f"by {self.time_by}: the oldest items train; val, test and control come after them in time"
             case "group":
                 return f"stratified by leaf, items with the same {' or '.join(self.group_by)} on one side"
             case _:

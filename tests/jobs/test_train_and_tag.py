@@ -350,6 +350,19 @@ def test_a_run_is_compared_with_a_bundle_and_its_mistakes_are_shown(
     assert (no_such.code, "--against" in no_such.err) == (3, True)
 
 
+def test_the_same_command_makes_the_same_model(
+    tagger: Run, drawn: Drawn, small_training: dict[str, object], tmp_path: Path
+) -> None:
+    common = ["train", "--manifest", drawn.manifest, "--images", drawn.images, *flags(small_training), "--epochs", 2]
+    histories = []
+    for out in (tmp_path / "a", tmp_path / "b"):
+        outcome = tagger(*common, "--dropout", 0.3, "--out", out)
+        assert outcome.code == 0, outcome.err
+        history = pd.read_csv(out / "report/curves.csv")
+        histories.append(history[["train_loss", "val_loss", "val_accuracy"]].to_numpy())
+    assert histories[0] == pytest.approx(histories[1], rel=1e-3)
+
+
 def test_the_oldest_items_train_and_the_newest_test(
     tagger: Run, drawn: Drawn, small_training: dict[str, object], tmp_path: Path
 ) -> None:

@@ -12,8 +12,10 @@ import pandas as pd
 import pytest
 import yaml
 
+from jobs.tune import _best_so_far
 from tagger.catalog.synthetic import Drawn
 from tagger.training import recipes
+from tagger.training.search import Trial
 from tests.conftest import Outcome
 from tests.jobs.test_interruptions import WAIT_S, start
 
@@ -129,6 +131,13 @@ def test_a_space_that_cannot_be_is_refused(tagger: Run, drawn: Drawn, tmp_path: 
     assert (outcome.code, problem in outcome.err) == (2, True), outcome.err
     assert "--space" in outcome.err
     assert not (tmp_path / "out").exists()
+
+
+def test_a_trial_that_came_to_nothing_is_not_the_best_so_far() -> None:
+    lost = Trial({"lr": 1e18}, ({"score": float("nan"), "val_accuracy": float("nan")},))
+    assert _best_so_far([]) == _best_so_far([lost]) == ""
+    won = Trial({"lr": 0.01}, ({"score": -1.0, "val_accuracy": 0.5},))
+    assert _best_so_far([lost, won]) == "best val accuracy 50.00 % with lr 0.01"
 
 
 def test_the_published_grid_has_its_24_trials() -> None:

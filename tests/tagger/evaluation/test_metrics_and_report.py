@@ -75,6 +75,12 @@ def test_the_head_the_middle_and_the_tail_are_thirds_of_the_classes() -> None:
     assert found["macro_f1"]["tail"] == 0
 
 
+def test_what_is_taken_for_a_rare_class_counts_against_it() -> None:
+    found = by_support(predicted("a" * 9 + "b" * 6 + "c" * 3, "a" * 6 + "c" * 3 + "b" * 6 + "c" * 3)).set_index("group")
+    assert found["accuracy"].to_dict() == {"head": 6 / 9, "middle": 1.0, "tail": 1.0}
+    assert found["macro_f1"].to_dict() == pytest.approx({"head": 0.8, "middle": 1.0, "tail": 2 / 3})
+
+
 def test_groups_are_in_the_order_of_numbers_and_items_without_one_are_left_out() -> None:
     p = predicted("aabb", "abbb")
     found = by_group(p, np.array(["10", "9", None, "9"], object))
