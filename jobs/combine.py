@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 from jobs.console import Console
 from jobs.held_out import calibrate_and_measure, evaluate_side, write_bundle_report
 from jobs.inputs import open_catalog, place, versions
-from jobs.labelled import decode_sides, failures, read_labelled
+from jobs.labelled import decode_sides, failures, read_labelled, reviewed_labels
 from jobs.ray_session import ray_session, wants_gpu
 from schemas.bundle import Metrics
 from schemas.config import CombineConfig
@@ -35,8 +35,13 @@ def run(config: CombineConfig, console: Console) -> int:
     places = [place(name, config) for name in config.bundles]
     members = [Bundle.load(where, "BUNDLES") for where in places]
     combined = average_predictions(members) if config.average == "predictions" else average_weights(members)
-    sides = _common_sides(places)
+    sides = _common_sides(places, console)
     manifest, store = open_catalog(config)
+    reviewed = reviewed_labels(config)
+    if reviewed:
+        manifest.relabel(reviewed)
+    elif any(member.card.provenance.config.get("decisions") for member in members):
+        console.warn("Bundles were trained with review decisions; without --decisions the manifest's labels judge them")
     out.check_writable("--out")
     work = out / "_work"
     work.delete()
@@ -81,11 +86,13 @@ def run(config: CombineConfig, console: Console) -> int:
     write_parquet(out / "splits.parquet", items.split_table())
     bundle.save(out)
     work.delete()
+    if config.average == "weights" and _is_below_all(measured.metrics, own):
+        console.warn("The average of the weights is below every member: they did not begin alike; average predictions")
     _say(console, bundle, members, own, out)
     return 0
 
 
-def _common_sides(places: list[Location]) -> dict[str, str]:
+def _common_sides(places: list[Location], console: Console) -> dict[str, str]:
     """The side of every item: what one bundle was trained on trains; val and test are what all hold out as that."""
     tables = []
     for where in places:
@@ -99,12 +106,24 @@ def _common_sides(places: list[Location]) -> dict[str, str]:
     found = sides.iloc[:, 0].where(same, "train")
     counts = Counter(found)
     if not counts["val"] or not counts["test"]:
-        raise InputError("BUNDLES: they hold out no items in common; train them on one manifest with one --seed")
+        raise InputError("BUNDLES: they hold out no items in common; train them on one manifest with one --split-seed")
+    for side in _HELD_OUT:
+        own = int((sides == side).sum().max())
+        if 2 * counts[side] < own:
+            console.warn(
+                f"Of {own:,} {side} items of a bundle, all hold out only {counts[side]:,}, which judge the average; "
+                "train them with one --split-seed"
+            )
     return dict(found.astype(str).items())
 
 
 def _names(bundles: list[Bundle]) -> list[str]:
     return [b.card.model_id for b in bundles]
+
+
+def _is_below_all(average: Metrics, members: list[Metrics]) -> bool:
+    found = average.levels[Level.ARTICLE_TYPE].accuracy
+    return all(found < member.levels[Level.ARTICLE_TYPE].accuracy for member in members)
 
 
 def _in_words(metrics: Metrics) -> str:

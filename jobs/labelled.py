@@ -8,15 +8,16 @@ import ray.data
 from jobs.console import Console
 from jobs.inputs import place
 from schemas.bundle import Preprocessing
-from schemas.config import TrainConfig, TuneConfig
+from schemas.config import CombineConfig, TrainConfig, TuneConfig
 from tagger.catalog.groups import read_groups
 from tagger.catalog.manifest import Manifest
-from tagger.catalog.reviewed import OWN_LABELS, REVIEWED, labelled_once
+from tagger.catalog.reviewed import OWN_LABELS, REVIEWED, ReviewedLabels, labelled_once
 from tagger.catalog.selection import Selection
 from tagger.catalog.shards import Staged, read_shard, shard_of, stage
 from tagger.catalog.splits import SPLITS
 from tagger.catalog.stores import ImageStore
 from tagger.errors import InputError
+from tagger.review.decisions import named_decisions
 from tagger.storage import Location
 from tagger.training.items import (
     DIGEST,
@@ -32,6 +33,14 @@ from tagger.training.loop import image_dataset
 
 _STAGE_ROWS = 8192
 _LABELLED = Selection([("unlabelled", lambda batch: ~labelled_once(batch))])
+
+
+def reviewed_labels(config: TrainConfig | CombineConfig) -> ReviewedLabels | None:
+    """What people decided, of the runs and files named. Raises UsageError when there is nothing."""
+    if not config.decisions:
+        return None
+    places = [(name, place(name, config)) for name in config.decisions]
+    return ReviewedLabels(table for name, found in places for table in named_decisions(found, f"--decisions {name}"))
 
 
 def read_labelled(

@@ -148,8 +148,11 @@ def _shown(name: str) -> str:
 
 
 def _combine(config: ResultsConfig, target: Location, members: Sequence[Location]) -> None:
+    made_of = [_card(member).model_id for member in members]
     if (target / CARD).exists():
-        return
+        if [member.model_id for member in _card(target).members] == made_of:
+            return
+        target.delete()
     shared = {n: getattr(config, n) for n in ResultsConfig.model_fields if n in CombineConfig.model_fields}
     own = {"bundles": [member.uri for member in members], "average": "predictions", "out": target.uri}
     combine.run(CombineConfig.model_validate({**shared, **own}), Console(silent=True))

@@ -10,7 +10,7 @@ import ray.data
 from jobs.console import Console
 from jobs.held_out import Measured, blur_scores, calibrate_and_measure, write_bundle_report
 from jobs.inputs import open_catalog, place, versions
-from jobs.labelled import decode_sides, failures, split_labelled
+from jobs.labelled import decode_sides, failures, reviewed_labels, split_labelled
 from jobs.ray_session import check_workers, ray_session, wants_gpu
 from schemas.bundle import ModelCard, Provenance
 from schemas.config import TrainConfig
@@ -23,7 +23,6 @@ from tagger.evaluation.report import Training
 from tagger.imaging.quality import learn_blur_threshold
 from tagger.models.bundle import CARD, Bundle
 from tagger.models.classifier import pack
-from tagger.review.decisions import named_decisions
 from tagger.storage import Location
 from tagger.training.items import LabelledItems, SplitRule
 from tagger.training.loop import CHECKPOINTS, Progress, Trained, edge_threshold, fit
@@ -38,7 +37,7 @@ def run(config: TrainConfig, console: Console) -> int:
     started = time.monotonic()
     out = place(config.out, config)
     manifest, store = open_catalog(config)
-    reviewed = _reviewed(config)
+    reviewed = reviewed_labels(config)
     if reviewed:
         manifest.relabel(reviewed)
     if _already_there(config, manifest, out, console):
@@ -91,14 +90,6 @@ def run(config: TrainConfig, console: Console) -> int:
     work.delete()
     _say_result(console, bundle, out)
     return 0
-
-
-def _reviewed(config: TrainConfig) -> ReviewedLabels | None:
-    """What people decided, of the runs and files named. Raises UsageError when there is nothing."""
-    if not config.decisions:
-        return None
-    places = [(name, place(name, config)) for name in config.decisions]
-    return ReviewedLabels(table for name, found in places for table in named_decisions(found, f"--decisions {name}"))
 
 
 def _with_weight(

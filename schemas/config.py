@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field, field_validator, model_validator
 
 from schemas.learning import Learning
-from schemas.options import CatalogOptions, ManifestFormat, RayOptions, SplitOptions, WeightsOptions
+from schemas.options import CatalogOptions, DecisionsOptions, ManifestFormat, RayOptions, SplitOptions, WeightsOptions
 from schemas.taxonomy import Level
 from schemas.values import (
     Confidence,
@@ -61,17 +61,13 @@ class CheckConfig(CatalogOptions):
     seed: Seed = Field(default=0, description="Seed of the sample.")
 
 
-class TrainConfig(CatalogOptions, RayOptions, SplitOptions, Learning):
+class TrainConfig(CatalogOptions, DecisionsOptions, RayOptions, SplitOptions, Learning):
     """Learn the taxonomy and the model from the labelled items of a catalogue."""
 
     out: str = Field(description="Folder of the bundle, local or s3://. The same command continues what it began.")
     recipe: str = Field(
         default="standard",
         description="How to learn: one that tagger recipes lists, or FILE.yaml; other flags and --config win.",
-    )
-    decisions: list[str] = Field(
-        default=[],
-        description="Runs, or Parquet files or folders, whose review decisions replace the manifest's labels.",
     )
     decision_weight: int = Field(
         default=1, ge=1, le=100, description="How often an epoch sees a reviewed item that trains."
@@ -84,11 +80,6 @@ class TrainConfig(CatalogOptions, RayOptions, SplitOptions, Learning):
     )
     seed: Seed = Field(default=0, description="Seed of the split and of training.")
     workers: int = Field(default=1, ge=1, description="Training processes (DDP); one GPU each on GPUs.")
-
-    @field_validator("decisions", mode="before")
-    @classmethod
-    def _one_or_several(cls, value: object) -> object:
-        return [value] if isinstance(value, str) else value
 
     @model_validator(mode="after")
     def _check(self) -> "TrainConfig":
@@ -133,7 +124,7 @@ class ResultsConfig(CatalogOptions, RayOptions, SplitOptions, WeightsOptions):
     merge: dict[str, str] = Field(default={}, description="FROM=TO: count one master category as another.")
 
 
-class CombineConfig(CatalogOptions, RayOptions):
+class CombineConfig(CatalogOptions, DecisionsOptions, RayOptions):
     """Make one bundle of several that were trained on the same items: their predictions averaged, or their weights."""
 
     bundles: list[str] = Field(

@@ -67,6 +67,20 @@ class RayOptions(JobConfig):
     device: Device = Field(default="auto", description="auto takes the GPUs that Ray has, else the CPUs.")
 
 
+class DecisionsOptions(JobConfig):
+    """What people decided in the review, as labels."""
+
+    decisions: list[str] = Field(
+        default=[],
+        description="Runs, or Parquet files or folders, whose review decisions replace the manifest's labels.",
+    )
+
+    @field_validator("decisions", mode="before")
+    @classmethod
+    def _one_or_several(cls, value: object) -> object:
+        return [value] if isinstance(value, str) else value
+
+
 class SplitOptions(JobConfig):
     """Which labelled items train, steer and judge a model."""
 

@@ -1,6 +1,7 @@
 """Recipes side by side: every one trained, averaged where asked, and in the table."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -39,6 +40,13 @@ def test_recipes_and_their_average_stand_in_one_table(tagger: Run, drawn: Drawn,
     before = {p: p.stat().st_mtime_ns for p in (tmp_path / "r").glob("*/bundle.json")}
     assert tagger(*command).code == 0
     assert {p: p.stat().st_mtime_ns for p in (tmp_path / "r").glob("*/bundle.json")} == before, "nothing is done twice"
+
+    shutil.rmtree(tmp_path / "r/cnn-3conv-sgd-0")
+    changed = [*command[:-1], "--set", "cnn-3conv-sgd.lr=0.003", "--json"]
+    assert tagger(*changed).code == 0
+    anew = json.loads((tmp_path / "r/cnn-3conv-adam-and-cnn-3conv-sgd-0/bundle.json").read_text())
+    assert anew["members"][0]["modelId"] == both["members"][0]["modelId"]
+    assert anew["members"][1]["modelId"] != both["members"][1]["modelId"], "an average goes with its members"
 
 
 def test_one_recipe_is_averaged_over_seeds_that_share_their_sides(tagger: Run, drawn: Drawn, tmp_path: Path) -> None:

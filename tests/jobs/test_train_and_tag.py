@@ -7,10 +7,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import torch
+from safetensors.torch import load_file
 
 import tagger as package
+from schemas.decision import DECISION
 from schemas.prediction import PREDICTION
 from schemas.taxonomy import Level
 from tagger.catalog.synthetic import Drawn
@@ -311,6 +315,32 @@ def test_two_bundles_averaged_are_one_that_tags_and_has_its_own_figures(
     assert (one["articleType"][tagged] == two["articleType"][tagged]).all()
     again = tagger("combine", trained, trained, *inputs, "--out", tmp_path / "both")
     assert (again.code, "holds a bundle already" in again.err) == (2, True)
+
+
+def test_averaged_weights_are_one_model_and_too_few_common_items_are_told(
+    tagger: Run, trained: Path, drawn: Drawn, tmp_path: Path
+) -> None:
+    other = tmp_path / "other"
+    shutil.copytree(trained, other)
+    split = pq.read_table(other / "splits.parquet").to_pandas()
+    test = split.index[split["split"] == "test"]
+    split.loc[test[: 2 * len(test) // 3], "split"] = "train"
+    split.to_parquet(other / "splits.parquet", index=False)
+    decided = tmp_path / "decided.parquet"
+    some = split.loc[test[-2:], ["id"]].assign(verdict="corrected", masterCategory="Apparel", articleType="Tshirts")
+    some = some.assign(decidedBy="me", decidedAt=pd.Timestamp.now(tz="UTC"))
+    pq.write_table(pa.Table.from_pandas(some.reindex(columns=DECISION.names), DECISION), decided)
+    inputs = ["--manifest", drawn.manifest, "--images", drawn.images, "--average", "weights", "--decisions", decided]
+    outcome = tagger("combine", trained, other, *inputs, "--out", tmp_path / "both", "--json")
+    assert outcome.code == 0, outcome.err
+    common = len(test) - 2 * len(test) // 3
+    assert f"Of {len(test):,} test items of a bundle, all hold out only {common:,}" in outcome.err
+    card, alone = (Bundle.load(Location(str(where))).card for where in (tmp_path / "both", trained))
+    assert (card.members, card.architecture) == ((), alone.architecture)
+    assert card.metrics[0].levels[Level.ARTICLE_TYPE].items == common
+    weights, own = (load_file(where / "model.safetensors") for where in (tmp_path / "both", trained))
+    for name, tensor in own.items():
+        torch.testing.assert_close(weights[name], tensor)
 
 
 def test_bundles_without_held_out_items_in_common_are_refused(
