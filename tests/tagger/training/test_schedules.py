@@ -1,10 +1,12 @@
 import math
+from collections.abc import Callable
 
 import pytest
 import torch
 from torch.optim import AdamW
 from torch.optim.lr_scheduler import OneCycleLR
 
+from schemas.learning import OptimiserName
 from tagger.models.backbones import blocks, build
 from tagger.training.schedules import optimiser, rate_factor, scheduled
 
@@ -50,6 +52,43 @@ def test_sgd_with_nesterovs_momentum_steps_as_the_formula_says() -> None:
         velocity = 0.5 * velocity + gradient
         expected -= 0.1 * (gradient + 0.5 * velocity)
         assert part.weight.item() == pytest.approx(expected)
+
+
+def _adam(decoupled: bool) -> Callable[[float, float, int, list[float]], float]:
+    """One step as Kingma & Ba write it (algorithm 1); decay as in Loshchilov & Hutter (algorithm 2, line 12)."""
+
+    def step(weight: float, gradient: float, number: int, memory: list[float]) -> float:
+        memory[0] = 0.9 * memory[0] + 0.1 * gradient
+        memory[1] = 0.999 * memory[1] + 0.001 * gradient**2
+        mean, square = memory[0] / (1 - 0.9**number), memory[1] / (1 - 0.999**number)
+        return weight - 0.1 * (mean / (math.sqrt(square) + 1e-8) + (0.5 * weight if decoupled else 0))
+
+    return step
+
+
+def _rmsprop(weight: float, gradient: float, number: int, memory: list[float]) -> float:
+    memory[0] = 0.99 * memory[0] + 0.01 * gradient**2
+    memory[1] = 0.7 * memory[1] + gradient / (math.sqrt(memory[0]) + 1e-8)
+    return weight - 0.1 * memory[1]
+
+
+@pytest.mark.parametrize(
+    ("name", "decay", "step"),
+    [("adam", 0.0, _adam(False)), ("adamw", 0.5, _adam(True)), ("rmsprop", 0.0, _rmsprop)],
+)
+def test_an_optimiser_steps_as_its_formula_says(
+    name: OptimiserName, decay: float, step: Callable[[float, float, int, list[float]], float]
+) -> None:
+    part, head = torch.nn.Linear(1, 1, bias=False), torch.nn.Linear(1, 1, bias=False)
+    torch.nn.init.constant_(part.weight, 1.0)
+    steps = optimiser(name, part, head, lr=0.1, head_lr=0.1, weight_decay=decay, momentum=0.7)
+    expected, memory = 1.0, [0.0, 0.0]
+    for number in range(1, 5):
+        steps.zero_grad()
+        (part.weight**3).sum().backward()
+        steps.step()
+        expected = step(expected, 3 * expected**2, number, memory)
+        assert part.weight.item() == pytest.approx(expected, rel=1e-4, abs=1e-6)
 
 
 def test_what_is_frozen_is_not_optimised() -> None:
