@@ -59,7 +59,7 @@ def run(config: ResultsConfig, console: Console) -> int:
         for name in names:
             for seed in config.seeds:
                 console.step(f"Recipe {name}, seed {seed}")
-                train.run(plans[name, seed], Console(silent=True))
+                train.run(plans[name, seed], Console(as_json=True, silent=True))
             lines.append(
                 Line(_shown(name), [_card(_bundle(config, name, s)) for s in config.seeds], _changed(config, name))
             )
@@ -155,7 +155,7 @@ def _combine(config: ResultsConfig, target: Location, members: Sequence[Location
         target.delete()
     shared = {n: getattr(config, n) for n in ResultsConfig.model_fields if n in CombineConfig.model_fields}
     own = {"bundles": [member.uri for member in members], "average": "predictions", "out": target.uri}
-    combine.run(CombineConfig.model_validate({**shared, **own}), Console(silent=True))
+    combine.run(CombineConfig.model_validate({**shared, **own}), Console(as_json=True, silent=True))
 
 
 def _card(bundle: Location) -> ModelCard:

@@ -70,10 +70,11 @@ def test_a_training_killed_in_the_middle_goes_on_where_it_was(
 def test_a_training_whose_worker_is_killed_goes_on_by_itself(
     drawn: Drawn, small_training: dict[str, object], tmp_path: Path
 ) -> None:
-    process = start(*training(drawn, small_training, tmp_path / "b"))
+    process = start(*training(drawn, small_training, tmp_path / "b"), "--workers", 2)
     read_until(process, "epoch 2 of 6")
-    (worker,) = [pid for pid, name in tree_of(process.pid).items() if "RayTrainWorker" in name]
-    os.kill(worker, signal.SIGKILL)
+    workers = [pid for pid, name in tree_of(process.pid).items() if "RayTrainWorker" in name]
+    assert len(workers) == 2
+    os.kill(workers[1], signal.SIGKILL)
     said, _ = process.communicate(timeout=WAIT_S)
     assert process.returncode == 0, said
     card = Bundle.load(Location(str(tmp_path / "b"))).card

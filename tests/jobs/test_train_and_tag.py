@@ -380,6 +380,37 @@ def test_a_run_is_compared_with_a_bundle_and_its_mistakes_are_shown(
     assert (no_such.code, "--against" in no_such.err) == (3, True)
 
 
+def test_the_report_tells_blurry_sharp_and_blurred_items_apart_and_has_a_curve_of_each_epoch(trained: Path) -> None:
+    card, report = Bundle.load(Location(str(trained))).card, trained / "report"
+    items, groups = pd.read_parquet(report / "items.parquet"), pd.read_csv(report / "groups.csv")
+    assert card.blur_threshold is not None
+    blurry = int((items["blurScore"] < card.blur_threshold).sum())
+    for level in Level:
+        found = groups[(groups["kind"] == "by blur") & (groups["level"] == level)].set_index("group")["items"].to_dict()
+        expected = {"blurry": blurry, "sharp": len(items) - blurry, "blurred by us": len(items)}
+        assert found == {name: count for name, count in expected.items() if count}
+    curves = pd.read_csv(report / "curves.csv")
+    assert curves["epoch"].tolist() == [*range(11)]
+    assert curves["val_loss"].tolist() == [epoch["val_loss"] for epoch in card.provenance.epochs]
+    assert [file.stat().st_size > 0 for file in (report / "tensorboard").glob("events.*")] == [True]
+
+
+def test_a_catalogue_thinned_out_has_the_same_held_out_items(
+    tagger: Run, trained: Path, drawn: Drawn, small_training: dict[str, object], tmp_path: Path
+) -> None:
+    inputs = ["--manifest", drawn.manifest, "--images", drawn.images, *flags(small_training), "--epochs", 1]
+    outcome = tagger("train", *inputs, "--unbalance", 8, "--out", tmp_path / "b")
+    assert outcome.code == 0, outcome.err
+    whole, thinned = (
+        pq.read_table(where / "splits.parquet").to_pandas().groupby("split")["id"].agg(set)
+        for where in (trained, tmp_path / "b")
+    )
+    for side in ("val", "test", "control"):
+        assert thinned.get(side) == whole.get(side)
+    assert thinned["train"] < whole["train"]
+    assert 0.15 * len(whole["train"]) < len(thinned["train"]) < 0.7 * len(whole["train"])
+
+
 def test_the_same_command_makes_the_same_model(
     tagger: Run, drawn: Drawn, small_training: dict[str, object], tmp_path: Path
 ) -> None:

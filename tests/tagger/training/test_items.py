@@ -1,3 +1,4 @@
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -48,6 +49,17 @@ def test_the_fingerprint_follows_the_labels_and_not_the_order() -> None:
     other = rows(("A", "x", 10), ("C", "y", 10))
     prints = [LabelledItems.select(t, {}, 5, RULE).fingerprint() for t in (table, same, other)]
     assert prints[0] == prints[1] != prints[2]
+
+
+def test_thinning_out_makes_a_long_tail_of_the_train_items_alone() -> None:
+    whole = LabelledItems.select(rows(("A", "x", 160), ("B", "y", 100), ("C", "z", 80)), {}, 10, RULE)
+    thinned = whole.thinned(4, seed=1)
+    before, after = (Counter(zip(i.frame["split"], i.frame["leaf"], strict=True)) for i in (whole, thinned))
+    assert [before["train", leaf] for leaf in range(3)] == [80, 50, 40]
+    assert [after["train", leaf] for leaf in range(3)] == [80, 25, 10]
+    assert {key: n for key, n in after.items() if key[0] != "train"} == {
+        key: n for key, n in before.items() if key[0] != "train"
+    }
 
 
 def test_too_few_items_are_told_with_the_largest_leaves() -> None:
