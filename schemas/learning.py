@@ -18,7 +18,7 @@ ClassWeights = Literal["none", "sqrt", "balanced", "effective"]
 class Augmentation(JobConfig):
     """Random changes of training images; 0 leaves one out."""
 
-    flip: bool = Field(default=True, description="Mirror half of the training images; average both when tagging.")
+    flip: bool = Field(default=True, description="Mirror half of the training images.")
     shift: float = Field(default=0.06, ge=0, lt=0.5, description="Largest random shift, share of each side.")
     crop: float = Field(default=0, ge=0, lt=1, description="Cut out a random part, at most this share smaller.")
     rotation: float = Field(default=0, ge=0, le=180, description="Largest random rotation, degrees.")
@@ -33,6 +33,9 @@ class Augmentation(JobConfig):
 class Learning(Augmentation):
     """The fields of a recipe: data, model, optimisation, imbalance, augmentation."""
 
+    flip_when_tagging: bool | None = Field(
+        default=None, description="Average what is said of an image and of its mirror image; by default, as flip."
+    )
     min_items: int = Field(default=50, ge=1, description="Leaves with fewer items are left out and reported.")
     merge: dict[str, str] = Field(default={}, description="FROM=TO: count one master category as another.")
 

@@ -75,7 +75,7 @@ def draft_card(learning: Learning, taxonomy: Taxonomy, provenance: Provenance) -
             edges=learning.edges,
         ),
         preprocessing=preprocessing_of(learning),
-        inference=Inference(flip=learning.flip),
+        inference=Inference(flip=learning.flip if learning.flip_when_tagging is None else learning.flip_when_tagging),
         calibration=Calibration(),
         blur_threshold=0.0,
         provenance=provenance,

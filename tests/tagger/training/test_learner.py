@@ -302,6 +302,13 @@ def test_two_workers_make_the_steps_that_one_makes_of_the_same_items(tmp_path: P
         torch.testing.assert_close(load_weights(tmp_path / "0")[name], weights, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.parametrize(("flip", "tagging", "found"), [(True, None, True), (True, False, False), (False, True, True)])
+def test_mirror_images_are_averaged_when_tagging_as_in_training_or_as_asked(
+    flip: bool, tagging: bool | None, found: bool, tmp_path: Path
+) -> None:
+    assert plan_of(tmp_path, flip=flip, flip_when_tagging=tagging).card.inference.flip is found
+
+
 def test_a_frozen_epoch_reads_no_images(tmp_path: Path) -> None:
     kept = examples()
     numbers, images, leaves = next(kept.batches(np.arange(5), 5, with_images=False))
