@@ -15,7 +15,7 @@ from tagger.catalog.synthetic import Drawn
 from tagger.models.bundle import Bundle
 from tagger.storage import Location
 
-WAIT_S = 120
+WAIT_S = 300
 
 
 def start(*arguments: object) -> subprocess.Popen[str]:
@@ -31,6 +31,14 @@ def training(drawn: Drawn, settings: dict[str, object], out: Path) -> list[objec
         "train", "--manifest", drawn.manifest, "--images", drawn.images, "--out", out, *flags,
         "--epochs", 6, "--patience", 0,
     ]  # fmt: skip
+
+
+def said_till_end(process: subprocess.Popen[str]) -> str:
+    try:
+        return process.communicate(timeout=WAIT_S)[0]
+    except subprocess.TimeoutExpired as error:
+        os.killpg(process.pid, signal.SIGKILL)
+        pytest.fail(f"not at its end after {WAIT_S} s:\n{(error.output or b'').decode()}")
 
 
 def read_until(process: subprocess.Popen[str], word: str) -> None:
@@ -56,7 +64,7 @@ def test_a_training_killed_in_the_middle_goes_on_where_it_was(
     assert not (tmp_path / "b/bundle.json").exists()
 
     again = start(*command)
-    said, _ = again.communicate(timeout=WAIT_S)
+    said = said_till_end(again)
     assert again.returncode == 0, said
     card = Bundle.load(Location(str(tmp_path / "b"))).card
     assert [e["epoch"] for e in card.provenance.epochs] == list(range(6))
@@ -75,7 +83,7 @@ def test_a_training_whose_worker_is_killed_goes_on_by_itself(
     workers = [pid for pid, name in tree_of(process.pid).items() if "RayTrainWorker" in name]
     assert len(workers) == 2
     os.kill(workers[1], signal.SIGKILL)
-    said, _ = process.communicate(timeout=WAIT_S)
+    said = said_till_end(process)
     assert process.returncode == 0, said
     card = Bundle.load(Location(str(tmp_path / "b"))).card
     assert [e["epoch"] for e in card.provenance.epochs] == list(range(6))
@@ -94,14 +102,14 @@ def test_ctrl_c_ends_a_run_within_seconds_and_the_same_command_finishes_it(
     process = start(*command)
     read_until(process, "Tagging")
     process.send_signal(signal.SIGINT)
-    said, _ = process.communicate(timeout=WAIT_S)
+    said = said_till_end(process)
     assert process.returncode == 130, said
     assert "interrupted" in said
     assert "Traceback" not in said
     assert not (tmp_path / "r/_SUCCESS").exists()
 
     again = start(*command, "--json")
-    said, _ = again.communicate(timeout=WAIT_S)
+    said = said_till_end(again)
     assert again.returncode == 0, said
     counts = json.loads(said[said.index("{") :])["counts"]
     assert counts["predictions"] == counts["rows"] == len(rows)
