@@ -8,7 +8,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from jobs.console import Console
-from jobs.held_out import calibrate_and_measure, evaluate_side, write_bundle_report
+from jobs.held_out import calibrate_and_measure, evaluate_side, model_inputs, write_bundle_report
 from jobs.inputs import open_catalog, place, versions
 from jobs.labelled import decode_sides, failures, read_labelled, reviewed_labels
 from jobs.ray_session import ray_session, wants_gpu
@@ -16,14 +16,16 @@ from schemas.bundle import Metrics
 from schemas.config import CombineConfig
 from schemas.taxonomy import Level
 from tagger.catalog.shards import write_parquet
+from tagger.catalog.splits import SPLITS
 from tagger.errors import InputError, UsageError
 from tagger.evaluation.pictures import Pictures
 from tagger.models.bundle import CARD, Bundle
-from tagger.models.combine import average_predictions, average_weights
+from tagger.models.combine import average_predictions, average_weights, with_own_statistics
 from tagger.storage import Location
 from tagger.training.items import LabelledItems
 
 _HELD_OUT = ("val", "test")
+_STATISTICS_ITEMS, _STATISTICS_BATCH = 4096, 128
 
 
 def run(config: CombineConfig, console: Console) -> int:
@@ -52,10 +54,17 @@ def run(config: CombineConfig, console: Console) -> int:
         columns = [time_by] if time_by else []
         rows, staged = read_labelled(manifest, store, work, columns)
         items = LabelledItems.of_split(rows, combined.card.taxonomy, sides, time_by)
-        console.step(f"Decoding images: {', '.join(f'{items.split_items()[s]:,} {s}' for s in _HELD_OUT)}")
-        images = decode_sides(items, store, combined.card.preprocessing, config.max_pixels, work, sides=_HELD_OUT)
+        own_statistics = config.average == "weights"
+        sides_read = SPLITS[:3] if own_statistics else _HELD_OUT
+        read = items.with_few_train(_STATISTICS_ITEMS, seed=0)
+        console.step(f"Decoding images: {', '.join(f'{read.split_items()[s]:,} {s}' for s in sides_read)}")
+        images = decode_sides(read, store, combined.card.preprocessing, config.max_pixels, work, sides=sides_read)
         failed = failures(work)
         device = "cuda" if wants_gpu(config) else "cpu"
+        if own_statistics:
+            console.step("Taking statistics of batch norm anew")
+            inputs = model_inputs(combined, images["train"], _STATISTICS_BATCH)
+            combined = with_own_statistics(combined, members, inputs, device)
         console.step("Calibrating on val, measuring on test")
         failed_of_test = failed["split"].to_pylist().count("test")
         measured = calibrate_and_measure(combined, images, device, failed_of_test)

@@ -1,11 +1,14 @@
 """What ends the making of a bundle: its confidences are calibrated on val, and its figures measured on test."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import ray.data
+import torch
+from torch import Tensor
 
 from jobs.labelled import failures
 from schemas.bundle import Metrics
@@ -66,6 +69,12 @@ def evaluate_side(bundle: Bundle, images: ray.data.Dataset, device: str) -> Eval
     """What a calibrated bundle says of decoded items."""
     reference = PreparedTorch(bundle, device, "float32", _AT_ONCE)
     return _evaluation(bundle, leaf_logits(_with_edges(images, bundle), reference, device == "cuda"), 0)
+
+
+def model_inputs(bundle: Bundle, images: ray.data.Dataset, size: int) -> Iterator[Tensor]:
+    """Yield decoded items as a bundle's model takes them, uint8 [n, H, W, C], `size` at once."""
+    for batch in _with_edges(images, bundle).iter_batches(batch_format="numpy", batch_size=size):
+        yield torch.from_numpy(np.array(batch["image"]))
 
 
 def blur_scores(train: ray.data.Dataset) -> tuple[np.ndarray, np.ndarray]:

@@ -1,14 +1,16 @@
 """Makes one bundle of several: their predictions averaged, or their weights."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import torch
 from safetensors.torch import load
+from torch import Tensor
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from schemas.bundle import Architecture, Calibration, Inference, Member
 from tagger.errors import UsageError
 from tagger.models.bundle import Bundle
-from tagger.models.classifier import pack
+from tagger.models.classifier import pack, restore
 
 
 def average_predictions(bundles: Sequence[Bundle]) -> Bundle:
@@ -52,7 +54,8 @@ def average_predictions(bundles: Sequence[Bundle]) -> Bundle:
 def average_weights(bundles: Sequence[Bundle]) -> Bundle:
     """A bundle with the mean of the weights of models that began alike (Wortsman et al. 2022, arXiv:2203.05482).
 
-    Its calibration is that of the first; fit it anew.
+    Its statistics of batch norm are means, too, and no longer those of what the layers see; `with_own_statistics` takes
+    them anew. It is not calibrated.
 
     Raises:
         UsageError: when the bundles differ in taxonomy, input or architecture.
@@ -65,6 +68,32 @@ def average_weights(bundles: Sequence[Bundle]) -> Bundle:
         for name, first in states[0].items()
     }
     return pack(bundles[0].card.model_copy(update={"calibration": Calibration(), "metrics": ()}), mean)
+
+
+def with_own_statistics(bundle: Bundle, members: Sequence[Bundle], images: Iterable[Tensor], device: str) -> Bundle:
+    """The bundle with statistics of batch norm of its own (Izmailov et al. 2018, arXiv:1803.05407, section 3.2).
+
+    Layers whose statistics are the same in all members keep them: these were frozen.
+
+    Args:
+        bundle: What `average_weights` made.
+        members: Of which it made it.
+        images: Training images as the model takes them, uint8 [n, H, W, C]; batches of one are left out.
+        device: `cpu` or `cuda`.
+    """
+    states = [load(b.weights) for b in members]
+    model = restore(bundle).to(device)
+    for name, module in model.named_modules():
+        means = [s[f"{name}.running_mean"] for s in states] if isinstance(module, _BatchNorm) else []
+        if any(not torch.equal(mean, means[0]) for mean in means):
+            module.reset_running_stats()
+            module.momentum = None  # all batches count the same
+            module.train()
+    with torch.no_grad():
+        for batch in images:
+            if len(batch) > 1:
+                model(batch.to(device))
+    return pack(bundle.card, model.state_dict())
 
 
 def _check_alike(bundles: Sequence[Bundle], fields: Sequence[str]) -> None:

@@ -170,6 +170,12 @@ class LabelledItems:
         order = np.argsort(hash_order(keys, seed))[:size]
         return replace(self, frame=steering.iloc[np.sort(order)].reset_index(drop=True))
 
+    def with_few_train(self, size: int, seed: int) -> "LabelledItems":
+        """The same with so many of the train items, drawn by hash of their id; other sides stay."""
+        train = self.frame[self.frame["split"] == "train"]
+        rest = train.index[np.argsort(hash_order([f"sample {item}" for item in train["id"]], seed))[size:]]
+        return replace(self, frame=self.frame.drop(rest).reset_index(drop=True))
+
     def repeated(self, times: int) -> "LabelledItems":
         """The same with every reviewed train item so many times in each epoch."""
         weights = self.frame["times"].mask(self.frame["reviewed"] & (self.frame["split"] == "train"), times)

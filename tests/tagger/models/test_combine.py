@@ -3,14 +3,16 @@
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load
 from scipy.special import log_softmax
+from torch import Tensor, nn
 
 from schemas.bundle import Calibration
 from tagger.catalog.synthetic import ARTICLES
 from tagger.errors import InputError, UsageError
 from tagger.models.bundle import Bundle
-from tagger.models.classifier import new_classifier, pack
-from tagger.models.combine import average_predictions, average_weights
+from tagger.models.classifier import new_classifier, pack, restore
+from tagger.models.combine import average_predictions, average_weights, with_own_statistics
 from tagger.models.engines import engine_names, prepare
 from tagger.storage import Location
 from tests.builders import card
@@ -56,13 +58,44 @@ def test_every_engine_runs_an_average_and_it_is_saved_and_loaded(name: str, tmp_
 
 def test_the_average_of_weights_is_one_model_with_their_means() -> None:
     members = [made(1), made(2)]
-    from safetensors.torch import load
-
     mean, first, second = (load(b.weights) for b in (average_weights(members), *members))
     for name in mean:
         if mean[name].is_floating_point():
             torch.testing.assert_close(mean[name], (first[name] + second[name]) / 2)
     assert average_weights([members[0], members[0]]).weights == members[0].weights
+
+
+def test_batch_norm_of_averaged_weights_has_the_statistics_of_what_it_sees() -> None:
+    members = [trained_a_little(made(1)), trained_a_little(made(2))]
+    mean = average_weights(members)
+    batches = [torch.from_numpy(IMAGES[:3]), torch.from_numpy(IMAGES[3:6]), torch.from_numpy(IMAGES[6:])]
+    found = load(with_own_statistics(mean, members, batches, "cpu").weights)
+    model = restore(mean)
+    (first, norm), *_ = [(n, m) for n, m in model.named_modules() if isinstance(m, nn.BatchNorm2d)]
+    seen: list[Tensor] = []
+    norm.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    for batch in batches[:2]:  # the last is of one image
+        model(batch)
+    torch.testing.assert_close(found[f"{first}.running_mean"], torch.cat(seen).mean((0, 2, 3)))
+    variance = (seen[0].var((0, 2, 3)) + seen[1].var((0, 2, 3))) / 2
+    torch.testing.assert_close(found[f"{first}.running_var"], variance)
+    for name, before in load(mean.weights).items():
+        if "running" not in name and "num_batches" not in name:
+            torch.testing.assert_close(found[name], before, rtol=0, atol=0)
+
+
+def test_statistics_that_all_members_have_stay() -> None:
+    members = [trained_a_little(made(1)), trained_a_little(made(1))]
+    found = with_own_statistics(average_weights(members), members, [torch.from_numpy(IMAGES)], "cpu")
+    assert found.weights == members[0].weights
+
+
+def trained_a_little(bundle: Bundle) -> Bundle:
+    """The same with batch statistics of some images."""
+    model = restore(bundle).train()
+    with torch.no_grad():
+        model(torch.from_numpy(IMAGES))
+    return pack(bundle.card, model.state_dict())
 
 
 def test_what_cannot_be_combined_is_told() -> None:

@@ -2,6 +2,7 @@ from collections import Counter
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -60,6 +61,15 @@ def test_thinning_out_makes_a_long_tail_of_the_train_items_alone() -> None:
     assert {key: n for key, n in after.items() if key[0] != "train"} == {
         key: n for key, n in before.items() if key[0] != "train"
     }
+
+
+def test_few_train_items_leave_the_other_sides_as_they_are() -> None:
+    whole = LabelledItems.select(rows(("A", "x", 160), ("B", "y", 100)), {}, 10, RULE)
+    few = whole.with_few_train(30, seed=1)
+    assert few.split_items() == {**whole.split_items(), "train": 30}
+    assert few.frame["leaf"].nunique() == 2
+    pd.testing.assert_frame_equal(few.frame, whole.with_few_train(30, seed=1).frame)
+    assert whole.with_few_train(10_000, seed=1).split_items() == whole.split_items()
 
 
 def test_too_few_items_are_told_with_the_largest_leaves() -> None:
