@@ -120,6 +120,16 @@ def gpus() -> int:
     return int(ray.cluster_resources().get("GPU", 0))
 
 
+def compute_cores(options: RayOptions) -> int:
+    """Cores that Ray computes on: the cluster's, or those of this machine that this process may use."""
+    return int(ray.cluster_resources().get("CPU", 1)) if options.ray_address else len(os.sched_getaffinity(0))
+
+
+def memory() -> float:
+    """Bytes of memory that Ray leaves to workers, on all machines."""
+    return float(ray.cluster_resources().get("memory", 0))
+
+
 def wants_gpu(options: RayOptions) -> bool:
     """Whether the job runs on GPUs."""
     return options.device == "cuda" or (options.device == "auto" and gpus() > 0)

@@ -2,7 +2,6 @@
 
 import io
 import json
-import os
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -14,7 +13,7 @@ from pydantic import ValidationError
 from jobs.console import Console
 from jobs.inputs import open_catalog, place, versions
 from jobs.labelled import decode_sides, split_labelled
-from jobs.ray_session import gpus, ray_session, wants_gpu
+from jobs.ray_session import compute_cores, gpus, memory, ray_session, wants_gpu
 from schemas.bundle import Provenance
 from schemas.config import TrainConfig, TuneConfig
 from schemas.learning import Learning
@@ -30,6 +29,7 @@ from tagger.training.items import LabelledItems
 from tagger.training.search import Decoded, Search, Trial, hold, key_of, search
 
 LEADERBOARD, PLOT, BEST, ASKED = "leaderboard.csv", "leaderboard.svg", "best.yaml", "search.json"
+_TRIAL_BYTES = 2 * 2**30
 _NOT_IN_IDENTITY = {"ray_address", "store_concurrency", "out", "space", "set"}
 _SHOWN = 10
 
@@ -129,11 +129,17 @@ def _refuse_another(asked: Mapping[str, Any], note: Location, holds: str) -> Non
         raise UsageError(f"--out: {place_of} {holds} with another {', '.join(differing)}; name a new folder")
 
 
+def fitting_trials(cores: int, bytes_left: float) -> int:
+    """How many trials run at once without a GPU: one a core, as far as the bytes of memory go."""
+    return max(1, min(cores, int(bytes_left // _TRIAL_BYTES)))
+
+
 def _search(
     config: TuneConfig, space: SearchSpace, base: dict[str, Any], items: LabelledItems, manifest: Manifest
 ) -> Search:
     on_gpu = wants_gpu(config)
-    at_once = config.concurrent or (int(gpus()) if on_gpu else len(os.sched_getaffinity(0)))
+    found = compute_cores(config)
+    at_once = config.concurrent or (gpus() if on_gpu else fitting_trials(found, memory()))
     provenance = Provenance(
         created_at=datetime.now(UTC),
         config={},
@@ -150,7 +156,7 @@ def _search(
         taxonomy=items.taxonomy,
         provenance=provenance,
         at_once=at_once,
-        threads=max(1, len(os.sched_getaffinity(0)) // at_once),
+        threads=max(1, found // at_once),
         use_gpu=on_gpu,
         stop_bad_trials=config.stop_bad_trials,
         seed=config.seed,

@@ -104,7 +104,9 @@ class TuneConfig(CatalogOptions, RayOptions, SplitOptions, WeightsOptions):
     stop_bad_trials: bool = Field(
         default=True, description="Give up trials that are behind after a third of their epochs."
     )
-    concurrent: int = Field(default=0, ge=0, description="Trials at once; 0: one a GPU, or one a core.")
+    concurrent: int = Field(
+        default=0, ge=0, description="Trials at once; 0: one a GPU, or one a core and 2 GiB of memory."
+    )
 
 
 class ResultsConfig(CatalogOptions, RayOptions, SplitOptions, WeightsOptions):

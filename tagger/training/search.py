@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import os
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -204,7 +205,7 @@ def _scheduler(wanted: Search) -> ASHAScheduler:
 def _run_trial(settings: dict[str, Any], wanted: Search, decoded: Mapping[str, Decoded], board: Any) -> None:
     """One training, in a process of its own."""
     config = wanted.config(settings)
-    torch.set_num_threads(wanted.threads)
+    torch.set_num_threads(min(wanted.threads, len(os.sched_getaffinity(0))))
     card = draft_card(config, wanted.taxonomy, wanted.provenance)
     images = decoded[key_of(card.preprocessing)]
     card = with_edge_threshold(card, images.edges_below)

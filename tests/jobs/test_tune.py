@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from jobs.tune import _best_so_far
+from jobs.tune import _best_so_far, fitting_trials
 from tagger.catalog.synthetic import Drawn
 from tagger.training import recipes
 from tagger.training.search import Trial
@@ -21,6 +21,11 @@ from tests.jobs.test_interruptions import WAIT_S, start
 
 Run = Callable[..., Outcome]
 SETTINGS = {"backbone": "small_cnn", "weights": "none", "image_size": "48x36", "min_items": 8, "batch_size": 16}
+
+
+@pytest.mark.parametrize(("cores", "gib", "at_once"), [(2, 12, 2), (64, 40, 20), (4, 1, 1), (16, 32.5, 16)])
+def test_as_many_trials_run_at_once_as_cores_and_memory_hold(cores: int, gib: float, at_once: int) -> None:
+    assert fitting_trials(cores, gib * 2**30) == at_once
 
 
 @pytest.fixture
