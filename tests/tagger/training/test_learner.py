@@ -1,6 +1,9 @@
 """One training process without Ray, on small coloured images."""
 
+import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -318,3 +321,34 @@ def test_a_frozen_epoch_reads_no_images(tmp_path: Path) -> None:
     learner._train._images = np.zeros((0, 24, 18, 3), np.uint8)  # whatever was read from here would fail
     learner._val._images = np.zeros((0, 24, 18, 3), np.uint8)
     learner.run_epoch()
+
+
+class _SlowToRead(Examples):
+    def batches(self, *arguments: Any, **settings: Any) -> Iterator[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
+        for batch in super().batches(*arguments, **settings):
+            time.sleep(0.05)
+            yield batch
+
+
+class _Pacing(Learner):
+    """Whose steps only take their time."""
+
+    step_s = 0.0
+
+    def _step(self, *_: torch.Tensor) -> torch.Tensor:
+        time.sleep(self.step_s)
+        return torch.zeros(3, dtype=torch.double)
+
+
+def test_the_share_of_time_that_was_waited_for_images(tmp_path: Path) -> None:
+    slow_data, slow_steps = (
+        _Pacing(plan_of(tmp_path), examples(), examples(seed=1), torch.device("cpu")) for _ in range(2)
+    )
+    slow_data._train.__class__ = _SlowToRead
+    slow_steps.step_s = 0.05
+    for learner in (slow_data, slow_steps):
+        learner.run_epoch()
+    found = (slow_data.state.history[0], slow_steps.state.history[0])
+    data, steps = (epoch["waited_share"] * epoch["seconds"] for epoch in found)
+    assert data >= 0.9 * 9 * 0.05, "nine batches of 72 images"
+    assert steps < data / 2
