@@ -1,0 +1,40 @@
+"""How jobs show which images cannot be used: for each code some items, the path that was tried, and the reason."""
+
+from collections.abc import Sequence
+
+from tagger.catalog.failed_images import FailedImage, FailedImages
+
+_SHOWN = 3
+_LIMIT = 200
+
+
+def lines(failed: FailedImages, near_misses: Sequence[str] = ()) -> list[str]:
+    """Lines for a person: each code with its count, then some examples, `id: path tried: message`.
+
+    Args:
+        failed: What failed.
+        near_misses: What lies in the store instead, in words, where that is known.
+    """
+    shown: list[str] = []
+    for code, count in sorted(failed.counts.items(), key=lambda entry: (-entry[1], entry[0])):
+        shown.append(f"  {code} {count:,}:")
+        shown += [f"    {line_of(example)}" for example in failed.examples[code][:_SHOWN]]
+        if count > _SHOWN:
+            shown.append(f"    … and {count - _SHOWN:,} more")
+    return shown + [f"  {_printable(text)}" for text in near_misses]
+
+
+def line_of(example: FailedImage) -> str:
+    """One image: `id: path tried: message`."""
+    return ": ".join(_printable(part) for part in example if part)
+
+
+def document(failed: FailedImages) -> dict[str, list[dict[str, str | None]]]:
+    """The examples of each code for `--json`: id, image (the path that was tried) and message."""
+    return {code: [example._asdict() for example in examples] for code, examples in sorted(failed.examples.items())}
+
+
+def _printable(text: str) -> str:
+    """A text as it can stand in one line of a terminal, whatever bytes it was made of."""
+    short = text if len(text) <= _LIMIT else f"{text[:_LIMIT]}…"
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in short)
