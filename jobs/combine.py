@@ -36,6 +36,9 @@ def run(config: CombineConfig, console: Console) -> int:
         raise UsageError(f"--out: {out} holds a bundle already; name a new folder")
     places = [place(name, config) for name in config.bundles]
     members = [Bundle.load(where, "BUNDLES") for where in places]
+    repeated = [name for name, count in Counter(_names(members)).items() if count > 1]
+    if repeated:
+        raise UsageError(f"BUNDLES: model {repeated[0]} is named twice; its average with itself is the same model")
     combined = average_predictions(members) if config.average == "predictions" else average_weights(members)
     sides = _common_sides(places, console)
     manifest, store = open_catalog(config)

@@ -53,10 +53,29 @@ class Bundle:
             raise InputError(f"{flag}: {location} was changed after it was saved: its modelId no longer fits")
         return bundle
 
+    @classmethod
+    def identified(cls, card: ModelCard, weights: bytes) -> "Bundle":
+        """A bundle whose card has the modelId of what it describes.
+
+        A policy was fitted on the confidences of one model. Where the card has the modelId of another one (other
+        weights, calibration or members), its policy is dropped: its thresholds promise nothing about these
+        confidences.
+        """
+        update: dict[str, object] = {"model_id": model_id(card, weights)}
+        if card.model_id not in ("", update["model_id"]):
+            update["policy"] = None
+        return cls(card.model_copy(update=update), weights)
+
     def changed(self, **update: object) -> "Bundle":
-        """The same weights with another card; the modelId is derived anew."""
-        card = self.card.model_copy(update=update)
-        return Bundle(card.model_copy(update={"model_id": model_id(card, self.weights)}), self.weights)
+        """The same weights with another card; the modelId is derived anew.
+
+        A change that decides predictions, such as a new calibration, drops the policy, unless it brings one; see
+        `identified`.
+        """
+        bundle = Bundle.identified(self.card.model_copy(update=update), self.weights)
+        if "policy" not in update:
+            return bundle
+        return Bundle(bundle.card.model_copy(update={"policy": update["policy"]}), self.weights)
 
     def save(self, location: Location) -> None:
         """Write the weights first and the card last, so that a folder with a card is a whole bundle."""

@@ -11,7 +11,7 @@ from schemas.bundle import Architecture, ModelCard
 from tagger.errors import InputError
 from tagger.models import backbones
 from tagger.models.backbones import EdgeBranch, embedding_dim
-from tagger.models.bundle import Bundle, model_id
+from tagger.models.bundle import Bundle
 from tagger.storage import first_line
 
 _FULL = 1 / 255
@@ -97,9 +97,8 @@ def new_classifier(card: ModelCard, weights: str) -> Classifier:
 
 
 def pack(card: ModelCard, state: Mapping[str, Tensor]) -> Bundle:
-    """Make a bundle of a state dict; its modelId is derived here."""
-    weights = save({k: v.detach().cpu().contiguous() for k, v in state.items()})
-    return Bundle(card.model_copy(update={"model_id": model_id(card, weights)}), weights)
+    """Make a bundle of a state dict; its modelId is derived here, and a policy of other weights is dropped."""
+    return Bundle.identified(card, save({k: v.detach().cpu().contiguous() for k, v in state.items()}))
 
 
 def restore(bundle: Bundle) -> Classifier:

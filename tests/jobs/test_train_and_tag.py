@@ -296,15 +296,26 @@ def test_two_workers_learn_what_one_learns(
     assert abs(one - two) < 0.15  # of some 45 drawn items
 
 
+def alike(trained: Path, where: Path) -> Path:
+    """Another model that says the same of every image."""
+    shutil.copytree(trained, where)
+    bundle = Bundle.load(Location(str(where)))
+    bundle.changed(blur_threshold=(bundle.card.blur_threshold or 1) * 1.001).save(Location(str(where)))
+    return where
+
+
 def test_two_bundles_averaged_are_one_that_tags_and_has_its_own_figures(
     tagger: Run, trained: Path, run_dir: Path, drawn: Drawn, tmp_path: Path
 ) -> None:
     inputs = ["--manifest", drawn.manifest, "--images", drawn.images]
-    outcome = tagger("combine", trained, trained, *inputs, "--out", tmp_path / "both", "--json")
+    twice = tagger("combine", trained, trained, *inputs, "--out", tmp_path / "both")
+    assert (twice.code, "is named twice" in twice.err) == (2, True)
+    other = alike(trained, tmp_path / "other")
+    outcome = tagger("combine", trained, other, *inputs, "--out", tmp_path / "both", "--json")
     assert outcome.code == 0, outcome.err
     found = json.loads(outcome.out)
     alone, both = Bundle.load(Location(str(trained))).card, Bundle.load(Location(str(tmp_path / "both"))).card
-    assert [m.model_id for m in both.members] == [alone.model_id] * 2
+    assert [m.model_id for m in both.members] == list(found["members"])
     assert both.calibration.fitted_on == alone.provenance.split_items["val"]
     assert both.metrics[0].levels[Level.ARTICLE_TYPE].accuracy == alone.metrics[0].levels[Level.ARTICLE_TYPE].accuracy
     assert found["members"][alone.model_id]["levels"]["articleType"]["items"] == alone.provenance.split_items["test"]
@@ -313,15 +324,14 @@ def test_two_bundles_averaged_are_one_that_tags_and_has_its_own_figures(
     one, two = predictions(run_dir), predictions(tmp_path / "run")
     tagged = one["decision"] != "failed"
     assert (one["articleType"][tagged] == two["articleType"][tagged]).all()
-    again = tagger("combine", trained, trained, *inputs, "--out", tmp_path / "both")
+    again = tagger("combine", trained, other, *inputs, "--out", tmp_path / "both")
     assert (again.code, "holds a bundle already" in again.err) == (2, True)
 
 
 def test_averaged_weights_are_one_model_and_too_few_common_items_are_told(
     tagger: Run, trained: Path, drawn: Drawn, tmp_path: Path
 ) -> None:
-    other = tmp_path / "other"
-    shutil.copytree(trained, other)
+    other = alike(trained, tmp_path / "other")
     split = pq.read_table(other / "splits.parquet").to_pandas()
     test = split.index[split["split"] == "test"]
     split.loc[test[: 2 * len(test) // 3], "split"] = "train"
@@ -346,8 +356,7 @@ def test_averaged_weights_are_one_model_and_too_few_common_items_are_told(
 def test_bundles_without_held_out_items_in_common_are_refused(
     tagger: Run, trained: Path, drawn: Drawn, tmp_path: Path
 ) -> None:
-    other = tmp_path / "other"
-    shutil.copytree(trained, other)
+    other = alike(trained, tmp_path / "other")
     split = pq.read_table(other / "splits.parquet").to_pandas()
     split["split"] = split["split"].map({"train": "val", "val": "train", "test": "train", "control": "test"})
     split.to_parquet(other / "splits.parquet", index=False)

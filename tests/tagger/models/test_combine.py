@@ -7,7 +7,7 @@ from safetensors.torch import load
 from scipy.special import log_softmax
 from torch import Tensor, nn
 
-from schemas.bundle import Calibration
+from schemas.bundle import Calibration, Policy
 from tagger.catalog.synthetic import ARTICLES
 from tagger.errors import InputError, UsageError
 from tagger.models.bundle import Bundle
@@ -115,3 +115,15 @@ def test_weights_that_are_missing_are_told() -> None:
     both = average_predictions([made(1), made(2)])
     with pytest.raises(InputError, match="do not fit its card"):
         prepare(Bundle(both.card, made(1).weights), "torch-cpu-float32", 4).start()
+
+
+def test_a_policy_goes_with_the_confidences_that_it_was_fitted_on() -> None:
+    policy = Policy(probability=0.95, fitted_on=100, levels={})
+    members = [made(seed).changed(policy=policy) for seed in (1, 2)]
+    assert members[0].card.policy == policy
+    assert average_predictions(members).card.policy is None
+    assert average_weights(members).card.policy is None
+    first = members[0]
+    assert first.changed(calibration=Calibration(method="temperature", temperature=2.0)).card.policy is None
+    assert first.changed(metrics=()).card.policy == policy, "a change that decides no prediction keeps it"
+    assert first.changed(blur_threshold=9.0, policy=policy).card.policy == policy
