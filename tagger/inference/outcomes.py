@@ -22,6 +22,7 @@ Outcome = bytes | ImageError
 
 Submit = Callable[[Callable[[], list[Outcome]]], "Future[list[Outcome]]"]
 _NOTHING = ImageError(ErrorCode.NO_IMAGE, "there are no bytes")
+_NOT_FINITE = ImageError(ErrorCode.NOT_FINITE, "the model's output for this image is not finite")
 _DECODED_AT_ONCE = 64
 _BATCHES_AHEAD = 3  # of decoded images in memory, waiting for an engine elsewhere
 
@@ -80,11 +81,14 @@ class Predictor:
         return decode(data, self._card.preprocessing, self._max_pixels)
 
     def outcomes(self, images: Sequence[Decoded]) -> list[Outcome]:
-        """What the model says of decoded images, in order."""
+        """What the model says of decoded images, in order; an error where its output is not finite."""
         pixels = np.stack([image.pixels for image in images])
         started = time.perf_counter()
         logits, embeddings = self._engine.run(pixels)
         self.engine_s += time.perf_counter() - started
+        finite = np.isfinite(logits).all(axis=1)
+        if not finite.all():
+            logits = np.where(finite[:, None], logits, np.float32(0))
         probabilities = softmax(logits, self._card.calibration.temperature)
         found = np.zeros(len(images), self._type)
         fill(found, self._levels, probabilities)
@@ -92,7 +96,7 @@ class Predictor:
         if self._embeddings:
             found["embedding"] = of_length_one(embeddings)
             found["layout"] = layouts(pixels[..., :3])
-        return [record.tobytes() for record in found]
+        return [record.tobytes() if fine else _NOT_FINITE for record, fine in zip(found, finite, strict=True)]
 
 
 def fill(records: np.ndarray, levels: Levels, probabilities: np.ndarray) -> None:

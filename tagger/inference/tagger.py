@@ -20,7 +20,7 @@ from tagger.inference.outcomes import Collector, Predictor, at_once, decoded_at_
 from tagger.inference.rows import Items, PredictionRows, matrix_of
 from tagger.inference.sample import decoded_sample
 from tagger.models.bundle import Bundle
-from tagger.models.engines import BATCH_SIZE, CHECKED_IMAGES, choose_engine, device_here
+from tagger.models.engines import BATCH_SIZE, CHECKED_IMAGES, ENOUGH_IMAGES, choose_engine, device_here
 from tagger.storage import Location
 
 _DEFAULTS = {name: field.default for name, field in TagConfig.model_fields.items()}
@@ -28,7 +28,11 @@ _CHUNK = 256
 
 
 class Tagger:
-    """A bundle that is ready to tag: with the same engine, the job's predictions to the last digit."""
+    """A bundle that is ready to tag: with the same engine, the job's predictions to the last digit.
+
+    A few images cannot show that a quick engine agrees with float32 PyTorch, so they are tagged in float32; `tag` with
+    200 images or more chooses again, as the job does.
+    """
 
     def __init__(
         self,
@@ -39,11 +43,12 @@ class Tagger:
     ) -> None:
         self.card = bundle.card
         self.engine: EngineCheck | None = None
-        """What runs the model, chosen with the first images."""
+        """What runs the model: chosen with the first images, and again where later ones can show more."""
         self._bundle = bundle
         self._wanted = engine
         self._device = device
         self._predictor: Predictor | None = None
+        self._images_offered = 0  # when the engine was chosen
         thresholds = Thresholds.of_policy(bundle.card.policy, accept_above)
         self._rows = PredictionRows(bundle.card, thresholds, "notebook", embeddings=True)
         self._max_bytes: int = _DEFAULTS["max_bytes"]
@@ -143,7 +148,9 @@ class Tagger:
         items: Items,
         all_images: Sequence[bytes | str | PathLike[str]],
     ) -> tuple[pa.Table, pa.Table]:
-        predictor = self._predictor or self._choose(all_images)
+        predictor = self._predictor
+        if predictor is None or self._can_choose_better(len(all_images)):
+            predictor = self._choose(all_images)
         collector = Collector(predictor, len(images), decoded_at_once(BATCH_SIZE[self._device]), at_once)
         for row, image in enumerate(images):
             data = self._read(image)
@@ -151,8 +158,14 @@ class Tagger:
         found = (items, collector.digests, collector.outcomes())
         return self._rows.table(*found), self._rows.embeddings(*found)
 
+    def _can_choose_better(self, images: int) -> bool:
+        """Whether so many images can show that a quicker engine agrees, as those could not that came before."""
+        offered = self._images_offered
+        return self._wanted == "auto" and offered < CHECKED_IMAGES and images >= max(ENOUGH_IMAGES, 2 * offered)
+
     def _choose(self, images: Sequence[bytes | str | PathLike[str]]) -> Predictor:
         self._device = device_here(self._device, self._wanted)
+        self._images_offered = len(images)
 
         def some() -> list[bytes | ImageError]:
             return [self._read(image) for image in images[:CHECKED_IMAGES]]

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 MIN_AGREEMENT = 0.995
 CHECKED_IMAGES = 512
+ENOUGH_IMAGES = 200
+"""With fewer, an agreement of 99.5% cannot be told from a lower one; `auto` then takes an engine in float32."""
 BATCH_SIZE = {"cpu": 16, "cuda": 512}  # on CPUs, what fits the caches
 _ONE_OFF = 1  # of a few images, one that was a near tie says nothing
 
@@ -101,7 +103,8 @@ def choose_engine(
 
     Args:
         bundle: The model.
-        wanted: `auto`, or the name of the only one to try.
+        wanted: `auto`, or the name of the only one to try. With fewer than ENOUGH_IMAGES to measure on, `auto` tries
+            engines in float32 only.
         device: `cpu` or `cuda`.
         batch_size: Images per pass.
         sample: Gives uint8 images [N, H, W, 3] of the run to measure the agreement on; where there are none,
@@ -109,7 +112,7 @@ def choose_engine(
 
     Raises:
         UsageError: when the engine that was asked for cannot run here, or disagrees too often.
-        InputError: when the bundle is not whole.
+        InputError: when the bundle is not whole, or its own outputs are not finite.
     """
     names = engine_names(device)
     if wanted != "auto" and wanted not in names:
@@ -117,8 +120,9 @@ def choose_engine(
     reference = _Reference(bundle, device, batch_size, sample)
     passed_over: dict[str, str] = {}
     tried = names if wanted == "auto" else (wanted,)
-    if len(tried) > 1 and not len(reference.images):
-        tried = (reference.engine,)  # there is nothing to measure the others on
+    if wanted == "auto" and len(reference.images) < ENOUGH_IMAGES:
+        precise = tuple(name for name in names if name.endswith("float32"))
+        tried = precise if len(reference.images) else (reference.engine,)
     for name in tried:
         try:
             prepared, check = _checked(bundle, name, batch_size, reference)
@@ -151,7 +155,11 @@ class _Reference:
     def logits(self) -> np.ndarray:
         from tagger.models.torch_engine import PreparedTorch
 
-        return PreparedTorch(*self._arguments, all_threads=True).start().run(self.images)[0]
+        logits = PreparedTorch(*self._arguments, all_threads=True).start().run(self.images)[0]
+        if not np.isfinite(logits).all():
+            model_id = self._arguments[0].card.model_id
+            raise InputError(f"--model: {model_id} gives outputs that are not finite, even in float32; train it anew")
+        return logits
 
 
 def _checked(bundle: "Bundle", name: str, batch_size: int, reference: _Reference) -> tuple[PreparedEngine, EngineCheck]:
@@ -171,10 +179,13 @@ def _checked(bundle: "Bundle", name: str, batch_size: int, reference: _Reference
         return prepared, EngineCheck(engine=name, agreement=1.0)
     images, expected = reference.images, reference.logits
     try:
-        found = prepared.start().run(images)[0]
+        logits = prepared.start().run(images)[0]
     except Exception as error:  # whatever the library raises
         raise _UnfitError(f"cannot run this model: {first_line(error)}") from error
-    check = compare(name, expected, found)
+    broken = int((~np.isfinite(logits)).any(axis=1).sum())
+    if broken:
+        raise _UnfitError(f"gives outputs that are not finite for {broken} of {len(images)} images")
+    check = compare(name, expected, logits)
     if not agrees(check):
         share = f"{check.agreement:.2%} of {check.images} images"
         raise _UnfitError(f"agrees with float32 PyTorch on only {share}, less than {MIN_AGREEMENT:.1%}")

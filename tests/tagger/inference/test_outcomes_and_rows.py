@@ -59,6 +59,21 @@ def test_identical_images_are_predicted_once_and_share_the_result(bundle: Bundle
     assert len(set(outcomes)) == len(told) == 5  # type: ignore[arg-type]
 
 
+def test_an_image_whose_output_is_not_finite_fails_and_the_others_do_not(bundle: Bundle) -> None:
+    class HalfPrecision(CountingEngine):
+        """Says nothing of the second image."""
+
+        def run(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            logits, embeddings = super().run(images)
+            logits[1] = np.inf
+            logits.setflags(write=False)
+            return logits, embeddings
+
+    predictor = Predictor(bundle.card, HalfPrecision(len(bundle.card.taxonomy.leaves)), 10**6)
+    outcomes = predictor.outcomes([predictor.decode(encoded(picture(seed=n))) for n in range(3)])
+    assert [o.code if isinstance(o, ImageError) else "" for o in outcomes] == ["", "not_finite", ""]
+
+
 def test_an_image_that_cannot_be_decoded_stays_with_its_rows(bundle: Bundle) -> None:
     missing = ImageError("not_found", "gone")  # type: ignore[arg-type]
     outcomes, engine, told = collected(bundle, [b"text", missing, encoded(picture()), b"text"])

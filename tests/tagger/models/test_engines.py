@@ -11,15 +11,24 @@ import torch
 
 from schemas.run import EngineCheck
 from tagger.catalog.synthetic import ARTICLES
-from tagger.errors import UsageError
+from tagger.errors import InputError, UsageError
 from tagger.models import engines
 from tagger.models.bundle import Bundle
-from tagger.models.classifier import new_classifier, pack
-from tagger.models.engines import agrees, choose_engine, compare, device_here, engine_names, prepare
+from tagger.models.classifier import new_classifier, pack, restore
+from tagger.models.engines import (
+    ENOUGH_IMAGES,
+    agrees,
+    choose_engine,
+    compare,
+    device_here,
+    engine_names,
+    prepare,
+)
 from tagger.storage import Location
 from tests.builders import card
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (11, 48, 36, 3), dtype=np.uint8)
+MANY_IMAGES = np.concatenate([IMAGES] * 19)
 HERE = engine_names("cpu")
 
 
@@ -34,6 +43,15 @@ def plain(bundle: Bundle) -> Bundle:
     """The same model without the mirror image."""
     inference = bundle.card.inference.model_copy(update={"flip": False})
     return Bundle(bundle.card.model_copy(update={"inference": inference}), bundle.weights)
+
+
+def with_outputs_of(bundle: Bundle, bias: float) -> Bundle:
+    """The same model with another bias of its first leaf."""
+    model = restore(bundle)
+    state = model.state_dict()
+    last = [name for name, weights in state.items() if weights.shape == (len(bundle.card.taxonomy.leaves),)][-1]
+    state[last][0] = bias
+    return pack(bundle.card, state)
 
 
 def logits(bundle: Bundle, name: str, images: np.ndarray = IMAGES, batch_size: int = 4) -> np.ndarray:
@@ -128,12 +146,37 @@ def test_an_engine_that_disagrees_is_passed_over_with_the_reason(
 ) -> None:
     """The bar is put where no engine but float32 PyTorch itself reaches it."""
     monkeypatch.setattr(engines, "agrees", lambda check: False)
-    prepared, check = choose_engine(bundle, "auto", "cpu", 4, lambda: IMAGES)
+    prepared, check = choose_engine(bundle, "auto", "cpu", 4, lambda: MANY_IMAGES)
     assert prepared.name == "torch-cpu-float32"
     assert set(check.passed_over) == set(HERE[:-1])
     assert all("agrees with float32 PyTorch on only" in reason for reason in check.passed_over.values())
     with pytest.raises(UsageError, match=r"--engine openvino-cpu-float32: it agrees .* take --engine auto"):
         choose_engine(bundle, "openvino-cpu-float32", "cpu", 4, lambda: IMAGES)
+
+
+def test_a_few_images_cannot_show_that_half_precision_agrees(bundle: Bundle) -> None:
+    assert len(MANY_IMAGES) >= ENOUGH_IMAGES > len(IMAGES)
+    _, check = choose_engine(bundle, "auto", "cpu", 4, lambda: IMAGES)
+    assert check.engine == "openvino-cpu-float32"
+    assert check.passed_over == {}
+    _, check = choose_engine(bundle, "auto", "cpu", 4, lambda: MANY_IMAGES)
+    assert check.engine == HERE[0] or HERE[0] in check.passed_over, "the quickest one is tried"
+
+
+@pytest.mark.parametrize("images", [1, 2, 11])
+def test_an_engine_whose_outputs_are_not_finite_is_refused_whatever_the_number_of_images(
+    mobilenet: Bundle, images: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = "openvino-cpu-float32"
+    broken = with_outputs_of(mobilenet, float("nan"))
+    monkeypatch.setattr(engines, "prepare", lambda _, engine, size: prepare(broken, engine, size))
+    with pytest.raises(UsageError, match=f"not finite for {images} of {images} images"):
+        choose_engine(mobilenet, name, "cpu", 4, lambda: IMAGES[:images])
+
+
+def test_a_model_whose_own_outputs_are_not_finite_is_named(mobilenet: Bundle) -> None:
+    with pytest.raises(InputError, match=r"--model: .* not finite, even in float32"):
+        choose_engine(with_outputs_of(mobilenet, float("nan")), "auto", "cpu", 4, lambda: IMAGES[:1])
 
 
 def test_without_an_image_to_measure_on_it_is_float32_pytorch(bundle: Bundle) -> None:
