@@ -155,7 +155,7 @@ def _baseline(script: str, work: Path, workers: int) -> float:
         str(max(1, workers - 1) if script == "ray_data_script" else workers), "--batch-size", "32", "--limit",
         str(_BASELINE_ITEMS),
     )  # fmt: skip
-    return found["images"] / max(1e-9, found["seconds"])
+    return found["images"] / found["seconds"] if found["seconds"] > _MEASURABLE_S else float("nan")
 
 
 def _script(name: str, *arguments: str) -> dict[str, float]:

@@ -8,7 +8,7 @@ import pandas as pd
 from jobs.console import Console
 from schemas.config import QualityConfig
 from schemas.taxonomy import Level
-from tagger.confidence.quality import SAMPLED, Precision, sample_answers
+from tagger.confidence.quality import SAMPLED, Precision, each_once, sample_answers
 from tagger.errors import InputError, UsageError
 from tagger.exports.csv import harmless
 from tagger.exports.final import newest_by_id
@@ -24,27 +24,29 @@ def run(config: QualityConfig, console: Console) -> int:
     places = [Location(name, config.s3_endpoint, config.s3_region) for name in config.runs]
     runs = newest_first([entry for place in places for entry in read_ledger(place, f"RUN {place}")])
     database = config.database or os.environ.get(DATABASE)
-    answers = pd.concat([_answers(entry, database) for entry in runs if entry.done] or [sample_answers([], {})])
+    drawn = [_answers(entry, database) for entry in runs if entry.done] or [sample_answers([], {})]
+    answers = each_once(pd.concat(drawn, ignore_index=True))
     if answers.empty:
         raise InputError("RUN: none of these runs has a QA sample; tagger tag --qa-sample 0.01 draws one")
     targets = config.target_precision or _targets(runs)
     levels = {level: _precision(answers[answers["level"] == level], config.probability) for level in Level}
     table = _by_class(answers, config.probability)
-    percent = f"{100 * config.probability:g} %"
+    percent = f"{100 * config.probability:g}%"
     console.table(
-        f"Precision of accepted tags, from the QA sample of {len(runs)} runs",
+        f"Precision of accepted tags, from the QA sample of {len(runs)} {'run' if len(runs) == 1 else 'runs'}",
         ["level", "drawn", "answered", "right", "right %", f"{percent} between", "and", "target %", "is"],
         [_row(str(level), found, targets.get(level)) for level, found in levels.items()],
     )
     doubtful = table[table["answered"] > 0].sort_values(["highest", "answered"]).head(_CLASSES_SHOWN)
-    console.table(
-        "The least precise classes among those",
-        ["level", "class", "answered", "right", f"{percent} between", "and"],
-        [
-            (r.level, r["class"], r.answered, r.right, _percent(r.lowest), _percent(r.highest))
-            for _, r in doubtful.iterrows()
-        ],
-    )
+    if len(doubtful):
+        console.table(
+            "The least precise classes among those",
+            ["level", "class", "answered", "right", f"{percent} between", "and"],
+            [
+                (r.level, r["class"], r.answered, r.right, _percent(r.lowest), _percent(r.highest))
+                for _, r in doubtful.iterrows()
+            ],
+        )
     waiting = answers.loc[answers["waiting"], "id"].nunique()
     if waiting:
         console.say(f"{waiting:,} items of the sample still wait: tagger review --run RUN, with the filter qa_sample.")

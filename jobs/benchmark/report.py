@@ -57,8 +57,8 @@ def report(result: Result, bundle: Bundle, config: BenchConfig, console: Console
         f"End to end / forward only, round by round: {', '.join(map(_shown, ratios))}; "
         f"median {_shown(known_median(ratios))}."
     )
-    if any(map(math.isnan, ratios)):
-        console.warn(f"{result.images:,} images are tagged too quickly to tell from the run's start; take more --items")
+    if any(map(math.isnan, [*ratios, *rates.values()])):
+        console.warn(f"{result.images:,} images are too few to tell the work from its start; take more, such as --items 16384")
     shares = [share for share in result.engine_share if share is not None]
     if shares:
         said = ", ".join(f"{share:.2f}" for share in shares)

@@ -77,3 +77,16 @@ def sample_answers(predictions: Iterable[pa.Table], decided: Mapping[str, Mappin
                 right = answered and found is not None and found[str(level)] == row[str(level)]
                 rows.append((row["id"], str(level), row[str(level)], answered, right, found is None))
     return pd.DataFrame(rows, columns=["id", "level", "class", "answered", "right", "waiting"])
+
+
+def each_once(answers: pd.DataFrame) -> pd.DataFrame:
+    """One row for every item and level, of the answers of several runs.
+
+    An item that is drawn by its id is drawn by every run that accepts it. Its answers are not independent of each
+    other, so that an interval over all of them would be too narrow: one that was answered counts, of several the first.
+
+    Args:
+        answers: Those of `sample_answers`, of the newest run first.
+    """
+    answered_first = answers.sort_values("answered", ascending=False, kind="stable")
+    return answered_first.drop_duplicates(["id", "level"]).sort_index()

@@ -57,7 +57,10 @@ def add(folder: Location, card: IndexCard, pieces: Iterable[Piece]) -> IndexCard
     for first in coming:
         card = _with(root, card, chain([first], coming), without=())
         _save(folder, card)
-    card = card.model_copy(update={"segments": tuple(s for s in card.segments if _lives(root, s))})
+    living_segments = tuple(s for s in card.segments if _lives(root, s))
+    if len(living_segments) < len(card.segments):
+        card = card.model_copy(update={"segments": living_segments})
+        _save(folder, card)
     small = [about for about in card.segments if about.lists == 1]
     if len(small) >= _MERGED_FROM:
         living = _living([Segment(root, s, card.dimension) for s in small])

@@ -3,13 +3,14 @@
 from datetime import UTC, datetime
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pytest
 
 from schemas.prediction import PREDICTION
 from schemas.taxonomy import Level
 from tagger.confidence.policy import QaSample
-from tagger.confidence.quality import SAMPLED, Precision, sample_answers
+from tagger.confidence.quality import SAMPLED, Precision, each_once, sample_answers
 
 MASTER, ARTICLE = str(Level.MASTER_CATEGORY), str(Level.ARTICLE_TYPE)
 
@@ -79,3 +80,13 @@ def test_the_interval_is_that_of_clopper_and_pearson() -> None:
 def test_a_target_is_kept_missed_or_open(right: int, answered: int, target: float | None, verdict: str) -> None:
     answers = np.arange(answered) < right
     assert Precision.of(answers, answered, 0.95).against(target) == verdict
+
+
+def test_an_item_that_several_runs_drew_counts_once() -> None:
+    columns = ["id", "level", "class", "answered", "right", "waiting"]
+    newest = pd.DataFrame([("a", ARTICLE, "Tops", False, False, True), ("b", ARTICLE, "Tops", True, True, False)])
+    older = pd.DataFrame([("a", ARTICLE, "Shirts", True, False, False), ("b", ARTICLE, "Shirts", True, False, False)])
+    answers = pd.concat([newest, older], ignore_index=True).set_axis(columns, axis=1)
+    once = each_once(answers)
+    assert once[["id", "class", "right"]].to_numpy().tolist() == [["b", "Tops", True], ["a", "Shirts", False]]
+    assert Precision.of(once["right"].to_numpy(bool), len(once), 0.95).answered == 2

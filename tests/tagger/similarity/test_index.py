@@ -203,3 +203,11 @@ def test_what_is_no_index_is_refused(folder: Location, tmp_path: Path) -> None:
     (tmp_path / "index/index.json").write_text("{}")
     with pytest.raises(InputError, match="is not an index"):
         VectorIndex(folder)
+
+
+def test_a_segment_whose_items_are_all_replaced_leaves_the_disk_and_the_card(folder: Location) -> None:
+    add(folder, EMPTY, [piece(names(50), vectors(50))])
+    card = add(folder, VectorIndex(folder).card, [piece(names(50), vectors(50, seed=1))])
+    assert [s.name for s in card.segments] == ["segment-00001"]
+    assert VectorIndex(folder).card == card, "the card on disk says the same"
+    assert sorted(p.name for p in Path(folder.path).iterdir() if p.name.startswith("segment")) == ["segment-00001"]
