@@ -5,7 +5,15 @@ from typing import Literal
 from pydantic import Field, field_validator, model_validator
 
 from schemas.learning import Learning
-from schemas.options import CatalogOptions, DecisionsOptions, ManifestFormat, RayOptions, SplitOptions, WeightsOptions
+from schemas.options import (
+    CatalogOptions,
+    DecisionsOptions,
+    ManifestFormat,
+    RayOptions,
+    S3Options,
+    SplitOptions,
+    WeightsOptions,
+)
 from schemas.taxonomy import Level
 from schemas.values import (
     Confidence,
@@ -218,7 +226,7 @@ class TagConfig(CatalogOptions, RayOptions):
         return by_level(value)
 
 
-class PolicyConfig(JobConfig):
+class PolicyConfig(S3Options):
     """Name a precision: find the confidences from which on a bundle's tags have it, and keep them in the bundle."""
 
     bundle: str = Field(description="The bundle.", json_schema_extra={"argument": True})
@@ -242,8 +250,6 @@ class PolicyConfig(JobConfig):
         "so many times. The bundle stays as it is.",
     )
     seed: Seed = Field(default=0, description="Seed of those halves.")
-    s3_endpoint: str | None = Field(default=None, description="Address of an S3 service other than Amazon's.")
-    s3_region: str | None = Field(default=None, description="Region of the S3 bucket.")
 
     @field_validator("target_precision", mode="before")
     @classmethod
@@ -260,7 +266,7 @@ class PolicyConfig(JobConfig):
         return self
 
 
-class ReviewConfig(JobConfig):
+class ReviewConfig(S3Options):
     """Serve the page on which people decide what the model was not sure of; or write what they decided to Parquet."""
 
     action: Literal["serve", "export"] = Field(
@@ -299,11 +305,9 @@ class ReviewConfig(JobConfig):
         "with the same image file are.",
     )
     out: str | None = Field(default=None, description="With export: the folder to write to; new or empty.")
-    s3_endpoint: str | None = Field(default=None, description="Address of an S3 service other than Amazon's.")
-    s3_region: str | None = Field(default=None, description="Region of the S3 buckets.")
 
 
-class ApplyConfig(JobConfig):
+class ApplyConfig(S3Options):
     """Write final tags for the PIM system: what people decided, else what the model was sure enough of."""
 
     run: str = Field(description="The run, or a folder of runs.", json_schema_extra={"argument": True})
@@ -312,11 +316,9 @@ class ApplyConfig(JobConfig):
         default=["parquet", "csv"], min_length=1, description="Forms to write: parquet, csv."
     )
     database: str | None = Field(default=None, description=_DATABASE)
-    s3_endpoint: str | None = Field(default=None, description="Address of an S3 service other than Amazon's.")
-    s3_region: str | None = Field(default=None, description="Region of the S3 bucket.")
 
 
-class QualityConfig(JobConfig):
+class QualityConfig(S3Options):
     """Say how precise accepted tags are in production, from what people said of the QA sample (tag --qa-sample)."""
 
     runs: list[str] = Field(min_length=1, description="Runs, or folders of runs.", json_schema_extra={"argument": True})
@@ -328,8 +330,6 @@ class QualityConfig(JobConfig):
     )
     out: str | None = Field(default=None, description="CSV file for the precision of every class.")
     database: str | None = Field(default=None, description=_DATABASE)
-    s3_endpoint: str | None = Field(default=None, description="Address of an S3 service other than Amazon's.")
-    s3_region: str | None = Field(default=None, description="Region of the S3 bucket.")
 
     @field_validator("target_precision", mode="before")
     @classmethod
@@ -541,12 +541,10 @@ class RecipesConfig(JobConfig):
     name: str | None = Field(default=None, description="The recipe to print.", json_schema_extra={"argument": True})
 
 
-class RunsConfig(JobConfig):
+class RunsConfig(S3Options):
     """List the runs in a folder: when, with which model, how long, and what came out."""
 
     folder: str = Field(description="Folder of runs, or one run.", json_schema_extra={"argument": True})
-    s3_endpoint: str | None = Field(default=None, description="Address of an S3 service other than Amazon's.")
-    s3_region: str | None = Field(default=None, description="Region of the S3 bucket.")
 
 
 class LatestConfig(RunsConfig):

@@ -13,7 +13,21 @@ RoleName = Literal["id", "masterCategory", "articleType", "imageUri", "image"]
 SplitKind = Literal["stratified", "group", "time"]
 
 
-class ManifestFormat(JobConfig):
+class S3Options(JobConfig):
+    """Where `s3://` addresses lead."""
+
+    s3_endpoint: str | None = Field(default=None, description="Address of an S3 service other than Amazon's.")
+    s3_region: str | None = Field(default=None, description="Region of the S3 buckets.")
+
+    @field_validator("s3_endpoint")
+    @classmethod
+    def _with_scheme(cls, endpoint: str | None) -> str | None:
+        if endpoint is not None and not re.match(r"https?://[^/]", endpoint):
+            raise ValueError(f"{endpoint!r} is no address; it begins with http:// or https://")
+        return endpoint
+
+
+class ManifestFormat(S3Options):
     """How a table of items is read."""
 
     column: dict[RoleName, str] = Field(
@@ -22,8 +36,6 @@ class ManifestFormat(JobConfig):
     )
     delimiter: Literal["auto", ",", ";", "tab", "|"] = Field(default="auto", description="Field separator of CSV.")
     encoding: str = Field(default="auto", description="Text encoding of CSV; auto knows UTF-8, UTF-16 and Latin-1.")
-    s3_endpoint: str | None = Field(default=None, description="Address of an S3 service other than Amazon's.")
-    s3_region: str | None = Field(default=None, description="Region of the S3 buckets.")
 
     @field_validator("column")
     @classmethod
@@ -32,13 +44,6 @@ class ManifestFormat(JobConfig):
         if twice:
             raise ValueError(f"{', '.join(twice)} is named for several roles")
         return column
-
-    @field_validator("s3_endpoint")
-    @classmethod
-    def _with_scheme(cls, endpoint: str | None) -> str | None:
-        if endpoint is not None and not re.match(r"https?://[^/]", endpoint):
-            raise ValueError(f"{endpoint!r} is no address; it begins with http:// or https://")
-        return endpoint
 
 
 class CatalogOptions(ManifestFormat):

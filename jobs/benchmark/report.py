@@ -58,7 +58,7 @@ def report(result: Result, bundle: Bundle, config: BenchConfig, console: Console
         f"median {_shown(known_median(ratios))}."
     )
     if any(map(math.isnan, [*ratios, *rates.values()])):
-        console.warn(f"{result.images:,} images are too few to tell the work from its start; take more, such as --items 16384")
+        console.warn(f"{result.images:,} images are too few to tell work from start-up; try --items 16384")
     shares = [share for share in result.engine_share if share is not None]
     if shares:
         said = ", ".join(f"{share:.2f}" for share in shares)

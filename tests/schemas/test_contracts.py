@@ -106,3 +106,9 @@ def test_a_taxonomy_knows_its_classes_and_merges() -> None:
     assert [taxonomy.merged(m) for m in ("Z", "B", None)] == ["A", "B", None]
     with pytest.raises(ValidationError, match="at least two"):
         Taxonomy.of([("A", "x")], {})
+
+
+@pytest.mark.parametrize("name", sorted(name for name, model in MODELS.items() if "s3_endpoint" in model.model_fields))
+def test_an_s3_endpoint_without_a_scheme_is_refused_by_every_command(name: str) -> None:
+    with pytest.raises(ValidationError, match="begins with http:// or https://"):
+        MODELS[name].model_validate({"s3_endpoint": "localhost:9000"})
