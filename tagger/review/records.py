@@ -56,6 +56,10 @@ class QueuedItem:
     columns: dict[str, str]
     picture: str | None
     """What items with this picture share; None where no other item has it."""
+    suggested_master: str | None
+    suggested_article: str | None
+    suggested_confidence: float | None
+    """In an audit, what its label would be instead, and how sure that is; None where nothing is suggested."""
     current: int | None
     refused: bool
 

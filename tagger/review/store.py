@@ -8,6 +8,7 @@ from itertools import islice
 from typing import Any
 
 from sqlalchemy import Connection, Engine, RowMapping, Select, and_, delete, exists, func, insert, or_, select, update
+from sqlalchemy import inspect as inspected
 from sqlalchemy.exc import IntegrityError
 
 from schemas.decision import Verdict
@@ -69,6 +70,8 @@ class ReviewStore:
     def has_decisions(self) -> bool:
         """Whether anything was ever decided here."""
         with self._reader.begin() as connection:
+            if not inspected(connection).has_table(decisions.name):
+                return False
             found = select(decisions.c.seq).where(decisions.c.run_id == self.run_id).limit(1)
             return connection.scalar(found) is not None
 

@@ -1,6 +1,11 @@
 """The tables of a review: what waits for a person, and every decision ever made; in SQLite or PostgreSQL."""
 
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from urllib.parse import quote
 
 from sqlalchemy import (
     URL,
@@ -13,6 +18,7 @@ from sqlalchemy import (
     Index,
     Integer,
     MetaData,
+    QueuePool,
     String,
     Table,
     Text,
@@ -23,6 +29,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.types import JSON, Boolean
 
 from tagger.errors import UsageError
+from tagger.review.migrations import NewerSchemaError, bring_up_to_date, check_known, is_current
 from tagger.storage import first_line
 
 _BUSY_TIMEOUT_S = 15
@@ -60,6 +67,9 @@ queue = Table(
     Column("title", Text),
     Column("columns", JSON, nullable=False),
     Column("picture", String),  # what items with one picture share; null where no other has it
+    Column("suggested_master", String),  # in an audit, what its label would be instead; null where nothing is suggested
+    Column("suggested_article", String),
+    Column("suggested_confidence", Float),
     Column("current", Integer),  # the decision that stands; null while the item waits
     Column("refused", Boolean, nullable=False, default=False),  # marked wrong in the grid: to be seen by itself
     Column("claimed_by", String),
@@ -107,33 +117,81 @@ skips = Table(
 
 
 def open_database(address: str, flag: str) -> Engine:
-    """Open a database, and make the tables that it lacks.
+    """Open a database to review in; make its tables, or bring those of an older version up to date.
 
     Args:
         address: Path of an SQLite file, or `postgresql://USER@HOST/NAME`.
         flag: What to name in messages.
 
     Raises:
-        UsageError: when it cannot be opened.
+        UsageError: when it cannot be opened, or a newer version has been at it.
     """
+    with _named(address, flag):
+        _check_kind(address, flag)
+        engine = _postgres(address) if _is_postgres(address) else _sqlite(_file(address))
+        with engine.execution_options(**READ_ONLY).begin() as connection:
+            ready = is_current(connection)
+        if not ready:
+            with engine.begin() as connection:
+                bring_up_to_date(connection, metadata)
+        return engine
+
+
+def open_to_read(address: str, flag: str) -> Engine:
+    """Open a database of this or of an older version, and change nothing in it, nor beside it.
+
+    Args:
+        address: Path of an SQLite file that exists, or `postgresql://USER@HOST/NAME`.
+        flag: What to name in messages.
+
+    Raises:
+        UsageError: when it cannot be opened, or a newer version has been at it.
+    """
+    with _named(address, flag):
+        _check_kind(address, flag)
+        engine = _postgres(address, read_only=True) if _is_postgres(address) else _sqlite_as_it_is(_file(address))
+        with engine.execution_options(**READ_ONLY).begin() as connection:
+            check_known(connection)
+        return engine
+
+
+@contextmanager
+def _named(address: str, flag: str) -> Iterator[None]:
+    """Name the flag and the database in what goes wrong."""
     try:
-        if "://" in address and not address.startswith(_POSTGRES):
-            raise UsageError(f"{flag} {address}: a database is the path of an SQLite file, or postgresql://…")
-        engine = _postgres(address) if address.startswith(_POSTGRES) else _sqlite(Path(address).expanduser())
-        metadata.create_all(engine)
+        yield
+    except NewerSchemaError as error:
+        raise UsageError(
+            f"{flag} {_shown(address)}: it was made by a newer catalog-tagger (schema {error}); update this one"
+        ) from error
     except (DBAPIError, ArgumentError, NoSuchModuleError, OSError) as error:
         cause = error.orig if isinstance(error, DBAPIError) and error.orig else error
         raise UsageError(f"{flag} {_shown(address)}: cannot be opened: {first_line(cause)}") from error
-    return engine
 
 
-def _postgres(address: str) -> Engine:
+def _check_kind(address: str, flag: str) -> None:
+    if "://" in address and not _is_postgres(address):
+        raise UsageError(f"{flag} {address}: a database is the path of an SQLite file, or postgresql://…")
+
+
+def _is_postgres(address: str) -> bool:
+    return address.startswith(_POSTGRES)
+
+
+def _file(address: str) -> Path:
+    return Path(address).expanduser()
+
+
+def _postgres(address: str, read_only: bool = False) -> Engine:
     rest = address.split("://", 1)[1]
-    return create_engine(f"postgresql+psycopg://{rest}", pool_pre_ping=True, pool_size=10)
+    options = {"options": "-c default_transaction_read_only=on"} if read_only else {}
+    return create_engine(f"postgresql+psycopg://{rest}", pool_pre_ping=True, pool_size=10, connect_args=options)
 
 
 def _sqlite(file: Path) -> Engine:
     file.parent.mkdir(parents=True, exist_ok=True)
+    with suppress(FileExistsError):  # what signs the reviewers' cookies lies in it: nobody else's to read
+        os.close(os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     engine = create_engine(
         URL.create("sqlite", database=str(file)),
         connect_args={"check_same_thread": False, "timeout": _BUSY_TIMEOUT_S},
@@ -154,6 +212,17 @@ def _sqlite(file: Path) -> Engine:
         connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")  # two writers wait for each other
 
     return engine
+
+
+def _sqlite_as_it_is(file: Path) -> Engine:
+    """An SQLite file to read: without a journal beside it nobody writes, and none is made."""
+    mode = "mode=ro" if file.with_name(f"{file.name}-wal").exists() else "mode=ro&immutable=1"
+
+    def connect() -> sqlite3.Connection:
+        address = f"file:{quote(str(file.absolute()))}?{mode}"
+        return sqlite3.connect(address, uri=True, check_same_thread=False, timeout=_BUSY_TIMEOUT_S)
+
+    return create_engine("sqlite://", creator=connect, poolclass=QueuePool)
 
 
 def _shown(address: str) -> str:

@@ -1,0 +1,1 @@
+"""One step a file, from one version of the schema to the next."""
