@@ -13,7 +13,8 @@ from schemas.config import BenchConfig, CheckConfig
 from schemas.taxonomy import Taxonomy
 from schemas.values import parse_size
 from tagger.catalog.manifest import Manifest
-from tagger.catalog.stores import IMAGE_SUFFIXES, fetch_all, open_store
+from tagger.catalog.stores import fetch_all, open_store
+from tagger.catalog.suffixes import IMAGE_SUFFIXES
 from tagger.catalog.synthetic import ARTICLES, draw_catalogue
 from tagger.errors import ImageError, UsageError
 from tagger.imaging.decode import decode

@@ -37,15 +37,19 @@ def text_column(batch: Batch, name: str, flag: str) -> pa.ChunkedArray:
     return pc.utf8_trim_whitespace(pc.cast(column, pa.string()))
 
 
-def resolve_in(root: str, relative: str) -> str:
+def resolve_in(root: str, relative: str, follow_links: bool = False) -> str:
     """Return the path of a file below a root.
 
-    Raises ImageError `outside_store` for `..`, for absolute paths and for links that point outside.
+    Raises ImageError `outside_store` for `..`, for absolute paths and, unless they are followed, for links that point
+    outside.
     """
     if relative.startswith(("/", "\\")) or ".." in re.split(r"[/\\]", relative) or "\0" in relative:
-        raise ImageError(ErrorCode.OUTSIDE_STORE, f"{relative!r} leaves the image store")
+        raise ImageError(ErrorCode.OUTSIDE_STORE, f"{relative!r} leaves the image store {root}")
     path = os.path.join(root, relative)  # noqa: PTH118 - a hot path; pathlib takes ten times as long
+    if follow_links:
+        return path
     real = os.path.realpath(path)
     if real != path and not real.startswith(os.path.realpath(root).rstrip("/") + "/"):
-        raise ImageError(ErrorCode.OUTSIDE_STORE, f"{relative!r} is a link that points outside the image store")
+        message = f"{path} is a link to {real}, outside the image store; --follow-links reads it"
+        raise ImageError(ErrorCode.OUTSIDE_STORE, message)
     return path

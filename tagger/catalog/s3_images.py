@@ -23,6 +23,7 @@ _READ_TIMEOUT_S = 30
 _ATTEMPTS = 8
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 10.0
 _BUDGET_BYTES = 64 * 2**20
+_LISTED = 5000
 _AGAIN_STATUS = {408, 429}
 _AGAIN = {"SlowDown", "RequestTimeout", "Throttling", "ThrottlingException", "RequestTimeTooSkewed"}
 
@@ -63,6 +64,21 @@ class S3Images:
             get = partial(self._get, client)
             yield from in_order(get, refs, self._pool, 2 * self._concurrency, _BUDGET_BYTES)
 
+    def refs_below(self, prefix: str) -> list[str]:
+        """Addresses of some thousand objects that begin with a prefix; none where it cannot be listed."""
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        bucket, _, key = prefix.removeprefix(S3).partition("/")
+        if self._within and not prefix.startswith(self._within):
+            return []
+        try:
+            pages = self._client.get_paginator("list_objects_v2").paginate(
+                Bucket=bucket, Prefix=key, PaginationConfig={"MaxItems": _LISTED}
+            )
+            return [f"{S3}{bucket}/{entry['Key']}" for page in pages for entry in page.get("Contents", [])]
+        except (BotoCoreError, ClientError, ValueError):
+            return []
+
     def __getstate__(self) -> dict[str, object]:
         return {k: v for k, v in self.__dict__.items() if k not in ("_pool", "_client")}
 
@@ -87,7 +103,7 @@ class S3Images:
                 return self._get_once(client, bucket, key, take)
             except _AgainError as error:
                 reason = str(error)
-        return ImageError(ErrorCode.STORE_ERROR, f"after {_ATTEMPTS} attempts: {reason}")
+        return ImageError(ErrorCode.STORE_ERROR, f"{ref}: after {_ATTEMPTS} attempts: {reason}")
 
     def _get_once(self, client: Any, bucket: str, key: str, take: Callable[[int], None]) -> bytes | ImageError:
         """Get one object. Raises _AgainError when another attempt may succeed."""
@@ -96,7 +112,7 @@ class S3Images:
         try:
             found = client.get_object(Bucket=bucket, Key=key)
         except ClientError as error:
-            return _explained(error)
+            return _explained(error, f"{S3}{bucket}/{key}")
         except NoCredentialsError as error:
             raise UsageError(f"s3://{bucket}: no S3 credentials; set them in the environment or a profile") from error
         except (ParamValidationError, ValueError) as error:
@@ -106,7 +122,7 @@ class S3Images:
         size = found["ContentLength"]
         if size > self._max_bytes:
             found["Body"].close()
-            return ImageError(ErrorCode.TOO_LARGE, f"the object is larger than {self._max_bytes:,} bytes")
+            return ImageError(ErrorCode.TOO_LARGE, f"{S3}{bucket}/{key} is larger than {self._max_bytes:,} bytes")
         take(size)
         try:
             body: bytes = found["Body"].read()
@@ -154,12 +170,12 @@ def first_keys(folder: Location) -> list[str]:
     return [entry["Key"] for entry in page.get("Contents", [])]
 
 
-def _explained(error: Any) -> ImageError:
+def _explained(error: Any, ref: str) -> ImageError:
     code = error.response.get("Error", {}).get("Code", "")
     if code in _NOT_FOUND:
-        return ImageError(ErrorCode.NOT_FOUND, f"there is no such object ({code})")
+        return ImageError(ErrorCode.NOT_FOUND, f"there is no object {ref} ({code})")
     if code in _DENIED:
-        return ImageError(ErrorCode.ACCESS_DENIED, f"the object may not be read ({code})")
+        return ImageError(ErrorCode.ACCESS_DENIED, f"{ref} may not be read ({code})")
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 500)
     if status >= 500 or status in _AGAIN_STATUS or code in _AGAIN:
         raise _AgainError(first_line(error)) from error

@@ -5,7 +5,6 @@ plain strings and end up as `imageUri`. `fetch`, where images are decoded, turns
 """
 
 import os
-import stat
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -16,15 +15,15 @@ import numpy as np
 from schemas.catalog import Role
 from schemas.options import CatalogOptions
 from schemas.prediction import ErrorCode
+from tagger.catalog.image_files import FolderImages, files_below, read_file
 from tagger.catalog.manifest import PARQUET, Batch, Manifest
 from tagger.catalog.parquet_images import ParquetImages, PositionIndex
-from tagger.catalog.patterns import fill_pattern, resolve_in, text_column
+from tagger.catalog.patterns import resolve_in, text_column
 from tagger.catalog.pixel_images import PixelImages
 from tagger.catalog.s3_images import S3Images, first_keys
+from tagger.catalog.suffixes import IMAGE_SUFFIXES
 from tagger.errors import ImageError, UsageError
 from tagger.storage import S3, Location
-
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif")
 
 
 class ImageStore(Protocol):
@@ -68,60 +67,6 @@ def open_store(options: CatalogOptions, manifest: Manifest) -> ImageStore:
     return _folder_store(location, options)
 
 
-def read_file(path: str, max_bytes: int) -> bytes:
-    """Return a file's bytes. Raises ImageError when there is none, or it is larger than `max_bytes`."""
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # a pipe must not make us wait
-        try:
-            found = os.fstat(descriptor)
-            if not stat.S_ISREG(found.st_mode):
-                raise ImageError(ErrorCode.NOT_FOUND, "it is not a file, but a folder, a pipe or a device")
-            if found.st_size > max_bytes:
-                raise ImageError(ErrorCode.TOO_LARGE, f"the file is larger than {max_bytes:,} bytes")
-            with open(descriptor, "rb", buffering=0, closefd=False) as file:
-                return file.readall()
-        finally:
-            os.close(descriptor)
-    except (FileNotFoundError, NotADirectoryError) as error:
-        raise ImageError(ErrorCode.NOT_FOUND, "there is no such file") from error
-    except PermissionError as error:
-        raise ImageError(ErrorCode.ACCESS_DENIED, "the file may not be read") from error
-    except (OSError, ValueError) as error:
-        raise ImageError(ErrorCode.STORE_ERROR, f"the file cannot be read: {error}") from error
-
-
-class FolderImages:
-    """A folder and a pattern over the manifest's columns, such as `{id}.jpg` or `{year}/{id}.jpg`."""
-
-    ordered_by_store = False
-
-    def __init__(self, root: str, patterns: Sequence[str], max_bytes: int) -> None:
-        self._root = root
-        self._patterns = tuple(patterns)
-        self._max_bytes = max_bytes
-
-    def locate(self, batch: Batch) -> list[str | None]:
-        """References are paths; of several patterns, the first that is there."""
-        filled = [fill_pattern(p, batch) for p in self._patterns]
-        return [self._path(candidates) for candidates in zip(*filled, strict=True)]
-
-    def fetch(self, refs: Sequence[str]) -> Iterator[bytes | ImageError]:
-        """Read the files one after another; they are local."""
-        return map(self._read, refs)
-
-    def _path(self, candidates: Sequence[str | None]) -> str | None:
-        paths = [f"{self._root}/{c}" for c in candidates if c]
-        if len(paths) < 2:
-            return paths[0] if paths else None
-        return next((p for p in paths if os.path.exists(p)), paths[0])  # noqa: PTH110 - as above
-
-    def _read(self, ref: str) -> bytes | ImageError:
-        try:
-            return read_file(resolve_in(self._root, ref.removeprefix(f"{self._root}/")), self._max_bytes)
-        except ImageError as error:
-            return error
-
-
 class UriImages:
     """A column of the manifest that holds paths or `s3://` addresses.
 
@@ -150,6 +95,12 @@ class UriImages:
         """Local paths are read below the root; S3 objects many at a time."""
         remote = self._s3.fetch([ref for ref in refs if ref.startswith(S3)])
         return (next(remote) if ref.startswith(S3) else self._read(ref) for ref in refs)
+
+    def refs_below(self, prefix: str) -> list[str]:
+        """Paths or addresses below the root that begin with a prefix."""
+        if prefix.startswith(S3):
+            return self._s3.refs_below(prefix)
+        return files_below(prefix) if prefix.startswith(f"{self._root}/") else []
 
     def _read(self, ref: str) -> bytes | ImageError:
         try:

@@ -13,7 +13,7 @@ from schemas.embedding import EMBEDDING
 from schemas.prediction import PREDICTION, Decision
 from schemas.run import EngineCheck
 from schemas.taxonomy import Level
-from tagger.catalog.stores import read_file
+from tagger.catalog.image_files import read_file
 from tagger.confidence.policy import Thresholds
 from tagger.errors import ImageError
 from tagger.inference.outcomes import Collector, Predictor, at_once, decoded_at_once, digest_of

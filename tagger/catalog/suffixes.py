@@ -1,0 +1,8 @@
+"""Which files are images by their names, and which are pictures that are not read."""
+
+IMAGE_SUFFIXES = (
+    ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif",
+)  # fmt: skip
+UNREAD_SUFFIXES = (
+    ".heic", ".heif", ".jxl", ".jp2", ".svg", ".eps", ".ai", ".pdf", ".psd", ".dng", ".cr2", ".nef", ".arw", ".mp4",
+)  # fmt: skip
