@@ -5,7 +5,6 @@ import stat
 import unicodedata
 from collections import deque
 from collections.abc import Iterator, Sequence
-from itertools import chain
 from urllib.parse import unquote
 
 from schemas.prediction import ErrorCode
@@ -65,7 +64,7 @@ def spellings(path: str) -> list[str]:
         return []
     plain = [path, unquote(path)] if "%" in path else [path]
     slashed = [form for p in plain for form in dict.fromkeys((p, p.replace("\\", "/")))]
-    forms = chain(slashed, *((unicodedata.normalize(f, p) for p in slashed) for f in ("NFC", "NFD")))
+    forms = [*slashed, *(unicodedata.normalize(unicode, p) for unicode in ("NFC", "NFD") for p in slashed)]
     return [form for form in dict.fromkeys(forms) if form != path]
 
 
