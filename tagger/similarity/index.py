@@ -128,6 +128,8 @@ class VectorIndex:
     def __init__(self, folder: Location) -> None:
         card = read_card(folder)
         if card is None:
+            if (folder / "run.json").exists():
+                raise UsageError(f"INDEX: {folder} is a run; tagger index {folder} --out FOLDER makes an index of it")
             raise UsageError(f"INDEX: there is no index {folder}; tagger index RUN --out {folder} makes one")
         self.card = card
         self.segments = [Segment(Path(folder.path), about, card.dimension) for about in card.segments]

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from schemas.learning import Learning
 from schemas.search import SearchSpace
 from tagger.errors import UsageError
 from tagger.training.recipes import first_problem, read_yaml
@@ -15,8 +16,15 @@ def load(name: str) -> SearchSpace:
     Raises:
         UsageError: when there is no such space, or the file is none.
     """
-    _, _, found = read_yaml(name, Path(__file__).parent, "--space")
+    _, _, document = read_yaml(name, Path(__file__).parent, "--space")
+    settings = sorted(set(document) & set(Learning.model_fields))
+    if "space" not in document or settings:
+        misplaced = f"; {', '.join(settings)} stands beside it" if settings else ""
+        raise UsageError(
+            f"--space {name}: the settings to try stand below `space:`, such as `space: {{lr: [0.001, 0.003]}}`, "
+            f"the fixed ones below `set:`{misplaced}"
+        )
     try:
-        return SearchSpace.model_validate(found)
+        return SearchSpace.model_validate(document)
     except ValidationError as error:
         raise UsageError(f"--space {name}: {first_problem(error)}") from error

@@ -192,6 +192,9 @@ def test_identical_images_can_be_left_out(folder: Location) -> None:
 def test_what_is_no_index_is_refused(folder: Location, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="there is no index"):
         VectorIndex(folder)
+    (folder / "run.json").write_text("{}")
+    with pytest.raises(UsageError, match=r"is a run; tagger index .* --out FOLDER makes an index of it"):
+        VectorIndex(folder)
     with pytest.raises(UsageError, match="lies in a bucket"):
         VectorIndex(Location("s3://bucket/index"))
     card = add(folder, EMPTY, [piece(names(20), vectors(20))])

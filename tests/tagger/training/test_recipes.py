@@ -7,7 +7,7 @@ from schemas.config import TrainConfig
 from schemas.learning import Learning
 from tagger.errors import UsageError
 from tagger.models import backbones
-from tagger.training import recipes
+from tagger.training import recipes, spaces
 
 GIVEN = {"manifest": "m", "images": "i", "out": "o"}
 
@@ -64,3 +64,10 @@ def test_an_unknown_recipe_is_told_with_those_that_there_are(tmp_path: Path) -> 
         recipes.load("slow")
     with pytest.raises(UsageError, match="cannot be read"):
         recipes.load(str(tmp_path / "none.yaml"))
+
+
+def test_a_space_whose_settings_stand_in_the_wrong_place_is_told_where_they_belong(tmp_path: Path) -> None:
+    file = tmp_path / "space.yaml"
+    file.write_text("recipe: fast\nlr: [0.1, 0.01]\n")
+    with pytest.raises(UsageError, match=r"stand below `space:`.* lr stands beside it"):
+        spaces.load(str(file))
