@@ -10,6 +10,7 @@ from scipy.sparse.csgraph import connected_components
 from tagger.catalog.drawing import hash_order
 
 SPLITS = ("train", "val", "test", "control")
+_ROUNDING = 1e-9
 
 
 def stratified(
@@ -19,10 +20,16 @@ def stratified(
     seed: int,
     groups: Sequence[int] | np.ndarray | None = None,
 ) -> np.ndarray:
-    """Split items by leaf: each side gets its share of every leaf, to the nearest item, or to the nearest group.
+    """Split items by leaf; what a leaf cannot give exactly, because items and groups are whole, the next leaf makes up.
 
-    The result does not depend on the order of the items, and an item of a leaf keeps its side as long as the leaf's
-    items stay the same.
+    The rounding error of each side is carried from leaf to leaf (error diffusion), so that leaves of a few items give
+    every side its share over the catalogue: a leaf is at most about one item, or one group, off its share, and so is
+    the sum over leaves. Every leaf keeps an item to train on. A group that is more than half of its leaf trains.
+
+    The result does not depend on the order of the items. An item keeps its side as long as its own leaf's items stay
+    the same, but for a few: another leaf's growth changes what is carried, and may move the item that lies at the end
+    of a side, at most one a side in each leaf that comes after. Leaves with few items come first as a rule, so that the
+    growth of large ones does not reach them.
 
     Args:
         ids: Unique ids, [N].
@@ -36,21 +43,75 @@ def stratified(
     """
     frame = pd.DataFrame({"leaf": np.asarray(leaves), "order": hash_order(ids, seed)})
     frame["group"] = np.arange(len(frame)) if groups is None else np.asarray(groups)
-    by_group = frame.groupby("group")
-    units = by_group.agg(items=("order", "size"))
-    least = pd.Series(list(ids), dtype=object).groupby(frame["group"]).min()  # the least hash would favour large groups
-    units["order"] = hash_order(least.tolist(), seed)
-    units["leaf"] = frame["leaf"] if groups is None else by_group["leaf"].agg(lambda found: found.mode().iloc[0])
-    units = units.sort_values(["leaf", "order"], kind="stable")
-    middle = (units.groupby("leaf")["items"].cumsum() - units["items"] / 2).to_numpy()
-    size = units.groupby("leaf")["items"].transform("sum").to_numpy()
-    side = np.full(len(units), "train", object)
-    begin = np.zeros(len(units))
-    for name in SPLITS[1:]:
-        end = begin + shares.get(name, 0.0) * size
-        side[(middle > np.round(begin)) & (middle < np.round(end))] = name
-        begin = end
+    units = _units(frame, ids, seed)
+    carried = dict.fromkeys(SPLITS[1:], 0.0)
+    side = np.full(len(units), SPLITS[0], object)
+    first_of_leaf = np.flatnonzero(units["leaf"].ne(units["leaf"].shift()).to_numpy())
+    sizes = units["items"].to_numpy()
+    ends = np.append(first_of_leaf[1:], len(units))
+    for begin, end in zip(first_of_leaf, ends, strict=True):
+        items = int(sizes[begin:end].sum())
+        movable = begin + np.flatnonzero(sizes[begin:end] * 2 <= items)
+        shared_out = int(sizes[movable].sum())
+        if len(movable) == end - begin:
+            movable = movable[:-1]  # one is left to train on
+        own_shares = [shares.get(name, 0.0) * shared_out for name in SPLITS[1:]]
+        position = 0
+        for name, share, start in zip(SPLITS[1:], own_shares, _starts(sizes[movable], own_shares), strict=True):
+            position = max(position, start)
+            taken = _taken(sizes[movable[position:]], share, share + carried[name]) if share else 0
+            chosen = movable[position : position + taken]
+            side[chosen] = name
+            carried[name] += shares.get(name, 0.0) * items - int(sizes[chosen].sum())
+            position += taken
     return frame["group"].map(pd.Series(side, index=units.index)).to_numpy(object)
+
+
+def _units(frame: pd.DataFrame, ids: Sequence[str], seed: int) -> pd.DataFrame:
+    """What moves as one, by group number: leaf and items; leaf by leaf, those with the fewest items first as a rule.
+
+    Leaves are ordered by the least hash of their items, the highest first, and so independently of their numbers, which
+    change with every new leaf. A group's place in its leaf is that of its least id: the least hash would favour large
+    groups.
+    """
+    frame = frame.assign(items=frame.groupby("group")["leaf"].transform("size"), id=pd.Series(ids, dtype=object))
+    alone = frame["items"] == 1
+    together = frame[~alone]
+    least = together.sort_values("id").drop_duplicates("group").set_index("group")["id"]
+    votes = together.groupby(["group", "leaf"]).size().rename("votes").reset_index()
+    most = votes.sort_values(["votes", "leaf"], ascending=[False, True]).drop_duplicates("group").set_index("group")
+    grouped = together.drop_duplicates("group").set_index("group")[["items"]]
+    grouped = grouped.assign(order=hash_order(least.reindex(grouped.index).tolist(), seed), leaf=most["leaf"])
+    units = pd.concat([frame[alone].set_index("group")[["items", "order", "leaf"]], grouped])
+    units["leaf_order"] = np.iinfo(np.uint64).max - units.groupby("leaf")["order"].transform("min")
+    return units.sort_values(["leaf_order", "leaf", "order"], kind="stable")
+
+
+def _starts(sizes: np.ndarray, shares: Sequence[float]) -> list[int]:
+    """The unit of a leaf at which each side begins: room for one item more a side, so that none pushes the next along.
+
+    Leaves too small for that begin each side where the one before it ends.
+    """
+    room = np.cumsum([0, *(np.floor(share + _ROUNDING) + 1 if share else 0 for share in shares)])
+    starts = np.searchsorted(np.cumsum(sizes) - sizes, room[:-1])
+    if room[-1] > sizes.sum() or starts[-1] >= len(sizes):
+        return [0] * len(shares)
+    return [int(start) for start in starts]
+
+
+def _taken(sizes: np.ndarray, share: float, quota: float) -> int:
+    """How many of a leaf's units, from the first on, come nearest to a side's quota.
+
+    A unit belongs to the side that holds its middle; the interval's begin is part of it and its end is not, up to
+    rounding. A leaf makes up for others by as much again as its own share, or by one unit.
+    """
+    taken = items = 0
+    for size in sizes:
+        if items + size / 2 > quota + _ROUNDING or (items and items + size > 2 * share + _ROUNDING):
+            break
+        items += int(size)
+        taken += 1
+    return taken
 
 
 def connected(columns: Sequence[Sequence[str | None]]) -> np.ndarray:

@@ -57,6 +57,74 @@ def test_a_group_stays_on_one_side_and_sides_keep_their_size() -> None:
     assert (alone == stratified(ids, leaves, SHARES, 5)).all()
 
 
+@pytest.mark.parametrize("size", range(2, 16))
+def test_small_leaves_give_every_side_its_share_over_the_catalogue(size: int) -> None:
+    leaves = [n // size for n in range(200 * size)]
+    side = stratified([f"item-{n}" for n in range(len(leaves))], leaves, SHARES, seed=0)
+    counts = Counter(side)
+    for name, share in SHARES.items():
+        assert counts[name] == pytest.approx(share * len(leaves), abs=1)
+    trained = {leaf for s, leaf in zip(side, leaves, strict=True) if s == "train"}
+    assert len(trained) == 200, "every leaf keeps an item to train on"
+
+
+@pytest.mark.parametrize(("leaf_items", "group_items"), [(10, 2), (10, 5), (50, 2), (20, 4)])
+def test_leaves_in_groups_are_not_starved(leaf_items: int, group_items: int) -> None:
+    ids = [f"item-{n}" for n in range(100 * leaf_items)]
+    side = stratified(ids, [n // leaf_items for n in range(len(ids))], SHARES, 0, np.arange(len(ids)) // group_items)
+    counts = Counter(side)
+    for name, share in SHARES.items():
+        assert counts[name] == pytest.approx(share * len(ids), abs=group_items)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.integers(2, 30), min_size=1, max_size=60), st.integers(0, 99))
+def test_sides_are_about_their_share_whatever_the_leaves(sizes: list[int], seed: int) -> None:
+    leaves = np.repeat(np.arange(len(sizes)), sizes)
+    side = stratified([f"item-{n}" for n in range(len(leaves))], leaves.tolist(), SHARES, seed)
+    for name, share in SHARES.items():
+        assert (side == name).sum() == pytest.approx(share * len(leaves), abs=1.5)
+        for leaf, size in enumerate(sizes):
+            assert (side[leaves == leaf] == name).sum() <= share * size + 1.5
+    assert all((side[leaves == leaf] == "train").any() for leaf in range(len(sizes)))
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(0, 5), st.integers(0, 40)), min_size=1, max_size=150),
+    st.integers(0, 99),
+    st.randoms(use_true_random=False),
+)
+def test_groups_stay_whole_in_any_order_of_items(items: list[tuple[int, int]], seed: int, random: object) -> None:
+    leaves, groups = [leaf for leaf, _ in items], [group for _, group in items]
+    ids = [f"item-{n}" for n in range(len(items))]
+    side = stratified(ids, leaves, SHARES, seed, groups)
+    assert set(side) <= {"train", *SHARES}
+    assert all(len({s for s, g in zip(side, groups, strict=True) if g == group}) == 1 for group in groups)
+    order = list(range(len(ids)))
+    random.shuffle(order)  # type: ignore[attr-defined]
+    again = stratified([ids[i] for i in order], [leaves[i] for i in order], SHARES, seed, [groups[i] for i in order])
+    assert side[order].tolist() == again.tolist()
+
+
+def test_a_picture_that_thousands_of_items_share_trains_and_takes_no_side_from_the_others() -> None:
+    ids = [f"item-{n}" for n in range(10_000)]
+    groups = np.where(np.arange(10_000) < 3000, 0, np.arange(10_000))
+    side = stratified(ids, [n % 70 for n in range(10_000)], SHARES, 0, groups)
+    assert set(side[:3000]) == {"train"}
+    assert Counter(side) == {"train": 7500, "val": 1000, "test": 1000, "control": 500}
+
+
+def test_a_leaf_that_grows_moves_few_items_of_others() -> None:
+    leaves = [n // 12 for n in range(1200)]
+    ids = [f"item-{n}" for n in range(1200)]
+    before = stratified(ids, leaves, SHARES, 0)
+    after = stratified([*ids, "new"], [*leaves, 7], SHARES, 0)[:1200]
+    others = np.array(leaves) != 7
+    assert (before[others] != after[others]).mean() < 0.04
+    assert (stratified(ids, [99 - leaf for leaf in leaves], SHARES, 0) == before).all(), "a leaf's number says nothing"
+
+
 def test_items_are_connected_over_any_column_and_blanks_connect_nothing() -> None:
     digests = ["a", "a", "b", None, "", "c", None]
     products = ["1", "2", "2", "3", "4", None, "3"]
