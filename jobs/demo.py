@@ -4,6 +4,8 @@ import shutil
 import time
 from pathlib import Path
 
+import yaml
+
 from jobs import check, tag, train
 from jobs.console import Console
 from jobs.ray_session import ray_session
@@ -15,7 +17,18 @@ from tagger.inference.runs import RunDirectory
 from tagger.models.bundle import Bundle
 from tagger.storage import Location
 
-_IMAGE_SIZE = "64x48"
+_RECIPE = "recipe.yaml"
+_SETTINGS = {
+    "description": "a small network from scratch, for the drawn catalogue",
+    "backbone": "small_cnn",
+    "weights": "none",
+    "image_size": "64x48",
+    "min_items": 20,
+    "batch_size": 32,
+    "lr": 6e-3,
+    "head_lr": 6e-3,
+    "patience": 0,
+}
 
 
 def run(config: DemoConfig, console: Console) -> int:
@@ -45,27 +58,23 @@ def run(config: DemoConfig, console: Console) -> int:
 
 def _clear(out: Path) -> None:
     """Delete what an earlier demo drew and made. Raises UsageError when the folder holds something else."""
-    made = {"catalogue", "bundle", "run"}
+    made = {"catalogue", "bundle", "run", _RECIPE}
     if out.exists() and (not out.is_dir() or any(p.name not in made for p in out.iterdir())):
         raise UsageError(f"--out: {out} holds something else than a demo; name a new folder")
+    (out / _RECIPE).unlink(missing_ok=True)
     for name in made:
         shutil.rmtree(out / name, ignore_errors=True)
 
 
 def _training(config: DemoConfig, drawn: Drawn, bundle: Path) -> TrainConfig:
+    """A training by a recipe of the demo's own, which lies beside the bundle."""
+    recipe = bundle.parent / _RECIPE
+    recipe.write_text(yaml.safe_dump({**_SETTINGS, "epochs": config.epochs}, sort_keys=False), encoding="utf-8")
     return TrainConfig(
         manifest=str(drawn.manifest),
         images=str(drawn.images),
         out=str(bundle),
-        backbone="small_cnn",
-        weights="none",
-        image_size=_IMAGE_SIZE,
-        min_items=20,
-        epochs=config.epochs,
-        batch_size=32,
-        lr=6e-3,
-        head_lr=6e-3,
-        patience=0,
+        recipe=str(recipe),
         seed=config.seed,
         device=config.device,
     )

@@ -46,12 +46,11 @@ def command_of(config: type[Config], run: Callable[[Config, bool], int]) -> Call
 def build(config: type[Config], file: Path | None, given: dict[str, Any]) -> Config:
     """Build a config from a file and flags. Raises UsageError that names the flag or the file's key."""
     values = _read(file) if file else {}
-    if "recipe" in config.model_fields:
-        chosen = given.get("recipe") or values.get("recipe") or config.model_fields["recipe"].default
-        values = {**recipes.load(str(chosen)).settings, **values}
+    chosen = given.get("recipe") or values.get("recipe") if "recipe" in config.model_fields else None
+    before = {**(recipes.load(str(chosen)).settings if chosen else {}), **values}
     flags = {name: _value(config, name, v) for name, v in given.items() if v is not None and v != []}
     try:
-        return config.model_validate({**values, **{name: _over(values.get(name), v) for name, v in flags.items()}})
+        return config.model_validate({**values, **{name: _over(before.get(name), v) for name, v in flags.items()}})
     except ValidationError as error:
         raise UsageError("\n".join(_explain(config, e, file, flags) for e in error.errors()[:5])) from error
 

@@ -82,7 +82,7 @@ def _training(config: ResultsConfig, name: str, seed: int) -> TrainConfig:
     shared = {n: getattr(config, n) for n in ResultsConfig.model_fields if n in TrainConfig.model_fields}
     own = {"out": _bundle(config, name, seed).uri, "recipe": name, "seed": seed}
     try:
-        return TrainConfig.model_validate({**recipes.load(name).settings, **_changed(config, name), **shared, **own})
+        return TrainConfig.model_validate({**_changed(config, name), **shared, **own})
     except ValidationError as error:
         raise UsageError(f"--recipes {name}: {recipes.first_problem(error)}") from error
 

@@ -24,6 +24,7 @@ from tagger.imaging.quality import learn_blur_threshold
 from tagger.models.bundle import CARD, Bundle
 from tagger.models.classifier import pack
 from tagger.storage import Location
+from tagger.training import recipes
 from tagger.training.items import LabelledItems, SplitRule
 from tagger.training.loop import CHECKPOINTS, Progress, Trained, edge_threshold, fit
 from tagger.training.plan import Plan, draft_card, initial_weights, with_edge_threshold
@@ -35,6 +36,7 @@ _NOT_IN_IDENTITY = {"recipe", "ray_address", "device", "workers", "store_concurr
 def run(config: TrainConfig, console: Console) -> int:
     """Train a bundle; the same command goes on where an earlier one stopped."""
     started = time.monotonic()
+    recipe = recipes.in_words(config)
     out = place(config.out, config)
     manifest, store = open_catalog(config)
     reviewed = reviewed_labels(config)
@@ -84,7 +86,7 @@ def run(config: TrainConfig, console: Console) -> int:
         }
     )
     bundle = measured.bundle.changed(metrics=(measured.metrics,), provenance=provenance)
-    _write_report(bundle, measured, rule, Pictures(store, config.max_pixels), out, work)
+    _write_report(bundle, measured, rule, recipe, Pictures(store, config.max_pixels), out, work)
     write_parquet(out / "splits.parquet", items.split_table())
     bundle.save(out)
     work.delete()
@@ -199,12 +201,18 @@ def _train(plan: Plan, images: dict[str, ray.data.Dataset], out: Location, work:
 
 
 def _write_report(
-    bundle: Bundle, measured: Measured, rule: SplitRule, pictures: Pictures, out: Location, work: Location
+    bundle: Bundle,
+    measured: Measured,
+    rule: SplitRule,
+    recipe: str,
+    pictures: Pictures,
+    out: Location,
+    work: Location,
 ) -> None:
     provenance = bundle.card.provenance
     facts: dict[str, object] = {
         "model": f"{bundle.card.model_id} ({bundle.card.architecture.backbone}, {provenance.config['image_size']})",
-        "recipe": provenance.config["recipe"],
+        "recipe": recipe,
         "trained": f"{provenance.created_at:%Y-%m-%d %H:%M} UTC, {provenance.training_s / 60:.1f} minutes",
         "split": f"{rule} (seed {rule.seed})",
         "items": ", ".join(f"{name} {count:,}" for name, count in provenance.split_items.items()),

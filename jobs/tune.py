@@ -95,7 +95,7 @@ def _space(config: TuneConfig) -> SearchSpace:
 def _base(config: TuneConfig, space: SearchSpace) -> dict[str, Any]:
     """What every trial's TrainConfig has; each value of the space is tried out for whether it goes with it."""
     shared = {n: getattr(config, n) for n in TuneConfig.model_fields if n in TrainConfig.model_fields}
-    base = {**recipes.load(space.recipe).settings, **space.set, **shared, "recipe": space.recipe}
+    base = {**space.set, **shared, "recipe": space.recipe}
     for settings in space.probes():
         try:
             TrainConfig.model_validate({**base, **settings})
@@ -109,7 +109,9 @@ def _problem(error: Exception) -> str:
 
 
 def _learning(settings: Mapping[str, Any]) -> Learning:
-    return Learning.model_validate({n: v for n, v in settings.items() if n in Learning.model_fields})
+    """What a trial's settings and their recipe come to."""
+    config = TrainConfig.model_validate(settings)
+    return Learning.model_validate(config.model_dump(include=set(Learning.model_fields)))
 
 
 def _dumped(base: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from schemas import recipes
 from schemas.learning import Learning
 from schemas.options import (
     CatalogOptions,
@@ -88,6 +89,26 @@ class TrainConfig(CatalogOptions, DecisionsOptions, RayOptions, SplitOptions, Le
     )
     seed: Seed = Field(default=0, description="Seed of the split and of training.")
     workers: int = Field(default=1, ge=1, description="Training processes (DDP); one GPU each on GPUs.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_its_recipe(cls, given: object) -> object:
+        """A recipe's settings hold wherever a config is made, in Python as on the command line; fields given win."""
+        if not isinstance(given, dict) or "recipe" not in given:
+            return given
+        try:
+            return {**recipes.read(str(given["recipe"])).settings, **given}
+        except ValueError:
+            return given  # the field itself says what is wrong with it
+
+    @field_validator("recipe")
+    @classmethod
+    def _known_recipe(cls, name: str) -> str:
+        try:
+            recipes.read(name)
+        except ValueError as error:
+            raise ValueError(f"{name}: {error}") from error
+        return name
 
     @model_validator(mode="after")
     def _check(self) -> "TrainConfig":

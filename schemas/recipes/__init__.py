@@ -8,7 +8,6 @@ import yaml
 from pydantic import ValidationError
 
 from schemas.learning import Learning
-from tagger.errors import UsageError
 
 _FOLDER = Path(__file__).parent
 
@@ -29,26 +28,26 @@ def names() -> list[str]:
     return sorted(file.stem for file in _FOLDER.glob("*.yaml"))
 
 
-def load(name: str) -> Recipe:
+def read(name: str) -> Recipe:
     """Read a recipe: one of `names()`, or a YAML file of the same form.
 
     Raises:
-        UsageError: when there is no such recipe, or the file is none.
+        ValueError: when there is no such recipe, or the file is none.
     """
-    file, text, found = read_yaml(name, _FOLDER, "--recipe")
-    description = str(found.pop("description", ""))
+    file, text, settings = read_yaml(name, _FOLDER)
+    description = str(settings.pop("description", ""))
     try:
-        Learning.model_validate(found)
+        Learning.model_validate(settings)
     except ValidationError as error:
-        raise UsageError(f"--recipe {name}: {first_problem(error)}") from error
-    return Recipe(file.stem, description, found, text)
+        raise ValueError(first_problem(error)) from error
+    return Recipe(file.stem, description, settings, text)
 
 
-def read_yaml(name: str, folder: Path, flag: str) -> tuple[Path, str, dict[str, Any]]:
-    """Read a YAML file of keys: one that comes with the project, by name, or one of the user's; path, text and keys.
+def read_yaml(name: str, folder: Path) -> tuple[Path, str, dict[str, Any]]:
+    """Read a YAML file of keys: one of a folder's, by name, or one of the user's; path, text and keys.
 
     Raises:
-        UsageError: that names the flag, when there is none, or it is not such a file.
+        ValueError: when there is none, or it is not such a file.
     """
     known = sorted(file.stem for file in folder.glob("*.yaml"))
     if name in known:
@@ -56,15 +55,15 @@ def read_yaml(name: str, folder: Path, flag: str) -> tuple[Path, str, dict[str, 
     elif name.endswith((".yaml", ".yml")):
         file = Path(name).expanduser()
     else:
-        raise UsageError(f"{flag} {name}: there is no such one; there are {', '.join(known)}, or FILE.yaml")
+        raise ValueError(f"there is no such one; there are {', '.join(known)}, or FILE.yaml")
     try:
         text = file.read_text(encoding="utf-8")
-        found = yaml.safe_load(text)
+        keys = yaml.safe_load(text)
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise UsageError(f"{flag} {name}: cannot be read: {' '.join(str(error).split())}") from error
-    if not isinstance(found, dict):
-        raise UsageError(f"{flag} {name}: holds no settings")
-    return file, text, found
+        raise ValueError(f"cannot be read: {' '.join(str(error).split())}") from error
+    if not isinstance(keys, dict):
+        raise ValueError("holds no settings")
+    return file, text, keys
 
 
 def first_problem(error: ValidationError) -> str:

@@ -103,8 +103,9 @@ class Search:
 
     def config(self, settings: Mapping[str, Any]) -> TrainConfig:
         """The training that a trial is. Raises pydantic's ValidationError where settings do not go together."""
-        found = {**self.base, **settings}
-        return TrainConfig.model_validate({**found, **self.weights.weights_of(found)})
+        asked = {**self.base, **settings}
+        weights = self.weights.weights_of(TrainConfig.model_validate(asked).model_dump())
+        return TrainConfig.model_validate({**asked, **weights})
 
     def preprocessings(self) -> list[Preprocessing]:
         """The forms of input that trials may ask for."""

@@ -22,7 +22,8 @@ def test_the_demo_learns_its_catalogue_and_accounts_for_every_oddity(tagger: Run
     assert [v.split(",")[-1].strip() for v in found["oddities"].values()] == [
         "repaired", "not_found", "truncated", "blurry_image", "rejected", "rejected",
     ]  # fmt: skip
-    assert (tmp_path / "demo/bundle/report/index.html").exists()
+    page = (tmp_path / "demo/bundle/report/index.html").read_text()
+    assert f"{tmp_path}/demo/recipe.yaml" in page, "the report names the recipe that was trained by"
 
 
 def test_bench_measures_searches_in_indexes_that_grow(tagger: Run, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ def load(name: str) -> SearchSpace:
     Raises:
         UsageError: when there is no such space, or the file is none.
     """
-    _, _, document = read_yaml(name, Path(__file__).parent, "--space")
+    document = read_yaml(name, Path(__file__).parent, "--space")
     settings = sorted(set(document) & set(Learning.model_fields))
     if "space" not in document or settings:
         misplaced = f"; {', '.join(settings)} stands beside it" if settings else ""

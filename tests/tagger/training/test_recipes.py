@@ -71,3 +71,28 @@ def test_a_space_whose_settings_stand_in_the_wrong_place_is_told_where_they_belo
     file.write_text("recipe: fast\nlr: [0.1, 0.01]\n")
     with pytest.raises(UsageError, match=r"stand below `space:`.* lr stands beside it"):
         spaces.load(str(file))
+
+
+def test_a_recipe_holds_in_python_as_on_the_command_line(tmp_path: Path) -> None:
+    inputs = {"manifest": "m", "images": "i", "out": "o"}
+    config = TrainConfig(**inputs, recipe="best")
+    assert (config.image_size, config.epochs, config.erasing) == ("160x120", 10, 0.1)
+    assert config == build(TrainConfig, None, {**GIVEN, "recipe": "best"})
+    assert TrainConfig(**inputs, recipe="best", epochs=3).epochs == 3, "what is given wins"
+    assert TrainConfig.model_validate(config.model_dump(mode="json")) == config
+    own = tmp_path / "mine.yaml"
+    own.write_text("backbone: small_cnn\nweights: none\n")
+    assert TrainConfig(**inputs, recipe=str(own)).backbone == "small_cnn"
+    with pytest.raises(ValueError, match="slow: there is no such one; there are best"):
+        TrainConfig(**inputs, recipe="slow")
+
+
+def test_pairs_of_a_flag_stand_beside_those_of_the_recipe() -> None:
+    config = build(TrainConfig, None, {**GIVEN, "recipe": "cnn-3conv-adam", "merge": ["Toys=Free Items"]})
+    assert config.merge == {"Home": "Free Items", "Sporting Goods": "Free Items", "Toys": "Free Items"}
+
+
+def test_a_report_says_what_differs_from_the_recipe() -> None:
+    assert recipes.in_words(TrainConfig(**GIVEN, recipe="fast")) == "fast"
+    changed = TrainConfig(**GIVEN, backbone="small_cnn", lr=0.006)
+    assert recipes.in_words(changed) == "standard, with backbone small_cnn, lr 0.006"

@@ -1,0 +1,48 @@
+"""Recipes and search spaces as commands read them: what is wrong with one is said with the flag that names it."""
+
+from pathlib import Path
+from typing import Any
+
+from schemas import recipes
+from schemas.config import TrainConfig
+from schemas.learning import Learning
+from schemas.recipes import Recipe, first_problem, names
+from tagger.errors import UsageError
+
+__all__ = ["Recipe", "first_problem", "in_words", "load", "names", "read_yaml"]
+
+
+def load(name: str) -> Recipe:
+    """Read a recipe: one of `names()`, or a YAML file of the same form.
+
+    Raises:
+        UsageError: when there is no such recipe, or the file is none.
+    """
+    try:
+        return recipes.read(name)
+    except ValueError as error:
+        raise UsageError(f"--recipe {name}: {error}") from error
+
+
+def read_yaml(name: str, folder: Path, flag: str) -> dict[str, Any]:
+    """Read a YAML file of keys: one that comes with the project, by name, or one of the user's.
+
+    Raises:
+        UsageError: that names the flag, when there is none, or it is not such a file.
+    """
+    try:
+        return recipes.read_yaml(name, folder)[2]
+    except ValueError as error:
+        raise UsageError(f"{flag} {name}: {error}") from error
+
+
+def in_words(config: TrainConfig) -> str:
+    """The recipe of a training with whatever was set otherwise, such as `standard, with epochs 3`."""
+    recipe = Learning.model_validate(load(config.recipe).settings)
+    changed = {n: getattr(config, n) for n in Learning.model_fields if getattr(config, n) != getattr(recipe, n)}
+    return ", ".join([config.recipe, *(["with " + _listed(changed)] if changed else [])])
+
+
+def _listed(settings: dict[str, Any]) -> str:
+    texts = {name: f"{value:g}" if isinstance(value, float) else str(value) for name, value in settings.items()}
+    return ", ".join(f"{name} {text}" for name, text in texts.items())
