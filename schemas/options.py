@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from pydantic import Field, field_validator, model_validator
 
@@ -36,6 +36,30 @@ class ManifestFormat(S3Options):
     )
     delimiter: Literal["auto", ",", ";", "tab", "|"] = Field(default="auto", description="Field separator of CSV.")
     encoding: str = Field(default="auto", description="Text encoding of CSV; auto knows UTF-8, UTF-16 and Latin-1.")
+
+    no_value: list[str] = Field(
+        default=[],
+        description="What else a cell says that has no value, such as k.A.; None, NULL, NaN, #N/A, - and their like "
+        "are known.",
+    )
+    merge_spellings: bool = Field(
+        default=False,
+        description="Count labels that differ only in case, spaces, invisible characters or Unicode form as one, the "
+        "most frequent.",
+    )
+
+    @field_validator("no_value", mode="before")
+    @classmethod
+    def _one_or_several_spellings(cls, value: object) -> object:
+        return [value] if isinstance(value, str) else value
+
+    @field_validator("column", mode="before")
+    @classmethod
+    def _known_roles(cls, column: object) -> object:
+        unknown = [str(role) for role in column if role not in get_args(RoleName)] if isinstance(column, dict) else []
+        if unknown:
+            raise ValueError(f"{unknown[0]!r} is no role; ROLE=COLUMN names one of {', '.join(get_args(RoleName))}")
+        return column
 
     @field_validator("column")
     @classmethod

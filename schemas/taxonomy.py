@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from functools import cached_property
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 
 class Level(StrEnum):
@@ -30,6 +30,16 @@ class Taxonomy(BaseModel):
 
     leaves: tuple[Leaf, ...]
     merge: dict[str, str] = {}
+    spellings: dict[Level, dict[str, str]] | None = None
+    """By level the spellings that were given up, each with the name that was taken for it; None: each stood by itself.
+
+    Where spellings were merged, a label counts as a name that differs in case, spaces or Unicode form alone.
+    """
+
+    @model_serializer(mode="wrap")
+    def _without_what_is_usual(self, handler: SerializerFunctionWrapHandler) -> dict[str, object]:
+        """Bundles from before spellings could be merged keep their modelId."""
+        return {name: value for name, value in handler(self).items() if name != "spellings" or value is not None}
 
     @model_validator(mode="after")
     def _check(self) -> "Taxonomy":

@@ -15,8 +15,11 @@ import pyarrow.parquet as pq
 
 from schemas.catalog import REJECT, RejectReason, Role
 from schemas.options import ManifestFormat
-from tagger.catalog import pixels
+from schemas.taxonomy import Level
+from tagger.catalog import headings, pixels
 from tagger.catalog.csv_rows import BadRow, CsvRows, Row
+from tagger.catalog.labels import LabelTally, Spellings, read_labels
+from tagger.catalog.no_value import NoValue
 from tagger.catalog.seen import SeenIds
 from tagger.errors import InputError, UsageError
 from tagger.storage import Location, first_line
@@ -24,7 +27,6 @@ from tagger.storage import Location, first_line
 BATCH_ROWS = 8192
 PARQUET = (".parquet", ".pq")
 CSV = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".txt", ".txt.gz")
-NO_LABEL = ("", "NA", "N/A", "NaN", "nan", "NULL", "null")
 _TEXT_LIMIT = 2000
 _LABELS = (Role.MASTER_CATEGORY, Role.ARTICLE_TYPE)
 _TEXT_ROLES = (Role.ID, *_LABELS)
@@ -60,6 +62,7 @@ class Tally:
     rows: int = 0
     repairs: Counter[str] = field(default_factory=Counter)
     rejects: Counter[str] = field(default_factory=Counter)
+    labels: LabelTally = field(default_factory=LabelTally)
 
     @property
     def repaired(self) -> int:
@@ -109,17 +112,33 @@ class Manifest:
         self._pixels: dict[str, bool] = {}
         self._format = table_format
         self._labels: Labels | None = None
+        self._no_value = NoValue(table_format.no_value)
+        self._spellings: Spellings | None = None
         self._columns = {Role(role): column for role, column in table_format.column.items()}
         self.columns = self._first_columns()
 
     def batches(self) -> Iterator[Batch]:
         """Read the manifest from its start, at most BATCH_ROWS rows at a time; `tally` counts along."""
+        spellings = self.spellings()
         self.tally = Tally()
         with closing(SeenIds()) as seen:
             for file in self.files:
                 for chunk in self._chunks(file):
                     batch = self._batch(file, chunk, seen)
-                    yield self._labels.over(batch) if self._labels else batch
+                    batch = self._labels.over(batch) if self._labels else batch
+                    yield dataclasses.replace(batch, items=spellings.over(batch.items)) if spellings else batch
+
+    def spellings(self) -> Spellings | None:
+        """Which spelling of each label is taken, where they are merged; the manifest is read once more for it."""
+        if self._format.merge_spellings and self._spellings is None:
+            counts: dict[Level, Counter[str]] = {level: Counter() for level in Level}
+            for file in self.files:
+                for chunk in self._chunks(file):
+                    table = self._with_labels(chunk.table, file, LabelTally())
+                    for level in set(Level) & set(table.schema.names):
+                        counts[level].update(table[level].drop_null().to_pylist())
+            self._spellings = Spellings.of(counts)
+        return self._spellings
 
     def fingerprint(self) -> str:
         """What changes when the manifest does: its files with their sizes and times."""
@@ -129,6 +148,11 @@ class Manifest:
     def relabel(self, labels: "Labels") -> None:
         """Read with other labels from now on."""
         self._labels = labels
+
+    def why_unlabelled(self) -> str | None:
+        """Say which label columns are missing, and which flags name them; None where both are there."""
+        absent = [role for role in _LABELS if str(role) not in self.role_columns()]
+        return headings.missing(absent, self.columns, self._columns.values()) if absent else None
 
     def role_columns(self) -> set[str]:
         """The roles that the manifest has a column for."""
@@ -221,7 +245,7 @@ class Manifest:
     def _batch(self, file: Location, chunk: _Chunk, seen: SeenIds[int]) -> Batch:
         size = len(chunk.table)
         row_numbers = self.tally.rows + np.arange(1, size + 1, dtype=np.int64)
-        ids = as_ids(chunk.table[Role.ID], file)
+        ids = [None if self._no_value.means_no_id(item) else item for item in as_ids(chunk.table[Role.ID], file)]
         named = [(i, item) for i, item in enumerate(ids) if item]
         repeated = seen.add([item for _, item in named], [int(row_numbers[i]) for i, _ in named])
         bad = list(chunk.bad)
@@ -229,7 +253,7 @@ class Manifest:
         for i, item in enumerate(ids):
             if not item:
                 drop[i] = True
-                bad.append(self._bad(chunk, i, RejectReason.BLANK_ID, "the id is blank"))
+                bad.append(self._bad(chunk, i, RejectReason.BLANK_ID, "the id is blank, or says that there is none"))
         for position, first in repeated.items():
             i, _ = named[position]
             drop[i] = True
@@ -239,19 +263,21 @@ class Manifest:
         self.tally.rejects.update(b.reason for b in bad)
         self.tally.repairs.update(r.repair for i, r in enumerate(chunk.rows or ()) if r.repair and not drop[i])
         items = chunk.table.set_column(chunk.table.schema.get_field_index(Role.ID), "id", pa.array(ids, pa.string()))
-        for label in _LABELS:
-            index = items.schema.get_field_index(label)
-            if index >= 0:
-                items = items.set_column(index, str(label), _as_labels(items[label], file, label))
         keep = ~drop
         return Batch(
             file,
-            items.filter(pa.array(keep)),
+            self._with_labels(items.filter(pa.array(keep)), file, self.tally.labels),
             row_numbers[keep],
             chunk.places[keep] - 1,
             _reject_table(file, bad),
             chunk.names,
         )
+
+    def _with_labels(self, items: pa.Table, file: Location, tally: LabelTally) -> pa.Table:
+        for label in set(_LABELS) & set(items.schema.names):
+            labels = read_labels(_as_text(items[label], file, label), label, self._no_value, tally)
+            items = items.set_column(items.schema.get_field_index(label), str(label), labels)
+        return items
 
     @staticmethod
     def _bad(chunk: _Chunk, i: int, reason: RejectReason, message: str) -> BadRow:
@@ -261,9 +287,10 @@ class Manifest:
     def _check_columns(self, file: Location, columns: Sequence[str]) -> None:
         for role, column in self._columns.items():
             if column not in columns:
-                raise UsageError(f"--column {role}={column}: {file} has no column {column!r}; it has {_named(columns)}")
+                hint = headings.did_you_mean(role, column, columns)
+                raise UsageError(f"--column {role}={column}: {file} has {hint}")
         if Role.ID not in self._columns and Role.ID not in columns:
-            raise InputError(f"{file}: no column 'id'; name the one that is with --column id=NAME: {_named(columns)}")
+            raise InputError(f"{file}: {headings.missing([Role.ID], columns, self._columns.values())}")
 
     def _role_of(self, column: str) -> Role | None:
         for role, mapped in self._columns.items():
@@ -325,18 +352,13 @@ def as_ids(column: pa.ChunkedArray, file: Location) -> list[str | None]:
         whole = pc.equal(pc.floor(column), column)
         if pc.all(whole, min_count=0).as_py():
             column = pc.cast(column, pa.int64())
-    text: list[str | None] = _as_text(column, file, Role.ID).to_pylist()
+    text: list[str | None] = pc.utf8_trim_whitespace(_as_text(column, file, Role.ID)).to_pylist()
     return text
-
-
-def _as_labels(column: pa.ChunkedArray, file: Location, role: Role) -> pa.ChunkedArray:
-    text = _as_text(column, file, role)
-    return pc.if_else(pc.is_in(text, pa.array(NO_LABEL)), pa.scalar(None, pa.string()), text)
 
 
 def _as_text(column: pa.ChunkedArray, file: Location, role: Role) -> pa.ChunkedArray:
     try:
-        return pc.utf8_trim_whitespace(pc.cast(column, pa.string()))
+        return pc.cast(column, pa.string())
     except pa.ArrowException as error:
         raise InputError(
             f"{file}: the column of {role} is {column.type}, which is no text: {first_line(error)}"
@@ -346,8 +368,3 @@ def _as_text(column: pa.ChunkedArray, file: Location, role: Role) -> pa.ChunkedA
 def _reject_table(file: Location, bad: list[BadRow]) -> pa.Table:
     rows = [{"file": str(file), **dataclasses.asdict(b), "text": b.text[:_TEXT_LIMIT]} for b in bad]
     return pa.Table.from_pylist(sorted(rows, key=lambda r: r["line"]), schema=REJECT)
-
-
-def _named(columns: Sequence[str]) -> str:
-    shown = ", ".join(columns[:20])
-    return shown + (", …" if len(columns) > 20 else "")

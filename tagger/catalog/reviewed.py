@@ -12,12 +12,13 @@ import pyarrow.compute as pc
 
 from schemas.decision import Verdict
 from schemas.taxonomy import Level
+from tagger.catalog.labels import own_label
 from tagger.catalog.manifest import Batch
 from tagger.catalog.selection import tagged
 
 REVIEWED = "tagger:reviewed"
 """Column of a manifest with reviewed labels: what the review did to the row's labels, null where there was none."""
-OWN_LABELS = ("tagger:masterCategory", "tagger:articleType")
+OWN_LABELS = tuple(own_label(level) for level in Level)
 """Columns beside it: the labels that the manifest has itself."""
 NEW, CHANGED, CONFIRMED, REMOVED, ABSENT = "new", "changed", "confirmed", "removed", "absent"
 _COLUMNS = [str(level) for level in Level]

@@ -121,7 +121,7 @@ def test_an_unknown_role_is_told(tmp_path: Path) -> None:
 
 
 def test_a_manifest_without_ids_breaks_the_contract(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="--column id=NAME"):
+    with pytest.raises(InputError, match=r"'sku' looks like it: --column id=sku; it has sku, kind"):
         manifest_of(write(tmp_path / "m.csv", "sku,kind\n1,x\n"))
 
 
