@@ -99,7 +99,7 @@ def _index(config: AuditConfig, console: Console, manifest: Manifest) -> Locatio
     if out.is_s3:
         raise UsageError(f"--out: {out} lies in a bucket, and --model makes an index on a disk; make one and name it")
     shared = {name: getattr(config, name) for name in AuditConfig.model_fields if name in TagConfig.model_fields}
-    tagged = {"out": (out / _VECTORS).uri, "embeddings": True, "max_failed": "100%"}
+    tagged = {"out": (out / _VECTORS).uri, "embeddings": True, "max_failed": "100%", "max_rejected": "100%"}
     quiet = Console(as_json=True, silent=True)
     tag.run(TagConfig.model_validate(shared | tagged), quiet)
     record = RunDirectory(out / _VECTORS).record()

@@ -12,11 +12,11 @@ import numpy as np
 from jobs.console import Console
 from jobs.inputs import open_catalog, place, versions
 from jobs.ray_session import ray_is_running, ray_session, wants_gpu
+from jobs.tag_report import report
 from schemas.bundle import ModelCard
 from schemas.config import TagConfig
-from schemas.prediction import Decision
 from schemas.run import RunRecord
-from schemas.values import parse_range, parse_share_or_count
+from schemas.values import parse_range
 from tagger.catalog.manifest import Batch, Manifest
 from tagger.catalog.selection import Before, Selection, tagged
 from tagger.catalog.shards import Staged, shard_of, stage
@@ -24,9 +24,11 @@ from tagger.catalog.stores import ImageStore
 from tagger.confidence.policy import QaSample, Thresholds
 from tagger.errors import UsageError
 from tagger.inference.engine_choice import Chosen, EngineProcess, Question
-from tagger.inference.ledger import TITLES, Known, newest_first, read_ledger
+from tagger.inference.known import Known
+from tagger.inference.ledger import FUSE, TITLES, known_runs, newest_first
 from tagger.inference.lock import holding
 from tagger.inference.pipeline import choose_engine_there, tag_shards
+from tagger.inference.rows import PredictionRows
 from tagger.inference.runs import RunDirectory
 from tagger.inference.sample import RunSample
 from tagger.inference.shard_tagger import TagPlan
@@ -36,7 +38,6 @@ from tagger.models.engines import BATCH_SIZE, PreparedEngine
 from tagger.models.titles import TitleModel
 from tagger.storage import Location
 
-EXIT_DONE, EXIT_TOO_MANY_FAILED = 0, 4
 # What decides the predictions: another value means another run. Machine and speed are free to change.
 _DECIDES = (
     "images",
@@ -61,15 +62,15 @@ def run(config: TagConfig, console: Console) -> int:
     bundle = Bundle.load(place(config.model, config))
     manifest, store = open_catalog(config)
     titles = _titles(config, bundle, manifest)
-    selection = _selection(config, manifest, bundle, titles)
+    selection = _selection(config, console, manifest, bundle, titles)
     inputs = _inputs(config, manifest.fingerprint(), bundle, titles)
     asked = config.model_dump(mode="json")
     if directory.is_done():
         record = directory.begin(asked, inputs, bundle.card.model_id, versions())
         directory.work.delete()  # left by a kill between finishing and clearing away
         console.step(f"{directory.root} is done already; nothing to do")
-        return _report(console, directory, record, config)
-    with holding(directory.root) as check_held:
+        return report(console, directory, record, config)
+    with holding(directory.root) as check_held, directory.taken_back_if_refused():
         record = directory.begin(asked, inputs, bundle.card.model_id, versions())
         record = record.model_copy(update={"target_precision": _promised(config, bundle.card)})
         with _Engines(config, bundle, store, record) as engines:
@@ -81,20 +82,35 @@ def run(config: TagConfig, console: Console) -> int:
                 engines.begin([shard_of(directory.work, n) for n in pending])
                 record = _tag(config, console, directory, record, staged, engines, titles, check_held)
         record = directory.finish(record.model_copy(update={"seconds": time.monotonic() - started}), staged)
-    return _report(console, directory, record, config)
+    return report(console, directory, record, config)
 
 
-def _selection(config: TagConfig, manifest: Manifest, bundle: Bundle, titles: TitleModel | None) -> Selection:
+def _selection(
+    config: TagConfig, console: Console, manifest: Manifest, bundle: Bundle, titles: TitleModel | None
+) -> Selection:
     rules: list[tuple[str, Callable[[Batch], np.ndarray]]] = []
-    known = None
-    if config.known:
-        runs = [entry for name in config.known for entry in read_ledger(place(name, config), f"--known {name}")]
-        known = Known(newest_first(runs), bundle.card.model_id, _of_titles(config, titles))
+    known = _known(config, console, bundle.card, titles) if config.known else None
+    if known:
         rules.append(("decided", lambda batch: np.array(known.decided(batch.items["id"].to_pylist()), bool)))
     if config.untagged_only:
-        rules.append(("tagged", tagged))
+        rules.append(("labelled", tagged))
     rules += [("before_since", Before(column, value, manifest.columns)) for column, value in config.since.items()]
     return Selection(rules, known)
+
+
+def _known(config: TagConfig, console: Console, card: ModelCard, titles: TitleModel | None) -> Known:
+    """What earlier runs know, decided as this run decides; a folder without a finished run is said aloud."""
+    runs = []
+    for name in config.known:
+        found = known_runs(place(name, config), f"--known {name}")
+        if not any(entry.done for entry in found):
+            console.warn(f"--known {name}: there is no finished run yet; nothing is known")
+        runs += found
+    rows = PredictionRows(
+        card, _thresholds(config, card), "", QaSample(config.qa_sample, config.seed), titles=titles,
+        fuse=config.titles == FUSE,
+    )  # fmt: skip
+    return Known(newest_first(runs), card, rows, titles, config.titles == FUSE, config.embeddings)
 
 
 def _promised(config: TagConfig, card: ModelCard) -> dict[str, float]:
@@ -243,40 +259,6 @@ def _tag(
         with console.progress("items", staged.items) as bar:
             tag_shards(plan, prepared, pending, workers, watch)
         return record.model_copy(update={"tagging_seconds": time.monotonic() - began})
-
-
-def _report(console: Console, directory: RunDirectory, record: RunRecord, config: TagConfig) -> int:
-    counts = record.counts
-    failed = counts.decisions.get(Decision.FAILED, 0)
-    console.table(
-        f"Run {record.run_id}",
-        ["what", "rows"],
-        [
-            ("read", counts.rows),
-            *((f"  {decision}", counts.decisions.get(decision, 0)) for decision in Decision),
-            *((f"    {code}", n) for code, n in sorted(counts.errors.items())),
-            ("  rejected", counts.rejects),
-            *((f"    {reason}", n) for reason, n in sorted(counts.reject_reasons.items())),
-            ("  skipped", counts.skipped),
-            *((f"    {reason}", n) for reason, n in sorted(counts.skip_reasons.items())),
-        ],
-    )
-    if counts.repaired:
-        console.say(f"{counts.repaired} rows were repaired.")
-    console.say(f"Predictions: {directory.predictions}")
-    if config.embeddings:
-        console.say(f"Embeddings: {directory.embeddings}")
-    console.result(record.model_dump(mode="json", by_alias=True) | {"run": str(directory.root)})
-    if _too_many(failed, counts.predictions, config.max_failed):
-        console.warn(f"{failed} of {counts.predictions} items failed, more than --max-failed {config.max_failed}")
-        return EXIT_TOO_MANY_FAILED
-    return EXIT_DONE
-
-
-def _too_many(failed: int, predictions: int, allowed: str) -> bool:
-    share, count = parse_share_or_count(allowed)
-    limit = count if count is not None else (share or 0) * predictions
-    return failed > limit
 
 
 if __name__ == "__main__":

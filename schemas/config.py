@@ -209,8 +209,9 @@ class TagConfig(CatalogOptions, RayOptions):
     )
     known: list[str] = Field(
         default=[],
-        description="An earlier run, or a folder of runs: leave alone the items that a person decided about, and those "
-        "that this model has tagged from the same image.",
+        description="An earlier run, or a folder of runs, which may be still to come: leave alone the items that a "
+        "person decided about, and those that this model has tagged from the same image. Where another decision holds "
+        "for one now, it is decided anew without predicting again.",
     )
     engine: EngineName = Field(
         default="auto",
@@ -221,7 +222,14 @@ class TagConfig(CatalogOptions, RayOptions):
         default="0", description="Tagging processes, N or MIN-MAX; 0 fits them to the machine or cluster."
     )
     part_rows: int = Field(default=8192, ge=1, description="Rows in one part of the output.")
-    max_failed: ShareOrCount = Field(default="5%", description="More failed items than this, 100 or 5%, exit with 4.")
+    max_failed: ShareOrCount = Field(
+        default="5%",
+        description="More failed items than this, 100 or 5%, exit with 4. A share is one of the items that were looked "
+        "at and those that the runs of --known had tagged.",
+    )
+    max_rejected: ShareOrCount = Field(
+        default="5%", description="More rejected rows of the manifest than this, 100 or 5%, exit with 4."
+    )
 
     @field_validator("workers", mode="before")
     @classmethod

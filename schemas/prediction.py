@@ -79,10 +79,17 @@ PREDICTION = pa.schema(
         field(
             "blurScore", pa.float32(), "Variance of the Laplacian of the grey image at model size; lower is blurrier."
         ),
+        field(
+            "titleDigest",
+            pa.string(),
+            "First 16 hexadecimal digits of the SHA-256 of the title that was asked, too; null where none was.",
+        ),
         field("errorCode", pa.string(), f"For failed items, one of {', '.join(ErrorCode)}."),
         field("errorMessage", pa.string(), "For failed items, what went wrong, in words."),
         field("modelId", pa.string(), "The bundle that made the prediction.", nullable=False),
         field("runId", pa.string(), "The run that made the prediction.", nullable=False),
-        field("taggedAt", pa.timestamp("us", tz="UTC"), "When the prediction was made.", nullable=False),
+        field(
+            "taggedAt", pa.timestamp("us", tz="UTC"), "When the prediction was made, or decided anew.", nullable=False
+        ),
     ]
 )

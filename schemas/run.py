@@ -25,9 +25,18 @@ class Counts(RunPart):
     skipped: int = Field(default=0, description="Rows that were left alone, as was asked.")
     skip_reasons: dict[str, int] = Field(
         default={},
-        description="Skipped rows by reason: tagged (--untagged-only), before_since, known and decided (--known).",
+        description="Skipped rows by reason: labelled (--untagged-only), before_since, known and decided (--known).",
+    )
+    known: int = Field(
+        default=0,
+        description="Of the skipped rows, those that the runs of --known had tagged or a person had decided, whatever "
+        "they were left alone for: with predictions, the whole that --max-failed is a share of.",
     )
     predictions: int = 0
+    redecided: int = Field(
+        default=0,
+        description="Of the predictions, those of unchanged images whose stored confidences were decided anew.",
+    )
     decisions: dict[str, int] = {}
     errors: dict[str, int] = Field(default={}, description="Failed items by error code.")
     reject_reasons: dict[str, int] = {}

@@ -4,7 +4,7 @@ import sqlite3
 from collections.abc import Sequence
 from typing import Generic, TypeVar
 
-Place = TypeVar("Place", int, str)
+Place = TypeVar("Place", int, str, bytes)
 
 
 class SeenIds(Generic[Place]):

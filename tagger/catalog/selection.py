@@ -20,12 +20,17 @@ if TYPE_CHECKING:
 class KnownTags(Protocol):
     """What earlier runs and people said of items."""
 
-    def digests(self, ids: Sequence[str]) -> list[str | None]:
-        """Digest of the image that an item's newest tags were made from, where this model made them."""
+    def recall(self, items: pa.Table) -> tuple[list[str | None], list[bytes | None]]:
+        """What is known of the items of a shard, by ITEM and the columns that it keeps besides.
+
+        Returns:
+            For every item the digest of the image that need not be looked at again, and where its stored prediction is
+            decided otherwise now, that prediction.
+        """
         ...
 
-    def decided(self, ids: Sequence[str]) -> list[bool]:
-        """Whether a person decided about the item."""
+    def knows(self, ids: Sequence[str]) -> list[bool]:
+        """Whether an earlier run tagged the item, or a person decided about it."""
         ...
 
 
@@ -43,12 +48,6 @@ class Selection:
         for reason, rule in self.rules:
             reasons[rule(batch) & (reasons == "")] = reason
         return list(reasons)
-
-    def known_digests(self, batch: Batch) -> list[str | None]:
-        """For every item the digest of the image that need not be tagged again."""
-        if self.known is None:
-            return [None] * len(batch.items)
-        return self.known.digests(batch.items["id"].to_pylist())
 
 
 EVERYTHING = Selection()

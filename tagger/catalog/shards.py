@@ -12,13 +12,15 @@ from schemas.catalog import ITEM
 from schemas.taxonomy import Level
 from tagger.catalog.manifest import Batch, Manifest
 from tagger.catalog.patterns import text_column
-from tagger.catalog.selection import EVERYTHING, Selection
+from tagger.catalog.selection import EVERYTHING, KnownTags, Selection
 from tagger.catalog.stores import ImageStore, row_order
 from tagger.storage import Location
 
 _MIN_ROWS = 256
 _TAIL_PARTS, _TAIL_SHARE = 2, 8  # the last rows are cut so that several workers share them
 _STAGED = "staged.json"
+KNOWN_OUTCOME = "knownOutcome"
+"""Column of a shard where earlier runs are known: the stored prediction that is decided otherwise now, else null."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,8 @@ class Staged:
     shards: int
     kept: tuple[str, ...] = ()
     """Columns of the manifest that the shards have besides."""
+    known: int = 0
+    """Of the skipped rows, those that earlier runs had tagged or a person had decided."""
 
     @property
     def skipped(self) -> int:
@@ -75,18 +79,23 @@ def stage(
         for file in left_over.files((".parquet",)):
             file.delete()
     skipped: Counter[str] = Counter()
-    items = shards = reject_parts = 0
+    items = shards = reject_parts = known = 0
 
     def tables() -> Iterator[pa.Table]:
-        nonlocal items, reject_parts
+        nonlocal items, reject_parts, known
         for batch in manifest.batches():
             if len(batch.rejects):
                 write_parquet(rejects / f"part-{reject_parts:05d}.parquet", batch.rejects)
                 reject_parts += 1
             reasons = selection.skipped(batch)
             skipped.update(reason for reason in reasons if reason)
-            taken = _items(batch, store, selection, keep)
-            taken = taken.filter(pa.array([not reason for reason in reasons], pa.bool_()))
+            found = _items(batch, store, keep)
+            taken = found.filter(pa.array([not reason for reason in reasons], pa.bool_()))
+            if selection.known:
+                known += sum(
+                    selection.known.knows([i for i, r in zip(found["id"].to_pylist(), reasons, strict=True) if r])
+                )
+                taken = _recalled(taken, selection.known)
             items += len(taken)
             yield taken
 
@@ -96,7 +105,7 @@ def stage(
         shards += 1
     tally = manifest.tally
     reasons = (dict(skipped), dict(tally.rejects))
-    staged = Staged(tally.rows, items, tally.repaired, tally.rejected, *reasons, shards, tuple(keep))
+    staged = Staged(tally.rows, items, tally.repaired, tally.rejected, *reasons, shards, tuple(keep), known)
     done.write_text(json.dumps(asdict(staged)))
     return staged
 
@@ -140,7 +149,7 @@ def write_parquet(target: Location, table: pa.Table, plain: Sequence[str] = ()) 
     target.write_bytes(sink.getvalue())
 
 
-def _items(batch: Batch, store: ImageStore, selection: Selection, keep: Sequence[str]) -> pa.Table:
+def _items(batch: Batch, store: ImageStore, keep: Sequence[str]) -> pa.Table:
     none = pa.nulls(len(batch.items), pa.string())
     columns = {str(level): batch.items[level] if level in batch.items.schema.names else none for level in Level}
     found = pa.table(
@@ -149,13 +158,21 @@ def _items(batch: Batch, store: ImageStore, selection: Selection, keep: Sequence
             "row": pa.array(batch.rows),
             **columns,
             "imageRef": pa.array(store.locate(batch), pa.string()),
-            "knownDigest": pa.array(selection.known_digests(batch), pa.string()),
+            "knownDigest": none,
         }
     ).cast(ITEM)
     for name in keep:
         there = batch.column(name) is not None
         found = found.append_column(kept(name), text_column(batch, name, "--manifest") if there else none)
     return found
+
+
+def _recalled(items: pa.Table, known: KnownTags) -> pa.Table:
+    """Items with what is known of them: `knownDigest`, and KNOWN_OUTCOME."""
+    digests, outcomes = known.recall(items)
+    at = items.schema.get_field_index("knownDigest")
+    found = items.set_column(at, ITEM.field("knownDigest"), pa.array(digests, pa.string()))
+    return found.append_column(KNOWN_OUTCOME, pa.array(outcomes, pa.binary()))
 
 
 def _in_store_order(tables: Iterator[pa.Table], store: ImageStore) -> Iterator[pa.Table]:

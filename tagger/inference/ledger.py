@@ -1,4 +1,4 @@
-"""What several runs hold together: which ran, what is known of an item, the newest prediction of each."""
+"""What several runs hold together: which ran, and the newest prediction of each item."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -11,12 +11,12 @@ from schemas.run import RunRecord
 from tagger.catalog.seen import SeenIds
 from tagger.errors import UsageError
 from tagger.inference.runs import RECORD, RunDirectory
-from tagger.review.decisions import decisions_of
-from tagger.storage import Location
+from tagger.storage import Location, first_line
 
 TITLES = "titles"
 """Name of what a run's inputs say of titles, where they are asked."""
-_ANOTHER_MODEL = ""
+FUSE = "fuse"
+"""How that begins where image and title are fused."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,28 @@ def read_ledger(place: Location, flag: str) -> list[LedgerEntry]:
     """
     if not place.exists():
         raise UsageError(f"{flag}: there is no run or folder {place}")
+    entries = _runs_in(place)
+    if not entries:
+        raise UsageError(f"{flag}: there is no run in {place}")
+    return entries
+
+
+def known_runs(place: Location, flag: str) -> list[LedgerEntry]:
+    """The runs in a folder, the newest first; none in one that is still to come, such as before the first night.
+
+    Raises UsageError when it is no folder, or cannot be read.
+    """
+    try:
+        if not place.exists():
+            return []
+        if not place.is_dir():
+            raise UsageError(f"{flag}: {place} is a file; name a run, or a folder of runs")
+        return _runs_in(place)
+    except OSError as error:
+        raise UsageError(f"{flag}: {place} cannot be read: {first_line(error)}") from error
+
+
+def _runs_in(place: Location) -> list[LedgerEntry]:
     roots = [place] if (place / RECORD).exists() else [f.parent for f in place.files((RECORD,)) if f.name == RECORD]
     entries = []
     for root in roots:
@@ -42,8 +64,6 @@ def read_ledger(place: Location, flag: str) -> list[LedgerEntry]:
         record = directory.record()
         if record is not None and record.kind == "tag":
             entries.append(LedgerEntry(directory, record, directory.is_done()))
-    if not entries:
-        raise UsageError(f"{flag}: there is no run in {place}")
     return newest_first(entries)
 
 
@@ -51,41 +71,6 @@ def newest_first(entries: Sequence[LedgerEntry]) -> list[LedgerEntry]:
     """Runs by when they started, each once."""
     distinct = {entry.record.run_id: entry for entry in entries}
     return sorted(distinct.values(), key=lambda e: (e.record.started_at, e.record.run_id), reverse=True)
-
-
-class Known:
-    """What finished runs know of items, newest first: the image an item's tags were made from, and people's decisions.
-
-    Args:
-        runs: The newest first; unfinished ones are left out.
-        model_id: Tags of another model count as unknown.
-        titles: What a run's inputs say of titles; tags that were made with others count as unknown, too.
-    """
-
-    def __init__(self, runs: Sequence[LedgerEntry], model_id: str, titles: str | None = None) -> None:
-        self._digests: SeenIds[str] = SeenIds()
-        self._decided: SeenIds[str] = SeenIds()
-        for run in runs:
-            for table in decisions_of(run.directory):
-                ids = table["id"].to_pylist()
-                self._decided.add(ids, ids)
-            if not run.done:
-                continue
-            for table in run.directory.batches(["id", "imageDigest", "decision", "modelId"]):
-                good = table.filter(pc.not_equal(table["decision"], str(Decision.FAILED)))
-                same = pc.equal(good["modelId"], model_id)
-                if run.record.inputs.get(TITLES) != titles:
-                    same = pc.and_(same, pa.scalar(False))
-                digests = pc.if_else(same, good["imageDigest"], _ANOTHER_MODEL)
-                self._digests.add(good["id"].to_pylist(), digests.to_pylist())
-
-    def digests(self, ids: Sequence[str]) -> list[str | None]:
-        """Digest of the image that an item's newest tags were made from, where this model made them."""
-        return [digest or None for digest in self._digests.get(ids)]
-
-    def decided(self, ids: Sequence[str]) -> list[bool]:
-        """Whether a person decided about the item."""
-        return [found is not None for found in self._decided.get(ids)]
 
 
 def latest(runs: Sequence[LedgerEntry]) -> Iterator[pa.Table]:

@@ -1,5 +1,6 @@
 """What a model says of images to rows of the prediction contract: names, decision, reasons."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,13 +18,14 @@ from tagger.inference.outcomes import Outcome, fill, outcome_type
 from tagger.models.levels import Levels
 from tagger.models.titles import TitleModel, spread
 
-_REASONS = (
+REASONS = (
     ReviewReason.LOW_CONFIDENCE, ReviewReason.BLURRY_IMAGE, ReviewReason.TAXONOMY_CONFLICT, ReviewReason.QA_SAMPLE,
     ReviewReason.TITLE_DISAGREES,
 )  # fmt: skip
 _SURE_TITLE = 0.9
 _ACCEPTED = (str(Decision.ACCEPT), str(Decision.ACCEPT_MASTER_ONLY))
 _NO_SAMPLE = QaSample()
+_SAID = [name for name in outcome_type().names or () if name not in ("layout", "embedding")]
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,20 @@ class Items:
     """Labels from the manifest; a prediction that contradicts one goes to review."""
     titles: Sequence[str | None] = ()
     """Where titles are asked, too."""
+    fused: np.ndarray | None = None
+    """Items whose outcome is of image and title together already, bool [N]."""
+
+
+@dataclass(frozen=True)
+class Decided:
+    """What the policy makes of outcomes, one entry an item in every column."""
+
+    records: np.ndarray
+    """By `outcome_type`; of image and title together where they are fused."""
+    decisions: np.ndarray
+    """Names, object [N]."""
+    reasons: np.ndarray
+    """Which of REASONS there are, bool [N, reasons]."""
 
 
 class PredictionRows:
@@ -86,8 +102,43 @@ class PredictionRows:
         good = np.array([error is None for error in errors], bool)
         records = np.zeros(size, self._type)
         records[good] = self._records(outcomes)
+        found = self.decide(items, records, good)
+        records, null = found.records, ~good
+        columns = {
+            "id": pa.array(items.ids, pa.string()),
+            "imageUri": pa.array(items.uris, pa.string()),
+            "imageDigest": pa.array([d.hex() if d else None for d in digests], pa.string()),
+            "masterCategory": self._masters.take(pa.array(records["master"], mask=null)),
+            "masterCategoryConfidence": pa.array(records["master_confidence"], mask=null),
+            "articleType": self._types.take(pa.array(records["type"], mask=null)),
+            "articleTypeConfidence": pa.array(records["type_confidence"], mask=null),
+            "alternatives": self._alternatives(records, null),
+            "decision": pa.array(found.decisions, pa.string()),
+            "reviewReasons": _reasons(found.reasons),
+            "blurScore": pa.array(records["blur_score"], mask=null),
+            "titleDigest": pa.array(
+                [title_digest(t) for t in items.titles] if self._titles else [None] * size, pa.string()
+            ),
+            "errorCode": pa.array([e and str(e.code) for e in errors], pa.string()),
+            "errorMessage": pa.array([e and e.message for e in errors], pa.string()),
+            "modelId": _repeated(self._card.model_id, size),
+            "runId": _repeated(self._run_id, size),
+            "taggedAt": pa.array([datetime.now(UTC)] * size, pa.timestamp("us", tz="UTC")),
+        }
+        return pa.table(columns, schema=PREDICTION)
+
+    def decide(self, items: Items, records: np.ndarray, good: np.ndarray) -> Decided:
+        """Apply the policy.
+
+        Args:
+            items: N of them.
+            records: What the model says of each, by `outcome_type` [N].
+            good: Items that have a record, bool [N]; the others failed.
+        """
+        size = len(records)
         if self._titles and self._fuse:
-            records = self._fused(records, good, items.titles, self._titles)
+            images_only = good if items.fused is None else good & ~items.fused
+            records = self._fused(records, images_only, items.titles, self._titles)
         blurry = good & (records["blur_score"] < self._card.blur_threshold)
         conflict = good & self._conflicts(items.known_masters, records["master"])
         columns_of = {Level.MASTER_CATEGORY: "master", Level.ARTICLE_TYPE: "type"}
@@ -101,31 +152,34 @@ class PredictionRows:
         if self._qa_sample.share:
             sampled = np.isin(decisions, _ACCEPTED) & self._qa_sample.drawn(items.ids)
             decisions[sampled] = str(Decision.REVIEW)
-        null = ~good
-        columns = {
-            "id": pa.array(items.ids, pa.string()),
-            "imageUri": pa.array(items.uris, pa.string()),
-            "imageDigest": pa.array([d.hex() if d else None for d in digests], pa.string()),
-            "masterCategory": self._masters.take(pa.array(records["master"], mask=null)),
-            "masterCategoryConfidence": pa.array(records["master_confidence"], mask=null),
-            "articleType": self._types.take(pa.array(records["type"], mask=null)),
-            "articleTypeConfidence": pa.array(records["type_confidence"], mask=null),
-            "alternatives": self._alternatives(records, null),
-            "decision": pa.array(decisions, pa.string()),
-            "reviewReasons": _reasons(np.stack([unsure, blurry, conflict, sampled, contradicted], axis=1)),
-            "blurScore": pa.array(records["blur_score"], mask=null),
-            "errorCode": pa.array([e and str(e.code) for e in errors], pa.string()),
-            "errorMessage": pa.array([e and e.message for e in errors], pa.string()),
-            "modelId": _repeated(self._card.model_id, size),
-            "runId": _repeated(self._run_id, size),
-            "taggedAt": pa.array([datetime.now(UTC)] * size, pa.timestamp("us", tz="UTC")),
-        }
-        return pa.table(columns, schema=PREDICTION)
+        return Decided(records, decisions, np.stack([unsure, blurry, conflict, sampled, contradicted], axis=1))
 
-    def embeddings(self, items: Items, digests: Sequence[bytes | None], outcomes: Sequence[Outcome]) -> pa.Table:
-        """Return one row by EMBEDDING for every item that has an image vector, in order."""
-        good = [row for row, outcome in enumerate(outcomes) if isinstance(outcome, bytes)]
-        records = self._records(outcomes)
+    def widened(self, record: bytes) -> bytes:
+        """A record without an image vector as one of this run, which may have them."""
+        found = np.zeros(1, self._type)
+        bare = np.frombuffer(record, outcome_type())
+        for name in _SAID:
+            found[name] = bare[name]
+        return found.tobytes()
+
+    def embeddings(
+        self,
+        items: Items,
+        digests: Sequence[bytes | None],
+        outcomes: Sequence[Outcome],
+        without: np.ndarray | None = None,
+    ) -> pa.Table:
+        """Return one row by EMBEDDING for every item that has an image vector, in order.
+
+        Args:
+            items: N of them.
+            digests: Of their images.
+            outcomes: What was said of each.
+            without: Items whose outcome has no vector, bool [N].
+        """
+        bare = np.zeros(len(outcomes), bool) if without is None else without
+        good = [row for row, o in enumerate(outcomes) if isinstance(o, bytes) and not bare[row]]
+        records = self._records([outcomes[row] for row in good])
         columns = {
             "id": pa.array([items.ids[row] for row in good], pa.string()),
             "imageDigest": pa.array([(digests[row] or b"").hex() for row in good], pa.string()),
@@ -185,6 +239,11 @@ class PredictionRows:
         return pa.ListArray.from_arrays(_offsets(counts), values, mask=pa.array(null))
 
 
+def title_digest(title: str | None) -> str:
+    """By which a changed title is known: 16 hexadecimal digits."""
+    return hashlib.sha256((title or "").encode()).hexdigest()[:16]
+
+
 def matrix_of(column: pa.ChunkedArray) -> np.ndarray:
     """The vectors or layouts of rows by EMBEDDING, float16 [N, D]."""
     flat = column.combine_chunks().flatten().to_numpy(zero_copy_only=False)
@@ -200,7 +259,7 @@ def _lists(matrix: np.ndarray) -> pa.ListArray:
 def _reasons(flags: np.ndarray) -> pa.ListArray:
     """Names of the reasons that are set, bool [N, reasons]."""
     _, which = np.nonzero(flags)
-    names = pa.array([str(reason) for reason in _REASONS], pa.string())
+    names = pa.array([str(reason) for reason in REASONS], pa.string())
     return pa.ListArray.from_arrays(_offsets(flags.sum(axis=1)), names.take(pa.array(which)))
 
 

@@ -5,6 +5,7 @@ import json
 import uuid
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -16,8 +17,10 @@ from pydantic import ValidationError
 
 from schemas.prediction import PREDICTION, Decision
 from schemas.run import Counts, RunRecord
+from tagger.catalog.failed_images import EXAMPLES, FailedImages
 from tagger.catalog.shards import Staged, is_staged, write_parquet
 from tagger.errors import InputError, TaggerError, UsageError
+from tagger.inference.differences import differences
 from tagger.storage import Location, first_line
 
 _COUNTS = b"counts"
@@ -119,10 +122,34 @@ class RunDirectory:
             )
             self.write(found)
         elif found.fingerprint != fingerprint:
-            names = sorted(k for k in {*inputs, *found.inputs} if inputs.get(k) != found.inputs.get(k))
-            raise UsageError(
-                f"--out: {self.root} holds a run with another {', '.join(names)}; name a new folder for this one"
-            )
+            changed = "; ".join(differences(found, config, inputs))
+            raise UsageError(f"--out: {self.root} holds another run: {changed}. Name a new folder for this one")
+        return found
+
+    @contextmanager
+    def taken_back_if_refused(self) -> Iterator[None]:
+        """Delete what was begun within where it is refused before there is a part, so that no run seems to be there."""
+        fresh = not (self.root / RECORD).exists()
+        try:
+            yield
+        except (UsageError, InputError):
+            if fresh and not self.predictions.files():
+                for left in (self.root / RECORD, self.work, self.rejects):
+                    left.delete()
+            raise
+
+    def failed_images(self) -> FailedImages:
+        """How many items failed for each error code, and some examples of each."""
+        found = FailedImages()
+        for file in self.predictions.files():
+            part = self._open(file)
+            errors = json.loads(part.schema_arrow.metadata[_COUNTS])["errors"]
+            if any(len(found.examples[code]) < EXAMPLES for code in errors):
+                table = part.read(["id", "imageUri", "errorCode", "errorMessage"])
+                for row in table.filter(pc.is_valid(table["errorCode"])).to_pylist():
+                    found.add_row(row["id"], row["imageUri"], row["errorCode"], row["errorMessage"])
+            else:
+                found.counts.update(errors)
         return found
 
     def pending(self, staged: Staged) -> list[int]:
@@ -134,7 +161,9 @@ class RunDirectory:
         """Rows in the parts that are there."""
         return sum(sum(c["decisions"].values()) + sum(c["skipped"].values()) for c in self._part_counts())
 
-    def write_part(self, number: int, predictions: pa.Table, skipped: Mapping[str, int], spent: Spent) -> None:
+    def write_part(
+        self, number: int, predictions: pa.Table, skipped: Mapping[str, int], spent: Spent, redecided: int = 0
+    ) -> None:
         """Write the part of one shard, with its counts in the file's metadata.
 
         Args:
@@ -142,8 +171,10 @@ class RunDirectory:
             predictions: By PREDICTION.
             skipped: How many of the shard's items have no prediction, by reason.
             spent: What the shard took.
+            redecided: How many of the predictions are stored ones that were decided anew.
         """
         counts = {
+            "redecided": redecided,
             "seconds": {"worker": spent.worker_s, "engine": spent.engine_s},
             "skipped": {reason: n for reason, n in skipped.items() if n},
             "decisions": dict(Counter(predictions["decision"].to_pylist())),
@@ -173,6 +204,7 @@ class RunDirectory:
             errors.update(part["errors"])
             skipped.update(part["skipped"])
         predictions = sum(decisions.values())
+        known = sum(part["skipped"].get("known", 0) for part in parts)
         if predictions + staged.rejects + skipped.total() != staged.rows:
             raise TaggerError(
                 f"{self.root}: {staged.rows} rows were read, but there are {predictions} predictions, "
@@ -190,7 +222,9 @@ class RunDirectory:
                     rejects=staged.rejects,
                     skipped=skipped.total(),
                     skip_reasons=dict(skipped),
+                    known=staged.known + known,
                     predictions=predictions,
+                    redecided=sum(part.get("redecided", 0) for part in parts),
                     decisions=dict(decisions),
                     errors=dict(errors),
                     reject_reasons=staged.reject_reasons,
@@ -214,17 +248,22 @@ class RunDirectory:
         return pa.concat_tables([empty, *self.batches(columns)])
 
     def batches(self, columns: Sequence[str]) -> Iterator[pa.Table]:
-        """Columns of the predictions in the parts that are there, piece by piece."""
-        return self._read(self.predictions, columns)
+        """Columns of the predictions in the parts that are there, piece by piece; null where an older run has none."""
+        for table in self._read(self.predictions, columns):
+            yield _with_all(table, columns)
 
     def embedded(self, columns: Sequence[str]) -> Iterator[tuple[pa.Table, pa.Table]]:
         """Columns of the predictions that have an image vector, and by EMBEDDING those vectors, row by row, in pieces.
+
+        A prediction that was decided anew has none: it stands in the run that looked at the image.
 
         Raises InputError when the vectors of a part are not those of its predictions.
         """
         for file in self.embeddings.files((".parquet",)):
             part = self._open(self.predictions / file.name).read(["id", "decision", *columns])
             tagged = part.filter(pc.not_equal(part["decision"], str(Decision.FAILED)))
+            if json.loads((part.schema.metadata or {}).get(_COUNTS, b"{}")).get("redecided"):
+                tagged = tagged.filter(pc.is_in(tagged["id"], self._open(file).read(["id"])["id"].combine_chunks()))
             done = 0
             for batch in self._open(file).iter_batches(_BATCH_ROWS):
                 vectors = pa.Table.from_batches([batch]).replace_schema_metadata(None)
@@ -242,12 +281,16 @@ class RunDirectory:
         """Write the record."""
         (self.root / RECORD).write_text(record.model_dump_json(by_alias=True, indent=2))
 
+    def vectors(self, columns: Sequence[str]) -> Iterator[pa.Table]:
+        """Columns of the image vectors, by EMBEDDING, in the parts that are there, piece by piece."""
+        return self._read(self.embeddings, columns)
+
     def _read(self, folder: Location, columns: Sequence[str]) -> Iterator[pa.Table]:
         for file in folder.files((".parquet",)):
             for batch in self._open(file).iter_batches(_BATCH_ROWS, columns=list(columns)):
                 yield pa.Table.from_batches([batch]).replace_schema_metadata(None)
 
-    def _part_counts(self) -> list[Mapping[str, dict[str, Any]]]:
+    def _part_counts(self) -> list[Mapping[str, Any]]:
         return [json.loads(self._open(f).schema_arrow.metadata[_COUNTS]) for f in self.predictions.files()]
 
     @staticmethod
@@ -256,6 +299,15 @@ class RunDirectory:
             return pq.ParquetFile(part.open_random())
         except (pa.ArrowException, OSError) as error:
             raise InputError(f"{part}: not a readable part: {first_line(error)}") from error
+
+
+def _with_all(table: pa.Table, columns: Sequence[str]) -> pa.Table:
+    """Rows by PREDICTION with these columns in this order; null in a column that an older run did not write."""
+    for name in columns:
+        f = PREDICTION.field(name)
+        if name not in table.schema.names and f.nullable:
+            table = table.append_column(f, pa.nulls(len(table), f.type))
+    return table.select(list(columns))
 
 
 def _engine_share(spent: Sequence[Spent]) -> float | None:

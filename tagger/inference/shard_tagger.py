@@ -17,6 +17,7 @@ from tagger.catalog.stores import ImageStore, fetch_all
 from tagger.catalog.window import ahead
 from tagger.confidence.policy import QaSample, Thresholds
 from tagger.errors import ImageError, TaggerError
+from tagger.inference.known import recalled
 from tagger.inference.outcomes import Claim, Collector, Outcome, Predictor, Submit, at_once, decoded_at_once, digest_of
 from tagger.inference.rows import Items, PredictionRows
 from tagger.inference.runs import RunDirectory, Spent
@@ -80,6 +81,17 @@ class _Piece:
     """Of the images that no earlier row of the shard has."""
 
 
+@dataclass(frozen=True)
+class _Outcomes:
+    """The items that a part has a prediction of, one entry an item in every column."""
+
+    items: Items
+    digests: list[bytes | None]
+    outcomes: list[Outcome]
+    recalled: np.ndarray
+    """Those whose outcome an earlier run stored, bool [N]."""
+
+
 class ShardTagger:
     """Turns shards into parts: it fetches the next images while it looks at these.
 
@@ -137,18 +149,38 @@ class ShardTagger:
             self._board.add(len(piece.images))
         self._look_at_the_rest(collector, shard["imageRef"])
         self._board.flush()
-        fresh = np.array([d is None or d != k for d, k in zip(collector.digests, known, strict=True)], bool)
-        rows = shard.filter(pa.array(fresh))
-        columns = ["id", "imageRef", "masterCategory", *([kept(self._plan.titles.column)] if self._plan.titles else [])]
-        items = Items(*(rows[name].to_pylist() for name in columns))
-        chosen, all_outcomes = np.flatnonzero(fresh).tolist(), collector.outcomes()
-        digests, outcomes = [collector.digests[i] for i in chosen], [all_outcomes[i] for i in chosen]
+        same = np.array([d is not None and d == k for d, k in zip(collector.digests, known, strict=True)], bool)
+        found = self._with_recalled(shard, collector.digests, collector.outcomes(), same)
+        predictions = self._rows.table(found.items, found.digests, found.outcomes)
         if self._plan.embeddings:
-            self._plan.run.write_embeddings(number, self._rows.embeddings(items, digests, outcomes))
-        predictions = self._rows.table(items, digests, outcomes)
+            vectors = self._rows.embeddings(found.items, found.digests, found.outcomes, found.recalled)
+            self._plan.run.write_embeddings(number, vectors)
         engine_s = None if self._elsewhere else predictor.engine_s - engine_before
         spent = Spent(time.perf_counter() - started, engine_s)
-        self._plan.run.write_part(number, predictions, {"known": int((~fresh).sum())}, spent)
+        left = {"known": len(shard) - len(predictions)}
+        self._plan.run.write_part(number, predictions, left, spent, redecided=int(found.recalled.sum()))
+
+    def _with_recalled(
+        self, shard: pa.Table, digests: Sequence[bytes | None], outcomes: Sequence[Outcome], same: np.ndarray
+    ) -> _Outcomes:
+        """The items of a shard that are predicted: those that were looked at, and known ones that are decided anew.
+
+        Args:
+            shard: Its rows.
+            digests: Of their images.
+            outcomes: Of those that were looked at.
+            same: Items whose image is as an earlier run saw it, bool [N].
+        """
+        stored = recalled(shard)
+        rows = [row for row in range(len(shard)) if not same[row] or stored[row]]
+        anew = [stored[row] if same[row] else None for row in rows]
+        chosen = shard.take(pa.array(rows, pa.int64()))
+        fused = np.array([a is not None and a.fused for a in anew], bool)
+        ids, refs, masters = (chosen[name].to_pylist() for name in ("id", "imageRef", "masterCategory"))
+        titles = chosen[kept(self._plan.titles.column)].to_pylist() if self._plan.titles else ()
+        items = Items(ids, refs, masters, titles, fused)
+        said = [self._rows.widened(a.outcome) if a else outcomes[row] for row, a in zip(rows, anew, strict=True)]
+        return _Outcomes(items, [digests[row] for row in rows], said, np.array([a is not None for a in anew], bool))
 
     def _pieces(self, refs: Sequence[str | None], known: Sequence[bytes | None]) -> Iterator[_Piece]:
         asked: set[bytes] = set()

@@ -188,6 +188,7 @@ def test_what_is_no_run_is_told(tagger: Run, shop: Path, bundle_dir: Path, tmp_p
         "--out",
         tmp_path / "r",
     ]
-    outcome = tagger(*common, "--known", tmp_path / "nothing")
-    assert (outcome.code, f"--known {tmp_path}/nothing" in outcome.err) == (2, True)
+    outcome = tagger(*common, "--known", shop / "m.csv")
+    assert (outcome.code, "m.csv is a file; name a run, or a folder of runs" in outcome.err) == (2, True)
+    assert not (tmp_path / "r").exists()
     assert tagger(*common, "--since", "colour=red").code == 2

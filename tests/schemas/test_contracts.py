@@ -35,8 +35,8 @@ def test_the_prediction_listing_names_every_column_with_its_type() -> None:
 def test_predictions_have_the_columns_that_the_design_promises() -> None:
     assert PREDICTION.names == [
         "id", "imageUri", "imageDigest", "masterCategory", "masterCategoryConfidence", "articleType",
-        "articleTypeConfidence", "alternatives", "decision", "reviewReasons", "blurScore", "errorCode", "errorMessage",
-        "modelId", "runId", "taggedAt",
+        "articleTypeConfidence", "alternatives", "decision", "reviewReasons", "blurScore", "titleDigest",
+        "errorCode", "errorMessage", "modelId", "runId", "taggedAt",
     ]  # fmt: skip
     assert PREDICTION.field("taggedAt").type == pa.timestamp("us", tz="UTC")
 

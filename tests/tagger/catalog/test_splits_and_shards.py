@@ -188,8 +188,8 @@ def test_shards_hold_every_item_once_in_order_and_rejects_lie_beside(catalogue: 
 def test_rows_that_are_not_wanted_are_counted_as_skipped(catalogue: Path) -> None:
     manifest, store = catalog_of(catalogue / "m.csv", f"{catalogue}/img/{{id}}.jpg")
     work = Location(str(catalogue / "work"))
-    staged = stage(manifest, store, work, work / "rejects", 300, Selection([("tagged", tagged)]))
-    assert (staged.items, staged.skipped, staged.skip_reasons) == (500, 500, {"tagged": 500})
+    staged = stage(manifest, store, work, work / "rejects", 300, Selection([("labelled", tagged)]))
+    assert (staged.items, staged.skipped, staged.skip_reasons) == (500, 500, {"labelled": 500})
     assert staged.rows == staged.items + staged.skipped + staged.rejects
 
 

@@ -1,0 +1,88 @@
+"""What the tag job says in the end: how many rows went where, which images fail, and whether too many did."""
+
+from jobs.console import Console
+from jobs.image_errors import document, lines
+from schemas.config import TagConfig
+from schemas.prediction import Decision
+from schemas.run import Counts, RunRecord
+from schemas.values import parse_share_or_count
+from tagger.inference.runs import RunDirectory
+
+EXIT_DONE, EXIT_TOO_MANY_FAILED = 0, 4
+_IN_WORDS = {
+    "labelled": "already labelled (--untagged-only)",
+    "before_since": "before --since",
+    "known": "known from earlier runs",
+    "decided": "decided by a person",
+}
+
+
+def report(console: Console, directory: RunDirectory, record: RunRecord, config: TagConfig) -> int:
+    """Say what came out of a finished run; return the exit code."""
+    counts = record.counts
+    console.table(f"Run {record.run_id}", ["what", "rows"], _rows(counts))
+    if counts.repaired:
+        console.say(f"{counts.repaired:,} rows were repaired.")
+    failed = directory.failed_images()
+    if failed.counts:
+        console.say("Images that could not be tagged:")
+        for line in lines(failed):
+            console.say(line)
+    console.say(f"Predictions: {directory.predictions}")
+    if config.embeddings:
+        console.say(f"Embeddings: {directory.embeddings}")
+    about = {"run": str(directory.root), "failedImages": document(failed)}
+    console.result(record.model_dump(mode="json", by_alias=True) | about)
+    complaints = too_many(counts, config.max_failed, config.max_rejected)
+    for complaint in complaints:
+        console.warn(complaint)
+    if counts.rejects:
+        console.warn(f"{counts.rejects:,} rows could not be read; {directory.rejects} has each with line and reason")
+    return EXIT_TOO_MANY_FAILED if complaints else EXIT_DONE
+
+
+def too_many(counts: Counts, max_failed: str, max_rejected: str) -> list[str]:
+    """What there is too much of, a line each.
+
+    Failed items are a share of those that were looked at and those that earlier runs had tagged: rows that are left
+    alone for their labels, or for `--since`, count only where an earlier run knows them. Rejected rows are a share of
+    all rows of the manifest.
+    """
+    found = []
+    failed, whole = counts.decisions.get(Decision.FAILED, 0), counts.predictions + counts.known
+    if _exceeds(failed, whole, max_failed):
+        parts = f" ({counts.predictions:,} looked at and {counts.known:,} known from earlier runs)"
+        found.append(
+            f"{failed:,} of {whole:,} items{parts if counts.known else ''} failed{_percent(failed, whole)}, "
+            f"more than --max-failed {max_failed}"
+        )
+    if _exceeds(counts.rejects, counts.rows, max_rejected):
+        found.append(
+            f"{counts.rejects:,} of {counts.rows:,} rows of the manifest were rejected"
+            f"{_percent(counts.rejects, counts.rows)}, more than --max-rejected {max_rejected}"
+        )
+    return found
+
+
+def _rows(counts: Counts) -> list[tuple[str, int]]:
+    decisions = [(f"  {decision}", counts.decisions.get(decision, 0)) for decision in Decision]
+    anew = [("  of these decided anew, images unchanged", counts.redecided)] if counts.redecided else []
+    return [
+        ("read", counts.rows),
+        *decisions,
+        *((f"    {code}", n) for code, n in sorted(counts.errors.items())),
+        *anew,
+        ("  rejected", counts.rejects),
+        *((f"    {reason}", n) for reason, n in sorted(counts.reject_reasons.items())),
+        ("  left alone", counts.skipped),
+        *((f"    {_IN_WORDS.get(reason, reason)}", n) for reason, n in sorted(counts.skip_reasons.items())),
+    ]
+
+
+def _exceeds(count: int, whole: int, allowed: str) -> bool:
+    share, most = parse_share_or_count(allowed)
+    return count > (most if most is not None else (share or 0) * whole)
+
+
+def _percent(count: int, whole: int) -> str:
+    return f" ({100 * count / whole:.3g}%)" if whole else ""
