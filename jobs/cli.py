@@ -56,6 +56,8 @@ def _runner(name: str) -> Callable[[Any, bool], int]:
 
         console = Console(as_json=as_json)
         job = importlib.import_module(f"jobs.{name}")
+        if "cv2" in sys.modules:
+            importlib.import_module("tagger.imaging.threads").decode_in_one_thread()
         with contextlib.redirect_stdout(sys.stderr):  # Ray's own words must not stand among the results
             return int(job.run(config, console))
 

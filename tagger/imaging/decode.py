@@ -1,4 +1,7 @@
-"""Bytes to RGB uint8 at model size, or why not."""
+"""Bytes to RGB uint8 at model size, or why not.
+
+A picture is judged by its pixels: what else lies in its file never fails it, and only the orientation is read of it.
+"""
 
 import io
 from dataclasses import dataclass
@@ -6,21 +9,41 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 import simplejpeg
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import (  # noqa: F401 - each registers its format with Pillow
+    AvifImagePlugin,
+    BmpImagePlugin,
+    GifImagePlugin,
+    Image,
+    ImageFile,
+    JpegImagePlugin,
+    PngImagePlugin,
+    TiffImagePlugin,
+    WebPImagePlugin,
+)
 
 from schemas.bundle import Preprocessing
 from schemas.prediction import ErrorCode
 from tagger.errors import ImageError
+from tagger.imaging.bare import JPEG, VISIBLE_SHARE, Bare, bare, is_cut_webp, jpeg_orientation, trimmed
 from tagger.imaging.edges import with_edges
+from tagger.imaging.foreign import brands_of, kind_of, printable
+from tagger.imaging.orientation import UPRIGHT, exif_orientation, turned, xmp_orientation
 from tagger.imaging.quality import blur_score
+from tagger.imaging.unfinished import (
+    ended_jpeg,
+    ended_png,
+    jpeg_fault,
+    jpeg_lacks_scans,
+    missing_share,
+)
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
-_SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"RIFF", b"BM", b"II*\0", b"MM\0*")
-_FTYP = (b"ftypavif", b"ftypavis")
+_SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_BRANDS = {b"avif", b"avis"}
 _SCALE_16_BIT = 1 / 257
 _WHITE = 255
-Image.MAX_IMAGE_PIXELS = None  # the limit is ours, checked before any pixel is decoded
-cv2.setNumThreads(1)  # product images are small: more threads cost more than they give, and take from other processes
+_LONGEST_MESSAGE = 200
+_PADDING = b"\0" * 4  # at the end of a last row, which some programs do not write
 
 
 @dataclass(frozen=True)
@@ -57,7 +80,7 @@ def decode_resized(data: bytes, preprocessing: Preprocessing, max_pixels: int) -
         ImageError: with the code that says why the bytes are not a usable image.
     """
     size = (preprocessing.height, preprocessing.width)
-    rgb = _decode_jpeg(data, size, max_pixels) if data[:3] == b"\xff\xd8\xff" else None
+    rgb = _decode_jpeg(data, size, max_pixels) if data.startswith(JPEG) else None
     if rgb is None:
         rgb = _decode_any(data, size, max_pixels)
     return resize(rgb, preprocessing)
@@ -70,7 +93,7 @@ def decode_whole(data: bytes, max_pixels: int) -> np.ndarray:
 
 def read_header(data: bytes) -> Header:
     """Return format and size of an image file. Raises ImageError when it is none."""
-    image = _open(data)
+    image = _open(bare(trimmed(data)).data)
     return Header(image.format or "", image.width, image.height)
 
 
@@ -101,45 +124,107 @@ def pad(rgb: np.ndarray, preprocessing: Preprocessing) -> np.ndarray:
 
 
 def _decode_jpeg(data: bytes, size: tuple[int, int], max_pixels: int) -> np.ndarray | None:
-    """The quick way for plain JPEGs; None leaves the rest (CMYK, rotated, damaged) to Pillow, and to its verdict."""
-    if b"Exif\0" in data[:65_536]:
-        return None
+    """The quick way for plain JPEGs; None leaves the rest (CMYK, damaged) to Pillow, and to its verdict."""
     try:
         height, width, colours, _ = simplejpeg.decode_jpeg_header(data)
         if colours in ("CMYK", "YCCK"):
             return None
         _check_pixels(width, height, max_pixels)
-        return simplejpeg.decode_jpeg(data, "RGB", min_height=size[0], min_width=size[1])  # type: ignore[no-any-return]
+        orientation = jpeg_orientation(data)
+        tall, wide = size if orientation < 5 else size[::-1]
+        rgb = simplejpeg.decode_jpeg(data, "RGB", min_height=tall, min_width=wide)
     except ValueError:
         return None
+    return rgb if orientation == UPRIGHT else turned(rgb, orientation)
 
 
-def _open(data: bytes) -> Image.Image:
+def _open(data: bytes) -> ImageFile.ImageFile:
+    """Read an image's header, without the process-wide limit of pixels that `Image.open` has: ours counts."""
     if not data:
         raise ImageError(ErrorCode.EMPTY_FILE, "the file is empty")
-    try:
-        return Image.open(io.BytesIO(data), formats=FORMATS)
-    except UnidentifiedImageError as error:
-        if data.startswith(_SIGNATURES) or data[4:12] in _FTYP:
-            raise ImageError(ErrorCode.CORRUPT, "the file begins as an image, but its header is broken") from error
-        raise ImageError(ErrorCode.NOT_AN_IMAGE, f"not {', '.join(FORMATS)}: {_beginning(data)}") from error
-    except Exception as error:
-        raise ImageError(ErrorCode.CORRUPT, f"the image's header cannot be read: {error}") from error
+    if data[4:8] == b"ftyp" and not _BRANDS & set(brands_of(data)):
+        raise _not_an_image(data)  # Pillow takes any HEIF for AVIF
+    for name in FORMATS:
+        factory, accept = Image.OPEN[name]
+        if accept is not None and accept(data[:16]) is not True:
+            continue
+        try:
+            return factory(io.BytesIO(data), "")
+        except Image.DecompressionBombError as error:
+            raise ImageError(ErrorCode.TOO_MANY_PIXELS, _message("more pixels than are decoded", error)) from error
+        except (SyntaxError, IndexError, TypeError, KeyError, EOFError) as error:
+            raise ImageError(ErrorCode.CORRUPT, _message("the image's header is broken", error)) from error
+        except Exception as error:
+            raise ImageError(ErrorCode.CORRUPT, _message("the image's header cannot be read", error)) from error
+    if data.startswith(_SIGNATURES) or (data[:4] == b"RIFF" and data[8:12] == b"WEBP"):
+        raise ImageError(ErrorCode.CORRUPT, "the file begins as an image, but its header is broken")
+    raise _not_an_image(data)
+
+
+def _not_an_image(data: bytes) -> ImageError:
+    message = f"{kind_of(data)}; an image is {', '.join(FORMATS[:-1])} or {FORMATS[-1]}"
+    return ImageError(ErrorCode.NOT_AN_IMAGE, message)
 
 
 def _decode_any(data: bytes, size: tuple[int, int], max_pixels: int) -> np.ndarray:
-    image = _open(data)
+    picture = bare(trimmed(data))
+    if picture.data.startswith(JPEG):
+        return _decode_any_jpeg(picture, max(size), max_pixels)
+    try:
+        return _load(picture, None, max_pixels)
+    except ImageError as error:
+        mended = None
+        if picture.data.startswith(b"\x89PNG") and error.code in (ErrorCode.TRUNCATED, ErrorCode.CORRUPT):
+            mended = ended_png(picture.data)
+        elif error.code == ErrorCode.TRUNCATED:
+            mended = picture.data + _PADDING
+        if mended is None and is_cut_webp(data):
+            raise ImageError(ErrorCode.TRUNCATED, "the file ends early") from error
+        if mended is None:
+            raise
+        return _load(Bare(mended, picture.orientation), None, max_pixels)
+
+
+def _decode_any_jpeg(picture: Bare, longest: int, max_pixels: int) -> np.ndarray:
+    """A JPEG that may be damaged: its pixels, unless its scan ends before a visible part."""
+    whole = Bare(ended_jpeg(picture.data), picture.orientation)
+    header = _open(whole.data)
+    _check_pixels(header.width, header.height, max_pixels)
+    fault = (jpeg_fault(whole.data) or "").lower()
+    if (fault or whole.data != picture.data) and jpeg_lacks_scans(whole.data, "premature" in fault):
+        raise ImageError(ErrorCode.TRUNCATED, "the image ends before its last scan")
+    return _load(whole, longest, max_pixels, is_suspect=bool(fault) and "extraneous" not in fault)
+
+
+def _load(picture: Bare, longest: int | None, max_pixels: int, is_suspect: bool = False) -> np.ndarray:
+    """Decode with Pillow to RGB uint8 [h, w, 3], upright.
+
+    Args:
+        picture: The file.
+        longest: A JPEG is decoded at the smallest DCT scale that is not below this; rotation may swap the sides.
+        max_pixels: Limit of width times height.
+        is_suspect: Whether to look if the end of a JPEG is missing.
+    """
+    image = _open(picture.data)
     _check_pixels(image.width, image.height, max_pixels)
     try:
-        if image.format == "JPEG":
-            longest = max(size)  # rotation may swap the sides
+        if longest:
             image.draft(None, (longest, longest))
         image.load()
-        image = ImageOps.exif_transpose(image)
-        return np.asarray(_to_rgb(image))
+        missing = missing_share(np.asarray(image)) if is_suspect else 0.0
+        rgb = np.asarray(_to_rgb(image))
     except Exception as error:
         code = ErrorCode.TRUNCATED if _is_truncation(error) else ErrorCode.CORRUPT
-        raise ImageError(code, f"the image cannot be decoded: {error}") from error
+        raise ImageError(code, _message("the image cannot be decoded", error)) from error
+    if missing > VISIBLE_SHARE:
+        raise ImageError(ErrorCode.TRUNCATED, f"the image ends early: {missing:.0%} of it are missing")
+    return turned(rgb, picture.orientation if picture.orientation != UPRIGHT else _orientation_of(image))
+
+
+def _orientation_of(image: Image.Image) -> int:
+    """What Pillow read by itself of how to turn a GIF or AVIF; of other formats it was taken out."""
+    exif, xmp = image.info.get("exif", b""), image.info.get("xmp", b"")
+    return exif_orientation(exif) or xmp_orientation(xmp if isinstance(xmp, bytes) else b"") or UPRIGHT
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
@@ -167,5 +252,5 @@ def _is_truncation(error: BaseException) -> bool:
     return any(word in text for word in ("truncated", "unexpected end", "not enough", "premature", "incomplete"))
 
 
-def _beginning(data: bytes) -> str:
-    return f"the file begins with {data[:12]!r}"
+def _message(what: str, error: BaseException) -> str:
+    return f"{what}: {printable(str(error) or type(error).__name__)[:_LONGEST_MESSAGE]}"

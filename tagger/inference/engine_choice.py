@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from schemas.run import EngineCheck
 from tagger.errors import TaggerError
+from tagger.imaging.threads import decode_in_one_thread
 from tagger.inference.sample import RunSample
 from tagger.models.bundle import Bundle
 from tagger.models.engines import BATCH_SIZE, Engine, choose_engine, device_here, engine_names, prepare
@@ -102,6 +103,7 @@ def main() -> None:
     os.dup2(2, 1)  # whatever a library prints is no answer
     importlib.import_module("tagger.models.torch_engine")
     engine_names("cpu")
+    decode_in_one_thread()
     asked = sys.stdin.buffer.read()
     if not asked:
         return  # the command has ended

@@ -17,6 +17,7 @@ from tagger.catalog.stores import ImageStore, fetch_all
 from tagger.catalog.window import ahead
 from tagger.confidence.policy import QaSample, Thresholds
 from tagger.errors import ImageError, TaggerError
+from tagger.imaging.threads import decode_in_one_thread
 from tagger.inference.known import recalled
 from tagger.inference.outcomes import Claim, Collector, Outcome, Predictor, Submit, at_once, decoded_at_once, digest_of
 from tagger.inference.rows import Items, PredictionRows
@@ -109,6 +110,7 @@ class ShardTagger:
         start_engine: Callable[[], Engine],
         engine_elsewhere: bool,
     ) -> None:
+        decode_in_one_thread()
         self._plan = plan
         self._board = open_board()
         self._start = start_engine

@@ -21,6 +21,7 @@ from tagger.catalog.unbalance import long_tail, unbalanced
 from tagger.errors import ImageError, InputError, UsageError
 from tagger.imaging.decode import decode_resized, pad
 from tagger.imaging.quality import blur_score, blurred
+from tagger.imaging.threads import decode_in_one_thread
 from tagger.storage import Location
 
 CHUNK_ROWS = 128
@@ -233,6 +234,7 @@ class DecodeShard:
         These are split, id, imageRef, time (empty where there is none), leaf int64 [n], image uint8 [n, H, W, 3], blur
         float32 [n], the blur score, and blurred float32 [n], that of the image after `quality.blurred`.
         """
+        decode_in_one_thread()
         for shard in shards["item"]:
             if not isinstance(shard, Location):
                 raise TypeError(f"{shard!r} is no location of a shard")
