@@ -27,6 +27,9 @@ class RejectReason(StrEnum):
     TOO_FEW_FIELDS = "too_few_fields"
     TOO_MANY_FIELDS = "too_many_fields"
     BAD_QUOTING = "bad_quoting"
+    UNDECODABLE = "undecodable"
+    BROKEN_JSON = "broken_json"
+    BAD_ID = "bad_id"
 
 
 class Repair(StrEnum):
@@ -35,6 +38,8 @@ class Repair(StrEnum):
     EXTRA_FIELDS_JOINED = "extra_fields_joined"
     EMPTY_FIELDS_DROPPED = "empty_fields_dropped"
     STRAY_QUOTE = "stray_quote"
+    SPACE_BEFORE_QUOTE = "space_before_quote"
+    BACKSLASH_QUOTE = "backslash_quote"
 
 
 ITEM = pa.schema(
@@ -51,7 +56,12 @@ ITEM = pa.schema(
 REJECT = pa.schema(
     [
         field("file", pa.string(), "The manifest file.", nullable=False),
-        field("line", pa.int64(), "1-based line (CSV) or row (Parquet) at which the row begins.", nullable=False),
+        field(
+            "line",
+            pa.int64(),
+            "1-based line (CSV, JSON Lines) or row (Parquet, XLSX) at which the row begins.",
+            nullable=False,
+        ),
         field("reason", pa.string(), f"One of {', '.join(RejectReason)}.", nullable=False),
         field("message", pa.string(), "The reason in words.", nullable=False),
         field("text", pa.string(), "The row as it stands in the file, at most 2,000 characters."),

@@ -35,7 +35,13 @@ class ManifestFormat(S3Options):
         description="ROLE=COLUMN: which manifest column is id, masterCategory, articleType, imageUri, image.",
     )
     delimiter: Literal["auto", ",", ";", "tab", "|"] = Field(default="auto", description="Field separator of CSV.")
-    encoding: str = Field(default="auto", description="Text encoding of CSV; auto knows UTF-8, UTF-16 and Latin-1.")
+    encoding: str = Field(
+        default="auto",
+        description="Text encoding of CSV and JSON Lines; auto knows UTF-8 and UTF-16, and guesses others aloud.",
+    )
+    sheet: str | None = Field(
+        default=None, description="Sheet of an Excel workbook; without it, the first one that has an id column."
+    )
 
     no_value: list[str] = Field(
         default=[],
@@ -73,7 +79,7 @@ class ManifestFormat(S3Options):
 class CatalogOptions(ManifestFormat):
     """A manifest and the image store that goes with it."""
 
-    manifest: str = Field(description="CSV or Parquet: a file, a folder or a glob, local or s3://.")
+    manifest: str = Field(description="CSV, JSON Lines, Parquet or XLSX: a file, a folder or a glob, local or s3://.")
     images: str | None = Field(
         default=None,
         description="Image store: DIR, DIR/{id}.jpg, s3://BUCKET/PREFIX/{id}.jpg, column:NAME (URIs or bytes in the "

@@ -1,37 +1,35 @@
-"""CSV text as shops have it, to rows: repaired where that is sure, rejected where it is not."""
+"""CSV text as shops have it, to rows: repaired where that is sure, rejected where it is not.
 
-import codecs
+The standard reading (RFC 4180) comes first: a quoted cell that closes properly is one cell, however many lines it has.
+Only where that reading fails is a record mended, by the readings in `tables.quoting`. The parsers of pandas and Arrow
+give up at the first faulty record, or leave it out without its text; here one fault costs one row, which is kept.
+"""
+
 import csv
-import gzip
-import io
-import zlib
-from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import IO
 
 from schemas.catalog import RejectReason, Repair
-from tagger.errors import InputError, UsageError
+from tagger.catalog.tables.encodings import open_text, undecodable
+from tagger.catalog.tables.notices import Notices
+from tagger.catalog.tables.quoting import (
+    CELL_LIMIT,
+    Feed,
+    UnclosedQuoteError,
+    has_spaced_quote,
+    lenient_record,
+    lines_are_rows,
+    mended,
+    read_again,
+)
+from tagger.catalog.tables.ragged import Shape
+from tagger.errors import InputError
 
-FIELD_LIMIT = 65_536  # characters; longer than any catalogue's text, short enough to keep a batch small
-_LINE_LIMIT = 1 << 20
-_RECORD_LINES = 200  # a quoted field over more lines than this is an unclosed quote
+FIELD_LIMIT = CELL_LIMIT
 _DELIMITERS = ",;\t|"
-_BLANK = {"", "NA"}
-_UNREADABLE = (EOFError, OSError, UnicodeError, zlib.error)
-
-csv.field_size_limit(_LINE_LIMIT * 2)
-
-
-def _decode_as_windows(error: UnicodeError) -> tuple[str, int]:
-    """Read bytes that are not UTF-8 as Windows-1252, which holds Latin-1's letters; the few it lacks as Latin-1."""
-    if not isinstance(error, UnicodeDecodeError):
-        raise error
-    broken = error.object[error.start : error.end]
-    return "".join(bytes([b]).decode("cp1252", "ignore") or chr(b) for b in broken), error.end
-
-
-codecs.register_error("tagger.windows", _decode_as_windows)
+_HEADER_LINES = 20
+_UNREADABLE = (EOFError, OSError, UnicodeError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,50 +52,6 @@ class BadRow:
     text: str
 
 
-class _UnclosedQuoteError(Exception):
-    """A quoted field runs on for too long."""
-
-
-class _Feed:
-    """The lines of a text for csv.reader, with those of the current record at hand and a way to put some back."""
-
-    def __init__(self, text: IO[str]) -> None:
-        self._text = text
-        self._returned: deque[str] = deque()
-        self.line = 0
-        self.taken: list[str] = []
-
-    def __iter__(self) -> "_Feed":
-        return self
-
-    def __next__(self) -> str:
-        if len(self.taken) >= _RECORD_LINES:
-            raise _UnclosedQuoteError
-        line = self._returned.popleft() if self._returned else self._read()
-        if not line:
-            raise StopIteration
-        self.taken.append(line)
-        return line
-
-    def start(self) -> int:
-        """Begin a record; return the number of its first line."""
-        self.line += len(self.taken)
-        self.taken = []
-        return self.line + 1
-
-    def keep_first(self) -> None:
-        """Put back all lines of the record but the first."""
-        self._returned.extendleft(reversed(self.taken[1:]))
-        del self.taken[1:]
-
-    def _read(self) -> str:
-        line = self._text.readline(_LINE_LIMIT)
-        if len(line) == _LINE_LIMIT and not line.endswith("\n"):
-            while (more := self._text.readline(_LINE_LIMIT)) and not more.endswith("\n"):
-                pass  # an endless line is cut: it is rejected for its length, and must not fill memory
-        return line
-
-
 @dataclass(frozen=True, slots=True)
 class _Ragged:
     """A record with more fields than the header, until it is known what the columns look like."""
@@ -107,76 +61,25 @@ class _Ragged:
     text: str
 
 
-class _Shape:
-    """What the columns of good rows look like, to tell a delimiter in the last column from one further left."""
-
-    LEARN = 500
-    _ENOUGH, _FEW = 20, 5
-    _CLOSED_ROWS, _CLOSED_VALUES = 200, 20
-
-    def __init__(self, width: int) -> None:
-        self.rows = 0
-        self._numeric = [True] * width
-        self._spaced = [0] * width
-        self._seen: list[set[str]] = [set() for _ in range(width)]
-
-    def learn(self, fields: list[str]) -> None:
-        """Take in one good row."""
-        if self.rows >= self.LEARN:
-            return
-        self.rows += 1
-        for i, value in enumerate(fields):
-            if value not in _BLANK:
-                self._numeric[i] = self._numeric[i] and _is_number(value)
-                self._spaced[i] += " " in value
-                self._seen[i].add(value)
-
-    def last_takes_text(self, fields: list[str]) -> bool:
-        """Whether the extra fields are surely the tail of the last column.
-
-        They are when no value to its left is unlike its column and, once there are rows enough to tell, when the
-        last column is text and the only one that is. Of a handful of rows nothing can be said against it.
-        """
-        left = range(len(self._seen) - 1)
-        if self.rows >= self._FEW and any(self._is_unlike(i, fields[i]) for i in left):
-            return False
-        if self.rows < self._ENOUGH:
-            return not (self.rows >= self._FEW and self._numeric[-1] and self._seen[-1])
-        return self._is_text(len(self._seen) - 1) and not any(self._is_text(i) for i in left)
-
-    def _is_unlike(self, i: int, value: str) -> bool:
-        if value in _BLANK or not self._seen[i]:
-            return False
-        if self._numeric[i]:
-            return not _is_number(value)
-        closed = self.rows >= self._CLOSED_ROWS and len(self._seen[i]) <= self._CLOSED_VALUES
-        return closed and value not in self._seen[i]
-
-    def _is_text(self, i: int) -> bool:
-        """Several words in most values, and mostly different ones."""
-        return self._spaced[i] > 0.5 * self.rows and len(self._seen[i]) > 0.3 * self.rows
-
-
 class CsvRows:
     """The rows of one CSV file: `header` first, then an iterator of Row and BadRow.
 
     Raises InputError when the file has no header or is not text.
     """
 
-    def __init__(self, stream: IO[bytes], name: str, delimiter: str, encoding: str) -> None:
+    def __init__(
+        self, stream: IO[bytes], name: str, delimiter: str, encoding: str, notices: Notices | None = None
+    ) -> None:
         self._name = name
-        self._text = _as_text(stream, name, encoding)
-        self._feed = _Feed(self._text)
+        self._notices = notices or Notices()
+        self._encoding = encoding
+        self._delimiter = {"tab": "\t"}.get(delimiter, delimiter)
+        self._feed = Feed(open_text(stream, name, encoding, self._notices))
         try:
-            first = next(self._feed)
-        except StopIteration:
-            raise InputError(f"{name}: the file is empty; it needs a header line") from None
+            self.header = unique_names([n.strip() for n in self._read_header()])
         except _UNREADABLE as error:
             raise InputError(f"{name}: cannot be read: {error}") from error
-        self._delimiter = _sniff(first) if delimiter == "auto" else {"tab": "\t"}.get(delimiter, delimiter)
-        self._feed.keep_first()
-        self.header = _unique([n.strip() for n in next(csv.reader([first], delimiter=self._delimiter))])
-        self._shape = _Shape(len(self.header))
+        self._shape = Shape(len(self.header))
 
     def rows(self, *, last_is_text: bool) -> Iterator[Row | BadRow]:
         """Yield every record below the header, in order; the last column may hold the delimiter if `last_is_text`.
@@ -186,10 +89,35 @@ class CsvRows:
         waiting: list[Row | BadRow | _Ragged] = []
         for record in self._records():
             waiting.append(record)
-            if self._shape.rows >= _Shape.LEARN or not any(isinstance(r, _Ragged) for r in waiting):
+            if self._shape.rows >= Shape.LEARN or not any(isinstance(r, _Ragged) for r in waiting):
                 yield from (self._judged(r, last_is_text) for r in waiting)
                 waiting = []
         yield from (self._judged(r, last_is_text) for r in waiting)
+
+    def _read_header(self) -> list[str]:
+        """The names in the first line that is not blank; `sep=;` above it, as Excel writes it, names the delimiter."""
+        for first in self._feed:
+            text = first.strip()
+            if text.lower().startswith("sep=") and len(text) == 5:
+                self._delimiter = text[4] if self._delimiter == "auto" else self._delimiter
+            elif text:
+                break
+            self._feed.start()
+        else:
+            raise InputError(f"{self._name}: the file is empty; it needs a header line")
+        if self._delimiter == "auto":
+            outside = "".join(first.split('"')[::2])
+            self._delimiter = max(_DELIMITERS, key=outside.count)
+        names = read_again(self._feed, self._delimiter, spaced=True)
+        if names is None or len(self._feed.taken) > _HEADER_LINES:
+            self._feed.keep(1)
+            names = next(csv.reader([first], delimiter=self._delimiter))
+        if undecodable("".join(names)):
+            raise InputError(
+                f"{self._name}: cannot be read: its header holds bytes that are not {self._encoding}; name the "
+                "encoding with --encoding"
+            )
+        return names
 
     def _records(self) -> Iterator[Row | BadRow | _Ragged]:
         reader = self._reader()
@@ -199,39 +127,107 @@ class CsvRows:
                 fields = next(reader)
             except StopIteration:
                 return
-            except (csv.Error, _UnclosedQuoteError):
-                yield self._stray_quote(line)
+            except (csv.Error, UnclosedQuoteError):
+                yield self._mended(line, None)
                 reader = self._reader()
                 continue
             except _UNREADABLE as error:
                 raise InputError(f"{self._name}: cannot be read after line {line - 1}: {error}") from error
             if not fields:
                 continue  # an empty line is no row
-            if len(self._feed.taken) > 1 and self._lines_are_rows():
-                yield self._stray_quote(line)
+            taken = self._feed.taken
+            text = taken[0] if len(taken) == 1 else "".join(taken)
+            if '"' in text and self._is_doubtful(text, fields):
+                yield self._mended(line, fields)
                 reader = self._reader()
                 continue
-            yield self._checked(line, fields)
+            yield self._checked(line, fields, text)
 
     def _reader(self) -> Iterator[list[str]]:
         return csv.reader(self._feed, delimiter=self._delimiter, strict=True)
 
-    def _checked(self, line: int, fields: list[str]) -> Row | BadRow | _Ragged:
-        text = "".join(self._feed.taken).rstrip("\r\n")
-        if "\0" in text:
-            return BadRow(line, RejectReason.NUL_BYTE, "the row holds a NUL byte", text)
+    def _is_doubtful(self, text: str, fields: list[str]) -> bool:
+        """Whether another reading of the quotes may be the better one."""
+        if ' "' in text and has_spaced_quote(fields):
+            return True
+        if len(fields) == len(self.header):
+            if len(self._feed.taken) > 1:
+                self._say_what_looks_like_rows()
+            return '\\"' in text and self._has_two_readings(fields)
+        return '\\"' in text or len(self._feed.taken) > 1
+
+    def _has_two_readings(self, fields: list[str]) -> bool:
+        """Whether reading backslashes as escapes gives a row as well, and another one."""
+        lines = len(self._feed.taken)
+        other = read_again(self._feed, self._delimiter, escaped=True)
+        same = other is None or len(other) != len(fields) or [f.replace('\\"', '"') for f in fields] == other
+        read_again(self._feed, self._delimiter)
+        return not same or len(self._feed.taken) != lines
+
+    def _say_what_looks_like_rows(self) -> None:
+        taken = self._feed.taken
+        if len(self.header) >= 4 and lines_are_rows(taken, self._delimiter, len(self.header)):
+            self._notices.add(
+                f"{self._name}, line {self._feed.line + 1}: a quoted cell takes {len(taken)} lines that look like rows "
+                "of their own; if a quote is missing there, add it",
+                key=f"swallowed:{self._name}",
+            )
+
+    def _mended(self, line: int, standard: list[str] | None) -> Row | BadRow | _Ragged:
+        """Read a record whose quotes the standard reads wrongly, or not at all (`standard` is None)."""
+        feed, width = self._feed, len(self.header)
+        if standard is not None and len(standard) == width and not has_spaced_quote(standard):
+            text = "".join(feed.taken).rstrip("\r\n")
+            message = "its quotes can be read in two ways, which give different cells"
+            return BadRow(line, RejectReason.BAD_QUOTING, message, text)
+        if read := mended(feed, self._delimiter, width):
+            fields, repair = read
+            return self._checked(line, fields, "".join(feed.taken), repair)
+        fields_or_none = read_again(feed, self._delimiter)
+        if fields_or_none is not None:
+            if lines_are_rows(feed.taken, self._delimiter, width):
+                return self._stray_quote(line)
+            return self._checked(line, fields_or_none, "".join(feed.taken))
+        lenient = lenient_record(feed, self._delimiter)
+        if lenient is None or lines_are_rows(feed.taken, self._delimiter, width):
+            return self._stray_quote(line)
+        text = "".join(feed.taken)
+        if len(lenient) == width:
+            return self._checked(line, lenient, text, Repair.STRAY_QUOTE)
+        if len(feed.taken) == 1:
+            return self._stray_quote(line)
+        message = f"a quote is closed in the middle of a field; it would have {len(lenient)} fields of {width}"
+        return BadRow(line, RejectReason.BAD_QUOTING, message, text.rstrip("\r\n"))
+
+    def _checked(self, line: int, fields: list[str], text: str, repair: Repair | None = None) -> Row | BadRow | _Ragged:
+        text = text.rstrip("\r\n")
+        if bad := self._bad_text(line, text):
+            return bad
         if len(text) > FIELD_LIMIT and max(map(len, fields)) > FIELD_LIMIT:
             return BadRow(line, RejectReason.FIELD_TOO_LONG, f"a field has over {FIELD_LIMIT:,} characters", text)
         width = len(self.header)
         if len(fields) == width:
             self._shape.learn(fields)
-            return Row(line, fields, text)
+            return Row(line, fields, text, repair)
         if len(fields) < width:
             message = f"{len(fields)} fields where the header has {width}"
             return BadRow(line, RejectReason.TOO_FEW_FIELDS, message, text)
         if not any(f.strip() for f in fields[width:]):
             return Row(line, fields[:width], text, Repair.EMPTY_FIELDS_DROPPED)
         return _Ragged(line, fields, text)
+
+    def _bad_text(self, line: int, text: str) -> BadRow | None:
+        if "\0" in text:
+            return BadRow(line, RejectReason.NUL_BYTE, "the row holds a NUL byte", text)
+        if not undecodable(text):
+            return None
+        assumed = "" if self._encoding == "auto" else f" that are not {self._encoding}"
+        self._notices.add(
+            f"{self._name}, line {line}: it holds bytes{assumed or ' that cannot be read'}; such rows are rejects. "
+            "Name the file's encoding with --encoding",
+            key=f"undecodable:{self._name}",
+        )
+        return BadRow(line, RejectReason.UNDECODABLE, f"the row holds bytes{assumed or ' of no known letter'}", text)
 
     def _judged(self, record: Row | BadRow | _Ragged, last_is_text: bool) -> Row | BadRow:
         if not isinstance(record, _Ragged):
@@ -243,74 +239,22 @@ class CsvRows:
         message = f"{len(fields)} fields where the header has {width}; it is not sure which one holds the delimiter"
         return BadRow(line, RejectReason.TOO_MANY_FIELDS, message, record.text)
 
-    def _lines_are_rows(self) -> bool:
-        """Whether a record over several lines is rather one row a line, with quotes that mean nothing."""
-        width = len(self.header)
-        return width >= 4 and all(t.count(self._delimiter) == width - 1 for t in self._feed.taken)
-
     def _stray_quote(self, line: int) -> Row | BadRow:
         """Read the record's first line without quoting; the lines that the quote swallowed go back."""
-        self._feed.keep_first()
+        if not self._feed.taken:
+            next(self._feed)
+        self._feed.keep(1)
         text = self._feed.taken[0].rstrip("\r\n")
-        if "\0" in text:
-            return BadRow(line, RejectReason.NUL_BYTE, "the row holds a NUL byte", text)
+        if bad := self._bad_text(line, text):
+            return bad
         fields = text.split(self._delimiter)
         if len(fields) == len(self.header) and max(map(len, fields)) <= FIELD_LIMIT:
             return Row(line, fields, text, Repair.STRAY_QUOTE)
         return BadRow(line, RejectReason.BAD_QUOTING, "a quote is not closed, or closed in the middle of a field", text)
 
 
-def _as_text(stream: IO[bytes], name: str, encoding: str) -> IO[str]:
-    buffered = io.BufferedReader(_Raw(stream), 1 << 20)
-    if buffered.peek(2)[:2] == b"\x1f\x8b":
-        buffered = io.BufferedReader(_Raw(gzip.GzipFile(fileobj=buffered)), 1 << 20)
-    try:
-        head = buffered.peek(4096)[:4096]
-    except _UNREADABLE as error:
-        raise InputError(f"{name}: not a readable gzip file: {error}") from error
-    found = _sniff_encoding(head) if encoding == "auto" else encoding
-    errors = "tagger.windows" if encoding == "auto" and found == "utf-8-sig" else "strict"
-    try:
-        if codecs.lookup(found).name == "utf-8":
-            found = "utf-8-sig"  # the same, less a byte order mark
-        return io.TextIOWrapper(buffered, encoding=found, errors=errors, newline="")
-    except LookupError as error:
-        raise UsageError(f"--encoding {found}: no text encoding of this name") from error
-
-
-class _Raw(io.RawIOBase):
-    """Any object that can read, as io's buffers take it."""
-
-    def __init__(self, stream: IO[bytes] | gzip.GzipFile) -> None:
-        self._stream = stream
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]
-        data = self._stream.read(len(buffer))
-        buffer[: len(data)] = data
-        return len(data)
-
-
-def _sniff_encoding(head: bytes) -> str:
-    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return "utf-16"
-    if len(head) >= 4 and 0 in head[:2]:  # the header's first letter; NUL bytes further on are only bad rows
-        even, odd = head[::2].count(0) / len(head[::2]), head[1::2].count(0) / len(head[1::2])
-        if odd > 0.4 and even < 0.1:
-            return "utf-16-le"
-        if even > 0.4 and odd < 0.1:
-            return "utf-16-be"
-    return "utf-8-sig"
-
-
-def _sniff(header: str) -> str:
-    outside = "".join(header.split('"')[::2])
-    return max(_DELIMITERS, key=outside.count)
-
-
-def _unique(names: list[str]) -> list[str]:
+def unique_names(names: list[str]) -> list[str]:
+    """Names of columns, each once: `column_N` where one is blank, `NAME_2` for the second of a name."""
     found: list[str] = []
     for i, name in enumerate(names, 1):
         plain = name or f"column_{i}"
@@ -319,11 +263,3 @@ def _unique(names: list[str]) -> list[str]:
             unique, n = f"{plain}_{n}", n + 1
         found.append(unique)
     return found
-
-
-def _is_number(value: str) -> bool:
-    try:
-        float(value)
-    except ValueError:
-        return False
-    return True

@@ -9,7 +9,10 @@ import numpy as np
 import pyarrow as pa
 
 from schemas.prediction import ErrorCode
-from tagger.catalog.manifest import PARQUET, Batch, as_ids, is_image_type, open_parquet
+from tagger.catalog.manifest import Batch
+from tagger.catalog.tables.ids import as_ids
+from tagger.catalog.tables.kinds import is_parquet
+from tagger.catalog.tables.parquet import is_image_type, open_parquet
 from tagger.errors import ImageError, InputError
 from tagger.storage import Location, first_line
 
@@ -83,7 +86,7 @@ class ParquetImages:
     @staticmethod
     def holds_bytes(file: Location, column: str) -> bool:
         """Whether a manifest file is Parquet with image bytes under that column."""
-        return file.name.lower().endswith(PARQUET) and is_image_type(open_parquet(file).schema_arrow.field(column).type)
+        return is_parquet(file) and is_image_type(open_parquet(file).schema_arrow.field(column).type)
 
     @staticmethod
     def sort_key(ref: str | None) -> tuple[str, int]:

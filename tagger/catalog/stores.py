@@ -16,12 +16,13 @@ from schemas.catalog import Role
 from schemas.options import CatalogOptions
 from schemas.prediction import ErrorCode
 from tagger.catalog.image_files import FolderImages, files_below, read_file
-from tagger.catalog.manifest import PARQUET, Batch, Manifest
+from tagger.catalog.manifest import Batch, Manifest
 from tagger.catalog.parquet_images import ParquetImages, PositionIndex
 from tagger.catalog.patterns import resolve_in, text_column
 from tagger.catalog.pixel_images import PixelImages
 from tagger.catalog.s3_images import S3Images, first_keys
 from tagger.catalog.suffixes import IMAGE_SUFFIXES
+from tagger.catalog.tables.parquet import PARQUET
 from tagger.errors import ImageError, UsageError
 from tagger.storage import S3, Location
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from schemas.decision import DECISION
-from tagger.catalog.manifest import open_parquet
 from tagger.catalog.shards import write_parquet
+from tagger.catalog.tables.parquet import open_parquet
 from tagger.errors import InputError, UsageError
 from tagger.inference.runs import RECORD, RunDirectory
 from tagger.storage import Location

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from schemas.catalog import RejectReason, Repair
 from tagger.catalog.csv_rows import FIELD_LIMIT, BadRow, CsvRows, Row
+from tagger.catalog.tables.notices import Notices
 from tagger.errors import InputError, UsageError
 
 HEADER = "id,masterCategory,articleType,productDisplayName"
@@ -55,12 +56,23 @@ def test_gzip_is_read_by_its_content_and_a_cut_one_is_an_error(tmp_path: Path) -
         rows_of(whole[: len(whole) // 2])
 
 
-def test_the_wrong_encoding_is_an_error_that_names_the_file() -> None:
-    with pytest.raises(InputError, match=r"test\.csv: cannot be read"):
-        rows_of(f"{HEADER}\n".encode() + b"1,a,b,\xff\xfe\n", encoding="utf-8")
-    late = f"{HEADER}\n".encode() + b"1,a,b,c\n" * 100_000 + b"1,a,b,\xff\xfe\n"
-    with pytest.raises(InputError, match=r"test\.csv: cannot be read after line"):
-        rows_of(late, encoding="utf-8")
+def test_rows_that_the_named_encoding_does_not_have_are_rejects_and_one_notice_names_the_first() -> None:
+    notices = Notices()
+    data = f"{HEADER}\n".encode() + b"1,a,b,c\n" * 50_000 + b"2,a,b,\xff\xfe\n3,a,b,\xff\n4,a,b,c\n"
+    found = list(CsvRows(io.BytesIO(data), "test.csv", "auto", "utf-8", notices).rows(last_is_text=True))
+    assert [(r.line, r.reason) for r in found if isinstance(r, BadRow)] == [
+        (50_002, RejectReason.UNDECODABLE),
+        (50_003, RejectReason.UNDECODABLE),
+    ]
+    assert len(found) == 50_003
+    (notice,) = notices.texts
+    assert "test.csv, line 50002" in notice
+    assert "--encoding" in notice
+
+
+def test_a_header_or_a_name_that_is_no_encoding_is_an_error() -> None:
+    with pytest.raises(InputError, match=r"test\.csv: cannot be read: its header"):
+        rows_of(b"id,gr\xf6\xdfe\n1,2\n", encoding="utf-8")
     for name in ("klingon", "base64"):
         with pytest.raises(UsageError, match="no text encoding"):
             rows_of(HEADER, encoding=name)
@@ -154,8 +166,17 @@ def test_an_unclosed_quote_costs_nothing_but_itself() -> None:
     assert [r.line for r in found] == list(range(2, 1001))
 
 
-def test_two_unclosed_quotes_do_not_swallow_the_rows_between_them() -> None:
-    found = rows_of(f'{HEADER}\n1,a,b,"open\n2,a,b,c\n3,a,b,close"\n4,a,b,c\n')
+def test_a_quoted_cell_whose_lines_look_like_rows_is_one_cell_and_that_is_said() -> None:
+    notices = Notices()
+    data = f'{HEADER}\n1,a,b,"open\n2,a,b,c\n3,a,b,close"\n4,a,b,c\n'.encode()
+    found = list(CsvRows(io.BytesIO(data), "test.csv", "auto", "auto", notices).rows(last_is_text=True))
+    assert [r.fields[0] for r in found if isinstance(r, Row)] == ["1", "4"]
+    (notice,) = notices.texts
+    assert "test.csv, line 2: a quoted cell takes 3 lines that look like rows" in notice
+
+
+def test_two_unclosed_quotes_that_close_nothing_do_not_swallow_the_rows_between_them() -> None:
+    found = rows_of(f'{HEADER}\n1,a,b,"open\n2,a,b,c\n3,a,"close,d\n4,a,b,c\n')
     assert [r.fields[0] for r in found if isinstance(r, Row)] == ["1", "2", "3", "4"]
 
 
@@ -166,7 +187,7 @@ def test_a_quote_that_closes_in_the_middle_of_a_field_is_rejected_when_it_cannot
 
 
 def test_nul_bytes_and_endless_fields_are_rejected_and_the_rest_goes_on() -> None:
-    found = rows_of(f"{HEADER}\n1,a,b,x\0y\n2,a,b,{'z' * (FIELD_LIMIT + 1)}\n3,a,b,c\n4,{'q' * 3_000_000}\n5,a,b,c\n")
+    found = rows_of(f"{HEADER}\n1,a,b,x\0y\n2,a,b,{'z' * (FIELD_LIMIT + 1)}\n3,a,b,c\n4,{'q' * 18 * 2**20}\n5,a,b,c\n")
     assert [r.reason for r in found if isinstance(r, BadRow)] == [
         RejectReason.NUL_BYTE,
         RejectReason.FIELD_TOO_LONG,

@@ -133,7 +133,7 @@ def test_a_path_that_leads_nowhere_is_told(tmp_path: Path, name: str) -> None:
 
 def test_a_file_that_only_claims_to_be_parquet_is_told(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="not a readable Parquet file"):
-        manifest_of(write(tmp_path / "m.parquet", "id\n1\n"))
+        manifest_of(write(tmp_path / "m.parquet", "PAR1 and no more"))
 
 
 def test_row_numbers_run_on_over_batches_and_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
