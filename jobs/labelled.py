@@ -74,7 +74,7 @@ def split_labelled(
         InputError: when there is not enough to learn from.
         UsageError: when the manifest has not the columns to split by.
     """
-    rule = SplitRule.of(config, seed, manifest.columns)
+    rule = SplitRule.of(config, seed, manifest.columns, config.no_value)
     console.step("Reading the manifest")
     rows, staged = read_labelled(manifest, store, work, [*rule.columns, *([REVIEWED, *OWN_LABELS] if reviewed else [])])
     if DIGEST in rule.group_by:

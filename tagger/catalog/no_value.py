@@ -30,9 +30,9 @@ class NoValue:
         self._no_ids = frozenset(("", *NO_ID))
         self._spellings = frozenset(text.casefold() for text in NO_VALUE) | self._more
 
-    def means_none(self, text: str | None) -> bool:
-        """Whether a cell has no value."""
-        return text is None or clean(text).casefold() in self._spellings
+    def means_none(self, text: str | float | None) -> bool:
+        """Whether a cell of text has no value; what pandas has in place of a missing text is none, either."""
+        return not isinstance(text, str) or clean(text).casefold() in self._spellings
 
     def means_no_id(self, text: str | None) -> bool:
         """Whether a trimmed cell of ids has none."""

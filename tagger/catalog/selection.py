@@ -2,19 +2,22 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
-from typing import TYPE_CHECKING, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from schemas.taxonomy import Level
-from tagger.catalog.manifest import Batch
-from tagger.errors import UsageError
+from tagger.catalog.headings import listed, nearest
+from tagger.catalog.manifest import Batch, Manifest
+from tagger.catalog.no_value import NoValue
+from tagger.catalog.ordered_cells import as_moment, as_number
+from tagger.errors import InputError, UsageError
+from tagger.storage import first_line
 
-if TYPE_CHECKING:
-    import pandas as pd
+TEXT = "text:"
+"""Before the value of --since: compare as text."""
 
 
 class KnownTags(Protocol):
@@ -54,54 +57,113 @@ EVERYTHING = Selection()
 
 
 def tagged(batch: Batch) -> np.ndarray:
-    """Items that have both labels."""
+    """Items that have both labels, bool [N]."""
     if not {str(level) for level in Level} <= set(batch.items.schema.names):
         return np.zeros(len(batch.items), bool)
     both = pc.and_(*(pc.is_valid(batch.items[level]) for level in Level))
     return np.asarray(both.to_numpy(zero_copy_only=False), bool)
 
 
+def already_labelled(manifest: Manifest) -> Callable[[Batch], np.ndarray]:
+    """The rule of --untagged-only: which items have both labels.
+
+    Raises UsageError where the manifest lacks a label column: the flag could leave nothing alone. The rule raises
+    InputError for a file of the manifest that lacks one.
+    """
+    missing = manifest.why_unlabelled()
+    if missing:
+        raise UsageError(f"--untagged-only: the manifest has {missing}")
+
+    def rule(batch: Batch) -> np.ndarray:
+        absent = [str(level) for level in Level if str(level) not in batch.items.schema.names]
+        if absent:
+            raise InputError(f"{batch.file}: --untagged-only: this file has no column {absent[0]!r}, which others have")
+        return tagged(batch)
+
+    return rule
+
+
 class Before:
     """Items whose column has a value before a given one.
 
-    The value decides how the column is read: as a number, as a date or time (ISO 8601), else as text. An item whose
-    cell is empty, or cannot be read so, is not before it: better tagged once more than never.
+    The value says how the column is read: as a number, as an ISO 8601 date or time, or as text where it begins with
+    TEXT. An item whose cell has no value is not before it, and is counted: better tagged once more than never.
+
+    Args:
+        column: The column, by its own name or its role's.
+        value: What --since gives.
+        columns: Those of the manifest.
+        no_value: What counts as an empty cell.
+
+    Raises:
+        UsageError: when there is no such column, or the value is none of these.
     """
 
-    def __init__(self, column: str, value: str, columns: Sequence[str]) -> None:
+    def __init__(self, column: str, value: str, columns: Sequence[str], no_value: NoValue | None = None) -> None:
+        self._flag = f"--since {column}={value}"
         if column not in columns:
-            raise UsageError(f"--since {column}={value}: the manifest has no column {column!r}; it has {list(columns)}")
-        self._column = column
-        self._value = _comparable(value)
+            near = nearest(column, columns)
+            hint = f", perhaps {near!r}" if near else ""
+            raise UsageError(f"{self._flag}: the manifest has no column {column!r}{hint}; it has {listed(columns)}")
+        self.column = column
+        self.without_value = 0
+        """Items whose cell had no value."""
+        self._no_value = no_value or NoValue()
+        self._read, self._kind, self._example = _reader(value)
+        self._value = self._read(value.removeprefix(TEXT) if self._kind == "text" else value)
+        if self._value is None or not value.removeprefix(TEXT).strip():
+            text = f"{column}={TEXT}{value.removeprefix(TEXT) or 'VALUE'}"
+            raise UsageError(
+                f"{self._flag}: {value!r} is neither a number nor an ISO date or time, such as 2026-11-27 or "
+                f"2026-11-27T03:00; to compare as text, say --since {text}"
+            )
 
     def __call__(self, batch: Batch) -> np.ndarray:
-        """Which rows of a batch lie before the value, bool [N]."""
-        column = batch.column(self._column)
+        """Which rows of a batch lie before the value, bool [N].
+
+        Raises InputError for a cell that cannot be read as the value is.
+        """
+        column = batch.column(self.column)
         if column is None:
+            self.without_value += len(batch.items)
             return np.zeros(len(batch.items), bool)
-        import pandas as pd
+        try:
+            cells = pc.cast(column, pa.string())
+        except pa.ArrowException as error:
+            raise InputError(
+                f"{batch.file}: {self._flag}: column {self.column!r} is {column.type}, which has no order: "
+                f"{first_line(error)}"
+            ) from error
+        unique = pc.unique(cells)
+        empty, before = [], []
+        for cell in unique.to_pylist():
+            empty.append(self._no_value.means_none(cell))
+            read = None if empty[-1] else self._read(cell)
+            if not empty[-1] and read is None:
+                raise self._unread(batch, cells.to_pylist(), cell)
+            before.append(read is not None and read < self._value)
+        which = np.asarray(pc.index_in(cells, value_set=unique).to_numpy(), np.int64)
+        self.without_value += int(np.array(empty, bool)[which].sum()) if len(which) else 0
+        return np.array(before, bool)[which] if len(which) else np.zeros(0, bool)
 
-        if isinstance(self._value, float):
-            return np.asarray(pd.to_numeric(_texts(column), errors="coerce") < self._value, bool)
-        if isinstance(self._value, pd.Timestamp):
-            times = pd.to_datetime(_texts(column), errors="coerce", format="ISO8601", utc=True)
-            return np.asarray(times < self._value, bool)
-        texts = _texts(column)
-        return np.array([isinstance(t, str) and t.strip() != "" and t < self._value for t in texts], bool)
+    def _unread(self, batch: Batch, cells: Sequence[str | None], cell: str) -> InputError:
+        row = cells.index(cell)
+        other = "a date" if as_moment(cell) is not None else "a number" if as_number(cell) is not None else None
+        return InputError(
+            f"{batch.file}, line {batch.positions[row] + 1}: {self._flag}: {cell!r} in column {self.column!r} of "
+            f"{batch.items['id'][row]} is no {self._kind}, such as {self._example}; nothing was tagged. "
+            + (f"Give --since {other}" if other else "Write the cells so")
+            + f", or compare as text with --since {self.column}={TEXT}VALUE"
+        )
 
 
-def _texts(column: pa.ChunkedArray) -> "pd.Series[str]":
-    import pandas as pd
-
-    cells = column.to_pylist()
-    return pd.Series([c.isoformat() if isinstance(c, date | datetime) else c for c in cells], dtype=object)
+_Read = Callable[[str], Any]
 
 
-def _comparable(value: str) -> "float | pd.Timestamp | str":
-    import pandas as pd
-
-    try:
-        return float(value)
-    except ValueError:
-        found = pd.to_datetime(value, errors="coerce", format="ISO8601", utc=True)
-        return value if pd.isna(found) else found
+def _reader(value: str) -> tuple[_Read, str, str]:
+    """How the cells of --since are read, what they then are, and an example of one."""
+    if value.startswith(TEXT):
+        return str, "text", "a"
+    if as_number(value) is not None:
+        return as_number, "number", value.strip()
+    return as_moment, "ISO date or time", "2026-11-27"

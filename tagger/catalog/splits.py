@@ -8,9 +8,14 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from tagger.catalog.drawing import hash_order
+from tagger.catalog.no_value import NoValue
+from tagger.catalog.ordered_cells import as_moment, as_number, year_of
+from tagger.errors import InputError
 
 SPLITS = ("train", "val", "test", "control")
 _ROUNDING = 1e-9
+_FIRST_YEAR, _LAST_YEAR = 1000, 3000
+_USUAL_NO_VALUE = NoValue()
 
 
 def stratified(
@@ -138,22 +143,21 @@ def connected(columns: Sequence[Sequence[str | None]]) -> np.ndarray:
     return np.asarray(connected_components(links, directed=False)[1][:items])
 
 
-def chronological(ids: Sequence[str], times: Sequence[str | None], shares: dict[str, float], seed: int) -> np.ndarray:
+def chronological(ids: Sequence[str], times: np.ndarray, shares: dict[str, float], seed: int) -> np.ndarray:
     """Split items by time: train is the oldest, then come val, test and control.
 
-    No item is newer than one of a later side; items of one time are shared out by hash. An item whose time is missing
-    or unreadable trains.
+    No item is newer than one of a later side; items of one time are shared out by hash. An item without a time trains.
 
     Args:
         ids: Unique ids, [N].
-        times: Number (such as a year) or ISO date of each item, [N].
+        times: What orders the items, such as what `as_times` gives, float64 [N]; NaN where there is none.
         shares: Share of val, test and control; train takes the rest.
         seed: Shares out the items of one time.
 
     Returns:
         Names of SPLITS, object [N].
     """
-    frame = pd.DataFrame({"time": as_times(times), "order": hash_order(ids, seed)})
+    frame = pd.DataFrame({"time": times, "order": hash_order(ids, seed)})
     rank = np.empty(len(frame), np.int64)
     rank[frame.sort_values(["time", "order"], kind="stable", na_position="first").index] = np.arange(len(frame))
     side = np.full(len(frame), SPLITS[0], object)
@@ -165,11 +169,43 @@ def chronological(ids: Sequence[str], times: Sequence[str | None], shares: dict[
     return side
 
 
-def as_times(texts: Sequence[str | None]) -> np.ndarray:
-    """Numbers that order years or ISO dates, float64 [N]; NaN where a text is neither."""
-    column = pd.Series(list(texts), dtype=object)
-    numbers = pd.to_numeric(column, errors="coerce")
-    dates = pd.to_datetime(column.where(numbers.isna()), errors="coerce", format="ISO8601", utc=True)
-    begin = pd.Timestamp(0, tz="UTC")
-    years = 1970 + (dates - begin).dt.total_seconds() / (365.2425 * 86_400)
-    return np.asarray(numbers.fillna(years), np.float64)
+def as_times(
+    ids: Sequence[str], cells: Sequence[str | None], column: str, no_value: NoValue = _USUAL_NO_VALUE
+) -> np.ndarray:
+    """Years, with fractions where the cells are ISO dates, that order items, float64 [N]; NaN where a cell is empty.
+
+    Args:
+        ids: Of the items, [N].
+        cells: Numbers, such as years, or ISO dates, [N].
+        column: Where they stand, for the message.
+        no_value: What counts as empty.
+
+    Raises:
+        InputError: when a cell is neither a number nor an ISO date, when years and other numbers stand beside dates,
+            or when all cells are empty.
+    """
+    read: dict[str, float | None] = {cell: _as_time(cell) for cell in set(cells) if not no_value.means_none(cell)}
+    given = [(item, cell) for item, cell in zip(ids, cells, strict=True) if cell in read]
+    unread = [(item, cell) for item, cell in given if read[cell] is None]
+    where = f"--time-by {column}"
+    if not given:
+        raise InputError(f"{where}: not one cell of {column} has a value; name another column, or take another --split")
+    if unread:
+        some = f"{len(unread):,} of {len(given):,} cells" if len(unread) < len(given) else "not one cell"
+        verb = "are neither a number nor an ISO date" if len(unread) < len(given) else "is a number or an ISO date"
+        item, cell = unread[0]
+        raise InputError(f"{where}: {some} of {column} {verb}, such as {cell!r} (id {item}); write dates as 2026-11-27")
+    numbers = [cell for cell in read if as_number(cell) is not None]
+    strange = [cell for cell in numbers if not _FIRST_YEAR <= as_number(cell) <= _LAST_YEAR]  # type: ignore[operator]
+    if strange and len(numbers) < len(read):
+        date = next(cell for cell in read if as_number(cell) is None)
+        raise InputError(f"{where}: {column} has dates such as {date!r} beside numbers such as {min(strange)!r}")
+    return np.array([read.get(cell or "", np.nan) for cell in cells], np.float64)
+
+
+def _as_time(cell: str) -> float | None:
+    number = as_number(cell)
+    if number is not None:
+        return float(number) if np.isfinite(float(number)) else None
+    moment = as_moment(cell)
+    return None if moment is None else year_of(moment)

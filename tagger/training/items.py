@@ -13,9 +13,10 @@ from schemas.bundle import LeftOut, Preprocessing
 from schemas.options import SplitKind, SplitOptions
 from schemas.taxonomy import Taxonomy
 from tagger.catalog.drawing import hash_order
+from tagger.catalog.no_value import NoValue
 from tagger.catalog.reviewed import OWN_LABELS, REVIEWED
 from tagger.catalog.shards import kept, read_shard, shard_of, write_parquet
-from tagger.catalog.splits import SPLITS, chronological, connected, stratified
+from tagger.catalog.splits import SPLITS, as_times, chronological, connected, stratified
 from tagger.catalog.stores import ImageStore, fetch_all
 from tagger.catalog.unbalance import long_tail, unbalanced
 from tagger.errors import ImageError, InputError, UsageError
@@ -52,9 +53,11 @@ class SplitRule:
     """Columns of the manifest, DIGEST or DUPLICATES."""
     time_by: str = ""
     """Column of the manifest, where it has it."""
+    no_value: tuple[str, ...] = ()
+    """What the manifest says for no value besides the usual."""
 
     @classmethod
-    def of(cls, config: SplitOptions, seed: int, columns: Sequence[str]) -> "SplitRule":
+    def of(cls, config: SplitOptions, seed: int, columns: Sequence[str], no_value: Sequence[str] = ()) -> "SplitRule":
         """What a config and a seed ask for, of a manifest with these columns.
 
         Raises:
@@ -69,7 +72,14 @@ class SplitRule:
         if absent:
             raise UsageError(f"--group-by {absent[0]}: the manifest has no such column; it has {list(columns)}")
         shares = {"val": config.val, "test": config.test, "control": config.control}
-        return cls(config.split, shares, seed if config.split_seed is None else config.split_seed, group_by, time_by)
+        return cls(
+            config.split,
+            shares,
+            seed if config.split_seed is None else config.split_seed,
+            group_by,
+            time_by,
+            tuple(no_value),
+        )
 
     @property
     def columns(self) -> list[str]:
@@ -81,7 +91,9 @@ class SplitRule:
         ids, leaves = frame["id"].tolist(), frame["leaf"].tolist()
         match self.kind:
             case "time":
-                return chronological(ids, frame[kept(self.time_by)].tolist(), self.shares, self.seed)
+                cells = frame[kept(self.time_by)].tolist()
+                times = as_times(ids, cells, self.time_by, NoValue(self.no_value))
+                return chronological(ids, times, self.shares, self.seed)
             case _:
                 return stratified(ids, leaves, self.shares, self.seed, self.groups(frame))
 
@@ -89,7 +101,10 @@ class SplitRule:
         """Number of the group of each item with the columns needed, int [N]; None where items stand alone."""
         if self.kind != "group":
             return None
-        return connected([frame[g if g in (DIGEST, DUPLICATES) else kept(g)].tolist() for g in self.group_by])
+        no_value = NoValue(self.no_value)
+        computed = [frame[name].tolist() for name in self.group_by if name in (DIGEST, DUPLICATES)]
+        given = [frame[kept(name)].tolist() for name in self.group_by if name not in (DIGEST, DUPLICATES)]
+        return connected(computed + [[None if no_value.means_none(c) else c for c in cells] for cells in given])
 
     def __str__(self) -> str:
         """In words, for a report."""

@@ -7,8 +7,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from tagger.catalog.manifest import Manifest
-from tagger.catalog.selection import Before, Selection, tagged
-from tagger.errors import UsageError
+from tagger.catalog.no_value import NoValue
+from tagger.catalog.selection import Before, Selection, already_labelled, tagged
+from tagger.errors import InputError, UsageError
 from tests.builders import first_batch, manifest_of
 
 
@@ -21,10 +22,12 @@ def left_alone(manifest: Manifest, column: str, value: str) -> list[str]:
 @pytest.mark.parametrize(
     ("cells", "value", "expected"),
     [
-        (["9", "10", "11", "", "x"], "10", ["0"]),
-        (["2026-11-01", "2026-11-22T03:00:00+01:00", "2026-11-22", "", "soon"], "2026-11-22", ["0"]),
-        (["2026-11-21T22:59:59-01:30", "2026-11-21 23:59:58Z", "2026-12-01", "", ""], "2026-11-22", ["1"]),
-        (["Fall", "Spring", "Summer", "", "Winter"], "Spring", ["0"]),
+        (["9", "10", "11", "", "9.5"], "10", ["0", "4"]),
+        (["20261101", "20261122", "20261231", "", "N/A"], "20261122", ["0"]),
+        (["2026-11-01", "2026-11-22T03:00:00+01:00", "2026-11-22", "", "2026-10"], "2026-11-22", ["0", "4"]),
+        (["2026-11-21T22:59:59-01:30", "2026-11-21 23:59:58Z", "9999-12-31", "", "null"], "2026-11-22", ["1"]),
+        (["Fall", "Spring", "Summer", "", "Winter"], "text:Spring", ["0"]),
+        (["27.11.2026", "yesterday", "11/01/2026", "", " - "], "text:2", ["2"]),
     ],
 )
 def test_since_reads_the_column_as_the_value_is(
@@ -35,18 +38,75 @@ def test_since_reads_the_column_as_the_value_is(
     assert left_alone(manifest_of(tmp_path / "m.csv"), "changed", value) == expected
 
 
-def test_since_reads_the_types_of_parquet(tmp_path: Path) -> None:
-    table = pa.table(
-        {
-            "id": ["a", "b", "c"],
-            "day": pa.array([20_000, 20_500, None], pa.date32()),
-            "year": pa.array([2012, 2017, None], pa.int16()),
-        }
-    )
-    pq.write_table(table, tmp_path / "m.parquet")
-    manifest = manifest_of(tmp_path / "m.parquet")
-    assert left_alone(manifest, "day", "2025-01-01") == ["a"]
-    assert left_alone(manifest, "year", "2015") == ["a"]
+@pytest.mark.parametrize(
+    "value",
+    ["yesterday", "11/01/2026", "27.11.2026", "", " ", "nan", "inf", "2026-W48", "2026-02-30", "1,000", "text:"],
+)
+def test_a_since_value_that_is_neither_number_nor_iso_date_is_refused_with_the_way_out(value: str) -> None:
+    with pytest.raises(UsageError, match=r"neither a number nor an ISO date.*--since changed=text:") as refused:
+        Before("changed", value, ["id", "changed"])
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("cell", "value", "words"),
+    [
+        ("10/31/2026", "2026-11-01", "is no ISO date or time, such as 2026-11-27; .*--since changed=text:VALUE"),
+        ("soon", "2026", "is no number"),
+        ("2026", "2026-11-01", "is no ISO date or time.*Give --since a number"),
+        ("2026-11-01", "2026", "is no number.*Give --since a date"),
+        ("inf", "2026", "is no number"),
+    ],
+)
+def test_a_cell_that_cannot_be_compared_ends_the_run_and_is_named(
+    tmp_path: Path, cell: str, value: str, words: str
+) -> None:
+    (tmp_path / "m.csv").write_text(f"id,changed\na,{value}\nb,{cell}\n")
+    with pytest.raises(InputError, match=f"m.csv, line 3: --since changed={value}: '{cell}' .*of b {words}"):
+        left_alone(manifest_of(tmp_path / "m.csv"), "changed", value)
+
+
+def test_cells_without_a_value_are_counted(tmp_path: Path) -> None:
+    (tmp_path / "m.csv").write_text("id,changed\na,2026-11-01\nb,\nc,NULL\nd,k.A.\n")
+    manifest = manifest_of(tmp_path / "m.csv")
+    before = Before("changed", "2026-12-01", manifest.columns, NoValue(["k.A."]))
+    assert before(first_batch(manifest)).tolist() == [True, False, False, False]
+    assert before.without_value == 3
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "expected"),
+    [
+        (pa.array([20_000, 20_500, None], pa.date32()), "2025-01-01", ["a"]),
+        (pa.array([20_000 * 86_400, 20_500 * 86_400, None], pa.timestamp("s")), "2025-01-01", ["a"]),
+        (
+            pa.array([1_000, 20_500 * 86_400_000, None], pa.timestamp("ms", "Europe/Berlin")),
+            "1970-01-01T00:00:02",
+            ["a"],
+        ),
+        (pa.array([2012, 2017, None], pa.int16()), "2015", ["a"]),
+        (pa.array([2012.5, float("nan"), None]), "2015", ["a"]),
+        (pa.array(["2012", "2017", None]).dictionary_encode(), "2015", ["a"]),
+    ],
+)
+def test_since_reads_the_types_of_parquet(tmp_path: Path, column: pa.Array, value: str, expected: list[str]) -> None:
+    pq.write_table(pa.table({"id": ["a", "b", "c"], "changed": column}), tmp_path / "m.parquet")
+    assert left_alone(manifest_of(tmp_path / "m.parquet"), "changed", value) == expected
+
+
+@pytest.mark.parametrize("column", [pa.array([[1], [2]]), pa.array([True, False]), pa.array([1.5, float("inf")])])
+def test_a_column_without_an_order_is_refused(tmp_path: Path, column: pa.Array) -> None:
+    pq.write_table(pa.table({"id": ["a", "b"], "changed": column}), tmp_path / "m.parquet")
+    with pytest.raises(InputError, match="--since changed=2026"):
+        left_alone(manifest_of(tmp_path / "m.parquet"), "changed", "2026")
+
+
+def test_untagged_only_needs_both_label_columns_and_names_what_looks_like_them(tmp_path: Path) -> None:
+    (tmp_path / "m.csv").write_text("id,master_category,articleType\n1,A,x\n")
+    with pytest.raises(UsageError, match=r"--untagged-only: .*--column masterCategory=master_category"):
+        already_labelled(manifest_of(tmp_path / "m.csv"))
+    named = manifest_of(tmp_path / "m.csv", column={"masterCategory": "master_category"})
+    assert already_labelled(named)(first_batch(named)).tolist() == [True]
 
 
 def test_since_names_the_columns_there_are(tmp_path: Path) -> None:

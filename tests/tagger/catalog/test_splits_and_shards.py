@@ -9,9 +9,11 @@ from hypothesis import strategies as st
 
 from schemas.catalog import ITEM
 from tagger.catalog import shards as shards_module
+from tagger.catalog.no_value import NoValue
 from tagger.catalog.selection import Selection, tagged
 from tagger.catalog.shards import read_shard, shard_of, stage
 from tagger.catalog.splits import as_times, chronological, connected, stratified
+from tagger.errors import InputError
 from tagger.storage import Location
 from tests.builders import catalog_of
 
@@ -138,7 +140,7 @@ def test_items_are_connected_over_any_column_and_blanks_connect_nothing() -> Non
 @given(st.lists(st.integers(2007, 2018), min_size=20, max_size=200), st.integers(0, 9))
 def test_no_item_is_newer_than_one_of_a_later_side(years: list[int], seed: int) -> None:
     ids = [str(n) for n in range(len(years))]
-    side = chronological(ids, [str(y) for y in years], SHARES, seed)
+    side = chronological(ids, np.array(years, float), SHARES, seed)
     newest = float("-inf")
     for name in ("train", "val", "test", "control"):
         own = [y for y, s in zip(years, side, strict=True) if s == name]
@@ -147,17 +149,39 @@ def test_no_item_is_newer_than_one_of_a_later_side(years: list[int], seed: int) 
     assert Counter(side)["test"] == round(0.1 * len(years))
 
 
-def test_items_without_a_readable_time_train() -> None:
-    times = [*(str(2000 + n) for n in range(18)), None, "soon"]
-    side = chronological([str(n) for n in range(20)], times, {"val": 0.2, "test": 0.2}, 0)
+def test_items_without_a_time_train() -> None:
+    ids = [str(n) for n in range(20)]
+    times = as_times(ids, [*(str(2000 + n) for n in range(18)), None, "N/A"], "year")
+    side = chronological(ids, times, {"val": 0.2, "test": 0.2}, 0)
     assert side[-2:].tolist() == ["train", "train"]
     assert set(side[14:18]) == {"test"}
 
 
 def test_times_are_years_or_dates() -> None:
-    found = as_times(["2012", "2012-07-02", "2013.0", "", None, "soon"])
-    assert found[:3] == pytest.approx([2012, 2012.5, 2013], abs=0.01)
-    assert np.isnan(found[3:]).all()
+    cells = ["2012", "2012-07-02", "2013.0", "", None, "#N/A", "k.A."]
+    times = as_times(list("abcdefg"), cells, "year", NoValue(["k.a."]))
+    assert times[:3] == pytest.approx([2012, 2012.5, 2013], abs=0.01)
+    assert np.isnan(times[3:]).all()
+
+
+@pytest.mark.parametrize(
+    ("cells", "message"),
+    [
+        (
+            ["27.11.2026", "01.01.2024"],
+            r"not one cell of created is a number or an ISO date, such as '27.11.2026' \(id a",
+        ),
+        (["2026", "soon", ""], r"1 of 2 cells of created are neither a number nor an ISO date, such as 'soon' \(id b"),
+        (["2026-02-30"], "not one cell"),
+        (["inf", "2012"], "1 of 2 cells"),
+        (["1,5", "11/01/2026", "2026-W48", "2026-11-27 noon"], "not one cell"),
+        (["", None, "NaN"], "not one cell of created has a value"),
+        (["20261101", "2026-11-02"], "dates such as '2026-11-02' beside numbers such as '20261101'"),
+    ],
+)
+def test_times_that_have_no_order_are_refused_with_an_example(cells: list[str | None], message: str) -> None:
+    with pytest.raises(InputError, match=f"--time-by created: .*{message}"):
+        as_times(list("abcdef")[: len(cells)], cells, "created")
 
 
 @pytest.fixture
