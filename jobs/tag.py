@@ -18,7 +18,8 @@ from schemas.config import TagConfig
 from schemas.run import RunRecord
 from schemas.values import parse_range
 from tagger.catalog.manifest import Batch, Manifest
-from tagger.catalog.selection import Before, Selection, tagged
+from tagger.catalog.no_value import NoValue
+from tagger.catalog.selection import Before, Selection, already_labelled
 from tagger.catalog.shards import Staged, shard_of, stage
 from tagger.catalog.stores import ImageStore
 from tagger.confidence.policy import QaSample, Thresholds
@@ -77,6 +78,8 @@ def run(config: TagConfig, console: Console) -> int:
             console.step("Reading the manifest")
             columns = [titles.column] if titles else []
             staged = stage(manifest, store, directory.work, directory.rejects, config.part_rows, selection, columns)
+            for remark in selection.remarks():
+                console.step(remark)
             pending = directory.pending(staged)
             if pending:
                 engines.begin([shard_of(directory.work, n) for n in pending])
@@ -93,8 +96,10 @@ def _selection(
     if known:
         rules.append(("decided", lambda batch: np.array(known.decided(batch.items["id"].to_pylist()), bool)))
     if config.untagged_only:
-        rules.append(("labelled", tagged))
-    rules += [("before_since", Before(column, value, manifest.columns)) for column, value in config.since.items()]
+        rules.append(("labelled", already_labelled(manifest)))
+    no_value = NoValue(config.no_value)
+    since = config.since.items()
+    rules += [("before_since", Before(column, value, manifest.columns, no_value)) for column, value in since]
     return Selection(rules, known)
 
 
@@ -150,6 +155,10 @@ def _inputs(config: TagConfig, manifest: str, bundle: Bundle, titles: TitleModel
         settings["qa_sample"] = f"{config.qa_sample} {config.seed}"
     if config.embeddings:
         settings["embeddings"] = "true"
+    if config.no_value:
+        settings["no_value"] = json.dumps(sorted(config.no_value))
+    if config.merge_spellings:
+        settings["merge_spellings"] = "true"
     if titles:
         settings[TITLES] = str(_of_titles(config, titles))
     return {

@@ -36,9 +36,22 @@ def report(console: Console, directory: RunDirectory, record: RunRecord, config:
     complaints = too_many(counts, config.max_failed, config.max_rejected)
     for complaint in complaints:
         console.warn(complaint)
+    if reason := nothing_to_tag(counts):
+        console.warn(reason)
     if counts.rejects:
         console.warn(f"{counts.rejects:,} rows could not be read; {directory.rejects} has each with line and reason")
     return EXIT_TOO_MANY_FAILED if complaints else EXIT_DONE
+
+
+def nothing_to_tag(counts: Counts) -> str | None:
+    """Say why a run of some items tagged none, where a person may not have meant that; None otherwise."""
+    labelled = counts.skip_reasons.get("labelled", 0)
+    if counts.predictions or not labelled:
+        return None
+    items = counts.rows - counts.rejects
+    if labelled < items:
+        return f"Nothing to tag: {labelled:,} of {items:,} items have both labels already; the others are left alone"
+    return f"Nothing to tag: all {items:,} items have both labels already; leave out --untagged-only to tag them"
 
 
 def too_many(counts: Counts, max_failed: str, max_rejected: str) -> list[str]:

@@ -205,7 +205,8 @@ class TagConfig(CatalogOptions, RayOptions):
     untagged_only: bool = Field(default=False, description="Leave alone the items that have both labels already.")
     since: dict[str, str] = Field(
         default={},
-        description="COLUMN=VALUE: leave alone the items whose column (number, ISO date or text) is before the value.",
+        description="COLUMN=VALUE: leave alone the items whose column is before a number, or an ISO date or time; "
+        "COLUMN=text:VALUE compares as text.",
     )
     known: list[str] = Field(
         default=[],

@@ -52,6 +52,13 @@ class Selection:
             reasons[rule(batch) & (reasons == "")] = reason
         return list(reasons)
 
+    def remarks(self) -> list[str]:
+        """What people should know of the rows that were read."""
+        rules = [rule for _, rule in self.rules if isinstance(rule, Before) and rule.without_value]
+        return [
+            f"{rule.flag}: {rule.without_value:,} items have no value in {rule.column}, and are taken" for rule in rules
+        ]
+
 
 EVERYTHING = Selection()
 
@@ -100,11 +107,11 @@ class Before:
     """
 
     def __init__(self, column: str, value: str, columns: Sequence[str], no_value: NoValue | None = None) -> None:
-        self._flag = f"--since {column}={value}"
+        self.flag = f"--since {column}={value}"
         if column not in columns:
             near = nearest(column, columns)
             hint = f", perhaps {near!r}" if near else ""
-            raise UsageError(f"{self._flag}: the manifest has no column {column!r}{hint}; it has {listed(columns)}")
+            raise UsageError(f"{self.flag}: the manifest has no column {column!r}{hint}; it has {listed(columns)}")
         self.column = column
         self.without_value = 0
         """Items whose cell had no value."""
@@ -114,7 +121,7 @@ class Before:
         if self._value is None or not value.removeprefix(TEXT).strip():
             text = f"{column}={TEXT}{value.removeprefix(TEXT) or 'VALUE'}"
             raise UsageError(
-                f"{self._flag}: {value!r} is neither a number nor an ISO date or time, such as 2026-11-27 or "
+                f"{self.flag}: {value!r} is neither a number nor an ISO date or time, such as 2026-11-27 or "
                 f"2026-11-27T03:00; to compare as text, say --since {text}"
             )
 
@@ -131,7 +138,7 @@ class Before:
             cells = pc.cast(column, pa.string())
         except pa.ArrowException as error:
             raise InputError(
-                f"{batch.file}: {self._flag}: column {self.column!r} is {column.type}, which has no order: "
+                f"{batch.file}: {self.flag}: column {self.column!r} is {column.type}, which has no order: "
                 f"{first_line(error)}"
             ) from error
         unique = pc.unique(cells)
@@ -150,7 +157,7 @@ class Before:
         row = cells.index(cell)
         other = "a date" if as_moment(cell) is not None else "a number" if as_number(cell) is not None else None
         return InputError(
-            f"{batch.file}, line {batch.positions[row] + 1}: {self._flag}: {cell!r} in column {self.column!r} of "
+            f"{batch.file}, line {batch.positions[row] + 1}: {self.flag}: {cell!r} in column {self.column!r} of "
             f"{batch.items['id'][row]} is no {self._kind}, such as {self._example}; nothing was tagged. "
             + (f"Give --since {other}" if other else "Write the cells so")
             + f", or compare as text with --since {self.column}={TEXT}VALUE"
