@@ -117,7 +117,7 @@ class _Tagged:
 def _tag(manifest: Path, images: str, work: Path, result: Result, *flags: str) -> _Tagged:
     out = work / "run"
     command = [
-        sys.executable, "-m", "jobs.tag", "--manifest", str(manifest), "--images", images, "--model",
+        sys.executable, "-P", "-m", "jobs.tag", "--manifest", str(manifest), "--images", images, "--model",
         str(work / "bundle"), "--out", str(out), "--engine", result.engine, "--workers", str(result.workers), "--json",
         *flags,
     ]  # fmt: skip
@@ -159,7 +159,7 @@ def _baseline(script: str, work: Path, workers: int) -> float:
 
 
 def _script(name: str, *arguments: str) -> dict[str, float]:
-    done, _ = run_measured([sys.executable, "-m", f"jobs.benchmark.{name}", *arguments])
+    done, _ = run_measured([sys.executable, "-P", "-m", f"jobs.benchmark.{name}", *arguments])
     if done.returncode:
         raise TaggerError(f"{name} ended with {done.returncode}: {done.stderr.strip()[-500:]}")
     found: dict[str, float] = json.loads(done.stdout.strip().splitlines()[-1])

@@ -6,6 +6,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -82,8 +83,18 @@ def schema(
 def main(arguments: list[str] | None = None, job: str | None = None) -> None:
     """Run the command line, or that of one job, and exit with its code."""
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    _keep_compiled_code()
     given = sys.argv[1:] if arguments is None else arguments
     app([*([job] if job else []), *given], prog_name="tagger")
+
+
+def _keep_compiled_code() -> None:
+    """Have PyTorch keep what it compiles in the user's cache folder; it would leave a folder in the temporary one."""
+    caches = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")  # noqa: PTH111 - no home, no error
+    folder = Path(caches) / "catalog-tagger/torch"
+    with contextlib.suppress(OSError):
+        folder.mkdir(parents=True, exist_ok=True)
+        os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(folder))
 
 
 def command() -> None:

@@ -1,11 +1,10 @@
 """What a job says: progress and tables for people at a terminal, plain lines elsewhere, JSON for machines."""
 
-import json
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import Any, Protocol, TextIO
 
 from rich.console import Console as RichConsole
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -13,8 +12,10 @@ from rich.table import Table
 from rich.text import Text
 
 from schemas.bundle import Metrics
+from tagger.json_text import as_json
 
 _LINE_EVERY_S = 10.0
+_AS_WIDE_AS_NEEDED = 100_000
 _RATE_OVER_S = 120.0
 """The time left is judged by this long: what was before, such as the first steps, says little about what comes."""
 
@@ -27,6 +28,19 @@ class Bar(Protocol):
         ...
 
 
+class _Results(RichConsole):
+    """Standard output: as wide as a table needs where no terminal shows it, such as in a pipe or a file."""
+
+    def __init__(self, file: TextIO) -> None:
+        super().__init__(file=file, highlight=False, soft_wrap=True)
+        if not self.is_terminal:
+            self.width = _AS_WIDE_AS_NEEDED
+
+    def on_broken_pipe(self) -> None:
+        """Leave it to the command: rich itself would end the process as failed."""
+        raise
+
+
 class Console:
     """Where a job's words go: people's to standard error while it works, results to standard output."""
 
@@ -34,7 +48,7 @@ class Console:
         self.as_json = as_json
         self._silent = silent
         self._stdout = sys.stdout
-        self._out = RichConsole(file=self._stdout, highlight=False, soft_wrap=True)
+        self._out = _Results(self._stdout)
         self._err = RichConsole(stderr=True, highlight=False, soft_wrap=True)
 
     def step(self, text: str) -> None:
@@ -88,7 +102,7 @@ class Console:
     def result(self, document: dict[str, Any]) -> None:
         """The whole result, for a machine."""
         if self.as_json and not self._silent:
-            self._stdout.write(json.dumps(document, indent=2, default=str) + "\n")
+            self._stdout.write(as_json(document) + "\n")
 
     @contextmanager
     def progress(self, label: str, total: float | None) -> Iterator[Bar]:

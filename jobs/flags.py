@@ -11,7 +11,7 @@ import yaml
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
-from jobs.outcome import exit_code_of
+from jobs.outcome import ErrorLog, exit_code_of
 from schemas.values import JobConfig
 from tagger.errors import UsageError
 from tagger.training import recipes
@@ -29,7 +29,14 @@ def command_of(config: type[Config], run: Callable[[Config, bool], int]) -> Call
 
     def command(**given: Any) -> None:
         file, as_json = given.pop("config"), given.pop("json")
-        raise typer.Exit(exit_code_of(lambda: run(build(config, file, given), as_json)))
+        log = ErrorLog()
+
+        def work() -> int:
+            asked = build(config, file, given)
+            log.lie_in(getattr(asked, "out", None))
+            return run(asked, as_json)
+
+        raise typer.Exit(exit_code_of(work, log))
 
     own = config.__annotations__
     order = sorted(

@@ -1,48 +1,142 @@
-"""How a command ends: its exit code, and one clear message instead of a traceback."""
+"""How a command ends: its exit code, and one clear message instead of a traceback, which goes into a file."""
 
 import os
+import select
 import signal
 import sys
+import tempfile
 import threading
+import traceback
 from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
 
+import psutil
 import typer
 
 from tagger.errors import TaggerError
-from tagger.storage import first_line
+from tagger.storage import S3, first_line
 
 INTERRUPTED, FAILED = 130, 1
+READER_GONE = 128 + signal.SIGPIPE
+ERROR_LOG = "_error.log"
+"""Stands in a job's folder; the underscore keeps it out of what readers of that folder take for results."""
+_INTERRUPTED = "interrupted; the same command goes on from here"
 _TRACEBACK = "TAGGER_TRACEBACK"
+_STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-def exit_code_of(work: Callable[[], int]) -> int:
+class ErrorLog:
+    """Where the traceback of an unforeseen error is kept: beside what the job writes, as soon as that is known."""
+
+    def __init__(self) -> None:
+        self._out: Path | None = None
+
+    def lie_in(self, out: str | None) -> None:
+        """Name the job's folder; one in a bucket takes no log."""
+        self._out = Path(out.removeprefix("file://")).expanduser() if out and not out.startswith(S3) else None
+
+    def add(self, error: BaseException) -> Path | None:
+        """Append an error with its time; return the file, None where none can be written.
+
+        No command line and no environment go with it: both may hold keys.
+        """
+        text = f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC\n{''.join(traceback.format_exception(error))}\n"
+        for file in self._files():
+            with suppress(OSError):
+                file.parent.mkdir(parents=True, exist_ok=True)
+                with file.open("a", encoding="utf-8", errors="backslashreplace") as log:
+                    log.write(text)
+                return file
+        return None
+
+    def _files(self) -> list[Path]:
+        """Files to try, the best first: of the job, of the user, of the machine."""
+        files = []
+        if self._out and self._out.is_dir():
+            work = self._out / "_work"
+            files.append(work / "error.log" if work.is_dir() else self._out / ERROR_LOG)
+        state = os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")  # noqa: PTH111 - no home, no error
+        return [*files, Path(state) / "catalog-tagger/error.log", Path(tempfile.gettempdir()) / "catalog-tagger.log"]
+
+
+def exit_code_of(work: Callable[[], int], log: ErrorLog | None = None) -> int:
     """Do a command's work; return its exit code, having said on standard error why it failed.
 
-    SIGTERM, which schedulers send, ends it as Ctrl-C does.
+    SIGTERM, which schedulers send, ends it as Ctrl-C does. When nobody reads standard output any more, as after
+    `| head`, it ends with READER_GONE and without a word.
     """
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, _interrupt)
+    interrupt_on_signals()
     try:
-        return work()
+        code = work()
+        sys.stdout.flush()  # here, where a reader that is gone can still be told from a failure
+        return code
     except TaggerError as error:
         _complain(str(error))
         return error.exit_code
     except KeyboardInterrupt:
-        _complain("interrupted; the same command goes on from here")
+        _complain(_INTERRUPTED)
         return INTERRUPTED
     except Exception as error:
+        if isinstance(error, BrokenPipeError) and _reader_is_gone():
+            return READER_GONE
         if os.environ.get(_TRACEBACK):
             raise
-        return _explain(_root_of(error))
+        return _explain(error, log or ErrorLog())
 
 
-def _explain(error: BaseException) -> int:
-    """Say in a line what no part of the program foresaw."""
-    if isinstance(error, TaggerError):
-        _complain(str(error))
-        return error.exit_code
-    hint = "" if isinstance(error, OSError) else f" (with {_TRACEBACK}=1 set, the same command shows where)"
-    _complain(f"{type(error).__name__}: {first_line(error)}{hint}; what was finished is kept")
+def interrupt_on_signals() -> None:
+    """Have SIGTERM and SIGHUP end the command as Ctrl-C does; a second signal, whatever it is, ends it at once.
+
+    Call it again after a library has set handlers of its own. Other threads than the main one cannot, and do nothing.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return
+    for number in _STOPS:
+        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup, and a shell's background jobs
+            signal.signal(number, _interrupt)
+
+
+def _interrupt(number: int, frame: object) -> None:
+    for again in _STOPS:
+        signal.signal(again, _end_at_once)
+    raise KeyboardInterrupt
+
+
+def _end_at_once(number: int, frame: object) -> None:
+    """End without clearing away: whoever sends a second signal will not wait until Ray has ended."""
+    with suppress(psutil.Error):
+        for child in psutil.Process().children(recursive=True):
+            with suppress(psutil.Error):
+                child.kill()
+    with suppress(OSError):
+        os.write(2, f"tagger: {_INTERRUPTED}\n".encode())
+    os._exit(INTERRUPTED)
+
+
+def _reader_is_gone() -> bool:
+    """Whether standard output is a pipe that nobody reads; what is still to be written to it then goes nowhere."""
+    with suppress(OSError, ValueError):
+        poll = select.poll()
+        poll.register(sys.stdout.fileno(), 0)
+        if any(events & select.POLLERR for _, events in poll.poll(0)):
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, sys.stdout.fileno())
+            os.close(nowhere)
+            return True
+    return False
+
+
+def _explain(error: Exception, log: ErrorLog) -> int:
+    """Say in a line what no part of the program foresaw, and keep where it happened."""
+    root = _root_of(error)
+    if isinstance(root, TaggerError):
+        _complain(str(root))
+        return root.exit_code
+    file = log.add(error)
+    where = f"traceback: {file}" if file else f"with {_TRACEBACK}=1 set, the same command shows where"
+    _complain(f"{type(root).__name__}: {first_line(root)}; what was finished is kept ({where})")
     return FAILED
 
 
@@ -52,10 +146,6 @@ def _root_of(error: BaseException) -> BaseException:
         if isinstance(inner, BaseException) and inner is not error:
             return _root_of(inner)
     return error
-
-
-def _interrupt(number: int, frame: object) -> None:
-    raise KeyboardInterrupt
 
 
 def _complain(message: str) -> None:

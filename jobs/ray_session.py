@@ -3,17 +3,22 @@
 import logging
 import os
 import re
+import secrets
 import socket
+import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import chdir, contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import psutil
 import ray
 
+from jobs.outcome import interrupt_on_signals
 from schemas.options import RayOptions
 from tagger.allocator import KEEP_FREED_MEMORY
 from tagger.errors import UsageError
+from tagger.scratch import scratch_folder
 from tagger.storage import first_line
 
 _GB = 2**30
@@ -24,7 +29,13 @@ _QUIET = {
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "RAY_TRAIN_V2_ENABLED": "1",
     "RAY_DEDUP_LOGS": "1",
+    "RAY_AIR_NEW_OUTPUT": "0",
 }
+_QUIET_EMBEDDED = {"RAY_BACKEND_LOG_LEVEL": "fatal"}
+"""Its C++ core calls every end of an actor an error, on the terminal; what went wrong comes as an exception, too."""
+_AUTH = ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")
+_LONGEST_TEMPORARY = 26
+"""Characters of the path that an embedded Ray's sockets may lie below: a socket's path has at most 107."""
 
 
 @contextmanager
@@ -47,40 +58,78 @@ def ray_session(options: RayOptions, processes: int = 0, with_data: bool = False
         os.environ.setdefault(name, value)
     for name in ("ray", "ray.data", "ray.train", "ray.tune"):
         logging.getLogger(name).setLevel(logging.ERROR)
-    try:
-        if options.ray_address:
-            _check_reachable(options.ray_address)
-            ray.init(address=options.ray_address, logging_level=logging.ERROR, log_to_driver=False)
-        else:
-            cores = len(os.sched_getaffinity(0))
-            with _environment(KEEP_FREED_MEMORY if with_data else {}):
-                ray.init(
-                    address="local",
-                    num_cpus=max(cores, processes) + 1,
-                    include_dashboard=False,
-                    object_store_memory=_object_store_bytes(),
-                    logging_level=logging.ERROR,
-                    log_to_driver=False,
-                )
-            _end_what_only_clusters_need()
-    except (ConnectionError, ValueError, RuntimeError, OSError) as error:
-        if options.ray_address:
-            raise UsageError(
-                f"--ray-address {options.ray_address}: no Ray cluster there: {first_line(error)}"
-            ) from error
-        raise
-    if with_data:
-        from ray.data import DataContext
+    with scratch_folder("tagger-ray-", _temporary_folder()) as folder:
+        try:
+            if options.ray_address:
+                _join(options.ray_address, folder)
+            else:
+                _embed(processes, with_data, folder)
+            if with_data:
+                _set_up_data()
+            _check_gpus(options)
+            yield
+        finally:
+            ray.shutdown()
 
-        context = DataContext.get_current()
-        context.enable_progress_bars = False
-        context.execution_options.preserve_order = True  # what a seed draws is of items in one order
-        context.memory_usage_poll_interval_s = None  # it reads the whole memory map of every worker each second
+
+def _join(address: str, folder: Path) -> None:
+    """Connect to a cluster. Raises UsageError when that fails."""
     try:
-        _check_gpus(options)
-        yield
-    finally:
-        ray.shutdown()
+        _check_reachable(address)
+        _init(folder, address=address)
+    except (ConnectionError, ValueError, RuntimeError, OSError) as error:
+        raise UsageError(f"--ray-address {address}: no Ray cluster there: {first_line(error)}") from error
+
+
+def _embed(processes: int, with_data: bool, folder: Path) -> None:
+    """Start a Ray that ends with this process, and leaves nothing behind.
+
+    It has a token of its own, where the environment says nothing of tokens: Ray would keep one in the home folder,
+    which there may not be, and which would turn tokens on for every other Ray of this user.
+    """
+    if not any(name in os.environ for name in _AUTH):
+        os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
+    quiet = {name: value for name, value in _QUIET_EMBEDDED.items() if name not in os.environ}
+    with _environment({**quiet, **(KEEP_FREED_MEMORY if with_data else {})}):
+        _init(
+            folder,
+            address="local",
+            num_cpus=max(len(os.sched_getaffinity(0)), processes) + 1,
+            include_dashboard=False,
+            object_store_memory=_object_store_bytes(),
+            _temp_dir=str(folder),
+        )
+    _end_what_only_clusters_need()
+
+
+def _init(folder: Path, **settings: Any) -> None:
+    """`ray.init` from within an empty folder: Ray puts the current one before all others that workers import from.
+
+    Raises:
+        KeyboardInterrupt: at SIGTERM, for which Ray sets handlers of its own.
+    """
+    with chdir(folder):
+        try:
+            ray.init(**settings, logging_level=logging.ERROR, log_to_driver=False)
+        except SystemExit as ended:
+            raise KeyboardInterrupt from ended
+        finally:
+            interrupt_on_signals()
+
+
+def _set_up_data() -> None:
+    from ray.data import DataContext
+
+    context = DataContext.get_current()
+    context.enable_progress_bars = False
+    context.execution_options.preserve_order = True  # what a seed draws is of items in one order
+    context.memory_usage_poll_interval_s = None  # it reads the whole memory map of every worker each second
+
+
+def _temporary_folder() -> Path:
+    """Where Ray's files and sockets lie; `/tmp` where the temporary folder's path is too long for a socket's."""
+    folder = Path(os.environ.get("RAY_TMPDIR") or tempfile.gettempdir())
+    return folder if len(str(folder)) <= _LONGEST_TEMPORARY else Path("/tmp")
 
 
 def _end_what_only_clusters_need() -> None:

@@ -68,6 +68,8 @@ def embedded_ray() -> Iterator[None]:
     """One Ray for all tests of a session; the jobs find it and leave it running."""
     from jobs.ray_session import ray_session
 
+    root = Path(__file__).parent.parent  # its workers import what is defined in tests
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (str(root), os.environ.get("PYTHONPATH"))))
     with ray_session(RayOptions(), with_data=True):
         yield
 

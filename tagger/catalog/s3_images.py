@@ -137,7 +137,13 @@ class _AgainError(Exception):
     """What may succeed at another attempt."""
 
 
-def s3_client(endpoint: str | None, region: str | None, connections: int, attempts: int = 1) -> Any:
+def s3_client(
+    endpoint: str | None,
+    region: str | None,
+    connections: int,
+    attempts: int = 1,
+    read_timeout_s: float = _READ_TIMEOUT_S,
+) -> Any:
     """A boto3 client with timeouts and a pool of so many connections.
 
     It retries nothing by itself: botocore cannot retry a body that breaks off, and its quota of retries, shared by all
@@ -149,7 +155,7 @@ def s3_client(endpoint: str | None, region: str | None, connections: int, attemp
     settings = Config(
         max_pool_connections=connections,
         connect_timeout=_CONNECT_TIMEOUT_S,
-        read_timeout=_READ_TIMEOUT_S,
+        read_timeout=read_timeout_s,
         retries={"total_max_attempts": attempts},
         s3={"addressing_style": "path"} if endpoint else None,  # other services seldom have a host name per bucket
     )

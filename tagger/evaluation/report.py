@@ -1,6 +1,5 @@
 """The report that a person opens, and the same facts as CSV, Parquet and JSON beside it."""
 
-import json
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -25,6 +24,7 @@ from tagger.evaluation.breakdown import (
 )
 from tagger.evaluation.metrics import Evaluation, Predicted, confusions, level_metrics, per_class, reliability
 from tagger.evaluation.pictures import Pictures
+from tagger.json_text import as_json
 from tagger.storage import Location
 
 ITEMS = "items.parquet"
@@ -106,7 +106,7 @@ def write_report(
     _write_files(folder, evaluation, groups, training)
     document = metrics.model_dump(mode="json", by_alias=True)
     document["groups"] = {str(level): table.to_dict("records") for level, table in groups.items()}
-    (folder / "metrics.json").write_text(json.dumps(document, indent=2, ensure_ascii=False))
+    (folder / "metrics.json").write_text(as_json(document))
     index = folder / "index.html"
     index.write_text(page)
     return index

@@ -18,6 +18,7 @@ from tagger.imaging.threads import decode_in_one_thread
 from tagger.inference.sample import RunSample
 from tagger.models.bundle import Bundle
 from tagger.models.engines import BATCH_SIZE, Engine, choose_engine, device_here, engine_names, prepare
+from tagger.scratch import scratch_folder
 from tagger.storage import first_line
 
 
@@ -73,8 +74,14 @@ class EngineProcess:
 
     def __init__(self) -> None:
         pipe = subprocess.PIPE
-        command = [sys.executable, "-m", "tagger.inference.engine_choice"]
-        self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, start_new_session=True)
+        self._scratch = contextlib.ExitStack()
+        temporary = self._scratch.enter_context(scratch_folder("tagger-engine-"))  # it may be killed while it writes
+        # -P: without it Python would look for modules in the current folder first, whatever lies there
+        command = [sys.executable, "-P", "-m", "tagger.inference.engine_choice"]
+        self._process = subprocess.Popen(
+            command, stdin=pipe, stdout=pipe, stderr=pipe, start_new_session=True,
+            env={**os.environ, "TMPDIR": str(temporary)},
+        )  # fmt: skip
 
     def ask(self, question: Question, device: str) -> Chosen | None:
         """`Question.answer_here`, over there.
@@ -93,8 +100,9 @@ class EngineProcess:
 
     def close(self) -> None:
         """End it, whatever it does."""
-        self._process.kill()
-        self._process.wait()
+        with self._scratch:
+            self._process.kill()
+            self._process.wait()
 
 
 def main() -> None:

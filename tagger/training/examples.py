@@ -12,24 +12,28 @@ from torch import Tensor
 class Examples:
     """Images and leaves by number: in any order, any number of times, however small the memory.
 
-    The images lie in one file of a temporary folder, which goes with this object.
+    The images lie in a file without a name, of which not even a kill leaves anything.
     """
 
-    def __init__(self, batches: Iterable[Mapping[str, np.ndarray]]) -> None:
-        """Take batches of image uint8 [n, H, W, 3] and leaf int64 [n]."""
-        self._folder = tempfile.TemporaryDirectory(prefix="tagger-examples-")
-        file = Path(self._folder.name) / "images.u8"
+    def __init__(self, batches: Iterable[Mapping[str, np.ndarray]], folder: Path | None = None) -> None:
+        """Take batches of image uint8 [n, H, W, 3] and leaf int64 [n]; their file takes room where `folder` is.
+
+        Without a folder, or where this machine does not have it, that is the temporary one.
+        """
         leaves: list[np.ndarray] = []
         shape: tuple[int, ...] = (0, 0, 3)
-        with file.open("wb") as out:
+        with tempfile.TemporaryFile(dir=folder if folder and folder.is_dir() else None) as file:
             for batch in batches:
                 images = np.ascontiguousarray(batch["image"])
                 shape = images.shape[1:]
-                out.write(images.data)
+                file.write(images.data)
                 leaves.append(np.array(batch["leaf"], np.int64))
-        self.leaves = np.concatenate([np.zeros(0, np.int64), *leaves])
-        whole = (len(self.leaves), *shape)
-        self._images = np.memmap(file, np.uint8, "r", shape=whole) if len(self.leaves) else np.zeros(whole, np.uint8)
+            file.flush()
+            self.leaves = np.concatenate([np.zeros(0, np.int64), *leaves])
+            whole = (len(self.leaves), *shape)
+            self._images = (
+                np.memmap(file, np.uint8, "r", shape=whole) if len(self.leaves) else np.zeros(whole, np.uint8)
+            )
 
     def __len__(self) -> int:
         return len(self.leaves)

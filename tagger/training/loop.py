@@ -1,6 +1,7 @@
 """Training on Ray Train: the datasets, the trainer, and what each of its processes does."""
 
 import os
+import shutil
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -33,6 +34,8 @@ _THRESHOLD_IMAGES = 2000
 _MAX_FAILURES = 2
 _MAX_WAITS = 10  # a cluster has so many minutes to find room for the workers
 CHECKPOINTS = "train"
+DRAFT = "draft-"
+"""Begins the name of a folder in which a checkpoint is still being written."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +99,7 @@ def fit(
     board = ray.remote(num_cpus=0)(_Board).remote()
     trainer = TorchTrainer(
         _train_worker,
-        train_loop_config={"plan": plan, "board": board},
+        train_loop_config={"plan": plan, "board": board, "folder": local_folder(storage)},
         datasets={"train": train, "val": val},
         scaling_config=ScalingConfig(num_workers=plan.config.workers, use_gpu=plan.use_gpu),
         run_config=RunConfig(
@@ -127,6 +130,19 @@ def fit(
     return Trained(weights, int(metrics["epoch"]), tuple(last.history))
 
 
+def local_folder(storage: Location) -> Path | None:
+    """Where decoded images and drafts of checkpoints lie: beside the finished ones, unless those are in a bucket.
+
+    Drafts that a kill has left there are deleted.
+    """
+    if storage.is_s3:
+        return None
+    folder = Path(storage.path)
+    for draft in folder.glob(f"{DRAFT}*"):
+        shutil.rmtree(draft, ignore_errors=True)
+    return folder
+
+
 class _Board:
     """Where the first worker says how far it is."""
 
@@ -143,19 +159,20 @@ class _Board:
 def _train_worker(settings: dict[str, Any]) -> None:
     """What Ray Train runs in each process."""
     plan: Plan = settings["plan"]
+    folder: Path | None = settings["folder"]
     context = ray.train.get_context()
     rank, device = context.get_world_rank(), get_device()
     if device.type == "cpu":
         torch.set_num_threads(max(1, len(os.sched_getaffinity(0)) // context.get_local_world_size()))
     train, val = (
-        Examples(ray.train.get_dataset_shard(split).iter_batches(batch_size=_READ_ROWS, batch_format="numpy"))
+        Examples(ray.train.get_dataset_shard(split).iter_batches(batch_size=_READ_ROWS, batch_format="numpy"), folder)
         for split in ("train", "val")
     )
     learner = Learner(plan, train, val, device, rank, prepare_model)
     checkpoint = ray.train.get_checkpoint()
     if checkpoint is not None:
-        with checkpoint.as_directory() as folder:
-            learner.resume(Path(folder))
+        with checkpoint.as_directory() as saved:
+            learner.resume(Path(saved))
     if rank:
         while not learner.finished:
             learner.run_epoch()
@@ -164,9 +181,9 @@ def _train_worker(settings: dict[str, Any]) -> None:
     board = _BoardView(settings["board"], plan, learner.state)
     while not learner.finished:
         learner.run_epoch(board.show)
-        with tempfile.TemporaryDirectory() as folder:
-            learner.save(Path(folder))
-            ray.train.report(learner.state.history[-1], checkpoint=Checkpoint.from_directory(folder))
+        with tempfile.TemporaryDirectory(prefix=DRAFT, dir=folder if folder and folder.is_dir() else None) as draft:
+            learner.save(Path(draft))
+            ray.train.report(learner.state.history[-1], checkpoint=Checkpoint.from_directory(draft))
         board.show_epoch()
 
 

@@ -26,7 +26,7 @@ from tagger.errors import TaggerError
 from tagger.storage import Location, first_line
 from tagger.training.examples import Examples
 from tagger.training.learner import Learner
-from tagger.training.loop import edge_threshold
+from tagger.training.loop import DRAFT, edge_threshold, local_folder
 from tagger.training.plan import Plan, draft_card, initial_weights, preprocessing_of, with_edge_threshold
 from tagger.watch import run_watched
 
@@ -153,7 +153,8 @@ def search(
         TaggerError: when every trial failed.
     """
     board = ray.remote(num_cpus=0)(_Board).remote()
-    trial = tune.with_parameters(_run_trial, wanted=wanted, decoded=decoded, board=board)
+    folder = local_folder(storage)
+    trial = tune.with_parameters(_run_trial, wanted=wanted, decoded=decoded, board=board, folder=folder)
     tuner = _tuner(wanted, tune.with_resources(trial, {"cpu": 1, "gpu": int(wanted.use_gpu)}), storage)
     results = run_watched(tuner.fit, lambda: watch(ray.get(board.read.remote())))
     found = sorted((_trial_of(result) for result in results), key=lambda t: -t.score)
@@ -203,28 +204,31 @@ def _scheduler(wanted: Search) -> ASHAScheduler:
     return ASHAScheduler(max_t=epochs, grace_period=max(1, epochs // _GRACE_SHARE), reduction_factor=2)
 
 
-def _run_trial(settings: dict[str, Any], wanted: Search, decoded: Mapping[str, Decoded], board: Any) -> None:
+def _run_trial(
+    settings: dict[str, Any], wanted: Search, decoded: Mapping[str, Decoded], board: Any, folder: Path | None
+) -> None:
     """One training, in a process of its own."""
+    there = folder if folder and folder.is_dir() else None
     config = wanted.config(settings)
     torch.set_num_threads(min(wanted.threads, len(os.sched_getaffinity(0))))
     card = draft_card(config, wanted.taxonomy, wanted.provenance)
     images = decoded[key_of(card.preprocessing)]
     card = with_edge_threshold(card, images.edges_below)
-    train, val = (Examples(ray.get(batch) for batch in side) for side in (images.train, images.val))
+    train, val = (Examples((ray.get(batch) for batch in side), there) for side in (images.train, images.val))
     device = torch.device("cuda" if wanted.use_gpu else "cpu")
-    with tempfile.TemporaryDirectory() as folder:
-        initial = initial_weights(config, card, Location(folder))
+    with tempfile.TemporaryDirectory(prefix=DRAFT, dir=there) as weights:
+        initial = initial_weights(config, card, Location(weights))
         learner = Learner(Plan(config, card, initial, images.leaf_items, wanted.use_gpu), train, val, device)
     checkpoint = tune.get_checkpoint()
     if checkpoint is not None:
-        with checkpoint.as_directory() as folder:
-            learner.resume(Path(folder))
+        with checkpoint.as_directory() as saved:
+            learner.resume(Path(saved))
     while not learner.finished:
         learner.run_epoch()
         board.write.remote(tune.get_context().get_trial_id(), Trial(settings, tuple(learner.state.history)))
-        with tempfile.TemporaryDirectory() as folder:
-            learner.save(Path(folder))
-            tune.report(learner.state.history[-1], checkpoint=tune.Checkpoint.from_directory(folder))
+        with tempfile.TemporaryDirectory(prefix=DRAFT, dir=there) as draft:
+            learner.save(Path(draft))
+            tune.report(learner.state.history[-1], checkpoint=tune.Checkpoint.from_directory(draft))
 
 
 def key_of(preprocessing: Preprocessing) -> str:

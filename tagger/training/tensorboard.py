@@ -1,12 +1,12 @@
 """What happens in a training, as TensorBoard shows it: `tensorboard --logdir FOLDER`."""
 
-import tempfile
 from collections.abc import Mapping
-from pathlib import Path
+from contextlib import ExitStack
 from types import TracebackType
 
 from tensorboardX import SummaryWriter
 
+from tagger.scratch import scratch_folder
 from tagger.storage import Location
 
 _NAMES = {
@@ -32,17 +32,18 @@ class TensorBoardLog:
         """Begin an empty log."""
         for file in self._folder.files():
             file.delete()
-        self._here = tempfile.TemporaryDirectory(prefix="tagger-tensorboard-")
-        self._writer = SummaryWriter(self._here.name, flush_secs=3600)
+        self._scratch = ExitStack()
+        self._here = self._scratch.enter_context(scratch_folder("tagger-tensorboard-"))
+        self._writer = SummaryWriter(str(self._here), flush_secs=3600)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Write what is left."""
-        self._publish()
-        self._writer.close()
-        self._here.cleanup()
+        with self._scratch:
+            self._publish()
+            self._writer.close()
 
     def add_step(self, step: int, loss: float) -> None:
         """Note the mean loss of an epoch so far, at a step of the whole training."""
@@ -57,5 +58,5 @@ class TensorBoardLog:
 
     def _publish(self) -> None:
         self._writer.flush()
-        for file in Path(self._here.name).iterdir():
+        for file in self._here.glob("events.*"):
             (self._folder / file.name).write_bytes(file.read_bytes())

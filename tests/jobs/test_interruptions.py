@@ -1,13 +1,17 @@
-"""Commands in processes of their own, ended in the middle: kill -9, Ctrl-C."""
+"""Commands in processes of their own, ended in the middle: kill -9, Ctrl-C, SIGTERM."""
 
 import json
 import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
+import psutil
 import pytest
 
 from jobs.process_tree import tree_of
@@ -18,10 +22,15 @@ from tagger.storage import Location
 WAIT_S = 300
 
 
-def start(*arguments: object) -> subprocess.Popen[str]:
+def start(*arguments: object, **environment: str) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "jobs.cli", *map(str, arguments)]
     return subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+        env={**os.environ, **environment},
     )
 
 
@@ -89,16 +98,95 @@ def test_a_training_whose_worker_is_killed_goes_on_by_itself(
     assert [e["epoch"] for e in card.provenance.epochs] == list(range(6))
 
 
+def tagging(drawn: Drawn, bundle_dir: Path, folder: Path) -> list[object]:
+    """A command with items enough that none is through before a signal comes."""
+    files = sorted(map(str, drawn.images.glob("*.jpg")))
+    rows = [f"{n},{file}" for n, file in enumerate(files * 50)]
+    (folder / "many.csv").write_text("\n".join(["id,imageUri", *rows]) + "\n")
+    return [
+        "tag", "--manifest", folder / "many.csv", "--images-root", drawn.images, "--model", bundle_dir,
+        "--out", folder / "r", "--part-rows", 40,
+    ]  # fmt: skip
+
+
+@pytest.fixture
+def temporary() -> Iterator[Path]:
+    """A temporary folder of a command's own, with a path as short as usual: Ray lays its sockets there."""
+    with tempfile.TemporaryDirectory(prefix="t", dir="/tmp") as folder:
+        yield Path(folder)
+
+
+def ended_by_sigterm(process: subprocess.Popen[str], temporary: Path) -> None:
+    """Assert that a command that SIGTERM was sent to ended as it does at Ctrl-C, and that nothing of it is left."""
+    said = said_till_end(process)
+    assert process.returncode == 130, said
+    assert "tagger: interrupted; the same command goes on from here" in said
+    assert "*** SIGTERM received" not in said
+    assert "Traceback" not in said
+    assert [p.name for p in temporary.iterdir()] == []
+    assert [p.cmdline() for p in psutil.process_iter() if str(temporary) in environment_of(p)] == []
+
+
+def environment_of(process: psutil.Process) -> str:
+    try:
+        return process.environ().get("TMPDIR", "") if process.status() != psutil.STATUS_ZOMBIE else ""
+    except psutil.Error:
+        return ""
+
+
+@pytest.mark.parametrize("phase", ["Reading the manifest", "Decoding images", "epoch 1 of 6", "Calibrating on val"])
+def test_sigterm_ends_a_training_as_ctrl_c_does(
+    drawn: Drawn, small_training: dict[str, object], tmp_path: Path, temporary: Path, phase: str
+) -> None:
+    process = start(*training(drawn, small_training, tmp_path / "b"), TMPDIR=str(temporary))
+    read_until(process, phase)
+    process.terminate()
+    ended_by_sigterm(process, temporary)
+    assert not [p for p in (tmp_path / "b").rglob("*") if p.name.startswith(("draft-", "_lock"))]
+
+
+@pytest.mark.parametrize("phase", ["Reading the manifest", "Tagging"])
+def test_sigterm_ends_a_run_as_ctrl_c_does(
+    drawn: Drawn, bundle_dir: Path, tmp_path: Path, temporary: Path, phase: str
+) -> None:
+    process = start(*tagging(drawn, bundle_dir, tmp_path), TMPDIR=str(temporary))
+    read_until(process, phase)
+    process.terminate()
+    ended_by_sigterm(process, temporary)
+    assert not (tmp_path / "r/_SUCCESS").exists()
+    assert not (tmp_path / "r/_lock").exists()
+
+
+def test_sigterm_to_all_processes_of_a_command_ends_it_as_ctrl_c_does(
+    drawn: Drawn, bundle_dir: Path, tmp_path: Path, temporary: Path
+) -> None:
+    """As service managers send it."""
+    process = start(*tagging(drawn, bundle_dir, tmp_path), TMPDIR=str(temporary))
+    read_until(process, "Tagging")
+    for pid in reversed(tree_of(process.pid)):
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGTERM)
+    ended_by_sigterm(process, temporary)
+
+
+def test_a_second_signal_ends_a_command_at_once(
+    drawn: Drawn, bundle_dir: Path, tmp_path: Path, temporary: Path
+) -> None:
+    process = start(*tagging(drawn, bundle_dir, tmp_path), TMPDIR=str(temporary))
+    read_until(process, "Tagging")
+    processes = list(tree_of(process.pid))
+    process.terminate()
+    process.send_signal(signal.SIGHUP)
+    said = said_till_end(process)
+    assert process.returncode == 130, said
+    assert said.count("interrupted") == 1
+    psutil.wait_procs([psutil.Process(pid) for pid in processes if psutil.pid_exists(pid)], WAIT_S)
+
+
 def test_ctrl_c_ends_a_run_within_seconds_and_the_same_command_finishes_it(
     drawn: Drawn, bundle_dir: Path, tmp_path: Path
 ) -> None:
-    files = sorted(map(str, drawn.images.glob("*.jpg")))
-    rows = [f"{n},{file}" for n, file in enumerate(files * 50)]  # enough that none is through before the signal comes
-    (tmp_path / "many.csv").write_text("\n".join(["id,imageUri", *rows]) + "\n")
-    command = [
-        "tag", "--manifest", tmp_path / "many.csv", "--images-root", drawn.images, "--model", bundle_dir,
-        "--out", tmp_path / "r", "--part-rows", 40,
-    ]  # fmt: skip
+    command = tagging(drawn, bundle_dir, tmp_path)
     process = start(*command)
     read_until(process, "Tagging")
     process.send_signal(signal.SIGINT)
@@ -112,4 +200,4 @@ def test_ctrl_c_ends_a_run_within_seconds_and_the_same_command_finishes_it(
     said = said_till_end(again)
     assert again.returncode == 0, said
     counts = json.loads(said[said.index("{") :])["counts"]
-    assert counts["predictions"] == counts["rows"] == len(rows)
+    assert counts["predictions"] == counts["rows"] == len((tmp_path / "many.csv").read_text().splitlines()) - 1

@@ -1,10 +1,13 @@
 """Two processes never work on one run."""
 
+import json
 import os
 import signal
 import subprocess
 import sys
 import threading
+import uuid
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,14 +17,16 @@ from tagger.inference import lock
 from tagger.inference.lock import holding
 from tagger.storage import Location
 from tests.conftest import S3Server
+from tests.faulty_s3 import Faults, faulty
 
-HOLD = "import sys; from tagger.inference.lock import holding; from tagger.storage import Location\n"
+HOLD = "import sys; from tagger.inference import lock; from tagger.inference.lock import holding\n"
+HOLD += "from tagger.storage import Location; lock._EXPIRES_S = float(sys.argv[3])\n"
 HOLD += "with holding(Location(sys.argv[1], sys.argv[2] or None)):\n    print('held', flush=True); sys.stdin.read()"
 
 
 def holder(root: Location) -> subprocess.Popen[str]:
     process = subprocess.Popen(
-        [sys.executable, "-c", HOLD, root.uri, root.s3_endpoint or ""],
+        [sys.executable, "-c", HOLD, root.uri, root.s3_endpoint or "", str(lock._EXPIRES_S)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -86,20 +91,123 @@ def test_in_a_bucket_the_lease_of_a_process_that_died_here_is_taken_over(s3: S3S
         pass
 
 
-def test_in_a_bucket_an_old_lease_of_another_machine_is_taken_over_and_its_holder_stops(
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leases that are renewed at once, and that their holder gives up after two seconds."""
+    for name, seconds in (("_RENEW_S", 0.05), ("_RENEW_AGAIN_S", 0.05), ("_STOPS_S", 2.0), ("_TIMEOUT_S", 0.5)):
+        monkeypatch.setattr(lock, name, seconds)
+
+
+@pytest.fixture
+def faults() -> Faults:
+    return Faults()
+
+
+@pytest.fixture
+def unreliable(s3: S3Server, faults: Faults) -> Iterator[Location]:
+    """A run's folder in a bucket behind what loses answers."""
+    with faulty(s3.endpoint, faults) as endpoint:
+        yield Location(f"s3://{s3.bucket}/{uuid.uuid4().hex}/run", endpoint)
+
+
+def wait_for_the_end() -> None:
+    """Work that nothing but an interruption ends."""
+    threading.Event().wait(60)
+    pytest.fail("nothing has ended it")
+
+
+def test_in_a_bucket_an_expired_lease_is_taken_over_and_its_holder_stops(
     s3: S3Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(lock, "_EXPIRES_S", -1.0)
     monkeypatch.setattr(lock, "_RENEW_S", 0.05)
     root = Location(f"s3://{s3.bucket}/old/run", s3.endpoint)
-    with holding(root) as check:
-        monkeypatch.setattr(lock, "_RENEW_S", 1000.0)
+    with pytest.raises(TaggerError, match="taken over by another process"), holding(root):
         (root / "_lock").write_text('{"host": "elsewhere", "pid": 1, "since": "yesterday"}')
-        with pytest.raises(TaggerError, match="taken over by another process"):
-            for _ in range(10_000):
-                check()
-                threading.Event().wait(0.01)
+        wait_for_the_end()
     assert (root / "_lock").exists(), "what another process holds is not deleted"
+
+
+def test_in_a_bucket_a_lease_whose_answer_was_lost_is_held(unreliable: Location, faults: Faults) -> None:
+    faults.lost_answers = 2
+    with holding(unreliable) as check:
+        check()
+        assert faults.counts["PUT unanswered"] == 2
+    assert not (unreliable / "_lock").exists()
+
+
+def test_in_a_bucket_a_renewal_whose_answer_was_lost_loses_nothing(
+    quick: None, unreliable: Location, faults: Faults
+) -> None:
+    with holding(unreliable) as check:
+        faults.lost_answers = 3
+        while faults.counts["PUT fine"] < 5:
+            check()
+        assert faults.counts["PUT unanswered"] == 3
+
+
+def test_in_a_bucket_a_write_that_meets_another_is_repeated(unreliable: Location, faults: Faults) -> None:
+    faults.conflicts = 2
+    with holding(unreliable) as check:
+        check()
+    assert faults.counts["PUT conflict"] == 2
+
+
+def test_in_a_bucket_a_holder_that_cannot_renew_stops_before_the_lease_expires(
+    quick: None, unreliable: Location, faults: Faults
+) -> None:
+    with pytest.raises(TaggerError, match="could not be held: no renewal for"), holding(unreliable):
+        faults.no_writes = True
+        wait_for_the_end()
+
+
+def test_in_a_bucket_a_holder_that_slept_stops_at_its_next_check(
+    unreliable: Location, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with holding(unreliable) as check:
+        monkeypatch.setattr(lock, "_STOPS_S", -1.0)
+        with pytest.raises(TaggerError, match=r"no renewal for .* another process may take it"):
+            check()
+
+
+@pytest.mark.parametrize("changed", [{"processes": "another boot 4026531836"}, {"processes": None}])
+def test_in_a_bucket_a_host_name_is_no_proof_that_a_holder_died(s3: S3Server, changed: dict[str, str | None]) -> None:
+    root = Location(f"s3://{s3.bucket}/{uuid.uuid4().hex}/run", s3.endpoint)
+    other = holder(root)
+    os.kill(other.pid, signal.SIGKILL)
+    other.wait()
+    held = json.loads((root / "_lock").read_bytes())
+    (root / "_lock").write_text(json.dumps({name: v for name, v in {**held, **changed}.items() if v}))
+    with pytest.raises(UsageError, match="is taken"), holding(root):
+        pass
+
+
+def test_in_a_bucket_another_process_with_the_holders_number_does_not_keep_its_lease(s3: S3Server) -> None:
+    root = Location(f"s3://{s3.bucket}/{uuid.uuid4().hex}/run", s3.endpoint)
+    other = holder(root)
+    os.kill(other.pid, signal.SIGKILL)
+    other.wait()
+    held = json.loads((root / "_lock").read_bytes())
+    (root / "_lock").write_text(json.dumps({**held, "pid": os.getpid()}))
+    with holding(root):
+        pass
+
+
+def test_in_a_bucket_nobody_deletes_the_lease_of_a_successor(
+    unreliable: Location, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lock, "_EXPIRES_S", -1.0)
+    with holding(unreliable):
+        successor = holder(unreliable)
+    assert (unreliable / "_lock").exists()
+    successor.communicate("")
+    assert not (unreliable / "_lock").exists()
+
+
+def test_a_folder_that_stays_empty_is_not_left_behind(tmp_path: Path) -> None:
+    with pytest.raises(TaggerError), holding(Location(str(tmp_path / "run"))):
+        raise TaggerError
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_bucket_that_is_not_there_is_told(s3: S3Server) -> None:

@@ -1,0 +1,28 @@
+"""Documents as JSON that every reader takes: the standard knows neither NaN nor infinity."""
+
+import json
+import math
+from collections.abc import Mapping
+from typing import Any
+
+
+def as_json(document: Mapping[str, Any]) -> str:
+    """Return a document as indented JSON; a figure that is not finite becomes null, what JSON lacks becomes text."""
+    return json.dumps(_finite(document), indent=2, ensure_ascii=False, allow_nan=False, default=_plain)
+
+
+def _finite(value: Any) -> Any:
+    match value:
+        case float():
+            return value if math.isfinite(value) else None
+        case dict():
+            return {key: _finite(inner) for key, inner in value.items()}
+        case list() | tuple():
+            return [_finite(inner) for inner in value]
+        case _:
+            return value
+
+
+def _plain(value: Any) -> Any:
+    """An array or a number of NumPy's as Python has it; anything else as text."""
+    return _finite(value.tolist()) if hasattr(value, "tolist") else str(value)
