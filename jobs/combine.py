@@ -58,10 +58,11 @@ def run(config: CombineConfig, console: Console) -> int:
         rows, staged = read_labelled(manifest, store, work, columns)
         items = LabelledItems.of_split(rows, combined.card.taxonomy, sides, time_by)
         own_statistics = config.average == "weights"
-        sides_read = SPLITS[:3] if own_statistics else _HELD_OUT
+        sides_read = SPLITS if own_statistics else SPLITS[1:]
         read = items.with_few_train(_STATISTICS_ITEMS, seed=0)
         console.step(f"Decoding images: {', '.join(f'{read.split_items()[s]:,} {s}' for s in sides_read)}")
-        images = decode_sides(read, store, combined.card.preprocessing, config.max_pixels, work, sides=sides_read)
+        form = combined.card.preprocessing
+        images = decode_sides(read, store, form, config.max_pixels, work, console, sides=sides_read)
         failed = failures(work)
         device = "cuda" if wants_gpu(config) else "cpu"
         if own_statistics:

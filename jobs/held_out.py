@@ -1,4 +1,7 @@
-"""What ends the making of a bundle: its confidences are calibrated on val, and its figures measured on test."""
+"""What ends the making of a bundle: its confidences are calibrated on val, and its figures measured on test.
+
+What it says of the control side is written down, too, and looked at by nobody here: `tagger policy` fits to it.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -17,7 +20,7 @@ from tagger.catalog.shards import read_shard, write_parquet
 from tagger.confidence.calibration import calibrated
 from tagger.evaluation.metrics import Evaluation
 from tagger.evaluation.pictures import Pictures
-from tagger.evaluation.report import VAL_ITEMS, Extras, Training, write_report
+from tagger.evaluation.report import CONTROL_ITEMS, VAL_ITEMS, Extras, Training, write_report
 from tagger.imaging.edges import all_with_edges
 from tagger.imaging.quality import blurred
 from tagger.inference.pipeline import leaf_logits
@@ -39,6 +42,8 @@ class Measured:
     test: Evaluation
     blurred: Evaluation
     """Of some of the test items, their images blurred."""
+    control: Evaluation | None = None
+    """Of items that neither training nor calibration has seen, where there are any."""
 
     @property
     def metrics(self) -> Metrics:
@@ -47,22 +52,24 @@ class Measured:
 
 
 def calibrate_and_measure(bundle: Bundle, images: dict[str, ray.data.Dataset], device: str, failed: int) -> Measured:
-    """Calibrate on val, and evaluate on test; float32 PyTorch does both.
+    """Calibrate on val, and evaluate on test and on control; float32 PyTorch does all.
 
     Args:
         bundle: The model; what calibration it has is replaced.
-        images: Decoded items by side.
+        images: Decoded items by side; control may be absent.
         device: `cpu` or `cuda`.
         failed: Test items whose image cannot be used.
     """
     reference = PreparedTorch(bundle, device, "float32", _AT_ONCE)
     copies = images["test"].limit(_BLURRED_ITEMS).map_batches(_blurred_copies, batch_size=_AT_ONCE)
-    everything = images["val"].union(images["test"], copies)
+    sides_seen = [side for side in ("val", "test", "control") if side in images]
+    everything = images["val"].union(*(images[side] for side in sides_seen[1:]), copies)
     found = leaf_logits(_with_edges(everything, bundle), reference, device == "cuda")
-    sides = {side: _only(found, found["split"] == side) for side in ("val", "test", _BLURRED)}
+    sides = {side: _only(found, found["split"] == side) for side in (*sides_seen, _BLURRED)}
     bundle = calibrated(bundle, sides["val"]["logits"], sides["val"]["leaf"])
     val, blurred_copies = (_evaluation(bundle, sides[side], 0, side) for side in ("val", _BLURRED))
-    return Measured(bundle, val, _evaluation(bundle, sides["test"], failed), blurred_copies)
+    control = _evaluation(bundle, sides["control"], 0, "control") if "control" in sides else None
+    return Measured(bundle, val, _evaluation(bundle, sides["test"], failed), blurred_copies, control)
 
 
 def evaluate_side(bundle: Bundle, images: ray.data.Dataset, device: str) -> Evaluation:
@@ -103,7 +110,9 @@ def write_bundle_report(
     rejects = [read_shard(f) for f in (work / "rejects").files()]
     write_parquet(out / "rejects.parquet", pa.concat_tables([REJECT.empty_table(), *rejects]))
     write_parquet(out / "failed-images.parquet", failures(work))
-    write_parquet(out / VAL_ITEMS, pa.Table.from_pandas(measured.val.table(), preserve_index=False))
+    for name, evaluation in ((VAL_ITEMS, measured.val), (CONTROL_ITEMS, measured.control)):
+        if evaluation is not None:
+            write_parquet(out / name, pa.Table.from_pandas(evaluation.table(), preserve_index=False))
 
 
 def _blurred_copies(batch: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

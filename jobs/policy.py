@@ -1,7 +1,11 @@
-"""Policy job: a bundle and a target precision in; thresholds that keep it on new items out, kept in the bundle."""
+"""Policy job: a bundle and a target precision in; thresholds that keep it on new items out, kept in the bundle.
+
+They are fitted to the control side, which neither epoch nor calibration has seen; test stays unseen by them all.
+"""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -13,26 +17,31 @@ from schemas.bundle import Policy
 from schemas.config import PolicyConfig
 from schemas.taxonomy import Level
 from tagger.confidence.calibration import refitted_error
-from tagger.confidence.target import Applied, apply, coverage_curve, fit_policy, highest_target
+from tagger.confidence.target import Applied, apply, coverage_curve, fit_policy, highest_target, own_classes
 from tagger.errors import InputError, UsageError
 from tagger.evaluation import plots
 from tagger.evaluation.metrics import Evaluation
-from tagger.evaluation.report import ITEMS, VAL_ITEMS
+from tagger.evaluation.report import CONTROL_ITEMS, ITEMS, VAL_ITEMS
 from tagger.models.bundle import Bundle
 from tagger.storage import Location
 
-_FILES = {"val": VAL_ITEMS, "test": ITEMS}
+_SHOWN = 10
+_Side = Literal["val", "test", "control"]
+_FILES: dict[_Side, str] = {"val": VAL_ITEMS, "test": ITEMS, "control": CONTROL_ITEMS}
 
 
 def run(config: PolicyConfig, console: Console) -> int:
-    """Fit thresholds on the bundle's val items, and keep them in the bundle; or try a target out on many halves."""
+    """Fit thresholds on the bundle's control items, and keep them in the bundle; or try a target out on many halves."""
     place = Location(config.bundle, config.s3_endpoint, config.s3_region)
     bundle = Bundle.load(place, "BUNDLE")
+    side = _fitting_side(place, console)
     if config.splits:
-        return _try_out(config, console, bundle, place)
-    held_out, blurry = _predictions(place, bundle, ["val"])
+        return _try_out(config, console, bundle, place, side)
+    held_out, blurry = _predictions(place, bundle, [side])
     policy = fit_policy(held_out, blurry, config.target_precision, config.probability, config.class_items)
+    policy = policy.model_copy(update={"side": side})
     _check_met(config, held_out, blurry, policy)
+    _say_dropped(config, console, held_out, blurry, policy)
     other, blurry_others = _predictions(place, bundle, ["test"])
     on_test = apply(policy, other, blurry_others)
     bundle.changed(policy=policy).save(place)
@@ -41,7 +50,18 @@ def run(config: PolicyConfig, console: Console) -> int:
     return 0
 
 
-def _predictions(place: Location, bundle: Bundle, sides: list[str]) -> tuple[Evaluation, np.ndarray]:
+def _fitting_side(place: Location, console: Console) -> Literal["val", "control"]:
+    """The side that nothing else was chosen by; of bundles that have no predictions for it, val, which says so."""
+    if (place / "report" / CONTROL_ITEMS).exists():
+        return "control"
+    console.warn(
+        f"The bundle has no {CONTROL_ITEMS}: val, which chose the epoch and the calibration, decides here, too, so the "
+        "promise is approximate; train anew for a control side"
+    )
+    return "val"
+
+
+def _predictions(place: Location, bundle: Bundle, sides: list[_Side]) -> tuple[Evaluation, np.ndarray]:
     """What the model said of held-out items when it was made, and which of them are blurry, bool [N]."""
     tables = []
     for side in sides:
@@ -62,7 +82,22 @@ def _check_met(config: PolicyConfig, held_out: Evaluation, blurry: np.ndarray, p
             instead = f"{possible} can" if possible else "no other one can, either"
             raise UsageError(
                 f"--target-precision {level}={found.target_precision}: cannot be shown with probability "
-                f"{config.probability} on {policy.fitted_on:,} held-out items; {instead}"
+                f"{config.probability} on {policy.fitted_on:,} {policy.side} items; {instead}, or more with a larger "
+                "share of them (tagger train --control)"
+            )
+
+
+def _say_dropped(
+    config: PolicyConfig, console: Console, held_out: Evaluation, blurry: np.ndarray, policy: Policy
+) -> None:
+    """Name the classes that have items enough for a threshold of their own, by which less would be accepted."""
+    for level, fitted in policy.levels.items():
+        asked = own_classes(held_out, blurry, level, config.class_items)
+        dropped = [name for name in asked if name not in fitted.classes]
+        if dropped:
+            console.say(
+                f"{level}: {len(dropped)} of {len(asked)} classes share a threshold, because more is accepted so than "
+                f"by their own: {', '.join(dropped[:_SHOWN])}{', …' if len(dropped) > _SHOWN else ''}"
             )
 
 
@@ -87,7 +122,7 @@ def _say(
     plot: Location,
 ) -> None:
     console.table(
-        f"What is accepted, fitted on {policy.fitted_on:,} val items",
+        f"What is accepted, fitted on {policy.fitted_on:,} {policy.side} items",
         ["level", "target %", "from confidence", "coverage %", "right %", "at least %", "test: coverage %", "right %"],
         [
             (
@@ -117,9 +152,9 @@ def _say(
     console.result(policy.model_dump(mode="json", by_alias=True) | {"hoursPer1000": hours, "curve": str(plot)})
 
 
-def _try_out(config: PolicyConfig, console: Console, bundle: Bundle, place: Location) -> int:
+def _try_out(config: PolicyConfig, console: Console, bundle: Bundle, place: Location, side: _Side) -> int:
     """Fit on one half, apply to the other, again and again; say how often the promise is kept there."""
-    everything, blurry = _predictions(place, bundle, ["val", "test"])
+    everything, blurry = _predictions(place, bundle, [side, "test"])
     rng = np.random.default_rng(config.seed)
     found: dict[Level, list[Applied]] = {level: [] for level in Level}
     errors: dict[Level, list[tuple[float, float]]] = {level: [] for level in Level}

@@ -20,6 +20,7 @@ from schemas.bundle import ModelCard
 from schemas.config import CombineConfig, ResultsConfig, TrainConfig
 from schemas.taxonomy import Level
 from tagger.errors import UsageError
+from tagger.models.backbones import check_weights
 from tagger.models.bundle import CARD, Bundle
 from tagger.storage import Location
 from tagger.training import recipes
@@ -53,6 +54,8 @@ def run(config: ResultsConfig, console: Console) -> int:
     names = config.recipes or recipes.names()
     _check(config, names)
     plans = {(name, seed): _training(config, name, seed) for name in names for seed in config.seeds}
+    for plan in plans.values():
+        check_weights(plan.backbone, plan.weights)
     lines = []
     with ray_session(config, with_data=True):
         device = _device(config)

@@ -2,6 +2,7 @@
 
 import json
 import time
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import numpy as np
@@ -10,17 +11,28 @@ import ray.data
 from jobs.console import Console
 from jobs.held_out import Measured, blur_scores, calibrate_and_measure, write_bundle_report
 from jobs.inputs import open_catalog, place, versions
-from jobs.labelled import decode_sides, failures, reviewed_labels, split_labelled
+from jobs.labelled import (
+    Learnable,
+    decode_sides,
+    failures,
+    nothing_left_of_a_refusal,
+    read_learnable,
+    reviewed_labels,
+    split_labelled,
+)
 from jobs.ray_session import check_workers, ray_session, wants_gpu
 from schemas.bundle import ModelCard, Provenance
 from schemas.config import TrainConfig
 from tagger.catalog.manifest import Manifest
 from tagger.catalog.reviewed import ReviewedLabels
 from tagger.catalog.shards import write_parquet
+from tagger.catalog.splits import SPLITS
+from tagger.catalog.stores import ImageStore
 from tagger.errors import UsageError
 from tagger.evaluation.pictures import Pictures
 from tagger.evaluation.report import Training
 from tagger.imaging.quality import learn_blur_threshold
+from tagger.models.backbones import check_weights
 from tagger.models.bundle import CARD, Bundle
 from tagger.models.classifier import pack
 from tagger.storage import Location
@@ -30,6 +42,8 @@ from tagger.training.loop import CHECKPOINTS, Progress, Trained, edge_threshold,
 from tagger.training.plan import Plan, draft_card, initial_weights, with_edge_threshold
 from tagger.training.tensorboard import TensorBoardLog
 
+_BEFORE = {"split": "stratified"}
+"""What bundles from before a setting were trained with, where its default is another now."""
 _NOT_IN_IDENTITY = {"recipe", "ray_address", "device", "workers", "store_concurrency", "out"}
 
 
@@ -37,61 +51,93 @@ def run(config: TrainConfig, console: Console) -> int:
     """Train a bundle; the same command goes on where an earlier one stopped."""
     started = time.monotonic()
     recipe = recipes.in_words(config)
+    check_weights(config.backbone, config.weights)
     out = place(config.out, config)
+    work = out / "_work"
     manifest, store = open_catalog(config)
     reviewed = reviewed_labels(config)
     if reviewed:
         manifest.relabel(reviewed)
     if _already_there(config, manifest, out, console):
         return 0
-    out.check_writable("--out")
-    work = out / "_work"
-    _claim(config, manifest, work)
-
-    with ray_session(config, processes=config.workers, with_data=True):
-        device = "cuda" if wants_gpu(config) else "cpu"
-        check_workers(config, config.workers, device)
-        items, staged, rule = split_labelled(
-            config, config.seed, config.merge, config.min_items, manifest, store, work, console, bool(reviewed)
-        )
-        if reviewed:
-            items = _with_weight(config, console, items, reviewed)
-        if config.unbalance > 1:
-            items = items.thinned(config.unbalance, config.seed)
-            console.step(f"Thinned out: {items.split_items()['train']:,} items to train on")
-        card = _card(config, manifest, items)
-        initial = initial_weights(config, card, work)
-        console.step("Decoding images")
-        images = decode_sides(items, store, card.preprocessing, config.max_pixels, work, shuffle=config.seed)
-        failed = failures(work)
-        if failed.num_rows:
-            console.warn(f"{failed.num_rows} labelled items are left out because their image cannot be used")
-        card = card.model_copy(update={"blur_threshold": learn_blur_threshold(*blur_scores(images["train"]))})
-        if card.preprocessing.edges == "blurry":
-            card = with_edge_threshold(card, edge_threshold(images["train"]))
-        leaf_items = _noted_items(images["train"], len(card.taxonomy.leaves), work)
-        plan = Plan(config, card, initial, leaf_items, use_gpu=device == "cuda")
-        trained = _train(plan, images, out, work, console)
-        console.step("Calibrating on val, measuring on test")
-        failed_of_test = failed["split"].to_pylist().count("test")
-        measured = calibrate_and_measure(pack(card, trained.weights), images, device, failed_of_test)
-
-    provenance = card.provenance.model_copy(
-        update={
-            "epochs": trained.history,
-            "best_epoch": trained.best_epoch,
-            "failed_images": failed.num_rows,
-            "rejects": staged.rejects,
-            "training_s": max(time.monotonic() - started, sum(epoch["seconds"] for epoch in trained.history)),
-        }
-    )
-    bundle = measured.bundle.changed(metrics=(measured.metrics,), provenance=provenance)
-    _write_report(bundle, measured, rule, recipe, Pictures(store, config.max_pixels), out, work)
-    write_parquet(out / "splits.parquet", items.split_table())
+    with nothing_left_of_a_refusal(out, work, work / CHECKPOINTS):
+        out.check_writable("--out")
+        _claim(config, manifest, work)
+        learnable = read_learnable(config, config.seed, config, manifest, store, work, console, bool(reviewed))
+        with ray_session(config, processes=config.workers, with_data=True):
+            made = _learn(config, console, _Inputs(manifest, store, learnable, reviewed, out, work))
+    training_s = max(time.monotonic() - started, sum(epoch["seconds"] for epoch in made.provenance.epochs))
+    provenance = made.provenance.model_copy(update={"training_s": training_s})
+    bundle = made.measured.bundle.changed(metrics=(made.measured.metrics,), provenance=provenance)
+    _write_report(bundle, made.measured, learnable.rule, recipe, Pictures(store, config.max_pixels), out, work)
+    write_parquet(out / "splits.parquet", made.items.split_table())
     bundle.save(out)
     work.delete()
     _say_result(console, bundle, out)
     return 0
+
+
+@dataclass(frozen=True)
+class _Inputs:
+    """What is learnt from, and where what is made of it goes."""
+
+    manifest: Manifest
+    store: ImageStore
+    learnable: Learnable
+    reviewed: ReviewedLabels | None
+    out: Location
+    work: Location
+
+
+@dataclass(frozen=True)
+class _Made:
+    """A measured model, the items that it was made of, and where it comes from."""
+
+    measured: Measured
+    items: LabelledItems
+    provenance: Provenance
+
+
+def _learn(config: TrainConfig, console: Console, inputs: _Inputs) -> _Made:
+    """Decode, train, calibrate and measure, on Ray."""
+    store, work = inputs.store, inputs.work
+    device = "cuda" if wants_gpu(config) else "cpu"
+    check_workers(config, config.workers, device)
+    items = _items(config, console, inputs)
+    card = _card(config, inputs.manifest, items)
+    initial = initial_weights(config, card, work)
+    console.step("Decoding images")
+    images = decode_sides(
+        items, store, card.preprocessing, config.max_pixels, work, console, shuffle=config.seed, sides=SPLITS
+    )
+    failed = failures(work)
+    card = card.model_copy(update={"blur_threshold": learn_blur_threshold(*blur_scores(images["train"]))})
+    if card.preprocessing.edges == "blurry":
+        card = with_edge_threshold(card, edge_threshold(images["train"]))
+    leaf_items = _noted_items(images["train"], len(card.taxonomy.leaves), work)
+    plan = Plan(config, card, initial, leaf_items, use_gpu=device == "cuda")
+    trained = _train(plan, images, inputs.out, work, console)
+    console.step("Calibrating on val, measuring on test")
+    failed_of_test = failed["split"].to_pylist().count("test")
+    measured = calibrate_and_measure(pack(card, trained.weights), images, device, failed_of_test)
+    learnt = {
+        "epochs": trained.history,
+        "best_epoch": trained.best_epoch,
+        "failed_images": failed.num_rows,
+        "rejects": inputs.learnable.staged.rejects,
+    }
+    return _Made(measured, items, card.provenance.model_copy(update=learnt))
+
+
+def _items(config: TrainConfig, console: Console, inputs: _Inputs) -> LabelledItems:
+    """The items on their sides: reviewed ones weighed, the rest thinned out where that is asked for."""
+    items = split_labelled(inputs.learnable, inputs.store, inputs.work, console)
+    if inputs.reviewed:
+        items = _with_weight(config, console, items, inputs.reviewed)
+    if config.unbalance > 1:
+        items = items.thinned(config.unbalance, config.seed)
+        console.step(f"Thinned out: {items.split_items()['train']:,} items to train on")
+    return items
 
 
 def _with_weight(
@@ -103,7 +149,7 @@ def _with_weight(
     console.step(
         f"{len(reviewed):,} review decisions ({effects}); {learnt:,} of the items train"
         + (f", each {config.decision_weight} times an epoch" if config.decision_weight > 1 else "")
-        + (f"; {int(sides.get('control', 0)):,} of the control side stay out" if "control" in sides else "")
+        + (f"; {int(sides.get('control', 0)):,} of the control side do not" if "control" in sides else "")
     )
     return items.repeated(config.decision_weight)
 
@@ -145,7 +191,7 @@ def _asked(config: TrainConfig, manifest: Manifest) -> dict[str, object]:
 
 def _differences(before: dict[str, object], now: dict[str, object]) -> list[str]:
     """Settings that differ; one that an earlier version did not know had its default then."""
-    defaults = {name: field.default for name, field in TrainConfig.model_fields.items()}
+    defaults = {name: field.default for name, field in TrainConfig.model_fields.items()} | _BEFORE
     names = {*before, *now} - _NOT_IN_IDENTITY
     return sorted(n for n in names if before.get(n, defaults.get(n)) != now.get(n, defaults.get(n)))
 

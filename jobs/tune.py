@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from jobs.console import Console
 from jobs.inputs import open_catalog, place, versions
-from jobs.labelled import decode_sides, split_labelled
+from jobs.labelled import decode_sides, nothing_left_of_a_refusal, read_learnable, split_labelled
 from jobs.ray_session import compute_cores, gpus, memory, ray_session, wants_gpu
 from schemas.bundle import Provenance
 from schemas.config import TrainConfig, TuneConfig
@@ -23,10 +23,11 @@ from tagger.catalog.manifest import Manifest
 from tagger.catalog.stores import ImageStore
 from tagger.errors import UsageError
 from tagger.evaluation import plots
+from tagger.models.backbones import check_weights
 from tagger.storage import Location
 from tagger.training import recipes, spaces
 from tagger.training.items import LabelledItems
-from tagger.training.search import Decoded, Search, Trial, hold, key_of, search
+from tagger.training.search import TRIALS, Decoded, Search, Trial, hold, key_of, search
 
 LEADERBOARD, PLOT, BEST, ASKED = "leaderboard.csv", "leaderboard.svg", "best.yaml", "search.json"
 _TRIAL_BYTES = 2 * 2**30
@@ -39,7 +40,6 @@ def run(config: TuneConfig, console: Console) -> int:
     space = _space(config)
     base = _base(config, space)
     out = place(config.out, config)
-    out.check_writable("--out")
     manifest, store = open_catalog(config)
     work = out / "_work"
     asked = _asked(config, space, manifest)
@@ -51,13 +51,13 @@ def run(config: TuneConfig, console: Console) -> int:
     if (work / ASKED).exists():
         _refuse_another(asked, work / ASKED, "holds an unfinished search")
         console.step("Going on with the trials that are left")
-    (work / ASKED).write_text(json.dumps(asked))
-
+    learning = _learning(base)
+    with nothing_left_of_a_refusal(out, work, work / TRIALS):
+        out.check_writable("--out")
+        (work / ASKED).write_text(json.dumps(asked))
+        learnable = read_learnable(config, config.seed, learning, manifest, store, work, console)
     with ray_session(config, with_data=True):
-        learning = _learning(base)
-        items, _, _ = split_labelled(
-            config, config.seed, learning.merge, learning.min_items, manifest, store, work, console
-        )
+        items = split_labelled(learnable, store, work, console)
         if config.sample:
             items = items.sample(config.sample, config.seed)
         wanted = _search(config, space, base, items, manifest)
@@ -98,7 +98,9 @@ def _base(config: TuneConfig, space: SearchSpace) -> dict[str, Any]:
     base = {**space.set, **shared, "recipe": space.recipe}
     for settings in space.probes():
         try:
-            TrainConfig.model_validate({**base, **settings})
+            config_of_trial = TrainConfig.model_validate({**base, **settings})
+            weights = config.weights_of(config_of_trial.model_dump()).get("weights", config_of_trial.weights)
+            check_weights(config_of_trial.backbone, weights)
         except ValidationError as error:
             raise UsageError(f"--space {config.space}: {_problem(error)} (with {_words(settings)})") from error
     return base
@@ -172,7 +174,9 @@ def _decode(
     for preprocessing in wanted.preprocessings():
         console.step(f"Decoding images to {preprocessing.height}x{preprocessing.width}")
         sides = ("train", "val")
-        images = decode_sides(items, store, preprocessing, config.max_pixels, work, shuffle=config.seed, sides=sides)
+        images = decode_sides(
+            items, store, preprocessing, config.max_pixels, work, console, shuffle=config.seed, sides=sides
+        )
         found[key_of(preprocessing)] = hold(images["train"], images["val"], len(items.taxonomy.leaves))
     return found
 

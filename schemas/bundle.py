@@ -139,6 +139,11 @@ class Policy(Card):
 
     probability: float = Field(gt=0, lt=1, description="With which each threshold keeps its promise on new items.")
     fitted_on: int = Field(ge=0, description="Number of held-out items.")
+    side: Literal["val", "control"] = Field(
+        default="val",
+        description="Which these are: control, which nothing else has seen; or val, by which epoch and calibration "
+        "were chosen, too, so that the promise is approximate.",
+    )
     levels: dict[Level, LevelPolicy]
 
 

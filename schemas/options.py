@@ -120,14 +120,15 @@ class SplitOptions(JobConfig):
     """Which labelled items train, steer and judge a model."""
 
     split: SplitKind = Field(
-        default="stratified",
-        description="How sides are drawn: by shares of each leaf; the same, but groups of items stay together; or by "
-        "time, the oldest to train, then val, test and control.",
+        default="group",
+        description="How sides are drawn: by shares of each leaf, where groups of items, such as copies of one image, "
+        "stay together; stratified: the same without groups, which does not read the images for it; or by time, the "
+        "oldest to train, then val, test and control.",
     )
     group_by: list[str] = Field(
         default=["digest"],
         description="With --split group: columns whose equal values keep items together, such as a product's number; "
-        "digest does so for identical images.",
+        "digest does so for identical image files, for which all images are read once more.",
     )
     duplicates: str | None = Field(
         default=None,
@@ -139,7 +140,13 @@ class SplitOptions(JobConfig):
     )
     val: float = Field(default=0.1, gt=0, lt=1, description="Share that steers training and calibration.")
     test: float = Field(default=0.1, gt=0, lt=1, description="Share that the metrics are computed on.")
-    control: float = Field(default=0.05, ge=0, lt=1, description="Share that no job looks at by itself.")
+    control: float = Field(
+        default=0.05,
+        ge=0,
+        lt=1,
+        description="Share that neither training nor calibration sees: tagger policy fits thresholds to it. 0 takes "
+        "half of val for it.",
+    )
     split_seed: Seed | None = Field(
         default=None, description="Seed of how sides are drawn, where trainings of several seeds share their sides."
     )

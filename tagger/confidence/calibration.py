@@ -1,9 +1,8 @@
 """Makes probabilities honest: fits a temperature on held-out items, and a curve for each level that needs one."""
 
 import numpy as np
-import torch
-from scipy.optimize import minimize
-from torch.nn.functional import cross_entropy
+from scipy.optimize import minimize, minimize_scalar
+from scipy.special import logsumexp
 
 from schemas.bundle import Calibration, ConfidenceCurve
 from schemas.taxonomy import Level
@@ -52,19 +51,18 @@ def fit_temperature(logits: np.ndarray, leaves: np.ndarray) -> float:
         logits: float32 [N, L], of items that the model was not trained on.
         leaves: Their true leaf numbers, int [N].
     """
-    scores = torch.from_numpy(np.ascontiguousarray(logits, np.float32)).double()
-    truth = torch.from_numpy(np.array(leaves, np.int64))
-    log_temperature = torch.zeros(1, dtype=torch.double, requires_grad=True)
-    optimiser = torch.optim.LBFGS([log_temperature], lr=0.1, max_iter=200, line_search_fn="strong_wolfe")
+    scores = np.asarray(logits, np.float64)
+    smoothing = 1 / (len(scores) + 2)
+    of_truth = scores[np.arange(len(scores)), leaves].mean()
+    target = (1 - smoothing) * of_truth + smoothing * scores.mean()
 
-    def loss() -> torch.Tensor:
-        optimiser.zero_grad()
-        value = cross_entropy(scores / log_temperature.exp(), truth, label_smoothing=1 / (len(truth) + 2))
-        value.backward()  # type: ignore[no-untyped-call]
-        return value
+    def loss(log_temperature: float) -> float:
+        """Mean cross-entropy with smoothed targets; the mean of what the targets weigh is linear in the logits."""
+        scale = float(np.exp(-log_temperature))
+        return float(logsumexp(scores * scale, axis=1).mean() - scale * target)
 
-    optimiser.step(loss)  # type: ignore[no-untyped-call]
-    return float(np.clip(log_temperature.exp().item(), *_RANGE))
+    best = minimize_scalar(loss, bounds=np.log(_RANGE), method="bounded", options={"xatol": 1e-5})
+    return float(np.exp(best.x))
 
 
 def fit_curve(probabilities: np.ndarray, right: np.ndarray) -> ConfidenceCurve | None:

@@ -1,6 +1,6 @@
 """Thresholds from a target precision, such that it holds on new items, too."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -50,24 +50,29 @@ def fit_policy(
     predicted often enough has a threshold of its own, the others share one. A level whose target cannot be shown has
     None, by which nothing is accepted.
 
+    What is assumed: new items are drawn like these, and these have chosen nothing else, neither epoch nor temperature
+    nor curve. A bundle's control side is such; of val, the promise is approximate. The promise is one for each
+    threshold, not for all of them together. Article types are tested on what the master category's threshold lets
+    through, which these items have chosen, too; and `at_least` is a bound of the precision above a threshold that was
+    chosen on the same items: both are a little too good, by less than the tests are careful.
+
+    Own thresholds stay only where they raise the coverage of these items: one by one, that which costs most coverage
+    is dropped. Because these items make that choice, too, own thresholds and those beside them are tested at half the
+    allowed error.
+
     Args:
         held_out: Predictions on items that the model was not trained on.
         blurry: Items that go to review whatever their confidence, bool [N].
         targets: Precision of what is accepted, by level, 0 to 1.
         probability: With which each threshold keeps its promise on new items of the same kind, 0 to 1.
-        class_items: A class that is predicted for so many items has a threshold of its own; 0: none has.
+        class_items: A class that is predicted for so many items may have a threshold of its own; 0: none has.
     """
     asked = ~blurry
     found: dict[Level, LevelPolicy] = {}
     for level in (Level.MASTER_CATEGORY, Level.ARTICLE_TYPE):
         predicted = held_out.levels[level]
         classes = _own_classes(predicted.predicted[asked], class_items)
-        rest = asked & ~np.isin(predicted.predicted, classes)
-        own = {
-            str(name): _threshold(predicted.only(asked & (predicted.predicted == name)), targets[level], probability)
-            for name in classes
-        }
-        shared = _threshold(predicted.only(rest), targets[level], probability)
+        shared, own = _thresholds(predicted.only(asked), classes, targets[level], probability)
         needed = np.array([_number(own.get(name, shared)) for name in predicted.predicted])
         asked = asked & (predicted.confidence >= needed)
         right = int(predicted.right[asked].sum())
@@ -81,6 +86,11 @@ def fit_policy(
             at_least=lower_bound(right, applied.accepted, probability),
         )
     return Policy(probability=probability, fitted_on=len(blurry), levels=found)
+
+
+def own_classes(held_out: Evaluation, blurry: np.ndarray, level: Level, class_items: int) -> list[str]:
+    """The classes that are predicted often enough for a threshold of their own, whether or not one pays."""
+    return _own_classes(held_out.levels[level].predicted[~blurry], class_items)
 
 
 def apply(policy: Policy, items: Evaluation, blurry: np.ndarray) -> dict[Level, Applied]:
@@ -130,6 +140,38 @@ def coverage_curve(predicted: Predicted) -> pd.DataFrame:
 def _own_classes(predicted: np.ndarray, class_items: int) -> list[str]:
     counts = pd.Series(predicted, dtype=object).value_counts()
     return sorted(counts.index[counts >= class_items]) if class_items else []
+
+
+def _thresholds(
+    predicted: Predicted, classes: Sequence[str], target: float, probability: float
+) -> tuple[float | None, dict[str, float | None]]:
+    """The shared threshold, and those of the classes for which an own one raises coverage (backward elimination)."""
+    plain = _threshold(predicted, target, probability)
+    if not classes:
+        return plain, {}
+    codes = pd.Index(classes).get_indexer(predicted.predicted)  # -1: always with the others
+    careful = 1 - (1 - probability) / 2
+    alone = [_threshold(predicted.only(codes == n), target, careful) for n in range(len(classes))]
+    accepted_alone = [int((predicted.confidence[codes == n] >= _number(t)).sum()) for n, t in enumerate(alone)]
+
+    def accepted(own: Sequence[int]) -> tuple[int, float | None]:
+        """How many items are, where these classes have their own threshold; and the shared one."""
+        others = predicted.only(~np.isin(codes, own))
+        shared = _threshold(others, target, careful)
+        return sum(accepted_alone[n] for n in own) + int((others.confidence >= _number(shared)).sum()), shared
+
+    own = list(range(len(classes)))
+    most, shared = accepted(own)
+    while own:
+        tries = [(*accepted([n for n in own if n != dropped]), dropped) for dropped in own]
+        items, its_shared, dropped = max(tries, key=lambda tried: tried[0])
+        if items < most:
+            break
+        most, shared = items, its_shared
+        own.remove(dropped)
+    if int((predicted.confidence >= _number(plain)).sum()) >= most:
+        return plain, {}
+    return shared, {classes[n]: alone[n] for n in own}
 
 
 def _threshold(predicted: Predicted, target: float, probability: float) -> float | None:

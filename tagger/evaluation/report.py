@@ -28,8 +28,8 @@ from tagger.json_text import as_json
 from tagger.storage import Location
 
 ITEMS = "items.parquet"
-VAL_ITEMS = "val-items.parquet"
-"""What a bundle says of the items that it was calibrated on, which policies are fitted to."""
+VAL_ITEMS, CONTROL_ITEMS = "val-items.parquet", "control-items.parquet"
+"""What a bundle says of the items that it was calibrated on, and of those that only policies are fitted to."""
 _TOP_CONFUSIONS, _PAIRS, _OF_A_PAIR, _WORST = 20, 8, 4, 24
 LEVEL_TITLES = {Level.MASTER_CATEGORY: "Master category", Level.ARTICLE_TYPE: "Article type"}
 

@@ -124,6 +124,20 @@ def names() -> list[str]:
     return sorted([*_OWN, *torchvision.models.list_models(module=torchvision.models)])
 
 
+def check_weights(name: str, weights: str) -> None:
+    """Look, before anything is read or fetched, whether there is such a backbone and such weights.
+
+    Raises:
+        UsageError: for an unknown name, for weights that are spelt otherwise, and for a file that is not there.
+    """
+    if name not in names():
+        raise UsageError(f"--backbone: no model {name!r}; the torchvision models and {', '.join(_OWN)} are known")
+    if weights == "pretrained" and name in _OWN and name not in _PRETRAINED_AS:
+        raise UsageError(f"--weights pretrained: there are none for {name}; take --weights none or file:PATH")
+    if weights not in ("pretrained", "none"):
+        _weights_file(weights)
+
+
 def build(name: str, weights: str, image_size: tuple[int, int]) -> nn.Module:
     """Build a backbone that maps normalised images [B, 3, H, W] to embeddings [B, D]: the input of its last layer.
 
@@ -135,10 +149,9 @@ def build(name: str, weights: str, image_size: tuple[int, int]) -> nn.Module:
     Raises:
         UsageError: for an unknown name, for weights that do not fit, and for sizes that a model cannot take.
     """
+    check_weights(name, weights)
     if name in _OWN:
         return _build_own(name, weights, image_size)
-    if name not in names():
-        raise UsageError(f"--backbone: no model {name!r}; the torchvision models and {', '.join(_OWN)} are known")
     try:
         module: nn.Module = torchvision.models.get_model(name, weights=None, **_options(name, weights, image_size))
     except (AssertionError, ValueError) as error:
@@ -216,8 +229,6 @@ def _wrong_size(image_size: tuple[int, int], error: Exception, flag: str = "--im
 def _build_own(name: str, weights: str, image_size: tuple[int, int]) -> nn.Module:
     module = _OWN[name](image_size)
     known_as, besides = _PRETRAINED_AS.get(name, ("", ""))
-    if weights == "pretrained" and not known_as:
-        raise UsageError(f"--weights pretrained: there are none for {name}; take --weights none or file:PATH")
     if weights != "none":
         state = _pretrained(known_as) if weights == "pretrained" else _read_weights(weights)
         _load(module, state, (besides,) if besides else (), weights)
@@ -253,18 +264,27 @@ def _pretrained(name: str) -> dict[str, Tensor]:
     try:
         return dict(choice.get_state_dict(progress=False, check_hash=True))
     except OSError as error:
+        file = choice.url.rsplit("/", 1)[-1]
+        cache = Path(torch.hub.get_dir()) / "checkpoints"
         raise UsageError(
-            f"--weights pretrained: torchvision could not fetch {name}'s weights ({first_line(error)}); "
-            "name a file with file:PATH, or take none"
+            f"--weights pretrained: torchvision could not fetch {name}'s weights ({first_line(error)}); fetch {file} "
+            f"where there is a network, and put it into {cache}, or name it with --weights file:PATH (.pth or "
+            ".safetensors); --weights none trains from scratch and is less accurate"
         ) from error
 
 
-def _read_weights(weights: str) -> dict[str, Tensor]:
+def _weights_file(weights: str) -> Path:
     if not weights.startswith("file:"):
-        raise UsageError(f"--weights {weights}: take pretrained, none or file:PATH")
+        meant = f"file:{weights}" if "/" in weights or "." in weights else "file:PATH"
+        raise UsageError(f"--weights {weights}: take pretrained, none or {meant}")
     path = Path(weights.removeprefix("file:")).expanduser()
     if not path.is_file():
         raise UsageError(f"--weights: there is no file {path}")
+    return path
+
+
+def _read_weights(weights: str) -> dict[str, Tensor]:
+    path = _weights_file(weights)
     try:
         if path.suffix == ".safetensors":
             return load_file(path)

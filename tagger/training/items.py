@@ -24,16 +24,13 @@ from tagger.imaging.decode import decode_resized, pad
 from tagger.imaging.quality import blur_score, blurred
 from tagger.imaging.threads import decode_in_one_thread
 from tagger.storage import Location
+from tagger.training.trainable import why_unsplit, why_untrainable
 
 CHUNK_ROWS = 128
 _LABELS = ("masterCategory", "articleType")
 _SHARD_ROWS = 1024
-FAILURE = pa.schema([(name, pa.string()) for name in ("id", "split", "errorCode", "errorMessage")])
-NO_LABELS = (
-    "--manifest: no row has both a masterCategory and an articleType to learn from; "
-    "if they stand in columns of other names, name them with --column"
-)
-
+FAILURE = pa.schema([(name, pa.string()) for name in ("id", "split", "imageRef", "errorCode", "errorMessage")])
+"""An item to learn from whose image cannot be used, and the path that was tried."""
 
 DIGEST = "digest"
 """What groups items by identical images, where other groups are named by column."""
@@ -72,6 +69,8 @@ class SplitRule:
         if absent:
             raise UsageError(f"--group-by {absent[0]}: the manifest has no such column; it has {list(columns)}")
         shares = {"val": config.val, "test": config.test, "control": config.control}
+        if not config.control:  # a policy wants items that neither epochs nor calibration have seen
+            shares |= {"val": config.val / 2, "control": config.val / 2}
         return cls(
             config.split,
             shares,
@@ -80,6 +79,12 @@ class SplitRule:
             time_by,
             tuple(no_value),
         )
+
+    def without_images(self) -> "SplitRule":
+        """The rule as far as it can be applied before an image is read."""
+        group_by = tuple(name for name in self.group_by if name != DIGEST)
+        kind = "stratified" if self.kind == "group" and not group_by else self.kind
+        return replace(self, kind=kind, group_by=group_by)
 
     @property
     def columns(self) -> list[str]:
@@ -112,7 +117,8 @@ class SplitRule:
             case "time":
                 return f"by {self.time_by}: the oldest items train; val, test and control come after them in time"
             case "group":
-                return f"stratified by leaf, items with the same {' or '.join(self.group_by)} on one side"
+                names = ["image file" if name == DIGEST else name for name in self.group_by]
+                return f"stratified by leaf, items with the same {' or '.join(names)} on one side"
             case _:
                 return "stratified by leaf"
 
@@ -143,20 +149,20 @@ class LabelledItems:
                 is on another side, it is left out.
 
         Raises:
-            InputError: when fewer than two leaves are large enough.
+            InputError: when fewer than two leaves are large enough, or val or test is empty.
         """
         frame = _labelled(rows, merge)
         counts = Counter(frame["pair"])
         large = {pair for pair, count in counts.items() if count >= min_items}
-        if len(large) < 2:
-            raise InputError(_too_few(counts, min_items))
+        if problem := why_untrainable(counts, min_items):
+            raise InputError(problem)
         frame = frame[frame["pair"].isin(large)].reset_index(drop=True)
         frame["leaf"] = frame["pair"].map(Taxonomy.of(large, merge).index)
         frame["split"] = _sides(rows, frame, merge, min_items, rule)
         frame = frame.dropna(subset=["split"]).reset_index(drop=True)
+        if problem := why_unsplit(frame["pair"].tolist(), frame["split"].tolist(), rule.shares):
+            raise InputError(problem)
         trained = set(frame.loc[frame["split"] == "train", "pair"])
-        if len(trained) < 2:
-            raise InputError("--split: fewer than two leaves have items to train on; lower --val and --test")
         taxonomy = Taxonomy.of(trained, merge)
         left_out = tuple(
             LeftOut(master_category=m, article_type=a, items=n)
@@ -257,7 +263,7 @@ class DecodeShard:
 
     def _decode(self, shard: Location) -> Iterator[dict[str, np.ndarray]]:
         table = read_shard(shard)
-        failed: list[tuple[str, str, str, str]] = []
+        failed: list[tuple[str | None, ...]] = []
         for start in range(0, len(table), CHUNK_ROWS):
             rows = table.slice(start, CHUNK_ROWS).to_pandas()
             found: dict[int, np.ndarray] = {}
@@ -267,7 +273,8 @@ class DecodeShard:
                         raise data
                     found[row] = decode_resized(data, self._preprocessing, self._max_pixels)
                 except ImageError as error:
-                    failed.append((rows["id"][row], shard.parent.name, str(error.code), error.message))
+                    tried = (rows["id"][row], shard.parent.name, rows["imageRef"][row])
+                    failed.append((*tried, str(error.code), error.message))
             if found:
                 images = list(found.values())
                 rows = rows.iloc[list(found)]
@@ -340,13 +347,3 @@ def _placed(frame: pd.DataFrame, taxonomy: Taxonomy, time_by: str) -> pd.DataFra
     frame["reviewed"] = frame[kept(REVIEWED)].notna() if kept(REVIEWED) in frame else False
     frame["times"] = 1
     return frame[["id", "imageRef", "time", "leaf", "split", "reviewed", "times"]]
-
-
-def _too_few(counts: Counter[tuple[str, str]], min_items: int) -> str:
-    if not counts:
-        return NO_LABELS
-    largest = ", ".join(f"{m}/{a} {n}" for (m, a), n in counts.most_common(3))
-    return (
-        f"--min-items {min_items}: fewer than two leaves have so many items (largest: {largest}); "
-        "lower it, or label more items"
-    )

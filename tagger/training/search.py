@@ -30,7 +30,7 @@ from tagger.training.loop import DRAFT, edge_threshold, local_folder
 from tagger.training.plan import Plan, draft_card, initial_weights, preprocessing_of, with_edge_threshold
 from tagger.watch import run_watched
 
-_NAME = "search"
+TRIALS = "search"
 _BATCH_ROWS = 512
 _GRACE_SHARE = 3
 _INPUT_FIELDS = ("image_size", "fit", "resize")
@@ -165,7 +165,7 @@ def search(
 
 
 def _tuner(wanted: Search, trainable: Any, storage: Location) -> tune.Tuner:
-    there = f"{storage.path}/{_NAME}"
+    there = f"{storage.path}/{TRIALS}"
     if tune.Tuner.can_restore(there, storage_filesystem=storage.filesystem):
         return tune.Tuner.restore(there, trainable, resume_errored=True, storage_filesystem=storage.filesystem)
     return tune.Tuner(
@@ -179,7 +179,7 @@ def _tuner(wanted: Search, trainable: Any, storage: Location) -> tune.Tuner:
             num_samples=max(1, wanted.trials),
         ),
         run_config=tune.RunConfig(
-            name=_NAME,
+            name=TRIALS,
             storage_path=storage.path,
             storage_filesystem=storage.filesystem,
             checkpoint_config=tune.CheckpointConfig(num_to_keep=1),

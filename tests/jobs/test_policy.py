@@ -22,13 +22,13 @@ Run = Callable[..., Outcome]
 
 @pytest.fixture
 def measured(bundle: Bundle, bundle_dir: Path, tmp_path: Path) -> Path:
-    """A bundle with honest predictions on 4,000 val and 4,000 test items."""
+    """A bundle with honest predictions on 4,000 control and 4,000 test items, and on val ones that claim too much."""
     folder = tmp_path / "bundle"
     shutil.copytree(bundle_dir, folder)
     (folder / "report").mkdir()
     rng = np.random.default_rng(5)
     leaves = bundle.card.taxonomy.leaves
-    for name in ("val-items", "items"):
+    for name in ("val-items", "control-items", "items"):
         chosen = rng.integers(0, len(leaves), 4000)
         table = pd.DataFrame({"id": [f"{name}-{n}" for n in range(4000)], "imageRef": "", "blurScore": 1e6})
         for level, sure in ((Level.MASTER_CATEGORY, 60), (Level.ARTICLE_TYPE, 8)):
@@ -36,7 +36,8 @@ def measured(bundle: Bundle, bundle_dir: Path, tmp_path: Path) -> Path:
             named = np.array([getattr(leaves[n], str(level)) for n in chosen], object)
             table[str(level)] = named
             table[f"{level}Confidence"] = confidence
-            table[f"{level}True"] = np.where(rng.random(4000) < confidence, named, "another")
+            honest = confidence if name != "val-items" else 1
+            table[f"{level}True"] = np.where(rng.random(4000) < honest, named, "another")
         table.to_parquet(folder / "report" / f"{name}.parquet")
     return folder
 
@@ -53,7 +54,8 @@ def test_a_policy_is_kept_in_the_bundle_and_applied(tagger: Run, measured: Path,
     after = Bundle.load(Location(str(measured)))
     assert after.card.model_id == before.card.model_id, "the predictions are the same"
     assert after.card.policy
-    assert after.card.policy.fitted_on == 4000
+    assert (after.card.policy.fitted_on, after.card.policy.side) == (4000, "control")
+    assert "fitted on 4,000 control items" in tagger("policy", measured, "--target-precision", "0.9").out
     for level in after.card.policy.levels.values():
         assert level.precision is not None
         assert level.at_least is not None
@@ -117,6 +119,22 @@ def test_a_wrong_target_is_refused(tagger: Run, measured: Path, given: list[str]
     outcome = tagger("policy", measured, *given)
     assert outcome.code == 2
     assert word in outcome.err
+
+
+def test_a_bundle_without_a_control_side_is_fitted_on_val_and_says_that_the_promise_is_approximate(
+    tagger: Run, measured: Path
+) -> None:
+    (measured / "report/control-items.parquet").unlink()
+    outcome = tagger("policy", measured, "--target-precision", "0.9", "--json")
+    assert outcome.code == 0, outcome.err
+    assert "the promise is approximate" in outcome.err
+    assert json.loads(outcome.out)["side"] == "val"
+
+
+def test_classes_whose_own_threshold_would_accept_less_are_named(tagger: Run, measured: Path) -> None:
+    outcome = tagger("policy", measured, "--target-precision", "0.9", "--class-items", 20)
+    assert outcome.code == 0, outcome.err
+    assert "classes share a threshold, because more is accepted so than by their own" in outcome.out
 
 
 def test_a_bundle_without_predictions_says_so(tagger: Run, bundle_dir: Path) -> None:

@@ -453,7 +453,7 @@ def test_the_oldest_items_train_and_the_newest_test(
     split = pq.read_table(tmp_path / "g/splits.parquet").to_pandas().set_index("id")["split"]
     assert "99999" in split.index, "an item without an image is in no group, and no error"
     assert set(split) == {"train", "val", "test", "control"}
-    assert "the same digest on one side" in (tmp_path / "g/report/index.html").read_text()
+    assert "the same image file on one side" in (tmp_path / "g/report/index.html").read_text()
     everybody = split.index.tolist()
     groups = pd.DataFrame({"id": everybody[:60], "imageDigest": "any", "group": [0, 1, 2] * 20, "conflict": False})
     (tmp_path / "copies").mkdir()
@@ -462,7 +462,7 @@ def test_the_oldest_items_train_and_the_newest_test(
     assert together.code == 0, together.err
     sides = pq.read_table(tmp_path / "d/splits.parquet").to_pandas().set_index("id")["split"]
     assert groups.assign(side=sides[groups["id"]].to_numpy()).groupby("group")["side"].nunique().tolist() == [1, 1, 1]
-    lonely = tagger(*common, "--out", tmp_path / "e", "--duplicates", tmp_path / "copies")
+    lonely = tagger(*common, "--out", tmp_path / "e", "--split", "stratified", "--duplicates", tmp_path / "copies")
     assert (lonely.code, "--split group alone" in lonely.err) == (2, True)
     missing = tagger(*common, "--out", tmp_path / "c", "--split", "time", "--time-by", "month")
     assert (missing.code, "--time-by month" in missing.err) == (2, True)

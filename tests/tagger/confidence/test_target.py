@@ -8,17 +8,17 @@ from schemas.bundle import LevelPolicy, Policy
 from schemas.prediction import Decision
 from schemas.taxonomy import Level
 from tagger.confidence.policy import Thresholds, decide
-from tagger.confidence.target import apply, coverage_curve, fit_policy, highest_target, lower_bound
+from tagger.confidence.target import apply, coverage_curve, fit_policy, highest_target, lower_bound, own_classes
 from tagger.evaluation.metrics import Evaluation
 
 MASTER, ARTICLE = Level.MASTER_CATEGORY, Level.ARTICLE_TYPE
 
 
-def drawn(items: int, seed: int, hard_class: str = "") -> Evaluation:
+def drawn(items: int, seed: int, hard_class: str = "", classes: int = 3) -> Evaluation:
     """Honest confidences, except for one class, which is right half as often as it says."""
     rng = np.random.default_rng(seed)
     table = pd.DataFrame({"id": [str(n) for n in range(items)]})
-    for level, names, sure in ((MASTER, ["A", "B"], 400), (ARTICLE, ["x", "y", "z"], 6)):
+    for level, names, sure in ((MASTER, ["A", "B"], 400), (ARTICLE, [*"xyzabcdefg"][:classes], 6)):
         confidence = rng.beta(sure, 1, items).astype(np.float32)
         named = rng.choice(names, items)
         honest = np.where(named == hard_class, confidence / 2, confidence)
@@ -65,13 +65,25 @@ def test_a_class_with_items_enough_has_its_own_threshold() -> None:
     sharp = np.zeros(12_000, bool)
     policy = fit_policy(found, sharp, {MASTER: 0.9, ARTICLE: 0.9}, probability=0.95, class_items=1000)
     classes = policy.levels[ARTICLE].classes
-    assert set(classes) == {"x", "y", "z"}
-    assert classes["y"] is None, "at most half of it is right"
-    assert classes["x"] is not None
+    assert classes == {"y": None}, "at most half of it is right; the others accept more together"
+    assert own_classes(found, sharp, ARTICLE, 1000) == ["x", "y", "z"]
     assert apply(policy, found, sharp)[ARTICLE].coverage == policy.levels[ARTICLE].coverage
     shared = fit_policy(found, sharp, {MASTER: 0.9, ARTICLE: 0.9}, probability=0.95, class_items=0)
     assert shared.levels[ARTICLE].classes == {}
     assert shared.levels[ARTICLE].coverage < policy.levels[ARTICLE].coverage
+
+
+def test_own_thresholds_that_lower_coverage_are_not_used_and_the_promise_is_kept_all_the_same() -> None:
+    targets, new = {MASTER: 0.99, ARTICLE: 0.9}, drawn(40_000, seed=1000, classes=10)
+    kept = 0
+    for seed in range(20):
+        few = drawn(2000, seed, classes=10)
+        plain, own = (fit_policy(few, np.zeros(2000, bool), targets, 0.95, least) for least in (0, 100))
+        assert own.levels[ARTICLE].coverage >= plain.levels[ARTICLE].coverage > 0.3
+        assert len(own_classes(few, np.zeros(2000, bool), ARTICLE, 100)) == 10
+        precision = apply(own, new, np.zeros(40_000, bool))[ARTICLE].precision
+        kept += precision is None or precision >= 0.9
+    assert kept >= 19
 
 
 def test_blurry_items_are_not_accepted_and_count_as_not_covered() -> None:

@@ -78,13 +78,14 @@ def test_too_few_items_are_told_with_the_largest_leaves() -> None:
 
 
 def test_leaves_without_an_item_to_train_on_are_left_out() -> None:
-    table = rows(("A", "old", 30), ("B", "old", 30), ("C", "new", 10))
-    table = table.append_column("column:year", pa.array(["2010"] * 60 + ["2018"] * 10))
+    table = rows(("A", "old", 30), ("B", "old", 30), ("C", "new", 8))
+    years = ["2019"] * 3 + ["2010"] * 27 + ["2017"] * 3 + ["2010"] * 27 + ["2018"] * 8
+    table = table.append_column("column:year", pa.array(years))
     rule = SplitRule("time", {"val": 0.1, "test": 0.1}, seed=0, time_by="year")
     found = LabelledItems.select(table, {}, 5, rule)
     assert list(found.taxonomy.index) == [("A", "old"), ("B", "old")]
-    assert [(leaf.article_type, leaf.items) for leaf in found.left_out] == [("new", 10)]
-    assert set(found.frame["time"]) == {"2010"}
+    assert [(leaf.article_type, leaf.items) for leaf in found.left_out] == [("new", 8)]
+    assert set(found.frame["time"]) == {"2010", "2017", "2019"}
     assert set(found.frame["leaf"]) == {0, 1}
 
 
@@ -124,9 +125,9 @@ def test_images_that_fail_are_left_out_and_written_down(drawn: Drawn, tmp_path: 
     assert batch["image"].shape == (2, 48, 36, 3)
     assert batch["image"].dtype == np.uint8
     failed = pq.read_table(tmp_path / "failures").to_pylist()
-    assert [(f["id"], f["split"], f["errorCode"]) for f in failed] == [
-        (drawn.missing[0], "val", "not_found"),
-        (drawn.truncated[0], "val", "truncated"),
+    assert [(f["id"], f["split"], f["imageRef"], f["errorCode"]) for f in failed] == [
+        (drawn.missing[0], "val", refs[0], "not_found"),
+        (drawn.truncated[0], "val", refs[1], "truncated"),
     ]
 
 
