@@ -98,6 +98,9 @@ class Console:
                 for level, m in metrics.levels.items()
             ],
         )
+        least = next(iter(metrics.levels.values())).minimum_support
+        classes = ", ".join(f"{m.macro_f1_classes} of {level}" for level, m in metrics.levels.items())
+        self.say(f"Macro F1 is the mean over the classes with {least} or more of these items: {classes}.")
 
     def result(self, document: dict[str, Any]) -> None:
         """The whole result, for a machine."""

@@ -1,6 +1,8 @@
 """Evaluate job: a run and known labels in, metrics and a report out."""
 
 import dataclasses
+from collections.abc import Container
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -12,12 +14,14 @@ from jobs.inputs import place
 from schemas.config import EvaluateConfig
 from schemas.options import CatalogOptions
 from schemas.prediction import Decision
+from schemas.run import RunRecord
 from schemas.taxonomy import Level
 from tagger.catalog.manifest import Manifest
 from tagger.catalog.patterns import text_column
 from tagger.catalog.stores import ImageStore, open_store
 from tagger.errors import InputError, UsageError
 from tagger.evaluation.breakdown import difference
+from tagger.evaluation.counted import Counted, sort_out
 from tagger.evaluation.metrics import Evaluation, Predicted
 from tagger.evaluation.pictures import Pictures
 from tagger.evaluation.report import ITEMS, Against, Extras, write_report
@@ -25,6 +29,7 @@ from tagger.inference.runs import RunDirectory
 from tagger.models.bundle import CARD, Bundle
 from tagger.storage import Location
 
+_SPLITS = "splits.parquet"
 _COLUMNS = ("id", "decision", "blurScore", *(f"{level}{suffix}" for level in Level for suffix in ("", "Confidence")))
 
 
@@ -33,11 +38,7 @@ def run(config: EvaluateConfig, console: Console) -> int:
     directory = RunDirectory(place(config.run, config))
     predictions = directory.read(_COLUMNS).to_pandas()
     record = directory.record()
-    bundle = Bundle.load(place(config.model, config)) if config.model else None
-    if bundle and record and bundle.card.model_id != record.model_id:
-        raise UsageError(
-            f"--model: {config.model} is {bundle.card.model_id}, but the run was made by {record.model_id}"
-        )
+    judged = _judged(config, console, record)
     other = _other_predictions(config)
     out = place(config.out, config)
     out.check_writable("--out")
@@ -45,26 +46,81 @@ def run(config: EvaluateConfig, console: Console) -> int:
     manifest = Manifest(place(config.labels, config), config, "--labels")
     options = _image_options(config)
     store = open_store(options, manifest) if options.images else None
-    labels = _labels(config, manifest, store, bundle)
+    labels = _labels(config, manifest, store, judged.bundle)
     if config.split:
-        labels = labels[labels["id"].isin(_split_ids(config))]
-    joined = labels.merge(predictions, on="id", suffixes=("_true", ""))
-    evaluation = _evaluation(config, joined, bundle)
-    against = _against(config, evaluation, other, _trained_on(config)) if other is not None else None
+        labels = labels[labels["id"].isin(judged.of_side(config.split))]
+    left_out = set() if config.split or config.include_trained else judged.of_side("train")
+    rows, counted = sort_out(labels, predictions, judged.leaves, left_out)
+    if rows.empty:
+        raise InputError(f"--labels: not one of {counted.labelled:,} labelled items counts: {counted.in_words()}")
+    evaluation = _evaluation(config, rows, counted)
+    trained_on = judged.of_side("train") | _trained_on(config)
+    against = _against(config, evaluation, other, trained_on) if other is not None else None
     facts: dict[str, object] = {
         "run": record.run_id if record else "",
         "model": record.model_id if record else "",
-        "labelled items": f"{len(labels):,}",
-        "of them in the run": f"{len(joined):,}",
+        "labelled items": f"{counted.labelled:,}{f' of the {config.split} side' if config.split else ''}",
+        "of them counted": f"{counted.counted:,}",
+        "left out": counted.in_words() or "none",
     }
     extras = Extras(
         against=against,
         pictures=Pictures(store, options.max_pixels) if store else None,
-        blur_threshold=bundle.card.blur_threshold if bundle else None,
+        blur_threshold=judged.bundle.card.blur_threshold if judged.bundle else None,
     )
     page = write_report(out, "Evaluation report", facts, evaluation, extras)
-    _say(console, evaluation, against, str(page))
+    _say(console, evaluation, counted, against, str(page))
     return 0
+
+
+@dataclass(frozen=True)
+class _Judged:
+    """The model that made a run, as far as it is at hand."""
+
+    bundle: Bundle | None
+    sides: dict[str, str]
+    """Side of every item of its split, by id."""
+
+    @property
+    def leaves(self) -> Container[tuple[str, str]] | None:
+        """The leaves that it knows."""
+        return self.bundle.card.taxonomy.index if self.bundle else None
+
+    def of_side(self, side: str) -> set[str]:
+        """The ids of a side of its split."""
+        return {item for item, name in self.sides.items() if name == side}
+
+
+def _judged(config: EvaluateConfig, console: Console, record: RunRecord | None) -> _Judged:
+    """The bundle that --model names, or the run itself.
+
+    Raises:
+        UsageError: when --model made another run, or --split has no bundle.
+        InputError: when --split has no splits.
+    """
+    named = config.model or (str(record.config.get("model") or "") if record else "")
+    folder = place(named, config) if named else None
+    bundle = Bundle.load(folder) if folder and (config.model or (folder / CARD).exists()) else None
+    if bundle and record and bundle.card.model_id != record.model_id:
+        if config.model:
+            raise UsageError(f"--model: {named} is {bundle.card.model_id}, but the run was made by {record.model_id}")
+        bundle = None
+    if bundle is None:
+        if config.split:
+            raise UsageError("--split: needs the bundle that made the run; name it with --model")
+        console.warn(
+            f"The model of this run is not at hand{f' (it was {named})' if named else ''}: items that it was trained "
+            "on count, and labels that it does not know count as its mistakes; name it with --model"
+        )
+    file = folder / _SPLITS if folder and bundle else None
+    if file and file.exists():
+        table = _read(file)
+        return _Judged(bundle, dict(zip(table["id"].to_pylist(), table["split"].to_pylist(), strict=True)))
+    if config.split:
+        raise InputError(f"--split: the bundle has no {_SPLITS}")
+    if bundle:
+        console.warn(f"{folder} has no {_SPLITS}, which says what it was trained on: all items count")
+    return _Judged(bundle, {})
 
 
 def _image_options(config: EvaluateConfig) -> CatalogOptions:
@@ -97,25 +153,13 @@ def _labels(
     return labels
 
 
-def _split_ids(config: EvaluateConfig) -> set[str]:
-    file = place(config.model or "", config) / "splits.parquet"
-    if not file.exists():
-        raise InputError(f"--split: the bundle has no {file.name}")
-    return _of_side(file, config.split or "")
-
-
 def _trained_on(config: EvaluateConfig) -> set[str]:
-    """The items that the run's own bundle, or the other one, was trained on, as far as they are named."""
-    found: set[str] = set()
-    for name in (config.model, config.against):
-        file = place(name, config) / "splits.parquet" if name else None
-        found |= _of_side(file, "train") if file and file.exists() else set()
-    return found
-
-
-def _of_side(file: Location, side: str) -> set[str]:
+    """The items that the other bundle was trained on, as far as it names them."""
+    file = place(config.against, config) / _SPLITS if config.against else None
+    if not file or not file.exists():
+        return set()
     table = _read(file)
-    return {i for i, s in zip(table["id"].to_pylist(), table["split"].to_pylist(), strict=True) if s == side}
+    return {i for i, s in zip(table["id"].to_pylist(), table["split"].to_pylist(), strict=True) if s == "train"}
 
 
 def _read(file: Location) -> pa.Table:
@@ -123,21 +167,10 @@ def _read(file: Location) -> pa.Table:
         return pq.read_table(source)
 
 
-def _evaluation(config: EvaluateConfig, joined: pd.DataFrame, bundle: Bundle | None) -> Evaluation:
-    """Metrics over the items that have a prediction and a leaf that the model knows; the others are counted."""
-    tagged = joined[joined["decision"] != Decision.FAILED]
-    if bundle:
-        known = bundle.card.taxonomy.index
-        pairs = zip(tagged["masterCategory_true"], tagged["articleType_true"], strict=True)
-        inside = tagged[np.array([pair in known for pair in pairs], bool)]
-    else:
-        inside = tagged
-    if inside.empty:
-        raise InputError("--labels: none of the labelled items has a prediction in the run; are the ids the same?")
-    levels = {level: _predicted(inside, level) for level in Level}
-    items = inside[[c for c in ("id", "imageRef", "blurScore", "time") if c in inside]].reset_index(drop=True)
-    left_out = len(tagged) - len(inside)
-    return Evaluation(config.split or "labelled items", levels, left_out, len(joined) - len(tagged), items)
+def _evaluation(config: EvaluateConfig, rows: pd.DataFrame, counted: Counted) -> Evaluation:
+    levels = {level: _predicted(rows, level) for level in Level}
+    items = rows[[c for c in ("id", "imageRef", "blurScore", "time") if c in rows]]
+    return Evaluation(config.split or "labelled items", levels, counted.unknown_leaves, counted.failed, items)
 
 
 def _predicted(table: pd.DataFrame, level: Level) -> Predicted:
@@ -184,21 +217,33 @@ def _against(config: EvaluateConfig, evaluation: Evaluation, other: pd.DataFrame
     return Against(name, own, dataclasses.replace(own, levels=levels))
 
 
-def _say(console: Console, evaluation: Evaluation, against: Against | None, page: str) -> None:
+def _say(console: Console, evaluation: Evaluation, counted: Counted, against: Against | None, page: str) -> None:
     metrics = evaluation.metrics()
-    console.metrics(f"Against {metrics.split}", metrics)
+    console.metrics(f"The run on {counted.counted:,} of {counted.labelled:,} labelled items", metrics)
     document = metrics.model_dump(mode="json", by_alias=True) | {"failed": evaluation.failed, "report": page}
+    document["counts"] = counted.document()
     if against:
         console.metrics(f"{against.name}, on the items that both have", against.other.metrics())
-        document["against"] = {
-            str(level): dataclasses.asdict(difference(own, against.other.levels[level]))
-            for level, own in against.own.levels.items()
+        differences = {
+            str(level): difference(own, against.other.levels[level]) for level, own in against.own.levels.items()
         }
-    if metrics.outside_taxonomy or evaluation.failed:
-        console.say(
-            f"Not counted: {metrics.outside_taxonomy} items of leaves that the model does not know, "
-            f"{evaluation.failed} failed."
+        console.table(
+            f"The run less {against.name}: points of accuracy on {len(against.own.items):,} items that both have",
+            ["level", "difference", "95 % from", "to", "right here alone", "right there alone", "p (McNemar)"],
+            [
+                (
+                    level,
+                    *(f"{100 * figure:+.2f}" for figure in (d.accuracy, d.lowest, d.highest)),
+                    d.only_first,
+                    d.only_second,
+                    f"{d.p_value:.3g}",
+                )
+                for level, d in differences.items()
+            ],
         )
+        document["against"] = {level: dataclasses.asdict(d) for level, d in differences.items()}
+    if left_out := counted.in_words():
+        console.say(f"Not counted: {left_out}.")
     console.say(f"Report: {page}")
     console.result(document)
 

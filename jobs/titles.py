@@ -7,7 +7,6 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from sklearn.metrics import f1_score
 
 from jobs.console import Console
 from jobs.inputs import place
@@ -18,6 +17,7 @@ from tagger.catalog.manifest import Manifest
 from tagger.catalog.patterns import text_column
 from tagger.confidence.calibration import fit_temperature
 from tagger.errors import InputError, UsageError
+from tagger.evaluation.metrics import MINIMUM_SUPPORT, Predicted, level_metrics
 from tagger.inference.ledger import TITLES
 from tagger.inference.runs import RunDirectory
 from tagger.models.bundle import Bundle
@@ -141,12 +141,13 @@ def _say(
             "by": name,
             str(Level.MASTER_CATEGORY): round(100 * float((master == truth[0]).mean()), 2),
             str(Level.ARTICLE_TYPE): round(100 * float((article == truth[1]).mean()), 2),
-            "macro F1": round(float(f1_score(truth[1], article, average="macro")), 4),
+            "macro F1": round(level_metrics(Predicted(truth[1], article, sure)).macro_f1, 4),
         }
-        for name, (master, _, article, _) in chosen.items()
+        for name, (master, _, article, sure) in chosen.items()
     ]
     shown = [[f"{v:g}" if isinstance(v, float) else v for v in row.values()] for row in rows]
     console.table(f"{len(test):,} test items, % right", list(rows[0]), shown)
+    console.say(f"Macro F1 is the mean over the article types with {MINIMUM_SUPPORT} or more of these items.")
     document: dict[str, object] = {"items": len(test), "words": len(titles.words), "by": rows}
     if image is not None:
         _, _, by_image, sure = chosen["image"]

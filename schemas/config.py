@@ -590,8 +590,15 @@ class EvaluateConfig(ManifestFormat):
     run: str = Field(description="The run directory.")
     labels: str = Field(description="Labelled manifest: a file, a folder or a glob, local or s3://.")
     out: str = Field(description="Folder of the report.")
-    model: str | None = Field(default=None, description="The bundle, for --split and for the labels it merged.")
+    model: str | None = Field(
+        default=None,
+        description="The bundle that made the run, which says what it knows and was trained on; by default where the "
+        "run says that it lay.",
+    )
     split: SplitName | None = Field(default=None, description="Only the items on this side of the bundle's split.")
+    include_trained: bool = Field(
+        default=False, description="Count the items that the bundle was trained on, too; they flatter it."
+    )
     merge: dict[str, str] = Field(default={}, description="FROM=TO: count one master category as another.")
     against: str | None = Field(
         default=None, description="Another run, or a bundle for its test items, to compare with side by side."
@@ -601,12 +608,6 @@ class EvaluateConfig(ManifestFormat):
     )
     images_root: str | None = Field(default=None, description="Folder that image URIs of the manifest may not leave.")
     time_by: str = Field(default="year", description="Column of years or ISO dates, for the report where there is one.")
-
-    @model_validator(mode="after")
-    def _check(self) -> "EvaluateConfig":
-        if self.split and not self.model:
-            raise ValueError("split needs the bundle that made it: model")
-        return self
 
 
 class DemoConfig(RayOptions):

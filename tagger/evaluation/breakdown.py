@@ -4,9 +4,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy.stats import binomtest
+from scipy.stats import binomtest, norm
 
 from tagger.evaluation.metrics import Predicted, per_class
+
+_Z95 = float(norm.ppf(0.975))
 
 
 def most_frequent_confusions(p: Predicted) -> pd.DataFrame:
@@ -71,6 +73,11 @@ class Difference:
     only_second: int
     p_value: float
     """Of McNemar's exact test that both are right equally often (McNemar 1947)."""
+    accuracy: float
+    """The first's accuracy less the second's, -1 to 1."""
+    lowest: float
+    """Of the 95% interval of that difference: adjusted Wald, Bonett and Price 2012."""
+    highest: float
 
 
 def difference(first: Predicted, second: Predicted) -> Difference:
@@ -79,7 +86,13 @@ def difference(first: Predicted, second: Predicted) -> Difference:
     only_second = int((second.right & ~first.right).sum())
     changed = only_first + only_second
     p_value = float(binomtest(only_first, changed).pvalue) if changed else 1.0
-    return Difference(len(first), only_first, only_second, p_value)
+    items = len(first)
+    one, two = (only_first + 1) / (items + 2), (only_second + 1) / (items + 2)
+    reach = _Z95 * np.sqrt((one + two - (one - two) ** 2) / (items + 2))
+    accuracy = (only_first - only_second) / max(1, items)
+    return Difference(
+        items, only_first, only_second, p_value, accuracy, max(-1.0, one - two - reach), min(1.0, one - two + reach)
+    )
 
 
 def _number_or_name(name: object) -> tuple[int, float, str]:

@@ -273,7 +273,7 @@ def test_evaluating_counts_what_it_leaves_out(tagger: Run, run_dir: Path, traine
     rows = [f"{i},Apparel,Spacesuits" for i in range(10_010, 10_020)]
     (tmp_path / "m.csv").write_text("\n".join(["id,masterCategory,articleType", "10001,Apparel,Tshirts", *rows]) + "\n")
     arguments = ["evaluate", "--run", run_dir, "--labels", tmp_path / "m.csv", "--out", tmp_path / "e", "--json"]
-    found = json.loads(tagger(*arguments, "--model", trained).out)
+    found = json.loads(tagger(*arguments, "--include-trained").out)
     assert found["levels"]["articleType"]["items"] == 1
     assert found["outsideTaxonomy"] + found["failed"] == 10
     (tmp_path / "none.csv").write_text("id,kind\n1,x\n")
@@ -384,7 +384,7 @@ def test_a_run_is_compared_with_a_bundle_and_its_mistakes_are_shown(
     assert page.count("data:image/jpeg;base64,") >= min(len(mistakes), 24)
     assert "Beside bundle" in page
     groups = pd.read_csv(tmp_path / "e/groups.csv")
-    assert set(groups["kind"]) == {"by frequency of the class", "by time"}
+    assert set(groups["kind"]) == {"by frequency of the class", "by blur", "by time"}
     no_such = tagger("evaluate", "--run", run_dir, "--labels", drawn.manifest, "--against", tmp_path, "--out", tmp_path)
     assert (no_such.code, "--against" in no_such.err) == (3, True)
 

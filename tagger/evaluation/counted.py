@@ -1,0 +1,72 @@
+"""Which labelled items a model is judged by: each of them is counted, or left out for one reason."""
+
+from collections.abc import Container
+from dataclasses import asdict, dataclass
+
+import numpy as np
+import pandas as pd
+from pydantic.alias_generators import to_camel
+
+from schemas.prediction import Decision
+
+
+@dataclass(frozen=True)
+class Counted:
+    """How many labelled items there are, and what became of them: the others add up to `labelled`."""
+
+    labelled: int
+    counted: int
+    trained_on: int
+    """Left out, because the model has learnt from them."""
+    unknown_leaves: int
+    """Left out, because the model does not know their leaf: no answer could be right."""
+    failed: int
+    """Left out, because their image could not be tagged."""
+    not_in_run: int
+
+    def in_words(self) -> str:
+        """What was left out and why, in a line; empty where nothing was."""
+        reasons = {
+            "trained the model (--include-trained counts them)": self.trained_on,
+            "are of leaves that the model does not know": self.unknown_leaves,
+            "failed": self.failed,
+            "are not in the run": self.not_in_run,
+        }
+        return ", ".join(f"{items:,} {reason}" for reason, items in reasons.items() if items)
+
+    def document(self) -> dict[str, int]:
+        """The same for machines, in camelCase."""
+        return {to_camel(name): items for name, items in asdict(self).items()}
+
+
+def sort_out(
+    labels: pd.DataFrame,
+    predictions: pd.DataFrame,
+    known: Container[tuple[str, str]] | None,
+    trained_on: set[str],
+) -> tuple[pd.DataFrame, Counted]:
+    """Join labels with predictions; keep the items that say how good the model is, and count the others.
+
+    Args:
+        labels: id, masterCategory and articleType, and whatever else is known of an item; one row an item.
+        predictions: id, decision, and both labels again.
+        known: The leaves of the model; None where they are not known, and all count.
+        trained_on: The ids that it was trained on.
+
+    Returns:
+        The rows that count, the labels named `…_true`; and how many there are of each kind.
+    """
+    joined = labels.merge(predictions, on="id", suffixes=("_true", ""))
+    pairs = zip(joined["masterCategory_true"], joined["articleType_true"], strict=True)
+    trained = joined["id"].isin(trained_on).to_numpy(bool)
+    unknown = ~trained & np.array([known is not None and pair not in known for pair in pairs], bool)
+    failed = ~trained & ~unknown & (joined["decision"] == Decision.FAILED).to_numpy(bool)
+    counts = joined[~trained & ~unknown & ~failed].reset_index(drop=True)
+    return counts, Counted(
+        labelled=len(labels),
+        counted=len(counts),
+        trained_on=int(trained.sum()),
+        unknown_leaves=int(unknown.sum()),
+        failed=int(failed.sum()),
+        not_in_run=len(labels) - len(joined),
+    )
