@@ -8,7 +8,9 @@ import pyarrow as pa
 from schemas.decision import Verdict
 from schemas.final_tag import FINAL_TAG, TagSource, TagState
 from schemas.prediction import Decision
+from tagger.catalog.no_value import NoValue
 
+NO_VALUES = NoValue()
 PREDICTED = [
     "id", "masterCategory", "masterCategoryConfidence", "articleType", "articleTypeConfidence", "decision", "modelId",
     "runId",
@@ -26,16 +28,30 @@ def newest_by_id(decisions: Iterable[pa.Table]) -> dict[str, dict[str, Any]]:
     return found
 
 
-def final_tags(predictions: Iterable[pa.Table], decided: Mapping[str, Mapping[str, Any]]) -> Iterator[pa.Table]:
+def final_tags(
+    predictions: Iterable[pa.Table], decided: Mapping[str, Mapping[str, Any]], no_value: NoValue = NO_VALUES
+) -> Iterator[pa.Table]:
     """One row by FINAL_TAG for every prediction, in order, in the pieces that come.
 
     Args:
         predictions: By PREDICTION, or PREDICTED alone.
         decided: The decision that stands, by id.
+        no_value: Names that are no tag, such as a class that is called None.
     """
     for table in predictions:
         rows = [_final(row, decided.get(row["id"])) for row in table.select(PREDICTED).to_pylist()]
-        yield pa.Table.from_pylist(rows, schema=FINAL_TAG)
+        yield pa.Table.from_pylist([_set(row, no_value) for row in rows], schema=FINAL_TAG)
+
+
+def _set(row: dict[str, Any], no_value: NoValue) -> dict[str, Any]:
+    """A row without a tag that means that there is none."""
+    if row["state"] not in (TagState.COMPLETE, TagState.MASTER_ONLY):
+        return row
+    if no_value.means_none(row["masterCategory"]):
+        return {name: row[name] for name in ("id", "modelId", "runId")} | {"state": TagState.WAITING}
+    if row["state"] == TagState.COMPLETE and no_value.means_none(row["articleType"]):
+        return row | {"articleType": None, "articleTypeConfidence": None, "state": TagState.MASTER_ONLY}
+    return row
 
 
 def _final(predicted: Mapping[str, Any], decided: Mapping[str, Any] | None) -> dict[str, Any]:

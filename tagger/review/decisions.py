@@ -46,9 +46,10 @@ def decisions_of(run: RunDirectory, database: str | None = None) -> Iterator[pa.
     named = database or (None if run.root.is_s3 else database_of(run, None))
     if record is not None and named and (database or Path(named).exists()):
         from tagger.review.store import ReviewStore
-        from tagger.review.tables import open_database
+        from tagger.review.tables import open_to_read
 
-        store = ReviewStore(open_database(named, "--database"), record.run_id)
+        flag = "--database" if database else str(run.root)
+        store = ReviewStore(open_to_read(named, flag), record.run_id)
         try:
             if store.has_decisions():
                 yield from standing_rows(store)

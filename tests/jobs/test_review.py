@@ -241,16 +241,26 @@ def test_two_reviewers_work_through_everything_and_the_tags_come_out(
     assert set(log["decidedBy"]) == {"Ann", "Bob"}
     outcome = tagger("apply", run, "--out", tmp_path / "tags", "--json")
     assert outcome.code == 0, outcome.err
-    assert json.loads(outcome.out)["states"] == {
+    said = json.loads(outcome.out)
+    assert said["states"] == {
         "complete by person": 30, "master_only by person": 15, "unusable": 15, "failed": 139,
     }  # fmt: skip
+    assert (said["set"], said["masterOnly"], said["notSet"], said["items"]) == (30, 15, 154, ITEMS + 139)
+    assert said["files"] == {"tags-00000.parquet": ITEMS + 139, "tags-00000.csv": 30, "tags-master-only-00000.csv": 15}
     tags = pd.read_parquet(tmp_path / "tags/tags-00000.parquet").set_index("id")
     sheet = pd.read_csv(tmp_path / "tags/tags-00000.csv", dtype=str).set_index("id")
-    assert len(tags) == len(sheet) == ITEMS + 139
+    assert (len(tags), len(sheet)) == (ITEMS + 139, 30)
+    assert sheet.notna().all(axis=None)
     decided = log.set_index("id")
     people_said = tags.loc[decided.index, "articleType"]
     assert people_said.fillna("").tolist() == decided["articleType"].fillna("").tolist()
-    assert sheet.loc[decided.index, "articleType"].fillna("").tolist() == decided["articleType"].fillna("").tolist()
+    both = decided[decided["articleType"].notna()]
+    assert sheet.loc[both.index].to_numpy().tolist() == both[["masterCategory", "articleType"]].to_numpy().tolist()
+    alone = pd.read_csv(tmp_path / "tags/tags-master-only-00000.csv", dtype=str)
+    assert (list(alone), set(alone["id"])) == (
+        ["id", "masterCategory"],
+        set(decided.index[decided["verdict"] == "master_only"]),
+    )
     again = tagger("apply", run, "--out", tmp_path / "tags")
     assert again.code == 2 and "not empty" in again.err
 

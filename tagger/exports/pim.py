@@ -1,0 +1,57 @@
+"""CSV for a PIM system: nothing but rows to set, ids to the letter, no empty cell, no byte order mark.
+
+An empty cell erases what the PIM has (Akeneo, Shopify), so an item whose article type nobody is sure of has a row in a
+file without that column. A PIM matches by id, so a cell is what it is, also where a spreadsheet would take it for a
+formula: these files are for importers, and `formula_like` counts what to mind when a spreadsheet opens one.
+"""
+
+import csv
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from schemas.final_tag import TagState
+from tagger.exports.csv import harmless
+
+
+@dataclass(frozen=True)
+class PimFile:
+    """One kind of file: which items it has, and which columns of theirs."""
+
+    name: str
+    state: TagState
+    columns: tuple[str, ...]
+
+    def rows(self, tags: pa.Table) -> pa.Table:
+        """Of tags by FINAL_TAG those that the file sets, with its columns."""
+        return tags.filter(pc.equal(tags["state"], str(self.state))).select(list(self.columns))
+
+
+PIM_FILES = (
+    PimFile("tags", TagState.COMPLETE, ("id", "masterCategory", "articleType")),
+    PimFile("tags-master-only", TagState.MASTER_ONLY, ("id", "masterCategory")),
+)
+
+
+def pim_csv(rows: pa.Table, names: Mapping[str, str]) -> bytes:
+    """Rows as CSV (RFC 4180, but lines end in a line feed alone) in UTF-8.
+
+    Args:
+        rows: Texts, none of them null or empty.
+        names: What columns are called in the PIM, where it is not as here.
+    """
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow([names.get(name, name) for name in rows.schema.names])
+    quoting = csv.writer(out, lineterminator="\n", quoting=csv.QUOTE_ALL)  # the other leaves a carriage return bare
+    for row in zip(*(column.to_pylist() for column in rows.columns), strict=True):
+        (quoting if any("\r" in cell for cell in row) else writer).writerow(row)
+    return out.getvalue().encode()
+
+
+def formula_like(rows: pa.Table) -> int:
+    """How many cells a spreadsheet would take for a formula."""
+    return sum(harmless(text) != text for column in rows.columns for text in column.to_pylist())

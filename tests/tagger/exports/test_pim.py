@@ -1,0 +1,71 @@
+"""What goes to the PIM: nothing but rows to set, ids to the letter, no empty cell."""
+
+import csv
+import io
+
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schemas.final_tag import FINAL_TAG
+from tagger.catalog.no_value import NoValue
+from tagger.exports.final import final_tags
+from tagger.exports.pim import PIM_FILES, formula_like, pim_csv
+from tests.tagger.exports.test_final_tags import predicted
+
+COMPLETE, MASTER_ONLY = PIM_FILES
+
+
+def tags(*rows: tuple[str, str, str | None, str | None]) -> pa.Table:
+    names = ("id", "state", "masterCategory", "articleType")
+    return pa.Table.from_pylist(
+        [dict(zip(names, row, strict=True)) | {"modelId": "m", "runId": "r"} for row in rows], schema=FINAL_TAG
+    )
+
+
+def test_only_rows_to_set_leave_and_the_master_category_alone_in_a_file_of_its_own() -> None:
+    table = tags(
+        ("1", "complete", "Apparel", "Shirts"),
+        ("2", "master_only", "Apparel", None),
+        ("3", "waiting", None, None),
+        ("4", "failed", None, None),
+        ("5", "unusable", None, None),
+    )
+    assert pim_csv(COMPLETE.rows(table), {}) == b"id,masterCategory,articleType\n1,Apparel,Shirts\n"
+    assert pim_csv(MASTER_ONLY.rows(table), {}) == b"id,masterCategory\n2,Apparel\n"
+
+
+def test_columns_are_called_as_the_pim_has_them() -> None:
+    named = pim_csv(COMPLETE.rows(tags(("1", "complete", "A", "B"))), {"id": "sku", "articleType": "product_type"})
+    assert named == b"sku,masterCategory,product_type\n1,A,B\n"
+
+
+@pytest.mark.parametrize("item", ["00012", "-5", "-A7", "+49", "=1+1", "@x", "A/B", '"q"', "ü, ß", "\tx", "a;b", " b"])
+def test_an_id_leaves_as_it_came(item: str) -> None:
+    data = pim_csv(COMPLETE.rows(tags((item, "complete", "A", "B"))), {})
+    assert list(csv.reader(io.StringIO(data.decode())))[1] == [item, "A", "B"]
+    assert not data.startswith(b"\xef\xbb\xbf")
+    assert b"\r" not in data
+
+
+@given(st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=20))
+def test_any_id_and_class_come_back_from_the_csv(text: str) -> None:
+    data = pim_csv(COMPLETE.rows(tags((text, "complete", text, "B"))), {})
+    assert list(csv.reader(io.StringIO(data.decode(), newline="")))[1] == [text, text, "B"]
+
+
+def test_cells_that_a_spreadsheet_would_run_are_counted() -> None:
+    assert formula_like(COMPLETE.rows(tags(("=1+1", "complete", "A", "@B"), ("-5", "complete", "A", "B")))) == 2
+
+
+def test_a_class_that_is_called_none_is_no_tag() -> None:
+    rows = [predicted("1", "accept"), predicted("2", "accept"), predicted("3", "accept_master_only")]
+    rows[0]["articleType"] = "N/A"
+    rows[1]["masterCategory"] = rows[2]["masterCategory"] = "k.A."
+    table = pa.Table.from_pylist(rows)
+    (found,) = final_tags([table], {}, NoValue(["k.A."]))
+    assert [(r["state"], r["source"], r["masterCategory"], r["articleType"]) for r in found.to_pylist()] == [
+        ("master_only", "model", "Apparel", None), ("waiting", None, None, None), ("waiting", None, None, None)
+    ]  # fmt: skip
+    assert found["articleTypeConfidence"].null_count == 3
