@@ -46,6 +46,8 @@ _DECIDES = (
     "column",
     "delimiter",
     "encoding",
+    "no_value",
+    "merge_spellings",
     "max_bytes",
     "max_pixels",
     "untagged_only",
@@ -70,7 +72,7 @@ def run(config: TagConfig, console: Console) -> int:
         record = directory.begin(asked, inputs, bundle.card.model_id, versions())
         directory.work.delete()  # left by a kill between finishing and clearing away
         console.step(f"{directory.root} is done already; nothing to do")
-        return report(console, directory, record, config)
+        return report(console, directory, record, config, store)
     with holding(directory.root) as check_held, directory.taken_back_if_refused():
         record = directory.begin(asked, inputs, bundle.card.model_id, versions())
         record = record.model_copy(update={"target_precision": _promised(config, bundle.card)})
@@ -85,7 +87,7 @@ def run(config: TagConfig, console: Console) -> int:
                 engines.begin([shard_of(directory.work, n) for n in pending])
                 record = _tag(config, console, directory, record, staged, engines, titles, check_held)
         record = directory.finish(record.model_copy(update={"seconds": time.monotonic() - started}), staged)
-    return report(console, directory, record, config)
+    return report(console, directory, record, config, store)
 
 
 def _selection(

@@ -3,9 +3,12 @@
 from jobs.console import Console
 from jobs.image_errors import document, lines
 from schemas.config import TagConfig
-from schemas.prediction import Decision
+from schemas.prediction import Decision, ErrorCode
 from schemas.run import Counts, RunRecord
 from schemas.values import parse_share_or_count
+from tagger.catalog.failed_images import FailedImages
+from tagger.catalog.near_misses import near_misses
+from tagger.catalog.stores import ImageStore
 from tagger.inference.runs import RunDirectory
 
 EXIT_DONE, EXIT_TOO_MANY_FAILED = 0, 4
@@ -17,21 +20,22 @@ _IN_WORDS = {
 }
 
 
-def report(console: Console, directory: RunDirectory, record: RunRecord, config: TagConfig) -> int:
+def report(console: Console, directory: RunDirectory, record: RunRecord, config: TagConfig, store: ImageStore) -> int:
     """Say what came out of a finished run; return the exit code."""
     counts = record.counts
     console.table(f"Run {record.run_id}", ["what", "rows"], _rows(counts))
     if counts.repaired:
         console.say(f"{counts.repaired:,} rows were repaired.")
     failed = directory.failed_images()
+    hints = _near_misses(store, failed, counts.predictions)
     if failed.counts:
         console.say("Images that could not be tagged:")
-        for line in lines(failed):
+        for line in lines(failed, hints):
             console.say(line)
     console.say(f"Predictions: {directory.predictions}")
     if config.embeddings:
         console.say(f"Embeddings: {directory.embeddings}")
-    about = {"run": str(directory.root), "failedImages": document(failed)}
+    about = {"run": str(directory.root), "failedImages": document(failed), "nearMisses": hints}
     console.result(record.model_dump(mode="json", by_alias=True) | about)
     complaints = too_many(counts, config.max_failed, config.max_rejected)
     for complaint in complaints:
@@ -90,6 +94,14 @@ def _rows(counts: Counts) -> list[tuple[str, int]]:
         ("  left alone", counts.skipped),
         *((f"    {_IN_WORDS.get(reason, reason)}", n) for reason, n in sorted(counts.skip_reasons.items())),
     ]
+
+
+def _near_misses(store: ImageStore, failed: FailedImages, looked_at: int) -> list[str]:
+    """What is probably meant, where most images are not found."""
+    code = str(ErrorCode.NOT_FOUND)
+    if 2 * failed.counts[code] <= looked_at:
+        return []
+    return near_misses(store, [example.image for example in failed.examples[code] if example.image])
 
 
 def _exceeds(count: int, whole: int, allowed: str) -> bool:

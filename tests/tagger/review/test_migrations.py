@@ -177,3 +177,17 @@ def test_the_decisions_of_a_run_reviewed_with_an_older_version_are_found(tmp_pat
     plain.dispose()
     tables = decisions_of(RunDirectory(Location(str(tmp_path))))
     assert [i for table in tables for i in table["id"].to_pylist()] == ["a"]
+
+
+def test_reading_the_decisions_of_an_old_run_writes_nothing_beside_it(tmp_path: Path) -> None:
+    record = RunRecord(
+        run_id="old", model_id="m", state="done", config={}, fingerprint="", inputs={}, versions={},
+        started_at=datetime(2026, 1, 1, tzinfo=UTC), counts=Counts(),
+    )  # fmt: skip
+    (tmp_path / RECORD).write_text(record.model_dump_json(by_alias=True))
+    plain = create_engine(f"sqlite:///{tmp_path / 'review.sqlite'}")
+    make_old(plain, with_pictures=False)
+    plain.dispose()
+    before = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
+    assert sum(len(table) for table in decisions_of(RunDirectory(Location(str(tmp_path))))) == 1
+    assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == before
