@@ -20,6 +20,14 @@ def most_frequent_confusions(p: Predicted) -> pd.DataFrame:
     return found.sort_values(["items", "truth", "predicted"], ascending=[False, True, True]).reset_index(drop=True)
 
 
+def confusion_cells(p: Predicted) -> pd.DataFrame:
+    """The cells of the confusion matrix that hold something: truth, predicted, items, share of the true class."""
+    table = pd.DataFrame({"truth": p.truth, "predicted": p.predicted})
+    cells = table.groupby(["truth", "predicted"]).size().rename("items").reset_index()
+    cells["share"] = (cells["items"] / cells.groupby("truth")["items"].transform("sum")).round(4)
+    return cells
+
+
 def confused_pairs(p: Predicted) -> pd.DataFrame:
     """Two classes that are taken for each other, either way, the most frequent first: a, b, items, aAsB, bAsA."""
     found: dict[tuple[str, str], list[int]] = {}

@@ -115,7 +115,7 @@ def level_metrics(p: Predicted, minimum_support: int = MINIMUM_SUPPORT) -> Level
 
 def per_class(p: Predicted) -> pd.DataFrame:
     """Precision, recall, F1 and support of every class that occurs in truth or predictions, most frequent first."""
-    labels = _labels(p)
+    labels = classes_of(p)
     if not labels:
         return pd.DataFrame(columns=["class", "precision", "recall", "f1", "support"])
     precision, recall, f1, support = precision_recall_fscore_support(
@@ -125,10 +125,25 @@ def per_class(p: Predicted) -> pd.DataFrame:
     return table.sort_values(["support", "class"], ascending=[False, True]).reset_index(drop=True)
 
 
-def confusions(p: Predicted) -> pd.DataFrame:
-    """The confusion matrix: rows are the truth, columns the prediction, both by name."""
-    labels = _labels(p)
-    matrix = confusion_matrix(p.truth, p.predicted, labels=labels) if labels else np.zeros((0, 0), int)
+def classes_of(p: Predicted) -> Sequence[str]:
+    """All classes that occur in truth or predictions, by name."""
+    return sorted(set(p.truth) | set(p.predicted))
+
+
+def most_confused(p: Predicted, most: int) -> Sequence[str]:
+    """So many classes at most, by name: those that have, or are taken for, most mistakes."""
+    wrong = ~p.right
+    counts = pd.Series([*p.truth[wrong], *p.predicted[wrong]], dtype=object).value_counts()
+    counts = counts.reindex(classes_of(p), fill_value=0).sort_values(ascending=False, kind="stable")
+    return sorted(counts.index[:most])
+
+
+def confusions(p: Predicted, labels: Sequence[str] | None = None) -> pd.DataFrame:
+    """The confusion matrix of all classes or of some: rows are the truth, columns the prediction, both by name."""
+    labels = classes_of(p) if labels is None else labels
+    some = np.isin(p.truth, labels) & np.isin(p.predicted, labels)
+    truth, predicted = p.truth[some], p.predicted[some]
+    matrix = confusion_matrix(truth, predicted, labels=labels) if len(truth) else np.zeros((len(labels),) * 2, int)
     return pd.DataFrame(matrix, index=pd.Index(labels, name="truth"), columns=pd.Index(labels, name="predicted"))
 
 
@@ -156,7 +171,3 @@ def reliability(confidence: np.ndarray, correct: np.ndarray, bins: int = BINS) -
         confidence=("confidence", "mean"), accuracy=("accuracy", "mean"), items=("accuracy", "size")
     )
     return found.reset_index()
-
-
-def _labels(p: Predicted) -> Sequence[str]:
-    return sorted(set(p.truth) | set(p.predicted))

@@ -19,10 +19,20 @@ from tagger.evaluation.breakdown import (
     by_group,
     by_support,
     confused_pairs,
+    confusion_cells,
     difference,
     most_frequent_confusions,
 )
-from tagger.evaluation.metrics import Evaluation, Predicted, confusions, level_metrics, per_class, reliability
+from tagger.evaluation.metrics import (
+    Evaluation,
+    Predicted,
+    classes_of,
+    confusions,
+    level_metrics,
+    most_confused,
+    per_class,
+    reliability,
+)
 from tagger.evaluation.pictures import Pictures
 from tagger.json_text import as_json
 from tagger.storage import Location
@@ -30,6 +40,8 @@ from tagger.storage import Location
 ITEMS = "items.parquet"
 VAL_ITEMS, CONTROL_ITEMS = "val-items.parquet", "control-items.parquet"
 """What a bundle says of the items that it was calibrated on, and of those that only policies are fitted to."""
+_PLOTTED_CLASSES, _MATRIX_CLASSES, _LISTED_CLASSES = 150, 500, 1000
+"""Most classes in a plot of confusions, in a file that is a whole matrix, and in the page's table."""
 _TOP_CONFUSIONS, _PAIRS, _OF_A_PAIR, _WORST = 20, 8, 4, 24
 LEVEL_TITLES = {Level.MASTER_CATEGORY: "Master category", Level.ARTICLE_TYPE: "Article type"}
 
@@ -71,7 +83,8 @@ def write_report(
 
     They are `metrics.json`, `groups.csv`, `items.parquet` (every item with truth and prediction), and per level
     `per-class-*.csv`, `confusion-*.csv`, `confusion-normalised-*.csv` and `confusions-*.csv`; of a training,
-    `curves.csv`.
+    `curves.csv`. Where classes are many, the matrices are `confusion-cells-*.csv`, one line a cell that holds
+    something, and the page shows the classes that are most confused and most frequent.
 
     Args:
         folder: Where to.
@@ -116,10 +129,13 @@ def _write_files(
     folder: Location, evaluation: Evaluation, groups: dict[Level, pd.DataFrame], training: Training | None
 ) -> None:
     for level, predicted in evaluation.levels.items():
-        matrix = confusions(predicted)
         (folder / f"per-class-{level}.csv").write_text(per_class(predicted).to_csv(index=False))
-        (folder / f"confusion-{level}.csv").write_text(matrix.to_csv())
-        (folder / f"confusion-normalised-{level}.csv").write_text(_normalised(matrix).round(4).to_csv())
+        if len(classes_of(predicted)) > _MATRIX_CLASSES:
+            (folder / f"confusion-cells-{level}.csv").write_text(confusion_cells(predicted).to_csv(index=False))
+        else:
+            matrix = confusions(predicted)
+            (folder / f"confusion-{level}.csv").write_text(matrix.to_csv())
+            (folder / f"confusion-normalised-{level}.csv").write_text(_normalised(matrix).round(4).to_csv())
         (folder / f"confusions-{level}.csv").write_text(most_frequent_confusions(predicted).to_csv(index=False))
     table = pd.concat([t.assign(level=str(level)) for level, t in groups.items()])
     (folder / "groups.csv").write_text(table.to_csv(index=False))
@@ -134,22 +150,28 @@ def _level(evaluation: Evaluation, level: Level, groups: pd.DataFrame, pictures:
     favourite = found.drop_duplicates("truth").set_index("truth")["predicted"]
     table = per_class(predicted)
     table["takenFor"] = [favourite.get(name, "") for name in table["class"]]
-    matrix = confusions(predicted)
-    order = _similar_together(matrix)
+    plotted = most_confused(predicted, _PLOTTED_CLASSES)
+    matrix = confusions(predicted, plotted)
+    support = pd.Series(predicted.truth, dtype=object).value_counts().reindex(plotted, fill_value=0)
+    order = _similar_together(_normalised(matrix, support))
     matrix = matrix.iloc[order, order]
+    classes = len(classes_of(predicted))
+    some = f" (the {len(plotted)} of {classes:,} classes that are most confused)" if len(plotted) < classes else ""
+    shares = _normalised(matrix, support)
     bins = reliability(predicted.confidence, predicted.right)
     return {
         "level": level,
         "title": title,
-        "classes": table.to_dict("records"),
+        "classes": table.head(_LISTED_CLASSES).to_dict("records"),
+        "unlisted": max(0, len(table) - _LISTED_CLASSES),
         "pairs": _pairs(evaluation, level, pictures),
         "confusions": found.head(_TOP_CONFUSIONS).to_dict("records"),
         "worst": _worst(evaluation, level, pictures),
         "groups": [
             {"kind": kind, "rows": rows.to_dict("records")} for kind, rows in groups.groupby("kind", sort=False)
         ],
-        "matrix": Markup(plots.confusion(_normalised(matrix), f"{title}: share of the true class", shares=True)),
-        "counts": Markup(plots.confusion(matrix, f"{title}: items", shares=False)),
+        "matrix": Markup(plots.confusion(shares, f"{title}: share of the true class{some}", shares=True)),
+        "counts": Markup(plots.confusion(matrix, f"{title}: items{some}", shares=False)),
         "reliability": Markup(plots.reliability_diagram(bins, f"{title}: reliability")),
     }
 
@@ -176,18 +198,20 @@ def _periods(times: "pd.Series[str]") -> np.ndarray:
     return years.where(years.notna(), None).to_numpy(object)
 
 
-def _normalised(matrix: pd.DataFrame) -> pd.DataFrame:
-    return matrix.div(matrix.sum(axis=1).clip(lower=1), axis=0)
+def _normalised(matrix: pd.DataFrame, support: "pd.Series[int] | None" = None) -> pd.DataFrame:
+    """Shares of the true class, whose items `support` counts where the matrix has not all columns."""
+    whole = matrix.sum(axis=1) if support is None else support.reindex(matrix.index)
+    return matrix.div(whole.clip(lower=1), axis=0)
 
 
-def _similar_together(matrix: pd.DataFrame) -> np.ndarray:
+def _similar_together(normalised: pd.DataFrame) -> np.ndarray:
     """An order of the classes in which those that are taken for each other stand side by side."""
     from scipy.cluster.hierarchy import leaves_list, linkage
     from scipy.spatial.distance import squareform
 
-    if len(matrix) < 3:
-        return np.arange(len(matrix))
-    shares = _normalised(matrix).to_numpy(float)
+    if len(normalised) < 3:
+        return np.arange(len(normalised))
+    shares = normalised.to_numpy(float)
     distance = 1 - np.minimum((shares + shares.T) / 2, 1)
     np.fill_diagonal(distance, 0)
     return np.asarray(leaves_list(linkage(squareform(distance, checks=False), "average", optimal_ordering=True)))

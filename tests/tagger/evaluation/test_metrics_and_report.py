@@ -12,10 +12,19 @@ from tagger.evaluation.breakdown import (
     by_group,
     by_support,
     confused_pairs,
+    confusion_cells,
     difference,
     most_frequent_confusions,
 )
-from tagger.evaluation.metrics import Evaluation, Predicted, calibration_error, confusions, level_metrics, per_class
+from tagger.evaluation.metrics import (
+    Evaluation,
+    Predicted,
+    calibration_error,
+    confusions,
+    level_metrics,
+    most_confused,
+    per_class,
+)
 from tagger.evaluation.report import Extras, Training, write_report
 from tagger.storage import Location
 
@@ -139,3 +148,34 @@ def test_any_name_can_stand_in_a_plot(tmp_path: Path) -> None:
     assert "Deals $5_$10" in text
     assert "手表" in text
     assert "<i>&" not in text
+
+
+def test_a_report_of_thousands_of_classes_can_be_opened_and_loses_nothing(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    names = np.array([f"Home & Garden > Kitchen, “{n}” / Things with a long name of their own" for n in range(1100)])
+    truth, predicted = np.repeat(names, 2).astype(object), rng.choice(names, 2200).astype(object)
+    predicted[::2] = truth[::2]
+    level = Predicted(truth, predicted, rng.random(2200).astype(np.float32))
+    items = pd.DataFrame({"id": [str(n) for n in range(2200)]})
+    write_report(Location(str(tmp_path)), "r", {}, Evaluation("test", {Level.ARTICLE_TYPE: level}, items=items))
+    sizes = {file.name: file.stat().st_size for file in tmp_path.iterdir()}
+    assert sizes["index.html"] < 1_500_000
+    assert max(size for name, size in sizes.items() if name.endswith(".csv")) < 1_000_000
+    cells = pd.read_csv(tmp_path / "confusion-cells-articleType.csv")
+    assert cells["items"].sum() == 2200
+    page = (tmp_path / "index.html").read_text()
+    assert "100 more, the least frequent" in page
+    assert "the 150 of 1,100 classes that are most confused" in page
+    assert len(pd.read_csv(tmp_path / "per-class-articleType.csv")) == 1100
+
+
+def test_shares_in_a_part_of_the_confusions_are_of_all_items_of_a_class() -> None:
+    level = Predicted(
+        np.array(list("aaaabbbbcc"), object), np.array(list("abbcbbbbcc"), object), np.ones(10, np.float32)
+    )
+    assert most_confused(level, 2) == ["a", "b"]
+    some = confusions(level, ["a", "b"])
+    assert some.to_numpy().tolist() == [[1, 2], [0, 4]]
+    assert confusion_cells(level)[["truth", "predicted", "items", "share"]].to_numpy().tolist() == [
+        ["a", "a", 1, 0.25], ["a", "b", 2, 0.5], ["a", "c", 1, 0.25], ["b", "b", 4, 1.0], ["c", "c", 2, 1.0],
+    ]  # fmt: skip
