@@ -45,7 +45,7 @@ class _Catalogue:
 
 def run(config: AuditConfig, console: Console) -> int:
     """Judge each label by models that have not seen the item, and write down what speaks against it."""
-    manifest, store = open_catalog(config)
+    manifest, store = open_catalog(config, console)
     out = _new_folder(config)
     groups = read_groups(place(config.duplicates, config)) if config.duplicates else None
     folder = _index(config, console, manifest)

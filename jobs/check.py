@@ -11,14 +11,14 @@ _SHOWN_LEAVES = 15
 
 def run(config: CheckConfig, console: Console) -> int:
     """Look at every row and at the images, and say what a training or a run would find."""
-    manifest, store = open_catalog(config)
+    manifest, store = open_catalog(config, console)
     with console.progress("images", config.sample or None) as bar:
         census = take_census(
             manifest, store, config.merge, config.max_pixels, config.sample, config.seed,
             lambda so_far: bar.update(so_far.images_checked, f"{so_far.rows:,} rows read"),
         )  # fmt: skip
     _show(config, console, census)
-    console.result(_document(config, census))
+    console.result(_document(config, census) | {"notices": manifest.notices.texts})
     if problem := _unusable(census):
         console.warn(problem)
         return EXIT_UNUSABLE

@@ -41,7 +41,7 @@ def run(config: CombineConfig, console: Console) -> int:
         raise UsageError(f"BUNDLES: model {repeated[0]} is named twice; its average with itself is the same model")
     combined = average_predictions(members) if config.average == "predictions" else average_weights(members)
     sides = _common_sides(places, console)
-    manifest, store = open_catalog(config)
+    manifest, store = open_catalog(config, console)
     reviewed = reviewed_labels(config)
     if reviewed:
         manifest.relabel(reviewed)

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from schemas.bundle import Metrics
 from tagger.json_text import as_json
+from tagger.printable import printable
 
 _LINE_EVERY_S = 10.0
 _AS_WIDE_AS_NEEDED = 100_000
@@ -53,16 +54,17 @@ class Console:
 
     def step(self, text: str) -> None:
         """Say what is done now."""
+        text = printable(text)
         self._err.print(Text.assemble(("› ", "bold"), text) if self._err.is_terminal else text, markup=False)
 
     def warn(self, text: str) -> None:
         """Say what a person should look at."""
-        self._err.print(f"! {text}", style="yellow", markup=False)
+        self._err.print(f"! {printable(text)}", style="yellow", markup=False)
 
     def say(self, text: str = "") -> None:
         """A line of the result, for a person."""
         if not self.as_json:
-            self._out.print(text, markup=False)
+            self._out.print(printable(text), markup=False)
 
     def flush(self) -> None:
         """Let what was said be read now, by whoever waits for it."""
@@ -72,7 +74,7 @@ class Console:
         """A table of the result, for a person; numbers stand right."""
         if self.as_json:
             return
-        table = Table(title=Text(title), title_justify="left", title_style="bold", header_style="bold")
+        table = Table(title=Text(printable(title)), title_justify="left", title_style="bold", header_style="bold")
         found = [list(row) for row in rows]
         for i, column in enumerate(columns):
             numeric = bool(found) and all(_is_number(r[i]) for r in found)
@@ -167,7 +169,7 @@ def _is_number(value: object) -> bool:
 
 def _cell(value: object) -> str:
     if isinstance(value, bool) or not isinstance(value, int | float):
-        return "" if value is None else str(value)
+        return "" if value is None else printable(str(value))
     return f"{value:,}" if isinstance(value, int) else f"{value:.4f}"
 
 

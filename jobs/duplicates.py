@@ -40,7 +40,7 @@ PAIRS, PAGE, SAMPLE = "pairs.parquet", "index.html", "sample.csv"
 def run(config: DuplicatesConfig, console: Console) -> int:
     """Find pairs of images that are alike, compare them closely, and group the items that have them."""
     index = VectorIndex(Location(config.index))
-    _, store = open_catalog(config)
+    _, store = open_catalog(config, console)
     pictures = distinct(index)
     if config.plant:
         return try_out(config, console, index, pictures, store)

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from jobs.console import Console
-from jobs.inputs import place
+from jobs.inputs import open_manifest, place
 from schemas.config import EvaluateConfig
 from schemas.options import CatalogOptions
 from schemas.prediction import Decision
@@ -43,7 +43,7 @@ def run(config: EvaluateConfig, console: Console) -> int:
     out = place(config.out, config)
     out.check_writable("--out")
 
-    manifest = Manifest(place(config.labels, config), config, "--labels")
+    manifest = open_manifest(config.labels, config, console, "--labels")
     options = _image_options(config)
     store = open_store(options, manifest) if options.images else None
     labels = _labels(config, manifest, store, judged.bundle)

@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Iterator, Sequence
 
 from jobs.console import Bar, Console
+from jobs.inputs import open_manifest
 from schemas.config import IndexConfig
 from schemas.index import IndexCard
-from tagger.catalog.manifest import Manifest
 from tagger.errors import InputError, UsageError
 from tagger.inference.ledger import LedgerEntry, newest_first, read_ledger
 from tagger.inference.lock import holding
@@ -24,7 +24,7 @@ def run(config: IndexConfig, console: Console) -> int:
     labels = None
     if config.labels:
         console.step("Reading the labels")
-        labels = labels_of(Manifest(_place(config.labels, config), config, "--labels"), config.keep)
+        labels = labels_of(open_manifest(config.labels, config, console, "--labels"), config.keep)
     with holding(folder):
         before = read_card(folder)
         card = before or _empty_card(runs, config)

@@ -3,6 +3,7 @@
 import importlib.metadata
 import platform
 
+from jobs.console import Console
 from schemas.options import CatalogOptions, ManifestFormat
 from tagger.catalog.manifest import Manifest
 from tagger.catalog.stores import ImageStore, open_store
@@ -27,10 +28,17 @@ def place(uri: str, options: ManifestFormat) -> Location:
     return Location(uri, options.s3_endpoint, options.s3_region)
 
 
-def open_catalog(config: CatalogOptions) -> tuple[Manifest, ImageStore]:
+def open_manifest(uri: str, options: ManifestFormat, console: Console, flag: str = "--manifest") -> Manifest:
+    """Open a table of items, and say what a person should know of how it is read. Raises UsageError or InputError."""
+    manifest = Manifest(place(uri, options), options, flag)
+    manifest.notices.listen(console.warn)
+    return manifest
+
+
+def open_catalog(config: CatalogOptions, console: Console) -> tuple[Manifest, ImageStore]:
     """Open the manifest and its image store. Raises UsageError or InputError."""
     try:
-        manifest = Manifest(place(config.manifest, config), config)
+        manifest = open_manifest(config.manifest, config, console)
         return manifest, open_store(config, manifest)
     except OSError as error:
         raise UsageError(f"{config.manifest} or {config.images} cannot be read: {first_line(error)}") from error

@@ -16,6 +16,7 @@ import psutil
 import typer
 
 from tagger.errors import TaggerError
+from tagger.printable import printable
 from tagger.storage import S3, first_line
 
 INTERRUPTED, FAILED = 130, 1
@@ -149,5 +150,5 @@ def _root_of(error: BaseException) -> BaseException:
 
 
 def _complain(message: str) -> None:
-    for line in message.splitlines():
+    for line in printable(message).split("\n"):
         typer.secho(f"tagger: {line}", err=True, fg="red" if sys.stderr.isatty() else None)

@@ -29,7 +29,7 @@ def run(config: RetrievalConfig, console: Console) -> int:
         raise UsageError("INDEX: two have one name, by which the report would tell them apart")
     out = place(config.out, config)
     out.check_writable("--out")
-    _, store = open_catalog(config)
+    _, store = open_catalog(config, console)
     items, numbers = _common(indexes)
     sides = _sides(config)
     side = items["id"].map(sides)

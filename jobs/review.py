@@ -80,7 +80,7 @@ def _application(
     token: str | None,
 ) -> ASGIApp:
     tagged = _tagged(config, record)
-    manifest, images = open_catalog(tagged)
+    manifest, images = open_catalog(tagged, console)
     bundle = _bundle(console, tagged)
     duplicates = Location(config.duplicates, config.s3_endpoint, config.s3_region) if config.duplicates else None
     if not store.is_filled():

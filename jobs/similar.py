@@ -6,9 +6,9 @@ import numpy as np
 import pyarrow as pa
 
 from jobs.console import Console
+from jobs.inputs import open_manifest
 from schemas.config import SimilarConfig
 from schemas.similar import SIMILAR
-from tagger.catalog.manifest import Manifest
 from tagger.catalog.shards import write_parquet
 from tagger.errors import UsageError
 from tagger.inference.ledger import read_ledger
@@ -35,7 +35,7 @@ def run(config: SimilarConfig, console: Console) -> int:
     elif config.image:
         tables = iter([_of_images(config, similar, index)])
     elif config.manifest:
-        manifest = Manifest(_place(config.manifest, config), config)
+        manifest = open_manifest(config.manifest, config, console)
         tables = (similar.items(batch.items["id"].to_pylist()) for batch in manifest.batches())
     else:
         tables = _of_run(config, similar, index)

@@ -63,7 +63,7 @@ def run(config: TagConfig, console: Console) -> int:
     started = time.monotonic()
     directory = RunDirectory(place(config.out, config))
     bundle = Bundle.load(place(config.model, config))
-    manifest, store = open_catalog(config)
+    manifest, store = open_catalog(config, console)
     titles = _titles(config, bundle, manifest)
     selection = _selection(config, console, manifest, bundle, titles)
     inputs = _inputs(config, manifest.fingerprint(), bundle, titles)

@@ -9,11 +9,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from jobs.console import Console
-from jobs.inputs import place
+from jobs.inputs import open_manifest, place
 from schemas.config import TitlesConfig
 from schemas.prediction import ALTERNATIVES, Decision
 from schemas.taxonomy import Level, Taxonomy
-from tagger.catalog.manifest import Manifest
 from tagger.catalog.patterns import text_column
 from tagger.confidence.calibration import fit_temperature
 from tagger.errors import InputError, UsageError
@@ -36,7 +35,7 @@ def run(config: TitlesConfig, console: Console) -> int:
     bundle = Bundle.load(folder, "BUNDLE")
     taxonomy = bundle.card.taxonomy
     console.step("Reading the titles")
-    sides = _sides(config, folder, taxonomy)
+    sides = _sides(config, folder, taxonomy, console)
     console.step(f"Fitting to {len(sides['train']):,} titles")
     train, val, test = (sides[side] for side in ("train", "val", "test"))
     leaves = train["leaf"].to_numpy()
@@ -55,13 +54,13 @@ def run(config: TitlesConfig, console: Console) -> int:
     return 0
 
 
-def _sides(config: TitlesConfig, folder: Location, taxonomy: Taxonomy) -> dict[str, pd.DataFrame]:
+def _sides(config: TitlesConfig, folder: Location, taxonomy: Taxonomy, console: Console) -> dict[str, pd.DataFrame]:
     """The items of each side of the bundle's split: id, title and leaf number. Raises InputError and UsageError."""
     if not (folder / _SPLITS).exists():
         raise InputError(f"BUNDLE: {folder} has no {_SPLITS}, which says what it was trained on")
     with (folder / _SPLITS).open_random() as source:
         splits = pq.read_table(source).to_pandas()
-    manifest = Manifest(place(config.manifest, config), config)
+    manifest = open_manifest(config.manifest, config, console)
     if config.title not in manifest.columns:
         raise UsageError(f"--title {config.title}: the manifest has no such column; it has {manifest.columns}")
     labels = [str(level) for level in Level]

@@ -54,7 +54,7 @@ def run(config: TrainConfig, console: Console) -> int:
     check_weights(config.backbone, config.weights)
     out = place(config.out, config)
     work = out / "_work"
-    manifest, store = open_catalog(config)
+    manifest, store = open_catalog(config, console)
     reviewed = reviewed_labels(config)
     if reviewed:
         manifest.relabel(reviewed)

@@ -40,7 +40,7 @@ def run(config: TuneConfig, console: Console) -> int:
     space = _space(config)
     base = _base(config, space)
     out = place(config.out, config)
-    manifest, store = open_catalog(config)
+    manifest, store = open_catalog(config, console)
     work = out / "_work"
     asked = _asked(config, space, manifest)
     if (out / BEST).exists():

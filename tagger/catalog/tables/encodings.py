@@ -20,7 +20,7 @@ _MARKS = {
     codecs.BOM_UTF16_BE: "utf-16",
 }
 """By their first bytes; those of UTF-32 begin with UTF-16's and come first."""
-_EUROPEAN = ("cp1252", "cp1250", "cp1254", "iso8859_2")
+_EUROPEAN = ("cp1252", "cp1250", "cp1254", "iso8859_2", "cp932")
 _OTHERS = ("cp1251", "gb18030", "cp932", "cp949", "big5", "euc_jp", "koi8_r", "cp1253", "cp1255", "cp1256")
 _NAMES = {"cp1252": "Windows-1252 (Western European)", "cp1251": "Windows-1251 (Cyrillic)"}
 

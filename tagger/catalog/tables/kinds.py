@@ -164,13 +164,13 @@ def _zip_archive(file: Location) -> Sniffed:
             names = archive.namelist()
     except (zipfile.BadZipFile, OSError, ValueError) as error:
         return Sniffed(None, f"a damaged zip archive or workbook ({first_line(error)}); fetch or save it again")
-    if "xl/workbook.xml" in names:
-        return Sniffed(Kind.WORKBOOK, Kind.WORKBOOK)
     if "xl/workbook.bin" in names:
         return Sniffed(None, "a binary Excel workbook (.xlsb); save it as .xlsx or CSV")
+    if any(name.startswith("xl/") for name in names):
+        return Sniffed(Kind.WORKBOOK, Kind.WORKBOOK)
     if "content.xml" in names and "mimetype" in names:
         return Sniffed(None, "an OpenDocument spreadsheet; save it as .xlsx or CSV")
     if "[Content_Types].xml" in names:
-        return Sniffed(None, "an Office document, no workbook")
+        return Sniffed(None, "an Office document, but no workbook")
     files = [name for name in names if not name.endswith("/")]
     return Sniffed(None, f"a zip archive ({', '.join(files[:3])}{', …' if len(files) > 3 else ''}); unpack it")

@@ -103,7 +103,9 @@ class WorkbookTable:
                 finally:
                     book.close()
         except _UNREADABLE as error:
-            raise InputError(f"{self._file}: not a readable workbook: {first_line(error)}; save it again") from error
+            raise InputError(
+                f"{self._file} is an Excel workbook that cannot be read ({first_line(error)}); save it again as .xlsx or CSV"
+            ) from error
 
 
 def _header(sheet: Any) -> tuple[int, list[str]] | None:
