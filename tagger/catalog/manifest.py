@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -53,6 +53,8 @@ class Batch:
     rejects: pa.Table
     names: dict[str, str]
     """From the file's own column names to those in `items`."""
+    bytes_columns: Mapping[str, str] = field(default_factory=dict)
+    """Columns of the file that hold bytes and are not read, with their types."""
 
     def column(self, name: str) -> pa.ChunkedArray | None:
         """A column by its own name or by its role's; None where the file has none."""
@@ -233,6 +235,7 @@ class Manifest:
             chunk.lines[keep] - 1,
             _reject_table(file, bad),
             dict(zip([*chunk.table.schema.names, *partition_values(file)], table.schema.names, strict=False)),
+            chunk.bytes_columns,
         )
 
     def _with_labels(self, items: pa.Table, file: Location, tally: LabelTally) -> pa.Table:

@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 
 from schemas.prediction import ErrorCode
 from tagger.catalog.manifest import Batch
-from tagger.errors import ImageError, UsageError
+from tagger.errors import ImageError, InputError, UsageError
 
 
 def fill_pattern(pattern: str, batch: Batch) -> list[str | None]:
@@ -30,11 +30,19 @@ def fill_pattern(pattern: str, batch: Batch) -> list[str | None]:
 
 
 def text_column(batch: Batch, name: str, flag: str) -> pa.ChunkedArray:
-    """A column of the manifest as text. Raises UsageError, naming the flag that asks for it, where there is none."""
+    """A column of the manifest as text.
+
+    Raises, naming the flag that asks for it, UsageError where there is none, InputError where it holds no text.
+    """
     column = batch.column(name)
+    if column is None and name in batch.bytes_columns:
+        raise InputError(f"{flag}: column {name!r} of {batch.file} is {batch.bytes_columns[name]}, which is no text")
     if column is None:
         raise UsageError(f"{flag}: {batch.file} has no column {name!r}; it has {', '.join(batch.items.schema.names)}")
-    return pc.utf8_trim_whitespace(pc.cast(column, pa.string()))
+    try:
+        return pc.utf8_trim_whitespace(pc.cast(column, pa.string()))
+    except pa.ArrowException as error:
+        raise InputError(f"{flag}: column {name!r} of {batch.file} is {column.type}, which is no text") from error
 
 
 def resolve_in(root: str, relative: str, follow_links: bool = False) -> str:

@@ -12,7 +12,7 @@ from tagger.errors import InputError
 from tagger.storage import Location, first_line
 
 PARQUET = (".parquet", ".pq")
-_TEXT_ROLES = (Role.ID, Role.MASTER_CATEGORY, Role.ARTICLE_TYPE)
+_TEXT_ROLES = (Role.ID, Role.MASTER_CATEGORY, Role.ARTICLE_TYPE, Role.IMAGE_URI)
 
 
 class ParquetTable:
@@ -31,11 +31,12 @@ class ParquetTable:
         """Read the file a chunk at a time."""
         source = open_parquet(self._file)
         wanted = [f.name for f in source.schema_arrow if only in (None, f.name) and self._is_read(f)]
+        unread = {f.name: str(f.type) for f in source.schema_arrow if f.name not in wanted and is_image_type(f.type)}
         start = 0
         try:
             for batch in source.iter_batches(batch_size=rows, columns=wanted):
                 table = pa.table(batch.columns, names=wanted)
-                yield Chunk(table, np.arange(start + 1, start + len(table) + 1))
+                yield Chunk(table, np.arange(start + 1, start + len(table) + 1), bytes_columns=unread)
                 start += len(table)
         except (pa.ArrowException, OSError) as error:
             raise InputError(f"{self._file}: cannot be read after row {start}: {first_line(error)}") from error

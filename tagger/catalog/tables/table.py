@@ -1,6 +1,6 @@
 """What all kinds of tables have in common."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -27,6 +27,9 @@ class Chunk:
     bad: Sequence[BadRow] = ()
     rows: Sequence[Row] | None = field(default=None, repr=False)
     """Of text, the rows as they stand in the file, with what was mended."""
+
+    bytes_columns: Mapping[str, str] = field(default_factory=dict)
+    """Columns of the file that hold bytes and are not read, with their types."""
 
     def text(self, row: int) -> str:
         """One row as it stands in the file, or its values."""

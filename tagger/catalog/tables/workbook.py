@@ -104,7 +104,8 @@ class WorkbookTable:
                     book.close()
         except _UNREADABLE as error:
             raise InputError(
-                f"{self._file} is an Excel workbook that cannot be read ({first_line(error)}); save it again as .xlsx or CSV"
+                f"{self._file} is an Excel workbook that cannot be read ({first_line(error)}); save it again as .xlsx "
+                "or CSV"
             ) from error
 
 
