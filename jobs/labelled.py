@@ -61,6 +61,8 @@ def read_labelled(
         InputError: when there are none.
     """
     staged = stage(manifest, store, work / "items", work / "rejects", _STAGE_ROWS, _LABELLED, columns)
+    if not staged.rows:
+        raise InputError("--manifest: it has no rows, so there is nothing to learn from")
     if not staged.items:
         raise InputError(NO_LABELS)
     return pa.concat_tables([read_shard(shard_of(work / "items", n)) for n in range(staged.shards)]), staged

@@ -32,7 +32,7 @@ SHIRTS, SHOES = ("Apparel", "Shirts"), ("Footwear", "Shoes")
     ("labels", "words"),
     [
         ([("", "")] * 8, ["no row has both a masterCategory and an articleType"]),
-        ([], ["no row"]),
+        ([], ["--manifest: it has no rows"]),
         ([SHIRTS] * 8, ["all of one leaf, Apparel/Shirts", "label items of another leaf"]),
         ([SHIRTS, SHOES], ["not one of 2 items in 2 leaves falls to val and test", "label more items"]),
     ],

@@ -8,9 +8,12 @@ import pandas as pd
 import pytest
 
 from tagger.catalog.pixels import FASHION
+from tagger.catalog.shards import shard_of, stage
 from tagger.catalog.stores import fetch_all
 from tagger.catalog.unbalance import long_tail, unbalanced
 from tagger.errors import ImageError, InputError, UsageError
+from tagger.storage import Location
+from tagger.training.items import DIGEST, DigestShard
 from tests.builders import catalog_of, first_batch, manifest_of, read_all
 
 LABELS = np.array([9, 0, 3, 8], np.uint8)
@@ -130,3 +133,13 @@ def test_a_long_tail_falls_from_all_to_one_in_ratio() -> None:
     profile = long_tail(["a"] * 9 + ["b"] * 5 + ["c"] * 2, 100)
     assert profile == pytest.approx({"a": 1.0, "b": 0.1, "c": 0.01})
     assert long_tail(["a", "b"], 1) == {"a": 1, "b": 1}
+
+
+def test_copies_among_pixels_have_one_digest(idx: Path, tmp_path: Path) -> None:
+    manifest, store = catalog_of(idx)
+    work = Location(str(tmp_path / "work"))
+    staged = stage(manifest, store, work, work / "rejects", 100)
+    tables = DigestShard(store)({"item": [shard_of(work, n) for n in range(staged.shards)]})
+    digests = {item: digest for t in tables for item, digest in zip(t["id"], t[DIGEST], strict=True)}
+    assert digests["t10k-0"] == digests["train-0"] != digests["train-1"]
+    assert len(set(digests.values())) == 4
