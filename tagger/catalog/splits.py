@@ -184,7 +184,9 @@ def as_times(
         InputError: when a cell is neither a number nor an ISO date, when years and other numbers stand beside dates,
             or when all cells are empty.
     """
-    read: dict[str, float | None] = {cell: _as_time(cell) for cell in set(cells) if not no_value.means_none(cell)}
+    read: dict[str, float | None] = {
+        cell: _as_time(cell) for cell in set(cells) if cell is not None and not no_value.means_none(cell)
+    }
     given = [(item, cell) for item, cell in zip(ids, cells, strict=True) if cell in read]
     unread = [(item, cell) for item, cell in given if read[cell] is None]
     where = f"--time-by {column}"

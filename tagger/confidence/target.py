@@ -149,7 +149,7 @@ def _thresholds(
     plain = _threshold(predicted, target, probability)
     if not classes:
         return plain, {}
-    codes = pd.Index(classes).get_indexer(predicted.predicted)  # -1: always with the others
+    codes = pd.Index(classes).get_indexer(pd.Index(predicted.predicted))  # -1: always with the others
     careful = 1 - (1 - probability) / 2
     alone = [_threshold(predicted.only(codes == n), target, careful) for n in range(len(classes))]
     accepted_alone = [int((predicted.confidence[codes == n] >= _number(t)).sum()) for n, t in enumerate(alone)]

@@ -125,12 +125,12 @@ def per_class(p: Predicted) -> pd.DataFrame:
     return table.sort_values(["support", "class"], ascending=[False, True]).reset_index(drop=True)
 
 
-def classes_of(p: Predicted) -> Sequence[str]:
+def classes_of(p: Predicted) -> list[str]:
     """All classes that occur in truth or predictions, by name."""
     return sorted(set(p.truth) | set(p.predicted))
 
 
-def most_confused(p: Predicted, most: int) -> Sequence[str]:
+def most_confused(p: Predicted, most: int) -> list[str]:
     """So many classes at most, by name: those that have, or are taken for, most mistakes."""
     wrong = ~p.right
     counts = pd.Series([*p.truth[wrong], *p.predicted[wrong]], dtype=object).value_counts()

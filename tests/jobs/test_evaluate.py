@@ -41,7 +41,7 @@ def judged(bundle: Bundle, bundle_dir: Path, tmp_path: Path) -> Path:
 
 def make_run(folder: Path, bundle: Bundle, leaves: dict[str, object], failed: set[str]) -> None:
     directory, now = RunDirectory(Location(str(folder))), datetime(2026, 1, 1, tzinfo=UTC)
-    rows = [
+    rows: list[dict[str, object]] = [
         {
             "id": item,
             "masterCategory": None if item in failed else leaf.masterCategory,  # type: ignore[attr-defined]

@@ -12,6 +12,10 @@ from tagger.training import recipes, spaces
 GIVEN = {"manifest": "m", "images": "i", "out": "o"}
 
 
+def in_python(**settings: object) -> TrainConfig:
+    return TrainConfig(**GIVEN, **settings)  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("name", recipes.names())
 def test_a_recipe_says_what_it_is_and_names_a_model_that_there_is(name: str) -> None:
     recipe = recipes.load(name)
@@ -74,17 +78,16 @@ def test_a_space_whose_settings_stand_in_the_wrong_place_is_told_where_they_belo
 
 
 def test_a_recipe_holds_in_python_as_on_the_command_line(tmp_path: Path) -> None:
-    inputs = {"manifest": "m", "images": "i", "out": "o"}
-    config = TrainConfig(**inputs, recipe="best")
+    config = in_python(recipe="best")
     assert (config.image_size, config.epochs, config.erasing) == ("160x120", 10, 0.1)
     assert config == build(TrainConfig, None, {**GIVEN, "recipe": "best"})
-    assert TrainConfig(**inputs, recipe="best", epochs=3).epochs == 3, "what is given wins"
+    assert in_python(recipe="best", epochs=3).epochs == 3, "what is given wins"
     assert TrainConfig.model_validate(config.model_dump(mode="json")) == config
     own = tmp_path / "mine.yaml"
     own.write_text("backbone: small_cnn\nweights: none\n")
-    assert TrainConfig(**inputs, recipe=str(own)).backbone == "small_cnn"
+    assert in_python(recipe=str(own)).backbone == "small_cnn"
     with pytest.raises(ValueError, match="slow: there is no such one; there are best"):
-        TrainConfig(**inputs, recipe="slow")
+        in_python(recipe="slow")
 
 
 def test_pairs_of_a_flag_stand_beside_those_of_the_recipe() -> None:
@@ -93,6 +96,6 @@ def test_pairs_of_a_flag_stand_beside_those_of_the_recipe() -> None:
 
 
 def test_a_report_says_what_differs_from_the_recipe() -> None:
-    assert recipes.in_words(TrainConfig(**GIVEN, recipe="fast")) == "fast"
-    changed = TrainConfig(**GIVEN, backbone="small_cnn", lr=0.006)
+    assert recipes.in_words(in_python(recipe="fast")) == "fast"
+    changed = in_python(backbone="small_cnn", lr=0.006)
     assert recipes.in_words(changed) == "standard, with backbone small_cnn, lr 0.006"
