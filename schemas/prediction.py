@@ -45,6 +45,7 @@ class ErrorCode(StrEnum):
     CORRUPT = "corrupt"
     TOO_LARGE = "too_large"
     TOO_MANY_PIXELS = "too_many_pixels"
+    CRASHED = "crashed"
     NOT_FINITE = "not_finite"
 
 

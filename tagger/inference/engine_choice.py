@@ -10,7 +10,7 @@ import os
 import pickle
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from schemas.run import EngineCheck
 from tagger.errors import TaggerError
@@ -60,6 +60,10 @@ class Question:
             prepared, check = choose_engine(self.bundle, self.wanted, device, batch_size, self.sample)
         return PickledEngine(prepared.name, pickle.dumps(prepared)), check
 
+    def with_care(self) -> "Question":
+        """The same question, to be answered where an image has ended a process that answered it."""
+        return replace(self, sample=replace(self.sample, is_careful=True))
+
     def answer_here(self, device: str) -> Chosen | None:
         """Choose for this machine's CPUs; None where a GPU is wanted or found, which only a worker is to touch.
 
@@ -73,23 +77,23 @@ class EngineProcess:
     """A process that loads the libraries at once, and then answers one question."""
 
     def __init__(self) -> None:
-        pipe = subprocess.PIPE
         self._scratch = contextlib.ExitStack()
-        temporary = self._scratch.enter_context(scratch_folder("tagger-engine-"))  # it may be killed while it writes
-        # -P: without it Python would look for modules in the current folder first, whatever lies there
-        command = [sys.executable, "-P", "-m", "tagger.inference.engine_choice"]
-        self._process = subprocess.Popen(
-            command, stdin=pipe, stdout=pipe, stderr=pipe, start_new_session=True,
-            env={**os.environ, "TMPDIR": str(temporary)},
-        )  # fmt: skip
+        self._temporary = self._scratch.enter_context(scratch_folder("tagger-engine-"))  # killed ones leave files there
+        self._is_closed = False
+        self._process = self._start()
 
     def ask(self, question: Question, device: str) -> Chosen | None:
         """`Question.answer_here`, over there.
+
+        An image of the sample may end the process; then another one is asked, with a careful sample.
 
         Raises:
             TaggerError: what it raised there, or that the process ended without an answer.
         """
         out, said = self._process.communicate(pickle.dumps((question, device)))
+        if not out and not self._is_closed:
+            self._process = self._start()
+            out, said = self._process.communicate(pickle.dumps((question.with_care(), device)))
         if not out:
             last = (said.decode(errors="replace").strip().splitlines() or [""])[-1]
             raise TaggerError(f"choosing an engine ended with {self._process.returncode}: {last}")
@@ -100,9 +104,19 @@ class EngineProcess:
 
     def close(self) -> None:
         """End it, whatever it does."""
+        self._is_closed = True
         with self._scratch:
             self._process.kill()
             self._process.wait()
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        pipe = subprocess.PIPE
+        # -P: without it Python would look for modules in the current folder first, whatever lies there
+        command = [sys.executable, "-P", "-m", "tagger.inference.engine_choice"]
+        return subprocess.Popen(
+            command, stdin=pipe, stdout=pipe, stderr=pipe, start_new_session=True,
+            env={**os.environ, "TMPDIR": str(self._temporary)},
+        )  # fmt: skip
 
 
 def main() -> None:

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import ray
-from ray.exceptions import RayActorError
+from ray.exceptions import RayActorError, WorkerCrashedError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from tagger.catalog.shards import read_shard, shard_of
 from tagger.inference.engine_choice import Chosen, Question
 from tagger.inference.identical import Board
 from tagger.inference.outcomes import Claim, Outcome
@@ -59,7 +60,10 @@ def tag_shards(
     start = partial(_EngineElsewhere, engines) if engines else partial(_brought_engine, board)
     arguments = (plan, partial(_SharedBoard, board), start, bool(engines))
     tagger = ray.remote(num_cpus=1, max_restarts=0, max_task_retries=0)(ShardTagger)
-    pool = WorkerPool(lambda: tagger.remote(*arguments), shards, workers)
+    work = plan.run.work
+    pool = WorkerPool(
+        lambda: tagger.remote(*arguments), shards, workers, lambda n: len(read_shard(shard_of(work, n))), work
+    )
     brought = False
     rows, counted = 0, time.monotonic()
     while not pool.is_done:
@@ -80,7 +84,10 @@ def choose_engine_there(question: Question, device: str) -> Chosen:
         device: `cpu` or `cuda`.
     """
     remote = ray.remote(num_cpus=1, num_gpus=int(device == "cuda"))(Question.answer)
-    found: Chosen = ray.get(remote.remote(question, device))
+    try:
+        found: Chosen = ray.get(remote.remote(question, device))
+    except WorkerCrashedError:  # an image may have ended it
+        found = ray.get(remote.remote(question.with_care(), device))
     return found
 
 

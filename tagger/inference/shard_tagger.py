@@ -1,7 +1,7 @@
 """One shard to its part: fetch, leave out what is known, look at each distinct image once, write."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -9,6 +9,7 @@ from typing import Protocol
 
 import numpy as np
 import pyarrow as pa
+import simplejpeg
 
 from schemas.bundle import ModelCard
 from schemas.prediction import ErrorCode
@@ -18,6 +19,7 @@ from tagger.catalog.window import ahead
 from tagger.confidence.policy import QaSample, Thresholds
 from tagger.errors import ImageError, TaggerError
 from tagger.imaging.threads import decode_in_one_thread
+from tagger.inference.crashes import CRASHED, Crashes
 from tagger.inference.known import recalled
 from tagger.inference.outcomes import Claim, Collector, Outcome, Predictor, Submit, at_once, decoded_at_once, digest_of
 from tagger.inference.rows import Items, PredictionRows
@@ -28,6 +30,8 @@ from tagger.storage import first_line
 
 _FIRST_PIECE_ROWS, _PIECE_ROWS, _PIECE_BYTES = 32, 1024, 16 * 2**20
 _GPU_BATCHES_IN_FLIGHT = 3
+_NONE = Crashes()
+_BLANK = simplejpeg.encode_jpeg(np.full((16, 16, 3), 255, np.uint8))
 _CHANGED = ImageError(ErrorCode.STORE_ERROR, "the image was changed while the run went on")
 
 
@@ -128,23 +132,56 @@ class ShardTagger:
     def ready(self) -> None:
         """Answer when this worker has started."""
 
-    def tag(self, number: int) -> None:
-        """Write the part of one shard. Raises TaggerError."""
+    def tag(self, number: int, crashes: Crashes = _NONE) -> None:
+        """Write the part of one shard. Raises TaggerError.
+
+        Args:
+            number: The shard's.
+            crashes: Images that must not be looked at.
+        """
         try:
-            self._tag(number)
+            self._tag(number, crashes)
         except OSError as error:
             raise TaggerError(f"{self._plan.run.root}: {first_line(error)}") from error
 
-    def _tag(self, number: int) -> None:
+    def try_rows(self, number: int, first: int, end: int, crashes: Crashes = _NONE) -> None:
+        """Look at some rows of a shard, or at a blank image where there are none, and write nothing.
+
+        What is found is kept on the board, so that the shard itself need not look at these images again.
+        """
+        size = decoded_at_once(self._plan.batch_size)
+        collector = Collector(self._predictor, end - first, size, self._submit, self._board.tell)
+        if first == end:
+            self._predictor.outcomes([self._predictor.decode(_BLANK)])
+        rows = read_shard(shard_of(self._plan.run.work, number)).slice(first, end - first)
+        refs = _without(rows["imageRef"].to_pylist(), crashes.rows_of(number), first)
+        for row, data in enumerate(fetch_all(self._plan.store, refs)):
+            digest = digest_of(data)
+            if digest is not None and digest.hex() != rows["knownDigest"][row].as_py():
+                (claim,) = [CRASHED] if digest in crashes.digests else self._board.claim([digest], take_over=True)
+                collector.put(row, data, digest, claim)
+        collector.missing()
+        self._board.flush()
+
+    def digest(self, number: int, row: int) -> bytes | None:
+        """SHA-256 of one row's image, which is read and not decoded; None where it cannot be read."""
+        ref = read_shard(shard_of(self._plan.run.work, number))["imageRef"][row].as_py()
+        return digest_of(next(fetch_all(self._plan.store, [ref])))
+
+    def _tag(self, number: int, crashes: Crashes) -> None:
         predictor = self._predictor
         started, engine_before = time.perf_counter(), predictor.engine_s
         shard = read_shard(shard_of(self._plan.run.work, number))
         known = [bytes.fromhex(k) if k else None for k in shard["knownDigest"].to_pylist()]
         size = decoded_at_once(self._plan.batch_size)
         collector = Collector(predictor, len(shard), size, self._submit, self._board.tell)
-        for piece in ahead(self._pieces(shard["imageRef"].to_pylist(), known)):
+        skipped = crashes.rows_of(number)
+        refs = _without(shard["imageRef"].to_pylist(), skipped)
+        for piece in ahead(self._pieces(refs, known, crashes.digests)):
             for row, (data, digest) in enumerate(zip(piece.images, piece.digests, strict=True), piece.first):
-                if digest is not None and digest == known[row]:
+                if row in skipped:
+                    collector.put(row, CRASHED, None)
+                elif digest is not None and digest == known[row]:
                     collector.skip(row, digest)
                 else:
                     collector.put(row, data, digest, piece.claims.get(digest or b"", Claim.MINE))
@@ -184,7 +221,9 @@ class ShardTagger:
         said = [self._rows.widened(a.outcome) if a else outcomes[row] for row, a in zip(rows, anew, strict=True)]
         return _Outcomes(items, [digests[row] for row in rows], said, np.array([a is not None for a in anew], bool))
 
-    def _pieces(self, refs: Sequence[str | None], known: Sequence[bytes | None]) -> Iterator[_Piece]:
+    def _pieces(
+        self, refs: Sequence[str | None], known: Sequence[bytes | None], crashed: frozenset[bytes]
+    ) -> Iterator[_Piece]:
         asked: set[bytes] = set()
         images: list[bytes | ImageError] = []
         size = first = 0
@@ -197,8 +236,9 @@ class ShardTagger:
             digests = [digest_of(image) for image in images]
             new = {d for d, k in zip(digests, known[first:], strict=False) if d is not None and d != k} - asked
             asked |= new
-            wanted = list(new)
-            yield _Piece(first, images, digests, dict(zip(wanted, self._board.claim(wanted), strict=True)))
+            wanted = list(new - crashed)
+            claims = dict(zip(wanted, self._board.claim(wanted), strict=True)) | dict.fromkeys(new & crashed, CRASHED)
+            yield _Piece(first, images, digests, claims)
             images, size, first, most = [], 0, row + 1, min(2 * most, _PIECE_ROWS)
 
     def _look_at_the_rest(self, collector: Collector, refs: pa.ChunkedArray) -> None:
@@ -213,3 +253,8 @@ class ShardTagger:
             data = images.get(digest, b"")
             changed = claim is Claim.MINE and isinstance(data, bytes) and digest_of(data) != digest
             collector.settle(digest, _CHANGED if changed else data, claim)
+
+
+def _without(refs: Sequence[str | None], skipped: Set[int], first: int = 0) -> list[str | None]:
+    """References of rows from `first` on, None for those that must not even be read."""
+    return [None if row in skipped else ref for row, ref in enumerate(refs, first)]
