@@ -13,6 +13,7 @@ from jobs import tag
 from jobs.console import Console
 from jobs.inputs import open_catalog, place, versions
 from schemas.config import AuditConfig, IndexConfig, TagConfig
+from schemas.finding import FINDINGS_FILE
 from schemas.prediction import Decision, ReviewReason
 from schemas.taxonomy import Level
 from tagger.audit import learning
@@ -28,7 +29,7 @@ from tagger.inference.runs import RunDirectory, Spent
 from tagger.similarity.index import CARD, VectorIndex
 from tagger.storage import Location
 
-FINDINGS, PAGE = "findings.parquet", "index.html"
+PAGE = "index.html"
 _VECTORS, _INDEX = "_vectors", "_index"
 
 
@@ -67,7 +68,7 @@ def run(config: AuditConfig, console: Console) -> int:
     digest = hashlib.sha256((folder / CARD).read_bytes()).hexdigest()[:16]
     asked = settings | {"model": index.card.model or "", "out": config.out}
     record = directory.begin(asked, {"index": digest}, index.card.model_id, versions(), kind="audit")
-    write_parquet(out / FINDINGS, table)
+    write_parquet(out / FINDINGS_FILE, table)
     facts = _facts(catalogue, judged, found)
     (out / PAGE).write_text(page_of(table, Pictures(store, config.max_pixels), config.shown, facts))
     directory.write_part(0, queue_of(catalogue.items, found, judged, record), {}, Spent(0, None))

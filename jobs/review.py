@@ -4,8 +4,11 @@ import getpass
 import os
 import secrets
 import socket
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from datetime import UTC, datetime
+from functools import partial
 from urllib.parse import urlsplit
 
 import uvicorn
@@ -16,24 +19,31 @@ from jobs.console import Console
 from jobs.inputs import open_catalog
 from schemas.config import ReviewConfig, TagConfig
 from schemas.run import RunRecord
+from schemas.taxonomy import Taxonomy
+from tagger.catalog.manifest import Manifest
 from tagger.errors import InputError, TaggerError, UsageError
 from tagger.inference.runs import RunDirectory
 from tagger.models.bundle import Bundle
 from tagger.review.access import LOOPBACK, Door, Sessions
-from tagger.review.app import Review, review_app
+from tagger.review.app import review_app
+from tagger.review.connections import Limits, bounded
 from tagger.review.decisions import DATABASE, database_of, export
+from tagger.review.guesses import weakness
+from tagger.review.leaves import LeafCounts, Leaves, Pair
 from tagger.review.look_alikes import LookAlikes
+from tagger.review.pages import Review
 from tagger.review.pictures import Pictures
-from tagger.review.queue import fill_queue
-from tagger.review.store import DUPLICATES, LEAVES, ReviewStore
+from tagger.review.queue import fill_queue, label_counts, suggestions_of
+from tagger.review.reading import LEAVES
+from tagger.review.store import DUPLICATES, LEAF_COUNTS, SUGGESTIONS, ReviewStore
 from tagger.review.tables import open_database
 from tagger.review.trial import Trial
 from tagger.similarity.index import VectorIndex
 from tagger.storage import Location, first_line
 
 _TOKEN = "TAGGER_REVIEW_TOKEN"
-_LEAST_TOKEN = 12
-_REQUESTS_AT_ONCE = 128
+_BACKLOG = 256
+_ANY = ("0.0.0.0", "::")
 
 
 def run(config: ReviewConfig, console: Console) -> int:
@@ -41,7 +51,8 @@ def run(config: ReviewConfig, console: Console) -> int:
     directory = RunDirectory(Location(config.run, config.s3_endpoint, config.s3_region))
     directory.read([], "--run")
     record = directory.record()
-    assert record is not None  # a finished run has one
+    if record is None:
+        raise InputError(f"--run: {directory.root} has no run.json, which says what was tagged; run it again")
     token = _token(config) if config.action == "serve" else None
     database = database_of(directory, config.database or os.environ.get(DATABASE))
     store = ReviewStore(open_database(database, "--database"), record.run_id)
@@ -51,7 +62,7 @@ def run(config: ReviewConfig, console: Console) -> int:
         _check_out(config)
         app = _application(config, console, store, directory, record, token)
         with _listening(config) as listener:
-            _serve(config, console, app, listener)
+            _serve(config, console, app, listener, token)
         return _export(config, console, store, directory)
     finally:
         store.close()
@@ -60,8 +71,10 @@ def run(config: ReviewConfig, console: Console) -> int:
 def _token(config: ReviewConfig) -> str | None:
     """The token that lets reviewers in. Raises UsageError when others can reach the page and there is none."""
     token = config.token or os.environ.get(_TOKEN)
-    if token is not None and len(token) < _LEAST_TOKEN:
-        raise UsageError(f"{_TOKEN}: a token has at least {_LEAST_TOKEN} characters")
+    weak = weakness(token) if token is not None else None
+    if weak:
+        name = "--token" if config.token else _TOKEN
+        raise UsageError(f"{name} is easily guessed: {weak}; set {_TOKEN}, for example to {secrets.token_urlsafe(16)}")
     if token is None and (config.host not in LOOPBACK or config.public_url):
         flag = f"--public-url {config.public_url}" if config.public_url else f"--host {config.host}"
         raise UsageError(
@@ -81,11 +94,51 @@ def _application(
 ) -> ASGIApp:
     tagged = _tagged(config, record)
     manifest, images = open_catalog(tagged, console)
+    is_audit = record.kind == "audit"
     bundle = _bundle(console, tagged)
+    taxonomy = bundle.card.taxonomy if bundle else None
+    labelled = _begin(config, console, store, directory, manifest, taxonomy)
+    if is_audit and not store.setting(SUGGESTIONS):
+        store.suggest(suggestions_of(directory))
+    if store.setting(LEAF_COUNTS) is None:
+        counts = label_counts(manifest, taxonomy) if labelled is None else labelled
+        known = set(taxonomy.index) if taxonomy else set() if is_audit else None
+        pairs = [(master, article) for master, article in store.setting(LEAVES)]
+        store.set_once(LEAF_COUNTS, vars(LeafCounts.of(pairs, counts, known)))
+    who = config.reviewer or os.environ.get("USER") or _user()
+    secret = str(store.set_once("secret", secrets.token_urlsafe(32)))
+    say = partial(_log, console)
+    sessions = Sessions(secret, record.run_id, token, who, store.ended_sessions(), say)
+    engine = record.engine.engine if record.engine else "auto"
+    review = Review(
+        directory.root.name,
+        store,
+        Pictures(images, tagged.max_pixels),
+        Leaves(store.setting(LEAVES), LeafCounts(**store.setting(LEAF_COUNTS))),
+        Trial(bundle, engine, tagged.accept_above, tagged.max_pixels) if bundle else None,
+        LookAlikes(VectorIndex(Location(config.index))) if config.index else None,
+        is_audit,
+    )
+    return review_app(review, sessions, _door(config), tagged.max_bytes, say)
+
+
+def _begin(
+    config: ReviewConfig,
+    console: Console,
+    store: ReviewStore,
+    directory: RunDirectory,
+    manifest: Manifest,
+    taxonomy: Taxonomy | None,
+) -> Counter[Pair] | None:
+    """Fill the queue of a review that has not begun; return the manifest's labels where it was read for that.
+
+    Raises UsageError when the review began with other duplicates.
+    """
     duplicates = Location(config.duplicates, config.s3_endpoint, config.s3_region) if config.duplicates else None
+    filled = None
     if not store.is_filled():
         console.step("Reading the run and its manifest, once")
-        filled = fill_queue(store, directory, manifest, bundle.card.taxonomy if bundle else None, duplicates)
+        filled = fill_queue(store, directory, manifest, taxonomy, duplicates)
         if filled:
             console.step(f"{filled.items:,} items to review, {filled.leaves} classes to choose from")
         if filled and filled.without_row:
@@ -96,18 +149,12 @@ def _application(
             f"--duplicates: this review began {f'with {began_with}' if began_with else 'without it'}; "
             "take another --database to begin it anew"
         )
-    who = config.reviewer or os.environ.get("USER") or _user()
-    sessions = Sessions(str(store.set_once("secret", secrets.token_urlsafe(32))), record.run_id, token, who)
-    engine = record.engine.engine if record.engine else "auto"
-    review = Review(
-        directory.root.name,
-        store,
-        Pictures(images, tagged.max_pixels),
-        [(master, article) for master, article in store.setting(LEAVES)],
-        Trial(bundle, engine, tagged.accept_above, tagged.max_pixels) if bundle else None,
-        LookAlikes(VectorIndex(Location(config.index))) if config.index else None,
-    )
-    return review_app(review, sessions, _door(config), tagged.max_bytes)
+    return filled.labelled if filled else None
+
+
+def _log(console: Console, line: str) -> None:
+    """A line for who watches the terminal, with the time."""
+    console.warn(f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC {line}")
 
 
 def _door(config: ReviewConfig) -> Door:
@@ -145,7 +192,7 @@ def _listening(config: ReviewConfig) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((config.host, config.port))
-        listener.listen(_REQUESTS_AT_ONCE)  # who follows the address at once waits for the first answer
+        listener.listen(_BACKLOG)  # who follows the address at once waits for the first answer
     except OSError as error:
         listener.close()
         raise UsageError(
@@ -154,21 +201,35 @@ def _listening(config: ReviewConfig) -> socket.socket:
     return listener
 
 
-def _serve(config: ReviewConfig, console: Console, app: ASGIApp, listener: socket.socket) -> None:
-    port = listener.getsockname()[1]
-    host = f"[{config.host}]" if ":" in config.host else config.host
-    console.say(f"Review: http://{host}:{port}/  (Ctrl-C ends it; decisions are kept as they are made)")
+def _serve(config: ReviewConfig, console: Console, app: ASGIApp, listener: socket.socket, token: str | None) -> None:
+    for line in _welcome(config, listener.getsockname()[1], token):
+        console.say(line)
     console.flush()
     settings = uvicorn.Config(
         app,
+        http=bounded(Limits(per_address=None) if config.public_url else Limits()),
+        ws="none",
         log_level="warning",
         access_log=False,
         server_header=False,
-        limit_concurrency=_REQUESTS_AT_ONCE,
+        proxy_headers=config.public_url is not None,  # nobody else is believed whom they speak for
         timeout_graceful_shutdown=5,
     )
     with suppress(KeyboardInterrupt):  # how a server ends
         uvicorn.Server(settings).run(sockets=[listener])
+
+
+def _welcome(config: ReviewConfig, port: int, token: str | None) -> Iterator[str]:
+    """Where the page is, as colleagues may be told, and who can open it."""
+    name = socket.gethostname() if config.host in _ANY else config.host
+    address = f"http://{f'[{name}]' if ':' in name else name}:{port}/"
+    how = "Ctrl-C ends it; decisions are kept as they are made"
+    if config.public_url:
+        yield f"Review: {config.public_url.rstrip('/')}/  (served on {address}; {how})"
+    else:
+        yield f"Review: {address}  ({how})"
+    if token is None:
+        yield f"Every account on this machine can open it; set {_TOKEN} to ask for a token."
 
 
 def _export(config: ReviewConfig, console: Console, store: ReviewStore, directory: RunDirectory) -> int:

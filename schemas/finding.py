@@ -5,6 +5,9 @@ import pyarrow as pa
 from schemas.arrow import field
 from schemas.prediction import ReviewReason
 
+FINDINGS_FILE = "findings.parquet"
+"""Name of the file in an audit's folder."""
+
 FINDING_REASONS = (
     ReviewReason.LABEL_ERROR,
     ReviewReason.IMAGE_DISAGREES,

@@ -4,7 +4,8 @@ import asyncio
 import hashlib
 import hmac
 import secrets
-from collections.abc import Callable
+import unicodedata
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -14,6 +15,8 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect, HTTPConnection
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from tagger.review.guesses import TokenCheck
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _FORM_BYTES = 256 * 1024
@@ -34,6 +37,17 @@ _DAYS = 30
 _SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 
 
+def clean_name(name: str) -> str:
+    """A person's name without characters that are not seen, or that turn what stands beside them (control, format)."""
+    seen = "".join(c for c in unicodedata.normalize("NFC", name) if unicodedata.category(c)[0] != "C" or c.isspace())
+    return " ".join(seen.split())
+
+
+def address_of(request: HTTPConnection) -> str:
+    """Where a request comes from, as far as it can be known."""
+    return request.client.host if request.client else ""
+
+
 @dataclass(frozen=True)
 class Door:
     """Under which addresses the page may be asked for."""
@@ -46,6 +60,10 @@ class Door:
     def origin(self, request: Request) -> str:
         """What a form of the page's own comes from."""
         return self.public_origin or f"{request.url.scheme}://{request.headers.get('host', '')}"
+
+    def is_secure(self, request: Request) -> bool:
+        """Whether browsers ask by https, so that their cookies go no other way."""
+        return self.origin(request).startswith("https")
 
     def is_elsewhere(self, request: Request) -> bool:
         """Whether a request was sent by another site's page."""
@@ -72,14 +90,26 @@ class Sessions:
         run_id: Another run's page, on another port of the same host, has another cookie.
         token: What to show for a session; None where none is needed.
         who: Name of a person who has not said another.
+        ended: Sessions that have signed out.
+        say: Takes a line for the terminal about each wrong token.
     """
 
-    def __init__(self, secret: str, run_id: str, token: str | None, who: str) -> None:
+    def __init__(
+        self,
+        secret: str,
+        run_id: str,
+        token: str | None,
+        who: str,
+        ended: Iterable[str] = (),
+        say: Callable[[str], None] = lambda line: None,
+    ) -> None:
         self.cookie = f"tagger_review_{hashlib.sha256(run_id.encode()).hexdigest()[:12]}"
         self._secret = secret
         self._signer = URLSafeSerializer(secret, salt="session")
         self._token = token
-        self._who = who
+        self._check = TokenCheck(token, say) if token else None
+        self._who = clean_name(who) or "reviewer"
+        self._ended = set(ended)
 
     def of(self, request: HTTPConnection) -> Session | None:
         """The session of a request; None where it has none, or one that another token opened."""
@@ -88,7 +118,17 @@ class Sessions:
             key, who, token = str(found["key"]), str(found["who"]), str(found["token"])
         except (BadSignature, KeyError, TypeError):
             return None
-        return self._session(key, who) if hmac.compare_digest(token, self._mark()) else None
+        if key in self._ended or not hmac.compare_digest(token.encode(), self._mark().encode()):
+            return None
+        return self._session(key, who)
+
+    def end(self, session: Session) -> None:
+        """Let a session's cookie open nothing any more."""
+        self._ended.add(session.key)
+
+    def forget(self, response: Response, secure: bool) -> None:
+        """Take the session from the browser."""
+        response.delete_cookie(self.cookie, httponly=True, samesite="lax", secure=secure)
 
     def new(self, who: str = "") -> Session:
         """A session for a browser that has none."""
@@ -105,9 +145,18 @@ class Sessions:
             self.cookie, str(value), max_age=_DAYS * 86_400, httponly=True, samesite="lax", secure=secure
         )
 
-    def admits(self, token: str | None) -> bool:
-        """Whether somebody who shows this token, or none, may have a session."""
-        return self._token is None or (token is not None and hmac.compare_digest(token.encode(), self._token.encode()))
+    @property
+    def needs_token(self) -> bool:
+        """Whether only those who know a token may have a session."""
+        return self._check is not None
+
+    def admits(self, token: str | None, address: str) -> bool:
+        """Whether somebody at an address who shows this token, or none, may have a session; a wrong one is counted."""
+        return self._check is None or (bool(token) and self._check.is_right(token or "", address))
+
+    def wait_s(self, address: str) -> float:
+        """For how many seconds no token from an address is looked at, because too many were wrong."""
+        return self._check.wait_s(address) if self._check else 0.0
 
     def _session(self, key: str, who: str) -> Session:
         return Session(key, who, hmac.new(self._secret.encode(), key.encode(), "sha256").hexdigest())
@@ -130,15 +179,25 @@ class Guard:
         door: Where it may be asked.
         is_known: Whether a request has a session; only those may send more than a form.
         uploads: Largest body by path, bytes; every other path takes a form's size.
+        pages: Beginnings of paths of which only the status is told to who asks for the head alone.
+        unknown_status: That status for a request without a session.
     """
 
     def __init__(
-        self, app: ASGIApp, door: Door, is_known: Callable[[HTTPConnection], bool], uploads: dict[str, int]
+        self,
+        app: ASGIApp,
+        door: Door,
+        is_known: Callable[[HTTPConnection], bool],
+        uploads: dict[str, int],
+        pages: tuple[str, ...] = (),
+        unknown_status: int = 200,
     ) -> None:
         self._app = app
         self._door = door
         self._is_known = is_known
         self._uploads = uploads
+        self._pages = pages
+        self._unknown_status = unknown_status
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Read the body, as far as it may go, and pass it on whole."""
@@ -158,6 +217,14 @@ class Guard:
         if refusal:
             await refusal(scope, receive, send_guarded)
             return
+        if scope["method"] == "HEAD":
+            if scope["path"] == "/" or scope["path"].startswith(
+                self._pages
+            ):  # a monitor looks whether they are there: it opens no items
+                status = 200 if self._is_known(HTTPConnection(scope)) else self._unknown_status
+                await Response(None, status, media_type="text/html")(scope, receive, send_guarded)
+                return
+            scope = {**scope, "method": "GET"}  # what follows is the same; the server leaves out the body
         limit = _FORM_BYTES
         if scope["path"] in self._uploads and self._is_known(HTTPConnection(scope)):
             limit = self._uploads[scope["path"]]
@@ -165,7 +232,11 @@ class Guard:
             async with asyncio.timeout(_BODY_TIMEOUT_S):
                 body = b"" if scope["method"] in _SAFE_METHODS else await _body(receive, limit)
         except (_TooLarge, TimeoutError) as error:
-            status, text = (413, f"more than {limit:,} bytes") if isinstance(error, _TooLarge) else (408, "too slow")
+            status, text = (
+                (413, f"That is more than the {limit:,} bytes that this page takes.")
+                if isinstance(error, _TooLarge)
+                else (408, "That came too slowly. Try again.")
+            )
             await PlainTextResponse(text, status, {"Connection": "close"})(scope, receive, send_guarded)
             return
         except ClientDisconnect:
@@ -183,9 +254,9 @@ class Guard:
 
     def _refusal(self, headers: Headers) -> Response | None:
         if self._door.hosts is not None and _host(headers) not in self._door.hosts:
-            return PlainTextResponse("this page has another address", 421)
+            return PlainTextResponse("This page has another address: see the terminal that it was started in.", 421)
         if headers.get("sec-fetch-site") == "cross-site" and headers.get("sec-fetch-mode") != "navigate":
-            return PlainTextResponse("another site's page may not load this", 403)
+            return PlainTextResponse("Another site's page may not load this.", 403)
         return None
 
 
@@ -217,6 +288,7 @@ async def _body(receive: Receive, limit: int) -> bytes:
 def _host(headers: Headers) -> str | None:
     """The name that a request asks for, without its port."""
     try:
-        return urlsplit(f"//{headers.get('host', '')}").hostname
+        host = urlsplit(f"//{headers.get('host', '')}").hostname
+        return host.removesuffix(".") if host else None  # a name may be written with its root
     except ValueError:
         return None

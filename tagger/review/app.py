@@ -1,63 +1,41 @@
 """The review page: a queue of single items, a grid by predicted class, and a place to try an image."""
 
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
-from functools import cached_property
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
-from urllib.parse import urlencode
+from typing import Annotated
 
 from fastapi import Depends, FastAPI, Form, HTTPException, Query, Request, UploadFile
 from fastapi import Path as PathParameter
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, RedirectResponse
 from fastapi.staticfiles import StaticFiles
-from fastapi.templating import Jinja2Templates
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException as AnyHTTPException
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
-from schemas.decision import Verdict
-from schemas.prediction import ReviewReason
 from tagger.errors import ImageError, TaggerError
-from tagger.review.access import Door, Guard, Session, Sessions, is_forged
-from tagger.review.look_alikes import LookAlike, LookAlikes, agreed
-from tagger.review.pictures import Pictures
-from tagger.review.records import Change, Copies, Filter, Order, QueuedItem
-from tagger.review.store import ConflictError, ReviewStore
-from tagger.review.trial import Trial
+from tagger.review import words
+from tagger.review.access import Door, Guard, Session, Sessions, address_of, clean_name, is_forged
+from tagger.review.answers import ACCEPT, KEEP, SKIP, change_of, change_of_copy, changes_of_grid
+from tagger.review.log import UNSKIPPED
+from tagger.review.pages import GRID_ITEMS, Pages, Review, class_filter, query_of
+from tagger.review.pictures import BusyError
+from tagger.review.records import Filter, Order, QueuedItem
+from tagger.review.store import ConflictError
+from tagger.storage import first_line
 
-_HERE = Path(__file__).parent
-_GRID_ITEMS = 48
-_AHEAD = 3
-_COPIES_SHOWN = 6
 _NAME_LENGTH = 60
-_LEFT_ALONE = "{} of them had been decided or opened by somebody else, and were left alone."
 _SEE_OTHER = 303
+_PAGES = ("/queue", "/grid", "/try", "/find", "/items/")
+DONE, NOTHING, STANDS = "1", "nothing", "stands"
+"""Values of the address's `done`: say what the last key press did, or why it did nothing."""
 
 
-@dataclass(frozen=True)
-class Review:
-    """One run under review: all that the page needs."""
-
-    name: str
-    store: ReviewStore
-    pictures: Pictures
-    leaves: Sequence[tuple[str, str]]
-    """(masterCategory, articleType) pairs to choose from."""
-    trial: Trial | None
-    """Predicts one image; None where the run's bundle is not at hand."""
-    look_alikes: LookAlikes | None = None
-    """Finds items that look like one; None where no index is at hand."""
-
-    @cached_property
-    def leaf_numbers(self) -> dict[tuple[str, str], int]:
-        """Position of each pair among the leaves."""
-        return {pair: i for i, pair in enumerate(self.leaves)}
-
-
-def review_app(review: Review, sessions: Sessions, door: Door, upload_bytes: int) -> ASGIApp:
+def review_app(
+    review: Review, sessions: Sessions, door: Door, upload_bytes: int, say: Callable[[str], None] = lambda line: None
+) -> ASGIApp:
     """The page as an ASGI application.
 
     Args:
@@ -65,11 +43,13 @@ def review_app(review: Review, sessions: Sessions, door: Door, upload_bytes: int
         sessions: Who may.
         door: Where it may be asked for.
         upload_bytes: Largest image to try.
+        say: Takes a line for the terminal about what went wrong.
     """
     app = FastAPI(title="catalog-tagger review", docs_url=None, redoc_url=None, openapi_url=None)
-    app.mount("/static", StaticFiles(directory=_HERE / "static"), name="static")
-    _Pages(review, sessions, door).register(app)
-    return Guard(app, door, lambda request: sessions.of(request) is not None, {"/try": upload_bytes})
+    app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"), name="static")
+    _Answers(review, sessions, door, say).register(app)
+    unknown = 401 if sessions.needs_token else 200
+    return Guard(app, door, lambda request: sessions.of(request) is not None, {"/try": upload_bytes}, _PAGES, unknown)
 
 
 class _NotAdmittedError(Exception):
@@ -84,11 +64,13 @@ def _filter(
     reason: str = "",
     master: str = "",
     article: str = "",
+    to_master: str = "",
+    to_article: str = "",
     least: Annotated[float, Query(ge=0, le=100)] = 0.0,
     most: Annotated[float, Query(ge=0, le=100)] = 100.0,
     order: Order = "uncertain",
 ) -> Filter:
-    return Filter(reason, master, article, least / 100, most / 100, order)
+    return Filter(reason, master, article, least / 100, most / 100, order, to_master, to_article)
 
 
 def _said(say: Annotated[str, Form()], chosen: Annotated[str, Form()] = "") -> str:
@@ -101,35 +83,41 @@ def _address(request: Request) -> str:
     return f"{request.url.path}{f'?{request.url.query}' if request.url.query else ''}"
 
 
+def _see(view: str, wanted: Filter, **more: object) -> Response:
+    return RedirectResponse(f"/{view}{query_of(wanted, **more)}", _SEE_OTHER)
+
+
 Position = Annotated[int, PathParameter(ge=1, lt=2**31)]
 Wanted = Annotated[Filter, Depends(_filter)]
 Said = Annotated[str, Depends(_said)]
+Name = Annotated[str, Form(max_length=_NAME_LENGTH)]
 
 
-def _query(wanted: Filter, **more: object) -> str:
-    """A filter as the query of an address, with a leading question mark where there is any."""
-    named = asdict(wanted) | {"least": 100 * wanted.least, "most": 100 * wanted.most}
-    usual = asdict(Filter()) | {"least": 0.0, "most": 100.0}
-    given = {k: f"{v:g}" if isinstance(v, float) else v for k, v in named.items() if v != usual[k]} | more
-    return f"?{urlencode(given)}" if given else ""
-
-
-class _Pages:
+class _Answers:
     """The answers to each address. Every one but the sign-in and the static files needs a session."""
 
-    def __init__(self, review: Review, sessions: Sessions, door: Door) -> None:
+    def __init__(self, review: Review, sessions: Sessions, door: Door, say: Callable[[str], None]) -> None:
         self._review = review
         self._door = door
         self._store = review.store
         self._sessions = sessions
-        self._templates = Jinja2Templates(_HERE / "templates")
-        self._templates.env.filters["percent"] = _percent
-        self._templates.env.globals.update(
-            query=_query, image=self._image, like=self._look_alike_image, reasons=[str(r) for r in ReviewReason]
-        )
+        self._pages = Pages(review, sessions, door)
+        self._say = say
 
     def register(self, app: FastAPI) -> None:
         """Put all addresses in the application."""
+        self._register_queue(app)
+        self._register_grid(app)
+        self._register_images(app)
+        self._register_door(app)
+        app.add_exception_handler(_NotAdmittedError, self._refuse)
+        app.add_exception_handler(_NewSessionError, self._begin)
+        app.add_exception_handler(AnyHTTPException, self._explain)
+        app.add_exception_handler(RequestValidationError, self._explain_values)
+        app.add_exception_handler(SQLAlchemyError, self._explain_database)
+        app.add_exception_handler(Exception, self._explain_fault)
+
+    def _register_queue(self, app: FastAPI) -> None:
         session = Annotated[Session, Depends(self._session)]
         posted = Annotated[Session, Depends(self._posted)]
 
@@ -138,19 +126,20 @@ class _Pages:
             return RedirectResponse("/queue", _SEE_OTHER)
 
         @app.get("/queue")
-        def queue(request: Request, session: session, wanted: Wanted) -> Response:
-            return self._next_page(request, session, wanted)
+        def queue(request: Request, session: session, wanted: Wanted, done: str = "") -> Response:
+            return self._pages.next(request, session, wanted, done=self._done(session, done))
 
         @app.get("/items/{position}")
-        def item(request: Request, session: session, wanted: Wanted, position: Position) -> Response:
-            return self._item_page(request, session, wanted, [self._found(self._store.take(session.key, position))])
+        def item(request: Request, session: session, wanted: Wanted, position: Position, done: str = "") -> Response:
+            found = _known(self._store.take(session.key, position))
+            return self._pages.item(request, session, wanted, [found], done=self._done(session, done))
 
         @app.get("/find")
         def find(session: session, wanted: Wanted, item: Annotated[str, Query(alias="id")]) -> Response:
             position = self._store.position_of(item.strip())
             if position is None:
                 raise HTTPException(404, f"No item {item.strip()!r} is in this review.")
-            return RedirectResponse(f"/items/{position}{_query(wanted)}", _SEE_OTHER)
+            return _see(f"items/{position}", wanted)
 
         @app.post("/items/{position}/decision")
         def decide(
@@ -162,42 +151,34 @@ class _Pages:
             expected: Annotated[str, Form()] = "",
             copies: Annotated[bool, Form()] = False,
         ) -> Response:
-            item = self._found(next(iter(self._store.items([position])), None))
-            change = self._change(item, say, int(expected) if expected.isdecimal() and len(expected) < 18 else None)
-            beside = [_as(change, other) for other in self._store.waiting_copies(item)] if copies else []
-            try:
-                done = self._store.decide(session.key, session.who, [change], beside=beside)
-            except ConflictError as error:
-                return self._next_page(request, session, wanted, str(error), 409)
-            missed = 1 + len(beside) - len(done)
-            if missed:
-                return self._next_page(request, session, wanted, _LEFT_ALONE.format(missed), 409)
-            return RedirectResponse(f"/queue{_query(wanted)}", _SEE_OTHER)
+            before = int(expected) if expected.isdecimal() and len(expected) < 18 else None
+            return self._decide(request, session, wanted, position, say, before, copies)
 
         @app.post("/items/{position}/skip")
         def skip(
             session: posted, wanted: Wanted, position: Position, copies: Annotated[bool, Form()] = False
         ) -> Response:
-            item = self._found(next(iter(self._store.items([position])), None))
+            item = self._item(position)
             beside = self._store.waiting_copies(item) if copies else []
-            self._store.skip(session.key, [position, *(other.position for other in beside)])
-            return RedirectResponse(f"/queue{_query(wanted)}", _SEE_OTHER)
+            self._store.skip(session.key, session.who, [position, *(other.position for other in beside)])
+            return _see("queue", wanted)
 
         @app.post("/skipped")
         def see_skipped(session: posted, wanted: Wanted) -> Response:
-            self._store.forget_skips(session.key)
-            return RedirectResponse(f"/queue{_query(wanted)}", _SEE_OTHER)
+            self._store.forget_skips(session.key, session.who)
+            return _see("queue", wanted)
 
         @app.post("/undo")
         def undo(session: posted, wanted: Wanted, view: Annotated[str, Form()] = "queue") -> Response:
-            back = self._store.undo(session.key, session.who)
-            if back and view == "queue":
-                return RedirectResponse(f"/items/{back[0]}{_query(wanted)}", _SEE_OTHER)
-            return RedirectResponse(f"/{'grid' if view == 'grid' else 'queue'}{_query(wanted)}", _SEE_OTHER)
+            return self._undo(session, wanted, "grid" if view == "grid" else "queue")
+
+    def _register_grid(self, app: FastAPI) -> None:
+        session = Annotated[Session, Depends(self._session)]
+        posted = Annotated[Session, Depends(self._posted)]
 
         @app.get("/grid")
-        def grid(request: Request, session: session, wanted: Wanted) -> Response:
-            return self._grid_page(request, session, wanted)
+        def grid(request: Request, session: session, wanted: Wanted, done: str = "") -> Response:
+            return self._pages.grid(request, session, wanted, done=self._done(session, done))
 
         @app.post("/grid")
         def decide_many(
@@ -210,10 +191,13 @@ class _Pages:
         ) -> Response:
             return self._decide_many(request, session, wanted, say, shown, set(wrong or ()))
 
+    def _register_images(self, app: FastAPI) -> None:
+        session = Annotated[Session, Depends(self._session)]
+        posted = Annotated[Session, Depends(self._posted)]
+
         @app.get("/images/{position}")
         def image(session: session, position: Position) -> Response:
-            item = self._found(next(iter(self._store.items([position])), None))
-            return self._picture(item.image_ref)
+            return self._picture(self._item(position).image_ref)
 
         @app.get("/look-alikes/{number}")
         def look_alike(session: session, number: Position) -> Response:
@@ -222,52 +206,61 @@ class _Pages:
 
         @app.get("/leaves.json")
         def leaves(session: session) -> Response:
-            return JSONResponse(self._review.leaves)
+            return JSONResponse(self._review.leaves.for_script())
 
         @app.get("/try")
         def try_one(request: Request, session: session) -> Response:
-            return self._page(request, session, "try.html", view="try", ready=self._review.trial is not None)
+            return self._pages.trial(request, session)
 
         @app.post("/try")
         def predict(request: Request, session: posted, image: UploadFile) -> Response:
             return self._predict(request, session, image.file.read())
 
+    def _register_door(self, app: FastAPI) -> None:
+        posted = Annotated[Session, Depends(self._posted)]
+
         @app.get("/sign-in")
         def sign_in(request: Request) -> Response:
-            return self._sign_in(request, "/queue")
+            return self._pages.sign_in(request, "/queue")
 
         @app.post("/sign-in")
         def signed_in(
             request: Request,
             token: Annotated[str, Form()] = "",
-            who: Annotated[str, Form(max_length=_NAME_LENGTH)] = "",
+            who: Name = "",
             back: Annotated[str, Form()] = "/queue",
         ) -> Response:
             if self._door.is_elsewhere(request):
                 raise HTTPException(403, "This form was sent by another page.")
             if not re.fullmatch(r"/[A-Za-z][^\\]*", back):  # an address on this page, and on no other
                 back = "/queue"
-            if not self._sessions.admits(token):
-                return self._sign_in(request, back, "That is not the token.", 403)
-            return self._remembered(request, self._sessions.new(who.strip()), RedirectResponse(back, _SEE_OTHER))
+            wait = self._sessions.wait_s(address_of(request))
+            if wait:
+                text = f"Too many wrong tokens came from here. Wait {wait:.0f} s, then try again."
+                return self._pages.sign_in(request, back, text, 429)
+            if not self._sessions.admits(token, address_of(request)):
+                return self._pages.sign_in(request, back, "That is not the token.", 403)
+            session = self._sessions.new(clean_name(who))
+            return self._pages.remembered(request, session, RedirectResponse(back, _SEE_OTHER))
+
+        @app.post("/sign-out")
+        def sign_out(request: Request, session: posted) -> Response:
+            self._store.end_session(session.key)
+            self._sessions.end(session)
+            page = self._pages.message(request, 200, "You are signed out.")
+            self._sessions.forget(page, self._door.is_secure(request))
+            return page
 
         @app.post("/name")
-        def rename(
-            request: Request, session: posted, who: Annotated[str, Form(min_length=1, max_length=_NAME_LENGTH)]
-        ) -> Response:
-            renamed = self._sessions.renamed(session, who.strip() or session.who)
-            return self._remembered(request, renamed, RedirectResponse("/queue", _SEE_OTHER))
-
-        app.add_exception_handler(_NotAdmittedError, self._refuse)
-        app.add_exception_handler(_NewSessionError, self._begin)
-        app.add_exception_handler(AnyHTTPException, self._explain)
-        app.add_exception_handler(RequestValidationError, self._explain_values)
+        def rename(request: Request, session: posted, who: Annotated[str, Form(max_length=_NAME_LENGTH)]) -> Response:
+            renamed = self._sessions.renamed(session, clean_name(who) or session.who)
+            return self._pages.remembered(request, renamed, RedirectResponse("/queue", _SEE_OTHER))
 
     async def _session(self, request: Request) -> Session:
         session = self._sessions.of(request)
         if session is None:
             bearer = request.headers.get("authorization", "").removeprefix("Bearer ") or None
-            raise _NewSessionError if self._sessions.admits(bearer) else _NotAdmittedError
+            raise _NewSessionError if self._sessions.admits(bearer, address_of(request)) else _NotAdmittedError
         return session
 
     async def _posted(self, request: Request) -> Session:
@@ -281,142 +274,114 @@ class _Pages:
         return session
 
     def _refuse(self, request: Request, error: Exception) -> Response:
-        return self._sign_in(request, _address(request) if request.method == "GET" else "/queue", "", 401)
+        return self._pages.sign_in(request, _address(request) if request.method == "GET" else "/queue", "", 401)
 
     def _begin(self, request: Request, error: Exception) -> Response:
         """Give the browser a session before it sees anything: what it then takes is its own, and stays so."""
         if "began" in request.query_params:
-            return self._message(request, 400, "This page needs cookies: it tells reviewers apart by them.")
+            return self._pages.message(request, 400, "This page needs cookies: it tells reviewers apart by them.")
         address = _address(request)
         back = RedirectResponse(f"{address}{'&' if '?' in address else '?'}began=1", _SEE_OTHER)
-        return self._remembered(request, self._sessions.new(), back)
+        return self._pages.remembered(request, self._sessions.new(), back)
 
     def _explain(self, request: Request, error: Exception) -> Response:
-        assert isinstance(error, AnyHTTPException)
-        return self._message(request, error.status_code, str(error.detail))
+        if not isinstance(error, AnyHTTPException):
+            raise error
+        text = words.status_text(error.status_code, str(error.detail))
+        return self._pages.message(request, error.status_code, text)
 
     def _explain_values(self, request: Request, error: Exception) -> Response:
-        assert isinstance(error, RequestValidationError)
-        found = error.errors()[0]
-        return self._message(request, 422, f"{'.'.join(str(part) for part in found['loc'][1:])}: {found['msg']}")
+        if not isinstance(error, RequestValidationError):
+            raise error
+        first = error.errors()[0]
+        return self._pages.message(request, 422, words.field_text(first["loc"][1:], first["msg"]))
 
-    def _message(self, request: Request, status: int, text: str) -> Response:
-        context = {"text": text, "status": status, "name": self._review.name}
-        return self._templates.TemplateResponse(request, "message.html", context, status)
+    def _explain_database(self, request: Request, error: Exception) -> Response:
+        cause = getattr(error, "orig", None) or error
+        self._say(f"{request.method} {request.url.path}: the database did not answer: {first_line(cause)}")
+        page = self._pages.message(request, 503, words.BUSY)
+        page.headers["Retry-After"] = "5"
+        return page
 
-    def _sign_in(self, request: Request, back: str, problem: str = "", status: int = 200) -> Response:
-        context = {"problem": problem, "name": self._review.name, "back": back}
-        return self._templates.TemplateResponse(request, "sign_in.html", context, status)
+    def _explain_fault(self, request: Request, error: Exception) -> Response:
+        return self._pages.message(request, 500, words.BROKEN)
 
-    def _page(self, request: Request, session: Session, template: str, status: int = 200, **context: Any) -> Response:
-        progress = self._store.progress(session.who)
-        everywhere = {"session": session, "progress": progress, "name": self._review.name, "wanted": Filter()}
-        page = self._templates.TemplateResponse(request, template, everywhere | context, status)
-        return self._remembered(request, session, page)
+    def _done(self, session: Session, done: str) -> str:
+        """What is to be said of the last key press."""
+        if done == DONE:
+            return words.said_text(self._store.last_said(session.key), self._review.is_audit)
+        return {NOTHING: words.NOTHING_TO_UNDO, STANDS: words.DECIDED_SINCE}.get(done, "")
 
-    def _remembered(self, request: Request, session: Session, response: Response) -> Response:
-        if self._sessions.of(request) != session:
-            self._sessions.remember(session, response, secure=self._door.origin(request).startswith("https"))
-        return response
+    def _check_button(self, say: str) -> None:
+        if say == KEEP and not self._review.is_audit:
+            raise HTTPException(422, "Only an audit has labels to keep.")
 
-    def _next_page(
-        self, request: Request, session: Session, wanted: Filter, problem: str = "", status: int = 200
-    ) -> Response:
-        found = self._store.next(session.key, wanted, _AHEAD)
-        if found:
-            return self._item_page(request, session, wanted, found, problem, status)
-        return self._page(
-            request, session, "nothing.html", status, wanted=wanted, view="queue", problem=problem,
-            waiting=self._store.waiting(wanted), skipped=self._store.skipped(session.key),
-            leaves=self._review.leaves, masters=self._masters,
-        )  # fmt: skip
-
-    def _item_page(
+    def _decide(
         self,
         request: Request,
         session: Session,
         wanted: Filter,
-        items: Sequence[QueuedItem],
-        problem: str = "",
-        status: int = 200,
+        position: int,
+        say: str,
+        before: int | None,
+        copies: bool,
     ) -> Response:
-        """The first of some items; the images of the others are fetched while that is looked at."""
-        item, *upcoming = items
-        numbers = self._review.leaf_numbers
-        copies = self._store.copies(item, _COPIES_SHOWN)
-        alternatives = [
-            (numbers[pair], *pair, a["confidence"])
-            for a in item.alternatives
-            if (pair := (a["masterCategory"], a["articleType"])) in numbers
-        ]
-        return self._page(
-            request, session, "item.html", status, wanted=wanted, view="queue", problem=problem, item=item,
-            alternatives=alternatives, why=self._why(item, copies), history=self._store.history(item.position),
-            predicted=numbers.get((item.master, item.article)), waiting=self._store.waiting(wanted),
-            leaves=self._review.leaves, masters=self._masters, upcoming=[i.position for i in upcoming],
-            copies=copies, **self._look_alikes(item),
-        )  # fmt: skip
-
-    def _grid_page(
-        self, request: Request, session: Session, wanted: Filter, problem: str = "", status: int = 200
-    ) -> Response:
-        everything = replace(wanted, master="", article="")
-        classes = self._store.classes(everything)
-        here = [c for c in classes if wanted.master in ("", c[0]) and wanted.article in ("", c[1])]
-        if here and not (wanted.master and wanted.article):
-            wanted = replace(wanted, master=here[0][0], article=here[0][1])
-        found = self._store.next(session.key, wanted, _GRID_ITEMS, in_grid=True) if wanted.article else []
-        return self._page(
-            request, session, "grid.html", status, wanted=wanted, view="grid", problem=problem, items=found,
-            classes=[(m, a, n, _query(replace(wanted, master=m, article=a))) for m, a, n in classes],
-            everything=everything, leaves=self._review.leaves, masters=self._masters,
-        )  # fmt: skip
+        item = self._item(position)
+        self._check_button(say)
+        change = change_of(item, say, self._review.leaves, before)
+        beside = [change_of_copy(change, other) for other in self._store.waiting_copies(item)] if copies else []
+        try:
+            decided = self._store.decide(session.key, session.who, [change], beside=beside)
+        except ConflictError as error:
+            return self._pages.next(request, session, wanted, str(error), 409)
+        missed = 1 + len(beside) - len(decided)
+        if missed:
+            return self._pages.next(request, session, wanted, words.LEFT_ALONE.format(missed), 409)
+        return _see("queue", wanted)
 
     def _decide_many(
-        self, request: Request, session: Session, wanted: Filter, say: str, shown: str, wrong: set[int]
+        self, request: Request, session: Session, wanted: Filter, say: str, shown: str, marked: set[int]
     ) -> Response:
-        positions = [int(p) for p in shown.split(",") if p.isdecimal() and len(p) < 10][:_GRID_ITEMS]
+        positions = [int(p) for p in shown.split(",") if p.isdecimal() and len(p) < 10][:GRID_ITEMS]
+        if say == SKIP:
+            self._store.skip(session.key, session.who, positions)
+            return _see("grid", wanted, done=DONE)
+        self._check_button(say)
+        if say != ACCEPT and not marked:
+            raise HTTPException(422, "Mark the items first.")
         items = self._store.items(positions)
-        if say == "accept":
-            changes = [
-                Change(i.position, Verdict.ACCEPTED, i.master, i.article) for i in items if i.position not in wrong
-            ]
-            refused = [p for p in positions if p in wrong]
-        elif say == "skip":
-            self._store.skip(session.key, positions)
-            changes, refused = [], []
-        else:
-            changes = [self._change(i, say, None) for i in items if i.position in wrong]
-            refused = []
-        done = self._store.decide(session.key, session.who, [], refused, beside=changes)
-        missed = len(changes) - len(done)
+        changes = changes_of_grid(items, say, marked, self._review.leaves, self._review.is_audit)
+        refused = [p for p in positions if p in marked] if say == ACCEPT else []
+        decided = self._store.decide(session.key, session.who, [], refused, beside=changes)
+        missed = len(changes) - len(decided)
         if missed:
-            return self._grid_page(request, session, wanted, _LEFT_ALONE.format(missed), 409)
-        if not any((m, a) == (wanted.master, wanted.article) for m, a, _ in self._store.classes(wanted)):
-            wanted = replace(wanted, master="", article="")  # the class is through: the next one
-        return RedirectResponse(f"/grid{_query(wanted)}", _SEE_OTHER)
+            return self._pages.grid(request, session, wanted, words.LEFT_ALONE.format(missed), 409)
+        if not self._pages.has_class(wanted):  # it is through: the next one
+            wanted = class_filter(wanted, None, self._review.is_audit)
+        return _see("grid", wanted, done=DONE)
 
-    def _look_alike_image(self, found: LookAlike) -> str:
-        return f"/look-alikes/{found.number + 1}?{urlencode({'run': self._store.run_id, 'id': found.id})}"
+    def _undo(self, session: Session, wanted: Filter, view: str) -> Response:
+        """Take back the last key press, and go to where that was."""
+        back = self._store.undo(session.key, session.who)
+        if back is None:
+            return _see(view, wanted, done=NOTHING)
+        if not back:
+            said = self._store.last_said(session.key)
+            return _see(view, wanted, done=DONE if said and said[0].verdict == UNSKIPPED else STANDS)
+        if view == "queue":
+            return _see(f"items/{back[0]}", wanted, done=DONE)
+        item = next(iter(self._store.items(back[:1])), None)
+        return _see("grid", class_filter(wanted, item, self._review.is_audit), done=DONE)
 
     def _picture(self, ref: str | None) -> Response:
         try:
             picture = self._review.pictures.of(ref)
         except ImageError as error:
             raise HTTPException(404, f"No image: {error.message}") from error
+        except BusyError as error:
+            raise HTTPException(503, str(error), {"Retry-After": "5"}) from error
         headers = {"Cache-Control": "private, max-age=3600"}
         return Response(picture.data, media_type=picture.media_type, headers=headers)
-
-    def _look_alikes(self, item: QueuedItem) -> dict[str, object]:
-        """The items that look like one, and the leaf that most of them have, where it can be chosen."""
-        found = self._review.look_alikes.of(item.id) if self._review.look_alikes else []
-        leaf = agreed(found)
-        number = self._review.leaf_numbers.get(leaf) if leaf else None
-        return {"look_alikes": found, "like_these": None if number is None else (number, *(leaf or ()))}
-
-    def _image(self, position: int) -> str:
-        """An image's address; another run's has another, so that no browser shows what it kept of that."""
-        return f"/images/{position}?run={self._store.run_id}"
 
     def _predict(self, request: Request, session: Session, data: bytes) -> Response:
         if self._review.trial is None:
@@ -424,78 +389,18 @@ class _Pages:
         try:
             found = self._review.trial.of(data)
         except ImageError as error:
-            return self._page(request, session, "try.html", 422, view="try", ready=True, problem=error.message)
+            return self._pages.trial(request, session, 422, problem=f"This image cannot be used: {error.message}")
+        except BusyError as error:
+            return self._pages.trial(request, session, 503, problem=str(error))
         except TaggerError as error:
-            return self._page(request, session, "try.html", 500, view="try", ready=True, problem=str(error))
-        return self._page(request, session, "try.html", view="try", ready=True, found=found)
+            return self._pages.trial(request, session, 500, problem=str(error))
+        return self._pages.trial(request, session, found=found)
 
-    def _change(self, item: QueuedItem, say: str, expected: int | None) -> Change:
-        """What a button says of an item. Raises HTTPException."""
-        if say == "master":
-            return Change(item.position, Verdict.MASTER_ONLY, item.master, None, expected)
-        if say == "unusable":
-            return Change(item.position, Verdict.UNUSABLE, None, None, expected)
-        kind, _, number = say.partition(":")
-        known = kind == "leaf" and number.isdecimal() and len(number) < 8 and int(number) < len(self._review.leaves)
-        if not known:
-            raise HTTPException(422, f"{say!r} says nothing that this page knows.")
-        master, article = self._review.leaves[int(number)]
-        same = (master, article) == (item.master, item.article)
-        return Change(item.position, Verdict.ACCEPTED if same else Verdict.CORRECTED, master, article, expected)
-
-    def _why(self, item: QueuedItem, copies: Copies) -> Iterator[str]:
-        if copies.in_conflict and ReviewReason.DUPLICATE_CONFLICT not in item.reasons:
-            yield "items with this picture do not agree"
-        for reason in item.reasons:
-            match reason:
-                case ReviewReason.LOW_CONFIDENCE:
-                    yield f"not sure enough: {_percent(item.article_confidence)}"
-                case ReviewReason.BLURRY_IMAGE:
-                    yield "the image is blurry"
-                case ReviewReason.TAXONOMY_CONFLICT:
-                    yield _conflict(item)
-                case ReviewReason.QA_SAMPLE:
-                    yield "a random sample of what is accepted"
-                case ReviewReason.LABEL_ERROR:
-                    yield f"the label is likely wrong: {_percent(item.article_confidence)} sure of it"
-                case ReviewReason.IMAGE_DISAGREES:
-                    yield "the image speaks against it"
-                case ReviewReason.TITLE_DISAGREES:
-                    yield "the title speaks against it"
-                case ReviewReason.DUPLICATE_CONFLICT:
-                    yield "another item with this picture has another label"
-                case ReviewReason.OUTLIER:
-                    yield "no other image is like this one"
-                case _:
-                    yield reason
-        if item.refused:
-            yield "marked as wrong in the grid"
-
-    @cached_property
-    def _masters(self) -> list[str]:
-        return sorted({master for master, _ in self._review.leaves})
-
-    @staticmethod
-    def _found(item: QueuedItem | None) -> QueuedItem:
-        if item is None:
-            raise HTTPException(404, "There is no such item in this review.")
-        return item
+    def _item(self, position: int) -> QueuedItem:
+        return _known(next(iter(self._store.items([position])), None))
 
 
-def _as(change: Change, other: QueuedItem) -> Change:
-    """What was said of an item, of another that waits with the same picture."""
-    verdict = change.verdict
-    if verdict in (Verdict.ACCEPTED, Verdict.CORRECTED):
-        same = (change.master, change.article) == (other.master, other.article)
-        verdict = Verdict.ACCEPTED if same else Verdict.CORRECTED
-    return replace(change, position=other.position, verdict=verdict, expected=None)
-
-
-def _conflict(item: QueuedItem) -> str:
-    if item.known_master == item.master:  # of an audit, whose predictions are the catalogue's labels
-        return f"most items that are {item.article} are not {item.master}"
-    return f"the catalogue says {item.known_master}, the model {item.master}"
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f} %" if share < 0.9995 else "100 %"
+def _known(item: QueuedItem | None) -> QueuedItem:
+    if item is None:
+        raise HTTPException(404, "There is no such item in this review.")
+    return item

@@ -4,20 +4,32 @@ import io
 import pickle
 import threading
 from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from queue import LifoQueue
 
 from PIL import Image
 
 from schemas.bundle import Preprocessing
+from schemas.prediction import ErrorCode
 from tagger.catalog.stores import ImageStore, fetch_all
-from tagger.errors import ImageError
-from tagger.imaging.decode import decode_resized, read_header
+from tagger.errors import ImageError, TaggerError
+from tagger.imaging.decode import Header, decode_resized, read_header
 
 _AS_THEY_ARE = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp", "GIF": "image/gif"}
 _SMALL_BYTES, _LONGER_SIDE = 200_000, 1200
 _CACHE_BYTES = 128 * 2**20
 _AT_ONCE = 6
+WHOLE_PIXELS = 30_000_000
+"""Larger ones are decoded only where that can be done at a smaller scale: a file of few bytes may be very large."""
+_LARGE_PIXELS = 4_000_000
+_PATIENCE_S = 20
+_large_ones = threading.Semaphore(1)
+
+
+class BusyError(TaggerError):
+    """Another large image is being decoded."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +59,7 @@ class Pictures:
         self._lock = threading.Lock()
 
     def of(self, ref: str | None) -> Picture:
-        """The image behind a reference. Raises ImageError."""
+        """The image behind a reference. Raises ImageError and BusyError."""
         with self._lock:
             if ref is not None and ref in self._kept:
                 self._kept.move_to_end(ref)
@@ -86,13 +98,47 @@ def for_browser(data: bytes, max_pixels: int) -> Picture:
 
     Raises:
         ImageError: when it is no image, or too large.
+        BusyError: when others of its size are still being decoded.
     """
     header = read_header(data)
     if header.format in _AS_THEY_ARE and len(data) <= _SMALL_BYTES and header.width * header.height <= max_pixels:
         return Picture(data, _AS_THEY_ARE[header.format])
     longer = min(_LONGER_SIDE, max(8, header.width, header.height))
     fitted = Preprocessing(height=longer, width=longer, fit="pad", resize="area")
-    shown = Image.fromarray(decode_resized(data, fitted, max_pixels))
+    with room_to_decode(data):
+        shown = Image.fromarray(decode_resized(data, fitted, max_pixels))
     out = io.BytesIO()
     shown.save(out, "JPEG", quality=88)
     return Picture(out.getvalue(), "image/jpeg")
+
+
+@contextmanager
+def room_to_decode(data: bytes) -> Iterator[None]:
+    """Bound the memory that decoding an image file takes: large ones come one at a time, very large ones not at all.
+
+    Raises:
+        ImageError: when it is no image, or has more than WHOLE_PIXELS and is none that can be decoded smaller.
+        BusyError: when others of its size are still being decoded.
+    """
+    header = read_header(data)
+    pixels = header.width * header.height
+    if pixels > WHOLE_PIXELS and not _scales_down(data, header):
+        raise ImageError(
+            ErrorCode.TOO_MANY_PIXELS,
+            f"{header.width} × {header.height} is more than the {WHOLE_PIXELS / 1e6:.0f} million pixels that this page "
+            f"decodes of a {header.format} file; save it smaller",
+        )
+    if pixels <= _LARGE_PIXELS:
+        yield
+        return
+    if not _large_ones.acquire(timeout=_PATIENCE_S):
+        raise BusyError("The server is busy with other large images. Try again in a moment.")
+    try:
+        yield
+    finally:
+        _large_ones.release()
+
+
+def _scales_down(data: bytes, header: Header) -> bool:
+    """Whether a file can be decoded smaller without being whole in memory first: a JPEG that is not progressive."""
+    return header.format == "JPEG" and "progressive" not in Image.open(io.BytesIO(data), formats=["JPEG"]).info

@@ -1,5 +1,7 @@
 """Fills a review's queue: a run's items that need a person, with what the manifest says of them."""
 
+import math
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -10,12 +12,16 @@ import pyarrow.compute as pc
 
 from schemas.catalog import Role
 from schemas.decision import DECISION
+from schemas.finding import FINDINGS_FILE
 from schemas.prediction import Decision
 from schemas.taxonomy import Level, Taxonomy
 from tagger.catalog.groups import pictures_of, read_groups
 from tagger.catalog.manifest import Batch, Manifest
+from tagger.catalog.tables.parquet import open_parquet
+from tagger.errors import InputError
 from tagger.inference.runs import RunDirectory
 from tagger.review.decisions import conformed
+from tagger.review.leaves import Pair
 from tagger.review.store import ReviewStore
 from tagger.storage import Location
 
@@ -36,6 +42,8 @@ class Filled:
     leaves: int
     without_row: int
     """Items of the run that the manifest no longer has."""
+    labelled: Counter[Pair]
+    """Items of the manifest by their labels."""
 
 
 def fill_queue(
@@ -60,10 +68,8 @@ def fill_queue(
     wanted = _need_a_person(run)
     pictures = _shared_pictures(wanted, read_groups(duplicates) if duplicates else None)
     said, labelled = _manifest_rows(manifest, set(wanted["id"].to_pylist()))
-    leaves = labelled
-    if taxonomy:
-        leaves = {(taxonomy.merge.get(master, master), article) for master, article in labelled}
-        leaves |= {(leaf.masterCategory, leaf.articleType) for leaf in taxonomy.leaves}
+    labelled = merged(labelled, taxonomy)
+    leaves = {*labelled, *(taxonomy.index if taxonomy else ())}
     for predicted in wanted["alternatives"].to_pylist():
         leaves |= {(a["masterCategory"], a["articleType"]) for a in predicted}
     missing = 0
@@ -90,7 +96,7 @@ def fill_queue(
 
     earlier = (row for table in run.decisions(DECISION.names) for row in conformed(table).to_pylist())
     items = store.fill(rows(), sorted(leaves), earlier, duplicates.uri if duplicates else None)
-    return None if items is None else Filled(items, len(leaves), missing)
+    return None if items is None else Filled(items, len(leaves), missing, labelled)
 
 
 def _need_a_person(run: RunDirectory) -> pa.Table:
@@ -109,20 +115,61 @@ def _shared_pictures(wanted: pa.Table, groups: pd.DataFrame | None) -> list[str 
     return [value if is_shared else None for value, is_shared in zip(key, shared, strict=True)]
 
 
-def _manifest_rows(manifest: Manifest, ids: set[str]) -> tuple[dict[str, dict[str, Any]], set[tuple[str, str]]]:
-    """What the manifest says of some items by id, and all pairs of labels that it has."""
+def label_counts(manifest: Manifest, taxonomy: Taxonomy | None) -> Counter[Pair]:
+    """How many items of a manifest have which labels, after the taxonomy's merging."""
+    counts: Counter[Pair] = Counter()
+    for batch in manifest.batches():
+        counts.update(_labels_of(batch))
+    return merged(counts, taxonomy)
+
+
+def merged(labelled: Counter[Pair], taxonomy: Taxonomy | None) -> Counter[Pair]:
+    """Counts of labels under the master categories that these count as."""
+    counts: Counter[Pair] = Counter()
+    for (master, article), items in labelled.items():
+        counts[taxonomy.merge.get(master, master) if taxonomy else master, article] += items
+    return counts
+
+
+def suggestions_of(audit: RunDirectory) -> Iterator[tuple[str, str, str, float]]:
+    """What an audit suggests in place of its labels: id, masterCategory, articleType, how sure.
+
+    Raises:
+        InputError: when its findings are gone.
+    """
+    file = audit.root / FINDINGS_FILE
+    if not file.exists():
+        raise InputError(f"--run: {file} is gone, which says what the audit suggests; run tagger audit again")
+    columns = ["id", "suggestedMasterCategory", "suggestedArticleType", "suggestionConfidence", "score"]
+    for batch in open_parquet(file).iter_batches(columns=columns):
+        for row in batch.to_pylist():
+            if row["suggestedArticleType"]:
+                sure = row["suggestionConfidence"]
+                is_known = sure is not None and not math.isnan(sure)
+                names = (row["id"], row["suggestedMasterCategory"], row["suggestedArticleType"])
+                yield (*names, sure if is_known else row["score"])
+
+
+def _labels_of(batch: Batch) -> dict[Pair, int]:
+    """How many items of a batch have which labels."""
+    levels = [str(level) for level in Level]
+    if not set(levels) <= set(batch.items.schema.names):
+        return {}
+    pairs = batch.items.select(levels).drop_null().group_by(levels).aggregate([([], "count_all")]).to_pylist()
+    return {(row[Level.MASTER_CATEGORY], row[Level.ARTICLE_TYPE]): row["count_all"] for row in pairs}
+
+
+def _manifest_rows(manifest: Manifest, ids: set[str]) -> tuple[dict[str, dict[str, Any]], Counter[Pair]]:
+    """What the manifest says of some items by id, and how many have which labels."""
     said: dict[str, dict[str, Any]] = {}
-    leaves: set[tuple[str, str]] = set()
+    labelled: Counter[Pair] = Counter()
     title = next((name for name in _TITLES if name in manifest.columns), None)
     for batch in manifest.batches():
-        names = batch.items.schema.names
-        if {str(level) for level in Level} <= set(names):
-            pairs = batch.items.select([str(level) for level in Level]).drop_null().group_by([*Level]).aggregate([])
-            leaves |= {(row[Level.MASTER_CATEGORY], row[Level.ARTICLE_TYPE]) for row in pairs.to_pylist()}
+        labelled.update(_labels_of(batch))
         chosen = batch.items.filter(pc.is_in(batch.items["id"], pa.array(sorted(ids), pa.string())))
         for row in chosen.to_pylist():
             said[row["id"]] = _said(row, batch, title)
-    return said, leaves
+    return said, labelled
 
 
 def _said(row: dict[str, Any], batch: Batch, title: str | None) -> dict[str, Any]:

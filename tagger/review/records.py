@@ -21,6 +21,9 @@ class Filter:
     """Of the article type's confidence, 0 to 1."""
     most: float = 1.0
     order: Order = "uncertain"
+    to_master: str = ""
+    """In an audit, the class that is suggested."""
+    to_article: str = ""
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,17 @@ class Entry:
     article: str | None
     decided_by: str
     decided_at: datetime
+
+
+@dataclass(frozen=True)
+class Said:
+    """What one key press said of some items, or took back."""
+
+    verdict: str
+    master: str | None
+    article: str | None
+    items: int
+    taken_back: bool
 
 
 @dataclass(frozen=True)

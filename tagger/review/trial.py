@@ -11,7 +11,7 @@ from schemas.taxonomy import Level
 from tagger.errors import ImageError
 from tagger.inference.tagger import Tagger
 from tagger.models.bundle import Bundle
-from tagger.review.pictures import for_browser
+from tagger.review.pictures import for_browser, room_to_decode
 
 
 @dataclass(frozen=True)
@@ -47,9 +47,15 @@ class Trial:
         self._lock = threading.Lock()
 
     def of(self, data: bytes) -> Tried:
-        """Predict an image file. Raises ImageError when it is none, TaggerError when the engine cannot run here."""
-        with self._lock:
-            picture = for_browser(data, self._max_pixels)
+        """Predict an image file.
+
+        Raises:
+            ImageError: when it is none, or too large.
+            BusyError: when others wait for their predictions already.
+            TaggerError: when the engine cannot run here.
+        """
+        picture = for_browser(data, self._max_pixels)
+        with room_to_decode(data), self._lock:
             row = self._tagger.tag([data]).iloc[0]
         if row["decision"] == Decision.FAILED:
             raise ImageError(ErrorCode(row["errorCode"]), row["errorMessage"])

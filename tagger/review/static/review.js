@@ -6,7 +6,8 @@ document.documentElement.classList.add("script");
 
 const TIMEOUT_MS = 60_000;
 const KEYS_OFF = "tagger-keys-off";
-let leaves = null;
+const MOSTLY = 0.75; // of a card, for it to be on the screen
+let leaves = null; // all classes, once somebody types
 let busy = false;
 let lastMarked = null;
 
@@ -22,6 +23,7 @@ async function send(form, button) {
   document.body.classList.add("busy");
   try {
     const data = new FormData(form);
+    if (form.dataset.view === "grid" && button?.name === "say") data.set("shown", [...seen].join(","));
     if (button?.name) data.append(button.name, button.value);
     const multipart = form.enctype === "multipart/form-data";
     const answer = await fetch(button?.formAction && button.hasAttribute("formaction") ? button.formAction : form.action, {
@@ -30,7 +32,7 @@ async function send(form, button) {
       signal: AbortSignal.timeout(TIMEOUT_MS),
     });
     const text = await answer.text();
-    if (answer.headers.get("content-type")?.startsWith("text/html")) show(text, answer.redirected ? answer.url : null);
+    if (answer.headers.get("content-type")?.startsWith("text/html")) receive(text, answer);
     else complain(`The server refused it: ${text.slice(0, 200)}`);
   } catch {
     complain("The server does not answer. Nothing of what it confirmed is lost; try again when it is back.");
@@ -40,8 +42,15 @@ async function send(form, button) {
   }
 }
 
-function show(text, address) {
+// What only says why nothing happened is said above the item, which stays; anything else is the next page.
+function receive(text, answer) {
   const page = new DOMParser().parseFromString(text, "text/html");
+  const message = one("[data-message] h1", page);
+  if (message && !answer.ok) complain(message.textContent);
+  else show(page, answer.redirected ? answer.url : null);
+}
+
+function show(page, address) {
   for (const part of ["main", "#progress", "#views"]) {
     const fresh = one(part, page);
     if (fresh) one(part)?.replaceWith(fresh);
@@ -64,52 +73,121 @@ function settle() {
   const first = one("[data-focus]");
   first?.focus({ preventScroll: true });
   for (const position of first?.dataset.next?.split(" ").filter(Boolean) ?? []) new Image().src = position;
-  const more = [".problem", "#for-copies"].map((part) => one(part)?.textContent.trim() ?? "");
-  if (first) announce([first.textContent, ...more].filter(Boolean).join(". "));
-  count();
+  const more = [".problem", ".done", "#for-copies"].map((part) => one(part)?.textContent.trim() ?? "");
+  if (first) announce([...more, first.textContent].filter(Boolean).join(". "));
+  watch();
 }
 
 function announce(text) {
   one("#announcer").textContent = text;
 }
 
+// The grid: what was on the screen, with its picture, is what a button speaks of
+
+let watcher = null;
+const seen = new Set(); // positions, as the form has them
+const visible = new Set();
+
+function watch() {
+  watcher?.disconnect();
+  seen.clear();
+  visible.clear();
+  const bar = one(".sticky");
+  const covered = bar && getComputedStyle(bar).position === "sticky" ? bar.offsetHeight : 0;
+  watcher = new IntersectionObserver(look, { threshold: MOSTLY, rootMargin: `-${covered}px 0px 0px 0px` });
+  for (const card of all(".card")) watcher.observe(card);
+  for (const image of all("img[data-picture]")) if (image.complete && !image.naturalWidth) replacePicture(image);
+  count();
+}
+
+function look(entries) {
+  for (const { target, intersectionRatio } of entries) {
+    if (intersectionRatio >= MOSTLY) visible.add(target);
+    else visible.delete(target);
+    see(target);
+  }
+  count();
+}
+
+function see(card) {
+  const image = one("img", card);
+  if (visible.has(card) && image?.complete && image.naturalWidth) seen.add(one("input", card).value);
+}
+
+function replacePicture(image) {
+  const text = "There is no picture: its file is missing or cannot be read.";
+  image.replaceWith(Object.assign(document.createElement("span"), { className: "no-picture", textContent: text }));
+}
+
 function count() {
   const rest = one("[data-rest]");
   if (!rest) return;
-  const wrong = all(".card input:checked").length;
-  rest.textContent = wrong ? `Accept the other ${rest.dataset.rest - wrong}` : `Accept ${rest.dataset.rest}`;
+  const marked = all(".card input:checked");
+  for (const box of marked) seen.add(box.value); // who marks it has looked
+  const left = seen.size - marked.length;
+  const { rest: all_, verb } = rest.dataset;
+  if (seen.size < all_) rest.textContent = `${verb} ${left} of ${all_}`;
+  else rest.textContent = marked.length ? `${verb} the other ${left}` : `${verb} ${all_}`;
+}
+
+// Why a button of the grid cannot be pressed, if it cannot.
+function obstacle(form, say) {
+  if (form.dataset.view !== "grid" || !say) return null;
+  if (say !== "accept" && say !== "skip") return one(".card input:checked") ? null : "Mark the items first.";
+  return seen.size ? null : "No picture has been on the screen yet. Wait until they are here.";
 }
 
 // Search among all classes
 
+async function allLeaves() {
+  const answer = await fetch("/leaves.json");
+  return (await answer.json()).map(([master, article, items, rare, known], number) => {
+    const text = `${article} ${master}`.toLowerCase();
+    return { master, article, items, rare, known, number, text: `${text} ${plain(text)}` };
+  });
+}
+
 async function search(input) {
-  leaves ??= await (await fetch("/leaves.json")).json();
-  const query = input.value.toLowerCase().trim();
-  const words = query.split(/\s+/).filter(Boolean);
-  const found = leaves
-    .map(([master, article], number) => ({ master, article, number, text: `${article} ${master}`.toLowerCase() }))
-    .filter((leaf) => words.every((word) => leaf.text.includes(word)))
-    .sort((a, b) => rank(a, query) - rank(b, query) || byName.compare(a.article, b.article))
-    .slice(0, 50);
-  const list = one("#found");
-  list.replaceChildren(
-    ...found.map((leaf, i) => {
-      const option = document.createElement("li");
-      option.id = `found-${i}`;
-      option.setAttribute("role", "option");
-      option.setAttribute("aria-selected", String(i === 0 && words.length > 0)); // a stray Enter takes nothing
-      option.dataset.say = `leaf:${leaf.number}`;
-      option.textContent = leaf.article;
-      option.append(" ", Object.assign(document.createElement("small"), { textContent: leaf.master }));
-      return option;
-    }),
-  );
+  leaves ??= allLeaves(); // asked for once, whatever is typed meanwhile
+  const known = await leaves.catch(() => (leaves = null) ?? []);
+  const words = input.value.toLowerCase().split(/\s+/).filter(Boolean).map(plain);
+  const query = words.join(" ");
+  const found = known.filter((leaf) => words.every((word) => leaf.text.includes(word))).sort(before(query)).slice(0, 50);
+  one("#found").replaceChildren(...found.map((leaf, i) => choice(leaf, `found-${i}`)));
+  // A stray Enter takes nothing, and nothing that hardly occurs: that has to be chosen by an arrow.
+  const isMeant = found[0] && !found[0].rare && !found.some((leaf) => leaf.rare && rank(leaf, query) < rank(found[0], query));
+  if (query && isMeant) one("#found li").setAttribute("aria-selected", "true");
   open(input, found.length > 0);
+}
+
+const plain = (text) => text.replaceAll("-", "");
+
+// What is rare comes last; then how well the name fits, whether the model knows it, and how many items have it.
+function before(query) {
+  return (a, b) =>
+    a.rare - b.rare ||
+    rank(a, query) - rank(b, query) ||
+    b.known - a.known ||
+    b.items - a.items ||
+    byName.compare(a.article, b.article);
+}
+
+function choice(leaf, id) {
+  const option = Object.assign(document.createElement("li"), { id, textContent: leaf.article });
+  option.setAttribute("role", "option");
+  option.setAttribute("aria-selected", "false");
+  option.dataset.say = `leaf:${leaf.number}`;
+  const count = leaf.items === null ? "" : `${leaf.items.toLocaleString("en")} ${leaf.items === 1 ? "item" : "items"}`;
+  const note = leaf.rare ? `rare here: ${count}` : count;
+  const small = Object.assign(document.createElement("small"), { textContent: [leaf.master, note].filter(Boolean).join(" · ") });
+  small.classList.toggle("rare", leaf.rare);
+  option.append(" ", small);
+  return option;
 }
 
 // The whole name first, then names that begin so, then those with a word that does.
 function rank(leaf, query) {
-  const name = leaf.article.toLowerCase();
+  const name = plain(leaf.article.toLowerCase());
   if (name === query) return 0;
   if (name.startsWith(query)) return 1;
   return ` ${name}`.includes(` ${query}`) ? 2 : 3;
@@ -128,7 +206,7 @@ function move(input, step) {
   if (!options.length) return;
   const at = options.findIndex((option) => option.getAttribute("aria-selected") === "true");
   options[at]?.setAttribute("aria-selected", "false");
-  const next = options[(at + step + options.length) % options.length];
+  const next = options[at < 0 ? (step > 0 ? 0 : options.length - 1) : (at + step + options.length) % options.length];
   next.setAttribute("aria-selected", "true");
   next.scrollIntoView({ block: "nearest" });
   open(input, true);
@@ -136,7 +214,8 @@ function move(input, step) {
 
 function take(option) {
   const form = option.closest("form");
-  if (form.dataset.view === "grid" && !one(".card input:checked")) return complain("Mark the items first.");
+  const problem = obstacle(form, option.dataset.say);
+  if (problem) return complain(problem);
   const say = Object.assign(document.createElement("button"), { name: "say", value: option.dataset.say });
   send(form, say);
 }
@@ -180,6 +259,7 @@ document.addEventListener("keydown", (event) => {
     else if (event.key === "Enter" && !event.isComposing) {
       const chosen = one("#found:not([hidden]) [aria-selected=true]");
       if (chosen) take(chosen);
+      else if (target.value.trim() && one("#found:not([hidden]) li")) complain("That is rare here. Choose it with ↓ first.");
     } else if (event.key === "Escape") {
       target.value = "";
       open(target, false);
@@ -204,7 +284,9 @@ document.addEventListener("submit", (event) => {
   const form = event.target;
   if (form.method !== "post" || !(form.dataset.view || "drop" in form.dataset)) return;
   event.preventDefault();
-  send(form, event.submitter);
+  const problem = event.submitter?.name === "say" ? obstacle(form, event.submitter.value) : null;
+  if (problem) complain(problem);
+  else send(form, event.submitter);
 });
 
 document.addEventListener("click", (event) => {
@@ -223,6 +305,17 @@ document.addEventListener("click", (event) => {
   lastMarked = box;
   count();
 });
+
+for (const kind of ["load", "error"]) {
+  const happened = ({ target }) => {
+    if (!target.matches?.("img[data-picture]")) return;
+    const card = target.closest(".card");
+    if (kind === "error") replacePicture(target);
+    else if (card) see(card);
+    count();
+  };
+  document.addEventListener(kind, happened, true); // these do not bubble
+}
 
 document.addEventListener("mousedown", (event) => {
   if (event.shiftKey && event.target.closest(".card")) event.preventDefault(); // no text is selected

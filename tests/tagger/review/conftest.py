@@ -1,11 +1,13 @@
-"""A review's databases: a file, and a server on loopback."""
+"""A review's databases, a file and a server on loopback; and a browser."""
 
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser, sync_playwright
 
+from tests.chromium import chromium
 from tests.postgres import postgres, postgres_programs
 
 
@@ -24,3 +26,12 @@ def postgres_address() -> Iterator[str]:
 @pytest.fixture(params=["sqlite", "postgres"])
 def database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return str(tmp_path / "r.sqlite") if request.param == "sqlite" else request.getfixturevalue("postgres_address")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    program = chromium()
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=program, args=["--no-sandbox", "--disable-gpu"])
+        yield started
+        started.close()

@@ -6,24 +6,14 @@ from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from tagger.models.bundle import Bundle
 from tests.builders import encoded, picture
-from tests.chromium import chromium
 from tests.conftest import Outcome
 from tests.review_server import ITEMS, ReviewServer, make_run
 
 pytestmark = pytest.mark.browser
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    program = chromium()
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=program, args=["--no-sandbox", "--disable-gpu"])
-        yield started
-        started.close()
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +48,12 @@ def shown(page: Page) -> str:
     return page.locator("figcaption a").get_attribute("href") or ""
 
 
+def look_at_all(page: Page) -> None:
+    """Scroll past every card of the grid: what was not on the screen is not accepted."""
+    for card in page.locator(".card").all():
+        card.scroll_into_view_if_needed()
+
+
 def history_of(page: Page, item: str) -> list[str]:
     page.goto(item)
     return page.locator(".history li").all_inner_texts()
@@ -75,6 +71,9 @@ def test_the_queue_is_worked_through_by_keyboard_alone(page: Page) -> None:
     page.keyboard.press("s")
     expect(page.locator("figcaption a")).not_to_have_attribute("href", skipped)
     assert len({*seen, skipped, shown(page)}) == 7
+    page.keyboard.press("u")
+    expect(page.locator("figcaption a")).to_have_attribute("href", skipped)
+    decided(page, 5)
     page.keyboard.press("u")
     decided(page, 4)
     assert shown(page) == seen[-1], "what was undone is shown again"
@@ -96,6 +95,7 @@ def test_a_class_is_found_among_143_by_typing(page: Page) -> None:
     expect(page.get_by_role("combobox")).to_be_focused()
     page.keyboard.type("type 77")
     expect(page.locator("#found li")).to_have_count(1)
+    page.keyboard.press("ArrowDown")  # one item has it: it is rare
     page.keyboard.press("Enter")
     decided(page, 1)
     assert history_of(page, item)[0].startswith("corrected: Rare Type 77")
@@ -119,15 +119,19 @@ def test_the_grid_is_worked_through_by_keyboard_alone(page: Page) -> None:
     page.keyboard.press("x")
     page.keyboard.press("ArrowRight")
     page.keyboard.press("Space")
+    look_at_all(page)
     expect(page.locator("button.main")).to_contain_text(f"Accept the other {items - 2}")
     page.keyboard.press("/")
     page.keyboard.type("rare type 5")
     expect(page.locator("#found li").first).to_contain_text("Rare Type 5")
+    page.keyboard.press("ArrowDown")
     page.keyboard.press("Enter")
     decided(page, 2)
     page.keyboard.press("ArrowRight")
     page.keyboard.press("x")
     wrong = page.locator(".card input:checked").input_value()
+    look_at_all(page)
+    expect(page.locator("button.main")).to_contain_text("Accept the other")
     page.keyboard.press("Enter")
     decided(page, items - 1 if items < 48 else 2 + cards.count() - 1)
     assert history_of(page, f"/items/{positions[0]}")[0].startswith("corrected: Rare Type 5")
@@ -223,7 +227,7 @@ def test_without_a_script_the_forms_do_the_same(browser: Browser, server: Review
     assert "1 of" in page.locator("#progress").inner_text()
     page.get_by_role("button", name="Undo").click()
     assert "0 of" in page.locator("#progress").inner_text()
-    page.locator("select[name=chosen]").select_option(label="Rare Type 9 (Apparel)")
+    page.locator("select[name=chosen]").select_option(label="Rare Type 9 (Apparel), rare here: 1 item")
     page.get_by_role("button", name="Take it").click()
     assert "1 of" in page.locator("#progress").inner_text()
     context.close()

@@ -12,7 +12,7 @@ from sqlalchemy import select, update
 
 from schemas.decision import Verdict
 from tagger.errors import UsageError
-from tagger.review.records import Change, Filter
+from tagger.review.records import Change, Filter, Said
 from tagger.review.store import ConflictError, ReviewStore
 from tagger.review.tables import decisions, open_database, queue
 
@@ -119,7 +119,7 @@ def test_undo_is_a_new_entry_and_gives_the_item_back(store: ReviewStore) -> None
     assert [e.verdict for e in store.history(2)] == ["accepted", "undone"]
     assert store.next("bob", Filter())[0].position == 3, "what was undone is hers again"
     assert store.undo("ann", "Ann") == [1]
-    assert store.undo("ann", "Ann") == []
+    assert store.undo("ann", "Ann") is None
     assert store.progress("Ann").decided == 0
 
 
@@ -273,13 +273,87 @@ def test_what_was_decided_meanwhile_is_left_out_of_a_page(store: ReviewStore) ->
 
 
 def test_skipped_items_wait_for_others_and_come_back_on_request(store: ReviewStore) -> None:
-    store.skip("ann", [1, 2])
-    store.skip("ann", [2, 3])
+    store.skip("ann", "Ann", [1, 2])
+    store.skip("ann", "Ann", [2, 3, 999])
     assert store.next("ann", Filter())[0].position == 4
     assert store.next("bob", Filter())[0].position == 1
     assert store.skipped("ann") == 3
-    store.forget_skips("ann")
+    store.forget_skips("ann", "Ann")
     assert store.next("ann", Filter())[0].position == 2
+
+
+def test_undo_takes_back_the_last_key_press_and_nothing_before_it_when_that_was_a_skip(store: ReviewStore) -> None:
+    store.decide("ann", "Ann", [accepted(1)])
+    store.skip("ann", "Ann", [2])
+    assert store.undo("ann", "Ann") == [2], "the skip"
+    assert store.skipped("ann") == 0
+    assert store.items([1])[0].current is not None, "the decision before it stands"
+    assert [e.verdict for e in store.history(2)] == ["skipped", "undone"]
+    assert store.next("bob", Filter())[0].position == 3, "it is open before her again"
+    assert store.undo("ann", "Ann") == [1]
+    assert store.undo("ann", "Ann") is None
+
+
+def test_showing_again_what_was_skipped_is_a_key_press_too(store: ReviewStore) -> None:
+    store.skip("ann", "Ann", [1, 2])
+    store.forget_skips("ann", "Ann")
+    assert store.undo("ann", "Ann") == []
+    assert store.skipped("ann") == 2
+    assert sorted(store.undo("ann", "Ann") or ()) == [1, 2]
+    assert store.skipped("ann") == 0
+
+
+def test_a_skip_is_neither_a_decision_nor_a_part_of_ones_speed(store: ReviewStore) -> None:
+    store.skip("ann", "Ann", [1])
+    assert not store.has_decisions()
+    store.decide("bob", "Bob", [accepted(1)])
+    assert store.undo("ann", "Ann") == [], "he has decided it since, and that stands"
+    assert store.items([1])[0].current is not None
+
+
+def test_the_last_key_press_is_told_in_counts_and_so_is_what_took_it_back(store: ReviewStore) -> None:
+    assert store.last_said("ann") == []
+    store.decide("ann", "Ann", [], [5, 7], beside=[accepted(1), accepted(3), accepted(9)])
+    assert store.last_said("ann") == [
+        Said("accepted", "Apparel", "Shirts", 3, False),
+        Said("refused", None, None, 2, False),
+    ]
+    store.undo("ann", "Ann")
+    assert store.last_said("ann") == [
+        Said("accepted", "Apparel", "Shirts", 3, True),
+        Said("refused", None, None, 2, True),
+    ]
+    assert store.last_said("bob") == []
+
+
+def test_claims_end_by_the_databases_clock_and_not_by_that_of_a_server(
+    store: ReviewStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if store._engine.dialect.name == "sqlite":
+        pytest.skip("a file has the clock of its machine")
+    assert store.next("ann", Filter())[0].position == 1
+    ahead = time.time() + 3600
+    monkeypatch.setattr(time, "time", lambda: ahead)  # this server's clock is an hour ahead
+    assert store.next("bob", Filter())[0].position == 2, "hers holds"
+
+
+def test_what_an_audit_suggests_stands_beside_the_label_and_makes_pairs(fresh: ReviewStore) -> None:
+    fresh.fill((row(n) for n in range(1, 9)), LEAF_PAIRS)
+    fresh.suggest([(f"item/{n}", "Accessories", "Watches", 0.9) for n in (1, 3, 5)] + [("gone", "A", "B", 1.0)])
+    fresh.suggest([("item/2", "A", "B", 1.0)])  # another process, which comes too late
+    assert fresh.pairs(Filter()) == [("Apparel", "Shirts", "Accessories", "Watches", 3)]
+    (item,) = fresh.items([3])
+    assert (item.suggested_master, item.suggested_article, item.suggested_confidence) == ("Accessories", "Watches", 0.9)
+    pair = Filter(master="Apparel", article="Shirts", to_master="Accessories", to_article="Watches")
+    assert [i.position for i in fresh.next("ann", pair, 9, in_grid=True)] == [1, 3, 5]
+
+
+def test_a_session_that_has_signed_out_is_remembered_and_lets_go_of_its_items(store: ReviewStore) -> None:
+    store.next("ann", Filter())
+    store.end_session("ann")
+    store.end_session("ann")
+    assert store.ended_sessions() == {"ann"}
+    assert store.next("bob", Filter())[0].position == 1
 
 
 def test_several_runs_share_a_database(store: ReviewStore, database: str) -> None:

@@ -1,0 +1,137 @@
+"""The classes that a person may choose, which of them are common in the catalogue, and which hardly occur."""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+Pair = tuple[str, str]
+_FEW = 3
+_LEAST_SHARE = 0.01
+
+
+class Leaf(NamedTuple):
+    """A class to choose: a masterCategory with an articleType."""
+
+    number: int
+    master: str
+    article: str
+    items: int | None
+    """How many items of the manifest are labelled so; None where it has no labels."""
+    is_rare: bool
+    """Whether it hardly occurs, so that it is more likely a slip than a choice."""
+    by_model: bool
+    """Whether the model knows it."""
+
+    @property
+    def name(self) -> str:
+        """Both levels."""
+        return f"{self.article} ({self.master})"
+
+    @property
+    def note(self) -> str:
+        """What is said of a rare one."""
+        return f"rare here: {self.items or 0:,} {'item' if self.items == 1 else 'items'}" if self.is_rare else ""
+
+
+@dataclass(frozen=True)
+class LeafCounts:
+    """How often classes occur, in the order of the classes."""
+
+    items: Sequence[int] | None
+    by_model: Sequence[bool]
+
+    @classmethod
+    def of(cls, pairs: Sequence[Pair], labelled: Mapping[Pair, int], known: Collection[Pair] | None) -> "LeafCounts":
+        """Count classes.
+
+        Args:
+            pairs: The classes.
+            labelled: Items by their labels.
+            known: What the model knows; None where that is not at hand: it is all that no item has as its label.
+        """
+        items = [labelled.get(pair, 0) for pair in pairs]
+        by_model = [not n if known is None else pair in known for pair, n in zip(pairs, items, strict=True)]
+        return cls(items if any(items) else None, by_model)
+
+
+class Leaves:
+    """The classes to choose from, by their numbers.
+
+    A class is rare when less than 1 % of the items of its article type are under its master category, or when fewer
+    than three items have it and the model has not learnt it.
+
+    Args:
+        pairs: masterCategory and articleType of each.
+        counts: How often they occur.
+    """
+
+    def __init__(self, pairs: Sequence[Sequence[str]], counts: LeafCounts) -> None:
+        items = counts.items
+        of_type: dict[str, int] = defaultdict(int)
+        for (_, article), n in zip(pairs, items or [0] * len(pairs), strict=True):
+            of_type[article] += n
+        self._leaves = [
+            Leaf(
+                number, master, article, items[number] if items else None,
+                items is not None and _is_rare(items[number], of_type[article], counts.by_model[number]),
+                counts.by_model[number],
+            )
+            for number, (master, article) in enumerate(pairs)
+        ]  # fmt: skip
+        self._numbers = {(leaf.master, leaf.article): leaf.number for leaf in self._leaves}
+
+    def __len__(self) -> int:
+        return len(self._leaves)
+
+    def __iter__(self) -> Iterator[Leaf]:
+        return iter(self._leaves)
+
+    def __getitem__(self, number: int) -> Leaf:
+        return self._leaves[number]
+
+    def find(self, master: str | None, article: str | None) -> Leaf | None:
+        """The class of two names; None where it cannot be chosen."""
+        number = self._numbers.get((master or "", article or ""))
+        return None if number is None else self._leaves[number]
+
+    @property
+    def masters(self) -> list[str]:
+        """The master categories, by name."""
+        return sorted({leaf.master for leaf in self._leaves})
+
+    @property
+    def articles(self) -> list[str]:
+        """The article types, by name."""
+        return sorted({leaf.article for leaf in self._leaves})
+
+    @property
+    def common(self) -> list[Leaf]:
+        """Those that are not rare, by article type, under the master category first that most items have."""
+        return self._by_article(rare=False)
+
+    @property
+    def rare(self) -> list[Leaf]:
+        """Those that hardly occur."""
+        return self._by_article(rare=True)
+
+    def _by_article(self, rare: bool) -> list[Leaf]:
+        chosen = [leaf for leaf in self._leaves if leaf.is_rare is rare]
+        return sorted(chosen, key=lambda leaf: (leaf.article, not leaf.by_model, -(leaf.items or 0), leaf.master))
+
+    def for_script(self) -> list[list[Any]]:
+        """masterCategory, articleType, items, rare, known to the model, of each, in the order of their numbers."""
+        return [[leaf.master, leaf.article, leaf.items, leaf.is_rare, leaf.by_model] for leaf in self._leaves]
+
+
+def _is_rare(items: int, of_type: int, by_model: bool) -> bool:
+    """Whether a class hardly occurs.
+
+    Args:
+        items: That have it.
+        of_type: That have its article type, under any master category.
+        by_model: Whether the model has learnt it, so that it occurs somewhere.
+    """
+    if by_model:
+        return items < _LEAST_SHARE * of_type
+    return items < max(_FEW, _LEAST_SHARE * of_type)

@@ -1,0 +1,84 @@
+"""Runs and audits that nobody tagged: written by hand, so that each item is what a test needs."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from schemas.finding import FINDING, FINDINGS_FILE
+from schemas.prediction import PREDICTION
+from schemas.run import Counts, RunRecord
+from tagger.inference.runs import RECORD
+from tests.builders import encoded, picture
+
+Leaf = tuple[str, str]
+
+
+def write_run(
+    folder: Path,
+    items: Sequence[tuple[Leaf, Mapping[Leaf, float]]],
+    labelled: Mapping[Leaf, int],
+    kind: Literal["tag", "audit"] = "tag",
+    suggestions: Sequence[Leaf | None] = (),
+) -> Path:
+    """A finished run whose items all wait for a person; the first is the least certain.
+
+    Args:
+        folder: Gets the manifest, the images and the run.
+        items: The tag of each (in an audit, its label), and its alternatives, the most probable first.
+        labelled: How many further items the manifest has of which labels.
+        kind: What the run is.
+        suggestions: In an audit, what is suggested for each.
+    """
+    (folder / "images").mkdir(parents=True)
+    is_audit = kind == "audit"
+    rows = ["id,masterCategory,articleType,productDisplayName"]
+    for n, (tag, _) in enumerate(items):
+        (folder / f"images/{n}.jpg").write_bytes(encoded(picture(seed=n)))
+        rows.append(f"{n},{','.join(tag) if is_audit else ','},Thing {n}")
+    rows += [f"{m}-{a}-{k},{m},{a},Old {k}" for (m, a), count in labelled.items() for k in range(count)]
+    (folder / "m.csv").write_text("\n".join(rows) + "\n")
+    config = {
+        "manifest": str(folder / "m.csv"),
+        "images": str(folder / "images"),
+        "model": str(folder / "gone"),
+        "out": "",
+    }
+    now = datetime(2026, 1, 2, tzinfo=UTC)
+    record = RunRecord(
+        run_id=f"written-{folder.name}", model_id="m", state="done", kind=kind, config=config, fingerprint="",
+        inputs={}, versions={}, started_at=now, counts=Counts(),
+    )  # fmt: skip
+    run = folder / "run"
+    (run / "predictions").mkdir(parents=True)
+    (run / RECORD).write_text(record.model_dump_json(by_alias=True))
+    (run / "_SUCCESS").touch()
+    predictions = [
+        {
+            "id": str(n), "imageUri": f"{folder}/images/{n}.jpg", "imageDigest": f"digest {n}",
+            "masterCategory": tag[0], "masterCategoryConfidence": 0.9,
+            "articleType": tag[1], "articleTypeConfidence": 0.1 + 0.8 * n / len(items),
+            "alternatives": [
+                {"masterCategory": m, "articleType": a, "confidence": c} for (m, a), c in alternatives.items()
+            ],
+            "decision": "review", "reviewReasons": ["label_error" if is_audit else "low_confidence"],
+            "modelId": "m", "runId": record.run_id, "taggedAt": now,
+        }
+        for n, (tag, alternatives) in enumerate(items)
+    ]  # fmt: skip
+    pq.write_table(pa.Table.from_pylist(predictions, schema=PREDICTION), run / "predictions/part-00000.parquet")
+    if is_audit:
+        found = [
+            {
+                "rank": n + 1, "id": str(n), "imageDigest": f"digest {n}",
+                "masterCategory": tag[0], "articleType": tag[1], "score": 0.9, "reasons": ["label_error"],
+                "suggestedMasterCategory": to and to[0],
+                "suggestedArticleType": to and to[1], "suggestionConfidence": 0.8 if to else None, "distance": 0.5,
+            }
+            for n, ((tag, _), to) in enumerate(zip(items, suggestions, strict=True))
+        ]  # fmt: skip
+        pq.write_table(pa.Table.from_pylist(found, schema=FINDING), run / FINDINGS_FILE)
+    return run
