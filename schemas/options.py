@@ -70,9 +70,10 @@ class ManifestFormat(S3Options):
     @field_validator("column")
     @classmethod
     def _one_role_each(cls, column: dict[RoleName, str]) -> dict[RoleName, str]:
-        twice = sorted({c for c in column.values() if list(column.values()).count(c) > 1})
-        if twice:
-            raise ValueError(f"{', '.join(twice)} is named for several roles")
+        for name in column.values():
+            roles = [role for role, mapped in column.items() if mapped == name]
+            if len(roles) > 1:
+                raise ValueError(f"{name} is named for {' and '.join(roles)}; each has a column of its own")
         return column
 
 

@@ -6,7 +6,7 @@ from pydantic import ValidationError
 
 from jobs.schema import ARROW, MODELS
 from jobs.schema import text_of as schema
-from schemas.config import EvaluateConfig, TagConfig, TrainConfig
+from schemas.config import CheckConfig, TagConfig, TrainConfig
 from schemas.prediction import PREDICTION
 from schemas.taxonomy import Level, Taxonomy
 from schemas.values import parse_share_or_count, parse_size
@@ -85,9 +85,9 @@ def test_one_threshold_counts_for_both_levels_and_one_named_keeps_the_other() ->
     assert one.accept_above == {Level.ARTICLE_TYPE: 0.7}
 
 
-def test_a_split_needs_the_bundle_that_made_it() -> None:
-    with pytest.raises(ValidationError, match="model"):
-        EvaluateConfig(run="r", labels="l", out="o", split="test")
+def test_one_column_is_not_both_levels() -> None:
+    with pytest.raises(ValidationError, match="label is named for masterCategory and articleType; each has a column"):
+        CheckConfig(manifest="m", column={"masterCategory": "label", "articleType": "label"})
 
 
 def test_sizes_and_shares_are_read_as_written() -> None:
