@@ -269,7 +269,8 @@ class PolicyConfig(S3Options):
     class_items: int = Field(
         default=0,
         ge=0,
-        description="A class that is predicted for so many held-out items gets a threshold of its own; 0: none does.",
+        description="A class that is predicted for so many held-out items gets a threshold of its own, where that "
+        "raises coverage; 0: none does.",
     )
     per_hour: int = Field(default=400, ge=1, description="Items that a person reviews in an hour, for the estimate.")
     splits: int = Field(
