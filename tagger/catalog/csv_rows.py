@@ -188,7 +188,7 @@ class CsvRows:
             if lines_are_rows(feed.taken, self._delimiter, width):
                 return self._stray_quote(line)
             return self._checked(line, fields_or_none, "".join(feed.taken))
-        lenient = lenient_record(feed, self._delimiter)
+        lenient = lenient_record(feed, self._delimiter, width)
         if lenient is None or lines_are_rows(feed.taken, self._delimiter, width):
             return self._stray_quote(line)
         text = "".join(feed.taken)

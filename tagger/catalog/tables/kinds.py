@@ -131,10 +131,16 @@ def _by_text(text: str) -> Sniffed:
     if _JSON_ARRAY.match(text):
         return Sniffed(None, "a JSON array; write it as JSON Lines, one object a line (jq -c '.[]' does)")
     if _JSON_OBJECT.match(text):
-        if any(_is_object(line) for line in text.splitlines()):
+        if _has_object_lines(text):
             return Sniffed(Kind.JSON_LINES, Kind.JSON_LINES)
         return Sniffed(None, "a JSON document; write it as JSON Lines, one object a line")
     return Sniffed(Kind.TEXT, Kind.TEXT, header)
+
+
+def _has_object_lines(text: str) -> bool:
+    """Whether lines are objects of their own: the first one, or half of them, for a line may be broken."""
+    lines = [line for line in text.split("\n") if line.strip()]
+    return _is_object(lines[0]) or 2 * sum(map(_is_object, lines)) >= len(lines)
 
 
 def _is_object(line: str) -> bool:

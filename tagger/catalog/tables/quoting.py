@@ -13,7 +13,7 @@ from schemas.catalog import Repair
 CELL_LIMIT = 16 << 20
 """Characters of the longest cell: a quote that is not closed within them counts as never closed."""
 _LINE_LIMIT = CELL_LIMIT + (1 << 20)
-_FEW_COLUMNS = 4
+_FEW_COLUMNS, _ENOUGH_ROWS = 4, 3
 _ESCAPED = re.compile(r'(?<!\\)((?:\\\\)*)\\"')
 _library_limit = threading.Lock()
 
@@ -109,20 +109,24 @@ def has_spaced_quote(fields: list[str]) -> bool:
     return any(f[:1] == " " and f.lstrip(" ")[:1] == '"' for f in fields)
 
 
-def lenient_record(feed: Feed, delimiter: str) -> list[str] | None:
+def lenient_record(feed: Feed, delimiter: str, width: int) -> list[str] | None:
     """The fields of the current record if a quote closes its cell only before a delimiter or a line's end.
 
-    Other quotes stand for themselves. None where a cell does not close.
+    Other quotes stand for themselves. None where a cell does not close, or closes behind lines that look like rows:
+    the search ends after a few of them, so that a stray quote in every row costs each row only.
     """
     feed.keep(0)
     fields: list[str] = []
     cell: list[str] | None = None
+    alike = 0
     try:
         for line in feed:
             body = line.rstrip("\r\n")
             start = 0
-            if cell is not None and feed.line + len(feed.taken) <= feed.unclosed_until:
-                return None
+            if cell is not None:
+                alike += _is_row(line, delimiter, width)
+                if feed.line + len(feed.taken) <= feed.unclosed_until or _mostly(alike, len(feed.taken) - 1, width):
+                    return None
             while True:
                 if cell is not None:
                     end = _closing_quote(body, start, delimiter)
@@ -132,14 +136,14 @@ def lenient_record(feed: Feed, delimiter: str) -> list[str] | None:
                     fields.append("".join([*cell, body[start:end]]).replace('""', '"'))
                     cell = None
                     if end + 1 == len(body):
-                        return fields
+                        return None if alike and _is_row(line, delimiter, width) else fields
                     start = end + 2
                 if body.startswith('"', start):
                     cell, start = [], start + 1
                     continue
                 end = body.find(delimiter, start)
                 if end < 0:
-                    return [*fields, body[start:]]
+                    return None if alike and _is_row(line, delimiter, width) else [*fields, body[start:]]
                 fields.append(body[start:end])
                 start = end + 1
     except UnclosedQuoteError:
@@ -159,6 +163,21 @@ def lines_are_rows(lines: list[str], delimiter: str, width: int) -> bool:
     if width < _FEW_COLUMNS or len(lines) == 2:
         return all(alike)
     return alike[0] and 2 * sum(alike[1:]) >= len(lines) - 1
+
+
+def _is_row(line: str, delimiter: str, width: int) -> bool:
+    """Whether a line is a row by itself."""
+    if line.count(delimiter) < width - 1:
+        return False
+    try:
+        return line.count(delimiter) == width - 1 or len(next(csv.reader([line], delimiter=delimiter))) == width
+    except csv.Error:
+        return False
+
+
+def _mostly(alike: int, lines: int, width: int) -> bool:
+    """Whether enough of the lines after a record's first are rows by themselves to take all for rows."""
+    return alike >= _ENOUGH_ROWS and (alike == lines if width < _FEW_COLUMNS else 2 * alike >= lines)
 
 
 def _closing_quote(body: str, start: int, delimiter: str) -> int:

@@ -233,3 +233,111 @@ def test_no_line_of_whatever_text_is_lost(lines: list[str]) -> None:
     found = rows_of(f"id,b,c,d\n{body}")
     seen = "".join(r.text for r in found)
     assert sorted(c for c in seen if c not in "\r\n") == sorted(c for c in body if c not in "\r\n")
+
+
+def test_a_quoted_cell_of_any_number_of_lines_is_one_cell() -> None:
+    lines = "\n".join(f"<p>line {n}</p>" for n in range(260))
+    tricky = "\n".join(["<p>a</p>"] * 230 + ["2,Apparel,Shirts,x"] + ["<p>b</p>"] * 20)
+    for cell in (lines, tricky):
+        found = rows_of(f'{HEADER}\n1,a,b,"{cell}"\n3,a,b,c\n')
+        assert [r.fields for r in found if isinstance(r, Row)] == [["1", "a", "b", cell], ["3", "a", "b", "c"]]
+        assert not any(r.repair for r in found if isinstance(r, Row))
+
+
+def test_a_long_cell_is_read_and_the_csv_modules_own_limit_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = csv.field_size_limit()
+    long = "x" * (before + 1000)
+    assert fields_of(f'{HEADER}\n1,a,b,"{long}"\n2,a,b,{long}\n3,a,b,c\n')[:2] == [
+        ["1", "a", "b", long],
+        ["2", "a", "b", long],
+    ]
+    assert csv.field_size_limit() == before
+
+
+def test_no_line_of_a_broken_cell_becomes_an_item() -> None:
+    cell = '<p>5" wide</p>\n2,Apparel,Shirts,x\n<p>end</p>\n<p>of it</p>'
+    (mended, after) = rows_of(f'{HEADER}\n1,a,b,"{cell}"\n3,a,b,c\n')
+    assert isinstance(mended, Row)
+    assert (mended.fields[3], mended.repair) == (cell, Repair.STRAY_QUOTE)
+    assert isinstance(after, Row)
+    (bad, _) = rows_of(f'{HEADER}\n1,a,"{cell}"\n3,a,b,c\n')
+    assert isinstance(bad, BadRow)
+    assert bad.text.count("\n") == 3
+    too_many = rows_of(f'{HEADER}\n1,a,"x\n2,a,b,c\ny\nz",b,c,d\n3,a,b,c\n', text=False)
+    assert [type(r) for r in too_many] == [BadRow, Row]
+
+
+def test_spaces_before_quotes_are_read_and_no_quote_stays_in_a_name() -> None:
+    found = rows_of(
+        'id, "masterCategory", articleType\n1, "Apparel", "Tops, long"\n2, "a ""b""", "two\nlines"\n3, x, y\n'
+    )
+    assert [r.fields for r in found if isinstance(r, Row)] == [
+        ["1", "Apparel", "Tops, long"],
+        ["2", 'a "b"', "two\nlines"],
+        ["3", " x", " y"],
+    ]
+    assert [r.repair for r in found if isinstance(r, Row)] == [Repair.SPACE_BEFORE_QUOTE] * 2 + [None]
+
+
+def test_quotes_escaped_by_a_backslash_are_read_or_rejected_and_shift_nothing() -> None:
+    rows = ['1,a,b,"5\\" heel, red"', '2,a,"Wo\\"men, Tops",x', '3,a,b,"a\\\\"', '4,"C:\\dir\\",b,c', '5,a,b,"6\\""']
+    found = rows_of("\n".join([HEADER, *rows]) + "\n")
+    assert [r.fields for r in found if isinstance(r, Row)] == [
+        ["1", "a", "b", '5" heel, red'],
+        ["2", "a", 'Wo"men, Tops', "x"],
+        ["3", "a", "b", "a\\\\"],
+        ["4", "C:\\dir\\", "b", "c"],
+        ["5", "a", "b", '6"'],
+    ]
+    assert [r.repair for r in found if isinstance(r, Row)] == [
+        Repair.BACKSLASH_QUOTE, Repair.BACKSLASH_QUOTE, None, None, Repair.BACKSLASH_QUOTE,
+    ]  # fmt: skip
+
+
+def test_stray_quotes_in_many_rows_cost_each_row_only() -> None:
+    rows = "".join(f'{n},a,b,"Boss" perfume\n' for n in range(20_000))
+    found = rows_of(f'{HEADER}\n{rows}x,a,b,"Tops, long"\n')
+    assert len(found) == 20_001
+    assert {r.repair for r in found[:-1] if isinstance(r, Row)} == {Repair.STRAY_QUOTE}
+
+
+def test_a_line_that_names_the_delimiter_and_blank_lines_stand_above_the_header() -> None:
+    assert fields_of("sep=;\nid;t\n1;a,b\n") == [["1", "a,b"]]
+    assert fields_of("\n\nid,t\n1,a\n") == [["1", "a"]]
+
+
+def test_a_guessed_encoding_is_said_once_with_the_flag() -> None:
+    for encoding, word, text in [
+        ("cp1252", "Windows-1252", "1,a,b,Größe für Señor\n"),
+        ("cp1251", "Windows-1251", "1,Одежда,Платья,Чёрное платье в горошек\n"),
+        ("gb18030", "gb18030", "1,服装,上衣,红色上衣\n"),
+        ("utf-16-le", "UTF-16-LE", "1,a,b,Größe\n"),
+    ]:
+        notices = Notices()
+        data = f"{HEADER}\n{text * 3}".encode(encoding)
+        found = list(CsvRows(io.BytesIO(data), "test.csv", "auto", "auto", notices).rows(last_is_text=True))
+        assert [",".join(r.fields) + "\n" for r in found if isinstance(r, Row)] == [text] * 3
+        (notice,) = notices.texts
+        assert "test.csv" in notice
+        assert word in notice
+        assert "--encoding" in notice
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "utf-8", "utf-8-sig", "utf-16", "utf-32"])
+def test_a_sure_encoding_needs_no_word(encoding: str) -> None:
+    notices = Notices()
+    title = "plain" if encoding == "ascii" else "Größe"
+    data = f"{HEADER}\n1,a,b,{title}\n".encode(encoding)
+    (row,) = CsvRows(io.BytesIO(data), "t", "auto", "auto", notices).rows(last_is_text=True)
+    assert isinstance(row, Row)
+    assert (row.fields[3], notices.texts) == (title, [])
+
+
+def test_a_late_line_that_is_not_utf8_is_read_and_named() -> None:
+    notices = Notices()
+    early = "1,a,b,Größe\n" * 60_000
+    data = f"{HEADER}\n{early}".encode() + b"2,a,b,Gr\xf6\xdfe\n3,a,b,Gr\xc3\xb6\xc3\x9fe\n"
+    found = list(CsvRows(io.BytesIO(data), "test.csv", "auto", "auto", notices).rows(last_is_text=True))
+    assert {r.fields[3] for r in found if isinstance(r, Row)} == {"Größe"}
+    (notice,) = notices.texts
+    assert "the first is line 60002" in notice
