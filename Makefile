@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test lint format bench clean
+.PHONY: demo test lint wheel-check format bench clean
 
 demo: $(INSTALLED)
 	rm -rf demo-out
@@ -17,6 +17,10 @@ lint: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# What an installation that is not editable lacks.
+wheel-check:
+	.ci/wheel-check $(PYTHON)
 
 format: $(INSTALLED)
 	$(BIN)/ruff check --fix .

@@ -11,6 +11,7 @@ from sklearn.metrics import average_precision_score
 from jobs import index as index_job
 from jobs import tag
 from jobs.console import Console
+from jobs.holding_out import holds_out
 from jobs.inputs import open_catalog, place, versions
 from schemas.config import AuditConfig, IndexConfig, TagConfig
 from schemas.finding import FINDINGS_FILE
@@ -23,7 +24,7 @@ from tagger.catalog.groups import pictures_of, read_groups
 from tagger.catalog.manifest import Manifest
 from tagger.catalog.shards import Staged, write_parquet
 from tagger.catalog.splits import connected
-from tagger.errors import InputError, UsageError
+from tagger.errors import InputError, TaggerError, UsageError
 from tagger.evaluation.pictures import Pictures
 from tagger.inference.runs import RunDirectory, Spent
 from tagger.similarity.index import CARD, VectorIndex
@@ -44,6 +45,7 @@ class _Catalogue:
     """Items of the index that have no label."""
 
 
+@holds_out
 def run(config: AuditConfig, console: Console) -> int:
     """Judge each label by models that have not seen the item, and write down what speaks against it."""
     manifest, store = open_catalog(config, console)
@@ -88,7 +90,8 @@ def _index(config: AuditConfig, console: Console, manifest: Manifest) -> Locatio
     """
     if config.index:
         return Location(config.index)
-    assert config.out  # with --model
+    if not config.out:
+        raise UsageError("--out is missing: with --model, the index is made there")
     out = place(config.out, config)
     if config.title and config.title not in manifest.columns:
         raise UsageError(f"--title {config.title}: the manifest has no such column")
@@ -104,7 +107,8 @@ def _index(config: AuditConfig, console: Console, manifest: Manifest) -> Locatio
     quiet = Console(as_json=True, silent=True)
     tag.run(TagConfig.model_validate(shared | tagged), quiet)
     record = RunDirectory(out / _VECTORS).record()
-    assert record is not None  # it has just finished
+    if record is None:
+        raise TaggerError(f"{out / _VECTORS} has no record any more; something else deletes what lies there")
     failed, rejected = record.counts.decisions.get(Decision.FAILED, 0), record.counts.rejects
     if failed == record.counts.predictions:
         raise InputError(f"--images: none of the images of {failed:,} items could be looked at")
@@ -245,7 +249,7 @@ def _flipped(items: pd.DataFrame, config: AuditConfig) -> tuple[pd.DataFrame, np
     rng = np.random.default_rng(config.seed)
     sizes = items.groupby([MASTER, ARTICLE]).size()
     leaves = sizes[sizes >= config.min_items].index.to_frame(index=False)
-    masters, articles = items[MASTER].to_numpy(object), items[ARTICLE].to_numpy(object)
+    masters, articles = (items[name].to_numpy(object, copy=True) for name in (MASTER, ARTICLE))
     chosen = np.flatnonzero(rng.random(len(items)) < config.flip)
     done = np.zeros(len(items), bool)
     for row, across in zip(chosen, rng.random(len(chosen)) < 0.5, strict=True):

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
+import tagger
 from jobs.flags import command_of
 from jobs.outcome import exit_code_of
 from schemas import config as configs
@@ -48,7 +49,23 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+def _show_version(is_asked: bool) -> None:
+    if is_asked:
+        print(f"tagger {tagger.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_show_version, is_eager=True)
+    ] = False,
+) -> None:
+    pass
 
 
 def _runner(name: str) -> Callable[[Any, bool], int]:
@@ -73,11 +90,12 @@ for _name, _config in JOBS.items():
 def schema(
     name: Annotated[str, typer.Argument(help="item, reject, prediction, bundle, run, or a job's config.")] = "",
     arrow: Annotated[bool, typer.Option("--arrow", help="List the Arrow columns instead.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print names and columns as JSON, too.")] = False,
 ) -> None:
     """Print a contract as JSON Schema, or as a listing of its Arrow columns; without a name, the names."""
     from jobs.schema import run
 
-    raise typer.Exit(exit_code_of(lambda: run(name, arrow)))
+    raise typer.Exit(exit_code_of(lambda: run(name, arrow, as_json)))
 
 
 def main(arguments: list[str] | None = None, job: str | None = None) -> None:

@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 
 from jobs.console import Console
 from jobs.held_out import calibrate_and_measure, evaluate_side, model_inputs, write_bundle_report
+from jobs.holding_out import holds_out
 from jobs.inputs import open_catalog, place, versions
 from jobs.labelled import decode_sides, failures, read_labelled, reviewed_labels
 from jobs.ray_session import ray_session, wants_gpu
@@ -28,6 +29,7 @@ _HELD_OUT = ("val", "test")
 _STATISTICS_ITEMS, _STATISTICS_BATCH = 4096, 128
 
 
+@holds_out
 def run(config: CombineConfig, console: Console) -> int:
     """Average bundles, calibrate the result on the items that all hold out as val, measure it on their test items."""
     started = time.monotonic()

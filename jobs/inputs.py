@@ -2,6 +2,7 @@
 
 import importlib.metadata
 import platform
+from contextlib import suppress
 
 from jobs.console import Console
 from schemas.options import CatalogOptions, ManifestFormat
@@ -45,5 +46,9 @@ def open_catalog(config: CatalogOptions, console: Console) -> tuple[Manifest, Im
 
 
 def versions() -> dict[str, str]:
-    """Python and the libraries that decide a result."""
-    return {"python": platform.python_version()} | {name: importlib.metadata.version(name) for name in _LIBRARIES}
+    """Python and the libraries that decide a result, as far as they are installed."""
+    found = {"python": platform.python_version()}
+    for name in _LIBRARIES:
+        with suppress(importlib.metadata.PackageNotFoundError):  # a machine with GPUs needs no OpenVINO
+            found[name] = importlib.metadata.version(name)
+    return found

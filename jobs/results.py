@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from jobs import combine, train
 from jobs.console import Console, duration
+from jobs.holding_out import holds_out
 from jobs.inputs import place
 from jobs.ray_session import gpus, ray_session, wants_gpu
 from schemas.bundle import ModelCard
@@ -47,6 +48,7 @@ class Line:
     """Settings that are not the recipe's own."""
 
 
+@holds_out
 def run(config: ResultsConfig, console: Console) -> int:
     """Train each recipe with each seed, average some, and write the table; the same command goes on where it was."""
     out = place(config.out, config)

@@ -5,7 +5,7 @@ import json
 from pydantic import BaseModel
 
 from jobs.cli import JOBS
-from schemas.arrow import json_schema, listing
+from schemas.arrow import columns_of, json_schema, listing
 from schemas.bundle import ModelCard
 from schemas.catalog import ITEM, REJECT
 from schemas.decision import DECISION
@@ -32,23 +32,37 @@ ARROW = {
     "finding": FINDING,
     "final_tag": FINAL_TAG,
 }
-MODELS: dict[str, type[BaseModel]] = {"bundle": ModelCard, "run": RunRecord, "index_card": IndexCard, **JOBS}
+MODELS: dict[str, type[BaseModel]] = {
+    "bundle": ModelCard,
+    "run": RunRecord,
+    "index_card": IndexCard,
+    **{f"{job}_config" if job in ARROW else job: config for job, config in JOBS.items()},
+}
 
 
-def run(name: str, arrow: bool) -> int:
+def run(name: str, arrow: bool, as_json: bool) -> int:
     """Print a contract."""
-    print(text_of(name, arrow))
+    print(text_of(name, arrow, as_json))
     return 0
 
 
-def text_of(name: str, arrow: bool) -> str:
-    """Return the JSON Schema of a contract, or the listing of its Arrow columns; without a name, the names."""
+def text_of(name: str, arrow: bool, as_json: bool = False) -> str:
+    """Return the JSON Schema of a contract, or the listing of its Arrow columns; without a name, the names.
+
+    Args:
+        name: The contract's.
+        arrow: Whether to list the Arrow columns.
+        as_json: Whether names and columns come as JSON, too.
+    """
+    names = sorted([*ARROW, *MODELS])
     if not name:
-        return "\n".join(sorted([*ARROW, *MODELS]))
+        return json.dumps(names, indent=2) if as_json else "\n".join(names)
     if name in ARROW:
-        return listing(ARROW[name]) if arrow else json.dumps(json_schema(ARROW[name], name), indent=2)
+        if not arrow:
+            return json.dumps(json_schema(ARROW[name], name), indent=2)
+        return json.dumps(columns_of(ARROW[name]), indent=2) if as_json else listing(ARROW[name])
     if name in MODELS:
         if arrow:
             raise UsageError(f"{name} is a JSON document, not a table; leave --arrow out")
         return json.dumps(MODELS[name].model_json_schema(by_alias=True), indent=2)
-    raise UsageError(f"no contract {name!r}; there are {', '.join(sorted([*ARROW, *MODELS]))}")
+    raise UsageError(f"no contract {name!r}; there are {', '.join(names)}")

@@ -10,6 +10,7 @@ import ray.data
 
 from jobs.console import Console
 from jobs.held_out import Measured, blur_scores, calibrate_and_measure, write_bundle_report
+from jobs.holding_out import holds_out
 from jobs.inputs import open_catalog, place, versions
 from jobs.labelled import (
     Learnable,
@@ -47,6 +48,7 @@ _BEFORE = {"split": "stratified"}
 _NOT_IN_IDENTITY = {"recipe", "ray_address", "device", "workers", "store_concurrency", "out"}
 
 
+@holds_out
 def run(config: TrainConfig, console: Console) -> int:
     """Train a bundle; the same command goes on where an earlier one stopped."""
     started = time.monotonic()

@@ -11,6 +11,7 @@ import yaml
 from pydantic import ValidationError
 
 from jobs.console import Console
+from jobs.holding_out import holds_out
 from jobs.inputs import open_catalog, place, versions
 from jobs.labelled import decode_sides, nothing_left_of_a_refusal, read_learnable, split_labelled
 from jobs.ray_session import compute_cores, gpus, memory, ray_session, wants_gpu
@@ -35,6 +36,7 @@ _NOT_IN_IDENTITY = {"ray_address", "store_concurrency", "out", "space", "set"}
 _SHOWN = 10
 
 
+@holds_out
 def run(config: TuneConfig, console: Console) -> int:
     """Try the settings of a space; the same command goes on where an earlier one stopped."""
     space = _space(config)

@@ -8,6 +8,13 @@ def field(name: str, kind: pa.DataType, description: str, *, nullable: bool = Tr
     return pa.field(name, kind, nullable=nullable, metadata={"description": description})
 
 
+def columns_of(schema: pa.Schema) -> list[dict[str, object]]:
+    """Return a schema's columns: name, type, nullable, description."""
+    return [
+        {"name": f.name, "type": str(f.type), "nullable": f.nullable, "description": _description(f)} for f in schema
+    ]
+
+
 def listing(schema: pa.Schema) -> str:
     """Return a schema as text, one line a column: name, type, whether it may be null, description."""
     width = max(len(f.name) for f in schema)
@@ -15,7 +22,7 @@ def listing(schema: pa.Schema) -> str:
     type_width = min(40, max(len(t) for t in types.values()))
     return "\n".join(
         f"{f.name:<{width}}  {types[f.name]:<{type_width}}  {'null' if f.nullable else 'not null':<8}  "
-        f"{(f.metadata or {}).get(b'description', b'').decode()}"
+        f"{_description(f)}"
         for f in schema
     )
 
@@ -36,8 +43,12 @@ def _json_property(f: pa.Field) -> dict[str, object]:
     found = _json_type(f.type)
     if f.nullable:
         found["type"] = [found["type"], "null"]
-    description = (f.metadata or {}).get(b"description")
-    return {**found, "description": description.decode()} if description else found
+    description = _description(f)
+    return {**found, "description": description} if description else found
+
+
+def _description(f: pa.Field) -> str:
+    return str((f.metadata or {}).get(b"description", b"").decode())
 
 
 def _json_type(kind: pa.DataType) -> dict[str, object]:

@@ -1,11 +1,14 @@
 """catalog-tagger: tags a shop's catalogue from its images, with honest confidences."""
 
+import importlib.metadata
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from tagger.inference.tagger import Tagger
 
-__all__ = ["Tagger"]
+    __version__: str
+
+__all__ = ["Tagger", "__version__"]
 
 
 def __getattr__(name: str) -> object:
@@ -13,4 +16,6 @@ def __getattr__(name: str) -> object:
         from tagger.inference.tagger import Tagger
 
         return Tagger
+    if name == "__version__":
+        return importlib.metadata.version("catalog-tagger")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

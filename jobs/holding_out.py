@@ -1,0 +1,31 @@
+"""A job holds the folder that it writes to, so that a second one with the same folder is refused."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import TypeVar
+
+from jobs.console import Console
+from schemas.values import JobConfig
+from tagger.inference.lock import holding
+from tagger.storage import Location
+
+Config = TypeVar("Config", bound=JobConfig)
+Job = Callable[[Config, Console], int]
+
+
+def holds_out(run: Job[Config]) -> Job[Config]:
+    """Have a job hold its `--out` while it runs; one that was given none holds nothing.
+
+    Raises:
+        UsageError: when another process holds it, or it cannot be written to.
+    """
+
+    @wraps(run)
+    def held(config: Config, console: Console) -> int:
+        out = getattr(config, "out", None)
+        if not out:
+            return run(config, console)
+        with holding(Location(out, getattr(config, "s3_endpoint", None), getattr(config, "s3_region", None))):
+            return run(config, console)
+
+    return held
