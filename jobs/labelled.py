@@ -127,22 +127,18 @@ def split_labelled(learnable: Learnable, store: ImageStore, work: Location, cons
 
 
 @contextmanager
-def nothing_left_of_a_refusal(out: Location, work: Location, begun: Location) -> Iterator[None]:
-    """Delete the folder of what lies around meanwhile, and an output folder that this made, when a command is refused.
+def nothing_left_of_a_refusal(work: Location, begun: Location) -> Iterator[None]:
+    """Delete the folder of what lies around meanwhile when a command is refused; enter it while holding `--out`.
 
     Args:
-        out: The output folder.
         work: What lies around meanwhile.
         begun: What is there once something was learnt, which is kept.
     """
-    existed = out.exists()
     try:
         yield
     except (InputError, UsageError):
         if not begun.exists():
             work.delete()
-            if not existed:
-                out.delete()
         raise
 
 

@@ -62,7 +62,7 @@ def run(config: TrainConfig, console: Console) -> int:
         manifest.relabel(reviewed)
     if _already_there(config, manifest, out, console):
         return 0
-    with nothing_left_of_a_refusal(out, work, work / CHECKPOINTS):
+    with nothing_left_of_a_refusal(work, work / CHECKPOINTS):
         out.check_writable("--out")
         _claim(config, manifest, work)
         learnable = read_learnable(config, config.seed, config, manifest, store, work, console, bool(reviewed))

@@ -54,7 +54,7 @@ def run(config: TuneConfig, console: Console) -> int:
         _refuse_another(asked, work / ASKED, "holds an unfinished search")
         console.step("Going on with the trials that are left")
     learning = _learning(base)
-    with nothing_left_of_a_refusal(out, work, work / TRIALS):
+    with nothing_left_of_a_refusal(work, work / TRIALS):
         out.check_writable("--out")
         (work / ASKED).write_text(json.dumps(asked))
         learnable = read_learnable(config, config.seed, learning, manifest, store, work, console)
