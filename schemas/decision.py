@@ -20,8 +20,8 @@ DECISION = pa.schema(
     [
         field("id", pa.string(), "The item's id.", nullable=False),
         field("runId", pa.string(), "The run whose prediction was looked at."),
-        field("beforeMasterCategory", pa.string(), "What the model had predicted."),
-        field("beforeArticleType", pa.string(), "What the model had predicted."),
+        field("beforeMasterCategory", pa.string(), "What the model had predicted; in an audit, the label."),
+        field("beforeArticleType", pa.string(), "What the model had predicted; in an audit, the label."),
         field("verdict", pa.string(), f"One of {', '.join(Verdict)}.", nullable=False),
         field("masterCategory", pa.string(), "What the person decided; null for an unusable image."),
         field("articleType", pa.string(), "What the person decided; null where the master category alone was."),

@@ -56,9 +56,9 @@ class ReviewServer:
             cwd=Path(__file__).parent.parent,
         )
         assert self.process.stdout
-        first = self.process.stdout.readline()
-        found = re.search(r"http://\S+:(\d+)/", first)
-        assert found, first + (self.process.stderr.read() if self.process.stderr else "")
+        self.first = self.process.stdout.readline()
+        found = re.search(r"http://\S+:(\d+)/", self.first)
+        assert found, self.first + (self.process.stderr.read() if self.process.stderr else "")
         self.port = int(found[1])
         self.url = f"http://127.0.0.1:{self.port}"
 

@@ -41,7 +41,7 @@ def write_run(
         rows.append(f"{n},{','.join(tag) if is_audit else ','},Thing {n}")
     rows += [f"{m}-{a}-{k},{m},{a},Old {k}" for (m, a), count in labelled.items() for k in range(count)]
     (folder / "m.csv").write_text("\n".join(rows) + "\n")
-    config = {
+    config: dict[str, object] = {
         "manifest": str(folder / "m.csv"),
         "images": str(folder / "images"),
         "model": str(folder / "gone"),

@@ -25,6 +25,8 @@ GRID_ITEMS = 48
 _AHEAD = 3
 _COPIES_SHOWN = 6
 _ALTERNATIVES = 5
+GridClass = tuple[str, str, str, str]
+"""masterCategory and articleType, and in an audit those that are suggested instead, else twice nothing."""
 
 
 @dataclass(frozen=True)
@@ -160,13 +162,10 @@ class Pages:
         fitting = [c for c, _ in classes if all(not a or a == b for a, b in zip(asked, c, strict=True))]
         chosen = all(asked) if is_audit else wanted.master and wanted.article
         if fitting and not chosen:
-            wanted = replace(wanted, **dict(zip(_CLASS, fitting[0], strict=True)))
+            wanted = in_class(wanted, fitting[0])
         is_class = wanted.to_article if is_audit else wanted.article
         items = self._store.next(session.key, wanted, GRID_ITEMS, in_grid=True) if is_class else []
-        linked = [
-            (*c, n, query_of(replace(everything, **dict(zip(_CLASS, c, strict=True)))), c == asked_of(wanted))
-            for c, n in classes
-        ]
+        linked = [(*c, n, query_of(in_class(everything, c)), c == asked_of(wanted)) for c, n in classes]
         return self._page(
             request, session, "grid.html", status, wanted=wanted, view="grid", problem=problem, done=done, items=items,
             classes=linked, everything=everything,
@@ -176,7 +175,7 @@ class Pages:
         """Whether items of the class that a filter asks for wait in the grid."""
         return any(c == asked_of(wanted) for c, _ in self._classes(wanted))
 
-    def _classes(self, wanted: Filter) -> list[tuple[tuple[str, str, str, str], int]]:
+    def _classes(self, wanted: Filter) -> list[tuple[GridClass, int]]:
         """What the grid shows by: classes, or pairs of label and suggestion, with how many items wait in each."""
         if self._review.is_audit:
             return [((m, a, to_m, to_a), n) for m, a, to_m, to_a, n in self._store.pairs(wanted)]
@@ -202,9 +201,12 @@ class Pages:
         return f"/images/{position}?run={self._store.run_id}"
 
 
-_CLASS = ("master", "article", "to_master", "to_article")
-
-
-def asked_of(wanted: Filter) -> tuple[str, str, str, str]:
+def asked_of(wanted: Filter) -> GridClass:
     """The class that a filter asks for."""
     return wanted.master, wanted.article, wanted.to_master, wanted.to_article
+
+
+def in_class(wanted: Filter, asked: GridClass) -> Filter:
+    """A filter for one class of the grid."""
+    master, article, to_master, to_article = asked
+    return replace(wanted, master=master, article=article, to_master=to_master, to_article=to_article)

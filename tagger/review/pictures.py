@@ -101,7 +101,8 @@ def for_browser(data: bytes, max_pixels: int) -> Picture:
         BusyError: when others of its size are still being decoded.
     """
     header = read_header(data)
-    if header.format in _AS_THEY_ARE and len(data) <= _SMALL_BYTES and header.width * header.height <= max_pixels:
+    is_small = len(data) <= _SMALL_BYTES and header.width * header.height <= min(max_pixels, WHOLE_PIXELS)
+    if header.format in _AS_THEY_ARE and is_small:
         return Picture(data, _AS_THEY_ARE[header.format])
     longer = min(_LONGER_SIDE, max(8, header.width, header.height))
     fitted = Preprocessing(height=longer, width=longer, fit="pad", resize="area")

@@ -67,7 +67,7 @@ class ReviewStore(ReviewReader):
     def _suggest(self, suggestions: Iterable[tuple[str, str, str, float]]) -> None:
         here = and_(queue.c.run_id == self.run_id, queue.c.id == bindparam("item"))
         names = ("item", "to_master", "to_article", "to_confidence")
-        values = {f"suggested_{name.removeprefix('to_')}": bindparam(name) for name in names[1:]}
+        values: dict[str, Any] = {f"suggested_{name.removeprefix('to_')}": bindparam(name) for name in names[1:]}
         with self._engine.begin() as connection:
             connection.execute(insert(settings).values(run_id=self.run_id, name=SUGGESTIONS, value=True))
             stream = iter(suggestions)

@@ -5,18 +5,22 @@ import multiprocessing
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
 import pandas as pd
+import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from PIL import Image
 
 from schemas.decision import DECISION
 from tests.builders import encoded, picture
@@ -157,6 +161,45 @@ def test_any_place_but_this_machine_needs_a_token(run: Path, tagger: Run) -> Non
     assert outcome.code == 2
     assert "TAGGER_REVIEW_TOKEN" in outcome.err
     assert tagger("review", "--run", run, "--host", "0.0.0.0", "--token", "short").code == 2
+    weak = tagger("review", "--run", run, "--host", "0.0.0.0", "--token", "aaaaaaaaaaaa")
+    assert weak.code == 2 and "easily guessed: it has only 1 different characters" in weak.err
+
+
+def test_the_first_line_is_what_colleagues_may_be_told(run: Path, fresh: list[str]) -> None:
+    public = ["--public-url", "https://review.shop.example/", "--token", TOKEN]
+    with ReviewServer(run, *fresh, *public) as server:
+        assert server.first.startswith("Review: https://review.shop.example/  (served on http://127.0.0.1:")
+    with ReviewServer(run, *fresh, "--host", "0.0.0.0", "--token", TOKEN) as server:
+        assert server.first.startswith(f"Review: http://{socket.gethostname()}:{server.port}/ ")
+    with ReviewServer(run, *fresh) as server:
+        assert server.process.stdout
+        assert "Every account on this machine can open it" in server.process.stdout.readline()
+
+
+def test_half_sent_requests_lock_nobody_out(server: ReviewServer) -> None:
+    held = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(300)]
+    for connection in held:
+        with suppress(OSError):
+            connection.sendall(b"GET / HTTP/1.1\r\nx-a: ")
+    client = server.client()
+    assert "/decision" in client.open("/queue")
+    assert client.answer("m").status_code == 200
+    client.post("/undo", csrf=client.field("csrf"))
+    for connection in held:
+        connection.close()
+
+
+def test_a_small_file_of_very_many_pixels_costs_the_page_no_memory(server: ReviewServer) -> None:
+    client = server.client()
+    client.open("/try")
+    data = encoded(Image.new("L", (12_000, 8000)), "PNG")
+    assert len(data) < 400_000
+    process = psutil.Process(server.process.pid)
+    before = process.memory_info().rss
+    files = {"image": ("x.png", data)}
+    answer = client.http.post("/try", data={"csrf": client.field("csrf")}, files=files)
+    assert answer.status_code == 422 and "save it smaller" in answer.text
+    assert process.memory_info().rss - before < 100 * 2**20
 
 
 def test_nobody_gets_in_without_the_token(run: Path, fresh: list[str]) -> None:

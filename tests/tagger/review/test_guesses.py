@@ -33,7 +33,8 @@ class Clock:
 
 
 def checked() -> tuple[TokenCheck, Clock, list[str]]:
-    clock, lines = Clock(), []
+    clock = Clock()
+    lines: list[str] = []
     return TokenCheck(TOKEN, lines.append, clock), clock, lines
 
 

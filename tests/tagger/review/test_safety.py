@@ -266,6 +266,6 @@ def test_signing_out_ends_the_session(page: Page) -> None:
     page.locator(".who summary").click()
     page.get_by_role("button", name="Sign out").click()
     expect(page.get_by_role("heading")).to_have_text("You are signed out.")
-    page.context.add_cookies(cookies)  # who has kept a copy of the cookie
+    page.context.add_cookies(cookies)  # type: ignore[arg-type]  # who has kept a copy of the cookie
     page.goto("/queue")
     assert page.context.cookies()[0]["value"] != cookies[0]["value"], "gets a session of their own"

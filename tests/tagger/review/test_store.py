@@ -213,7 +213,7 @@ def test_a_page_of_the_grid_is_one_stroke(store: ReviewStore) -> None:
     assert [i.position for i in store.next("ann", Filter(article="Shirts"), 2, in_grid=True)] == [13, 15]
     assert [i.position for i in store.next("ann", Filter(article="Shirts"), 2)] == [9, 11], "the queue still shows them"
     assert [n for _, article, n in store.classes(Filter()) if article == "Shirts"] == [14]
-    assert sorted(store.undo("ann", "Ann")) == [1, 3, 5, 7, 9, 11]
+    assert sorted(store.undo("ann", "Ann") or ()) == [1, 3, 5, 7, 9, 11]
     assert store.waiting(Filter(article="Shirts")) == 20
     assert [i.position for i in store.next("ann", Filter(article="Shirts"), 6, in_grid=True)] == [1, 3, 5, 7, 9, 11]
 
