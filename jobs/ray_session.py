@@ -19,9 +19,10 @@ from schemas.options import RayOptions
 from tagger.allocator import KEEP_FREED_MEMORY
 from tagger.errors import UsageError
 from tagger.scratch import scratch_folder
-from tagger.storage import first_line
 
+_LOG = logging.getLogger(__name__)
 _GB = 2**30
+_LONGEST_REASON = 400
 _CONNECT_TIMEOUT_S = 10
 _FOR_CLUSTERS = ("monitor.py", "log_monitor.py")
 _QUIET = {
@@ -78,7 +79,9 @@ def _join(address: str, folder: Path) -> None:
         _check_reachable(address)
         _init(folder, address=address)
     except (ConnectionError, ValueError, RuntimeError, OSError) as error:
-        raise UsageError(f"--ray-address {address}: no Ray cluster there: {first_line(error)}") from error
+        reason = " ".join(str(error).split())  # of two versions, each stands on a line of its own
+        hint = "" if any(name in os.environ for name in _AUTH) else "; does it want a token (RAY_AUTH_MODE)?"
+        raise UsageError(f"--ray-address {address}: no Ray cluster there: {reason[:_LONGEST_REASON]}{hint}") from error
 
 
 def _embed(processes: int, with_data: bool, folder: Path) -> None:
@@ -87,6 +90,8 @@ def _embed(processes: int, with_data: bool, folder: Path) -> None:
     It has a token of its own, where the environment says nothing of tokens: Ray would keep one in the home folder,
     which there may not be, and which would turn tokens on for every other Ray of this user.
     """
+    if os.environ.get("RAY_ADDRESS"):
+        _LOG.warning("RAY_ADDRESS is not looked at, Ray starts on this machine: --ray-address names a cluster")
     if not any(name in os.environ for name in _AUTH):
         os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
     quiet = {name: value for name, value in _QUIET_EMBEDDED.items() if name not in os.environ}
