@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test lint wheel-check format bench clean
+.PHONY: demo test lint wheel-check lowest-check format bench clean
 
 demo: $(INSTALLED)
 	rm -rf demo-out
@@ -18,9 +18,12 @@ lint: $(INSTALLED)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-# What an installation that is not editable lacks.
+# What an installation that is not editable lacks, and what the lowest allowed versions of libraries cannot do.
 wheel-check:
 	.ci/wheel-check $(PYTHON)
+
+lowest-check:
+	.ci/lowest-check $(PYTHON)
 
 format: $(INSTALLED)
 	$(BIN)/ruff check --fix .

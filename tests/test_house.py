@@ -3,9 +3,12 @@
 import ast
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.version import Version
 
 from jobs.cli import JOBS
 
@@ -70,9 +73,20 @@ def test_importing_the_command_loads_neither_torch_nor_ray(module: str) -> None:
 
 
 def test_constraints_pin_every_package_and_name_no_host() -> None:
-    lines = (ROOT / "constraints.txt").read_text().split()
+    lines = [line for name in ("", "-lowest") for line in (ROOT / f"constraints{name}.txt").read_text().split()]
     assert lines
     assert all("==" in line and "/" not in line and "@" not in line for line in lines)
+
+
+def test_the_lowest_allowed_version_of_every_library_is_the_one_that_is_tested() -> None:
+    requirements = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    pins = {
+        Requirement(line).name.lower(): Version(line.partition("==")[2])
+        for line in (ROOT / "constraints-lowest.txt").read_text().split()
+    }
+    for requirement in map(Requirement, requirements):
+        (lowest,) = (Version(s.version) for s in requirement.specifier if s.operator == ">=")
+        assert pins[requirement.name.lower()] == lowest, requirement.name
 
 
 @pytest.mark.parametrize("job", JOBS)
