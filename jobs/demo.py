@@ -8,6 +8,7 @@ import yaml
 
 from jobs import check, tag, train
 from jobs.console import Console
+from jobs.outcome import ERROR_LOG
 from jobs.ray_session import ray_session
 from schemas.config import CheckConfig, DemoConfig, TagConfig, TrainConfig
 from schemas.prediction import ErrorCode, ReviewReason
@@ -58,10 +59,11 @@ def run(config: DemoConfig, console: Console) -> int:
 
 def _clear(out: Path) -> None:
     """Delete what an earlier demo drew and made. Raises UsageError when the folder holds something else."""
-    made = {"catalogue", "bundle", "run", _RECIPE}
+    made = {"catalogue", "bundle", "run", _RECIPE, ERROR_LOG}
     if out.exists() and (not out.is_dir() or any(p.name not in made for p in out.iterdir())):
         raise UsageError(f"--out: {out} holds something else than a demo; name a new folder")
-    (out / _RECIPE).unlink(missing_ok=True)
+    for file in (_RECIPE, ERROR_LOG):
+        (out / file).unlink(missing_ok=True)
     for name in made:
         shutil.rmtree(out / name, ignore_errors=True)
 

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from jobs.outcome import ErrorLog, exit_code_of
+from jobs.demo import _clear
+from jobs.outcome import ERROR_LOG, ErrorLog, exit_code_of
 from tagger.scratch import scratch_folder
+from tagger.storage import Location
 
 CLI = [sys.executable, "-m", "jobs.cli"]
 
@@ -30,6 +32,16 @@ def test_an_unforeseen_error_keeps_its_traceback_and_the_line_names_the_file(
     assert "not for a file" not in kept
     said = capsys.readouterr().err.splitlines()
     assert said == [f"tagger: KeyError: 'colour'; what was finished is kept (traceback: {tmp_path}/out/_error.log)"] * 2
+
+
+def test_a_kept_traceback_does_not_stand_in_the_way_of_the_next_attempt(tmp_path: Path) -> None:
+    log = ErrorLog()
+    log.lie_in(str(tmp_path))
+    assert exit_code_of(broken, log) == 1
+    assert [file.name for file in tmp_path.iterdir()] == [ERROR_LOG]
+    assert not Location(str(tmp_path)).files()
+    _clear(tmp_path)
+    assert not list(tmp_path.iterdir())
 
 
 def test_the_traceback_of_a_job_that_goes_on_later_lies_with_its_work(tmp_path: Path) -> None:
