@@ -1,25 +1,32 @@
 """Images inside Parquet files: a bytes column of the manifest, or separate files of id and image joined by id."""
 
+import random
+import time
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 
 from schemas.prediction import ErrorCode
+from tagger.catalog.image_files import read_file
 from tagger.catalog.manifest import Batch
+from tagger.catalog.parquet_reader import ColumnReader, first_unreadable
+from tagger.catalog.patterns import resolve_in
 from tagger.catalog.tables.ids import as_ids
 from tagger.catalog.tables.kinds import is_parquet
 from tagger.catalog.tables.parquet import is_image_type, open_parquet
 from tagger.errors import ImageError, InputError
-from tagger.storage import Location, first_line
+from tagger.storage import S3, Location, first_line
 
 if TYPE_CHECKING:
     import pandas as pd  # half a second of every worker's start
 
-_BATCH_ROWS = 256
+_ATTEMPTS, _ATTEMPTS_IN_BUCKET = 2, 6
+_FIRST_PAUSE_S = 0.1
+_NO_END = 2**62
 _IMAGE_NAMES = ("image", "bytes", "content", "data")
 
 
@@ -43,7 +50,11 @@ class PositionIndex:
             column, first = _image_column(file, source.schema_arrow), column
             if first and column != first:
                 raise InputError(f"{file}: the images are in column {column!r}, but in {first!r} of the files before")
-            found = as_ids(source.read(columns=["id"])["id"], file)
+            try:
+                column_of_ids = source.read(columns=["id"])["id"]
+            except (pa.ArrowException, OSError) as error:
+                raise InputError(f"{file}: its ids cannot be read: {first_line(error)}") from error
+            found = as_ids(column_of_ids, file)
             ids += found
             places.append(np.arange(len(found), dtype=np.int64) + (number << 40))
         import pandas as pd
@@ -67,21 +78,37 @@ class PositionIndex:
 class ParquetImages:
     """The image column of some Parquet files: a manifest's own, or with an index those of images joined by id.
 
-    References are `FILE#ROW`. Files are read a batch of rows at a time, forwards, and the last ones stay open.
+    References are `FILE#ROW`. Files are read a batch of rows at a time, forwards, and the last ones stay open. A file
+    that fails is opened and read again, in a bucket several times with growing pauses. A damaged page costs its rows
+    and those after it in its row group, and no others.
+
+    Args:
+        files: The Parquet files.
+        column: Of image bytes, or of the datasets library's struct<bytes, path>.
+        max_bytes: Most bytes of an image.
+        index: Where the image of each id lies, where they are joined by id.
+        root: Folder of the files that a path names where the bytes are null; None for the Parquet file's own.
     """
 
     def __init__(
-        self, files: Sequence[Location], column: str, max_bytes: int, index: PositionIndex | None = None
+        self,
+        files: Sequence[Location],
+        column: str,
+        max_bytes: int,
+        index: PositionIndex | None = None,
+        root: str | None = None,
     ) -> None:
         self._files = {str(f): f for f in files}
         self._column = column
         self._max_bytes = max_bytes
         self._index = index
-        self._open: OrderedDict[str, _Reader] = OrderedDict()
+        self._root = root
+        self._open: OrderedDict[str, ColumnReader] = OrderedDict()
+        self._faults: dict[str, list[_Fault]] = {}
         self.ordered_by_store = index is not None
 
     def __getstate__(self) -> dict[str, object]:
-        return {**self.__dict__, "_index": None, "_open": OrderedDict()}
+        return {**self.__dict__, "_index": None, "_open": OrderedDict(), "_faults": {}}
 
     @staticmethod
     def holds_bytes(file: Location, column: str) -> bool:
@@ -102,68 +129,109 @@ class ParquetImages:
 
     def fetch(self, refs: Sequence[str]) -> Iterator[bytes | ImageError]:
         """Read the references one after another; neighbours in a file share a read."""
+        for file, location in self._files.items():
+            if location.is_s3:
+                self._faults.pop(file, None)  # the bucket may be well again
         return map(self._read, refs)
 
     def _read(self, ref: str) -> bytes | ImageError:
-        file, _, row = ref.rpartition("#")
+        file, _, place = ref.rpartition("#")
         location = self._files.get(file)
         if location is None:
-            return ImageError(ErrorCode.NOT_FOUND, f"no image of id {row!r} in the Parquet files")
+            return ImageError(ErrorCode.NOT_FOUND, f"no image of id {place!r} in the Parquet files")
+        row = int(place)
+        fault = self._fault_of(file, row)
+        if fault is not None:
+            return ImageError(ErrorCode.STORE_ERROR, fault.message)
         try:
-            return self._reader(location).read(int(row), self._max_bytes)
+            value = self._value(location, row)
         except (pa.ArrowException, OSError, InputError) as error:
-            return ImageError(ErrorCode.STORE_ERROR, f"{file}: {first_line(error)}")
+            self._remember(location, row, first_line(error))
+            return self._read(ref)  # it may lie before the damaged page, though in one batch with it
+        if value is None:
+            return ImageError(ErrorCode.NOT_FOUND, f"the file has no row {row}")
+        return self._bytes_of(value, location)
 
-    def _reader(self, location: Location) -> "_Reader":
+    def _value(self, location: Location, row: int) -> pa.Scalar | None:
+        """Read a row, again and again while there is hope. Raises what the last attempt did."""
+        attempts = _ATTEMPTS_IN_BUCKET if location.is_s3 else _ATTEMPTS
+        for attempt in range(1, attempts + 1):
+            try:
+                return self._reader(location, row).read(row)
+            except (pa.ArrowException, OSError, InputError):
+                self._open.pop(str(location), None)  # what is open has gone wrong, too
+                if attempt == attempts:
+                    raise
+                if location.is_s3:
+                    time.sleep(random.uniform(0, _FIRST_PAUSE_S * 2**attempt))
+        raise AssertionError("there is at least one attempt")
+
+    def _reader(self, location: Location, row: int) -> ColumnReader:
         key = str(location)
         if key not in self._open:
-            self._open[key] = _Reader(location, self._column)
+            is_faulty = any(fault.start <= row < fault.first for fault in self._faults.get(key, []))
+            self._open[key] = ColumnReader(location, self._column, *([1] if is_faulty else []))
             if len(self._open) > 4:
                 self._open.popitem(last=False)
         self._open.move_to_end(key)
         return self._open[key]
 
+    def _fault_of(self, file: str, row: int) -> "_Fault | None":
+        return next((fault for fault in self._faults.get(file, []) if fault.first <= row < fault.end), None)
 
-class _Reader:
-    """One Parquet file's image column, read forwards; going back starts its row group again."""
+    def _remember(self, location: Location, row: int, reason: str) -> None:
+        """Find out which rows cannot be read, so that nobody tries them again."""
+        faults = self._faults.setdefault(str(location), [])
+        try:
+            start, end = ColumnReader(location, self._column).group_of(row)
+            first = first_unreadable(location, self._column, row)
+        except (pa.ArrowException, OSError, InputError):
+            faults.append(_Fault(0, 0, _NO_END, f"{location}: {reason}"))
+            return
+        if any((fault.start, fault.first) == (start, first) for fault in faults):
+            start, first, end = row, row, row + 1  # it comes and goes
+        faults.append(_Fault(start, first, end, f"{location}: rows {first} to {end - 1} cannot be read: {reason}"))
 
-    def __init__(self, location: Location, column: str) -> None:
-        self._file = open_parquet(location)
-        if column not in self._file.schema_arrow.names:
-            raise InputError(f"there is no column {column!r}")
-        self._column = column
-        sizes = [self._file.metadata.row_group(i).num_rows for i in range(self._file.num_row_groups)]
-        self._starts = np.concatenate([[0], np.cumsum(sizes)])
-        self._batches: Any = None
-        self._group = -1
-        self._first = self._end = 0
-        self._batch: pa.Array = pa.array([], pa.binary())
-
-    def read(self, row: int, max_bytes: int) -> bytes | ImageError:
-        if row >= self._starts[-1]:
-            return ImageError(ErrorCode.NOT_FOUND, f"the file has no row {row}")
-        self._seek(row)
-        value = self._batch[row - self._first]
-        if isinstance(value, pa.StructScalar):
-            value = value["bytes"] if value.is_valid else value
+    def _bytes_of(self, value: pa.Scalar, location: Location) -> bytes | ImageError:
+        if isinstance(value, pa.StructScalar) and value.is_valid:
+            path = value["path"].as_py() if "path" in value.type.names else None
+            value = value["bytes"]
+            if not value.is_valid and path:
+                return self._bytes_at(str(path), self._root or str(location.parent))
         if not value.is_valid:
             return ImageError(ErrorCode.NO_IMAGE, "the image is null")
         data: bytes = value.as_buffer().to_pybytes()
-        if len(data) > max_bytes:
-            return ImageError(ErrorCode.TOO_LARGE, f"the image is larger than {max_bytes:,} bytes")
+        if len(data) > self._max_bytes:
+            return ImageError(ErrorCode.TOO_LARGE, f"the image is larger than {self._max_bytes:,} bytes")
         return data
 
-    def _seek(self, row: int) -> None:
-        if self._first <= row < self._end:
-            return
-        group = int(np.searchsorted(self._starts, row, side="right")) - 1
-        if row < self._first or group != self._group:
-            self._group = group
-            self._batches = self._file.iter_batches(_BATCH_ROWS, row_groups=[group], columns=[self._column])
-            self._end = int(self._starts[group])
-        while row >= self._end:
-            self._batch = next(self._batches).column(0)
-            self._first, self._end = self._end, self._end + len(self._batch)
+    def _bytes_at(self, path: str, root: str) -> bytes | ImageError:
+        """The file that a path names, below the root."""
+        inside = path.removeprefix("file://").removeprefix(f"{root.rstrip('/')}/")
+        if "://" in inside or root.startswith(S3):
+            message = (
+                f"there are no bytes, only the path {path!r}; name a column of addresses with --images column:NAME"
+            )
+            return ImageError(ErrorCode.UNSUPPORTED_URI, message)
+        if inside.startswith("/"):
+            message = f"{path!r} lies outside {root}; name the folder of the images with --images-root"
+            return ImageError(ErrorCode.OUTSIDE_STORE, message)
+        try:
+            return read_file(resolve_in(root, inside), self._max_bytes)
+        except ImageError as error:
+            return error
+
+
+@dataclass(frozen=True)
+class _Fault:
+    """Rows of a row group that cannot be read."""
+
+    start: int
+    """The group's first row."""
+    first: int
+    """The first row that cannot be read."""
+    end: int
+    message: str
 
 
 def _image_column(file: Location, schema: pa.Schema) -> str:

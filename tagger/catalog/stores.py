@@ -53,7 +53,7 @@ def open_store(options: CatalogOptions, manifest: Manifest) -> ImageStore:
         if manifest.holds_pixels(manifest.files[0]):
             return PixelImages(manifest.files)
         if manifest.bytes_column():
-            return ParquetImages(manifest.files, image, options.max_bytes)
+            return ParquetImages(manifest.files, image, options.max_bytes, root=options.images_root)
         if image_uri in manifest.columns:
             return UriImages(image_uri, options, manifest)
         raise UsageError("--images is missing, and the manifest has neither an imageUri nor an image (bytes) column")
@@ -149,14 +149,14 @@ def _names_in(folder: Location) -> list[str]:
 
 def _joined_store(shards: list[Location], options: CatalogOptions) -> "ImageStore":
     index = PositionIndex.read(shards)
-    return ParquetImages(shards, index.column, options.max_bytes, index)
+    return ParquetImages(shards, index.column, options.max_bytes, index, options.images_root)
 
 
 def _column_store(column: str, options: CatalogOptions, manifest: Manifest) -> ImageStore:
     if column not in manifest.columns:
         raise UsageError(f"--images column:{column}: the manifest has no such column; it has {manifest.columns}")
     if ParquetImages.holds_bytes(manifest.files[0], column):
-        return ParquetImages(manifest.files, column, options.max_bytes)
+        return ParquetImages(manifest.files, column, options.max_bytes, root=options.images_root)
     return UriImages(column, options, manifest)
 
 
