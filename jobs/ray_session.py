@@ -6,7 +6,7 @@ import re
 import secrets
 import socket
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import chdir, contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from tagger.scratch import scratch_folder
 _LOG = logging.getLogger(__name__)
 _GB = 2**30
 _LONGEST_REASON = 400
+_END_S = 5.0
 _CONNECT_TIMEOUT_S = 10
 _FOR_CLUSTERS = ("monitor.py", "log_monitor.py")
 _QUIET = {
@@ -70,7 +71,27 @@ def ray_session(options: RayOptions, processes: int = 0, with_data: bool = False
             _check_gpus(options)
             yield
         finally:
+            started = [] if options.ray_address else _processes_below(folder)
             ray.shutdown()
+            _end(started)
+
+
+def _processes_below(folder: Path) -> list[psutil.Process]:
+    """The processes of the embedded Ray whose files lie in a folder."""
+    found = []
+    for child in psutil.Process().children():
+        with suppress(psutil.Error):
+            if any(str(folder) in word for word in child.cmdline()):
+                found += [child, *child.children(recursive=True)]
+    return found
+
+
+def _end(processes: Sequence[psutil.Process]) -> None:
+    """Have processes ended: Ray lets its workers notice by themselves that it is gone, some seconds later."""
+    for process in processes:
+        with suppress(psutil.Error):
+            process.kill()
+    psutil.wait_procs(processes, _END_S)
 
 
 def _join(address: str, folder: Path) -> None:

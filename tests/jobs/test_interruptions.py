@@ -142,7 +142,7 @@ def test_sigterm_ends_a_training_as_ctrl_c_does(
     read_until(process, phase)
     process.terminate()
     ended_by_sigterm(process, temporary)
-    assert not [p for p in (tmp_path / "b").rglob("*") if p.name.startswith(("draft-", "_lock"))]
+    assert not (tmp_path / "b/_lock").exists()
 
 
 @pytest.mark.parametrize("phase", ["Reading the manifest", "Tagging"])
