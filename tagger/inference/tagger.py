@@ -32,6 +32,8 @@ class Tagger:
 
     A few images cannot show that a quick engine agrees with float32 PyTorch, so they are tagged in float32; `tag` with
     200 images or more chooses again, as the job does.
+
+    It is not thread-safe: give each thread one of its own, or call it under a lock.
     """
 
     def __init__(
