@@ -37,7 +37,10 @@ def open_manifest(uri: str, options: ManifestFormat, console: Console, flag: str
 
 
 def open_catalog(config: CatalogOptions, console: Console) -> tuple[Manifest, ImageStore]:
-    """Open the manifest and its image store. Raises UsageError or InputError."""
+    """Open the manifest and its image store; what a person should know of them is said as it turns up.
+
+    Raises UsageError or InputError.
+    """
     try:
         manifest = open_manifest(config.manifest, config, console)
         return manifest, open_store(config, manifest)

@@ -56,6 +56,7 @@ _DECIDES = (
     "engine",
     "part_rows",
 )
+_DECIDES_IF_GIVEN = ("allow_http", "allow_private_hosts", "follow_links")
 
 
 def run(config: TagConfig, console: Console) -> int:
@@ -151,7 +152,8 @@ def _thresholds(config: TagConfig, card: ModelCard) -> Thresholds:
 
 def _inputs(config: TagConfig, manifest: str, bundle: Bundle, titles: TitleModel | None) -> dict[str, str]:
     digest = hashlib.sha256(manifest.encode()).hexdigest()[:16]
-    settings = {name: json.dumps(getattr(config, name), sort_keys=True) for name in _DECIDES}
+    names = [*_DECIDES, *(name for name in _DECIDES_IF_GIVEN if getattr(config, name))]
+    settings = {name: json.dumps(getattr(config, name), sort_keys=True) for name in names}
     policy = json.dumps(asdict(_thresholds(config, bundle.card)), sort_keys=True)
     if config.qa_sample:
         settings["qa_sample"] = f"{config.qa_sample} {config.seed}"

@@ -45,7 +45,9 @@ from tagger.training.tensorboard import TensorBoardLog
 
 _BEFORE = {"split": "stratified"}
 """What bundles from before a setting were trained with, where its default is another now."""
-_NOT_IN_IDENTITY = {"recipe", "ray_address", "device", "workers", "store_concurrency", "out"}
+_NOT_IN_IDENTITY = {
+    "recipe", "ray_address", "device", "workers", "store_concurrency", "http_per_host", "http_timeout", "out",
+}  # fmt: skip
 
 
 @holds_out

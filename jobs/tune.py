@@ -32,7 +32,7 @@ from tagger.training.search import TRIALS, Decoded, Search, Trial, hold, key_of,
 
 LEADERBOARD, PLOT, BEST, ASKED = "leaderboard.csv", "leaderboard.svg", "best.yaml", "search.json"
 _TRIAL_BYTES = 2 * 2**30
-_NOT_IN_IDENTITY = {"ray_address", "store_concurrency", "out", "space", "set"}
+_NOT_IN_IDENTITY = {"ray_address", "store_concurrency", "http_per_host", "http_timeout", "out", "space", "set"}
 _SHOWN = 10
 
 

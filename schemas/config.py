@@ -9,6 +9,7 @@ from schemas.learning import Learning
 from schemas.options import (
     CatalogOptions,
     DecisionsOptions,
+    FetchOptions,
     ManifestFormat,
     RayOptions,
     S3Options,
@@ -608,7 +609,7 @@ class LatestConfig(RunsConfig):
     part_rows: int = Field(default=65_536, ge=1, description="Rows in one part of the output.")
 
 
-class EvaluateConfig(ManifestFormat):
+class EvaluateConfig(ManifestFormat, FetchOptions):
     """Compare a run with known labels, and with another run or bundle: metrics and a report."""
 
     run: str = Field(description="The run directory.")

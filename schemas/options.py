@@ -73,18 +73,44 @@ class ManifestFormat(S3Options):
         for name in column.values():
             roles = [role for role, mapped in column.items() if mapped == name]
             if len(roles) > 1:
-                raise ValueError(f"{name} is named for {' and '.join(roles)}; each has a column of its own")
+                raise ValueError(f"{name} is named for {' and '.join(roles)}; each needs a column of its own")
         return column
 
 
-class CatalogOptions(ManifestFormat):
+class FetchOptions(JobConfig):
+    """How images are fetched, and which may be."""
+
+    allow_http: bool = Field(default=False, description="Fetch images whose addresses are http:// or https://.")
+    allow_private_hosts: list[str] = Field(
+        default=[],
+        description="Hosts that http images may be fetched from although their address is private or of this machine: "
+        "NAME or NAME:PORT; * lets in all but link-local ones.",
+    )
+    http_per_host: int = Field(
+        default=8, ge=1, le=512, description="Image requests in flight per worker and http host."
+    )
+    http_timeout: float = Field(
+        default=60, gt=0, description="Most seconds that fetching one image over http may take, retries included."
+    )
+    follow_links: bool = Field(
+        default=False, description="Read links (symlinks) that point outside the folder of the images."
+    )
+
+    @field_validator("allow_private_hosts", mode="before")
+    @classmethod
+    def _one_host_or_several(cls, value: object) -> object:
+        return [value] if isinstance(value, str) else value
+
+
+class CatalogOptions(ManifestFormat, FetchOptions):
     """A manifest and the image store that goes with it."""
 
     manifest: str = Field(description="CSV, JSON Lines, Parquet or XLSX: a file, a folder or a glob, local or s3://.")
     images: str | None = Field(
         default=None,
-        description="Image store: DIR, DIR/{id}.jpg, s3://BUCKET/PREFIX/{id}.jpg, column:NAME (URIs or bytes in the "
-        "manifest), or Parquet files of id and image. Without it, the manifest's imageUri or image column.",
+        description="Image store: DIR, DIR/{id}.jpg, s3://BUCKET/PREFIX/{id}.jpg, https://HOST/{id}.jpg, column:NAME "
+        "(URIs or bytes in the manifest), or Parquet files of id and image. Without it, the manifest's column imageUri "
+        "or image.",
     )
     images_root: str | None = Field(
         default=None, description="Folder (or s3:// prefix) that image URIs of the manifest may not leave."

@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections.abc import Callable
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -11,16 +12,23 @@ from tagger.catalog.manifest import Batch
 from tagger.errors import ImageError, InputError, UsageError
 
 
-def fill_pattern(pattern: str, batch: Batch) -> list[str | None]:
+def fill_pattern(pattern: str, batch: Batch, encode: Callable[[str], str] | None = None) -> list[str | None]:
     """Fill `{column}` places for every row; None where a value is missing or blank.
 
-    Raises UsageError for a column that the manifest lacks.
+    Args:
+        pattern: A path or an address with columns in braces.
+        batch: The rows.
+        encode: How a value is written in the result, where not as it is.
+
+    Raises:
+        UsageError: for a column that the manifest lacks.
     """
     pieces = re.split(r"\{([^{}]+)\}", pattern)
     columns = []
     for name in pieces[1::2]:
         text = text_column(batch, name, f"--images {pattern}")
-        columns.append(pc.if_else(pc.equal(text, ""), pa.scalar(None, pa.string()), text))
+        text = pc.if_else(pc.equal(text, ""), pa.scalar(None, pa.string()), text)
+        columns.append(pa.array([v and encode(v) for v in text.to_pylist()], pa.string()) if encode else text)
     if not columns:
         raise UsageError(f"--images: {pattern} has no {{id}}, so that all items would share one image")
     parts: list[object] = [pieces[0]]

@@ -10,6 +10,7 @@ from typing import Any
 
 from schemas.options import CatalogOptions
 from schemas.prediction import ErrorCode
+from tagger.catalog.image_files import spellings
 from tagger.catalog.manifest import Batch
 from tagger.catalog.patterns import fill_pattern
 from tagger.catalog.window import in_order
@@ -24,6 +25,8 @@ _ATTEMPTS = 8
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 10.0
 _BUDGET_BYTES = 64 * 2**20
 _LISTED = 5000
+_PAGE = 1000
+_MOST_NAMES = 200_000
 _AGAIN_STATUS = {408, 429}
 _AGAIN = {"SlowDown", "RequestTimeout", "Throttling", "ThrottlingException", "RequestTimeTooSkewed"}
 
@@ -36,6 +39,8 @@ class S3Images:
     def __init__(self, options: CatalogOptions, pattern: str | None = None, within: str | None = None) -> None:
         self._pattern = pattern
         self._within = within
+        self._suffixes: tuple[str, ...] = ()
+        self._suffix_of: dict[str, str] = {}
         self._endpoint = options.s3_endpoint
         self._region = options.s3_region
         self._max_bytes = options.max_bytes
@@ -50,9 +55,34 @@ class S3Images:
         prefix = pattern[: pattern.index("{")].rsplit("/", 1)[0] + "/"
         return cls(options, pattern, within=prefix)
 
+    @classmethod
+    def of_names(
+        cls, folder: Location, options: CatalogOptions, suffixes: Sequence[str], names: Sequence[str]
+    ) -> "S3Images":
+        """The objects `{id}` plus a suffix directly below a prefix.
+
+        Args:
+            folder: The prefix.
+            options: Endpoint and limits.
+            suffixes: The suffixes that its objects have, the most frequent first.
+            names: Names of those that were listed. One that was not is asked for under each suffix in turn, which
+                costs a request each.
+        """
+        store = cls.of_pattern(f"{folder}/{{id}}", options)
+        store._suffixes = tuple(suffixes)
+        for suffix in suffixes[1:]:
+            ends = (name for name in names if name.endswith(suffix))
+            store._suffix_of |= {f"{folder}/{name.removesuffix(suffix)}": suffix for name in ends}
+        for name in (name for name in names if name.endswith(suffixes[0])):
+            store._suffix_of.pop(f"{folder}/{name.removesuffix(suffixes[0])}", None)
+        return store
+
     def locate(self, batch: Batch) -> list[str | None]:
         """References are the objects' addresses."""
-        return fill_pattern(self._pattern or "", batch)
+        stems = fill_pattern(self._pattern or "", batch)
+        if not self._suffixes:
+            return stems
+        return [stem and stem + self._suffix_of.get(stem, self._suffixes[0]) for stem in stems]
 
     def fetch(self, refs: Sequence[str]) -> Iterator[bytes | ImageError]:
         """Get the objects, `store_concurrency` at a time, and yield them in order.
@@ -66,21 +96,12 @@ class S3Images:
 
     def refs_below(self, prefix: str) -> list[str]:
         """Addresses of some thousand objects that begin with a prefix; none where it cannot be listed."""
-        from botocore.exceptions import BotoCoreError, ClientError
-
-        bucket, _, key = prefix.removeprefix(S3).partition("/")
         if self._within and not prefix.startswith(self._within):
             return []
-        try:
-            pages = self._client.get_paginator("list_objects_v2").paginate(
-                Bucket=bucket, Prefix=key, PaginationConfig={"MaxItems": _LISTED}
-            )
-            return [f"{S3}{bucket}/{entry['Key']}" for page in pages for entry in page.get("Contents", [])]
-        except (BotoCoreError, ClientError, ValueError):
-            return []
+        return _listed(self._client, prefix, _LISTED)
 
     def __getstate__(self) -> dict[str, object]:
-        return {k: v for k, v in self.__dict__.items() if k not in ("_pool", "_client")}
+        return {k: v for k, v in self.__dict__.items() if k not in ("_pool", "_client")} | {"_suffix_of": {}}
 
     @cached_property
     def _pool(self) -> ThreadPoolExecutor:
@@ -91,10 +112,26 @@ class S3Images:
         return s3_client(self._endpoint, self._region, self._concurrency)
 
     def _get(self, client: Any, ref: str, take: Callable[[int], None]) -> bytes | ImageError:
-        """Get one object, again and again while there is hope; the pauses between grow, with jitter."""
+        """Get one object by its key or, where there is none, by the key's other suffixes and spellings."""
         bucket, _, key = ref.removeprefix(S3).partition("/")
-        if ".." in key.split("/") or (self._within and not ref.startswith(self._within)):
-            return ImageError(ErrorCode.OUTSIDE_STORE, f"{ref!r} lies outside {self._within or 'the image store'}")
+        missing = ImageError(ErrorCode.NOT_FOUND, f"there is no object {ref}")
+        for number, other in enumerate((key, *self._others(key))):
+            if ".." in other.split("/") or (self._within and not f"{S3}{bucket}/{other}".startswith(self._within)):
+                message = f"{ref!r} lies outside {self._within or 'the image store'}"
+                return missing if number else ImageError(ErrorCode.OUTSIDE_STORE, message)
+            answer = self._get_patiently(client, bucket, other, take)
+            if not isinstance(answer, ImageError) or answer.code != ErrorCode.NOT_FOUND:
+                return answer
+            missing = missing if number else answer
+        return missing
+
+    def _others(self, key: str) -> list[str]:
+        own = next((suffix for suffix in self._suffixes if key.endswith(suffix)), None)
+        stems = [] if own is None else [key.removesuffix(own) + suffix for suffix in self._suffixes if suffix != own]
+        return [*stems, *spellings(key)]
+
+    def _get_patiently(self, client: Any, bucket: str, key: str, take: Callable[[int], None]) -> bytes | ImageError:
+        """Get one object, again and again while there is hope; the pauses between grow, with jitter."""
         reason = ""
         for attempt in range(_ATTEMPTS):
             if attempt:
@@ -103,7 +140,7 @@ class S3Images:
                 return self._get_once(client, bucket, key, take)
             except _AgainError as error:
                 reason = str(error)
-        return ImageError(ErrorCode.STORE_ERROR, f"{ref}: after {_ATTEMPTS} attempts: {reason}")
+        return ImageError(ErrorCode.STORE_ERROR, f"{S3}{bucket}/{key}: after {_ATTEMPTS} attempts: {reason}")
 
     def _get_once(self, client: Any, bucket: str, key: str, take: Callable[[int], None]) -> bytes | ImageError:
         """Get one object. Raises _AgainError when another attempt may succeed."""
@@ -162,18 +199,46 @@ def s3_client(
     return boto3.client("s3", endpoint_url=endpoint, region_name=region, config=settings)
 
 
-def first_keys(folder: Location) -> list[str]:
-    """The first thousand keys below a prefix. Raises UsageError when the bucket cannot be listed."""
+def keys_below(folder: Location, limit: int) -> list[str]:
+    """Addresses of some objects anywhere below a prefix; none where it cannot be listed."""
+    return _listed(s3_client(folder.s3_endpoint, folder.s3_region, 1, _ATTEMPTS), f"{folder.uri.rstrip('/')}/", limit)
+
+
+def _listed(client: Any, prefix: str, limit: int) -> list[str]:
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    bucket, _, key = prefix.removeprefix(S3).partition("/")
+    try:
+        pages = client.get_paginator("list_objects_v2").paginate(
+            Bucket=bucket, Prefix=key, PaginationConfig={"MaxItems": limit}
+        )
+        return [f"{S3}{bucket}/{entry['Key']}" for page in pages for entry in page.get("Contents", [])]
+    except (BotoCoreError, ClientError, ValueError):
+        return []
+
+
+def names_in(folder: Location) -> tuple[list[str], bool]:
+    """Names of the objects directly below a prefix, and whether these are all: the first 200,000 are listed.
+
+    Raises UsageError when the bucket cannot be listed.
+    """
     from botocore.exceptions import BotoCoreError, ClientError
 
     bucket, _, prefix = folder.path.partition("/")
+    prefix = f"{prefix}/" if prefix else ""
+    client = s3_client(folder.s3_endpoint, folder.s3_region, 1, _ATTEMPTS)
+    names: list[str] = []
     try:
-        page = s3_client(folder.s3_endpoint, folder.s3_region, 1, _ATTEMPTS).list_objects_v2(
-            Bucket=bucket, Prefix=f"{prefix}/" if prefix else ""
+        pages = client.get_paginator("list_objects_v2").paginate(
+            Bucket=bucket, Prefix=prefix, Delimiter="/", PaginationConfig={"PageSize": _PAGE}
         )
+        for page in pages:
+            names += [entry["Key"].removeprefix(prefix) for entry in page.get("Contents", [])]
+            if len(names) >= _MOST_NAMES:
+                return names, False
     except (BotoCoreError, ClientError) as error:
         raise UsageError(f"--images {folder}: cannot be listed: {first_line(error)}") from error
-    return [entry["Key"] for entry in page.get("Contents", [])]
+    return names, True
 
 
 def _explained(error: Any, ref: str) -> ImageError:

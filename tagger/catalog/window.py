@@ -35,6 +35,14 @@ class ByteBudget:
             self._changed.wait_for(lambda: self._free >= size or number <= self._next)
             self._free -= size
 
+    def take_at_once(self, number: int, size: int) -> bool:
+        """Take `size` bytes if they are free or `number` is the next in order; say whether."""
+        with self._changed:
+            if self._free < size and number > self._next:
+                return False
+            self._free -= size
+            return True
+
     def give_back(self, size: int) -> None:
         """Let bytes go."""
         with self._changed:
@@ -48,8 +56,29 @@ class ByteBudget:
             self._changed.notify_all()
 
 
+class Share:
+    """The bytes that one piece of work holds of a budget. Called with a size, it waits until so many may be held."""
+
+    def __init__(self, budget: ByteBudget, number: int) -> None:
+        self._budget = budget
+        self._number = number
+        self.size = 0
+
+    def __call__(self, size: int) -> None:
+        """Hold `size` bytes in place of those held so far, once they are free."""
+        self._budget.take(self._number, size - self.size)
+        self.size = size
+
+    def at_once(self, size: int) -> bool:
+        """Hold `size` bytes in place of those held so far if that needs no waiting; say whether."""
+        if not self._budget.take_at_once(self._number, size - self.size):
+            return False
+        self.size = size
+        return True
+
+
 def in_order(
-    work: Callable[[str, Callable[[int], None]], Result],
+    work: Callable[[str, Share], Result],
     names: Sequence[str],
     pool: Executor,
     ahead: int,
@@ -58,34 +87,27 @@ def in_order(
     """Do work on names in a pool, `ahead` of them at a time, and yield the results in order.
 
     Args:
-        work: Takes a name and a function to call with a number of bytes before it reads so many into memory.
+        work: Takes a name and a share to call with a number of bytes before it reads so many into memory.
         names: What to work on.
         pool: Threads that do it.
         ahead: Most names that are worked on, or done and not yet yielded.
         budget_bytes: Most bytes of those, one result's more at the most.
     """
     budget = ByteBudget(budget_bytes)
-    sizes = [0] * len(names)
-
-    def start(number: int) -> "Future[Result]":
-        def take(size: int) -> None:
-            budget.take(number, size - sizes[number])
-            sizes[number] = size
-
-        return pool.submit(work, names[number], take)
-
-    waiting: deque[Future[Result]] = deque()
+    waiting: deque[tuple[Share, Future[Result]]] = deque()
     try:
         for number in range(len(names)):
             while len(waiting) < min(ahead, len(names) - number):
-                waiting.append(start(number + len(waiting)))
+                share = Share(budget, number + len(waiting))
+                waiting.append((share, pool.submit(work, names[number + len(waiting)], share)))
             budget.next_is(number)
-            result = waiting.popleft().result()
-            budget.give_back(sizes[number])
+            share, future = waiting.popleft()
+            result = future.result()
+            budget.give_back(share.size)
             yield result
     finally:
         budget.next_is(len(names))  # whoever still waits for bytes is let go
-        for future in waiting:
+        for _, future in waiting:
             future.cancel()
 
 

@@ -86,7 +86,7 @@ def test_one_threshold_counts_for_both_levels_and_one_named_keeps_the_other() ->
 
 
 def test_one_column_is_not_both_levels() -> None:
-    with pytest.raises(ValidationError, match="label is named for masterCategory and articleType; each has a column"):
+    with pytest.raises(ValidationError, match="label is named for masterCategory and articleType; each needs a column"):
         CheckConfig(manifest="m", column={"masterCategory": "label", "articleType": "label"})
 
 

@@ -97,7 +97,7 @@ def test_binary_text_of_other_writers_is_read_and_what_is_no_text_is_told(tmp_pa
 
 
 def test_one_column_for_two_roles_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="each has a column of its own"):
+    with pytest.raises(ValueError, match="named for masterCategory and articleType; each needs a column of its own"):
         manifest_of(write(tmp_path / "m.csv", "id,type\n"), column={"masterCategory": "type", "articleType": "type"})
 
 
