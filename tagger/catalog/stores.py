@@ -15,7 +15,6 @@ from schemas.catalog import Role
 from schemas.options import CatalogOptions
 from schemas.prediction import ErrorCode
 from tagger.catalog.folders import first_batch, look_into
-from tagger.catalog.http_images import HttpImages, say_proxies
 from tagger.catalog.image_files import FolderImages
 from tagger.catalog.manifest import Batch, Manifest
 from tagger.catalog.parquet_images import ParquetImages, PositionIndex
@@ -55,9 +54,7 @@ def open_store(options: CatalogOptions, manifest: Manifest) -> ImageStore:
     if spec.startswith("column:"):
         return _column_store(spec.removeprefix("column:"), options, manifest)
     if scheme_of(spec) in ("http", "https"):
-        if options.allow_http:
-            say_proxies(manifest.notices)
-        return HttpImages.of_pattern(spec, options)
+        return _http_store(spec, options, manifest)
     _say_mapped(spec, options, manifest)
     location = Location(spec, options.s3_endpoint, options.s3_region)
     if location.is_glob:
@@ -69,6 +66,14 @@ def open_store(options: CatalogOptions, manifest: Manifest) -> ImageStore:
     if not location.is_dir():
         raise UsageError(f"--images: there is no folder {location}")
     return _folder_store(location, options, manifest)
+
+
+def _http_store(pattern: str, options: CatalogOptions, manifest: Manifest) -> ImageStore:
+    from tagger.catalog.http_images import HttpImages, say_proxies
+
+    if options.allow_http:
+        say_proxies(manifest.notices)
+    return HttpImages.of_pattern(pattern, options)
 
 
 def _implied_store(options: CatalogOptions, manifest: Manifest) -> ImageStore:

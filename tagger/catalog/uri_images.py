@@ -8,7 +8,6 @@ from schemas.options import CatalogOptions
 from schemas.prediction import ErrorCode
 from tagger.catalog.cells import images_of
 from tagger.catalog.folders import first_batch
-from tagger.catalog.http_images import HttpImages, say_proxies
 from tagger.catalog.image_files import files_below, first_file, is_there, read_file
 from tagger.catalog.manifest import Batch, Manifest
 from tagger.catalog.patterns import resolve_in, text_column
@@ -33,6 +32,8 @@ class UriImages:
     ordered_by_store = False
 
     def __init__(self, column: str, options: CatalogOptions, manifest: Manifest) -> None:
+        from tagger.catalog.http_images import HttpImages
+
         self._column = column
         self._flag = f"--images column:{column}"
         self._max_bytes = options.max_bytes
@@ -50,6 +51,8 @@ class UriImages:
 
         Raises UsageError when most of them name http addresses, and those are not allowed.
         """
+        from tagger.catalog.http_images import say_proxies
+
         store = cls(column, options, manifest)
         batch = first_batch(manifest)
         refs = [ref for ref in store.locate(batch) if ref] if batch else []

@@ -1,10 +1,11 @@
 """Addresses of images: which kind they are, how they are written in a request, and how they are shown."""
 
 import re
+from typing import TYPE_CHECKING
 from urllib.parse import quote, urljoin, urlsplit, urlunsplit
 
-from urllib3.exceptions import LocationParseError
-from urllib3.util import Url, parse_url
+if TYPE_CHECKING:
+    from urllib3.util import Url  # its import changes the warnings of the process, so it waits for an http image
 
 _SHOWN = 300
 _SHORT = {"data", "file"}  # these go without slashes, too; elsewhere a colon may be part of a file's name
@@ -21,11 +22,14 @@ def is_http(uri: str) -> bool:
     return uri.startswith(("http://", "https://"))
 
 
-def request_url(address: str) -> Url:
+def request_url(address: str) -> "Url":
     """An address as it is requested: percent-encoded where it must be, without fragment, the host in ASCII.
 
     Raises ValueError when it is no http address.
     """
+    from urllib3.exceptions import LocationParseError
+    from urllib3.util import parse_url
+
     try:
         url = parse_url(address.strip())
     except (LocationParseError, UnicodeError) as error:
@@ -35,7 +39,7 @@ def request_url(address: str) -> Url:
     return url._replace(fragment=None)
 
 
-def next_url(url: Url, location: str) -> Url:
+def next_url(url: "Url", location: str) -> "Url":
     """Where a redirect leads. Raises ValueError when that is no http address."""
     return request_url(urljoin(url._replace(auth=None).url, location.strip()))
 
