@@ -4,16 +4,17 @@ import subprocess
 import sys
 
 _ASKED = """
-import logging, os, signal, sys, warnings
+import csv, logging, os, signal, sys, warnings
 import cv2, torch
 from PIL import Image, ImageFile
 
 cv2.setNumThreads(3)
+csv.field_size_limit(100_000)
 
 def settings():
     return {
         "pixels": Image.MAX_IMAGE_PIXELS, "truncated": ImageFile.LOAD_TRUNCATED_IMAGES, "OpenCV": cv2.getNumThreads(),
-        "torch": torch.get_num_threads(), "gradients": torch.is_grad_enabled(),
+        "torch": torch.get_num_threads(), "gradients": torch.is_grad_enabled(), "csv": csv.field_size_limit(),
         "warnings": len(warnings.filters), "environment": dict(os.environ), "path": list(sys.path),
         "signals": [signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)], "log": logging.root.handlers[:],
         "float": torch.get_default_dtype(), "recursion": sys.getrecursionlimit(), "hook": sys.excepthook,
