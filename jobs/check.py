@@ -1,24 +1,37 @@
-"""Check job: what is in a catalogue, and what is wrong with it."""
+"""Check job: what is in a catalogue, what is wrong with it, and whether it can be learnt."""
 
+from jobs import check_report, image_errors
 from jobs.console import Console
 from jobs.inputs import open_catalog
+from jobs.prospect import Prospect, advice, prospect
 from schemas.config import CheckConfig
-from tagger.catalog.census import EXAMPLES, Census, take_census
+from schemas.prediction import ErrorCode
+from schemas.taxonomy import Level
+from tagger.catalog.census import Census, Looking, take_census
+from tagger.catalog.manifest import Manifest
+from tagger.catalog.near_misses import near_misses
+from tagger.catalog.stores import ImageStore
+from tagger.training.items import SplitRule
 
 EXIT_USABLE, EXIT_UNUSABLE = 0, 3
-_SHOWN_LEAVES = 15
 
 
 def run(config: CheckConfig, console: Console) -> int:
     """Look at every row and at the images, and say what a training or a run would find."""
     manifest, store = open_catalog(config, console)
+    keep = SplitRule.of(config, config.seed, manifest.columns, config.no_value).columns
     with console.progress("images", config.sample or None) as bar:
         census = take_census(
-            manifest, store, config.merge, config.max_pixels, config.sample, config.seed,
+            manifest, store, config.merge, Looking(config.max_pixels, config.sample, config.seed), keep,
             lambda so_far: bar.update(so_far.images_checked, f"{so_far.rows:,} rows read"),
         )  # fmt: skip
-    _show(config, console, census)
-    console.result(_document(config, census) | {"notices": manifest.notices.texts})
+    near = _near(census, store)
+    learnt = prospect(config, census, manifest)
+    command = advice(config, census, manifest, learnt)
+    check_report.show(config, console, census, near, manifest.spellings())
+    check_report.show_learning(console, census, manifest.why_unlabelled(), learnt, command)
+    document = _document(config, census, manifest, near, learnt, command)
+    console.result(document | {"notices": manifest.notices.texts})
     if problem := _unusable(census):
         console.warn(problem)
         return EXIT_UNUSABLE
@@ -33,76 +46,16 @@ def _unusable(census: Census) -> str | None:
     return None
 
 
-def _trainable(config: CheckConfig, census: Census) -> bool:
-    return len(census.leaves) - len(census.small_leaves(config.min_items)) >= 2
+def _near(census: Census, store: ImageStore) -> list[str]:
+    """What was probably meant by references that are not there, where they are most."""
+    absent = census.failed.counts[ErrorCode.NOT_FOUND]
+    return near_misses(store, census.absent) if 2 * absent > census.images_checked else []
 
 
-def _show(config: CheckConfig, console: Console, census: Census) -> None:
-    labelled = sum(census.leaves.values())
-    console.table(
-        "Rows",
-        ["what", "rows"],
-        [
-            ("read", census.rows),
-            *((f"  repaired: {reason}", n) for reason, n in sorted(census.repairs.items())),
-            *((f"  rejected: {reason}", n) for reason, n in sorted(census.rejects.items())),
-            ("items", census.items),
-            ("  with both labels", labelled),
-            ("  with one label", census.partly_labelled),
-            ("  without labels", census.unlabelled),
-        ],
-    )
-    for example in census.reject_examples[:5]:
-        console.say(f"  rejected, line {example['line']}: {example['message']}: {str(example['text'])[:100]}")
-    console.table(
-        "Images" if not config.sample else f"Images (a sample of {census.images_checked:,})",
-        ["what", "images"],
-        [
-            ("looked at", census.images_checked),
-            ("usable", census.images_usable),
-            *((f"  {code}", n) for code, n in sorted(census.image_errors.items())),
-            *((f"{name} format", n) for name, n in census.formats.most_common()),
-        ],
-    )
-    for code, ids in census.image_examples.items():
-        more = ", …" if census.image_errors[code] > EXAMPLES else ""
-        console.say(f"  {code}: {', '.join(ids)}{more}")
-    sizes = ", ".join(f"{name} {w} × {h}" for name, (w, h) in census.size_quantiles().items())
-    console.say(f"  sizes: {sizes}, {len(census.sizes)} different" if sizes else "  sizes: none")
-    _show_labels(config, console, census)
-
-
-def _show_labels(config: CheckConfig, console: Console, census: Census) -> None:
-    masters: dict[str, tuple[int, int]] = {}
-    for (master, _), n in census.leaves.items():
-        types, items = masters.get(master, (0, 0))
-        masters[master] = (types + 1, items + n)
-    console.table(
-        "Master categories",
-        ["masterCategory", "article types", "items"],
-        [(m, *counts) for m, counts in sorted(masters.items(), key=lambda e: -e[1][1])],
-    )
-    types = len({article for _, article in census.leaves})
-    small = census.small_leaves(config.min_items)
-    console.say(
-        f"{types} article types, {len(census.leaves)} leaves; {len(census.leaves) - len(small)} leaves have at least "
-        f"{config.min_items} items and can be learnt, {len(small)} have fewer and are left out of training."
-    )
-    if small:
-        shown = ", ".join(f"{m}/{a} {n}" for (m, a), n in small[:_SHOWN_LEAVES])
-        console.say(f"  the largest of those: {shown}{', …' if len(small) > _SHOWN_LEAVES else ''}")
-    ambiguous = census.ambiguous_types()
-    if ambiguous:
-        console.table(
-            f"{len(ambiguous)} article types stand under several master categories; the small side is often a mistake",
-            ["articleType", "items by masterCategory"],
-            [(article, ", ".join(f"{m} {n}" for m, n in sides.items())) for article, sides in ambiguous.items()],
-        )
-    if not _trainable(config, census):
-        console.say("Not enough labels to train on: at least two leaves need --min-items items. Tagging is possible.")
-
-
-def _document(config: CheckConfig, census: Census) -> dict[str, object]:
+def _document(
+    config: CheckConfig, census: Census, manifest: Manifest, near: list[str], learnt: Prospect, command: str | None
+) -> dict[str, object]:
+    spellings = manifest.spellings()
     return {
         "rows": census.rows,
         "items": census.items,
@@ -112,17 +65,29 @@ def _document(config: CheckConfig, census: Census) -> dict[str, object]:
         "labelled": sum(census.leaves.values()),
         "partlyLabelled": census.partly_labelled,
         "unlabelled": census.unlabelled,
+        "missingColumns": manifest.why_unlabelled(),
+        "noValues": {role: dict(counts.most_common()) for role, counts in sorted(census.cells.no_values.items())},
+        "mendedLabels": {role: dict(counts) for role, counts in sorted(census.cells.mended.items())},
+        "spellings": {str(level): groups for level, groups in census.spelling_variants().items()},
+        "lookAlikes": {str(level): groups for level, groups in census.look_alikes().items()},
+        "mergedSpellings": {str(level): names for level, names in spellings.merged().items()} if spellings else None,
+        "masterCategories": dict(census.labels[Level.MASTER_CATEGORY].most_common()),
+        "articleTypes": dict(census.labels[Level.ARTICLE_TYPE].most_common()),
         "leaves": [{"masterCategory": m, "articleType": a, "items": n} for (m, a), n in census.leaves.most_common()],
         "leavesTooSmall": len(census.small_leaves(config.min_items)),
         "ambiguousTypes": census.ambiguous_types(),
         "imagesChecked": census.images_checked,
         "imagesUsable": census.images_usable,
-        "imageErrors": dict(census.image_errors),
-        "imageErrorExamples": dict(census.image_examples),
+        "imageErrors": dict(census.failed.counts),
+        "imageErrorExamples": image_errors.document(census.failed),
+        "nearMisses": near,
         "formats": dict(census.formats),
         "sizes": {name: {"width": w, "height": h} for name, (w, h) in census.size_quantiles().items()},
         "usable": _unusable(census) is None,
-        "trainable": _trainable(config, census),
+        "trainable": learnt.problem is None,
+        "whyNotTrainable": learnt.problem,
+        "learnt": {"leaves": learnt.leaves, "items": learnt.items, "sides": learnt.sides},
+        "next": command,
     }
 
 

@@ -14,6 +14,28 @@ _MUST_HAVE_ITEMS = ("val", "test")
 _SHOWN = 3
 
 
+def why_unlabelled(missing: str | None, rows: int, items: int) -> str:
+    """Say why not one row has both labels, naming the way out.
+
+    Args:
+        missing: What the manifest says of the label columns that it lacks; None where it has both.
+        rows: Rows that were read.
+        items: Those of them that are no rejects.
+    """
+    if missing:
+        return f"--manifest: there is nothing to learn from: {missing}"
+    if not rows:
+        return "--manifest: there is nothing to learn from: it has a heading, and no rows"
+    if not items:
+        return (
+            f"--manifest: there is nothing to learn from: not one of {rows:,} rows can be read; tagger check says why"
+        )
+    return (
+        f"--manifest: there is nothing to learn from: not one of {_items(items)} has both a masterCategory and an "
+        "articleType; label some, or name other columns with --column"
+    )
+
+
 def why_untrainable(leaves: Mapping[Pair, int], min_items: int) -> str | None:
     """Say why the labels are not enough to learn from, naming the flag and the way out; None where they are.
 
