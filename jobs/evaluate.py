@@ -16,6 +16,7 @@ from schemas.options import CatalogOptions
 from schemas.prediction import Decision
 from schemas.run import RunRecord
 from schemas.taxonomy import Level
+from tagger.catalog.labels import KnownLabels
 from tagger.catalog.manifest import Manifest
 from tagger.catalog.patterns import text_column
 from tagger.catalog.stores import ImageStore, open_store
@@ -133,13 +134,13 @@ def _labels(
     config: EvaluateConfig, manifest: Manifest, store: ImageStore | None, bundle: Bundle | None
 ) -> pd.DataFrame:
     """Items with both labels: id, one column a level, imageRef where there is a store, time where there is one."""
-    merge = {**(bundle.card.taxonomy.merge if bundle else {}), **config.merge}
     columns = ["id", *map(str, Level)]
-    absent = [c for c in columns if c not in manifest.role_columns()]
-    if absent:
-        raise InputError(f"--labels: {config.labels} has no {', '.join(absent)}; name the column with --column")
+    if missing := manifest.why_unlabelled():
+        raise InputError(f"--labels: {config.labels} has {missing}")
     tables = []
     for batch in manifest.batches():
+        if absent := [c for c in columns if c not in batch.items.schema.names]:
+            raise InputError(f"--labels: {batch.file} has no column {absent[0]!r}, which the first file has")
         table = batch.items.select(columns).to_pandas()
         if store:
             table["imageRef"] = store.locate(batch)
@@ -149,7 +150,12 @@ def _labels(
     labels = pd.concat(tables).dropna(subset=columns) if tables else pd.DataFrame(columns=columns)
     if labels.empty:
         raise InputError(f"--labels: no row of {config.labels} has both labels")
-    labels[Level.MASTER_CATEGORY] = labels[Level.MASTER_CATEGORY].map(lambda m: merge.get(m, m))
+    masters, articles = labels[Level.MASTER_CATEGORY], labels[Level.ARTICLE_TYPE]
+    if bundle:
+        known = KnownLabels(bundle.card.taxonomy, config.merge_spellings)
+        masters, articles = masters.map(known.master), articles.map(known.article)
+    labels[Level.MASTER_CATEGORY] = masters.map(lambda m: config.merge.get(m, m))
+    labels[Level.ARTICLE_TYPE] = articles
     return labels
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -17,6 +17,7 @@ from schemas.learning import Learning
 from schemas.prediction import ErrorCode
 from tagger.catalog.failed_images import FailedImages
 from tagger.catalog.groups import read_groups
+from tagger.catalog.labels import Spellings
 from tagger.catalog.manifest import Manifest
 from tagger.catalog.near_misses import near_misses
 from tagger.catalog.reviewed import OWN_LABELS, REVIEWED, ReviewedLabels, labelled_once
@@ -37,7 +38,7 @@ from tagger.training.items import (
     SplitRule,
 )
 from tagger.training.loop import image_dataset
-from tagger.training.trainable import NO_LABELS
+from tagger.training.trainable import why_unlabelled
 
 _STAGE_ROWS = 8192
 _DIGESTS = pa.schema([("id", pa.string()), (DIGEST, pa.string())])
@@ -64,7 +65,7 @@ def read_labelled(
     if not staged.rows:
         raise InputError("--manifest: it has no rows, so there is nothing to learn from")
     if not staged.items:
-        raise InputError(NO_LABELS)
+        raise InputError(why_unlabelled(manifest.why_unlabelled(), staged.rows, staged.rows - staged.rejects))
     return pa.concat_tables([read_shard(shard_of(work / "items", n)) for n in range(staged.shards)]), staged
 
 
@@ -77,6 +78,8 @@ class Learnable:
     rule: SplitRule
     merge: Mapping[str, str]
     min_items: int
+    spellings: Spellings | None = None
+    """Which spelling of each label was taken, where they are merged."""
 
 
 def read_learnable(
@@ -104,7 +107,7 @@ def read_learnable(
         named = pa.array([group_of.get(item) for item in rows["id"].to_pylist()], pa.string())
         rows = rows.append_column(DUPLICATES, named)
     LabelledItems.select(rows, learning.merge, learning.min_items, rule.without_images())  # raises before Ray is there
-    return Learnable(rows, staged, rule, learning.merge, learning.min_items)
+    return Learnable(rows, staged, rule, learning.merge, learning.min_items, manifest.spellings())
 
 
 def split_labelled(learnable: Learnable, store: ImageStore, work: Location, console: Console) -> LabelledItems:
@@ -117,6 +120,9 @@ def split_labelled(learnable: Learnable, store: ImageStore, work: Location, cons
     if DIGEST in rule.group_by:
         rows = _with_digests(rows, store, work, staged, console)
     items = LabelledItems.select(rows, learnable.merge, learnable.min_items, rule)
+    if learnable.spellings:
+        taxonomy = items.taxonomy.model_copy(update={"spellings": learnable.spellings.of_names(items.taxonomy)})
+        items = replace(items, taxonomy=taxonomy)
     sides = ", ".join(f"{name} {count:,}" for name, count in items.split_items().items())
     console.step(
         f"{staged.rows:,} rows ({staged.repaired} repaired, {staged.rejects} rejected), "

@@ -2,7 +2,7 @@
 
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import pyarrow as pa
 
@@ -45,13 +45,15 @@ def prospect(config: CheckConfig, census: Census, manifest: Manifest, min_items:
         return Prospect(why_unlabelled(manifest.why_unlabelled(), census.rows, census.items), least)
     rule = SplitRule.of(config, config.seed, manifest.columns, config.no_value)
     if DIGEST not in rows.schema.names:
-        rule = _without_digests(rule)
+        rule = rule.without_images()
     if config.duplicates:
         groups = read_groups(place(config.duplicates, config))
         group_of = dict(zip(groups["id"], groups["group"].astype(str), strict=True))
         named = pa.array([group_of.get(item) for item in rows["id"].to_pylist()], pa.string())
         rows = rows.append_column(DUPLICATES, named)
     try:
+        if rule != rule.without_images():  # training asks twice, before it has the images and after
+            LabelledItems.select(rows, config.merge, least, rule.without_images())
         learnt = LabelledItems.select(rows, config.merge, least, rule)
     except InputError as error:
         return Prospect(str(error), least)
@@ -113,8 +115,3 @@ def _rows(census: Census) -> pa.Table:
     for name in ("row", "knownDigest", "imageRef"):
         rows = rows.append_column(name, none)
     return rows
-
-
-def _without_digests(rule: SplitRule) -> SplitRule:
-    group_by = tuple(name for name in rule.group_by if name != DIGEST)
-    return replace(rule, group_by=group_by, kind="stratified" if rule.kind == "group" and not group_by else rule.kind)

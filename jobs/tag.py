@@ -115,7 +115,7 @@ def _known(config: TagConfig, console: Console, card: ModelCard, titles: TitleMo
             console.warn(f"--known {name}: there is no finished run yet; nothing is known")
         runs += found
     rows = PredictionRows(
-        card, _thresholds(config, card), "", QaSample(config.qa_sample, config.seed), titles=titles,
+        _compared(config, card), _thresholds(config, card), "", QaSample(config.qa_sample, config.seed), titles=titles,
         fuse=config.titles == FUSE,
     )  # fmt: skip
     return Known(newest_first(runs), card, rows, titles, config.titles == FUSE, config.embeddings)
@@ -143,6 +143,13 @@ def _titles(config: TagConfig, bundle: Bundle, manifest: Manifest) -> TitleModel
 
 def _of_titles(config: TagConfig, titles: TitleModel | None) -> str | None:
     return f"{config.titles} {titles.digest}" if titles else None
+
+
+def _compared(config: TagConfig, card: ModelCard) -> ModelCard:
+    """The card with which known labels are compared: in any spelling, where that is asked for."""
+    if not config.merge_spellings or card.taxonomy.spellings is not None:
+        return card
+    return card.model_copy(update={"taxonomy": card.taxonomy.model_copy(update={"spellings": {}})})
 
 
 def _thresholds(config: TagConfig, card: ModelCard) -> Thresholds:
@@ -247,7 +254,7 @@ def _tag(
         workers = fit_workers(device == "cuda", wanted, len(pending), may_grow=bool(config.ray_address))
         thresholds = _thresholds(config, engines.card)
         plan = TagPlan(
-            directory, record.run_id, engines.store, engines.card, thresholds, config.max_pixels,
+            directory, record.run_id, engines.store, _compared(config, engines.card), thresholds, config.max_pixels,
             config.batch_size or BATCH_SIZE[device], QaSample(config.qa_sample, config.seed), config.embeddings, titles,
             config.titles == "fuse",
         )  # fmt: skip

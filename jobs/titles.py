@@ -13,6 +13,7 @@ from jobs.inputs import open_manifest, place
 from schemas.config import TitlesConfig
 from schemas.prediction import ALTERNATIVES, Decision
 from schemas.taxonomy import Level, Taxonomy
+from tagger.catalog.labels import KnownLabels
 from tagger.catalog.patterns import text_column
 from tagger.confidence.calibration import fit_temperature
 from tagger.errors import InputError, UsageError
@@ -68,15 +69,15 @@ def _sides(config: TitlesConfig, folder: Location, taxonomy: Taxonomy, console: 
     for batch in manifest.batches():
         absent = [name for name in labels if name not in batch.items.schema.names]
         if absent:
-            raise InputError(f"--manifest: {config.manifest} has no {absent[0]}; name the column with --column")
+            raise InputError(f"--manifest: {batch.file}: {manifest.why_unlabelled() or f'no column {absent[0]!r}'}")
         title = pc.fill_null(text_column(batch, config.title, "--title"), "")
         tables.append(batch.items.select(["id", *labels]).append_column("title", title).to_pandas())
     if not tables:
         raise InputError(f"--manifest: {config.manifest} has no row")
     items = pd.concat(tables).dropna(subset=labels).merge(splits, on="id")
     numbers = {(leaf.masterCategory, leaf.articleType): n for n, leaf in enumerate(taxonomy.leaves)}
-    pairs = zip(items[labels[0]], items[labels[1]], strict=True)
-    items["leaf"] = [numbers.get((taxonomy.merged(master) or "", article), -1) for master, article in pairs]
+    pairs = KnownLabels(taxonomy, config.merge_spellings).pairs(items[labels[0]], items[labels[1]])
+    items["leaf"] = [numbers.get(pair, -1) for pair in pairs]
     items = items[items["leaf"] >= 0]
     found = {side: items[items["split"] == side].reset_index(drop=True) for side in ("train", "val", "test")}
     empty = [side for side, rows in found.items() if rows.empty]

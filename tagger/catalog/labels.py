@@ -79,6 +79,13 @@ class Spellings:
             return labels
         return pc.take(pa.array(after, pa.string()), pc.index_in(labels, value_set=unique))
 
+    def of_names(self, taxonomy: Taxonomy) -> dict[Level, dict[str, str]]:
+        """The spellings that are given up for a name of a taxonomy."""
+        names = {level: {*taxonomy.classes(level)} for level in Level}
+        names[Level.MASTER_CATEGORY] |= set(taxonomy.merge)
+        merged = self.merged()
+        return {level: {t: name for t, name in merged[level].items() if name in names[level]} for level in merged}
+
     def merged(self) -> dict[Level, dict[str, str]]:
         """The spellings that are given up, each with the one taken for it."""
         return {
@@ -111,6 +118,10 @@ class KnownLabels:
     def article(self, label: str | None) -> str | None:
         """The article type that a label counts as; the label itself where the taxonomy has none such."""
         return None if label is None else self._articles.of(label) or label
+
+    def pair(self, master: str, article: str) -> tuple[str, str]:
+        """Both labels of an item as the taxonomy has them."""
+        return self.master(master) or master, self.article(article) or article
 
     def pairs(
         self, masters: Iterable[str | None], articles: Iterable[str | None]

@@ -12,6 +12,7 @@ from schemas.bundle import ModelCard
 from schemas.embedding import EMBEDDING
 from schemas.prediction import ALTERNATIVE, PREDICTION, Decision, ReviewReason
 from schemas.taxonomy import Level
+from tagger.catalog.labels import KnownLabels
 from tagger.confidence.policy import QaSample, Thresholds, decide
 from tagger.errors import ImageError
 from tagger.inference.outcomes import Outcome, fill, outcome_type
@@ -79,6 +80,7 @@ class PredictionRows:
     ) -> None:
         levels = Levels(card.taxonomy)
         self._card = card
+        self._known = KnownLabels(card.taxonomy)
         self._type = outcome_type(card.architecture.embedding_dim if embeddings else 0)
         self._needed = {
             Level.MASTER_CATEGORY: thresholds.needed(Level.MASTER_CATEGORY, levels.masters),
@@ -194,7 +196,7 @@ class PredictionRows:
 
     def _conflicts(self, known: Sequence[str | None], predicted: np.ndarray) -> np.ndarray:
         """Items whose known master category is another one; one that the model does not know conflicts, too."""
-        merged = [self._card.taxonomy.merged(name) for name in known]
+        merged = [self._known.master(name) for name in known]
         numbers = np.array([-1 if name is None else self._number_of.get(name, -2) for name in merged], np.int64)
         conflicts: np.ndarray = (numbers != -1) & (numbers != predicted)
         return conflicts

@@ -16,6 +16,7 @@ from schemas.finding import FINDINGS_FILE
 from schemas.prediction import Decision
 from schemas.taxonomy import Level, Taxonomy
 from tagger.catalog.groups import pictures_of, read_groups
+from tagger.catalog.labels import KnownLabels
 from tagger.catalog.manifest import Batch, Manifest
 from tagger.catalog.tables.parquet import open_parquet
 from tagger.errors import InputError
@@ -124,10 +125,11 @@ def label_counts(manifest: Manifest, taxonomy: Taxonomy | None) -> Counter[Pair]
 
 
 def merged(labelled: Counter[Pair], taxonomy: Taxonomy | None) -> Counter[Pair]:
-    """Counts of labels under the master categories that these count as."""
+    """Counts of labels under the names that they count as."""
+    known = KnownLabels(taxonomy) if taxonomy else None
     counts: Counter[Pair] = Counter()
     for (master, article), items in labelled.items():
-        counts[taxonomy.merge.get(master, master) if taxonomy else master, article] += items
+        counts[known.pair(master, article) if known else (master, article)] += items
     return counts
 
 

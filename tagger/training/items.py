@@ -13,6 +13,7 @@ from schemas.bundle import LeftOut, Preprocessing
 from schemas.options import SplitKind, SplitOptions
 from schemas.taxonomy import Taxonomy
 from tagger.catalog.drawing import hash_order
+from tagger.catalog.labels import KnownLabels
 from tagger.catalog.no_value import NoValue
 from tagger.catalog.reviewed import OWN_LABELS, REVIEWED
 from tagger.catalog.shards import kept, read_shard, shard_of, write_parquet
@@ -181,7 +182,9 @@ class LabelledItems:
             sides: Names of SPLITS by id.
             time_by: Column that was kept with the rows for its times; may be empty.
         """
-        frame = _labelled(rows, taxonomy.merge)
+        frame = _labelled(rows, {})
+        known = KnownLabels(taxonomy)
+        frame["pair"] = pd.Series(known.pairs(*zip(*frame["pair"], strict=True)) if len(frame) else [], dtype=object)
         frame["split"] = frame["id"].map(sides)
         return cls(_placed(frame.dropna(subset=["split"]), taxonomy, time_by), taxonomy, ())
 

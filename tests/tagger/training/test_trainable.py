@@ -2,7 +2,7 @@
 
 import pytest
 
-from tagger.training.trainable import NO_LABELS, why_unsplit, why_untrainable
+from tagger.training.trainable import NO_LABELS, why_unlabelled, why_unsplit, why_untrainable
 
 SHIRTS, SHOES, BAGS = ("Apparel", "Shirts"), ("Footwear", "Shoes"), ("Accessories", "Bags")
 
@@ -52,3 +52,10 @@ def test_one_leaf_with_items_to_train_on_is_too_few() -> None:
     reason = why_unsplit([SHIRTS, SHOES], ["train", "val"], {"val": 0.5, "test": 0.1})
     assert reason is not None
     assert "fewer than two leaves have items to train on" in reason
+
+
+def test_the_true_cause_is_named_where_no_row_has_both_labels() -> None:
+    assert "no column 'articleType'" in why_unlabelled("no column 'articleType'; it has id", 5, 5)
+    assert "it has a heading, and no rows" in why_unlabelled(None, 0, 0)
+    assert "not one of 5 rows can be read" in why_unlabelled(None, 5, 0)
+    assert "not one of 4 items has both" in why_unlabelled(None, 5, 4)
