@@ -43,7 +43,7 @@ def check(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Check:
 
 def why(config: CheckConfig) -> str | None:
     """Why tagger train would refuse a catalogue that lies there."""
-    manifest, store = open_catalog(config)
+    manifest, store = open_catalog(config, Console(silent=True))
     census = take_census(manifest, store, {}, Looking(config.max_pixels), [config.time_by], lambda _: None)
     return prospect(config, census, manifest).problem
 
