@@ -137,16 +137,17 @@ def test_a_time_split_over_dates_that_have_no_order_is_no_training(check: Check)
 
 def test_a_side_whose_images_all_fail_is_no_training(check: Check, tmp_path: Path) -> None:
     rows = [f"{n},{'AB'[n % 2]},{'ab'[n % 2]},{2000 + n}" for n in range(40)]
-    by_time = {"heading": "id,masterCategory,articleType,year", "split": "time", "control": 0.0}
+    by_time: dict[str, Any] = {"heading": "id,masterCategory,articleType,year", "split": "time", "control": 0.0}
     _, document, _ = check(rows, **by_time)
     assert document["trainable"] is True
     assert sum(document["learnt"]["sides"].values()) == 40
     for n in range(34, 40):
         (tmp_path / "images" / f"{n}.jpg").write_bytes(b"no picture")
-    config = {"manifest": str(tmp_path / "m.csv"), "images": str(tmp_path / "images"), "min_items": 1}
-    by_time.pop("heading")
-    learnt = why(CheckConfig(**config, **by_time))
-    assert learnt == "--images: not one image of the test items can be used"
+    files = {"manifest": str(tmp_path / "m.csv"), "images": str(tmp_path / "images")}
+    assert (
+        why(CheckConfig(**files, min_items=1, split="time", control=0.0))
+        == "--images: not one image of the test items can be used"
+    )
 
 
 def test_images_that_fail_are_shown_with_path_and_reason_and_what_was_probably_meant(
