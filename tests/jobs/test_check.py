@@ -143,11 +143,10 @@ def test_a_side_whose_images_all_fail_is_no_training(check: Check, tmp_path: Pat
     assert sum(document["learnt"]["sides"].values()) == 40
     for n in range(34, 40):
         (tmp_path / "images" / f"{n}.jpg").write_bytes(b"no picture")
-    files = {"manifest": str(tmp_path / "m.csv"), "images": str(tmp_path / "images")}
-    assert (
-        why(CheckConfig(**files, min_items=1, split="time", control=0.0))
-        == "--images: not one image of the test items can be used"
+    catalogue = CheckConfig(
+        manifest=str(tmp_path / "m.csv"), images=str(tmp_path / "images"), min_items=1, split="time", control=0.0
     )
+    assert why(catalogue) == "--images: not one image of the test items can be used"
 
 
 def test_images_that_fail_are_shown_with_path_and_reason_and_what_was_probably_meant(
