@@ -75,7 +75,9 @@ def _sides(config: TitlesConfig, folder: Location, taxonomy: Taxonomy, console: 
     if not tables:
         raise InputError(f"--manifest: {config.manifest} has no row")
     items = pd.concat(tables).dropna(subset=labels).merge(splits, on="id")
-    numbers = {(leaf.masterCategory, leaf.articleType): n for n, leaf in enumerate(taxonomy.leaves)}
+    numbers: dict[tuple[str | None, str | None], int] = {
+        (leaf.masterCategory, leaf.articleType): n for n, leaf in enumerate(taxonomy.leaves)
+    }
     pairs = KnownLabels(taxonomy, config.merge_spellings).pairs(items[labels[0]], items[labels[1]])
     items["leaf"] = [numbers.get(pair, -1) for pair in pairs]
     items = items[items["leaf"] >= 0]

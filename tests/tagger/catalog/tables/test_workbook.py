@@ -22,7 +22,7 @@ def saved(path: Path, sheets: dict[str, list[list[object]]], hidden: str = "") -
 
 
 def test_cells_are_read_as_a_person_reads_them(tmp_path: Path) -> None:
-    rows = [
+    rows: list[list[object]] = [
         ["id", " name ", "day", "at", "price", "new", "code"],
         [15970, "x", dt.date(2026, 11, 27), dt.datetime(2026, 11, 27, 8, 30), 9.5, True, "007"],
         [15971.0, "#N/A", None, None, 3, False, None],
