@@ -12,6 +12,7 @@ _OTHER_NAMES = {
     Role.ID: (
         "id", "sku", "item id", "product id", "article id", "article number", "item number", "product number",
         "identifier", "variant sku", "uuid", "handle", "code", "gtin", "ean", "asin", "nr", "no",
+        "index level 0", "unnamed 0", "column 1",  # an index without a name, as pandas writes it and as it is read
     ),
     Role.MASTER_CATEGORY: (
         "master category", "main category", "top category", "parent category", "category", "product category",

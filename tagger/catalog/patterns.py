@@ -11,6 +11,9 @@ from schemas.prediction import ErrorCode
 from tagger.catalog.manifest import Batch
 from tagger.errors import ImageError, InputError, UsageError
 
+_BASE64 = "^(data:image/[a-z+]+;base64,|/9j/|iVBORw0KGgo|R0lGOD|UklGR)[A-Za-z0-9+/=\\s]{64}"
+"""How images begin as base64: JPEG, PNG, GIF and WebP."""
+
 
 def fill_pattern(pattern: str, batch: Batch, encode: Callable[[str], str] | None = None) -> list[str | None]:
     """Fill `{column}` places for every row; None where a value is missing or blank.
@@ -48,9 +51,15 @@ def text_column(batch: Batch, name: str, flag: str) -> pa.ChunkedArray:
     if column is None:
         raise UsageError(f"{flag}: {batch.file} has no column {name!r}; it has {', '.join(batch.items.schema.names)}")
     try:
-        return pc.utf8_trim_whitespace(pc.cast(column, pa.string()))
+        text = pc.utf8_trim_whitespace(pc.cast(column, pa.string()))
     except pa.ArrowException as error:
         raise InputError(f"{flag}: column {name!r} of {batch.file} is {column.type}, which is no text") from error
+    if flag.startswith("--images") and pc.any(pc.match_substring_regex(text, _BASE64)).as_py():
+        raise InputError(
+            f"{flag}: column {name!r} of {batch.file} is {column.type} that holds images as base64 text; store them as "
+            "bytes in Parquet, or as files"
+        )
+    return text
 
 
 def resolve_in(root: str, relative: str, follow_links: bool = False) -> str:
