@@ -90,7 +90,7 @@ def test_images_as_base64_are_named(tmp_path: Path) -> None:
 
     text = base64.b64encode(encoded(picture())).decode()
     pq.write_table(pa.table({"id": ["1"], "x": [text]}), tmp_path / "m.parquet")
-    with pytest.raises(InputError, match="column 'x' of .* base64"):
+    with pytest.raises(InputError, match=r"column 'x' of .* base64"):
         manifest, store = catalog_of(tmp_path / "m.parquet", "column:x")
         store.locate(first_batch(manifest))
 
