@@ -25,8 +25,9 @@ def lines(failed: FailedImages, near_misses: Sequence[str] = ()) -> list[str]:
 
 
 def line_of(example: FailedImage) -> str:
-    """One image: `id: path tried: message`."""
-    return ": ".join(_printable(part) for part in example if part)
+    """One image: `id: path tried: message`, the path once where the message names it."""
+    image = None if example.image and example.image in example.message else example.image
+    return ": ".join(_printable(part) for part in (example.id, image, example.message) if part)
 
 
 def document(failed: FailedImages) -> dict[str, list[dict[str, str | None]]]:

@@ -25,6 +25,12 @@ def test_every_code_has_its_count_and_a_few_examples_with_path_and_message() -> 
     assert document(failed)["no_image"] == [{"id": "a", "image": None, "message": "the row names no image"}]
 
 
+def test_a_path_that_the_message_names_is_shown_once() -> None:
+    failed = FailedImages()
+    failed.add("7", "/a/7.jpg", ImageError(ErrorCode.NOT_FOUND, "there is no file /a/7.jpg"))
+    assert lines(failed)[1] == "    7: there is no file /a/7.jpg"
+
+
 def test_what_a_terminal_cannot_show_is_escaped_and_a_long_address_cut() -> None:
     failed = FailedImages()
     failed.add("x", "a\x1b[31m\n.jpg", ImageError(ErrorCode.NOT_FOUND, "m" * 500))
