@@ -4,29 +4,41 @@ from jobs.console import Console, duration
 from schemas.config import RunsConfig
 from schemas.prediction import Decision
 from tagger.inference.ledger import LedgerEntry, read_ledger
+from tagger.inference.lock import is_held
 from tagger.storage import Location
+
+_INTERRUPTED = "interrupted"
 
 
 def run(config: RunsConfig, console: Console) -> int:
     """List the runs in a folder, the newest first."""
     entries = read_ledger(Location(config.folder, config.s3_endpoint, config.s3_region), "FOLDER")
+    states = [_state(entry) for entry in entries]
     console.table(
         f"{len(entries)} runs in {config.folder}",
-        ["run", "started", "took", "model", "tagged", "review", "failed", "skipped"],
-        [_row(entry) for entry in entries],
+        ["run", "state", "started", "took", "model", "tagged", "review", "failed", "left alone"],
+        [_row(entry, state) for entry, state in zip(entries, states, strict=True)],
     )
-    unfinished = [entry.directory.root.name for entry in entries if not entry.done]
-    if unfinished:
-        console.say(f"Unfinished; the command that began one goes on with it: {', '.join(unfinished)}")
-    console.result({"runs": [_document(entry) for entry in entries]})
+    stopped = [e.directory.root.name for e, state in zip(entries, states, strict=True) if state == _INTERRUPTED]
+    if stopped:
+        console.say(f"Interrupted; the command that began one goes on with it: {', '.join(stopped)}")
+    console.result({"runs": [_document(entry, state) for entry, state in zip(entries, states, strict=True)]})
     return 0
 
 
-def _row(entry: LedgerEntry) -> list[object]:
+def _state(entry: LedgerEntry) -> str:
+    """What a run is: no process works on one that was interrupted."""
+    if entry.done:
+        return "done"
+    return "running" if is_held(entry.directory.root) else _INTERRUPTED
+
+
+def _row(entry: LedgerEntry, state: str) -> list[object]:
     record, counts = entry.record, entry.record.counts
     took = duration(record.seconds) if record.seconds is not None else ""
     return [
         entry.directory.root.name,
+        state,
         f"{record.started_at:%Y-%m-%d %H:%M}",
         took if entry.done else "",
         record.model_id,
@@ -37,9 +49,9 @@ def _row(entry: LedgerEntry) -> list[object]:
     ]
 
 
-def _document(entry: LedgerEntry) -> dict[str, object]:
+def _document(entry: LedgerEntry, state: str) -> dict[str, object]:
     described = entry.record.model_dump(mode="json", by_alias=True, exclude={"config", "inputs", "versions"})
-    return {**described, "run": str(entry.directory.root), "state": "done" if entry.done else "unfinished"}
+    return {**described, "run": str(entry.directory.root), "state": state}
 
 
 if __name__ == "__main__":

@@ -54,6 +54,24 @@ def holding(root: Location, flag: str = "--out") -> Iterator[Callable[[], None]]
         yield check
 
 
+def is_held(root: Location) -> bool:
+    """Whether a process holds a folder now; nothing is changed by looking."""
+    if root.is_s3:
+        found = (lease := _Lease(root, ""))._read(lease._client)
+        return found is not None and found[2] < _EXPIRES_S and not _died_here(found[0])
+    try:
+        descriptor = os.open(Path(root.path) / _NAME, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
 @contextmanager
 def _file_lock(root: Location, flag: str) -> Iterator[Callable[[], None]]:
     path = Path(root.path) / _NAME

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from schemas.decision import DECISION
+from tagger.inference.lock import holding
 from tagger.models.bundle import Bundle, model_id
 from tagger.storage import Location
 from tests.builders import encoded, picture
@@ -130,12 +131,15 @@ def test_runs_lists_what_ran(tagger: Run, nights: Path) -> None:
     (nights / "wednesday/run.json").write_text(json.dumps({**started, "startedAt": "2026-01-01T00:00:00Z"}))
     found = json.loads(tagger("runs", nights, "--json").out)["runs"]
     assert [Path(r["run"]).name for r in found] == ["tuesday", "monday", "wednesday"]
-    assert [r["state"] for r in found] == ["done", "done", "unfinished"]
+    assert [r["state"] for r in found] == ["done", "done", "interrupted"]
     assert found[1]["counts"]["predictions"] == ITEMS
     assert found[1]["engine"]["engine"].split("-")[1] == "cpu"
     text = tagger("runs", nights).out
     assert "tuesday" in text
-    assert "Unfinished; the command that began one goes on with it: wednesday" in text
+    assert "Interrupted; the command that began one goes on with it: wednesday" in text
+    with holding(Location(str(nights / "wednesday"))):
+        found = json.loads(tagger("runs", nights, "--json").out)["runs"]
+    assert [r["state"] for r in found] == ["done", "done", "running"]
 
 
 def test_latest_gives_the_newest_prediction_of_every_item(tagger: Run, nights: Path, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from tagger.errors import TaggerError, UsageError
 from tagger.inference import lock
-from tagger.inference.lock import holding
+from tagger.inference.lock import holding, is_held
 from tagger.storage import Location
 from tests.conftest import S3Server
 from tests.faulty_s3 import Faults, faulty
@@ -41,7 +41,9 @@ def test_a_second_process_is_told_who_holds_the_run(tmp_path: Path) -> None:
     other = holder(root)
     with pytest.raises(UsageError, match=rf"is taken: process {other.pid} on .* works on it"), holding(root):
         pass
+    assert is_held(root)
     other.communicate("")
+    assert not is_held(root)
     with holding(root):
         assert (tmp_path / "run/_lock").exists()
     assert not (tmp_path / "run/_lock").exists()
