@@ -116,7 +116,7 @@ def _embed(processes: int, with_data: bool, folder: Path) -> None:
     if not any(name in os.environ for name in _AUTH):
         os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
     quiet = {name: value for name, value in _QUIET_EMBEDDED.items() if name not in os.environ}
-    with _environment({**quiet, **(KEEP_FREED_MEMORY if with_data else {})}):
+    with _environment({**quiet, **(KEEP_FREED_MEMORY if with_data else {})}), _without_note_of_log_level():
         _init(
             folder,
             address="local",
@@ -168,6 +168,22 @@ def _end_what_only_clusters_need() -> None:
         with suppress(psutil.Error):
             if any(Path(word).name in _FOR_CLUSTERS for word in child.cmdline()):
                 child.kill()
+
+
+@contextmanager
+def _without_note_of_log_level() -> Iterator[None]:
+    """Pass on what is written to standard error, without the line in which Ray's core repeats its log level."""
+    with tempfile.TemporaryFile() as written:
+        descriptor = os.dup(2)
+        os.dup2(written.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(descriptor, 2)
+            os.close(descriptor)
+            written.seek(0)
+            lines = [line for line in written if b"RAY_BACKEND_LOG_LEVEL" not in line]
+            os.write(2, b"".join(lines))
 
 
 @contextmanager

@@ -24,6 +24,7 @@ assert [name for pid, name in tree_of(os.getpid()).items() if pid != os.getpid()
 def test_an_embedded_ray_works_without_what_only_clusters_need_and_leaves_nothing() -> None:
     done = subprocess.run([sys.executable, "-c", CODE], capture_output=True, text=True, timeout=100)
     assert done.returncode == 0, done.stderr[-2000:]
+    assert done.stderr == "", "nor says a word"
 
 
 def test_an_embedded_ray_needs_no_home_says_when_it_ignores_a_cluster_and_leaves_nothing(tmp_path: Path) -> None:
