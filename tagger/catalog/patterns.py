@@ -54,7 +54,7 @@ def text_column(batch: Batch, name: str, flag: str) -> pa.ChunkedArray:
         text = pc.utf8_trim_whitespace(pc.cast(column, pa.string()))
     except pa.ArrowException as error:
         raise InputError(f"{flag}: column {name!r} of {batch.file} is {column.type}, which is no text") from error
-    if flag.startswith("--images") and pc.any(pc.match_substring_regex(text, _BASE64)).as_py():
+    if flag.startswith("--images") and (pc.mean(pc.match_substring_regex(text, _BASE64)).as_py() or 0) > 0.5:
         raise InputError(
             f"{flag}: column {name!r} of {batch.file} is {column.type} that holds images as base64 text; store them as "
             "bytes in Parquet, or as files"
