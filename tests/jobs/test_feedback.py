@@ -89,7 +89,7 @@ def test_a_run_without_a_sample_says_how_to_draw_one(
 def test_a_run_with_another_sample_is_another_run(tagger: Run, tagged: Path, drawn: Drawn, bundle_dir: Path) -> None:
     again = ["tag", "--manifest", drawn.manifest, "--images", drawn.images, "--model", bundle_dir, "--out", tagged]
     outcome = tagger(*again, "--accept-above", 0, "--qa-sample", 0.1, "--seed", 4)
-    assert (outcome.code, "another qa_sample" in outcome.err) == (2, True)
+    assert (outcome.code, "--qa-sample" in outcome.err) == (2, True), outcome.err
 
 
 def test_decisions_train_in_place_of_the_manifests_labels(

@@ -31,7 +31,7 @@ SHIRTS, SHOES = ("Apparel", "Shirts"), ("Footwear", "Shoes")
 @pytest.mark.parametrize(
     ("labels", "words"),
     [
-        ([("", "")] * 8, ["no row has both a masterCategory and an articleType"]),
+        ([("", "")] * 8, ["not one of 8 items has both a masterCategory and an articleType"]),
         ([], ["--manifest: it has no rows"]),
         ([SHIRTS] * 8, ["all of one leaf, Apparel/Shirts", "label items of another leaf"]),
         ([SHIRTS, SHOES], ["not one of 2 items in 2 leaves falls to val and test", "label more items"]),
