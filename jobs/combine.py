@@ -37,10 +37,7 @@ def run(config: CombineConfig, console: Console) -> int:
     if (out / CARD).exists():
         raise UsageError(f"--out: {out} holds a bundle already; name a new folder")
     places = [place(name, config) for name in config.bundles]
-    members = [Bundle.load(where, "BUNDLES") for where in places]
-    repeated = [name for name, count in Counter(_names(members)).items() if count > 1]
-    if repeated:
-        raise UsageError(f"BUNDLES: model {repeated[0]} is named twice; its average with itself is the same model")
+    members = _members(places)
     combined = average_predictions(members) if config.average == "predictions" else average_weights(members)
     sides = _common_sides(places, console)
     manifest, store = open_catalog(config, console)
@@ -105,6 +102,15 @@ def run(config: CombineConfig, console: Console) -> int:
         console.warn("The average of the weights is below every member: they did not begin alike; average predictions")
     _say(console, bundle, members, own, out)
     return 0
+
+
+def _members(places: list[Location]) -> list[Bundle]:
+    """The bundles. Raises UsageError when two of them are one model."""
+    members = [Bundle.load(where, "BUNDLES") for where in places]
+    repeated = [name for name, count in Counter(_names(members)).items() if count > 1]
+    if repeated:
+        raise UsageError(f"BUNDLES: model {repeated[0]} is named twice; its average with itself is the same model")
+    return members
 
 
 def _common_sides(places: list[Location], console: Console) -> dict[str, str]:
