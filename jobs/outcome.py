@@ -68,6 +68,7 @@ def exit_code_of(work: Callable[[], int], log: ErrorLog | None = None) -> int:
     SIGTERM, which schedulers send, ends it as Ctrl-C does. When nobody reads standard output any more, as after
     `| head`, it ends with READER_GONE and without a word.
     """
+    before = {number: signal.getsignal(number) for number in _STOPS}
     interrupt_on_signals()
     try:
         code = work()
@@ -85,6 +86,11 @@ def exit_code_of(work: Callable[[], int], log: ErrorLog | None = None) -> int:
         if os.environ.get(_TRACEBACK):
             raise
         return _explain(error, log or ErrorLog())
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            for number, handler in before.items():
+                if handler is not None:  # what a library has set in C
+                    signal.signal(number, handler)
 
 
 def interrupt_on_signals() -> None:

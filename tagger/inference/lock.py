@@ -24,6 +24,7 @@ from tagger.catalog.s3_images import s3_client
 from tagger.errors import TaggerError, UsageError
 from tagger.storage import Location, first_line
 
+_STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _NAME = "_lock"
 _RENEW_S, _RENEW_AGAIN_S = 15.0, 3.0
 _EXPIRES_S = 60.0
@@ -111,6 +112,7 @@ def _lease(root: Location, flag: str) -> Iterator[Callable[[], None]]:
     lease.take()
     ended = threading.Event()
     is_main = threading.current_thread() is threading.main_thread()
+    handlers = {number: signal.getsignal(number) for number in _STOPS}
     thread = threading.Thread(target=lease.renew_until, args=(ended, is_main), name="lease", daemon=True)
     thread.start()
     try:
@@ -120,6 +122,10 @@ def _lease(root: Location, flag: str) -> Iterator[Callable[[], None]]:
             ended.set()
             thread.join()
     except KeyboardInterrupt:
+        if is_main and lease.is_over():  # the interruption was the lease's: the next signal is a user's first one
+            for number, handler in handlers.items():
+                if handler is not None:  # what a library has set in C
+                    signal.signal(number, handler)
         lease.check()
         raise
     finally:
@@ -174,6 +180,10 @@ class _Lease:
                 if interrupt and not ended.is_set():
                     _interrupt_main()
                 return
+
+    def is_over(self) -> bool:
+        """Whether another process has the lease, or may have it."""
+        return bool(self._reason())
 
     def check(self) -> None:
         """Raise TaggerError when another process has the lease, or may have it."""

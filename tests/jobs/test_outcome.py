@@ -1,6 +1,7 @@
 """How commands end: exit codes, and where an unforeseen error is kept."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -89,3 +90,12 @@ def test_what_a_killed_process_left_is_swept_by_the_next(tmp_path: Path) -> None
     with scratch_folder("tagger-x-", tmp_path) as mine, scratch_folder("tagger-x-", tmp_path) as second:
         assert {*tmp_path.iterdir()} == {mine, second}, "what is held stays"
     assert not list(tmp_path.iterdir())
+
+
+def test_a_command_that_ran_inside_another_program_leaves_its_signals_as_they_were() -> None:
+    def interrupted() -> int:
+        raise KeyboardInterrupt
+
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    assert exit_code_of(interrupted) == 130
+    assert {number: signal.getsignal(number) for number in before} == before
