@@ -34,7 +34,7 @@ def request_url(address: str) -> "Url":
         url = parse_url(address.strip())
     except (LocationParseError, UnicodeError) as error:
         raise ValueError(f"is no address: {error}") from error
-    if url.scheme not in ("http", "https") or not url.host:
+    if url.scheme not in ("http", "https") or not url.host or re.search(r"\s|%20", url.host):
         raise ValueError("is no http address with a host")
     return url._replace(fragment=None)
 
