@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from tagger.catalog.failed_images import FailedImage, FailedImages
+from tagger.printable import printable
 
 _SHOWN = 3
 _LIMIT = 200
@@ -21,13 +22,13 @@ def lines(failed: FailedImages, near_misses: Sequence[str] = ()) -> list[str]:
         shown += [f"    {line_of(example)}" for example in failed.examples[code][:_SHOWN]]
         if count > _SHOWN:
             shown.append(f"    … and {count - _SHOWN:,} more")
-    return shown + [f"  {_printable(text)}" for text in near_misses]
+    return shown + [f"  {_in_one_line(text)}" for text in near_misses]
 
 
 def line_of(example: FailedImage) -> str:
     """One image: `id: path tried: message`, the path once where the message names it."""
     image = None if example.image and example.image in example.message else example.image
-    return ": ".join(_printable(part) for part in (example.id, image, example.message) if part)
+    return ": ".join(_in_one_line(part) for part in (example.id, image, example.message) if part)
 
 
 def document(failed: FailedImages) -> dict[str, list[dict[str, str | None]]]:
@@ -35,7 +36,7 @@ def document(failed: FailedImages) -> dict[str, list[dict[str, str | None]]]:
     return {code: [example._asdict() for example in examples] for code, examples in sorted(failed.examples.items())}
 
 
-def _printable(text: str) -> str:
+def _in_one_line(text: str) -> str:
     """A text as it can stand in one line of a terminal, whatever bytes it was made of."""
     short = text if len(text) <= _LIMIT else f"{text[:_LIMIT]}…"
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in short)
+    return printable(short).replace("\n", "\\n").replace("\t", "\\t")

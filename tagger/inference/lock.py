@@ -176,7 +176,7 @@ class _Lease:
             with suppress(Exception):  # an outage; the next renewal may succeed, or find that another has taken it
                 self._is_lost = not self._put(self._renewing, {"IfMatch": self._etag})
                 pause = _RENEW_S
-            if self._reason():
+            if self.is_over():
                 if interrupt and not ended.is_set():
                     _interrupt_main()
                 return
