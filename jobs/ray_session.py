@@ -13,6 +13,7 @@ from typing import Any
 
 import psutil
 import ray
+from ray._private import auto_init_hook
 
 from jobs.outcome import interrupt_on_signals
 from schemas.options import RayOptions
@@ -72,6 +73,7 @@ def ray_session(options: RayOptions, processes: int = 0, with_data: bool = False
             yield
         finally:
             started = [] if options.ray_address else _processes_below(folder)
+            auto_init_hook.enable_auto_connect = False  # else a thread of Ray Data that is not yet done starts another
             ray.shutdown()
             _end(started)
 

@@ -49,3 +49,23 @@ def test_an_embedded_ray_needs_no_home_says_when_it_ignores_a_cluster_and_leaves
         assert not list(Path(temporary).iterdir())
     assert done.stdout == "schemas\n", done.stderr
     assert "RAY_ADDRESS is not looked at" in done.stderr
+
+
+def test_nothing_starts_another_ray_after_the_end_of_one() -> None:
+    """As a thread of Ray Data would that was still busy when a signal came."""
+    code = (
+        "import ray\n"
+        "from jobs.ray_session import ray_session\n"
+        "from schemas.options import RayOptions\n"
+        "with ray_session(RayOptions()):\n"
+        "    ray.put(1)\n"
+        "try:\n"
+        "    ray.put(2)\n"
+        "except Exception as error:\n"
+        "    print(ray.is_initialized(), error)"
+    )
+    with tempfile.TemporaryDirectory(prefix="t", dir="/tmp") as temporary:
+        environment = {**os.environ, "TMPDIR": temporary}
+        done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
+        assert not list(Path(temporary).iterdir())
+    assert done.stdout.startswith("False") and "Ray has not been started yet" in done.stdout, done.stdout + done.stderr
