@@ -2,6 +2,7 @@
 
 import contextlib
 import gzip
+import hashlib
 import socket
 import ssl
 import struct
@@ -13,6 +14,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 _BOMB = gzip.compress(bytes(20_000_000))
+HOSTILE_ETAGS = [
+    "*", "unquoted", '""', '"a", "b"', '"a","b"', '"a" ', '"gr\xfcn"', '"ta\tb"', '"' + "x" * 255 + '"', "W/", "w/\"a\""
+]  # fmt: skip
 HTML = b"<!doctype html><html><body>Sign in</body></html>"
 
 
@@ -21,7 +25,13 @@ class ImageServer:
 
     def __init__(self, image: bytes) -> None:
         self.image = image
+        self.images: dict[str, bytes] = {}
+        """By path, those that are served in place of the image."""
         self.asked: Counter[str] = Counter()
+        self.sent: Counter[str] = Counter()
+        """How often an image was sent, by path."""
+        self.conditions: list[str | None] = []
+        """What each request had as If-None-Match."""
         self.headers: list[dict[str, str]] = []
         self.in_flight = self.most_in_flight = 0
         self.closing = threading.Event()
@@ -34,6 +44,7 @@ class ImageServer:
         with self.lock:
             self.asked[path] += 1
             self.headers.append(headers)
+            self.conditions.append(headers.get("If-None-Match"))
             return self.asked[path] - 1
 
     def url(self, path: str) -> str:
@@ -67,8 +78,42 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
+    def image(self) -> bytes:
+        self.site.sent[self.path] += 1
+        return self.site.images.get(self.path, self.site.image)
+
     def answer_ok(self, before: int) -> None:
-        self.send(200, self.site.image, ETag='"1"')
+        """The image with an ETag, whatever the condition says."""
+        self.send(200, self.image(), ETag='"1"')
+
+    def answer_tagged(self, before: int) -> None:
+        """The image, unless the condition names its ETag."""
+        image = self.site.images.get(self.path, self.site.image)
+        self.answer_on_condition(f'"{hashlib.md5(image, usedforsecurity=False).hexdigest()}"')
+
+    def answer_weak(self, before: int) -> None:
+        self.answer_on_condition(f'W/"{len(self.site.images.get(self.path, self.site.image))}"')
+
+    def answer_same(self, before: int) -> None:
+        """Every path has the same ETag."""
+        self.answer_on_condition('"same"')
+
+    def answer_on_condition(self, etag: str) -> None:
+        if self.headers.get("If-None-Match") == etag:
+            self.send(304, b"", ETag=etag)
+        else:
+            self.send(200, self.image(), ETag=etag)
+
+    def answer_hostile(self, before: int) -> None:
+        """An ETag that nobody should send back; the path ends with its number."""
+        self.send(200, self.image(), ETag=HOSTILE_ETAGS[int(self.path.rsplit("/", 1)[-1])])
+
+    def answer_unmodified(self, before: int) -> None:
+        """304, whether there was a condition or not."""
+        self.send(304, b"")
+
+    def answer_movedtagged(self, before: int) -> None:
+        self.send(302, b"elsewhere", Location="../tagged/" + self.path.rsplit("/", 1)[-1], ETag='"of the redirect"')
 
     def answer_together(self, before: int) -> None:
         self.site.closing.wait(0.02)

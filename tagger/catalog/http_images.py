@@ -19,6 +19,7 @@ from tagger.catalog.http_hosts import Hosts
 from tagger.catalog.http_request import AgainError, ImageRequest, Patience
 from tagger.catalog.manifest import Batch
 from tagger.catalog.patterns import fill_pattern
+from tagger.catalog.revisions import Revision
 from tagger.catalog.tables.notices import Notices
 from tagger.catalog.urls import quoted, request_url, shown
 from tagger.catalog.window import Share, in_order
@@ -67,9 +68,15 @@ class HttpImages:
 
     def fetch(self, refs: Sequence[str]) -> Iterator[bytes | ImageError]:
         """Get the images, `store_concurrency` at a time, and yield them in order."""
+        for revision in self.revisions(refs, [None] * len(refs)):
+            yield revision.content()
+
+    def revisions(self, refs: Sequence[str], etags: Sequence[str | None]) -> Iterator[Revision]:
+        """Get the images that are not those of their ETags any more, as `fetch` does."""
         if refs:
             _ = self._pools, self._hosts, self._watch  # made here, before threads ask for them
-            yield from in_order(self._get, refs, self._pool, 2 * self._concurrency, _BUDGET_BYTES)
+            conditions = list(zip(refs, etags, strict=True))
+            yield from in_order(self._get, conditions, self._pool, 2 * self._concurrency, _BUDGET_BYTES)
 
     def __getstate__(self) -> dict[str, object]:
         return {k: v for k, v in self.__dict__.items() if k not in ("_pool", "_pools", "_hosts", "_watch")}
@@ -90,35 +97,41 @@ class HttpImages:
     def _watch(self) -> Watch:
         return Watch()
 
-    def _get(self, ref: str, take: Share) -> bytes | ImageError:
-        """Get one image, again and again while there is hope and time; the pauses between grow, with jitter."""
+    def _get(self, condition: tuple[str, str | None], take: Share) -> Revision:
+        """Get one image, if it is not that of its ETag; an error is its data."""
+        ref, etag = condition
+        try:
+            return self._try(ref, etag, take)
+        except ImageError as error:
+            return Revision(error)
+
+    def _try(self, ref: str, etag: str | None, take: Share) -> Revision:
+        """Ask again and again while there is hope and time; the pauses between grow, with jitter. Raises ImageError."""
         if not self._allowed:
             message = f"{shown(ref)} is fetched with --allow-http alone"
-            return ImageError(ErrorCode.UNSUPPORTED_URI, message)
+            raise ImageError(ErrorCode.UNSUPPORTED_URI, message)
         try:
             url = request_url(ref)
         except ValueError as error:
-            return ImageError(ErrorCode.UNSUPPORTED_URI, f"{shown(ref)} {error}")
+            raise ImageError(ErrorCode.UNSUPPORTED_URI, f"{shown(ref)} {error}") from error
         if self._within and not url.url.startswith(request_url(self._within).url):
-            return ImageError(ErrorCode.OUTSIDE_STORE, f"{shown(ref)} lies outside {shown(self._within)}")
+            raise ImageError(ErrorCode.OUTSIDE_STORE, f"{shown(ref)} lies outside {shown(self._within)}")
         patience, left_s, reason = self._patience, self._timeout_s, ""
         for attempt in range(patience.attempts):
             if attempt:
                 pause = random.uniform(0, min(patience.longest_pause_s, patience.first_pause_s * 2**attempt))
                 time.sleep(min(pause, left_s))
                 left_s -= pause
-            request = ImageRequest(self._pools, self._hosts, self._watch, patience, left_s, self._max_bytes, take)
+            request = ImageRequest(self._pools, self._hosts, self._watch, patience, left_s, self._max_bytes, take, etag)
             try:
                 return request.follow(url)
             except AgainError as error:
                 reason = str(error)
-            except ImageError as error:
-                return error
             left_s = request.left_s
             if left_s <= 0:
                 reason = f"not done in {self._timeout_s:g} s: {reason}"
                 break
-        return ImageError(ErrorCode.STORE_ERROR, f"{shown(ref)}: after {attempt + 1} attempts: {reason}")
+        raise ImageError(ErrorCode.STORE_ERROR, f"{shown(ref)}: after {attempt + 1} attempts: {reason}")
 
 
 def say_proxies(notices: Notices) -> None:

@@ -19,6 +19,7 @@ from schemas.prediction import ErrorCode
 from tagger.catalog.http_connections import Guard, Watch
 from tagger.catalog.http_hosts import Host, Hosts, retry_after
 from tagger.catalog.public_hosts import PrivateAddressError
+from tagger.catalog.revisions import Revision, Unchanged, kept_etag
 from tagger.catalog.urls import next_url, shown
 from tagger.catalog.window import Share
 from tagger.errors import ImageError
@@ -29,6 +30,7 @@ _STEP_BYTES = 2**20
 _AGAIN_STATUS = {408, 425, 429}
 _NOT_FOUND, _DENIED = {404, 410}, {401, 403}
 _REDIRECTS = {301, 302, 303, 307, 308}
+_NOT_MODIFIED = 304
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,12 @@ class AgainError(Exception):
 
 @dataclass
 class ImageRequest:
-    """One attempt to get one image, through its redirects."""
+    """One attempt to get one image, through its redirects.
+
+    With an ETag every hop is asked on that condition: which of them will answer is not known before. The ETag that is
+    kept is that of the hop that gave the image, and a hop that only redirects goes by no condition. To another origin
+    it is a text without a meaning; one that answers 304 all the same says that it has the image by this ETag.
+    """
 
     pools: PoolManager
     hosts: Hosts
@@ -58,15 +65,17 @@ class ImageRequest:
     left_s: float
     max_bytes: int
     take: Share
+    etag: str | None = None
+    """Ask for the image only if it is no longer that of this ETag."""
 
-    def follow(self, url: Url) -> bytes:
-        """Raises ImageError, or AgainError when another attempt may succeed."""
+    def follow(self, url: Url) -> Revision:
+        """Get the image. Raises ImageError, or AgainError when another attempt may succeed."""
         auth = url.auth
         url = url._replace(auth=None)
         visited = [url.url]
         while True:
             answer = self._hop(url, auth)
-            if isinstance(answer, bytes):
+            if isinstance(answer, Revision):
                 return answer
             target = self._redirected(url, answer, visited)
             auth = auth if _origin(target) == _origin(url) else target.auth
@@ -88,7 +97,7 @@ class ImageRequest:
             raise ImageError(ErrorCode.STORE_ERROR, f"{way} redirects more than {self.patience.redirects} times")
         return target
 
-    def _hop(self, url: Url, auth: str | None) -> bytes | str:
+    def _hop(self, url: Url, auth: str | None) -> Revision | str:
         """One request: the image, or where it is redirected to."""
         host = self.hosts.of(_origin(url))
         with host.slot():
@@ -105,6 +114,8 @@ class ImageRequest:
         headers = {"User-Agent": _user_agent(), "Accept-Encoding": "identity"}
         if auth:
             headers |= make_headers(basic_auth=unquote(auth))
+        if self.etag:
+            headers["If-None-Match"] = self.etag
         timeout = Timeout(
             connect=min(self.patience.connect_s, self.left_s), read=min(self.patience.read_s, self.left_s)
         )
@@ -119,10 +130,12 @@ class ImageRequest:
         except (HTTPError, OSError) as error:
             raise _explained(error, url, guard) from error
 
-    def _answer(self, url: Url, response: BaseHTTPResponse, host: Host, guard: Guard) -> bytes | str:
+    def _answer(self, url: Url, response: BaseHTTPResponse, host: Host, guard: Guard) -> Revision | str:
         status = response.status
         if status in _REDIRECTS and (location := response.headers.get("Location")):
             return location
+        if status == _NOT_MODIFIED and self.etag:
+            return Revision(Unchanged.UNCHANGED, self.etag)
         if status in _AGAIN_STATUS or status >= 500:
             pause = retry_after(response.headers.get("Retry-After"))
             if pause is not None:
@@ -143,7 +156,7 @@ class ImageRequest:
             raise AgainError(f"{url.host} takes too long")
         if not body and "Content-Length" not in response.headers:  # as where the headers broke off
             raise AgainError(f"{url.host} answered nothing")
-        return body
+        return Revision(body, kept_etag(response.headers.get("ETag")))
 
     def _body(self, url: Url, response: BaseHTTPResponse, host: Host, guard: Guard) -> bytes:
         """The whole body, unpacked; no more than `max_bytes` of it, and no more than may be held."""

@@ -32,6 +32,15 @@ class KnownTags(Protocol):
         """
         ...
 
+    def etags(self, items: pa.Table, digests: Sequence[str | None]) -> list[str | None]:
+        """For every item the ETag under which its server gave the image of that digest, if it did.
+
+        Args:
+            items: As for `recall`.
+            digests: What `recall` gave; None for an item whose image must be looked at, whatever it is.
+        """
+        ...
+
     def knows(self, ids: Sequence[str]) -> list[bool]:
         """Whether an earlier run tagged the item, or a person decided about it."""
         ...

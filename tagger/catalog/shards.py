@@ -21,6 +21,8 @@ _TAIL_PARTS, _TAIL_SHARE = 2, 8  # the last rows are cut so that several workers
 _STAGED = "staged.json"
 KNOWN_OUTCOME = "knownOutcome"
 """Column of a shard where earlier runs are known: the stored prediction that is decided otherwise now, else null."""
+_KNOWN_ETAG = "knownEtag"
+"""Column of such a shard: the ETag under which the image of `knownDigest` was got by this reference, else null."""
 
 
 @dataclass(frozen=True)
@@ -131,6 +133,12 @@ def read_shard(shard: Location) -> pa.Table:
         return pq.read_table(source)
 
 
+def known_etags(shard: pa.Table) -> list[str | None]:
+    """For every item of a shard the ETag of the image that need not be downloaded again; None where there is none."""
+    names = shard.schema.names
+    return shard[_KNOWN_ETAG].to_pylist() if _KNOWN_ETAG in names else [None] * len(shard)
+
+
 def write_parquet(target: Location, table: pa.Table, plain: Sequence[str] = ()) -> None:
     """Write one Parquet file, complete or not at all.
 
@@ -168,11 +176,13 @@ def _items(batch: Batch, store: ImageStore, keep: Sequence[str]) -> pa.Table:
 
 
 def _recalled(items: pa.Table, known: KnownTags) -> pa.Table:
-    """Items with what is known of them: `knownDigest`, and KNOWN_OUTCOME."""
+    """Items with what is known of them: `knownDigest`, KNOWN_OUTCOME and the ETag."""
     digests, outcomes = known.recall(items)
+    etags = known.etags(items, digests)
     at = items.schema.get_field_index("knownDigest")
     found = items.set_column(at, ITEM.field("knownDigest"), pa.array(digests, pa.string()))
-    return found.append_column(KNOWN_OUTCOME, pa.array(outcomes, pa.binary()))
+    found = found.append_column(KNOWN_OUTCOME, pa.array(outcomes, pa.binary()))
+    return found.append_column(_KNOWN_ETAG, pa.array(etags, pa.string()))
 
 
 def _in_store_order(tables: Iterator[pa.Table], store: ImageStore) -> Iterator[pa.Table]:

@@ -19,6 +19,7 @@ from tagger.catalog.image_files import FolderImages
 from tagger.catalog.manifest import Batch, Manifest
 from tagger.catalog.parquet_images import ParquetImages, PositionIndex
 from tagger.catalog.pixel_images import PixelImages
+from tagger.catalog.revisions import Revision, RevisionStore
 from tagger.catalog.s3_images import S3Images
 from tagger.catalog.tables.parquet import PARQUET
 from tagger.catalog.uri_images import UriImages
@@ -90,7 +91,30 @@ def _implied_store(options: CatalogOptions, manifest: Manifest) -> ImageStore:
 def fetch_all(store: ImageStore, refs: Sequence[str | None]) -> Iterator[bytes | ImageError]:
     """Fetch references, of which None stands for a row that names no image."""
     found = store.fetch([ref for ref in refs if ref])
-    return (next(found) if ref else ImageError(ErrorCode.NO_IMAGE, "the row names no image") for ref in refs)
+    return (next(found) if ref else _no_image() for ref in refs)
+
+
+def fetch_revisions(store: ImageStore, refs: Sequence[str | None], etags: Sequence[str | None]) -> Iterator[Revision]:
+    """Fetch references as `fetch_all` does, but not the images that are still those of their ETags.
+
+    A store without validators reads every image.
+
+    Args:
+        store: Where the images are.
+        refs: None stands for a row that names no image.
+        etags: For each row the ETag of the image that is known; None reads the image whatever it is.
+    """
+    if not isinstance(store, RevisionStore):
+        yield from (Revision(data) for data in fetch_all(store, refs))
+        return
+    conditions = [(ref, etag) for ref, etag in zip(refs, etags, strict=True) if ref]
+    revisions = store.revisions([ref for ref, _ in conditions], [etag for _, etag in conditions])
+    for ref in refs:
+        yield next(revisions) if ref else Revision(_no_image())
+
+
+def _no_image() -> ImageError:
+    return ImageError(ErrorCode.NO_IMAGE, "the row names no image")
 
 
 def _column_store(column: str, options: CatalogOptions, manifest: Manifest) -> ImageStore:

@@ -11,6 +11,7 @@ from tagger.catalog.folders import first_batch
 from tagger.catalog.image_files import files_below, first_file, is_there, read_file
 from tagger.catalog.manifest import Batch, Manifest
 from tagger.catalog.patterns import resolve_in, text_column
+from tagger.catalog.revisions import Revision
 from tagger.catalog.s3_images import S3Images
 from tagger.catalog.tables.notices import Notices
 from tagger.catalog.urls import is_http, scheme_of, shown
@@ -76,10 +77,19 @@ class UriImages:
 
     def fetch(self, refs: Sequence[str]) -> Iterator[bytes | ImageError]:
         """Local paths are read below the root; objects in buckets and http images many at a time."""
+        for revision in self.revisions(refs, [None] * len(refs)):
+            yield revision.content()
+
+    def revisions(self, refs: Sequence[str], etags: Sequence[str | None]) -> Iterator[Revision]:
+        """Like `fetch`, but http images that are still those of their ETags are not downloaded."""
         objects = self._s3.fetch([ref for ref in refs if ref.startswith(S3)])
-        pages = self._http.fetch([ref for ref in refs if is_http(ref)])
+        conditions = [(ref, etag) for ref, etag in zip(refs, etags, strict=True) if is_http(ref)]
+        pages = self._http.revisions([ref for ref, _ in conditions], [etag for _, etag in conditions])
         for ref in refs:
-            yield next(objects) if ref.startswith(S3) else next(pages) if is_http(ref) else self._read(ref)
+            if is_http(ref):
+                yield next(pages)
+            else:
+                yield Revision(next(objects) if ref.startswith(S3) else self._read(ref))
 
     def refs_below(self, prefix: str) -> list[str]:
         """Paths or addresses below the root that begin with a prefix."""

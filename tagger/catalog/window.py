@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from threading import Condition, Event, Thread
 from typing import Generic, TypeVar
 
+Name = TypeVar("Name")
 Result = TypeVar("Result")
 
 
@@ -78,8 +79,8 @@ class Share:
 
 
 def in_order(
-    work: Callable[[str, Share], Result],
-    names: Sequence[str],
+    work: Callable[[Name, Share], Result],
+    names: Sequence[Name],
     pool: Executor,
     ahead: int,
     budget_bytes: int,
