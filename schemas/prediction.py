@@ -66,6 +66,11 @@ PREDICTION = pa.schema(
         field(
             "imageDigest", pa.string(), "SHA-256 of the image file's bytes, in hexadecimal; null where none was read."
         ),
+        field(
+            "imageEtag",
+            pa.string(),
+            "For images over http, the ETag under which the server gave these bytes; null where there was none.",
+        ),
         field("masterCategory", pa.string(), "The predicted master category; null when failed."),
         field("masterCategoryConfidence", pa.float32(), "Calibrated probability of masterCategory, 0 to 1."),
         field("articleType", pa.string(), "The predicted article type; null when failed."),

@@ -1,5 +1,6 @@
 """What earlier runs and people said of items, and which of their predictions are decided otherwise now."""
 
+import hashlib
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -9,6 +10,7 @@ import pyarrow.compute as pc
 
 from schemas.bundle import ModelCard
 from schemas.prediction import Decision
+from tagger.catalog.revisions import kept_etag
 from tagger.catalog.seen import SeenIds
 from tagger.catalog.shards import KNOWN_OUTCOME, kept
 from tagger.inference.ledger import FUSE, TITLES, LedgerEntry
@@ -32,7 +34,7 @@ _STORED = np.dtype(
 """A prediction as a run stored it."""
 _COLUMNS = [
     "id", "imageDigest", "masterCategory", "masterCategoryConfidence", "articleType", "articleTypeConfidence",
-    "alternatives", "decision", "reviewReasons", "blurScore", "titleDigest", "modelId",
+    "alternatives", "decision", "reviewReasons", "blurScore", "titleDigest", "modelId", "imageUri", "imageEtag",
 ]  # fmt: skip
 _DECISIONS = [str(decision) for decision in Decision]
 _UNKNOWN = b""
@@ -84,6 +86,7 @@ class Known:
         self._packer = _Packer(card)
         self._stored: SeenIds[bytes] | None = None
         self._vectors: SeenIds[str] = SeenIds()
+        self._etags: SeenIds[str] = SeenIds()
         self._decided: SeenIds[str] = SeenIds()
 
     def decided(self, ids: Sequence[str]) -> list[bool]:
@@ -109,6 +112,32 @@ class Known:
             digests += found[0]
             outcomes += found[1]
         return digests, outcomes
+
+    def etags(self, items: pa.Table, digests: Sequence[str | None]) -> list[str | None]:
+        """For every item the ETag under which its server gave the image of that digest, if it did.
+
+        An ETag tells apart what one address gives: two addresses may have the same one for different images. So it
+        counts only for the address that gave it.
+
+        Args:
+            items: By ITEM.
+            digests: What `recall` gave; None for an item whose image must be looked at, whatever it is.
+        """
+        self._read()
+        found: list[str | None] = []
+        rows = zip(self._etags.get(items["id"].to_pylist()), items["imageRef"].to_pylist(), digests, strict=True)
+        for stored, ref, digest in rows:
+            known = bool(stored and ref and digest) and str(stored).startswith(_source(str(digest), str(ref)))
+            found.append(kept_etag(str(stored).rpartition(" ")[2]) if known else None)
+        return found
+
+    def _add_etags(self, predictions: pa.Table) -> None:
+        table = predictions.filter(pc.is_valid(predictions["imageEtag"])).select(
+            ["id", "imageDigest", "imageUri", "imageEtag"]
+        )
+        rows = [row for row in table.to_pylist() if row["imageDigest"] and row["imageUri"]]
+        sources = [f"{_source(row['imageDigest'], row['imageUri'])}{row['imageEtag']}" for row in rows]
+        self._etags.add([row["id"] for row in rows], sources)
 
     def _recall(self, items: pa.Table) -> tuple[list[str | None], list[bytes | None]]:
         size = len(items)
@@ -174,10 +203,16 @@ class Known:
             packed = self._packer.packed(good, fused)
             usable = np.asarray(pc.equal(good["modelId"], self._card.model_id)) & same_titles
             stored.add(good["id"].to_pylist(), [p if u else _UNKNOWN for p, u in zip(packed, usable, strict=True)])
+            self._add_etags(good)
         if self._embeddings:
             for table in run.directory.vectors(["id", "imageDigest", "modelId"]):
                 own = table.filter(pc.equal(table["modelId"], self._card.model_id))
                 self._vectors.add(own["id"].to_pylist(), own["imageDigest"].to_pylist())
+
+
+def _source(digest: str, ref: str) -> str:
+    """By which an image and the address that gave it are known, before the ETag that it gave it under."""
+    return f"{digest[:16]} {hashlib.sha256(ref.encode()).hexdigest()[:16]} "
 
 
 def recalled(shard: pa.Table) -> list[Recalled | None]:

@@ -97,8 +97,21 @@ class PredictionRows:
         self._leaf_masters = pa.array([leaf.masterCategory for leaf in card.taxonomy.leaves], pa.string())
         self._leaf_types = pa.array([leaf.articleType for leaf in card.taxonomy.leaves], pa.string())
 
-    def table(self, items: Items, digests: Sequence[bytes | None], outcomes: Sequence[Outcome]) -> pa.Table:
-        """Return one row by PREDICTION for every item, in order."""
+    def table(
+        self,
+        items: Items,
+        digests: Sequence[bytes | None],
+        outcomes: Sequence[Outcome],
+        etags: Sequence[str | None] | None = None,
+    ) -> pa.Table:
+        """Return one row by PREDICTION for every item, in order.
+
+        Args:
+            items: N of them.
+            digests: Of their images.
+            outcomes: What was said of each.
+            etags: Those under which servers gave the images; None for images that no server gave.
+        """
         size = len(outcomes)
         errors = [o if isinstance(o, ImageError) else None for o in outcomes]
         good = np.array([error is None for error in errors], bool)
@@ -110,6 +123,7 @@ class PredictionRows:
             "id": pa.array(items.ids, pa.string()),
             "imageUri": pa.array(items.uris, pa.string()),
             "imageDigest": pa.array([d.hex() if d else None for d in digests], pa.string()),
+            "imageEtag": pa.array(etags or [None] * size, pa.string()),
             "masterCategory": self._masters.take(pa.array(records["master"], mask=null)),
             "masterCategoryConfidence": pa.array(records["master_confidence"], mask=null),
             "articleType": self._types.take(pa.array(records["type"], mask=null)),

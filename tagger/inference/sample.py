@@ -9,19 +9,26 @@ from multiprocessing import get_context
 import numpy as np
 
 from schemas.bundle import ModelCard
-from tagger.catalog.shards import read_shard
-from tagger.catalog.stores import ImageStore, fetch_all
+from tagger.catalog.revisions import Unchanged
+from tagger.catalog.shards import known_etags, read_shard
+from tagger.catalog.stores import ImageStore, fetch_revisions
 from tagger.errors import ImageError
 from tagger.imaging.decode import decode
 from tagger.models.engines import CHECKED_IMAGES
 from tagger.storage import Location
 
 _SHARDS = 8
+_Image = tuple[str | None, str | None]
+"""A reference, and the ETag of the image that is known by it."""
 
 
 @dataclass(frozen=True)
 class RunSample:
-    """The first images of several shards that can be decoded; picklable."""
+    """The first images of several shards that can be decoded; picklable.
+
+    Images whose server may say that they are unchanged come after all others of their shard. Those that are unchanged
+    are neither downloaded nor in the sample: the run does not look at them either.
+    """
 
     shards: Sequence[Location]
     store: ImageStore
@@ -35,26 +42,33 @@ class RunSample:
         step = max(1, len(self.shards) // _SHARDS)
         chosen = self.shards[::step][:_SHARDS]
         each = -(-CHECKED_IMAGES // max(1, len(chosen)))
-        refs = [ref for shard in chosen for ref in read_shard(shard)["imageRef"].slice(0, each).to_pylist()]
-        refs = refs[:CHECKED_IMAGES]
+        images = [image for shard in chosen for image in _first_of(shard, each)][:CHECKED_IMAGES]
         if self.is_careful:
-            return _stacked(list(self._decoded_apart(refs)), self.card)
-        return decoded_sample(list(fetch_all(self.store, refs)), self.card, self.max_pixels)
+            return _stacked(list(self._decoded_apart(images)), self.card)
+        return self._decode(images)
 
-    def _decoded_apart(self, refs: Sequence[str | None]) -> Iterator[np.ndarray]:
+    def _decoded_apart(self, images: Sequence[_Image]) -> Iterator[np.ndarray]:
         context = get_context("spawn")
-        left = list(refs)
+        left = list(images)
         while left:
             with ProcessPoolExecutor(1, mp_context=context) as process:
                 try:
                     while left:
-                        yield from process.submit(self._decode_one, left[0]).result()
+                        yield from process.submit(self._decode, left[:1]).result()
                         left.pop(0)
                 except BrokenProcessPool:
                     left.pop(0)  # this one ended it
 
-    def _decode_one(self, ref: str | None) -> np.ndarray:
-        return decoded_sample(list(fetch_all(self.store, [ref])), self.card, self.max_pixels)
+    def _decode(self, images: Sequence[_Image]) -> np.ndarray:
+        revisions = fetch_revisions(self.store, [ref for ref, _ in images], [etag for _, etag in images])
+        read = [revision.data for revision in revisions if not isinstance(revision.data, Unchanged)]
+        return decoded_sample(read, self.card, self.max_pixels)
+
+
+def _first_of(shard: Location, count: int) -> list[_Image]:
+    rows = read_shard(shard)
+    images = zip(rows["imageRef"].to_pylist(), known_etags(rows), strict=True)
+    return sorted(images, key=lambda image: image[1] is not None)[:count]
 
 
 def decoded_sample(images: Sequence[bytes | ImageError], card: ModelCard, max_pixels: int) -> np.ndarray:

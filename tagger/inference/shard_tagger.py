@@ -13,8 +13,9 @@ import simplejpeg
 
 from schemas.bundle import ModelCard
 from schemas.prediction import ErrorCode
-from tagger.catalog.shards import kept, read_shard, shard_of
-from tagger.catalog.stores import ImageStore, fetch_all
+from tagger.catalog.revisions import Revision, Unchanged
+from tagger.catalog.shards import kept, known_etags, read_shard, shard_of
+from tagger.catalog.stores import ImageStore, fetch_all, fetch_revisions
 from tagger.catalog.window import ahead
 from tagger.confidence.policy import QaSample, Thresholds
 from tagger.errors import ImageError, TaggerError
@@ -80,7 +81,7 @@ class _Piece:
     """Some rows of a shard with what was read for them, and what other workers know already."""
 
     first: int
-    images: list[bytes | ImageError]
+    images: list[Revision]
     digests: list[bytes | None]
     claims: dict[bytes, Outcome | Claim]
     """Of the images that no earlier row of the shard has."""
@@ -92,6 +93,7 @@ class _Outcomes:
 
     items: Items
     digests: list[bytes | None]
+    etags: list[str | None]
     outcomes: list[Outcome]
     recalled: np.ndarray
     """Those whose outcome an earlier run stored, bool [N]."""
@@ -155,11 +157,12 @@ class ShardTagger:
             self._predictor.outcomes([self._predictor.decode(_BLANK)])
         rows = read_shard(shard_of(self._plan.run.work, number)).slice(first, end - first)
         refs = _without(rows["imageRef"].to_pylist(), crashes.rows_of(number), first)
-        for row, data in enumerate(fetch_all(self._plan.store, refs)):
-            digest = digest_of(data)
-            if digest is not None and digest.hex() != rows["knownDigest"][row].as_py():
+        known = _known_digests(rows)
+        for row, image in enumerate(fetch_revisions(self._plan.store, refs, known_etags(rows))):
+            digest = _digest(image, known[row])
+            if digest is not None and digest != known[row]:
                 (claim,) = [CRASHED] if digest in crashes.digests else self._board.claim([digest], take_over=True)
-                collector.put(row, data, digest, claim)
+                collector.put(row, image.content(), digest, claim)
         collector.missing()
         self._board.flush()
 
@@ -172,25 +175,27 @@ class ShardTagger:
         predictor = self._predictor
         started, engine_before = time.perf_counter(), predictor.engine_s
         shard = read_shard(shard_of(self._plan.run.work, number))
-        known = [bytes.fromhex(k) if k else None for k in shard["knownDigest"].to_pylist()]
+        known = _known_digests(shard)
+        etags: list[str | None] = []
         size = decoded_at_once(self._plan.batch_size)
         collector = Collector(predictor, len(shard), size, self._submit, self._board.tell)
         skipped = crashes.rows_of(number)
         refs = _without(shard["imageRef"].to_pylist(), skipped)
-        for piece in ahead(self._pieces(refs, known, crashes.digests)):
-            for row, (data, digest) in enumerate(zip(piece.images, piece.digests, strict=True), piece.first):
+        for piece in ahead(self._pieces(refs, known, known_etags(shard), crashes.digests)):
+            etags += [image.etag for image in piece.images]
+            for row, (image, digest) in enumerate(zip(piece.images, piece.digests, strict=True), piece.first):
                 if row in skipped:
                     collector.put(row, CRASHED, None)
                 elif digest is not None and digest == known[row]:
                     collector.skip(row, digest)
                 else:
-                    collector.put(row, data, digest, piece.claims.get(digest or b"", Claim.MINE))
+                    collector.put(row, image.content(), digest, piece.claims.get(digest or b"", Claim.MINE))
             self._board.add(len(piece.images))
         self._look_at_the_rest(collector, shard["imageRef"])
         self._board.flush()
         same = np.array([d is not None and d == k for d, k in zip(collector.digests, known, strict=True)], bool)
-        found = self._with_recalled(shard, collector.digests, collector.outcomes(), same)
-        predictions = self._rows.table(found.items, found.digests, found.outcomes)
+        found = self._with_recalled(shard, collector.digests, etags, collector.outcomes(), same)
+        predictions = self._rows.table(found.items, found.digests, found.outcomes, found.etags)
         if self._plan.embeddings:
             vectors = self._rows.embeddings(found.items, found.digests, found.outcomes, found.recalled)
             self._plan.run.write_embeddings(number, vectors)
@@ -200,13 +205,19 @@ class ShardTagger:
         self._plan.run.write_part(number, predictions, left, spent, redecided=int(found.recalled.sum()))
 
     def _with_recalled(
-        self, shard: pa.Table, digests: Sequence[bytes | None], outcomes: Sequence[Outcome], same: np.ndarray
+        self,
+        shard: pa.Table,
+        digests: Sequence[bytes | None],
+        etags: Sequence[str | None],
+        outcomes: Sequence[Outcome],
+        same: np.ndarray,
     ) -> _Outcomes:
         """The items of a shard that are predicted: those that were looked at, and known ones that are decided anew.
 
         Args:
             shard: Its rows.
             digests: Of their images.
+            etags: Those under which servers have the images.
             outcomes: Of those that were looked at.
             same: Items whose image is as an earlier run saw it, bool [N].
         """
@@ -219,21 +230,26 @@ class ShardTagger:
         titles = chosen[kept(self._plan.titles.column)].to_pylist() if self._plan.titles else ()
         items = Items(ids, refs, masters, titles, fused)
         said = [self._rows.widened(a.outcome) if a else outcomes[row] for row, a in zip(rows, anew, strict=True)]
-        return _Outcomes(items, [digests[row] for row in rows], said, np.array([a is not None for a in anew], bool))
+        which = np.array([a is not None for a in anew], bool)
+        return _Outcomes(items, [digests[row] for row in rows], [etags[row] for row in rows], said, which)
 
     def _pieces(
-        self, refs: Sequence[str | None], known: Sequence[bytes | None], crashed: frozenset[bytes]
+        self,
+        refs: Sequence[str | None],
+        known: Sequence[bytes | None],
+        etags: Sequence[str | None],
+        crashed: frozenset[bytes],
     ) -> Iterator[_Piece]:
         asked: set[bytes] = set()
-        images: list[bytes | ImageError] = []
+        images: list[Revision] = []
         size = first = 0
         most = _FIRST_PIECE_ROWS  # nothing runs while the first piece is fetched
-        for row, data in enumerate(fetch_all(self._plan.store, refs)):
-            images.append(data)
-            size += len(data) if isinstance(data, bytes) else 0
+        for row, image in enumerate(fetch_revisions(self._plan.store, refs, etags)):
+            images.append(image)
+            size += len(image.data) if isinstance(image.data, bytes) else 0
             if len(images) < most and size < _PIECE_BYTES and row + 1 < len(refs):
                 continue
-            digests = [digest_of(image) for image in images]
+            digests = [_digest(image, k) for image, k in zip(images, known[first:], strict=False)]
             new = {d for d, k in zip(digests, known[first:], strict=False) if d is not None and d != k} - asked
             asked |= new
             wanted = list(new - crashed)
@@ -253,6 +269,15 @@ class ShardTagger:
             data = images.get(digest, b"")
             changed = claim is Claim.MINE and isinstance(data, bytes) and digest_of(data) != digest
             collector.settle(digest, _CHANGED if changed else data, claim)
+
+
+def _known_digests(shard: pa.Table) -> list[bytes | None]:
+    return [bytes.fromhex(digest) if digest else None for digest in shard["knownDigest"].to_pylist()]
+
+
+def _digest(image: Revision, known: bytes | None) -> bytes | None:
+    """SHA-256 of an image, which is the known one where its server says that it is unchanged."""
+    return known if isinstance(image.data, Unchanged) else digest_of(image.data)
 
 
 def _without(refs: Sequence[str | None], skipped: Set[int], first: int = 0) -> list[str | None]:

@@ -34,7 +34,7 @@ def test_the_prediction_listing_names_every_column_with_its_type() -> None:
 
 def test_predictions_have_the_columns_that_the_design_promises() -> None:
     assert PREDICTION.names == [
-        "id", "imageUri", "imageDigest", "masterCategory", "masterCategoryConfidence", "articleType",
+        "id", "imageUri", "imageDigest", "imageEtag", "masterCategory", "masterCategoryConfidence", "articleType",
         "articleTypeConfidence", "alternatives", "decision", "reviewReasons", "blurScore", "titleDigest",
         "errorCode", "errorMessage", "modelId", "runId", "taggedAt",
     ]  # fmt: skip

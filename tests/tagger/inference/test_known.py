@@ -57,15 +57,16 @@ def outcomes(bundle: Bundle, confidences: Sequence[float]) -> np.ndarray:
 
 
 def a_run(
-    folder: Path, rows: PredictionRows, items: Items, records: np.ndarray, titles: str | None = None, vectors: int = 0
-) -> LedgerEntry:
+    folder: Path, rows: PredictionRows, items: Items, records: np.ndarray, titles: str | None = None, vectors: int = 0,
+    etags: Sequence[str | None] | None = None, digest: bytes = DIGEST,
+) -> LedgerEntry:  # fmt: skip
     """A finished run with these predictions, and image vectors of the first of them."""
     directory = RunDirectory(Location(str(folder)))
     record = RunRecord(
         run_id=folder.name, model_id="m", state="running", config={}, fingerprint="", inputs={"titles": titles or ""},
         versions={}, started_at=datetime.now(UTC), counts=Counts(),
     )  # fmt: skip
-    table = rows.table(items, [DIGEST] * len(records), [r.tobytes() for r in records])
+    table = rows.table(items, [digest] * len(records), [r.tobytes() for r in records], etags)
     directory.write_part(0, table, {}, Spent(1, None))
     if vectors:
         one = {"imageDigest": DIGEST.hex(), "modelId": table["modelId"][0].as_py(), "layout": [0.0], "vector": [1.0]}
@@ -79,6 +80,12 @@ def shard(ids: Sequence[str], masters: Sequence[str | None] = (), titles: Sequen
     rows = [{"id": i, "row": n, "masterCategory": (list(masters) or [None] * 9)[n]} for n, i in enumerate(ids)]
     table = pa.Table.from_pylist(rows, schema=ITEM)
     return table.append_column(kept("name"), pa.array(titles, pa.string())) if titles else table
+
+
+def at(ids: Sequence[str], refs: Sequence[str | None] = ()) -> pa.Table:
+    """Rows of a shard whose images lie at these references, which without any are their ids."""
+    rows = [{"id": i, "row": n, "imageRef": (refs or ids)[n]} for n, i in enumerate(ids)]
+    return pa.Table.from_pylist(rows, schema=ITEM)
 
 
 def plain(bundle: Bundle, thresholds: Thresholds = LAX, sample: float = 0) -> PredictionRows:
@@ -173,9 +180,34 @@ def test_titles_that_check_are_asked_of_stored_confidences(bundle: Bundle, title
 def test_a_run_without_the_newer_columns_can_be_read(bundle: Bundle, tmp_path: Path) -> None:
     run = a_run(tmp_path / "r", plain(bundle), items(2), outcomes(bundle, [0.9] * 2))
     part = tmp_path / "r" / "predictions" / "part-00000.parquet"
-    pq.write_table(pq.read_table(part).drop_columns(["titleDigest"]), part)
-    assert Known([run], bundle.card, plain(bundle)).recall(shard(ids(2)))[0] == [DIGEST.hex()] * 2
+    pq.write_table(pq.read_table(part).drop_columns(["titleDigest", "imageEtag"]), part)
+    known = Known([run], bundle.card, plain(bundle))
+    assert known.recall(shard(ids(2)))[0] == [DIGEST.hex()] * 2
+    assert known.etags(at(ids(2)), [DIGEST.hex()] * 2) == [None] * 2
     assert [t.schema.names for t in run.directory.batches(PREDICTION.names)] == [PREDICTION.names]
+
+
+def test_an_etag_is_that_of_the_known_image_at_its_own_address(bundle: Bundle, tmp_path: Path) -> None:
+    etags = ['"a"', 'W/"b"', None, '"d"', '"e"', "* hostile"]
+    run = a_run(tmp_path / "r", plain(bundle), items(6), outcomes(bundle, [0.9] * 6), etags=etags)
+    known = Known([run], bundle.card, plain(bundle))
+    rows = at([*ids(6), "new"], ["i0", "i1", "i2", "elsewhere", None, "i5", "new"])
+    digests: list[str | None] = [DIGEST.hex()] * 6
+    assert known.etags(rows, [*digests, None]) == ['"a"', 'W/"b"', None, None, None, None, None]
+    assert known.etags(at(ids(1)), [None]) == [None], "the image must be looked at"
+    assert known.etags(at(ids(1)), ["02" * 32]) == [None], "it is another image"
+
+
+def test_the_newest_etag_counts_also_where_the_newest_run_has_none(bundle: Bundle, tmp_path: Path) -> None:
+    first = a_run(tmp_path / "1", plain(bundle), items(2), outcomes(bundle, [0.9] * 2), etags=['"old"', '"old"'])
+    second = a_run(tmp_path / "2", plain(bundle), items(2), outcomes(bundle, [0.9] * 2), etags=['"new"', None])
+    known = Known([second, first], bundle.card, plain(bundle))
+    assert known.etags(at(ids(2)), [DIGEST.hex()] * 2) == ['"new"', '"old"']
+    other = a_run(
+        tmp_path / "3", plain(bundle), items(1), outcomes(bundle, [0.9]), etags=['"old"'], digest=b"\x02" * 32
+    )
+    known = Known([other, second, first], bundle.card, plain(bundle))
+    assert known.etags(at(ids(1)), [DIGEST.hex()]) == [None], "the server has given another image since"
 
 
 def test_another_calibration_is_another_model(bundle: Bundle, tmp_path: Path) -> None:
