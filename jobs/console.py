@@ -11,6 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+from jobs.outcome import end_if_interrupted
 from schemas.bundle import Metrics
 from tagger.json_text import as_json
 from tagger.printable import printable
@@ -53,7 +54,8 @@ class Console:
         self._err = RichConsole(stderr=True, highlight=False, soft_wrap=True)
 
     def step(self, text: str) -> None:
-        """Say what is done now."""
+        """Say what is done now. Raises KeyboardInterrupt after a signal that a library has swallowed."""
+        end_if_interrupted()
         text = printable(text)
         self._err.print(Text.assemble(("› ", "bold"), text) if self._err.is_terminal else text, markup=False)
 
@@ -133,6 +135,7 @@ class _Shown:
         self._task = task
 
     def update(self, done: float, note: str = "") -> None:
+        end_if_interrupted()
         self._shown.update(self._task, completed=done, note=note)
 
 
@@ -148,6 +151,7 @@ class _Lines:
 
     def update(self, done: float, note: str = "") -> None:
         """Say how far it is, unless that was said less than ten seconds ago."""
+        end_if_interrupted()
         self._meter.update(self._number, completed=done)
         now = time.monotonic()
         if now - self._said < _LINE_EVERY_S:

@@ -26,6 +26,8 @@ ERROR_LOG = "_error.log"
 _INTERRUPTED = "interrupted; the same command goes on from here"
 _TRACEBACK = "TAGGER_TRACEBACK"
 _STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_stopped = threading.Event()
+"""Whether a signal asked the command to end."""
 
 
 class ErrorLog:
@@ -87,6 +89,7 @@ def exit_code_of(work: Callable[[], int], log: ErrorLog | None = None) -> int:
             raise
         return _explain(error, log or ErrorLog())
     finally:
+        _stopped.clear()
         if threading.current_thread() is threading.main_thread():
             for number, handler in before.items():
                 if handler is not None:  # what a library has set in C
@@ -105,7 +108,17 @@ def interrupt_on_signals() -> None:
             signal.signal(number, _interrupt)
 
 
+def end_if_interrupted() -> None:
+    """Raise KeyboardInterrupt again where a signal's first one was lost, as one within a destructor of a library is.
+
+    Commands ask between their steps; whatever clears away after an exception goes on.
+    """
+    if _stopped.is_set() and sys.exc_info()[0] is None and threading.current_thread() is threading.main_thread():
+        raise KeyboardInterrupt
+
+
 def _interrupt(number: int, frame: object) -> None:
+    _stopped.set()
     for again in _STOPS:
         signal.signal(again, _end_at_once)
     raise KeyboardInterrupt

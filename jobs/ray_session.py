@@ -15,7 +15,7 @@ import psutil
 import ray
 from ray._private import auto_init_hook
 
-from jobs.outcome import interrupt_on_signals
+from jobs.outcome import end_if_interrupted, interrupt_on_signals
 from schemas.options import RayOptions
 from tagger.allocator import KEEP_FREED_MEMORY
 from tagger.errors import UsageError
@@ -52,6 +52,7 @@ def ray_session(options: RayOptions, processes: int = 0, with_data: bool = False
 
     Raises:
         UsageError: when the cluster cannot be reached, or GPUs are asked for where there are none.
+        KeyboardInterrupt: at its end, too, after a signal that Ray has swallowed.
     """
     if ray.is_initialized():
         _check_gpus(options)
@@ -76,6 +77,7 @@ def ray_session(options: RayOptions, processes: int = 0, with_data: bool = False
             auto_init_hook.enable_auto_connect = False  # else a thread of Ray Data that is not yet done starts another
             ray.shutdown()
             _end(started)
+    end_if_interrupted()
 
 
 def _processes_below(folder: Path) -> list[psutil.Process]:

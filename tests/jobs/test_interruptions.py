@@ -157,6 +157,30 @@ def test_sigterm_ends_a_run_as_ctrl_c_does(
     assert not (tmp_path / "r/_lock").exists()
 
 
+def test_sigterm_ends_a_run_that_finishes_as_ctrl_c_does(
+    drawn: Drawn, bundle_dir: Path, tmp_path: Path, temporary: Path
+) -> None:
+    """All parts are there, and are not yet counted: Ray ends meanwhile."""
+    command = [
+        "tag", "--manifest", drawn.manifest, "--images", drawn.images, "--model", bundle_dir, "--out", tmp_path / "r",
+        "--part-rows", 40,
+    ]  # fmt: skip
+    process = start(*command, TMPDIR=str(temporary))
+    read_until(process, "Tagging")
+    shards = len(list((tmp_path / "r/_work").glob("shard-*.parquet")))
+    deadline = time.monotonic() + WAIT_S
+    while len(list((tmp_path / "r/predictions").glob("part-*.parquet"))) < shards:
+        assert process.poll() is None and time.monotonic() < deadline
+    process.terminate()
+    ended_by_sigterm(process, temporary)
+    assert not (tmp_path / "r/_lock").exists()
+
+    again = start(*command, "--json")
+    said = said_till_end(again)
+    assert again.returncode == 0, said
+    assert (tmp_path / "r/_SUCCESS").exists()
+
+
 def test_sigterm_to_all_processes_of_a_command_ends_it_as_ctrl_c_does(
     drawn: Drawn, bundle_dir: Path, tmp_path: Path, temporary: Path
 ) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from jobs.console import Console
 from jobs.demo import _clear
 from jobs.outcome import ERROR_LOG, ErrorLog, exit_code_of
 from tagger.scratch import scratch_folder
@@ -99,3 +100,33 @@ def test_a_command_that_ran_inside_another_program_leaves_its_signals_as_they_we
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     assert exit_code_of(interrupted) == 130
     assert {number: signal.getsignal(number) for number in before} == before
+
+
+class Library:
+    """Python drops whatever a destructor raises."""
+
+    def __del__(self) -> None:
+        signal.raise_signal(signal.SIGTERM)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_signal_that_a_library_has_swallowed_ends_a_command_at_its_next_step(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    cleared: list[str] = []
+
+    def work() -> int:
+        Library()
+        try:
+            Console().step("Tagging")
+        finally:
+            Console().step("Clearing away")
+            cleared.append("all")
+        return 0
+
+    assert exit_code_of(work) == 130
+    assert cleared == ["all"]
+    said = capsys.readouterr().err
+    assert "Tagging" not in said
+    assert said.endswith("Clearing away\ntagger: interrupted; the same command goes on from here\n")
+    Console().step("Another command")
