@@ -7,8 +7,8 @@ import sys
 import tempfile
 import threading
 import traceback
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -28,6 +28,8 @@ _TRACEBACK = "TAGGER_TRACEBACK"
 _STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _stopped = threading.Event()
 """Whether a signal asked the command to end."""
+_holding: list[bool] = []
+"""One entry for each `held_back_signals` that the main thread is in."""
 
 
 class ErrorLog:
@@ -117,11 +119,27 @@ def end_if_interrupted() -> None:
         raise KeyboardInterrupt
 
 
+@contextmanager
+def held_back_signals() -> Iterator[None]:
+    """Let what clears away come to its end: a first signal ends the command after it, a second one at once.
+
+    Raises:
+        KeyboardInterrupt: at its end, after a signal, unless an exception is on its way already.
+    """
+    _holding.append(True)
+    try:
+        yield
+    finally:
+        _holding.pop()
+    end_if_interrupted()
+
+
 def _interrupt(number: int, frame: object) -> None:
     _stopped.set()
     for again in _STOPS:
         signal.signal(again, _end_at_once)
-    raise KeyboardInterrupt
+    if not _holding:
+        raise KeyboardInterrupt
 
 
 def _end_at_once(number: int, frame: object) -> None:

@@ -7,7 +7,7 @@ import secrets
 import socket
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import chdir, contextmanager, suppress
+from contextlib import ExitStack, chdir, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ import psutil
 import ray
 from ray._private import auto_init_hook
 
-from jobs.outcome import end_if_interrupted, interrupt_on_signals
+from jobs.outcome import held_back_signals, interrupt_on_signals
 from schemas.options import RayOptions
 from tagger.allocator import KEEP_FREED_MEMORY
 from tagger.errors import UsageError
@@ -52,7 +52,7 @@ def ray_session(options: RayOptions, processes: int = 0, with_data: bool = False
 
     Raises:
         UsageError: when the cluster cannot be reached, or GPUs are asked for where there are none.
-        KeyboardInterrupt: at its end, too, after a signal that Ray has swallowed.
+        KeyboardInterrupt: at its end, too, after a signal that came while Ray ended.
     """
     if ray.is_initialized():
         _check_gpus(options)
@@ -62,7 +62,8 @@ def ray_session(options: RayOptions, processes: int = 0, with_data: bool = False
         os.environ.setdefault(name, value)
     for name in ("ray", "ray.data", "ray.train", "ray.tune"):
         logging.getLogger(name).setLevel(logging.ERROR)
-    with scratch_folder("tagger-ray-", _temporary_folder()) as folder:
+    with ExitStack() as temporary:
+        folder = temporary.enter_context(scratch_folder("tagger-ray-", _temporary_folder()))
         try:
             if options.ray_address:
                 _join(options.ray_address, folder)
@@ -73,11 +74,14 @@ def ray_session(options: RayOptions, processes: int = 0, with_data: bool = False
             _check_gpus(options)
             yield
         finally:
-            started = [] if options.ray_address else _processes_below(folder)
-            auto_init_hook.enable_auto_connect = False  # else a thread of Ray Data that is not yet done starts another
-            ray.shutdown()
-            _end(started)
-    end_if_interrupted()
+            with held_back_signals():
+                started = [] if options.ray_address else _processes_below(folder)
+                auto_init_hook.enable_auto_connect = (
+                    False  # else a thread of Ray Data that is still busy starts another
+                )
+                ray.shutdown()
+                _end(started)
+                temporary.close()
 
 
 def _processes_below(folder: Path) -> list[psutil.Process]:

@@ -10,7 +10,7 @@ import pytest
 
 from jobs.console import Console
 from jobs.demo import _clear
-from jobs.outcome import ERROR_LOG, ErrorLog, exit_code_of
+from jobs.outcome import ERROR_LOG, ErrorLog, exit_code_of, held_back_signals
 from tagger.scratch import scratch_folder
 from tagger.storage import Location
 
@@ -130,3 +130,17 @@ def test_a_signal_that_a_library_has_swallowed_ends_a_command_at_its_next_step(
     assert "Tagging" not in said
     assert said.endswith("Clearing away\ntagger: interrupted; the same command goes on from here\n")
     Console().step("Another command")
+
+
+def test_what_clears_away_comes_to_its_end_before_a_signal_ends_the_command() -> None:
+    cleared: list[str] = []
+
+    def work() -> int:
+        with held_back_signals():
+            signal.raise_signal(signal.SIGTERM)
+            cleared.append("all")
+        cleared.append("and went on")
+        return 0
+
+    assert exit_code_of(work) == 130
+    assert cleared == ["all"]
