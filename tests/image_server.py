@@ -28,6 +28,7 @@ class ImageServer:
         self.images: dict[str, bytes] = {}
         """By path, those that are served in place of the image."""
         self.asked: Counter[str] = Counter()
+        self.revision = 1
         self.sent: Counter[str] = Counter()
         """How often an image was sent, by path."""
         self.conditions: list[str | None] = []
@@ -97,6 +98,10 @@ class _Handler(BaseHTTPRequestHandler):
     def answer_same(self, before: int) -> None:
         """Every path has the same ETag."""
         self.answer_on_condition('"same"')
+
+    def answer_revised(self, before: int) -> None:
+        """The ETag says how often the server was set up anew, whatever the bytes are."""
+        self.answer_on_condition(f'"revision-{self.site.revision}"')
 
     def answer_on_condition(self, etag: str) -> None:
         if self.headers.get("If-None-Match") == etag:

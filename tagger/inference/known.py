@@ -16,6 +16,7 @@ from tagger.catalog.shards import KNOWN_OUTCOME, kept
 from tagger.inference.ledger import FUSE, TITLES, LedgerEntry
 from tagger.inference.outcomes import outcome_type
 from tagger.inference.rows import REASONS, Items, PredictionRows, title_digest
+from tagger.inference.runs import ETAG
 from tagger.models.levels import Levels
 from tagger.models.titles import TitleModel
 from tagger.review.decisions import decisions_of
@@ -132,9 +133,7 @@ class Known:
         return found
 
     def _add_etags(self, predictions: pa.Table) -> None:
-        table = predictions.filter(pc.is_valid(predictions["imageEtag"])).select(
-            ["id", "imageDigest", "imageUri", "imageEtag"]
-        )
+        table = predictions.filter(pc.is_valid(predictions["imageEtag"])).select(ETAG.names)
         rows = [row for row in table.to_pylist() if row["imageDigest"] and row["imageUri"]]
         sources = [f"{_source(row['imageDigest'], row['imageUri'])}{row['imageEtag']}" for row in rows]
         self._etags.add([row["id"] for row in rows], sources)
@@ -204,6 +203,8 @@ class Known:
             usable = np.asarray(pc.equal(good["modelId"], self._card.model_id)) & same_titles
             stored.add(good["id"].to_pylist(), [p if u else _UNKNOWN for p, u in zip(packed, usable, strict=True)])
             self._add_etags(good)
+        for table in run.directory.new_etags():
+            self._add_etags(table)
         if self._embeddings:
             for table in run.directory.vectors(["id", "imageDigest", "modelId"]):
                 own = table.filter(pc.equal(table["modelId"], self._card.model_id))

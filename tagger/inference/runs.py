@@ -26,6 +26,8 @@ from tagger.storage import Location, first_line
 _COUNTS = b"counts"
 RECORD, _SUCCESS = "run.json", "_SUCCESS"
 _BATCH_ROWS = 16_384
+ETAG = pa.schema([PREDICTION.field(name) for name in ("id", "imageUri", "imageDigest", "imageEtag")])
+"""What a run keeps of an image that was known already, where its server gave an ETag that no earlier run has."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,11 @@ class RunDirectory:
     def embeddings(self) -> Location:
         """Image vectors, a part for each of the predictions, where they were asked for."""
         return self.root / "embeddings"
+
+    @property
+    def etags(self) -> Location:
+        """New ETags of images that were known, by ETAG; a part only for a shard that has some."""
+        return self.root / "etags"
 
     @property
     def decided(self) -> Location:
@@ -187,6 +194,10 @@ class RunDirectory:
         """Write the image vectors of one shard, by EMBEDDING; before its part, which says that the shard is done."""
         write_parquet(self.embeddings / f"part-{number:05d}.parquet", embeddings, plain=("layout", "vector"))
 
+    def write_etags(self, number: int, etags: pa.Table) -> None:
+        """Write what one shard has by ETAG; before its part, which says that the shard is done."""
+        write_parquet(self.etags / f"part-{number:05d}.parquet", etags)
+
     def finish(self, record: RunRecord, staged: Staged) -> RunRecord:
         """Count the parts, write the record and `_SUCCESS`, and clear the shards away.
 
@@ -284,6 +295,10 @@ class RunDirectory:
     def vectors(self, columns: Sequence[str]) -> Iterator[pa.Table]:
         """Columns of the image vectors, by EMBEDDING, in the parts that are there, piece by piece."""
         return self._read(self.embeddings, columns)
+
+    def new_etags(self) -> Iterator[pa.Table]:
+        """By ETAG what servers gave for images that were known, piece by piece."""
+        return self._read(self.etags, ETAG.names)
 
     def _read(self, folder: Location, columns: Sequence[str]) -> Iterator[pa.Table]:
         for file in folder.files((".parquet",)):

@@ -24,7 +24,7 @@ from tagger.inference.crashes import CRASHED, Crashes
 from tagger.inference.known import recalled
 from tagger.inference.outcomes import Claim, Collector, Outcome, Predictor, Submit, at_once, decoded_at_once, digest_of
 from tagger.inference.rows import Items, PredictionRows
-from tagger.inference.runs import RunDirectory, Spent
+from tagger.inference.runs import ETAG, RunDirectory, Spent
 from tagger.models.engines import Engine
 from tagger.models.titles import TitleModel
 from tagger.storage import first_line
@@ -196,6 +196,9 @@ class ShardTagger:
         same = np.array([d is not None and d == k for d, k in zip(collector.digests, known, strict=True)], bool)
         found = self._with_recalled(shard, collector.digests, etags, collector.outcomes(), same)
         predictions = self._rows.table(found.items, found.digests, found.outcomes, found.etags)
+        new_etags = _new_etags(shard, etags, same)
+        if len(new_etags):
+            self._plan.run.write_etags(number, new_etags)
         if self._plan.embeddings:
             vectors = self._rows.embeddings(found.items, found.digests, found.outcomes, found.recalled)
             self._plan.run.write_embeddings(number, vectors)
@@ -278,6 +281,28 @@ def _known_digests(shard: pa.Table) -> list[bytes | None]:
 def _digest(image: Revision, known: bytes | None) -> bytes | None:
     """SHA-256 of an image, which is the known one where its server says that it is unchanged."""
     return known if isinstance(image.data, Unchanged) else digest_of(image.data)
+
+
+def _new_etags(shard: pa.Table, etags: Sequence[str | None], same: np.ndarray) -> pa.Table:
+    """By ETAG the items that are known by their bytes, which their server gave under an ETag that is not stored.
+
+    Such an item may get no prediction, and so this is where the next night has its ETag from.
+
+    Args:
+        shard: Its rows.
+        etags: Those under which servers have the images now.
+        same: Items whose image is as an earlier run saw it, bool [N].
+    """
+    before = known_etags(shard)
+    rows = [row for row in range(len(shard)) if same[row] and etags[row] and etags[row] != before[row]]
+    chosen = shard.take(pa.array(rows, pa.int64()))
+    columns = [
+        chosen["id"],
+        chosen["imageRef"],
+        chosen["knownDigest"],
+        pa.array([etags[row] for row in rows], pa.string()),
+    ]
+    return pa.table(columns, schema=ETAG)
 
 
 def _without(refs: Sequence[str | None], skipped: Set[int], first: int = 0) -> list[str | None]:

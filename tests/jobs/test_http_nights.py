@@ -137,3 +137,18 @@ def test_a_run_of_before_there_were_etags_is_known_by_the_bytes(shop: Shop) -> N
     counts = shop.night("2")
     assert (counts["predictions"], counts["known"]) == (0, ITEMS)
     assert set(shop.site.conditions) == {None}
+    counts = shop.night("3")
+    assert (counts["predictions"], counts["known"]) == (0, ITEMS)
+    assert shop.site.sent.total() == 0, "the second night has kept the ETags"
+    assert not (shop.folder / "runs/3/etags").exists(), "nothing is new"
+
+
+def test_a_server_that_gives_the_same_bytes_another_etag_is_asked_by_the_newest(shop: Shop) -> None:
+    shop.offer(["revised"] * ITEMS)
+    shop.night("1")
+    shop.site.revision = 2
+    counts = shop.night("2")
+    assert (counts["predictions"], counts["known"], set(shop.site.sent)) == (0, ITEMS, set(shop.paths))
+    counts = shop.night("3")
+    assert (counts["predictions"], counts["known"], shop.site.sent.total()) == (0, ITEMS, 0)
+    assert set(shop.site.conditions) == {'"revision-2"'}
