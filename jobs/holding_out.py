@@ -1,12 +1,14 @@
 """A job holds the folder that it writes to, so that a second one with the same folder is refused."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import wraps
 from typing import TypeVar
 
 from jobs.console import Console
 from schemas.values import JobConfig
 from tagger.inference.lock import holding
+from tagger.models.bundle import Bundle
 from tagger.storage import Location
 
 Config = TypeVar("Config", bound=JobConfig)
@@ -29,3 +31,16 @@ def holds_out(run: Job[Config]) -> Job[Config]:
             return run(config, console)
 
     return held
+
+
+@contextmanager
+def holding_bundle(folder: Location) -> Iterator[Bundle]:
+    """Hold a bundle's folder while the bundle is read, changed and written; who only reads a bundle holds nothing.
+
+    Raises:
+        UsageError: when there is none, another process holds it, or it cannot be written to.
+        InputError: when it is not a bundle.
+    """
+    Bundle.load(folder, "BUNDLE")  # holding would make the folder that a wrong path names
+    with holding(folder, "BUNDLE"):
+        yield Bundle.load(folder, "BUNDLE")  # as the last holder left it

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from pydantic.alias_generators import to_camel
 
 from jobs.console import Console
+from jobs.holding_out import holding_bundle
 from schemas.bundle import Policy
 from schemas.config import PolicyConfig
 from schemas.taxonomy import Level
@@ -33,10 +34,16 @@ _FILES: dict[_Side, str] = {"val": VAL_ITEMS, "test": ITEMS, "control": CONTROL_
 def run(config: PolicyConfig, console: Console) -> int:
     """Fit thresholds on the bundle's control items, and keep them in the bundle; or try a target out on many halves."""
     place = Location(config.bundle, config.s3_endpoint, config.s3_region)
-    bundle = Bundle.load(place, "BUNDLE")
-    side = _fitting_side(place, console)
     if config.splits:
-        return _try_out(config, console, bundle, place, side)
+        bundle = Bundle.load(place, "BUNDLE")
+        return _try_out(config, console, bundle, place, _fitting_side(place, console))
+    with holding_bundle(place) as bundle:
+        return _fit(config, console, bundle, place)
+
+
+def _fit(config: PolicyConfig, console: Console, bundle: Bundle, place: Location) -> int:
+    """Fit thresholds, and write them and their curves into the bundle, which is held."""
+    side = _fitting_side(place, console)
     held_out, blurry = _predictions(place, bundle, [side])
     policy = fit_policy(held_out, blurry, config.target_precision, config.probability, config.class_items)
     policy = policy.model_copy(update={"side": side})

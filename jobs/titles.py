@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from jobs.console import Console
+from jobs.holding_out import holding_bundle
 from jobs.inputs import open_manifest, place
 from schemas.config import TitlesConfig
 from schemas.prediction import ALTERNATIVES, Decision
@@ -33,7 +34,12 @@ _PREDICTED = ["id", "decision", "alternatives"]
 def run(config: TitlesConfig, console: Console) -> int:
     """Fit a model of titles to the bundle's training items, calibrate it on val, and measure it on test."""
     folder = place(config.bundle, config)
-    bundle = Bundle.load(folder, "BUNDLE")
+    with holding_bundle(folder) as bundle:
+        return _teach(config, console, bundle, folder)
+
+
+def _teach(config: TitlesConfig, console: Console, bundle: Bundle, folder: Location) -> int:
+    """Fit the model of titles, and write it into the bundle, which is held."""
     taxonomy = bundle.card.taxonomy
     console.step("Reading the titles")
     sides = _sides(config, folder, taxonomy, console)
