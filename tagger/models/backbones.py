@@ -261,15 +261,20 @@ def _remove_head(name: str, module: nn.Module) -> tuple[str, ...]:
 
 def _pretrained(name: str) -> dict[str, Tensor]:
     choice = torchvision.models.get_model_weights(name).DEFAULT
+    file = Path(torch.hub.get_dir()) / "checkpoints" / choice.url.rsplit("/", 1)[-1]
+    was_cached = file.exists()
     try:
         return dict(choice.get_state_dict(progress=False, check_hash=True))
-    except OSError as error:
-        file = choice.url.rsplit("/", 1)[-1]
-        cache = Path(torch.hub.get_dir()) / "checkpoints"
+    except (
+        Exception
+    ) as error:  # no network, no room, another page in place of the file: each has an exception of its own
+        if was_cached:
+            message = f"--weights pretrained: {file} is not a weights file: {first_line(error)}; delete it"
+            raise UsageError(f"{message}, and it is fetched anew") from error
         raise UsageError(
-            f"--weights pretrained: torchvision could not fetch {name}'s weights ({first_line(error)}); fetch {file} "
-            f"where there is a network, and put it into {cache}, or name it with --weights file:PATH (.pth or "
-            ".safetensors); --weights none trains from scratch and is less accurate"
+            f"--weights pretrained: torchvision could not fetch {name}'s weights ({first_line(error)}); fetch "
+            f"{file.name} where there is a network, and put it into {file.parent}, or name it with --weights file:PATH "
+            "(.pth or .safetensors); --weights none trains from scratch and is less accurate"
         ) from error
 
 

@@ -76,6 +76,31 @@ def test_what_cannot_be_built_is_told(name: str, weights: str, message: str) -> 
         backbones.build(name, weights, (64, 48))
 
 
+def test_where_weights_cannot_be_fetched_it_is_said_which_file_in_which_format_belongs_where(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")  # where nothing listens
+    monkeypatch.delenv("no_proxy", raising=False)
+    with pytest.raises(UsageError) as refused:
+        backbones.build("mobilenet_v2", "pretrained", (64, 48))
+    said = str(refused.value)
+    assert "could not fetch mobilenet_v2's weights (<urlopen error [Errno 111] Connection refused>)" in said
+    file = torchvision.models.MobileNet_V2_Weights.DEFAULT.url.rsplit("/", 1)[-1]
+    assert f"fetch {file} where there is a network, and put it into {tmp_path}/hub/checkpoints" in said
+    assert "or name it with --weights file:PATH (.pth or .safetensors)" in said
+    assert "--weights none trains from scratch and is less accurate" in said
+
+
+def test_weights_that_were_not_fetched_to_their_end_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    file = tmp_path / "hub/checkpoints" / torchvision.models.MobileNet_V2_Weights.DEFAULT.url.rsplit("/", 1)[-1]
+    file.parent.mkdir(parents=True)
+    file.write_bytes(b"PK\x03\x04 half of an archive")
+    with pytest.raises(UsageError, match=rf"--weights pretrained: {file} is not a weights file: .*; delete it"):
+        backbones.build("mobilenet_v2", "pretrained", (64, 48))
+
+
 def test_weights_of_another_model_are_refused(tmp_path: Path) -> None:
     file = tmp_path / "w.safetensors"
     save_file(torchvision.models.resnet18(weights=None).state_dict(), file)
