@@ -1,9 +1,11 @@
 import json
+from collections.abc import Callable
 
 import pyarrow as pa
 import pytest
 from pydantic import ValidationError
 
+from jobs.cli import JOBS
 from jobs.schema import ARROW, MODELS
 from jobs.schema import text_of as schema
 from schemas.config import CheckConfig, TagConfig, TrainConfig
@@ -11,6 +13,7 @@ from schemas.prediction import PREDICTION
 from schemas.taxonomy import Level, Taxonomy
 from schemas.values import parse_share_or_count, parse_size
 from tagger.errors import UsageError
+from tests.conftest import Outcome
 
 
 @pytest.mark.parametrize("name", sorted(ARROW))
@@ -24,6 +27,31 @@ def test_every_contract_prints_as_json_schema(name: str) -> None:
     document = json.loads(schema(name, arrow=False))
     assert document["type"] == "object"
     assert document["properties"]
+
+
+def test_the_names_come_as_json_with_each_contract_once(tagger: Callable[..., Outcome]) -> None:
+    outcome = tagger("schema", "--json")
+    assert outcome.code == 0, outcome.err
+    names = json.loads(outcome.out)
+    assert len(names) == len(set(names))
+    assert set(names) >= {"prediction", "reject", "bundle", "run", "similar"}
+    assert names == tagger("schema").out.split()
+
+
+def test_the_config_of_every_command_can_be_printed(tagger: Callable[..., Outcome]) -> None:
+    names = json.loads(tagger("schema", "--json").out)
+    for command, config in JOBS.items():
+        (name,) = {command, f"{command}_config"} & {name for name in names if name in MODELS}
+        outcome = tagger("schema", name, "--json")
+        assert outcome.code == 0, outcome.err
+        assert set(json.loads(outcome.out)["properties"]) == set(config.model_json_schema()["properties"]), name
+    assert "similarId" in json.loads(tagger("schema", "similar", "--json").out)["properties"]
+
+
+def test_the_columns_of_a_contract_come_as_json(tagger: Callable[..., Outcome]) -> None:
+    columns = json.loads(tagger("schema", "prediction", "--arrow", "--json").out)
+    assert [column["name"] for column in columns] == PREDICTION.names
+    assert all(len(column["description"]) > 10 for column in columns)
 
 
 def test_the_prediction_listing_names_every_column_with_its_type() -> None:

@@ -94,6 +94,33 @@ def test_in_a_bucket_the_lease_of_a_process_that_died_here_is_taken_over(s3: S3S
         pass
 
 
+def test_in_a_bucket_one_can_see_whether_a_run_is_held_without_changing_anything(
+    unreliable: Location, faults: Faults
+) -> None:
+    assert not is_held(unreliable)
+    other = holder(unreliable)
+    lease, writes = (unreliable / "_lock").read_bytes(), faults.counts["PUT fine"]
+    assert is_held(unreliable)
+    assert ((unreliable / "_lock").read_bytes(), faults.counts["PUT fine"]) == (lease, writes)
+    other.communicate("")
+    assert not is_held(unreliable)
+
+
+def test_in_a_bucket_a_lease_that_expired_or_whose_holder_died_here_holds_nothing(
+    s3: S3Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = Location(f"s3://{s3.bucket}/{uuid.uuid4().hex}/run", s3.endpoint)
+    other = holder(root)
+    os.kill(other.pid, signal.SIGKILL)
+    other.wait()
+    assert not is_held(root)
+    held = json.loads((root / "_lock").read_bytes())
+    (root / "_lock").write_text(json.dumps({**held, "processes": "another machine"}))
+    assert is_held(root), "whether it died there cannot be seen from here"
+    monkeypatch.setattr(lock, "_EXPIRES_S", -1.0)
+    assert not is_held(root)
+
+
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leases that are renewed at once."""
