@@ -72,36 +72,45 @@ def exit_code_of(work: Callable[[], int], log: ErrorLog | None = None) -> int:
     SIGTERM, which schedulers send, ends it as Ctrl-C does. When nobody reads standard output any more, as after
     `| head`, it ends with READER_GONE and without a word.
     """
+    with kept_signal_handlers():
+        _interrupt_on_signals()
+        try:
+            code = work()
+            sys.stdout.flush()  # here, where a reader that is gone can still be told from a failure
+            return code
+        except TaggerError as error:
+            _complain(str(error))
+            return error.exit_code
+        except KeyboardInterrupt:
+            _complain(_INTERRUPTED)
+            return INTERRUPTED
+        except Exception as error:
+            if isinstance(error, BrokenPipeError) and _reader_is_gone():
+                return READER_GONE
+            if os.environ.get(_TRACEBACK):
+                raise
+            return _explain(error, log or ErrorLog())
+        finally:
+            _stopped.clear()
+
+
+@contextmanager
+def kept_signal_handlers() -> Iterator[None]:
+    """Have SIGINT, SIGTERM and SIGHUP do afterwards what they did before."""
     before = {number: signal.getsignal(number) for number in _STOPS}
-    interrupt_on_signals()
     try:
-        code = work()
-        sys.stdout.flush()  # here, where a reader that is gone can still be told from a failure
-        return code
-    except TaggerError as error:
-        _complain(str(error))
-        return error.exit_code
-    except KeyboardInterrupt:
-        _complain(_INTERRUPTED)
-        return INTERRUPTED
-    except Exception as error:
-        if isinstance(error, BrokenPipeError) and _reader_is_gone():
-            return READER_GONE
-        if os.environ.get(_TRACEBACK):
-            raise
-        return _explain(error, log or ErrorLog())
+        yield
     finally:
-        _stopped.clear()
         if threading.current_thread() is threading.main_thread():
             for number, handler in before.items():
                 if handler is not None:  # what a library has set in C
                     signal.signal(number, handler)
 
 
-def interrupt_on_signals() -> None:
+def _interrupt_on_signals() -> None:
     """Have SIGTERM and SIGHUP end the command as Ctrl-C does; a second signal, whatever it is, ends it at once.
 
-    Call it again after a library has set handlers of its own. Other threads than the main one cannot, and do nothing.
+    Other threads than the main one cannot, and do nothing.
     """
     if threading.current_thread() is not threading.main_thread():
         return

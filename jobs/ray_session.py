@@ -15,7 +15,7 @@ import psutil
 import ray
 from ray._private import auto_init_hook
 
-from jobs.outcome import held_back_signals, interrupt_on_signals
+from jobs.outcome import held_back_signals, kept_signal_handlers
 from schemas.options import RayOptions
 from tagger.allocator import KEEP_FREED_MEMORY
 from tagger.errors import UsageError
@@ -139,16 +139,16 @@ def _embed(processes: int, with_data: bool, folder: Path) -> None:
 def _init(folder: Path, **settings: Any) -> None:
     """`ray.init` from within an empty folder: Ray puts the current one before all others that workers import from.
 
+    Signals do what they did before: Ray sets handlers of its own.
+
     Raises:
-        KeyboardInterrupt: at SIGTERM, for which Ray sets handlers of its own.
+        KeyboardInterrupt: at a SIGTERM meanwhile.
     """
-    with chdir(folder):
+    with chdir(folder), kept_signal_handlers():
         try:
             ray.init(**settings, logging_level=logging.ERROR, log_to_driver=False)
         except SystemExit as ended:
             raise KeyboardInterrupt from ended
-        finally:
-            interrupt_on_signals()
 
 
 def _set_up_data() -> None:

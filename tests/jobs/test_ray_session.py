@@ -6,12 +6,15 @@ from pathlib import Path
 
 CODE = """
 import os
+import signal
 import ray
 from jobs.process_tree import tree_of
 from jobs.ray_session import ray_session
 from schemas.options import RayOptions
 
+before = signal.getsignal(signal.SIGTERM)
 with ray_session(RayOptions()):
+    assert signal.getsignal(signal.SIGTERM) is before
     assert ray.get(ray.remote(lambda: 6 * 7).remote()) == 42
     import psutil
     lines = [" ".join(child.cmdline()) for child in psutil.Process().children() if child.status() != "zombie"]

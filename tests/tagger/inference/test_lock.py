@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from jobs.outcome import interrupt_on_signals
+from jobs.outcome import exit_code_of
 from tagger.errors import TaggerError, UsageError
 from tagger.inference import lock
 from tagger.inference.lock import holding, is_held
@@ -163,17 +163,17 @@ def test_a_lost_lease_is_no_signal_of_a_person_so_that_the_next_one_is_the_first
 ) -> None:
     monkeypatch.setattr(lock, "_EXPIRES_S", -1.0)
     monkeypatch.setattr(lock, "_RENEW_S", 0.05)
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
-    try:
-        interrupt_on_signals()
-        armed = {number: signal.getsignal(number) for number in before}
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+    def work() -> int:
+        armed = [signal.getsignal(number) for number in numbers]
         with pytest.raises(TaggerError, match="taken over"), holding(Location(f"s3://{s3.bucket}/twice", s3.endpoint)):
             (Location(f"s3://{s3.bucket}/twice", s3.endpoint) / "_lock").write_text("{}")
             wait_for_the_end()
-        assert {number: signal.getsignal(number) for number in before} == armed
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        assert [signal.getsignal(number) for number in numbers] == armed
+        return 0
+
+    assert exit_code_of(work) == 0
 
 
 def test_in_a_bucket_a_lease_whose_answer_was_lost_is_held(unreliable: Location, faults: Faults) -> None:
