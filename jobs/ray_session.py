@@ -37,6 +37,8 @@ _QUIET = {
 _QUIET_EMBEDDED = {"RAY_BACKEND_LOG_LEVEL": "fatal"}
 """Its C++ core calls every end of an actor an error, on the terminal; what went wrong comes as an exception, too."""
 _AUTH = ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")
+_NO_TOKEN = b"InvalidAuthToken"
+"""What Ray's core writes where the cluster refuses this process's token, or that it has none."""
 _LONGEST_TEMPORARY = 26
 """Characters of the path that an embedded Ray's sockets may lie below: a socket's path has at most 107."""
 
@@ -104,13 +106,32 @@ def _end(processes: Sequence[psutil.Process]) -> None:
 
 def _join(address: str, folder: Path) -> None:
     """Connect to a cluster. Raises UsageError when that fails."""
+    lines: list[bytes] = []
     try:
         _check_reachable(address)
-        _init(folder, address=address)
+        with _standard_error_kept(lines):
+            _init(folder, address=address)
     except (ConnectionError, ValueError, RuntimeError, OSError) as error:
         reason = " ".join(str(error).split())  # of two versions, each stands on a line of its own
-        hint = "" if any(name in os.environ for name in _AUTH) else "; does it want a token (RAY_AUTH_MODE)?"
-        raise UsageError(f"--ray-address {address}: no Ray cluster there: {reason[:_LONGEST_REASON]}{hint}") from error
+        raise UsageError(
+            f"--ray-address {address}: no Ray cluster can be joined there: {reason[:_LONGEST_REASON]}"
+            f"{_about_tokens(lines)}"
+        ) from error
+    os.write(2, b"".join(lines))
+
+
+def _about_tokens(lines: Sequence[bytes]) -> str:
+    """What a failure to connect has to do with tokens; only Ray's core says so, line after line.
+
+    Args:
+        lines: What it wrote to standard error meanwhile.
+    """
+    if any(_NO_TOKEN in line for line in lines):
+        return (
+            ", as the cluster asks for another token than this process has; RAY_AUTH_MODE=token, and RAY_AUTH_TOKEN or "
+            "RAY_AUTH_TOKEN_PATH, set one"
+        )
+    return "" if any(name in os.environ for name in _AUTH) else "; does it want a token (RAY_AUTH_MODE)?"
 
 
 def _embed(processes: int, with_data: bool, folder: Path) -> None:
@@ -181,6 +202,17 @@ def _end_what_only_clusters_need() -> None:
 @contextmanager
 def _without_note_of_log_level() -> Iterator[None]:
     """Pass on what is written to standard error, without the line in which Ray's core repeats its log level."""
+    lines: list[bytes] = []
+    try:
+        with _standard_error_kept(lines):
+            yield
+    finally:
+        os.write(2, b"".join(line for line in lines if b"RAY_BACKEND_LOG_LEVEL" not in line))
+
+
+@contextmanager
+def _standard_error_kept(lines: list[bytes]) -> Iterator[None]:
+    """Add the lines that are written to standard error meanwhile, by Ray's core, too, in place of showing them."""
     with tempfile.TemporaryFile() as written:
         descriptor = os.dup(2)
         os.dup2(written.fileno(), 2)
@@ -190,8 +222,7 @@ def _without_note_of_log_level() -> Iterator[None]:
             os.dup2(descriptor, 2)
             os.close(descriptor)
             written.seek(0)
-            lines = [line for line in written if b"RAY_BACKEND_LOG_LEVEL" not in line]
-            os.write(2, b"".join(lines))
+            lines += written
 
 
 @contextmanager
