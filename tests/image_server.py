@@ -245,10 +245,10 @@ class _Server(ThreadingHTTPServer):
 
 
 @contextmanager
-def serving(image: bytes, certificate: Path | None = None) -> Iterator[ImageServer]:
-    """Serve an image on loopback, over TLS where there is a certificate with its key."""
+def serving(image: bytes, certificate: Path | None = None, port: int = 0) -> Iterator[ImageServer]:
+    """Serve an image on loopback, over TLS where there is a certificate with its key; at a free port without one."""
     site = ImageServer(image)
-    server = _Server(("127.0.0.1", 0), type("Handler", (_Handler,), {"site": site}))
+    server = _Server(("127.0.0.1", port), type("Handler", (_Handler,), {"site": site}))
     if certificate:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(certificate)

@@ -9,16 +9,23 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from threading import BoundedSemaphore, Lock
 
+from tagger.catalog.circuit_breaker import BreakerLimits, CircuitBreaker
+
 LONGEST_PAUSE_S = 60.0
 _MOST_HOSTS = 256
 
 
 class Host:
-    """One host: a semaphore for requests in flight, and the time before which it wants none."""
+    """One host: a semaphore for requests in flight, the time before which it wants none, and whether it is dead."""
 
     def __init__(
-        self, per_host: int, clock: Callable[[], float] = time.monotonic, sleep: Callable[[float], None] = time.sleep
+        self,
+        per_host: int,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+        limits: BreakerLimits = BreakerLimits(),  # noqa: B008 - it is frozen
     ) -> None:
+        self.breaker = CircuitBreaker(limits, clock)
         self._semaphore = BoundedSemaphore(per_host)
         self._not_before = 0.0
         self._clock = clock
@@ -59,15 +66,16 @@ class Host:
 class Hosts:
     """The hosts in use, those of the last requests."""
 
-    def __init__(self, per_host: int) -> None:
+    def __init__(self, per_host: int, limits: BreakerLimits = BreakerLimits()) -> None:  # noqa: B008 - it is frozen
         self._per_host = per_host
+        self._limits = limits
         self._hosts: OrderedDict[str, Host] = OrderedDict()
         self._lock = Lock()
 
     def of(self, origin: str) -> Host:
         """The host of an origin, such as `https://cdn.shop.example:443`."""
         with self._lock:
-            host = self._hosts.setdefault(origin, Host(self._per_host))
+            host = self._hosts.setdefault(origin, Host(self._per_host, limits=self._limits))
             self._hosts.move_to_end(origin)
             if len(self._hosts) > _MOST_HOSTS:
                 self._hosts.popitem(last=False)

@@ -91,7 +91,7 @@ class HttpImages:
 
     @cached_property
     def _hosts(self) -> Hosts:
-        return Hosts(self._per_host)
+        return Hosts(self._per_host, self._patience.breaker)
 
     @cached_property
     def _watch(self) -> Watch:
@@ -116,7 +116,7 @@ class HttpImages:
             raise ImageError(ErrorCode.UNSUPPORTED_URI, f"{shown(ref)} {error}") from error
         if self._within and not url.url.startswith(request_url(self._within).url):
             raise ImageError(ErrorCode.OUTSIDE_STORE, f"{shown(ref)} lies outside {shown(self._within)}")
-        patience, left_s, reason = self._patience, self._timeout_s, ""
+        patience, left_s, reason, dead = self._patience, self._timeout_s, "", None
         for attempt in range(patience.attempts):
             if attempt:
                 pause = random.uniform(0, min(patience.longest_pause_s, patience.first_pause_s * 2**attempt))
@@ -126,11 +126,13 @@ class HttpImages:
             try:
                 return request.follow(url)
             except AgainError as error:
-                reason = str(error)
+                reason, dead = str(error), error.unanswered_by
             left_s = request.left_s
             if left_s <= 0:
                 reason = f"not done in {self._timeout_s:g} s: {reason}"
                 break
+        if dead:
+            dead.breaker.given_up()
         raise ImageError(ErrorCode.STORE_ERROR, f"{shown(ref)}: after {attempt + 1} attempts: {reason}")
 
 

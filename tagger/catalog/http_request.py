@@ -6,16 +6,18 @@ import ssl
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import version
 from urllib.parse import unquote
 
 from urllib3 import BaseHTTPResponse, PoolManager, make_headers
 from urllib3.exceptions import HTTPError, NameResolutionError, ProtocolError, SSLError
+from urllib3.exceptions import TimeoutError as NoAnswerError  # also where a connection is refused, or there is no route
 from urllib3.util import Timeout, Url
 
 from schemas.prediction import ErrorCode
+from tagger.catalog.circuit_breaker import BreakerLimits
 from tagger.catalog.http_connections import Guard, Watch
 from tagger.catalog.http_hosts import Host, Hosts, retry_after
 from tagger.catalog.public_hosts import PrivateAddressError
@@ -43,10 +45,14 @@ class Patience:
     first_pause_s: float = 0.1
     longest_pause_s: float = 10
     redirects: int = 5
+    breaker: BreakerLimits = field(default_factory=BreakerLimits)
 
 
 class AgainError(Exception):
     """What may succeed at another attempt."""
+
+    unanswered_by: Host | None = None
+    """The host that could not be connected to, or did not answer in time."""
 
 
 @dataclass
@@ -100,17 +106,23 @@ class ImageRequest:
     def _hop(self, url: Url, auth: str | None) -> Revision | str:
         """One request: the image, or where it is redirected to."""
         host = self.hosts.of(_origin(url))
+        if not host.breaker.allows():
+            raise ImageError(
+                ErrorCode.STORE_ERROR,
+                f"{shown(url.url)}: {url.host} answers no request at the moment; one image in "
+                f"{host.breaker.limits.probe_every_s:g} s is tried",
+            )
         with host.slot():
             began = time.monotonic()
             try:
                 with self.watch.limit(self.left_s) as guard, ExitStack() as closing:
-                    response = self._ask(url, auth, guard)
+                    response = self._ask(url, auth, host, guard)
                     closing.callback(_let_go, response)
                     return self._answer(url, response, host, guard)
             finally:
                 self.left_s -= time.monotonic() - began
 
-    def _ask(self, url: Url, auth: str | None, guard: Guard) -> BaseHTTPResponse:
+    def _ask(self, url: Url, auth: str | None, host: Host, guard: Guard) -> BaseHTTPResponse:
         headers = {"User-Agent": _user_agent(), "Accept-Encoding": "identity"}
         if auth:
             headers |= make_headers(basic_auth=unquote(auth))
@@ -121,14 +133,20 @@ class ImageRequest:
         )
         pool = self.pools.connection_from_host(url.host, url.port, url.scheme)
         try:
-            return pool.urlopen(
+            response = pool.urlopen(
                 "GET", url.request_uri, headers=headers, timeout=timeout, retries=False, redirect=False,
                 preload_content=False,
             )  # fmt: skip
         except PrivateAddressError as error:
             raise ImageError(ErrorCode.OUTSIDE_STORE, f"{shown(url.url)}: {error}") from error
         except (HTTPError, OSError) as error:
-            raise _explained(error, url, guard) from error
+            explained = _explained(error, url, guard)
+            if isinstance(explained, AgainError) and (guard.expired or isinstance(error, NoAnswerError)):
+                host.breaker.unanswered()
+                explained.unanswered_by = host
+            raise explained from error
+        host.breaker.answered()
+        return response
 
     def _answer(self, url: Url, response: BaseHTTPResponse, host: Host, guard: Guard) -> Revision | str:
         status = response.status

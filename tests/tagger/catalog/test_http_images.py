@@ -2,6 +2,7 @@
 
 import pickle
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from schemas.config import CheckConfig
 from schemas.prediction import ErrorCode
+from tagger.catalog.circuit_breaker import BreakerLimits
 from tagger.catalog.http_images import HttpImages
 from tagger.catalog.http_request import Patience
 from tagger.errors import ImageError, UsageError
@@ -153,6 +155,46 @@ def test_a_host_that_does_not_exist_or_does_not_answer_is_a_store_error() -> Non
     assert failure(store_of(), f"http://{'x' * 70}.example/1.jpg")[0] == ErrorCode.STORE_ERROR
     code, message = failure(store_of(allow_private_hosts=["*"]), "http://127.0.0.1:9/1.jpg")
     assert (code, "after 3 attempts" in message) == (ErrorCode.STORE_ERROR, True)
+
+
+def dead_after(images: int, probe_every_s: float = 1000) -> dict[str, object]:
+    """Options of a store that asks for one image after another, and takes a host for dead after so many."""
+    limits = BreakerLimits(images=images, silent_s=0, probe_every_s=probe_every_s)
+    return {"patience": replace(QUICK, breaker=limits), "store_concurrency": 1, "http_per_host": 1}
+
+
+def test_after_several_images_that_a_host_refused_the_others_fail_at_once_and_name_it(site: ImageServer) -> None:
+    store = store_of(allow_private_hosts=["*"], **dead_after(4))  # type: ignore[arg-type]
+    answers = list(store.fetch([*(f"http://127.0.0.1:9/{n}.jpg" for n in range(1000)), site.url("ok/1.jpg")]))
+    assert answers.pop() == JPEG, "another host is another matter"
+    messages = [answer.message for answer in answers if isinstance(answer, ImageError)]
+    assert [n for n, message in enumerate(messages) if "after 3 attempts: " in message] == [0, 1, 2, 3]
+    assert set(messages[4:]) == {
+        f"http://127.0.0.1:9/{n}.jpg: 127.0.0.1 answers no request at the moment; one image in 1000 s is tried"
+        for n in range(4, 1000)
+    }
+    assert {answer.code for answer in answers if isinstance(answer, ImageError)} == {ErrorCode.STORE_ERROR}
+
+
+def test_a_host_that_is_silent_is_asked_no_more_but_one_that_answers_with_errors_is(site: ImageServer) -> None:
+    options = dead_after(2)
+    list(store_of(site, **options).fetch([site.url(f"silent/{n}") for n in range(9)]))  # type: ignore[arg-type]
+    assert dict(site.asked) == {"/silent/0": 3, "/silent/1": 3}
+    kinds = ["broken", "missing", "alwayscut", "stalled", "ok"]
+    urls = [site.url(f"{kind}/{n}") for kind in kinds for n in range(3)]
+    answers = list(store_of(site, **options).fetch(urls))  # type: ignore[arg-type]
+    assert answers[-3:] == [JPEG] * 3
+
+
+def test_a_host_that_is_back_is_found_by_a_probe() -> None:
+    with serving(JPEG) as gone:
+        pass
+    store = store_of(gone, **dead_after(2, probe_every_s=0))  # type: ignore[arg-type]
+    urls = [gone.url(f"ok/{n}") for n in range(5)]
+    assert all(isinstance(answer, ImageError) for answer in store.fetch(urls))
+    with serving(JPEG, port=gone.port) as back:
+        assert list(store.fetch(urls)) == [JPEG] * 5
+        assert back.asked.total() == 5
 
 
 def test_images_come_in_order_and_no_host_is_asked_more_often_at_once_than_is_said(site: ImageServer) -> None:
