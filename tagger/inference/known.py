@@ -170,7 +170,8 @@ class Known:
             same = ~stored["fused"]
         if self._embeddings:
             of_vector = self._vectors.get(ids)
-            same &= [v == d.tobytes().hex() for v, d in zip(of_vector, stored["digest"], strict=True)]
+            equal = [v == d.tobytes().hex() for v, d in zip(of_vector, stored["digest"], strict=True)]
+            same &= np.array(equal, bool)  # of no item at all, too
         return np.asarray(same, bool)
 
     def _is_decided_anew(self, items: Items, stored: np.ndarray) -> np.ndarray:

@@ -12,6 +12,7 @@ import pytest
 from schemas.bundle import LevelPolicy, Policy
 from schemas.taxonomy import Level
 from tagger.models.bundle import Bundle
+from tagger.similarity.index import VectorIndex
 from tagger.storage import Location
 from tests.builders import encoded, picture
 from tests.conftest import Outcome
@@ -117,6 +118,39 @@ def test_four_nights_in_a_row_and_one_that_breaks(shop: Shop) -> None:
     assert f"1: there is no file {shop.folder}/images/1.jpg" in outcome.out
     again = shop.command("5")
     assert (again.code, "is done already" in again.err) == (4, True)
+
+
+def test_an_index_over_nights_has_each_item_once_with_the_vector_of_the_run_that_looked_at_it(
+    shop: Shop, tagger: Run
+) -> None:
+    assert shop.command("1", "--embeddings").code == 0
+    first = shop.predictions("1").dropna(subset="articleType")
+    shop.accept_above(float(np.median(first["articleTypeConfidence"])))
+    shop.offer(range(ITEMS, ITEMS + NEW))
+    changed = next(item for item in first.index if first.loc[[item], "decision"].tolist() == ["accept"])
+    (shop.folder / f"images/{changed}.jpg").write_bytes(encoded(picture(seed=999)))
+    assert shop.command("2", "--embeddings").code == 0
+    second = shop.predictions("2").dropna(subset="articleType")
+    looked_at = {changed, *(str(ITEMS + n) for n in range(NEW))}
+    redecided = set(second.index) - looked_at
+    assert len(redecided) > 10
+    vectors = pd.read_parquet(shop.folder / "runs/2/embeddings")
+    assert set(vectors["id"]) == looked_at, "those of redecided items are the first run's"
+
+    made = tagger("index", shop.folder / "runs", "--out", shop.folder / "index", "--json")
+    assert made.code == 0, made.err
+    index = VectorIndex(Location(str(shop.folder / "index")))
+    ids = index.items["id"].to_pylist()
+    assert sorted(ids) == sorted({*first.index, *second.index})
+    assert json.loads(made.out)["items"] == len(ids)
+    digests = dict(zip(ids, index.items["imageDigest"].to_pylist(), strict=True))
+    assert digests == {**first["imageDigest"].to_dict(), **second["imageDigest"].to_dict()}
+    for item in (changed, str(ITEMS), min(redecided), next(iter(set(first.index) - set(second.index)))):
+        image = shop.folder / f"images/{item}.jpg"
+        (found,) = json.loads(tagger("similar", shop.folder / "index", "--image", image, "--top", 1, "--json").out)[
+            "similar"
+        ]
+        assert (found["similarId"], found["cosine"]) == (item, pytest.approx(1, abs=2e-3))
 
 
 def test_what_the_shop_has_taken_over_counts_as_known(shop: Shop) -> None:

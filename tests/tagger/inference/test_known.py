@@ -134,6 +134,7 @@ def test_an_image_without_its_vector_is_unknown_where_vectors_are_asked_for(bund
     assert known.recall(shard(ids(2)))[0] == [DIGEST.hex(), None]
     assert Known([run], bundle.card, plain(bundle)).recall(shard(ids(2)))[0] == [DIGEST.hex()] * 2
     assert known.knows(ids(3)) == [True, True, False]
+    assert known.recall(shard(["new"])) == ([None], [None])
 
 
 def test_a_changed_title_is_looked_at_again_where_titles_are_fused(
