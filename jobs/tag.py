@@ -24,6 +24,7 @@ from tagger.catalog.shards import Staged, shard_of, stage
 from tagger.catalog.stores import ImageStore
 from tagger.confidence.policy import QaSample, Thresholds
 from tagger.errors import UsageError
+from tagger.inference.crashes import Crashes
 from tagger.inference.engine_choice import Chosen, EngineProcess, Question
 from tagger.inference.known import Known
 from tagger.inference.ledger import FUSE, TITLES, known_runs, newest_first
@@ -66,7 +67,8 @@ def run(config: TagConfig, console: Console) -> int:
     bundle = Bundle.load(place(config.model, config))
     manifest, store = open_catalog(config, console)
     titles = _titles(config, bundle, manifest)
-    selection = _selection(config, console, manifest, bundle, titles)
+    known = _known(config, console, bundle.card, titles) if config.known else None
+    selection = _selection(config, manifest, known)
     inputs = _inputs(config, manifest.fingerprint(), bundle, titles)
     asked = config.model_dump(mode="json")
     if directory.is_done():
@@ -85,17 +87,16 @@ def run(config: TagConfig, console: Console) -> int:
                 console.step(remark)
             pending = directory.pending(staged)
             if pending:
-                engines.begin([shard_of(directory.work, n) for n in pending])
+                if known and not Crashes.are_kept(directory.work):
+                    Crashes(known.crashed()).write(directory.work)
+                engines.begin(directory.work, pending)
                 record = _tag(config, console, directory, record, staged, engines, titles, check_held)
         record = directory.finish(record.model_copy(update={"seconds": time.monotonic() - started}), staged)
     return report(console, directory, record, config, store)
 
 
-def _selection(
-    config: TagConfig, console: Console, manifest: Manifest, bundle: Bundle, titles: TitleModel | None
-) -> Selection:
+def _selection(config: TagConfig, manifest: Manifest, known: Known | None) -> Selection:
     rules: list[tuple[str, Callable[[Batch], np.ndarray]]] = []
-    known = _known(config, console, bundle.card, titles) if config.known else None
     if known:
         rules.append(("decided", lambda batch: np.array(known.decided(batch.items["id"].to_pylist()), bool)))
     if config.untagged_only:
@@ -118,7 +119,7 @@ def _known(config: TagConfig, console: Console, card: ModelCard, titles: TitleMo
         _compared(config, card), _thresholds(config, card), "", QaSample(config.qa_sample, config.seed), titles=titles,
         fuse=config.titles == FUSE,
     )  # fmt: skip
-    return Known(newest_first(runs), card, rows, titles, config.titles == FUSE, config.embeddings)
+    return Known(newest_first(runs), card, rows, titles, config.titles == FUSE, config.embeddings, versions())
 
 
 def _promised(config: TagConfig, card: ModelCard) -> dict[str, float]:
@@ -207,9 +208,11 @@ class _Engines:
         """What the model says of itself."""
         return self._bundle.card
 
-    def begin(self, pending: Sequence[Location]) -> None:
-        """Begin to choose, by measuring on these shards."""
-        sample = RunSample(pending, self.store, self.card, self._config.max_pixels)
+    def begin(self, work: Location, pending: Sequence[int]) -> None:
+        """Begin to choose, by measuring on these shards of a run."""
+        shards = [shard_of(work, number) for number in pending]
+        crashed = Crashes.read(work).digests
+        sample = RunSample(shards, self.store, self.card, self._config.max_pixels, crashed=crashed)
         self._question = Question(
             self._bundle, self._config.engine, self._config.batch_size, sample, self._record.engine
         )

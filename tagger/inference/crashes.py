@@ -3,7 +3,7 @@
 A decoder is native code, and a file may crash it, or take so much memory that the system ends the worker. Nobody then
 says which row it was. So after a shard has ended two workers, parts of it are tried on others, each half the size of
 the one before, until single rows are left. Rows that were found are kept with the run's shards, so that a run that goes
-on does not search again.
+on does not search again; and a run that knows earlier ones begins with the images that crashed there.
 """
 
 import json
@@ -33,12 +33,16 @@ class Crashes:
     @classmethod
     def read(cls, work: Location) -> "Crashes":
         """What an earlier call of the run found."""
-        file = work / _FILE
-        if not file.exists():
+        if not cls.are_kept(work):
             return cls()
-        stored = json.loads(file.read_bytes())
+        stored = json.loads((work / _FILE).read_bytes())
         rows = frozenset((shard, row) for shard, row in stored["rows"])
         return cls(frozenset(bytes.fromhex(digest) for digest in stored["digests"]), rows)
+
+    @staticmethod
+    def are_kept(work: Location) -> bool:
+        """Whether `write` has been called for a run, with whatever there was."""
+        return (work / _FILE).exists()
 
     def write(self, work: Location) -> None:
         """Keep it with the run's shards."""

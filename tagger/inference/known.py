@@ -1,7 +1,7 @@
 """What earlier runs and people said of items, and which of their predictions are decided otherwise now."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from schemas.bundle import ModelCard
-from schemas.prediction import Decision
+from schemas.prediction import Decision, ErrorCode
 from tagger.catalog.revisions import kept_etag
 from tagger.catalog.seen import SeenIds
 from tagger.catalog.shards import KNOWN_OUTCOME, kept
@@ -36,6 +36,7 @@ _STORED = np.dtype(
 _COLUMNS = [
     "id", "imageDigest", "masterCategory", "masterCategoryConfidence", "articleType", "articleTypeConfidence",
     "alternatives", "decision", "reviewReasons", "blurScore", "titleDigest", "modelId", "imageUri", "imageEtag",
+    "errorCode",
 ]  # fmt: skip
 _DECISIONS = [str(decision) for decision in Decision]
 _UNKNOWN = b""
@@ -67,6 +68,7 @@ class Known:
         titles: The model of titles, where it is asked, too.
         fuse: Whether image and title are fused.
         embeddings: Whether an image vector must be there, too.
+        versions: Of the libraries that look at images now.
     """
 
     def __init__(
@@ -77,6 +79,7 @@ class Known:
         titles: TitleModel | None = None,
         fuse: bool = False,
         embeddings: bool = False,
+        versions: Mapping[str, str] | None = None,
     ) -> None:
         self._runs = runs
         self._card = card
@@ -84,11 +87,13 @@ class Known:
         self._titles = titles
         self._fuse = fuse
         self._embeddings = embeddings
+        self._versions = versions
         self._packer = _Packer(card)
         self._stored: SeenIds[bytes] | None = None
         self._vectors: SeenIds[str] = SeenIds()
         self._etags: SeenIds[str] = SeenIds()
         self._decided: SeenIds[str] = SeenIds()
+        self._crashed: set[bytes] = set()
 
     def decided(self, ids: Sequence[str]) -> list[bool]:
         """Whether a person decided about the item."""
@@ -99,6 +104,14 @@ class Known:
         """Whether an earlier run tagged the item, with whatever model, or a person decided about it."""
         tagged = [found is not None for found in self._read().get(ids)]
         return [a or b for a, b in zip(tagged, self.decided(ids), strict=True)]
+
+    def crashed(self) -> frozenset[bytes]:
+        """SHA-256 of images that ended workers of finished runs, with this model and with the libraries of now.
+
+        After an update of a library they are tried again: it may have been at fault.
+        """
+        self._read()
+        return frozenset(self._crashed)
 
     def recall(self, items: pa.Table) -> tuple[list[str | None], list[bytes | None]]:
         """For every item the digest of the image that need not be looked at again, and what is decided anew, if it is.
@@ -137,6 +150,11 @@ class Known:
         rows = [row for row in table.to_pylist() if row["imageDigest"] and row["imageUri"]]
         sources = [f"{_source(row['imageDigest'], row['imageUri'])}{row['imageEtag']}" for row in rows]
         self._etags.add([row["id"] for row in rows], sources)
+
+    def _add_crashed(self, predictions: pa.Table) -> None:
+        crashed = pc.equal(predictions["errorCode"], str(ErrorCode.CRASHED))
+        table = predictions.filter(pc.and_(crashed, pc.equal(predictions["modelId"], self._card.model_id)))
+        self._crashed |= {bytes.fromhex(digest) for digest in table["imageDigest"].to_pylist() if digest}
 
     def _recall(self, items: pa.Table) -> tuple[list[str | None], list[bytes | None]]:
         size = len(items)
@@ -204,6 +222,8 @@ class Known:
             usable = np.asarray(pc.equal(good["modelId"], self._card.model_id)) & same_titles
             stored.add(good["id"].to_pylist(), [p if u else _UNKNOWN for p, u in zip(packed, usable, strict=True)])
             self._add_etags(good)
+            if run.record.versions == self._versions:
+                self._add_crashed(table)
         for table in run.directory.new_etags():
             self._add_etags(table)
         if self._embeddings:

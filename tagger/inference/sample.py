@@ -14,6 +14,7 @@ from tagger.catalog.shards import known_etags, read_shard
 from tagger.catalog.stores import ImageStore, fetch_revisions
 from tagger.errors import ImageError
 from tagger.imaging.decode import decode
+from tagger.inference.outcomes import digest_of
 from tagger.models.engines import CHECKED_IMAGES
 from tagger.storage import Location
 
@@ -36,6 +37,8 @@ class RunSample:
     max_pixels: int
     is_careful: bool = False
     """Read and decode in processes apart, and leave out what ends one of them."""
+    crashed: frozenset[bytes] = frozenset()
+    """SHA-256 of images that are known to end a process, which are left out, too."""
 
     def __call__(self) -> np.ndarray:
         """Images uint8 [N, H, W, C], N at most CHECKED_IMAGES."""
@@ -62,7 +65,8 @@ class RunSample:
     def _decode(self, images: Sequence[_Image]) -> np.ndarray:
         revisions = fetch_revisions(self.store, [ref for ref, _ in images], [etag for _, etag in images])
         read = [revision.data for revision in revisions if not isinstance(revision.data, Unchanged)]
-        return decoded_sample(read, self.card, self.max_pixels)
+        sound = [data for data in read if digest_of(data) not in self.crashed]
+        return decoded_sample(sound, self.card, self.max_pixels)
 
 
 def _first_of(shard: Location, count: int) -> list[_Image]:

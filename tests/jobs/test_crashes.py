@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -21,6 +22,8 @@ sound = simplejpeg.decode_jpeg
 
 def decode_jpeg(data, *arguments, **options):
     if {DEADLY!r} in data:
+        with open(os.environ["DEATHS"], "a") as deaths:
+            deaths.write("x")
         os.kill(os.getpid(), signal.SIGSEGV)
     return sound(data, *arguments, **options)
 
@@ -28,10 +31,13 @@ simplejpeg.decode_jpeg = decode_jpeg
 """
 
 
-def test_exactly_the_images_that_end_workers_fail_and_the_run_goes_on(
+def test_exactly_the_images_that_end_workers_fail_and_the_run_and_the_next_night_go_on(
     drawn: Drawn, bundle_dir: Path, tmp_path: Path
 ) -> None:
-    """Two images are deadly, one of them twice, and all are in the sample that engines are tried on."""
+    """Two images are deadly, one of them twice, and all are in the sample that engines are tried on.
+
+    The next night knows them, and does not look at them again, also under another id.
+    """
     (tmp_path / "faulty").mkdir()
     (tmp_path / "faulty/sitecustomize.py").write_text(FAULTY_DECODER)
     files = sorted(f for f in drawn.images.glob("*.jpg") if f.stem not in drawn.truncated)[:20]
@@ -42,16 +48,31 @@ def test_exactly_the_images_that_end_workers_fail_and_the_run_goes_on(
     for number, source in ((5, 5), (11, 5), (18, 18)):
         (images / f"{number}.jpg").write_bytes(in_jpeg(files[source].read_bytes(), DEADLY, marker=0xFE))
     (tmp_path / "m.csv").write_text("\n".join(["id", *map(str, range(20))]) + "\n")
-    command = [
-        sys.executable, "-P", "-m", "jobs.cli", "tag", "--manifest", tmp_path / "m.csv", "--images", images,
-        "--model", bundle_dir, "--out", tmp_path / "r", "--workers", 1, "--max-failed", "20%", "--json",
-    ]  # fmt: skip
     path = f"{tmp_path / 'faulty'}:{Path(__file__).parents[2]}"
-    done = subprocess.run([*map(str, command)], capture_output=True, text=True, env={**os.environ, "PYTHONPATH": path})
-    assert done.returncode == 0, done.stderr[-3000:]
-    assert json.loads(done.stdout)["counts"]["errors"] == {"crashed": 3}
+
+    def tag(out: str, *more: object) -> dict[str, Any]:
+        command = [
+            sys.executable, "-P", "-m", "jobs.cli", "tag", "--manifest", tmp_path / "m.csv", "--images", images,
+            "--model", bundle_dir, "--out", tmp_path / out, "--workers", 1, "--max-failed", "20%", "--json", *more,
+        ]  # fmt: skip
+        environment = {**os.environ, "PYTHONPATH": path, "DEATHS": str(tmp_path / "deaths")}
+        done = subprocess.run([*map(str, command)], capture_output=True, text=True, env=environment)
+        assert done.returncode == 0, done.stderr[-3000:]
+        counts: dict[str, Any] = json.loads(done.stdout)["counts"]
+        return counts
+
+    assert tag("r")["errors"] == {"crashed": 3}
     rows = pd.read_parquet(tmp_path / "r/predictions").set_index("id")
     assert len(rows) == 20
     assert set(rows.index[rows["decision"] == "failed"]) == {"5", "11", "18"}
     assert str(rows.loc["5", "errorMessage"]).startswith("looking at the image ended the worker")
     assert rows["imageDigest"].notna().all()
+
+    deaths = (tmp_path / "deaths").read_text()
+    (images / "20.jpg").write_bytes((images / "18.jpg").read_bytes())
+    (tmp_path / "m.csv").write_text("\n".join(["id", *map(str, range(21))]) + "\n")
+    counts = tag("next", "--known", tmp_path / "r")
+    assert (counts["errors"], counts["skipReasons"]) == ({"crashed": 4}, {"known": 17})
+    again = pd.read_parquet(tmp_path / "next/predictions").set_index("id")
+    assert again.loc[["20"], "errorMessage"].tolist() == rows.loc[["18"], "errorMessage"].tolist()
+    assert (tmp_path / "deaths").read_text() == deaths, "nobody has looked at them"

@@ -12,14 +12,16 @@ import pytest
 
 from schemas.catalog import ITEM
 from schemas.embedding import EMBEDDING
-from schemas.prediction import PREDICTION
+from schemas.prediction import PREDICTION, ErrorCode
 from schemas.run import Counts, RunRecord
 from schemas.taxonomy import Level
 from tagger.catalog.shards import KNOWN_OUTCOME, Staged, kept
 from tagger.confidence.policy import QaSample, Thresholds
+from tagger.errors import ImageError
+from tagger.inference.crashes import CRASHED
 from tagger.inference.known import Known, recalled
 from tagger.inference.ledger import LedgerEntry
-from tagger.inference.outcomes import outcome_type
+from tagger.inference.outcomes import Outcome, outcome_type
 from tagger.inference.rows import Items, PredictionRows
 from tagger.inference.runs import RunDirectory, Spent
 from tagger.models.bundle import Bundle
@@ -209,6 +211,24 @@ def test_the_newest_etag_counts_also_where_the_newest_run_has_none(bundle: Bundl
     )
     known = Known([other, second, first], bundle.card, plain(bundle))
     assert known.etags(at(ids(1)), [DIGEST.hex()]) == [None], "the server has given another image since"
+
+
+def test_images_that_crashed_are_known_to_the_same_model_and_libraries_alone(bundle: Bundle, tmp_path: Path) -> None:
+    rows = plain(bundle)
+    directory = RunDirectory(Location(str(tmp_path / "r")))
+    outcomes: list[Outcome] = [CRASHED, CRASHED, ImageError(ErrorCode.TRUNCATED, "cut off")]
+    directory.write_part(0, rows.table(items(3), [DIGEST, None, b"\x02" * 32], outcomes), {}, Spent(1, None))
+    record = RunRecord(
+        run_id="r", model_id="m", state="running", config={}, fingerprint="", inputs={}, versions={"simplejpeg": "1"},
+        started_at=datetime.now(UTC), counts=Counts(),
+    )  # fmt: skip
+    run = LedgerEntry(directory, directory.finish(record, Staged(3, 3, 0, 0, {}, {}, 1)), True)
+    assert Known([run], bundle.card, rows, versions={"simplejpeg": "1"}).crashed() == {DIGEST}
+    assert Known([run], bundle.card, rows, versions={"simplejpeg": "2"}).crashed() == set(), "it may be mended"
+    other = bundle.card.model_copy(update={"model_id": "another"})
+    assert Known([run], other, rows, versions={"simplejpeg": "1"}).crashed() == set()
+    unfinished = LedgerEntry(directory, record, False)
+    assert Known([unfinished], bundle.card, rows, versions={"simplejpeg": "1"}).crashed() == set()
 
 
 def test_another_calibration_is_another_model(bundle: Bundle, tmp_path: Path) -> None:
