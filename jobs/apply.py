@@ -6,18 +6,18 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import pyarrow as pa
 
-from jobs.console import Console
+from jobs.shell.console import Console
 from schemas.config import ApplyConfig
-from schemas.final_tag import FINAL_TAG, TagState
-from tagger.catalog.no_value import NoValue
-from tagger.catalog.shards import write_parquet
+from schemas.tables.final_tag import FINAL_TAG, TagState
+from tagger.decisions.final_tags import final_tags, newest_by_id
+from tagger.decisions.read import DATABASE, decisions_of
 from tagger.errors import InputError, UsageError
 from tagger.exports.csv import MAX_ROWS
-from tagger.exports.final import final_tags, newest_by_id
 from tagger.exports.pim import PIM_FILES, PimFile, formula_like, pim_csv
-from tagger.inference.ledger import latest, read_ledger
-from tagger.review.decisions import DATABASE, decisions_of
-from tagger.storage import Location
+from tagger.io.location import Location
+from tagger.manifest.no_value import NoValue
+from tagger.runs.ledger import latest, read_ledger
+from tagger.runs.staging import write_parquet
 
 _SUCCESS = "_SUCCESS"
 _PART_ROWS = 65_536
@@ -147,6 +147,6 @@ class _Files:
 
 
 if __name__ == "__main__":
-    from jobs.cli import main
+    from jobs.shell.cli import main
 
     main(job="apply")

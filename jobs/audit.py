@@ -10,25 +10,25 @@ from sklearn.metrics import average_precision_score
 
 from jobs import index as index_job
 from jobs import tag
-from jobs.console import Console
-from jobs.holding_out import holds_out
-from jobs.inputs import open_catalog, place, versions
+from jobs.shell.console import Console
+from jobs.steps.holding_out import holds_out
+from jobs.steps.open_catalog import open_catalog, place, versions
 from schemas.config import AuditConfig, IndexConfig, TagConfig
-from schemas.finding import FINDINGS_FILE
-from schemas.prediction import Decision, ReviewReason
-from schemas.taxonomy import Level
+from schemas.documents.taxonomy import Level
+from schemas.tables.finding import FINDINGS_FILE
+from schemas.tables.prediction import Decision, ReviewReason
 from tagger.audit import learning
 from tagger.audit.findings import ARTICLE, MASTER, Judged, findings, neighbour_distances
 from tagger.audit.written import page_of, queue_of, table_of
-from tagger.catalog.groups import pictures_of, read_groups
-from tagger.catalog.manifest import Manifest
-from tagger.catalog.shards import Staged, write_parquet
-from tagger.catalog.splits import connected
+from tagger.dataset.splits import connected
 from tagger.errors import InputError, TaggerError, UsageError
 from tagger.evaluation.pictures import Pictures
-from tagger.inference.runs import RunDirectory, Spent
+from tagger.io.location import Location
+from tagger.manifest.groups import pictures_of, read_groups
+from tagger.manifest.manifest import Manifest
+from tagger.runs.directory import RunDirectory, Spent
+from tagger.runs.staging import Staged, write_parquet
 from tagger.similarity.index import CARD, VectorIndex
-from tagger.storage import Location
 
 PAGE = "index.html"
 _VECTORS, _INDEX = "_vectors", "_index"
@@ -261,6 +261,6 @@ def _flipped(items: pd.DataFrame, config: AuditConfig) -> tuple[pd.DataFrame, np
 
 
 if __name__ == "__main__":
-    from jobs.cli import main
+    from jobs.shell.cli import main
 
     main(job="audit")

@@ -14,18 +14,18 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from jobs.benchmark.inputs import MAX_PIXELS, SOME, enlarged, random_bundle, write_images
+from jobs.benchmark.process_tree import PeakMemory, run_measured
 from jobs.benchmark.rates import decode_only, forward_only, together
 from jobs.benchmark.report import FIXED_COST_ITEMS, Result, known_median, report, report_searches
-from jobs.console import Console
-from jobs.process_tree import PeakMemory, run_measured
+from jobs.shell.console import Console
 from schemas.config import BenchConfig
 from schemas.values import parse_range
+from tagger.engines.choose import BATCH_SIZE, PreparedEngine, choose_engine, device_here
+from tagger.engines.sample import decoded_sample
 from tagger.errors import TaggerError, UsageError
-from tagger.inference.sample import decoded_sample
+from tagger.io.location import Location
 from tagger.models.bundle import Bundle
-from tagger.models.engines import BATCH_SIZE, PreparedEngine, choose_engine, device_here
 from tagger.similarity.index import VectorIndex
-from tagger.storage import Location
 
 _BASELINE_ITEMS = 4096  # they are slow
 _BASELINES = {"plain DataLoader script": "dataloader_script", "plain Ray Data pipeline": "ray_data_script"}
@@ -191,6 +191,6 @@ def _grown(bundle: Bundle, work: Path, files: Sequence[Path], rows: int, result:
 
 
 if __name__ == "__main__":
-    from jobs.cli import main
+    from jobs.shell.cli import main
 
     main(job="bench")

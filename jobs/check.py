@@ -1,17 +1,17 @@
 """Check job: what is in a catalogue, what is wrong with it, and whether it can be learnt."""
 
-from jobs import check_report, image_errors
-from jobs.console import Console
-from jobs.inputs import open_catalog
-from jobs.prospect import Prospect, advice, prospect
+from jobs.shell.console import Console
+from jobs.steps import check_report, image_errors
+from jobs.steps.open_catalog import open_catalog
+from jobs.steps.prospect import Prospect, advice, prospect
 from schemas.config import CheckConfig
-from schemas.prediction import ErrorCode
-from schemas.taxonomy import Level
-from tagger.catalog.census import Census, Looking, take_census
-from tagger.catalog.manifest import Manifest
-from tagger.catalog.near_misses import near_misses
-from tagger.catalog.stores import ImageStore
-from tagger.training.items import SplitRule
+from schemas.documents.taxonomy import Level
+from schemas.tables.prediction import ErrorCode
+from tagger.dataset.census import Census, Looking, take_census
+from tagger.dataset.items import SplitRule
+from tagger.images.near_misses import near_misses
+from tagger.images.stores import ImageStore
+from tagger.manifest.manifest import Manifest
 
 EXIT_USABLE, EXIT_UNUSABLE = 0, 3
 
@@ -92,6 +92,6 @@ def _document(
 
 
 if __name__ == "__main__":
-    from jobs.cli import main
+    from jobs.shell.cli import main
 
     main(job="check")

@@ -7,23 +7,23 @@ from datetime import UTC, datetime
 import pandas as pd
 import pyarrow.parquet as pq
 
-from jobs.console import Console
-from jobs.held_out import calibrate_and_measure, evaluate_side, model_inputs, write_bundle_report
-from jobs.holding_out import holds_out
-from jobs.inputs import open_catalog, place, versions
-from jobs.labelled import decode_sides, failures, read_labelled, reviewed_labels
-from jobs.ray_session import ray_session, wants_gpu
-from schemas.bundle import Metrics
+from jobs.shell.console import Console
+from jobs.steps.held_out import calibrate_and_measure, evaluate_side, model_inputs, write_bundle_report
+from jobs.steps.holding_out import holds_out
+from jobs.steps.labelled import decode_sides, failures, read_labelled, reviewed_labels
+from jobs.steps.open_catalog import open_catalog, place, versions
+from jobs.steps.ray_session import ray_session, wants_gpu
 from schemas.config import CombineConfig
-from schemas.taxonomy import Level
-from tagger.catalog.shards import write_parquet
-from tagger.catalog.splits import SPLITS
+from schemas.documents.bundle import Metrics
+from schemas.documents.taxonomy import Level
+from tagger.dataset.items import LabelledItems
+from tagger.dataset.splits import SPLITS
 from tagger.errors import InputError, UsageError
 from tagger.evaluation.pictures import Pictures
+from tagger.io.location import Location
 from tagger.models.bundle import CARD, Bundle
 from tagger.models.combine import average_predictions, average_weights, with_own_statistics
-from tagger.storage import Location
-from tagger.training.items import LabelledItems
+from tagger.runs.staging import write_parquet
 
 _HELD_OUT = ("val", "test")
 _STATISTICS_ITEMS, _STATISTICS_BATCH = 4096, 128
@@ -173,6 +173,6 @@ def _say(console: Console, bundle: Bundle, members: list[Bundle], own: list[Metr
 
 
 if __name__ == "__main__":
-    from jobs.cli import main
+    from jobs.shell.cli import main
 
     main(job="combine")

@@ -7,16 +7,16 @@ from pathlib import Path
 import yaml
 
 from jobs import check, tag, train
-from jobs.console import Console
-from jobs.outcome import ERROR_LOG
-from jobs.ray_session import ray_session
+from jobs.shell.console import Console
+from jobs.shell.outcome import ERROR_LOG
+from jobs.steps.ray_session import ray_session
 from schemas.config import CheckConfig, DemoConfig, TagConfig, TrainConfig
-from schemas.prediction import ErrorCode, ReviewReason
-from tagger.catalog.synthetic import Drawn, draw_catalogue
+from schemas.tables.prediction import ErrorCode, ReviewReason
+from tagger.demo.drawn_catalogue import Drawn, draw_catalogue
 from tagger.errors import TaggerError, UsageError
-from tagger.inference.runs import RunDirectory
+from tagger.io.location import Location
 from tagger.models.bundle import Bundle
-from tagger.storage import Location
+from tagger.runs.directory import RunDirectory
 
 _RECIPE = "recipe.yaml"
 _SETTINGS = {
@@ -135,6 +135,6 @@ def _show(console: Console, drawn: Drawn, facts: dict[str, str], out: Path, seco
 
 
 if __name__ == "__main__":
-    from jobs.cli import main
+    from jobs.shell.cli import main
 
     main(job="demo")

@@ -4,22 +4,15 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from jobs.alike import alike, compared, refs_of
-from jobs.console import Console
-from jobs.inputs import open_catalog, place
-from jobs.planted import try_out
+from jobs.shell.console import Console
+from jobs.steps.alike import alike, compared, refs_of
+from jobs.steps.open_catalog import open_catalog, place
+from jobs.steps.planted import try_out
 from schemas.config import DuplicatesConfig
-from schemas.duplicate import DUPLICATE_PAIR, Sameness
-from schemas.taxonomy import Level
-from tagger.catalog.groups import GROUPS
-from tagger.catalog.shards import write_parquet
-from tagger.errors import UsageError
-from tagger.evaluation.pictures import Pictures as Shown
-from tagger.evaluation.report import ITEMS
-from tagger.similarity.duplicate_page import page_of
-from tagger.similarity.duplicates import IndexLayouts, Pictures, distinct, grouped
-from tagger.similarity.index import VectorIndex
-from tagger.similarity.judged import (
+from schemas.documents.taxonomy import Level
+from schemas.tables.duplicate import DUPLICATE_PAIR, Sameness
+from tagger.duplicates.groups import IndexLayouts, Pictures, distinct, grouped
+from tagger.duplicates.judged import (
     NONE_JUDGED,
     PROBABILITY,
     as_judged,
@@ -32,7 +25,14 @@ from tagger.similarity.judged import (
     threshold_for,
     with_judged,
 )
-from tagger.storage import Location
+from tagger.duplicates.page import page_of
+from tagger.errors import UsageError
+from tagger.evaluation.pictures import Pictures as Shown
+from tagger.evaluation.report import ITEMS
+from tagger.io.location import Location
+from tagger.manifest.groups import GROUPS
+from tagger.runs.staging import write_parquet
+from tagger.similarity.index import VectorIndex
 
 PAIRS, PAGE, SAMPLE = "pairs.parquet", "index.html", "sample.csv"
 
@@ -186,6 +186,6 @@ def _say_of_judged(console: Console, judged: pd.DataFrame, structure: float) -> 
 
 
 if __name__ == "__main__":
-    from jobs.cli import main
+    from jobs.shell.cli import main
 
     main(job="duplicates")

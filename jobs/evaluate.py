@@ -9,26 +9,26 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from jobs.console import Console
-from jobs.inputs import open_manifest, place
+from jobs.shell.console import Console
+from jobs.steps.open_catalog import open_manifest, place
 from schemas.config import EvaluateConfig
-from schemas.options import CatalogOptions
-from schemas.prediction import Decision
-from schemas.run import RunRecord
-from schemas.taxonomy import Level
-from tagger.catalog.labels import KnownLabels
-from tagger.catalog.manifest import Manifest
-from tagger.catalog.patterns import text_column
-from tagger.catalog.stores import ImageStore, open_store
+from schemas.configs.options import CatalogOptions
+from schemas.documents.run import RunRecord
+from schemas.documents.taxonomy import Level
+from schemas.tables.prediction import Decision
 from tagger.errors import InputError, UsageError
 from tagger.evaluation.breakdown import difference
 from tagger.evaluation.counted import Counted, sort_out
 from tagger.evaluation.metrics import Evaluation, Predicted
 from tagger.evaluation.pictures import Pictures
 from tagger.evaluation.report import ITEMS, Against, Extras, write_report
-from tagger.inference.runs import RunDirectory
+from tagger.images.patterns import text_column
+from tagger.images.stores import ImageStore, open_store
+from tagger.io.location import Location
+from tagger.manifest.labels import KnownLabels
+from tagger.manifest.manifest import Manifest
 from tagger.models.bundle import CARD, Bundle
-from tagger.storage import Location
+from tagger.runs.directory import RunDirectory
 
 _SPLITS = "splits.parquet"
 _COLUMNS = ("id", "decision", "blurScore", *(f"{level}{suffix}" for level in Level for suffix in ("", "Confidence")))
@@ -255,6 +255,6 @@ def _say(console: Console, evaluation: Evaluation, counted: Counted, against: Ag
 
 
 if __name__ == "__main__":
-    from jobs.cli import main
+    from jobs.shell.cli import main
 
     main(job="evaluate")

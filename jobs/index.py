@@ -2,17 +2,17 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from jobs.console import Bar, Console
-from jobs.inputs import open_manifest
+from jobs.shell.console import Bar, Console
+from jobs.steps.open_catalog import open_manifest
 from schemas.config import IndexConfig
-from schemas.index import IndexCard
+from schemas.documents.index import IndexCard
 from tagger.errors import InputError, UsageError
-from tagger.inference.ledger import LedgerEntry, newest_first, read_ledger
-from tagger.inference.lock import holding
+from tagger.io.location import Location
+from tagger.io.lock import holding
+from tagger.runs.ledger import LedgerEntry, newest_first, read_ledger
 from tagger.similarity.build import Piece, add
 from tagger.similarity.index import VectorIndex, read_card
 from tagger.similarity.vectors import EmbeddedItems, labels_of
-from tagger.storage import Location
 
 
 def run(config: IndexConfig, console: Console) -> int:
@@ -98,6 +98,6 @@ def _empty_card(runs: Sequence[LedgerEntry], config: IndexConfig) -> IndexCard:
 
 
 if __name__ == "__main__":
-    from jobs.cli import main
+    from jobs.shell.cli import main
 
     main(job="index")

@@ -5,13 +5,13 @@ from collections.abc import Iterable, Iterator
 
 import pyarrow as pa
 
-from jobs.console import Console
+from jobs.shell.console import Console
 from schemas.config import LatestConfig
-from schemas.prediction import PREDICTION
-from tagger.catalog.shards import write_parquet
+from schemas.tables.prediction import PREDICTION
 from tagger.errors import UsageError
-from tagger.inference.ledger import latest, read_ledger
-from tagger.storage import Location
+from tagger.io.location import Location
+from tagger.runs.ledger import latest, read_ledger
+from tagger.runs.staging import write_parquet
 
 _SUCCESS = "_SUCCESS"
 
@@ -55,6 +55,6 @@ def _parts(tables: Iterable[pa.Table], rows: int) -> Iterator[pa.Table]:
 
 
 if __name__ == "__main__":
-    from jobs.cli import main
+    from jobs.shell.cli import main
 
     main(job="latest")

@@ -12,19 +12,19 @@ import pandas as pd
 import pyarrow.parquet as pq
 from pydantic.alias_generators import to_camel
 
-from jobs.console import Console
-from jobs.holding_out import holding_bundle
-from schemas.bundle import Policy
+from jobs.shell.console import Console
+from jobs.steps.holding_out import holding_bundle
 from schemas.config import PolicyConfig
-from schemas.taxonomy import Level
+from schemas.documents.bundle import Policy
+from schemas.documents.taxonomy import Level
 from tagger.confidence.calibration import refitted_error
 from tagger.confidence.target import Applied, apply, coverage_curve, fit_policy, highest_target, own_classes
 from tagger.errors import InputError, UsageError
 from tagger.evaluation import plots
 from tagger.evaluation.metrics import Evaluation
 from tagger.evaluation.report import CONTROL_ITEMS, ITEMS, VAL_ITEMS
+from tagger.io.location import Location
 from tagger.models.bundle import Bundle
-from tagger.storage import Location
 
 _SHOWN = 10
 _Side = Literal["val", "test", "control"]
@@ -238,6 +238,6 @@ def _percent(value: float | None) -> str:
 
 
 if __name__ == "__main__":
-    from jobs.cli import main
+    from jobs.shell.cli import main
 
     main(job="policy")

@@ -2,7 +2,7 @@
 
 from dataclasses import asdict
 
-from jobs.console import Console
+from jobs.shell.console import Console
 from schemas.config import RecipesConfig
 from tagger.training import recipes
 
@@ -21,6 +21,6 @@ def run(config: RecipesConfig, console: Console) -> int:
 
 
 if __name__ == "__main__":
-    from jobs.cli import main
+    from jobs.shell.cli import main
 
     main(job="recipes")

@@ -13,17 +13,17 @@ import yaml
 from pydantic import ValidationError
 
 from jobs import combine, train
-from jobs.console import Console, duration
-from jobs.holding_out import holds_out
-from jobs.inputs import place
-from jobs.ray_session import gpus, ray_session, wants_gpu
-from schemas.bundle import ModelCard
+from jobs.shell.console import Console, duration
+from jobs.steps.holding_out import holds_out
+from jobs.steps.open_catalog import place
+from jobs.steps.ray_session import gpus, ray_session, wants_gpu
 from schemas.config import CombineConfig, ResultsConfig, TrainConfig
-from schemas.taxonomy import Level
+from schemas.documents.bundle import ModelCard
+from schemas.documents.taxonomy import Level
 from tagger.errors import UsageError
+from tagger.io.location import Location
 from tagger.models.backbones import check_weights
 from tagger.models.bundle import CARD, Bundle
-from tagger.storage import Location
 from tagger.training import recipes
 from tagger.training.plan import preprocessing_of
 
@@ -247,6 +247,6 @@ def _gpu_name() -> str:
 
 
 if __name__ == "__main__":
-    from jobs.cli import main
+    from jobs.shell.cli import main
 
     main(job="results")

@@ -6,16 +6,16 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 
-from jobs.console import Console
-from jobs.inputs import open_catalog, place
+from jobs.shell.console import Console
+from jobs.steps.open_catalog import open_catalog, place
 from schemas.config import RetrievalConfig
-from schemas.taxonomy import Level
+from schemas.documents.taxonomy import Level
 from tagger.errors import InputError, UsageError
 from tagger.evaluation.pictures import Pictures
+from tagger.io.location import Location
 from tagger.similarity.index import VectorIndex
 from tagger.similarity.retrieval import SHOWN, Retrieved, by_chance, colour_histograms, retrieve
 from tagger.similarity.retrieval_page import Example, page_of
-from tagger.storage import Location
 
 TABLE, CLASSES, PAGE = "retrieval.csv", "classes.csv", "index.html"
 _SPLITS = "splits.parquet"
@@ -148,6 +148,6 @@ def _say(console: Console, out: Location, summary: pd.DataFrame) -> None:
 
 
 if __name__ == "__main__":
-    from jobs.cli import main
+    from jobs.shell.cli import main
 
     main(job="retrieval")

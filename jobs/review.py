@@ -15,31 +15,31 @@ import uvicorn
 from pydantic import ValidationError
 from starlette.types import ASGIApp
 
-from jobs.console import Console
-from jobs.inputs import open_catalog
+from jobs.shell.console import Console
+from jobs.steps.open_catalog import open_catalog
 from schemas.config import ReviewConfig, TagConfig
-from schemas.run import RunRecord
-from schemas.taxonomy import Taxonomy
-from tagger.catalog.manifest import Manifest
+from schemas.documents.run import RunRecord
+from schemas.documents.taxonomy import Taxonomy
+from tagger.decisions.read import DATABASE, database_of, export
 from tagger.errors import InputError, TaggerError, UsageError
-from tagger.inference.runs import RunDirectory
+from tagger.io.location import Location, first_line
+from tagger.manifest.manifest import Manifest
 from tagger.models.bundle import Bundle
-from tagger.review.access import LOOPBACK, Door, Sessions
-from tagger.review.app import review_app
-from tagger.review.connections import Limits, bounded
-from tagger.review.decisions import DATABASE, database_of, export
-from tagger.review.guesses import weakness
-from tagger.review.leaves import LeafCounts, Leaves, Pair
-from tagger.review.look_alikes import LookAlikes
-from tagger.review.pages import Review
-from tagger.review.pictures import Pictures
-from tagger.review.queue import fill_queue, label_counts, suggestions_of
-from tagger.review.reading import LEAVES
-from tagger.review.store import DUPLICATES, LEAF_COUNTS, SUGGESTIONS, ReviewStore
-from tagger.review.tables import open_database
-from tagger.review.trial import Trial
+from tagger.review.store.claims import DUPLICATES, LEAF_COUNTS, SUGGESTIONS, ReviewStore
+from tagger.review.store.leaves import LeafCounts, Leaves, Pair
+from tagger.review.store.queue import fill_queue, label_counts, suggestions_of
+from tagger.review.store.reading import LEAVES
+from tagger.review.store.tables import open_database
+from tagger.review.web.access import LOOPBACK, Door, Sessions
+from tagger.review.web.app import review_app
+from tagger.review.web.connections import Limits, bounded
+from tagger.review.web.guesses import weakness
+from tagger.review.web.look_alikes import LookAlikes
+from tagger.review.web.pages import Review
+from tagger.review.web.pictures import Pictures
+from tagger.review.web.trial import Trial
+from tagger.runs.directory import RunDirectory
 from tagger.similarity.index import VectorIndex
-from tagger.storage import Location, first_line
 
 _TOKEN = "TAGGER_REVIEW_TOKEN"
 _BACKLOG = 256
@@ -259,6 +259,6 @@ def _user() -> str:
 
 
 if __name__ == "__main__":
-    from jobs.cli import main
+    from jobs.shell.cli import main
 
     main(job="review")

@@ -1,11 +1,11 @@
 """Runs job: a folder of runs in, a list of what ran when, with what, and what came out."""
 
-from jobs.console import Console, duration
+from jobs.shell.console import Console, duration
 from schemas.config import RunsConfig
-from schemas.prediction import Decision
-from tagger.inference.ledger import LedgerEntry, read_ledger
-from tagger.inference.lock import is_held
-from tagger.storage import Location
+from schemas.tables.prediction import Decision
+from tagger.io.location import Location
+from tagger.io.lock import is_held
+from tagger.runs.ledger import LedgerEntry, read_ledger
 
 _INTERRUPTED = "interrupted"
 
@@ -55,6 +55,6 @@ def _document(entry: LedgerEntry, state: str) -> dict[str, object]:
 
 
 if __name__ == "__main__":
-    from jobs.cli import main
+    from jobs.shell.cli import main
 
     main(job="runs")

@@ -4,19 +4,19 @@ import json
 
 from pydantic import BaseModel
 
-from jobs.cli import JOBS
+from jobs.shell.cli import JOBS
 from schemas.arrow import columns_of, json_schema, listing
-from schemas.bundle import ModelCard
-from schemas.catalog import ITEM, REJECT
-from schemas.decision import DECISION
-from schemas.duplicate import DUPLICATE, DUPLICATE_PAIR
-from schemas.embedding import EMBEDDING
-from schemas.final_tag import FINAL_TAG
-from schemas.finding import FINDING
-from schemas.index import INDEXED, IndexCard
-from schemas.prediction import PREDICTION
-from schemas.run import RunRecord
-from schemas.similar import SIMILAR
+from schemas.documents.bundle import ModelCard
+from schemas.documents.index import INDEXED, IndexCard
+from schemas.documents.run import RunRecord
+from schemas.tables.decision import DECISION
+from schemas.tables.duplicate import DUPLICATE, DUPLICATE_PAIR
+from schemas.tables.embedding import EMBEDDING
+from schemas.tables.final_tag import FINAL_TAG
+from schemas.tables.finding import FINDING
+from schemas.tables.item import ITEM, REJECT
+from schemas.tables.prediction import PREDICTION
+from schemas.tables.similar import SIMILAR
 from tagger.errors import UsageError
 
 ARROW = {

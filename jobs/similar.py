@@ -5,18 +5,18 @@ from collections.abc import Iterator
 import numpy as np
 import pyarrow as pa
 
-from jobs.console import Console
-from jobs.inputs import open_manifest
+from jobs.shell.console import Console
+from jobs.steps.open_catalog import open_manifest
 from schemas.config import SimilarConfig
-from schemas.similar import SIMILAR
-from tagger.catalog.shards import write_parquet
+from schemas.tables.similar import SIMILAR
 from tagger.errors import UsageError
-from tagger.inference.ledger import read_ledger
-from tagger.inference.rows import matrix_of
-from tagger.inference.tagger import Tagger
+from tagger.io.location import Location
+from tagger.runs.ledger import read_ledger
+from tagger.runs.staging import write_parquet
 from tagger.similarity.index import VectorIndex
 from tagger.similarity.search import Asked, Similar, Wish
-from tagger.storage import Location
+from tagger.tagging.notebook import Tagger
+from tagger.tagging.rows import matrix_of
 
 _SUCCESS = "_SUCCESS"
 _ASKED_AT_ONCE = 4096
@@ -112,6 +112,6 @@ def _place(name: str, config: SimilarConfig) -> Location:
 
 
 if __name__ == "__main__":
-    from jobs.cli import main
+    from jobs.shell.cli import main
 
     main(job="similar")

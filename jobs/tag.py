@@ -9,36 +9,36 @@ from dataclasses import asdict
 
 import numpy as np
 
-from jobs.console import Console
-from jobs.inputs import open_catalog, place, versions
-from jobs.ray_session import ray_is_running, ray_session, wants_gpu
-from jobs.tag_report import report
-from schemas.bundle import ModelCard
+from jobs.shell.console import Console
+from jobs.steps.open_catalog import open_catalog, place, versions
+from jobs.steps.ray_session import ray_is_running, ray_session, wants_gpu
+from jobs.steps.tag_report import report
 from schemas.config import TagConfig
-from schemas.run import RunRecord
+from schemas.documents.bundle import ModelCard
+from schemas.documents.run import RunRecord
 from schemas.values import parse_range
-from tagger.catalog.manifest import Batch, Manifest
-from tagger.catalog.no_value import NoValue
-from tagger.catalog.selection import Before, Selection, already_labelled
-from tagger.catalog.shards import Staged, shard_of, stage
-from tagger.catalog.stores import ImageStore
-from tagger.confidence.policy import QaSample, Thresholds
+from tagger.confidence.thresholds import QaSample, Thresholds
+from tagger.engines.choose import BATCH_SIZE, PreparedEngine
+from tagger.engines.process import Chosen, EngineProcess, Question
+from tagger.engines.sample import RunSample
 from tagger.errors import UsageError
-from tagger.inference.crashes import Crashes
-from tagger.inference.engine_choice import Chosen, EngineProcess, Question
-from tagger.inference.known import Known
-from tagger.inference.ledger import FUSE, TITLES, known_runs, newest_first
-from tagger.inference.lock import holding
-from tagger.inference.pipeline import choose_engine_there, tag_shards
-from tagger.inference.rows import PredictionRows
-from tagger.inference.runs import RunDirectory
-from tagger.inference.sample import RunSample
-from tagger.inference.shard_tagger import TagPlan
-from tagger.inference.worker_pool import fit_workers
+from tagger.images.stores import ImageStore
+from tagger.io.location import Location
+from tagger.io.lock import holding
+from tagger.manifest.manifest import Batch, Manifest
+from tagger.manifest.no_value import NoValue
+from tagger.manifest.selection import Before, Selection, already_labelled
 from tagger.models.bundle import Bundle
-from tagger.models.engines import BATCH_SIZE, PreparedEngine
 from tagger.models.titles import TitleModel
-from tagger.storage import Location
+from tagger.runs.directory import RunDirectory
+from tagger.runs.ledger import FUSE, TITLES, known_runs, newest_first
+from tagger.runs.staging import Staged, shard_of, stage
+from tagger.tagging.crashes import Crashes
+from tagger.tagging.known import Known
+from tagger.tagging.on_ray import choose_engine_there, tag_shards
+from tagger.tagging.rows import PredictionRows
+from tagger.tagging.shard_tagger import TagPlan
+from tagger.tagging.worker_pool import fit_workers
 
 # What decides the predictions: another value means another run. Machine and speed are free to change.
 _DECIDES = (
@@ -285,6 +285,6 @@ def _tag(
 
 
 if __name__ == "__main__":
-    from jobs.cli import main
+    from jobs.shell.cli import main
 
     main(job="tag")

@@ -8,11 +8,10 @@ from datetime import UTC, datetime
 import numpy as np
 import ray.data
 
-from jobs.console import Console
-from jobs.held_out import Measured, blur_scores, calibrate_and_measure, write_bundle_report
-from jobs.holding_out import holds_out
-from jobs.inputs import open_catalog, place, versions
-from jobs.labelled import (
+from jobs.shell.console import Console
+from jobs.steps.held_out import Measured, blur_scores, calibrate_and_measure, write_bundle_report
+from jobs.steps.holding_out import holds_out
+from jobs.steps.labelled import (
     Learnable,
     decode_sides,
     failures,
@@ -21,25 +20,26 @@ from jobs.labelled import (
     reviewed_labels,
     split_labelled,
 )
-from jobs.ray_session import check_workers, ray_session, wants_gpu
-from schemas.bundle import ModelCard, Provenance
+from jobs.steps.open_catalog import open_catalog, place, versions
+from jobs.steps.ray_session import check_workers, ray_session, wants_gpu
 from schemas.config import TrainConfig
-from tagger.catalog.manifest import Manifest
-from tagger.catalog.reviewed import ReviewedLabels
-from tagger.catalog.shards import write_parquet
-from tagger.catalog.splits import SPLITS
-from tagger.catalog.stores import ImageStore
+from schemas.documents.bundle import ModelCard, Provenance
+from tagger.dataset.items import LabelledItems, SplitRule
+from tagger.dataset.splits import SPLITS
+from tagger.decisions.labels import ReviewedLabels
 from tagger.errors import UsageError
 from tagger.evaluation.pictures import Pictures
 from tagger.evaluation.report import Training
+from tagger.images.stores import ImageStore
 from tagger.imaging.quality import learn_blur_threshold
+from tagger.io.location import Location
+from tagger.manifest.manifest import Manifest
 from tagger.models.backbones import check_weights
 from tagger.models.bundle import CARD, Bundle
 from tagger.models.classifier import pack
-from tagger.storage import Location
+from tagger.runs.staging import write_parquet
 from tagger.training import recipes
-from tagger.training.items import LabelledItems, SplitRule
-from tagger.training.loop import CHECKPOINTS, Progress, Trained, edge_threshold, fit
+from tagger.training.on_ray import CHECKPOINTS, Progress, Trained, edge_threshold, fit
 from tagger.training.plan import Plan, draft_card, initial_weights, with_edge_threshold
 from tagger.training.tensorboard import TensorBoardLog
 
@@ -303,6 +303,6 @@ def _say_result(console: Console, bundle: Bundle, out: Location) -> None:
 
 
 if __name__ == "__main__":
-    from jobs.cli import main
+    from jobs.shell.cli import main
 
     main(job="train")

@@ -10,25 +10,25 @@ import pandas as pd
 import yaml
 from pydantic import ValidationError
 
-from jobs.console import Console
-from jobs.holding_out import holds_out
-from jobs.inputs import open_catalog, place, versions
-from jobs.labelled import decode_sides, nothing_left_of_a_refusal, read_learnable, split_labelled
-from jobs.ray_session import compute_cores, gpus, memory, ray_session, wants_gpu
-from schemas.bundle import Provenance
+from jobs.shell.console import Console
+from jobs.steps.holding_out import holds_out
+from jobs.steps.labelled import decode_sides, nothing_left_of_a_refusal, read_learnable, split_labelled
+from jobs.steps.open_catalog import open_catalog, place, versions
+from jobs.steps.ray_session import compute_cores, gpus, memory, ray_session, wants_gpu
 from schemas.config import TrainConfig, TuneConfig
-from schemas.learning import Learning
-from schemas.options import WeightsOptions
-from schemas.search import SearchSpace
-from tagger.catalog.manifest import Manifest
-from tagger.catalog.stores import ImageStore
+from schemas.configs.learning import Learning
+from schemas.configs.options import WeightsOptions
+from schemas.configs.search import SearchSpace
+from schemas.documents.bundle import Provenance
+from tagger.dataset.items import LabelledItems
 from tagger.errors import UsageError
 from tagger.evaluation import plots
+from tagger.images.stores import ImageStore
+from tagger.io.location import Location
+from tagger.manifest.manifest import Manifest
 from tagger.models.backbones import check_weights
-from tagger.storage import Location
 from tagger.training import recipes, spaces
-from tagger.training.items import LabelledItems
-from tagger.training.search import TRIALS, Decoded, Search, Trial, hold, key_of, search
+from tagger.training.search_on_ray import TRIALS, Decoded, Search, Trial, hold, key_of, search
 
 LEADERBOARD, PLOT, BEST, ASKED = "leaderboard.csv", "leaderboard.svg", "best.yaml", "search.json"
 _TRIAL_BYTES = 2 * 2**30
@@ -240,6 +240,6 @@ def _cell(value: object) -> str:
 
 
 if __name__ == "__main__":
-    from jobs.cli import main
+    from jobs.shell.cli import main
 
     main(job="tune")

@@ -5,8 +5,8 @@ from typing import Literal
 from pydantic import Field, field_validator, model_validator
 
 from schemas import recipes
-from schemas.learning import Learning
-from schemas.options import (
+from schemas.configs.learning import Learning
+from schemas.configs.options import (
     CatalogOptions,
     DecisionsOptions,
     FetchOptions,
@@ -16,7 +16,7 @@ from schemas.options import (
     SplitOptions,
     WeightsOptions,
 )
-from schemas.taxonomy import Level
+from schemas.documents.taxonomy import Level
 from schemas.values import (
     Confidence,
     Device,

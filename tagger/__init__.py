@@ -4,7 +4,7 @@ import importlib.metadata
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tagger.inference.tagger import Tagger
+    from tagger.tagging.notebook import Tagger
 
     __version__: str
 
@@ -13,7 +13,7 @@ __all__ = ["Tagger", "__version__"]
 
 def __getattr__(name: str) -> object:
     if name == "Tagger":  # torch is loaded when the class is first asked for, not by `import tagger`
-        from tagger.inference.tagger import Tagger
+        from tagger.tagging.notebook import Tagger
 
         return Tagger
     if name == "__version__":

@@ -20,12 +20,12 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from schemas.decision import DECISION, Verdict
-from schemas.options import ManifestFormat
-from tagger.catalog.drawing import hash_order
-from tagger.catalog.manifest import Manifest
+from schemas.configs.options import ManifestFormat
+from schemas.tables.decision import DECISION, Verdict
+from tagger.flow.hash_order import hash_order
+from tagger.io.location import Location
+from tagger.manifest.manifest import Manifest
 from tagger.models.bundle import Bundle
-from tagger.storage import Location
 from tests.review_server import ReviewServer
 
 _LABELLED, _CONTROL = 0.6, 0.7

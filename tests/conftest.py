@@ -16,12 +16,12 @@ os.environ.setdefault("AWS_SECRET_ACCESS_KEY", "test")
 os.environ.setdefault("AWS_DEFAULT_REGION", "us-east-1")
 os.environ.setdefault("AWS_EC2_METADATA_DISABLED", "true")
 
-from jobs import cli
+from jobs.shell import cli
 from schemas.config import TrainConfig
-from schemas.options import RayOptions
-from tagger.catalog.synthetic import ARTICLES, Drawn, draw_catalogue
+from schemas.configs.options import RayOptions
+from tagger.demo.drawn_catalogue import ARTICLES, Drawn, draw_catalogue
+from tagger.io.location import Location
 from tagger.models.bundle import Bundle
-from tagger.storage import Location
 from tests.builders import card
 
 
@@ -66,7 +66,7 @@ def bundle_dir(bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Path
 @pytest.fixture(scope="session")
 def embedded_ray() -> Iterator[None]:
     """One Ray for all tests of a session; the jobs find it and leave it running."""
-    from jobs.ray_session import ray_session
+    from jobs.steps.ray_session import ray_session
 
     root = Path(__file__).parent.parent  # its workers import what is defined in tests
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (str(root), os.environ.get("PYTHONPATH"))))

@@ -8,7 +8,7 @@ from collections import Counter
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from schemas.bundle import Preprocessing
+from schemas.documents.bundle import Preprocessing
 from tagger.errors import ImageError
 from tagger.imaging.decode import decode
 from tests.corpus import mutations

@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from schemas.index import INDEXED, IndexCard
+from schemas.documents.index import INDEXED, IndexCard
 from tagger.imaging.layout import LAYOUT_SIZE
+from tagger.io.location import Location
 from tagger.similarity.build import Piece, add
-from tagger.storage import Location
 
 
 def made_index(

@@ -19,7 +19,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from jobs.process_tree import tree_of
+from jobs.benchmark.process_tree import tree_of
 from tests.builders import tag_arguments
 
 TARGETS = ("driver", "worker", "raylet")

@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 
 from jobs import tag
-from jobs.console import Console
+from jobs.shell.console import Console
 from schemas.config import TagConfig
 from tests.builders import encoded, picture
 

@@ -10,15 +10,15 @@ from pathlib import Path
 
 import ray
 
-from tagger.catalog.shards import stage
-from tagger.confidence.policy import Thresholds
-from tagger.inference.pipeline import tag_shards
-from tagger.inference.runs import RunDirectory
-from tagger.inference.shard_tagger import TagPlan
-from tagger.inference.worker_pool import Workers
+from tagger.confidence.thresholds import Thresholds
+from tagger.engines.choose import PreparedEngine, prepare
+from tagger.io.location import Location
 from tagger.models.bundle import Bundle
-from tagger.models.engines import PreparedEngine, prepare
-from tagger.storage import Location
+from tagger.runs.directory import RunDirectory
+from tagger.runs.staging import stage
+from tagger.tagging.on_ray import tag_shards
+from tagger.tagging.shard_tagger import TagPlan
+from tagger.tagging.worker_pool import Workers
 from tests.builders import catalog_of
 
 

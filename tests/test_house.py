@@ -10,16 +10,16 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.version import Version
 
-from jobs.cli import JOBS
+from jobs.shell.cli import JOBS
 
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("schemas", "tagger", "jobs")
 MAY_IMPORT = {"schemas": {"schemas"}, "tagger": {"schemas", "tagger"}, "jobs": {"schemas", "tagger", "jobs"}}
 MAY_IMPORT_RAY = {
-    "tagger/training/loop.py",
-    "tagger/training/search.py",
-    "tagger/inference/pipeline.py",
-    "tagger/inference/worker_pool.py",
+    "tagger/training/on_ray.py",
+    "tagger/training/search_on_ray.py",
+    "tagger/tagging/on_ray.py",
+    "tagger/tagging/worker_pool.py",
 }
 SOURCES = [p for package in PACKAGES for p in sorted((ROOT / package).rglob("*.py"))]
 
@@ -63,7 +63,7 @@ def test_heavy_libraries_are_imported_only_where_they_are_first_used(library: st
     assert not [p for p in SOURCES if library in imported(p, top_level_only=True)]
 
 
-@pytest.mark.parametrize("module", ["tagger", "jobs.cli", "schemas.prediction"])
+@pytest.mark.parametrize("module", ["tagger", "jobs.shell.cli", "schemas.tables.prediction"])
 def test_importing_the_command_loads_neither_torch_nor_ray(module: str) -> None:
     code = (
         f"import sys, {module}; print(sorted({{'torch', 'ray', 'boto3', 'pandas', 'matplotlib'}} & set(sys.modules)))"

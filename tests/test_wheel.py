@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import tagger
-from jobs.cli import main
+from jobs.shell.cli import main
 
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("schemas", "tagger", "jobs")

@@ -14,10 +14,10 @@ import faiss
 import numpy as np
 import pyarrow as pa
 
-from schemas.index import INDEXED
+from schemas.documents.index import INDEXED
+from tagger.io.location import Location
 from tagger.similarity.build import Piece, add
 from tagger.similarity.index import VectorIndex
-from tagger.storage import Location
 
 COSINE = 0.9
 """Of a noisy copy with the vector that it is a copy of."""

@@ -8,18 +8,18 @@ from pathlib import Path
 
 from PIL import Image
 
-from schemas.bundle import Architecture, Calibration, Inference, ModelCard, Preprocessing, Provenance
 from schemas.config import BenchConfig, CheckConfig
-from schemas.taxonomy import Taxonomy
+from schemas.documents.bundle import Architecture, Calibration, Inference, ModelCard, Preprocessing, Provenance
+from schemas.documents.taxonomy import Taxonomy
 from schemas.values import parse_size
-from tagger.catalog.manifest import Manifest
-from tagger.catalog.stores import fetch_all, open_store
-from tagger.catalog.suffixes import IMAGE_SUFFIXES
-from tagger.catalog.synthetic import ARTICLES, draw_catalogue
+from tagger.demo.drawn_catalogue import ARTICLES, draw_catalogue
 from tagger.errors import ImageError, UsageError
+from tagger.images.stores import fetch_all, open_store
 from tagger.imaging.decode import decode
+from tagger.imaging.suffixes import IMAGE_SUFFIXES
+from tagger.io.location import Location
+from tagger.manifest.manifest import Manifest
 from tagger.models.bundle import Bundle
-from tagger.storage import Location
 
 MAX_PIXELS = 100_000_000
 SOME = 512

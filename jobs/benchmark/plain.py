@@ -9,9 +9,9 @@ import torch
 from PIL import Image
 from torchvision import transforms
 
+from tagger.io.location import Location
 from tagger.models.bundle import Bundle
 from tagger.models.classifier import restore, restore_members
-from tagger.storage import Location
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,11 @@ from itertools import cycle, islice
 from pathlib import Path
 
 from jobs.benchmark.inputs import MAX_PIXELS, SOME
+from tagger.engines.choose import PreparedEngine
+from tagger.engines.sample import decoded_sample
 from tagger.imaging.decode import decode
 from tagger.imaging.threads import decode_in_one_thread
-from tagger.inference.sample import decoded_sample
 from tagger.models.bundle import Bundle
-from tagger.models.engines import PreparedEngine
 
 _AT_LEAST_S = 6.0
 

@@ -14,8 +14,8 @@ from PIL import Image
 from ray.data import ActorPoolStrategy
 
 from jobs.benchmark.plain import Arguments, PlainModel, arguments, transform_of
+from tagger.io.location import Location
 from tagger.models.bundle import Bundle
-from tagger.storage import Location
 
 
 class Classifier:

@@ -8,8 +8,8 @@ from statistics import median
 
 import numpy as np
 
-from jobs.console import Console
-from jobs.process_tree import PeakMemory
+from jobs.benchmark.process_tree import PeakMemory
+from jobs.shell.console import Console
 from schemas.config import BenchConfig
 from tagger.models.bundle import Bundle
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from schemas.prediction import ReviewReason
-from schemas.taxonomy import Level
+from schemas.documents.taxonomy import Level
+from schemas.tables.prediction import ReviewReason
 from tagger.audit.learning import contradicted
 from tagger.similarity.index import VectorIndex
 

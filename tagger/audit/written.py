@@ -10,9 +10,9 @@ import pandas as pd
 import pyarrow as pa
 from jinja2 import Environment, FileSystemLoader, select_autoescape
 
-from schemas.finding import FINDING
-from schemas.prediction import ALTERNATIVES, PREDICTION, Decision
-from schemas.run import RunRecord
+from schemas.documents.run import RunRecord
+from schemas.tables.finding import FINDING
+from schemas.tables.prediction import ALTERNATIVES, PREDICTION, Decision
 from tagger.audit.findings import ARTICLE, MASTER, Judged
 from tagger.evaluation.pictures import Pictures
 

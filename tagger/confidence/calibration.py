@@ -4,8 +4,8 @@ import numpy as np
 from scipy.optimize import minimize, minimize_scalar
 from scipy.special import logsumexp
 
-from schemas.bundle import Calibration, ConfidenceCurve
-from schemas.taxonomy import Level
+from schemas.documents.bundle import Calibration, ConfidenceCurve
+from schemas.documents.taxonomy import Level
 from tagger.evaluation.metrics import Predicted, calibration_error
 from tagger.models.bundle import Bundle
 from tagger.models.levels import Levels, on_curve, softmax

@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 from scipy.stats import beta, binom
 
-from schemas.bundle import LevelPolicy, Policy
-from schemas.prediction import Decision
-from schemas.taxonomy import Level
-from tagger.confidence.policy import Thresholds, decide
+from schemas.documents.bundle import LevelPolicy, Policy
+from schemas.documents.taxonomy import Level
+from schemas.tables.prediction import Decision
+from tagger.confidence.thresholds import Thresholds, decide
 from tagger.evaluation.metrics import Evaluation, Predicted
 
 _CANDIDATES = 200

@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
-from schemas.bundle import LevelMetrics, Metrics
-from schemas.taxonomy import Level
+from schemas.documents.bundle import LevelMetrics, Metrics
+from schemas.documents.taxonomy import Level
 from tagger.models.levels import Levels
 
 BINS = 15

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import cv2
 from PIL import Image
 
-from schemas.bundle import Preprocessing
-from tagger.catalog.stores import ImageStore, fetch_all
+from schemas.documents.bundle import Preprocessing
 from tagger.errors import ImageError
+from tagger.images.stores import ImageStore, fetch_all
 from tagger.imaging.decode import decode
 
 _SIZE = Preprocessing(height=128, width=128, fit="pad", resize="area")

@@ -10,9 +10,8 @@ import pandas as pd
 import pyarrow as pa
 from markupsafe import Markup
 
-from schemas.bundle import LeftOut
-from schemas.taxonomy import Level
-from tagger.catalog.shards import write_parquet
+from schemas.documents.bundle import LeftOut
+from schemas.documents.taxonomy import Level
 from tagger.evaluation import plots
 from tagger.evaluation.breakdown import (
     Difference,
@@ -34,8 +33,9 @@ from tagger.evaluation.metrics import (
     reliability,
 )
 from tagger.evaluation.pictures import Pictures
-from tagger.json_text import as_json
-from tagger.storage import Location
+from tagger.io.json_text import as_json
+from tagger.io.location import Location
+from tagger.runs.staging import write_parquet
 
 ITEMS = "items.parquet"
 VAL_ITEMS, CONTROL_ITEMS = "val-items.parquet", "control-items.parquet"

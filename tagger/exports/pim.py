@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from schemas.final_tag import TagState
+from schemas.tables.final_tag import TagState
 from tagger.exports.csv import harmless
 
 

@@ -21,8 +21,8 @@ from PIL import (  # noqa: F401 - each registers its format with Pillow
     WebPImagePlugin,
 )
 
-from schemas.bundle import Preprocessing
-from schemas.prediction import ErrorCode
+from schemas.documents.bundle import Preprocessing
+from schemas.tables.prediction import ErrorCode
 from tagger.errors import ImageError
 from tagger.imaging.bare import JPEG, VISIBLE_SHARE, Bare, bare, is_cut_webp, jpeg_orientation, trimmed
 from tagger.imaging.edges import with_edges

@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from schemas.bundle import Preprocessing
+from schemas.documents.bundle import Preprocessing
 from tagger.imaging.quality import blur_score
 
 

@@ -9,8 +9,8 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from tagger.errors import UsageError
-from tagger.quick_torchvision import torchvision
-from tagger.storage import first_line
+from tagger.io.location import first_line
+from tagger.models.quick_torchvision import torchvision
 
 _HEAD_NAMES = ("fc", "classifier", "head", "heads")
 

@@ -15,8 +15,8 @@ import safetensors.numpy
 from safetensors import SafetensorError
 
 from tagger.errors import InputError, UsageError
+from tagger.io.location import Location
 from tagger.models.levels import softmax
-from tagger.storage import Location
 
 if TYPE_CHECKING:
     from sklearn.feature_extraction.text import TfidfVectorizer

@@ -12,10 +12,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from schemas.index import IndexCard, IndexSegment
+from schemas.documents.index import IndexCard, IndexSegment
 from tagger.errors import InputError
+from tagger.io.location import Location
 from tagger.similarity.index import CARD, CLUSTERS, ITEMS, LAYOUTS, VECTORS, Segment
-from tagger.storage import Location
 
 _SEGMENT = 1_000_000
 _EXACT = 10_000

@@ -7,9 +7,9 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from schemas.bundle import Preprocessing
-from tagger.catalog.stores import ImageStore, fetch_all
+from schemas.documents.bundle import Preprocessing
 from tagger.errors import ImageError
+from tagger.images.stores import ImageStore, fetch_all
 from tagger.imaging.decode import decode
 
 TOPS = (1, 5, 10, 20)

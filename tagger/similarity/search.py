@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from schemas.similar import SIMILAR
+from schemas.tables.similar import SIMILAR
 from tagger.errors import UsageError
 from tagger.similarity.index import VectorIndex
 

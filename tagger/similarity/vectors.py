@@ -7,16 +7,16 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from schemas.index import INDEXED
-from schemas.taxonomy import Level
-from tagger.catalog.manifest import Manifest
-from tagger.catalog.patterns import text_column
-from tagger.catalog.seen import SeenIds
+from schemas.documents.index import INDEXED
+from schemas.documents.taxonomy import Level
 from tagger.errors import UsageError
-from tagger.inference.ledger import LedgerEntry
-from tagger.inference.rows import matrix_of
+from tagger.flow.seen_ids import SeenIds
+from tagger.images.patterns import text_column
+from tagger.manifest.manifest import Manifest
+from tagger.runs.ledger import LedgerEntry
 from tagger.similarity.build import Piece
 from tagger.similarity.index import VectorIndex
+from tagger.tagging.rows import matrix_of
 
 NEW, CHANGED, THERE, OLDER = "new", "changed", "there already", "older than another run's"
 _LEVELS = [str(level) for level in Level]

@@ -15,15 +15,15 @@ from torch.nn.functional import cross_entropy
 from torch.nn.parallel import DistributedDataParallel
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from schemas.learning import Augmentation
+from schemas.configs.learning import Augmentation
 from schemas.values import parse_size
-from tagger.catalog.window import ahead
-from tagger.imaging.augment import Augment, Mix, resized
+from tagger.flow.prefetch import ahead
 from tagger.imaging.edges import all_with_edges
 from tagger.models.backbones import blocks
 from tagger.models.classifier import new_classifier
 from tagger.models.depthwise import avoid_slow_gradients
 from tagger.models.levels import Levels
+from tagger.training.augment import Augment, Mix, resized
 from tagger.training.checkpoint import TrainingState, load_state, load_weights, save_checkpoint
 from tagger.training.examples import Examples
 from tagger.training.losses import LeafLoss

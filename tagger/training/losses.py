@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
-from schemas.learning import ClassWeights
+from schemas.configs.learning import ClassWeights
 
 _EFFECTIVE_BETA = 0.999
 

@@ -5,14 +5,14 @@ from typing import Literal
 
 import torch
 
-from schemas.bundle import Architecture, Calibration, Inference, ModelCard, Preprocessing, Provenance
 from schemas.config import TrainConfig
-from schemas.learning import Edges, Learning
-from schemas.taxonomy import Taxonomy
+from schemas.configs.learning import Edges, Learning
+from schemas.documents.bundle import Architecture, Calibration, Inference, ModelCard, Preprocessing, Provenance
+from schemas.documents.taxonomy import Taxonomy
 from schemas.values import parse_size
+from tagger.io.location import Location
 from tagger.models.backbones import embedding_dim
 from tagger.models.classifier import new_classifier, pack
-from tagger.storage import Location
 
 _EDGES_OF: dict[Edges, Literal["none", "all", "blurry"]] = {"none": "none", "channel": "all", "branch": "blurry"}
 

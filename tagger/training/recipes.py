@@ -5,7 +5,7 @@ from typing import Any
 
 from schemas import recipes
 from schemas.config import TrainConfig
-from schemas.learning import Learning
+from schemas.configs.learning import Learning
 from schemas.recipes import Recipe, first_problem, names
 from tagger.errors import UsageError
 

@@ -6,8 +6,8 @@ from types import TracebackType
 
 from tensorboardX import SummaryWriter
 
-from tagger.scratch import scratch_folder
-from tagger.storage import Location
+from tagger.io.location import Location
+from tagger.io.scratch import scratch_folder
 
 _NAMES = {
     "train_loss": "loss/train",

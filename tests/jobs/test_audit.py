@@ -9,17 +9,17 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from schemas.decision import Verdict
-from schemas.options import ManifestFormat
-from tagger.catalog.manifest import Manifest
-from tagger.catalog.synthetic import Drawn
-from tagger.inference.runs import RunDirectory
-from tagger.review.decisions import database_of, named_decisions
-from tagger.review.queue import fill_queue
-from tagger.review.records import Change, Filter
-from tagger.review.store import ReviewStore
-from tagger.review.tables import open_database
-from tagger.storage import Location
+from schemas.configs.options import ManifestFormat
+from schemas.tables.decision import Verdict
+from tagger.decisions.read import database_of, named_decisions
+from tagger.demo.drawn_catalogue import Drawn
+from tagger.io.location import Location
+from tagger.manifest.manifest import Manifest
+from tagger.review.store.claims import ReviewStore
+from tagger.review.store.queue import fill_queue
+from tagger.review.store.records import Change, Filter
+from tagger.review.store.tables import open_database
+from tagger.runs.directory import RunDirectory
 from tests.conftest import Outcome
 from tests.indexes import made_index
 

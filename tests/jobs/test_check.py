@@ -9,11 +9,11 @@ from zlib import crc32
 import pytest
 
 from jobs.check import run
-from jobs.console import Console
-from jobs.inputs import open_catalog
-from jobs.prospect import prospect
+from jobs.shell.console import Console
+from jobs.steps.open_catalog import open_catalog
+from jobs.steps.prospect import prospect
 from schemas.config import CheckConfig
-from tagger.catalog.census import Looking, take_census
+from tagger.dataset.census import Looking, take_census
 from tests.builders import encoded, picture
 
 Check = Callable[..., tuple[int, dict[str, Any], str]]

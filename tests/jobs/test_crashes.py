@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from tagger.catalog.synthetic import Drawn
+from tagger.demo.drawn_catalogue import Drawn
 from tests.exif import in_jpeg
 
 DEADLY = b"this picture ends its decoder"
@@ -52,7 +52,7 @@ def test_exactly_the_images_that_end_workers_fail_and_the_run_and_the_next_night
 
     def tag(out: str, *more: object) -> dict[str, Any]:
         command = [
-            sys.executable, "-P", "-m", "jobs.cli", "tag", "--manifest", tmp_path / "m.csv", "--images", images,
+            sys.executable, "-P", "-m", "jobs.shell.cli", "tag", "--manifest", tmp_path / "m.csv", "--images", images,
             "--model", bundle_dir, "--out", tmp_path / out, "--workers", 1, "--max-failed", "20%", "--json", *more,
         ]  # fmt: skip
         environment = {**os.environ, "PYTHONPATH": path, "DEATHS": str(tmp_path / "deaths")}

@@ -10,11 +10,11 @@ import pandas as pd
 import pytest
 from PIL import Image, ImageOps
 
-from tagger.catalog.synthetic import Drawn
+from tagger.demo.drawn_catalogue import Drawn
 from tagger.imaging.decode import decode
 from tagger.imaging.layout import layouts
+from tagger.io.location import Location
 from tagger.models.bundle import Bundle
-from tagger.storage import Location
 from tests.builders import encoded
 from tests.conftest import Outcome
 from tests.indexes import made_index

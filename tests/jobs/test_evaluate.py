@@ -10,12 +10,12 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from schemas.prediction import PREDICTION
-from schemas.run import Counts, RunRecord
-from tagger.catalog.shards import write_parquet
-from tagger.inference.runs import RunDirectory
+from schemas.documents.run import Counts, RunRecord
+from schemas.tables.prediction import PREDICTION
+from tagger.io.location import Location
 from tagger.models.bundle import Bundle
-from tagger.storage import Location
+from tagger.runs.directory import RunDirectory
+from tagger.runs.staging import write_parquet
 from tests.conftest import Outcome
 
 Run = Callable[..., Outcome]

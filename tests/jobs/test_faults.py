@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 from botocore.exceptions import ClientError
 
-from tagger.catalog.synthetic import Drawn
+from tagger.demo.drawn_catalogue import Drawn
 from tests.conftest import Outcome, S3Server
 from tests.corpus import bad, good
 from tests.faulty_s3 import Faults, faulty
@@ -89,7 +89,7 @@ def test_an_unreadable_file_is_access_denied(drawn: Drawn, tmp_path: Path) -> No
     file.write_bytes(good()["plain.jpg"])
     file.chmod(0)
     code = (
-        "import os, sys; from tagger.catalog.image_files import read_file; from tagger.errors import ImageError\n"
+        "import os, sys; from tagger.images.files import read_file; from tagger.errors import ImageError\n"
         "os.setegid(65534); os.seteuid(65534)\n"
         "try: read_file(sys.argv[1], 1000)\nexcept ImageError as error: print(error.code)"
     )

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from tagger.catalog.synthetic import Drawn
+from tagger.demo.drawn_catalogue import Drawn
 from tests.conftest import Outcome
 from tests.image_server import serving
 

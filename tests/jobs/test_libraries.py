@@ -3,8 +3,8 @@
 import pandas as pd
 import pytest
 
-from jobs import inputs
 from jobs.audit import _flipped
+from jobs.steps import open_catalog as inputs
 from schemas.config import AuditConfig
 
 

@@ -10,10 +10,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from schemas.decision import DECISION
-from tagger.inference.lock import holding
+from schemas.tables.decision import DECISION
+from tagger.io.location import Location
+from tagger.io.lock import holding
 from tagger.models.bundle import Bundle, model_id
-from tagger.storage import Location
 from tests.builders import encoded, picture
 from tests.conftest import Outcome
 
@@ -45,7 +45,7 @@ def manifest(folder: Path, numbers: range) -> Path:
 def nights(shop: Path, bundle_dir: Path) -> Path:
     """A folder with two nights' runs: all items, then those that are new or changed."""
     from jobs import tag
-    from jobs.console import Console
+    from jobs.shell.console import Console
     from schemas.config import TagConfig
 
     def night(name: str, **more: object) -> None:

@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from schemas.bundle import LevelPolicy, Policy
-from schemas.taxonomy import Level
+from schemas.documents.bundle import LevelPolicy, Policy
+from schemas.documents.taxonomy import Level
+from tagger.io.location import Location
 from tagger.models.bundle import Bundle
 from tagger.similarity.index import VectorIndex
-from tagger.storage import Location
 from tests.builders import encoded, picture
 from tests.conftest import Outcome
 

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tagger.catalog.synthetic import Drawn
+from tagger.demo.drawn_catalogue import Drawn
 from tests.kill_runs import TARGETS, predictions, run
 
 

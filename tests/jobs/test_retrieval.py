@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tagger.catalog.synthetic import Drawn
+from tagger.demo.drawn_catalogue import Drawn
 from tests.conftest import Outcome
 from tests.indexes import made_index
 

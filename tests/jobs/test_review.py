@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from schemas.decision import DECISION
+from schemas.tables.decision import DECISION
 from tests.builders import encoded, picture
 from tests.conftest import Outcome
 from tests.review_server import ITEMS, SCRIPT, ReviewServer, make_run

@@ -7,9 +7,9 @@ from collections.abc import Callable
 import pyarrow.parquet as pq
 import pytest
 
-from tagger.catalog.synthetic import Drawn
-from tagger.inference.runs import RunDirectory
-from tagger.storage import Location
+from tagger.demo.drawn_catalogue import Drawn
+from tagger.io.location import Location
+from tagger.runs.directory import RunDirectory
 from tests.conftest import Outcome, S3Server
 
 Run = Callable[..., Outcome]

@@ -11,12 +11,12 @@ import pyarrow as pa
 import pytest
 from PIL import Image, ImageOps
 
-from tagger.catalog.synthetic import Drawn
+from tagger.demo.drawn_catalogue import Drawn
+from tagger.duplicates.groups import IndexLayouts, distinct
+from tagger.duplicates.planted import Copies, Kind, PlantedLayouts
+from tagger.io.location import Location
 from tagger.models.bundle import Bundle
-from tagger.similarity.duplicates import IndexLayouts, distinct
 from tagger.similarity.index import VectorIndex
-from tagger.similarity.planted import Copies, Kind, PlantedLayouts
-from tagger.storage import Location
 from tests.builders import encoded
 from tests.conftest import Outcome
 

@@ -7,11 +7,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from schemas.taxonomy import Level
-from tagger.catalog.spelling import same_letters
-from tagger.catalog.synthetic import Drawn
+from schemas.documents.taxonomy import Level
+from tagger.demo.drawn_catalogue import Drawn
+from tagger.io.location import Location
+from tagger.manifest.spelling import same_letters
 from tagger.models.bundle import Bundle
-from tagger.storage import Location
 from tests.conftest import Outcome
 
 Run = Callable[..., Outcome]

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from schemas.taxonomy import Level
-from tagger.catalog.synthetic import Drawn
+from schemas.documents.taxonomy import Level
+from tagger.demo.drawn_catalogue import Drawn
 from tests.conftest import Outcome
 
 Run = Callable[..., Outcome]

@@ -14,12 +14,12 @@ import torch
 from safetensors.torch import load_file
 
 import tagger as package
-from schemas.decision import DECISION
-from schemas.prediction import PREDICTION
-from schemas.taxonomy import Level
-from tagger.catalog.synthetic import Drawn
+from schemas.documents.taxonomy import Level
+from schemas.tables.decision import DECISION
+from schemas.tables.prediction import PREDICTION
+from tagger.demo.drawn_catalogue import Drawn
+from tagger.io.location import Location
 from tagger.models.bundle import Bundle
-from tagger.storage import Location
 from tests.conftest import Outcome
 
 Run = Callable[..., Outcome]
@@ -35,7 +35,7 @@ def trained(
     drawn: Drawn, small_training: dict[str, object], tmp_path_factory: pytest.TempPathFactory, embedded_ray: None
 ) -> Path:
     """A bundle trained for one frozen epoch and a few others."""
-    from jobs.console import Console
+    from jobs.shell.console import Console
     from jobs.train import run
     from schemas.config import TrainConfig
 
@@ -48,7 +48,7 @@ def trained(
 
 @pytest.fixture(scope="module")
 def run_dir(trained: Path, drawn: Drawn) -> Path:
-    from jobs.console import Console
+    from jobs.shell.console import Console
     from jobs.tag import run
     from schemas.config import TagConfig
 
@@ -191,7 +191,7 @@ def test_a_run_goes_on_with_the_parts_that_are_missing(
 
 
 def stage_again(run: Path, drawn: Drawn) -> None:
-    from tagger.catalog.shards import stage
+    from tagger.runs.staging import stage
     from tests.builders import catalog_of
 
     (run / "_SUCCESS").unlink()

@@ -13,9 +13,9 @@ import pytest
 import yaml
 
 from jobs.tune import _best_so_far, fitting_trials
-from tagger.catalog.synthetic import Drawn
+from tagger.demo.drawn_catalogue import Drawn
 from tagger.training import recipes
-from tagger.training.search import Trial
+from tagger.training.search_on_ray import Trial
 from tests.conftest import Outcome
 from tests.jobs.test_interruptions import WAIT_S, start
 

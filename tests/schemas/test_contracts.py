@@ -5,12 +5,12 @@ import pyarrow as pa
 import pytest
 from pydantic import ValidationError
 
-from jobs.cli import JOBS
 from jobs.schema import ARROW, MODELS
 from jobs.schema import text_of as schema
+from jobs.shell.cli import JOBS
 from schemas.config import CheckConfig, TagConfig, TrainConfig
-from schemas.prediction import PREDICTION
-from schemas.taxonomy import Level, Taxonomy
+from schemas.documents.taxonomy import Level, Taxonomy
+from schemas.tables.prediction import PREDICTION
 from schemas.values import parse_share_or_count, parse_size
 from tagger.errors import UsageError
 from tests.conftest import Outcome

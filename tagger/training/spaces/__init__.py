@@ -4,8 +4,8 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from schemas.learning import Learning
-from schemas.search import SearchSpace
+from schemas.configs.learning import Learning
+from schemas.configs.search import SearchSpace
 from tagger.errors import UsageError
 from tagger.training.recipes import first_problem, read_yaml
 

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from schemas.taxonomy import Level
+from schemas.documents.taxonomy import Level
 from tagger.confidence.calibration import calibrated, fit_curve, fit_temperature, refitted_error
 from tagger.evaluation.metrics import Evaluation, Predicted, calibration_error
 from tagger.models.bundle import Bundle

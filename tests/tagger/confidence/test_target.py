@@ -4,11 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from schemas.bundle import LevelPolicy, Policy
-from schemas.prediction import Decision
-from schemas.taxonomy import Level
-from tagger.confidence.policy import Thresholds, decide
+from schemas.documents.bundle import LevelPolicy, Policy
+from schemas.documents.taxonomy import Level
+from schemas.tables.prediction import Decision
 from tagger.confidence.target import apply, coverage_curve, fit_policy, highest_target, lower_bound, own_classes
+from tagger.confidence.thresholds import Thresholds, decide
 from tagger.evaluation.metrics import Evaluation
 
 MASTER, ARTICLE = Level.MASTER_CATEGORY, Level.ARTICLE_TYPE

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from schemas.bundle import LeftOut
-from schemas.taxonomy import Level
+from schemas.documents.bundle import LeftOut
+from schemas.documents.taxonomy import Level
 from tagger.evaluation.breakdown import (
     by_group,
     by_support,
@@ -26,7 +26,7 @@ from tagger.evaluation.metrics import (
     per_class,
 )
 from tagger.evaluation.report import Extras, Training, write_report
-from tagger.storage import Location
+from tagger.io.location import Location
 
 
 def predicted(truth: str, guess: str, confidence: list[float] | None = None) -> Predicted:

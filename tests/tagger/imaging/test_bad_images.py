@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from schemas.bundle import Preprocessing
-from schemas.prediction import ErrorCode
+from schemas.documents.bundle import Preprocessing
+from schemas.tables.prediction import ErrorCode
 from tagger.errors import ImageError
 from tagger.imaging.decode import decode
 from tests.corpus import bad, good, mutations

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps, PngImagePlugin
 
-from schemas.bundle import Preprocessing
+from schemas.documents.bundle import Preprocessing
 from tagger.imaging.bare import bare
 from tagger.imaging.decode import decode, decode_whole, read_header
 from tagger.imaging.orientation import turned

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from schemas.bundle import Preprocessing
-from schemas.prediction import ErrorCode
+from schemas.documents.bundle import Preprocessing
+from schemas.tables.prediction import ErrorCode
 from tagger.errors import ImageError
 from tagger.imaging.decode import Decoded, decode, read_header
 from tagger.imaging.quality import blur_score, blurred, learn_blur_threshold

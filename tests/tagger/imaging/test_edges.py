@@ -2,7 +2,7 @@ import cv2
 import numpy as np
 from PIL import ImageFilter
 
-from schemas.bundle import Preprocessing
+from schemas.documents.bundle import Preprocessing
 from tagger.imaging.decode import decode
 from tagger.imaging.edges import all_with_edges, edge_map, with_edges
 from tagger.imaging.quality import blur_score, blurred

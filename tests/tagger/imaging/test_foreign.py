@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from schemas.prediction import ErrorCode
+from schemas.tables.prediction import ErrorCode
 from tagger.errors import ImageError
 from tagger.imaging.decode import decode_whole
 

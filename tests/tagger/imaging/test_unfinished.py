@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from schemas.bundle import Preprocessing
-from schemas.prediction import ErrorCode
+from schemas.documents.bundle import Preprocessing
+from schemas.tables.prediction import ErrorCode
 from tagger.errors import ImageError
 from tagger.imaging.decode import decode, decode_whole
 from tagger.imaging.unfinished import missing_share

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from tagger.errors import InputError, UsageError
+from tagger.io.location import Location
 from tagger.models.titles import TitleModel, of_both, spread
-from tagger.storage import Location
 from tagger.training.titles import fit_titles
 
 WORDS = ["shirt", "watch", "kurta"]

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
 
-from tagger.review.connections import Limits, bounded, network_of
+from tagger.review.web.connections import Limits, bounded, network_of
 
 LARGE = 64 * 2**20
 SHORT = Limits(head_s=0.2, idle_s=0.2, body_s=0.5)

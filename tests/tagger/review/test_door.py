@@ -8,15 +8,15 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
-from tagger.review import tables
-from tagger.review.access import Door, Sessions, clean_name
-from tagger.review.app import review_app
-from tagger.review.leaves import LeafCounts, Leaves
-from tagger.review.pages import Review
-from tagger.review.pictures import Pictures
-from tagger.review.records import Filter
-from tagger.review.store import ReviewStore
-from tagger.review.tables import open_database
+from tagger.review.store import tables
+from tagger.review.store.claims import ReviewStore
+from tagger.review.store.leaves import LeafCounts, Leaves
+from tagger.review.store.records import Filter
+from tagger.review.store.tables import open_database
+from tagger.review.web.access import Door, Sessions, clean_name
+from tagger.review.web.app import review_app
+from tagger.review.web.pages import Review
+from tagger.review.web.pictures import Pictures
 from tests.builders import catalog_of
 from tests.tagger.review.test_store import LEAF_PAIRS, row
 

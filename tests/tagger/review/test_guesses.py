@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tagger.review.guesses import TokenCheck, weakness
+from tagger.review.web.guesses import TokenCheck, weakness
 
 TOKEN = "a-token-of-some-length"
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tagger.review.leaves import LeafCounts, Leaves
+from tagger.review.store.leaves import LeafCounts, Leaves
 
 PAIRS = [("Accessories", "Tshirts"), ("Apparel", "Capes"), ("Apparel", "Tshirts"), ("Home", "Lamps")]
 LABELLED = {("Accessories", "Tshirts"): 1, ("Apparel", "Tshirts"): 6360, ("Apparel", "Capes"): 2}

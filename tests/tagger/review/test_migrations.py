@@ -13,15 +13,15 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Engine, create_engine, inspect, text
 
-from schemas.run import Counts, RunRecord
+from schemas.documents.run import Counts, RunRecord
+from tagger.decisions.read import decisions_of
 from tagger.errors import UsageError
-from tagger.inference.runs import RECORD, RunDirectory
-from tagger.review.decisions import decisions_of
-from tagger.review.migrations import VERSION_TABLE
-from tagger.review.records import Filter
-from tagger.review.store import ReviewStore
-from tagger.review.tables import metadata, open_database, open_to_read
-from tagger.storage import Location
+from tagger.io.location import Location
+from tagger.review.store.claims import ReviewStore
+from tagger.review.store.migrations import VERSION_TABLE
+from tagger.review.store.records import Filter
+from tagger.review.store.tables import metadata, open_database, open_to_read
+from tagger.runs.directory import RECORD, RunDirectory
 
 OLD = Path(__file__).parent / "old"
 

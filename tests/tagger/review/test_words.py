@@ -4,8 +4,8 @@ from datetime import datetime
 
 import pytest
 
-from tagger.review.records import Entry, Said
-from tagger.review.words import entry_text, field_text, said_text, status_text
+from tagger.review.store.records import Entry, Said
+from tagger.review.web.words import entry_text, field_text, said_text, status_text
 
 WHEN = datetime(2026, 1, 2)
 

@@ -8,15 +8,15 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from schemas.index import INDEXED, IndexCard
-from schemas.similar import SIMILAR
+from schemas.documents.index import INDEXED, IndexCard
+from schemas.tables.similar import SIMILAR
 from tagger.errors import InputError, UsageError
 from tagger.imaging.layout import LAYOUT_SIZE
+from tagger.io.location import Location
 from tagger.similarity import build
 from tagger.similarity.build import Piece, add
 from tagger.similarity.index import VectorIndex
 from tagger.similarity.search import Asked, Similar, Wish
-from tagger.storage import Location
 
 DIM = 24
 

@@ -13,9 +13,9 @@ from torch.nn.parallel import DistributedDataParallel
 
 from schemas.config import TrainConfig
 from tagger.errors import UsageError
-from tagger.imaging.augment import resized
+from tagger.io.location import Location
 from tagger.models.classifier import new_classifier, pack
-from tagger.storage import Location
+from tagger.training.augment import resized
 from tagger.training.checkpoint import load_weights
 from tagger.training.examples import Examples
 from tagger.training.learner import Learner, figures

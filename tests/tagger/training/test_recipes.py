@@ -2,9 +2,9 @@ from pathlib import Path
 
 import pytest
 
-from jobs.flags import build
+from jobs.shell.flags import build
 from schemas.config import TrainConfig
-from schemas.learning import Learning
+from schemas.configs.learning import Learning
 from tagger.errors import UsageError
 from tagger.models import backbones
 from tagger.training import recipes, spaces

@@ -6,7 +6,7 @@ import torch
 from torch.optim import AdamW
 from torch.optim.lr_scheduler import OneCycleLR
 
-from schemas.learning import OptimiserName
+from schemas.configs.learning import OptimiserName
 from tagger.models.backbones import blocks, build
 from tagger.training.schedules import optimiser, rate_factor, scheduled
 

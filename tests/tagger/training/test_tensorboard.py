@@ -2,7 +2,7 @@ from pathlib import Path
 
 from tensorboardX.proto.event_pb2 import Event
 
-from tagger.storage import Location
+from tagger.io.location import Location
 from tagger.training.tensorboard import TensorBoardLog
 
 

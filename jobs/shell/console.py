@@ -1,0 +1,185 @@
+"""What a job says: progress and tables for people at a terminal, plain lines elsewhere, JSON for machines."""
+
+import sys
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Protocol, TextIO
+
+from rich.console import Console as RichConsole
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+from jobs.shell.outcome import end_if_interrupted
+from schemas.documents.bundle import Metrics
+from tagger.io.json_text import as_json
+from tagger.printable import printable
+
+_LINE_EVERY_S = 10.0
+_AS_WIDE_AS_NEEDED = 100_000
+_RATE_OVER_S = 120.0
+"""The time left is judged by this long: what was before, such as the first steps, says little about what comes."""
+
+
+class Bar(Protocol):
+    """How far a step is."""
+
+    def update(self, done: float, note: str = "") -> None:
+        """Say how much of the total is done."""
+        ...
+
+
+class _Results(RichConsole):
+    """Standard output: as wide as a table needs where no terminal shows it, such as in a pipe or a file."""
+
+    def __init__(self, file: TextIO) -> None:
+        super().__init__(file=file, highlight=False, soft_wrap=True)
+        if not self.is_terminal:
+            self.width = _AS_WIDE_AS_NEEDED
+
+    def on_broken_pipe(self) -> None:
+        """Leave it to the command: rich itself would end the process as failed."""
+        raise
+
+
+class Console:
+    """Where a job's words go: people's to standard error while it works, results to standard output."""
+
+    def __init__(self, as_json: bool = False, silent: bool = False) -> None:
+        self.as_json = as_json
+        self._silent = silent
+        self._stdout = sys.stdout
+        self._out = _Results(self._stdout)
+        self._err = RichConsole(stderr=True, highlight=False, soft_wrap=True)
+
+    def step(self, text: str) -> None:
+        """Say what is done now. Raises KeyboardInterrupt after a signal that a library has swallowed."""
+        end_if_interrupted()
+        text = printable(text)
+        self._err.print(Text.assemble(("› ", "bold"), text) if self._err.is_terminal else text, markup=False)
+
+    def warn(self, text: str) -> None:
+        """Say what a person should look at."""
+        self._err.print(f"! {printable(text)}", style="yellow", markup=False)
+
+    def say(self, text: str = "") -> None:
+        """A line of the result, for a person."""
+        if not self.as_json:
+            self._out.print(printable(text), markup=False)
+
+    def flush(self) -> None:
+        """Let what was said be read now, by whoever waits for it."""
+        self._stdout.flush()
+
+    def table(self, title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+        """A table of the result, for a person; numbers stand right."""
+        if self.as_json:
+            return
+        table = Table(title=Text(printable(title)), title_justify="left", title_style="bold", header_style="bold")
+        found = [list(row) for row in rows]
+        for i, column in enumerate(columns):
+            numeric = bool(found) and all(_is_number(r[i]) for r in found)
+            table.add_column(column, justify="right" if numeric else "left", overflow="fold")
+        for row in found:
+            table.add_row(*(Text(_cell(value)) for value in row))  # text: a label may hold [brackets]
+        self._out.print(table)
+
+    def metrics(self, title: str, metrics: Metrics) -> None:
+        """The figures of both levels on one set of items."""
+        self.table(
+            title,
+            ["level", "items", "accuracy %", "weighted F1", "macro F1", "calibration error"],
+            [
+                (
+                    str(level),
+                    m.items,
+                    f"{100 * m.accuracy:.2f}",
+                    m.weighted_f1,
+                    m.macro_f1,
+                    m.expected_calibration_error,
+                )
+                for level, m in metrics.levels.items()
+            ],
+        )
+        least = next(iter(metrics.levels.values())).minimum_support
+        classes = ", ".join(f"{m.macro_f1_classes} of {level}" for level, m in metrics.levels.items())
+        self.say(f"Macro F1 is the mean over the classes with {least} or more of these items: {classes}.")
+
+    def result(self, document: dict[str, Any]) -> None:
+        """The whole result, for a machine."""
+        if self.as_json and not self._silent:
+            self._stdout.write(as_json(document) + "\n")
+
+    @contextmanager
+    def progress(self, label: str, total: float | None) -> Iterator[Bar]:
+        """Show a bar with rate and time left on a terminal, a line every ten seconds elsewhere.
+
+        A total of None is an unknown one.
+        """
+        if not self._err.is_terminal:
+            yield _Lines(self._err, label, total)
+            return
+        columns = (
+            TextColumn("  {task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
+            TextColumn("{task.fields[note]}"),
+        )  # fmt: skip
+        with Progress(*columns, console=self._err, transient=True, speed_estimate_period=_RATE_OVER_S) as shown:
+            task = shown.add_task(label, total=total, note="")
+            yield _Shown(shown, task)
+
+
+class _Shown:
+    def __init__(self, shown: Progress, task: Any) -> None:
+        self._shown = shown
+        self._task = task
+
+    def update(self, done: float, note: str = "") -> None:
+        end_if_interrupted()
+        self._shown.update(self._task, completed=done, note=note)
+
+
+class _Lines:
+    def __init__(self, console: RichConsole, label: str, total: float | None) -> None:
+        self._console = console
+        self._label = label
+        self._said = time.monotonic()
+        self._meter = Progress(
+            console=console, disable=True, speed_estimate_period=_RATE_OVER_S, get_time=time.monotonic
+        )
+        self._number = self._meter.add_task(label, total=total)
+
+    def update(self, done: float, note: str = "") -> None:
+        """Say how far it is, unless that was said less than ten seconds ago."""
+        end_if_interrupted()
+        self._meter.update(self._number, completed=done)
+        now = time.monotonic()
+        if now - self._said < _LINE_EVERY_S:
+            return
+        self._said = now
+        (task,) = self._meter.tasks
+        total, left = task.total, task.time_remaining
+        how_far = f"{self._label}: {done:,.0f}"
+        if total:
+            how_far += f" of {total:,.0f} ({100 * done / total:.0f} %)"
+        if left is not None:
+            how_far += f", {duration(left)} left"
+        self._console.print(f"{how_far} {note}".rstrip(), markup=False)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) or (isinstance(value, str) and value.replace(".", "", 1).isdecimal())
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return "" if value is None else printable(str(value))
+    return f"{value:,}" if isinstance(value, int) else f"{value:.4f}"
+
+
+def duration(seconds: float) -> str:
+    """Seconds for a person: 42 s, 17 min, 3.5 h."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    return f"{whole // 60} min" if whole < 7200 else f"{whole / 3600:.1f} h"

@@ -1,0 +1,200 @@
+"""How a command ends: its exit code, and one clear message instead of a traceback, which goes into a file."""
+
+import os
+import select
+import signal
+import sys
+import tempfile
+import threading
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+import psutil
+import typer
+
+from tagger.errors import TaggerError
+from tagger.io.location import S3, first_line
+from tagger.printable import printable
+
+INTERRUPTED, FAILED = 130, 1
+READER_GONE = 128 + signal.SIGPIPE
+ERROR_LOG = "_error.log"
+"""Stands in a job's folder; the underscore keeps it out of what readers of that folder take for results."""
+_INTERRUPTED = "interrupted; the same command goes on from here"
+_TRACEBACK = "TAGGER_TRACEBACK"
+_STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_stopped = threading.Event()
+"""Whether a signal asked the command to end."""
+_holding: list[bool] = []
+"""One entry for each `held_back_signals` that the main thread is in."""
+
+
+class ErrorLog:
+    """Where the traceback of an unforeseen error is kept: beside what the job writes, as soon as that is known."""
+
+    def __init__(self) -> None:
+        self._out: Path | None = None
+
+    def lie_in(self, out: str | None) -> None:
+        """Name the job's folder; one in a bucket takes no log."""
+        self._out = Path(out.removeprefix("file://")).expanduser() if out and not out.startswith(S3) else None
+
+    def add(self, error: BaseException) -> Path | None:
+        """Append an error with its time; return the file, None where none can be written.
+
+        No command line and no environment go with it: both may hold keys.
+        """
+        text = f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC\n{''.join(traceback.format_exception(error))}\n"
+        for file in self._files():
+            with suppress(OSError):
+                file.parent.mkdir(parents=True, exist_ok=True)
+                with file.open("a", encoding="utf-8", errors="backslashreplace") as log:
+                    log.write(text)
+                return file
+        return None
+
+    def _files(self) -> list[Path]:
+        """Files to try, the best first: of the job, of the user, of the machine."""
+        files = []
+        if self._out and self._out.is_dir():
+            work = self._out / "_work"
+            files.append(work / "error.log" if work.is_dir() else self._out / ERROR_LOG)
+        state = os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")  # noqa: PTH111 - no home, no error
+        return [*files, Path(state) / "catalog-tagger/error.log", Path(tempfile.gettempdir()) / "catalog-tagger.log"]
+
+
+def exit_code_of(work: Callable[[], int], log: ErrorLog | None = None) -> int:
+    """Do a command's work; return its exit code, having said on standard error why it failed.
+
+    SIGTERM, which schedulers send, ends it as Ctrl-C does. When nobody reads standard output any more, as after
+    `| head`, it ends with READER_GONE and without a word.
+    """
+    with kept_signal_handlers():
+        _interrupt_on_signals()
+        try:
+            code = work()
+            sys.stdout.flush()  # here, where a reader that is gone can still be told from a failure
+            return code
+        except TaggerError as error:
+            _complain(str(error))
+            return error.exit_code
+        except KeyboardInterrupt:
+            _complain(_INTERRUPTED)
+            return INTERRUPTED
+        except Exception as error:
+            if isinstance(error, BrokenPipeError) and _reader_is_gone():
+                return READER_GONE
+            if os.environ.get(_TRACEBACK):
+                raise
+            return _explain(error, log or ErrorLog())
+        finally:
+            _stopped.clear()
+
+
+@contextmanager
+def kept_signal_handlers() -> Iterator[None]:
+    """Have SIGINT, SIGTERM and SIGHUP do afterwards what they did before."""
+    before = {number: signal.getsignal(number) for number in _STOPS}
+    try:
+        yield
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            for number, handler in before.items():
+                if handler is not None:  # what a library has set in C
+                    signal.signal(number, handler)
+
+
+def _interrupt_on_signals() -> None:
+    """Have SIGTERM and SIGHUP end the command as Ctrl-C does; a second signal, whatever it is, ends it at once.
+
+    Other threads than the main one cannot, and do nothing.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return
+    for number in _STOPS:
+        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup, and a shell's background jobs
+            signal.signal(number, _interrupt)
+
+
+def end_if_interrupted() -> None:
+    """Raise KeyboardInterrupt again where a signal's first one was lost, as one within a destructor of a library is.
+
+    Commands ask between their steps; whatever clears away after an exception goes on.
+    """
+    if _stopped.is_set() and sys.exc_info()[0] is None and threading.current_thread() is threading.main_thread():
+        raise KeyboardInterrupt
+
+
+@contextmanager
+def held_back_signals() -> Iterator[None]:
+    """Let what clears away come to its end: a first signal ends the command after it, a second one at once.
+
+    Raises:
+        KeyboardInterrupt: at its end, after a signal, unless an exception is on its way already.
+    """
+    _holding.append(True)
+    try:
+        yield
+    finally:
+        _holding.pop()
+    end_if_interrupted()
+
+
+def _interrupt(number: int, frame: object) -> None:
+    _stopped.set()
+    for again in _STOPS:
+        signal.signal(again, _end_at_once)
+    if not _holding:
+        raise KeyboardInterrupt
+
+
+def _end_at_once(number: int, frame: object) -> None:
+    """End without clearing away: whoever sends a second signal will not wait until Ray has ended."""
+    with suppress(psutil.Error):
+        for child in psutil.Process().children(recursive=True):
+            with suppress(psutil.Error):
+                child.kill()
+    with suppress(OSError):
+        os.write(2, f"tagger: {_INTERRUPTED}\n".encode())
+    os._exit(INTERRUPTED)
+
+
+def _reader_is_gone() -> bool:
+    """Whether standard output is a pipe that nobody reads; what is still to be written to it then goes nowhere."""
+    with suppress(OSError, ValueError):
+        poll = select.poll()
+        poll.register(sys.stdout.fileno(), 0)
+        if any(events & select.POLLERR for _, events in poll.poll(0)):
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, sys.stdout.fileno())
+            os.close(nowhere)
+            return True
+    return False
+
+
+def _explain(error: Exception, log: ErrorLog) -> int:
+    """Say in a line what no part of the program foresaw, and keep where it happened."""
+    root = _root_of(error)
+    if isinstance(root, TaggerError):
+        _complain(str(root))
+        return root.exit_code
+    file = log.add(error)
+    where = f"traceback: {file}" if file else f"with {_TRACEBACK}=1 set, the same command shows where"
+    _complain(f"{type(root).__name__}: {first_line(root)}; what was finished is kept ({where})")
+    return FAILED
+
+
+def _root_of(error: BaseException) -> BaseException:
+    """What went wrong in a worker, out of the errors that Ray wraps around it."""
+    for inner in (getattr(error, "cause", None), *getattr(error, "worker_failures", {}).values(), error.__cause__):
+        if isinstance(inner, BaseException) and inner is not error:
+            return _root_of(inner)
+    return error
+
+
+def _complain(message: str) -> None:
+    for line in printable(message).split("\n"):
+        typer.secho(f"tagger: {line}", err=True, fg="red" if sys.stderr.isatty() else None)

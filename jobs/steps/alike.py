@@ -1,0 +1,51 @@
+"""Pairs of images that are alike: what the duplicates job looks for, and its trial with planted copies, too."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from jobs.shell.console import Console
+from schemas.config import DuplicatesConfig
+from tagger.duplicates.groups import AT_ONCE, Layouts, Pictures, candidates, compare, of_each_pair
+from tagger.images.stores import ImageStore
+from tagger.imaging.alignment import Likeness
+from tagger.similarity.index import VectorIndex
+
+
+def refs_of(index: VectorIndex, pictures: Pictures) -> list[str | None]:
+    """Where each distinct image is."""
+    refs: list[str | None] = index.items["imageUri"].take(pa.array(pictures.items)).to_pylist()
+    return refs
+
+
+def alike(console: Console, layouts: Layouts) -> pd.DataFrame:
+    """Pairs of images with layouts that are alike."""
+    pieces = []
+    with console.progress("images", 2 * len(layouts)) as bar:
+        for done, piece in enumerate(candidates(layouts), 1):
+            pieces.append(piece)
+            bar.update(min(done * AT_ONCE, 2 * len(layouts)))
+    return of_each_pair(pieces)
+
+
+def compared(
+    config: DuplicatesConfig,
+    console: Console,
+    pairs: pd.DataFrame,
+    refs: Sequence[str | None],
+    store: ImageStore,
+    structure: float,
+) -> pd.DataFrame:
+    """Pairs with their structure and colour, and whether they count as the same by these."""
+    found: list[Likeness | None] = []
+    with console.progress("pairs", len(pairs)) as bar:
+        for likenesses in compare(pairs, refs, store, config.max_pixels):
+            found += likenesses
+            bar.update(len(found))
+    pairs = pairs.assign(
+        structure=np.array([np.nan if f is None else f.structure for f in found], float),
+        colour=np.array([np.nan if f is None else f.colour for f in found], float),
+    )
+    return pairs.assign(same=(pairs["structure"] >= structure) & (pairs["colour"] <= config.colour))

@@ -1,0 +1,148 @@
+"""What the check job says to a person."""
+
+from collections.abc import Mapping, Sequence
+
+from jobs.shell.console import Console
+from jobs.steps import image_errors
+from jobs.steps.prospect import Prospect
+from schemas.config import CheckConfig
+from schemas.documents.taxonomy import Level
+from tagger.dataset.census import Census
+from tagger.manifest.labels import Spellings
+from tagger.manifest.spelling import visible
+
+_SHOWN_LEAVES = 15
+_SHOWN_TYPES = 40
+_SHOWN_GROUPS = 10
+
+
+def show(
+    config: CheckConfig, console: Console, census: Census, near_misses: Sequence[str], spellings: Spellings | None
+) -> None:
+    """Rows, images and labels."""
+    _show_rows(console, census)
+    _show_images(config, console, census, near_misses)
+    _show_labels(config, console, census)
+    for level, merged in (spellings.merged() if spellings else {}).items():
+        if merged:
+            names = ", ".join(f"{visible(text)} as {visible(name)}" for text, name in merged.items())
+            console.say(f"Merged spellings, {level}: {names}")
+
+
+def show_learning(console: Console, census: Census, missing: str | None, learnt: Prospect, command: str | None) -> None:
+    """Whether tagger train would learn from this, and the command to go on with."""
+    if missing and missing not in (learnt.problem or ""):
+        console.say(f"Labels: {missing}")
+    if learnt.problem:
+        console.say(f"tagger train would refuse this: {learnt.problem}")
+        if census.images_usable:
+            console.say("Tagging with a model that is there is possible.")
+    if command:
+        console.say(f"Next: {command}")
+
+
+def _show_rows(console: Console, census: Census) -> None:
+    console.table(
+        "Rows",
+        ["what", "rows"],
+        [
+            ("read", census.rows),
+            *((f"  repaired: {reason}", n) for reason, n in sorted(census.repairs.items())),
+            *((f"  rejected: {reason}", n) for reason, n in sorted(census.rejects.items())),
+            ("items", census.items),
+            ("  with both labels", sum(census.leaves.values())),
+            ("  with one label", census.partly_labelled),
+            ("  without labels", census.unlabelled),
+        ],
+    )
+    for example in census.reject_examples[:5]:
+        console.say(f"  rejected, line {example['line']}: {example['message']}: {str(example['text'])[:100]}")
+
+
+def _show_images(config: CheckConfig, console: Console, census: Census, near_misses: Sequence[str]) -> None:
+    console.table(
+        "Images" if not config.sample else f"Images (a sample of {census.images_checked:,})",
+        ["what", "images"],
+        [
+            ("looked at", census.images_checked),
+            ("usable", census.images_usable),
+            *((f"  {code}", n) for code, n in sorted(census.failed.counts.items())),
+            *((f"{name} format", n) for name, n in census.formats.most_common()),
+        ],
+    )
+    for line in image_errors.lines(census.failed, near_misses):
+        console.say(line)
+    sizes = ", ".join(f"{name} {w} × {h}" for name, (w, h) in census.size_quantiles().items())
+    console.say(f"  sizes: {sizes}, {len(census.sizes)} different" if sizes else "  sizes: none")
+
+
+def _show_labels(config: CheckConfig, console: Console, census: Census) -> None:
+    masters: dict[str, tuple[int, int]] = {}
+    for (master, _), n in census.leaves.items():
+        types, items = masters.get(master, (0, 0))
+        masters[master] = (types + 1, items + n)
+    if masters:
+        console.table(
+            "Master categories",
+            ["masterCategory", "article types", "items"],
+            [(visible(m), *counts) for m, counts in sorted(masters.items(), key=lambda e: -e[1][1])],
+        )
+    articles = census.labels[Level.ARTICLE_TYPE]
+    if articles:
+        shown = counted(dict(articles.most_common(_SHOWN_TYPES)))
+        more = f", … and {len(articles) - _SHOWN_TYPES:,} more" if len(articles) > _SHOWN_TYPES else ""
+        console.say(f"Article types, {len(articles):,} in all: {shown}{more}")
+    _show_spellings(console, census)
+    small = census.small_leaves(config.min_items)
+    large = len(census.leaves) - len(small)
+    if census.leaves:
+        console.say(
+            f"{_count(len(census.leaves), 'leaf', 'leaves')}: {large:,} with at least {config.min_items} items can be "
+            f"learnt, {len(small):,} with fewer {'is' if len(small) == 1 else 'are'} left out of training."
+        )
+    if small:
+        names = ", ".join(f"{visible(m)}/{visible(a)} {n:,}" for (m, a), n in small[:_SHOWN_LEAVES])
+        console.say(f"  the largest of those: {names}{', …' if len(small) > _SHOWN_LEAVES else ''}")
+    if ambiguous := census.ambiguous_types():
+        console.table(
+            f"{_count(len(ambiguous), 'article type stands', 'article types stand')} under several master categories; "
+            "the small side is often a mistake",
+            ["articleType", "items by masterCategory"],
+            [(visible(article), counted(sides)) for article, sides in ambiguous.items()],
+        )
+
+
+def _show_spellings(console: Console, census: Census) -> None:
+    for role, words in sorted(census.cells.no_values.items()):
+        if words:
+            console.say(f"Read as no {role}: {counted(dict(words.most_common(_SHOWN_GROUPS)))}; --no-value names more")
+    for role, mended in sorted(census.cells.mended.items()):
+        if mended:
+            console.say(f"Mended on reading, {role}: {counted(dict(mended.most_common()))}")
+    for level, groups in census.spelling_variants().items():
+        if groups:
+            console.say(
+                f"{_count(len(groups), f'{level} is', f'{level} labels are')} spelt in several ways; "
+                "--merge-spellings counts each as one, the most frequent:"
+            )
+            _show_groups(console, groups)
+    for level, groups in census.look_alikes().items():
+        if groups:
+            console.say(f"{_count(len(groups), f'{level} looks', f'{level} labels look')} like others, and may be one:")
+            _show_groups(console, groups)
+
+
+def _show_groups(console: Console, groups: Sequence[Mapping[str, int]]) -> None:
+    for group in groups[:_SHOWN_GROUPS]:
+        console.say(f"  {counted(group)}")
+    if len(groups) > _SHOWN_GROUPS:
+        console.say(f"  … and {len(groups) - _SHOWN_GROUPS:,} more (--json has all)")
+
+
+def counted(counts: Mapping[str, int]) -> str:
+    """Names with their counts, in one line."""
+    return ", ".join(f"{visible(name)} {count:,}" for name, count in counts.items())
+
+
+def _count(number: int, one: str, several: str) -> str:
+    return f"{number:,} {one if number == 1 else several}"

@@ -1,0 +1,147 @@
+"""What ends the making of a bundle: its confidences are calibrated on val, and its figures measured on test.
+
+What it says of the control side is written down, too, and looked at by nobody here: `tagger policy` fits to it.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import ray.data
+import torch
+from torch import Tensor
+
+from jobs.steps.labelled import failures
+from schemas.documents.bundle import Metrics
+from schemas.tables.item import REJECT
+from tagger.confidence.calibration import calibrated
+from tagger.engines.torch import PreparedTorch
+from tagger.evaluation.metrics import Evaluation
+from tagger.evaluation.pictures import Pictures
+from tagger.evaluation.report import CONTROL_ITEMS, VAL_ITEMS, Extras, Training, write_report
+from tagger.imaging.edges import all_with_edges
+from tagger.imaging.quality import blurred
+from tagger.io.location import Location
+from tagger.models.bundle import Bundle
+from tagger.models.levels import Levels, softmax
+from tagger.runs.staging import read_shard, write_parquet
+from tagger.tagging.on_ray import leaf_logits
+
+_AT_ONCE = 32
+_BLURRED, _BLURRED_ITEMS = "blurred", 2000
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A calibrated bundle, and what it says of the test items."""
+
+    bundle: Bundle
+    val: Evaluation
+    test: Evaluation
+    blurred: Evaluation
+    """Of some of the test items, their images blurred."""
+    control: Evaluation | None = None
+    """Of items that neither training nor calibration has seen, where there are any."""
+
+    @property
+    def metrics(self) -> Metrics:
+        """The test figures."""
+        return self.test.metrics()
+
+
+def calibrate_and_measure(bundle: Bundle, images: dict[str, ray.data.Dataset], device: str, failed: int) -> Measured:
+    """Calibrate on val, and evaluate on test and on control; float32 PyTorch does all.
+
+    Args:
+        bundle: The model; what calibration it has is replaced.
+        images: Decoded items by side; control may be absent.
+        device: `cpu` or `cuda`.
+        failed: Test items whose image cannot be used.
+    """
+    reference = PreparedTorch(bundle, device, "float32", _AT_ONCE)
+    copies = images["test"].limit(_BLURRED_ITEMS).map_batches(_blurred_copies, batch_size=_AT_ONCE)
+    sides_seen = [side for side in ("val", "test", "control") if side in images]
+    everything = images["val"].union(*(images[side] for side in sides_seen[1:]), copies)
+    found = leaf_logits(_with_edges(everything, bundle), reference, device == "cuda")
+    sides = {side: _only(found, found["split"] == side) for side in (*sides_seen, _BLURRED)}
+    bundle = calibrated(bundle, sides["val"]["logits"], sides["val"]["leaf"])
+    val, blurred_copies = (_evaluation(bundle, sides[side], 0, side) for side in ("val", _BLURRED))
+    control = _evaluation(bundle, sides["control"], 0, "control") if "control" in sides else None
+    return Measured(bundle, val, _evaluation(bundle, sides["test"], failed), blurred_copies, control)
+
+
+def evaluate_side(bundle: Bundle, images: ray.data.Dataset, device: str) -> Evaluation:
+    """What a calibrated bundle says of decoded items."""
+    reference = PreparedTorch(bundle, device, "float32", _AT_ONCE)
+    return _evaluation(bundle, leaf_logits(_with_edges(images, bundle), reference, device == "cuda"), 0)
+
+
+def model_inputs(bundle: Bundle, images: ray.data.Dataset, size: int) -> Iterator[Tensor]:
+    """Yield decoded items as a bundle's model takes them, uint8 [n, H, W, C], `size` at once."""
+    for batch in _with_edges(images, bundle).iter_batches(batch_format="numpy", batch_size=size):
+        yield torch.from_numpy(np.array(batch["image"]))
+
+
+def blur_scores(train: ray.data.Dataset) -> tuple[np.ndarray, np.ndarray]:
+    """Blur scores of the training images, and of blurred copies of them, float32 [N] each."""
+    batches = list(train.select_columns(["blur", "blurred"]).iter_batches(batch_format="numpy", batch_size=None))
+    return np.concatenate([b["blur"] for b in batches]), np.concatenate([b["blurred"] for b in batches])
+
+
+def write_bundle_report(
+    out: Location,
+    measured: Measured,
+    pictures: Pictures,
+    facts: dict[str, object],
+    work: Location,
+    training: Training | None = None,
+) -> None:
+    """Write the report of a bundle that was just made, and beside it the rows and images that were left out."""
+    extras = Extras(
+        training=training,
+        pictures=pictures,
+        blur_threshold=measured.bundle.card.blur_threshold,
+        blurred=measured.blurred,
+    )
+    title = "Training report" if training else "Report"
+    write_report(out, title, facts, measured.test, extras)
+    rejects = [read_shard(f) for f in (work / "rejects").files()]
+    write_parquet(out / "rejects.parquet", pa.concat_tables([REJECT.empty_table(), *rejects]))
+    write_parquet(out / "failed-images.parquet", failures(work))
+    for name, evaluation in ((VAL_ITEMS, measured.val), (CONTROL_ITEMS, measured.control)):
+        if evaluation is not None:
+            write_parquet(out / name, pa.Table.from_pandas(evaluation.table(), preserve_index=False))
+
+
+def _blurred_copies(batch: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    images = np.stack([blurred(image) for image in batch["image"]])
+    return {**batch, "image": images, "split": np.full(len(images), _BLURRED, object)}
+
+
+def _with_edges(images: ray.data.Dataset, bundle: Bundle) -> ray.data.Dataset:
+    """The images with the channels that the model takes, materialised."""
+    preprocessing = bundle.card.preprocessing
+    if preprocessing.edges == "none":
+        return images.materialize()
+
+    def add(batch: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        return {**batch, "image": all_with_edges(batch["image"], preprocessing)}
+
+    return images.map_batches(add, batch_size=_AT_ONCE).materialize()
+
+
+def _only(columns: dict[str, np.ndarray], chosen: np.ndarray) -> dict[str, np.ndarray]:
+    return {name: column[chosen] for name, column in columns.items()}
+
+
+def _evaluation(bundle: Bundle, found: dict[str, np.ndarray], failed: int, side: str = "test") -> Evaluation:
+    card = bundle.card
+    items = pd.DataFrame({"id": found["id"], "imageRef": found["imageRef"], "blurScore": found["blur"]})
+    if any(found["time"] != ""):
+        items["time"] = found["time"]
+    probabilities = softmax(found["logits"], card.calibration.temperature)
+    levels = Levels(card.taxonomy, card.calibration.curves)
+    made = Evaluation.of_probabilities(side, levels, probabilities, found["leaf"], items)
+    return replace(made, failed=failed)

@@ -1,0 +1,223 @@
+"""What training, searching and combining begin with: a catalogue's labelled items, split, and their images decoded."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import ray.data
+
+from jobs.shell.console import Console
+from jobs.steps.image_errors import lines
+from jobs.steps.open_catalog import place
+from schemas.config import CombineConfig, TrainConfig, TuneConfig
+from schemas.configs.learning import Learning
+from schemas.documents.bundle import Preprocessing
+from schemas.tables.prediction import ErrorCode
+from tagger.dataset.items import (
+    DIGEST,
+    DUPLICATES,
+    FAILURE,
+    DecodeShard,
+    DigestShard,
+    LabelledItems,
+    SplitRule,
+)
+from tagger.dataset.splits import SPLITS
+from tagger.dataset.trainable import why_unlabelled
+from tagger.decisions.labels import OWN_LABELS, REVIEWED, ReviewedLabels, labelled_once
+from tagger.decisions.read import named_decisions
+from tagger.errors import InputError, UsageError
+from tagger.images.failed import FailedImages
+from tagger.images.near_misses import near_misses
+from tagger.images.stores import ImageStore
+from tagger.io.location import Location
+from tagger.manifest.groups import read_groups
+from tagger.manifest.labels import Spellings
+from tagger.manifest.manifest import Manifest
+from tagger.manifest.selection import Selection
+from tagger.runs.staging import Staged, read_shard, shard_of, stage, write_parquet
+from tagger.training.on_ray import image_dataset
+
+_STAGE_ROWS = 8192
+_DIGESTS = pa.schema([("id", pa.string()), (DIGEST, pa.string())])
+_LABELLED = Selection([("unlabelled", lambda batch: ~labelled_once(batch))])
+
+
+def reviewed_labels(config: TrainConfig | CombineConfig) -> ReviewedLabels | None:
+    """What people decided, of the runs and files named. Raises UsageError when there is nothing."""
+    if not config.decisions:
+        return None
+    places = [(name, place(name, config)) for name in config.decisions]
+    return ReviewedLabels(table for name, found in places for table in named_decisions(found, f"--decisions {name}"))
+
+
+def read_labelled(
+    manifest: Manifest, store: ImageStore, work: Location, columns: Sequence[str]
+) -> tuple[pa.Table, Staged]:
+    """The rows with both labels, by ITEM, with some of the manifest's columns besides; rejects go to `work/rejects`.
+
+    Raises:
+        InputError: when there are none.
+    """
+    staged = stage(manifest, store, work / "items", work / "rejects", _STAGE_ROWS, _LABELLED, columns)
+    if not staged.rows:
+        raise InputError("--manifest: it has no rows, so there is nothing to learn from")
+    if not staged.items:
+        raise InputError(why_unlabelled(manifest.why_unlabelled(), staged.rows, staged.rows - staged.rejects))
+    return pa.concat_tables([read_shard(shard_of(work / "items", n)) for n in range(staged.shards)]), staged
+
+
+@dataclass(frozen=True)
+class Learnable:
+    """A catalogue's labelled rows, which are known to be enough to learn from, as far as labels can tell."""
+
+    rows: pa.Table
+    staged: Staged
+    rule: SplitRule
+    merge: Mapping[str, str]
+    min_items: int
+    spellings: Spellings | None = None
+    """Which spelling of each label was taken, where they are merged."""
+
+
+def read_learnable(
+    config: TrainConfig | TuneConfig,
+    seed: int,
+    learning: Learning,
+    manifest: Manifest,
+    store: ImageStore,
+    work: Location,
+    console: Console,
+    reviewed: bool = False,
+) -> Learnable:
+    """Read a catalogue's labelled items; on request with what the review did to each. Neither images nor Ray are used.
+
+    Raises:
+        InputError: when there is not enough to learn from, or a side of the split is empty.
+        UsageError: when the manifest has not the columns to split by.
+    """
+    rule = SplitRule.of(config, seed, manifest.columns, config.no_value)
+    console.step("Reading the manifest")
+    rows, staged = read_labelled(manifest, store, work, [*rule.columns, *([REVIEWED, *OWN_LABELS] if reviewed else [])])
+    if config.duplicates:
+        groups = read_groups(place(config.duplicates, config))
+        group_of = dict(zip(groups["id"], groups["group"].astype(str), strict=True))
+        named = pa.array([group_of.get(item) for item in rows["id"].to_pylist()], pa.string())
+        rows = rows.append_column(DUPLICATES, named)
+    LabelledItems.select(rows, learning.merge, learning.min_items, rule.without_images())  # raises before Ray is there
+    return Learnable(rows, staged, rule, learning.merge, learning.min_items, manifest.spellings())
+
+
+def split_labelled(learnable: Learnable, store: ImageStore, work: Location, console: Console) -> LabelledItems:
+    """Split a catalogue's labelled items, and say what there is; where copies stay together, each image is read for it.
+
+    Raises:
+        InputError: when copies that stay together leave a side empty.
+    """
+    rows, staged, rule = learnable.rows, learnable.staged, learnable.rule
+    if DIGEST in rule.group_by:
+        rows = _with_digests(rows, store, work, staged, console)
+    items = LabelledItems.select(rows, learnable.merge, learnable.min_items, rule)
+    if learnable.spellings:
+        taxonomy = items.taxonomy.model_copy(update={"spellings": learnable.spellings.of_names(items.taxonomy)})
+        items = replace(items, taxonomy=taxonomy)
+    sides = ", ".join(f"{name} {count:,}" for name, count in items.split_items().items())
+    console.step(
+        f"{staged.rows:,} rows ({staged.repaired} repaired, {staged.rejects} rejected), "
+        f"{staged.items:,} with both labels; "
+        f"{len(items.taxonomy.leaves)} leaves, {len(items.left_out)} left out for too few items; {sides}"
+    )
+    return items
+
+
+@contextmanager
+def nothing_left_of_a_refusal(work: Location, begun: Location) -> Iterator[None]:
+    """Delete the folder of what lies around meanwhile when a command is refused; enter it while holding `--out`.
+
+    Args:
+        work: What lies around meanwhile.
+        begun: What is there once something was learnt, which is kept.
+    """
+    try:
+        yield
+    except (InputError, UsageError):
+        if not begun.exists():
+            work.delete()
+        raise
+
+
+def decode_sides(
+    items: LabelledItems,
+    store: ImageStore,
+    preprocessing: Preprocessing,
+    max_pixels: int,
+    work: Location,
+    console: Console,
+    shuffle: int | None = None,
+    sides: Sequence[str] = SPLITS[:3],
+) -> dict[str, ray.data.Dataset]:
+    """Decode the images of some sides, once; those that fail are noted in `work/failures`, and some are shown.
+
+    Args:
+        items: What to decode.
+        store: Where the images are.
+        preprocessing: The model's input.
+        max_pixels: Largest image that is decoded.
+        work: Folder for what lies around meanwhile.
+        console: Where failures are shown.
+        shuffle: Seed of the order of the training items; None keeps theirs.
+        sides: Names of SPLITS; a control side without a usable image is left out.
+
+    Raises:
+        InputError: when not one image of another side can be used.
+    """
+    (work / "failures").delete()  # of an earlier call; images may be there now
+    decode = DecodeShard(store, preprocessing, max_pixels, work / "failures")
+    shards = {name: files for name, files in items.write_shards(work, sides).items() if files or name != "control"}
+    images = {name: image_dataset(s, decode, shuffle if name == "train" else None) for name, s in shards.items()}
+    empty = [name for name, side in images.items() if not side.count()]
+    _show_failures(console, failures(work), sum(items.split_items()[name] for name in sides), store)
+    if set(empty) - {"control"}:
+        raise InputError(f"--images: not one image of the {', '.join(empty)} items can be used; see above why")
+    return {name: side for name, side in images.items() if name not in empty}
+
+
+def failures(work: Location) -> pa.Table:
+    """The labelled items whose image cannot be used, by FAILURE."""
+    tables = pa.concat_tables([FAILURE.empty_table(), *(read_shard(f) for f in (work / "failures").files())])
+    once = tables.group_by(FAILURE.names, use_threads=False)  # an epoch may see an item twice
+    return once.aggregate([])
+
+
+def _show_failures(console: Console, table: pa.Table, items: int, store: ImageStore) -> None:
+    """Which images cannot be used, by code with examples; where it is most of them, what was probably meant."""
+    if not len(table):
+        return
+    failed = FailedImages()
+    for row in table.to_pylist():
+        failed.add_row(row["id"], row["imageRef"], row["errorCode"], row["errorMessage"])
+    console.warn(f"{len(table):,} of {items:,} labelled items are left out because their image cannot be used")
+    absent = table.filter(pc.equal(table["errorCode"], str(ErrorCode.NOT_FOUND)))["imageRef"].drop_null().to_pylist()
+    for line in lines(failed, near_misses(store, absent) if 2 * len(absent) > items else []):
+        console.step(line)
+
+
+def _with_digests(rows: pa.Table, store: ImageStore, work: Location, staged: Staged, console: Console) -> pa.Table:
+    """The rows with the digest of each image; all images are read for it, once for all calls of a command."""
+    noted = work / "digests.parquet"
+    if not noted.exists():
+        console.step("Looking for copies of one image file (--split stratified does without)")
+        shards = [shard_of(work / "items", n) for n in range(staged.shards)]
+        digests = ray.data.from_items(shards, override_num_blocks=len(shards))
+        digests = digests.map_batches(DigestShard(store).__call__, batch_size=1, zero_copy_batch=True)
+        tables = []
+        with console.progress("images", len(rows)) as bar:
+            for batch in digests.iter_batches(batch_size=None, batch_format="pyarrow"):
+                tables.append(batch.select(["id", DIGEST]).cast(_DIGESTS))
+                bar.update(sum(map(len, tables)))
+        write_parquet(noted, pa.concat_tables([_DIGESTS.empty_table(), *tables]))
+    table = read_shard(noted)
+    digest_of = dict(zip(table["id"].to_pylist(), table[DIGEST].to_pylist(), strict=True))
+    return rows.append_column(DIGEST, pa.array([digest_of.get(item) for item in rows["id"].to_pylist()], pa.string()))

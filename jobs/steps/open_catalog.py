@@ -1,0 +1,57 @@
+"""What several jobs begin with: locations, the manifest and the image store of a config."""
+
+import importlib.metadata
+import platform
+from contextlib import suppress
+
+from jobs.shell.console import Console
+from schemas.configs.options import CatalogOptions, ManifestFormat
+from tagger.errors import UsageError
+from tagger.images.stores import ImageStore, open_store
+from tagger.io.location import Location, first_line
+from tagger.manifest.manifest import Manifest
+
+_LIBRARIES = (
+    "catalog-tagger",
+    "numpy",
+    "opencv-python-headless",
+    "Pillow",
+    "openvino",
+    "ray",
+    "simplejpeg",
+    "torch",
+    "torchvision",
+)
+
+
+def place(uri: str, options: ManifestFormat) -> Location:
+    """The location of a path or address in a config."""
+    return Location(uri, options.s3_endpoint, options.s3_region)
+
+
+def open_manifest(uri: str, options: ManifestFormat, console: Console, flag: str = "--manifest") -> Manifest:
+    """Open a table of items, and say what a person should know of how it is read. Raises UsageError or InputError."""
+    manifest = Manifest(place(uri, options), options, flag)
+    manifest.notices.listen(console.warn)
+    return manifest
+
+
+def open_catalog(config: CatalogOptions, console: Console) -> tuple[Manifest, ImageStore]:
+    """Open the manifest and its image store; what a person should know of them is said as it turns up.
+
+    Raises UsageError or InputError.
+    """
+    try:
+        manifest = open_manifest(config.manifest, config, console)
+        return manifest, open_store(config, manifest)
+    except OSError as error:
+        raise UsageError(f"{config.manifest} or {config.images} cannot be read: {first_line(error)}") from error
+
+
+def versions() -> dict[str, str]:
+    """Python and the libraries that decide a result, as far as they are installed."""
+    found = {"python": platform.python_version()}
+    for name in _LIBRARIES:
+        with suppress(importlib.metadata.PackageNotFoundError):  # a machine with GPUs needs no OpenVINO
+            found[name] = importlib.metadata.version(name)
+    return found

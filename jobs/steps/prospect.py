@@ -1,0 +1,117 @@
+"""What a training with the same flags would learn, or why it would refuse: by the code that training itself uses."""
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from jobs.steps.open_catalog import place
+from schemas.config import CheckConfig
+from schemas.configs.options import CatalogOptions, SplitOptions
+from tagger.dataset.census import Census
+from tagger.dataset.items import DIGEST, DUPLICATES, LabelledItems, SplitRule
+from tagger.dataset.splits import SPLITS
+from tagger.dataset.trainable import why_unlabelled
+from tagger.errors import InputError
+from tagger.manifest.groups import read_groups
+from tagger.manifest.manifest import Manifest
+
+_LADDER = (50, 40, 30, 20, 15, 10, 8, 5)
+"""Least items of a leaf that are proposed, the largest first."""
+_ENOUGH = 0.9
+_PATHS = ("manifest", "images")
+
+
+@dataclass(frozen=True)
+class Prospect:
+    """What would be learnt; `problem` says why nothing would be, as tagger train says it."""
+
+    problem: str | None
+    min_items: int
+    leaves: int = 0
+    items: int = 0
+    sides: dict[str, int] | None = None
+
+
+def prospect(config: CheckConfig, census: Census, manifest: Manifest, min_items: int | None = None) -> Prospect:
+    """What tagger train with the same flags would learn, or with another --min-items.
+
+    Where only a sample of the images was looked at, copies are not known, and count as items of their own.
+    """
+    least = config.min_items if min_items is None else min_items
+    rows = _rows(census)
+    if not len(rows):
+        return Prospect(why_unlabelled(manifest.why_unlabelled(), census.rows, census.items), least)
+    rule = SplitRule.of(config, config.seed, manifest.columns, config.no_value)
+    if DIGEST not in rows.schema.names:
+        rule = rule.without_images()
+    if config.duplicates:
+        groups = read_groups(place(config.duplicates, config))
+        group_of = dict(zip(groups["id"], groups["group"].astype(str), strict=True))
+        named = pa.array([group_of.get(item) for item in rows["id"].to_pylist()], pa.string())
+        rows = rows.append_column(DUPLICATES, named)
+    try:
+        if rule != rule.without_images():  # training asks twice, before it has the images and after
+            LabelledItems.select(rows, config.merge, least, rule.without_images())
+        learnt = LabelledItems.select(rows, config.merge, least, rule)
+    except InputError as error:
+        return Prospect(str(error), least)
+    usable = learnt.frame[~learnt.frame["id"].isin(census.failed_ids)]
+    counts = usable["split"].value_counts()
+    sides = learnt.split_items()
+    empty = [name for name in SPLITS[:3] if not counts.get(name, 0)] if not config.sample else []
+    problem = f"--images: not one image of the {', '.join(empty)} items can be used" if empty else None
+    return Prospect(problem, least, len(learnt.taxonomy.leaves), len(learnt.frame), sides)
+
+
+def advice(config: CheckConfig, census: Census, manifest: Manifest, now: Prospect) -> str | None:
+    """The command to go on with, and what it learns: with a lower --min-items where that learns much more."""
+    labelled = sum(census.leaves.values())
+    if not labelled:
+        return None
+    chosen = now
+    if now.problem or now.items < _ENOUGH * labelled:
+        lower = [n for n in _LADDER if n < config.min_items]
+        enough = [n for n in lower if _items_of(census, n) >= _ENOUGH * labelled] or lower[-1:]
+        for least in enough:
+            tried = prospect(config, census, manifest, least)
+            if tried.problem is None and (now.problem or tried.items > now.items):
+                chosen = tried
+                break
+    if chosen.problem:
+        return None
+    share = f"{100 * chosen.items / labelled:.0f}% of the labelled items"
+    return f"{_command(config, chosen)} learns {chosen.leaves} of {len(census.leaves)} leaves ({share})"
+
+
+def _items_of(census: Census, min_items: int) -> int:
+    return sum(n for n in census.leaves.values() if n >= min_items)
+
+
+def _command(config: CheckConfig, chosen: Prospect) -> str:
+    words = ["tagger", "train"]
+    for name in dict.fromkeys((*_PATHS, *CatalogOptions.model_fields, *SplitOptions.model_fields, "merge", "seed")):
+        value = getattr(config, name)
+        if value != CheckConfig.model_fields[name].default and value is not None:
+            words += _flags(name, value)
+    return " ".join([*words, "--out", "bundle", "--min-items", str(chosen.min_items)])
+
+
+def _flags(name: str, value: object) -> Sequence[str]:
+    flag = f"--{name.replace('_', '-')}"
+    if isinstance(value, bool):
+        return [flag] if value else [f"--no-{flag[2:]}"]
+    values = [f"{k}={v}" for k, v in value.items()] if isinstance(value, dict) else value
+    return [w for v in (values if isinstance(values, list) else [values]) for w in (flag, shlex.quote(str(v)))]
+
+
+def _rows(census: Census) -> pa.Table:
+    """The labelled items with the columns that training has of them."""
+    if not census.labelled:
+        return pa.table({"id": pa.array([], pa.string())})
+    rows = pa.concat_tables(census.labelled)
+    none = pa.nulls(len(rows), pa.string())
+    for name in ("row", "knownDigest", "imageRef"):
+        rows = rows.append_column(name, none)
+    return rows

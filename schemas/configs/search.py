@@ -1,0 +1,86 @@
+"""A space of settings to search: what `tagger tune --space` reads."""
+
+import math
+from typing import Annotated, Any
+
+from pydantic import Discriminator, Field, Tag, model_validator
+
+from schemas.configs.learning import Learning
+from schemas.values import JobConfig
+
+
+class Range(JobConfig):
+    """Values between two ends, drawn evenly or evenly on a logarithmic scale."""
+
+    low: float = Field(alias="from", description="Least value.")
+    high: float = Field(alias="to", description="Largest value.")
+    log: bool = Field(default=False, description="Draw the logarithm evenly.")
+    whole: bool = Field(default=False, description="Draw whole numbers only.")
+
+    @model_validator(mode="after")
+    def _check(self) -> "Range":
+        if not self.low < self.high:
+            raise ValueError("from is not below to")
+        if self.log and self.low <= 0:
+            raise ValueError("a logarithmic range begins above 0")
+        return self
+
+
+_NOT_SEARCHED = {"min_items", "merge", "monitor"}
+
+
+def _is_int(field: str) -> bool:
+    return Learning.model_fields[field].annotation is int
+
+
+def _kind(values: object) -> str:
+    return "range" if isinstance(values, dict | Range) else "list"
+
+
+Choices = Annotated[Annotated[list[Any], Tag("list")] | Annotated[Range, Tag("range")], Discriminator(_kind)]
+
+
+class SearchSpace(JobConfig):
+    """Which settings to try, over a recipe."""
+
+    description: str = Field(default="", description="What it is for.")
+    recipe: str = Field(default="standard", description="The recipe whose other settings hold.")
+    set: dict[str, Any] = Field(default={}, description="Settings over the recipe, the same in every trial.")
+    space: dict[str, Choices] = Field(description="By field of a recipe: a list of values, or a range.")
+
+    @model_validator(mode="after")
+    def _check(self) -> "SearchSpace":
+        unknown = sorted({*self.space, *self.set} - set(Learning.model_fields))
+        if unknown:
+            raise ValueError(f"{', '.join(unknown)}: a recipe has no such field")
+        fixed = sorted({*self.space} & _NOT_SEARCHED)
+        if fixed:
+            raise ValueError(f"{', '.join(fixed)}: is the same in all trials, to compare them; put it under set")
+        fractions = sorted(n for n, v in self.space.items() if isinstance(v, Range) and not v.whole and _is_int(n))
+        if fractions:
+            raise ValueError(f"{', '.join(fractions)}: takes whole numbers only; add whole: true to the range")
+        empty = sorted(name for name, values in self.space.items() if values == [])
+        if empty or not self.space:
+            raise ValueError(f"{', '.join(empty) or 'space'}: there is nothing to choose from")
+        twice = sorted({*self.space} & {*self.set})
+        if twice:
+            raise ValueError(f"{', '.join(twice)}: stands under both set and space")
+        return self
+
+    def probes(self) -> list[dict[str, Any]]:
+        """Settings in which every value of the space occurs: the first of each, and each of the others among them."""
+        choices = {n: [v.low, v.high] if isinstance(v, Range) else v for n, v in self.space.items()}
+        choices = {n: [int(v) if self._is_whole(n) else v for v in values] for n, values in choices.items()}
+        first = {name: values[0] for name, values in choices.items()}
+        return [first, *({**first, name: value} for name, values in choices.items() for value in values[1:])]
+
+    def _is_whole(self, name: str) -> bool:
+        values = self.space[name]
+        return isinstance(values, Range) and values.whole
+
+    @property
+    def combinations(self) -> int:
+        """Number of combinations of the lists; 0 where there is a range."""
+        if any(isinstance(values, Range) for values in self.space.values()):
+            return 0
+        return math.prod(len(values) for values in self.space.values() if isinstance(values, list))

@@ -1,0 +1,1 @@
+"""JSON documents: what a bundle, a run and an index say of themselves."""

@@ -1,1 +1,0 @@
-"""What is to be tagged: manifests, image stores, splits, and a drawn catalogue."""

@@ -1,0 +1,85 @@
+"""What is applied without a person, and what goes to review."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from schemas.documents.bundle import Policy
+from schemas.documents.taxonomy import Level
+from schemas.tables.prediction import Decision
+from tagger.flow.hash_order import hash_order
+
+USUAL = 0.9
+"""Threshold of both levels where nobody has said another."""
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """From which confidence on a prediction is accepted: by level, and for some classes by class. Infinite: never."""
+
+    levels: Mapping[Level, float]
+    classes: Mapping[Level, Mapping[str, float]] = field(default_factory=dict)
+
+    @classmethod
+    def of_policy(cls, policy: Policy | None, accept_above: Mapping[Level, float] | None = None) -> "Thresholds":
+        """Those of a bundle's policy, or the usual ones where it has none; a level that is named has the one named."""
+        named = accept_above or {}
+        fitted = {level: found for level, found in (policy.levels if policy else {}).items() if level not in named}
+        return cls(
+            {**dict.fromkeys(Level, USUAL), **{k: _or_never(p.accept_above) for k, p in fitted.items()}, **named},
+            {k: {name: _or_never(v) for name, v in p.classes.items()} for k, p in fitted.items() if p.classes},
+        )
+
+    def needed(self, level: Level, classes: Sequence[str] | np.ndarray) -> np.ndarray:
+        """The threshold for every class of a level, float64 [N]."""
+        own = self.classes.get(level, {})
+        return np.array([own.get(name, self.levels[level]) for name in classes], np.float64)
+
+
+@dataclass(frozen=True)
+class QaSample:
+    """Which of the accepted items a person looks at all the same, so that precision is measured without bias.
+
+    An item is drawn by its id, so that another run draws the same.
+    """
+
+    share: float = 0.0
+    """Of the accepted items, 0 to 1."""
+    seed: int = 0
+
+    def drawn(self, ids: Sequence[str]) -> np.ndarray:
+        """Whether each item would be drawn, bool [N]."""
+        keys = [f"qa {item}" for item in ids]  # another order than the one that draws the sides of a split
+        drawn: np.ndarray = hash_order(keys, self.seed) < self.share * 2.0**64
+        return drawn
+
+
+def decide(
+    needed: Mapping[Level, np.ndarray], confidence: Mapping[Level, np.ndarray], doubted: np.ndarray
+) -> np.ndarray:
+    """Return the decision for every item.
+
+    An item whose two levels reach their thresholds is accepted; where only the master category does, that alone
+    is; everything else, and whatever there is another reason to doubt, goes to review.
+
+    Args:
+        needed: Threshold of each level, [N] or one for all.
+        confidence: Of each level, [N].
+        doubted: Items with a review reason other than their confidence, bool [N].
+
+    Returns:
+        Decision names, object [N].
+    """
+    sure = {level: confidence[level] >= needed[level] for level in Level}
+    master = sure[Level.MASTER_CATEGORY]
+    both = master & sure[Level.ARTICLE_TYPE]
+    return np.select(
+        [~doubted & both, ~doubted & master],
+        [str(Decision.ACCEPT), str(Decision.ACCEPT_MASTER_ONLY)],
+        str(Decision.REVIEW),
+    ).astype(object)
+
+
+def _or_never(threshold: float | None) -> float:
+    return np.inf if threshold is None else threshold

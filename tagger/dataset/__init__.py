@@ -1,0 +1,1 @@
+"""Labelled items as a model learns from them: splits, leaves, decoded images."""

@@ -1,0 +1,234 @@
+"""What is in a catalogue and what is wrong with it, in one pass over its rows and images."""
+
+import hashlib
+import os
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from itertools import islice
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from schemas.documents.bundle import Preprocessing
+from schemas.documents.taxonomy import Level
+from schemas.tables.prediction import ErrorCode
+from tagger.errors import ImageError
+from tagger.flow.hash_order import hash_order
+from tagger.images.failed import FailedImages
+from tagger.images.patterns import text_column
+from tagger.images.stores import ImageStore, fetch_all, row_order
+from tagger.imaging.decode import decode, read_header
+from tagger.manifest.labels import LabelTally
+from tagger.manifest.manifest import Batch, Manifest
+from tagger.manifest.selection import tagged
+from tagger.manifest.spelling import look_alike, variants
+from tagger.runs.staging import kept
+
+EXAMPLES = 20
+_ABSENT = 200
+_CHUNK_ROWS = 128
+_DIGEST_LETTERS = 16
+_PROBE = Preprocessing(height=64, width=64, fit="pad", resize="area")
+
+
+@dataclass
+class Census:
+    """Counts over a catalogue."""
+
+    rows: int = 0
+    repairs: Counter[str] = field(default_factory=Counter)
+    rejects: Counter[str] = field(default_factory=Counter)
+    reject_examples: list[dict[str, object]] = field(default_factory=list)
+    cells: LabelTally = field(default_factory=LabelTally)
+    """Words for no value, and labels that were mended on reading."""
+    labels: dict[Level, Counter[str]] = field(default_factory=lambda: {level: Counter() for level in Level})
+    """Items of each label, also of those that have only one of the two."""
+    leaves: Counter[tuple[str, str]] = field(default_factory=Counter)
+    partly_labelled: int = 0
+    unlabelled: int = 0
+    labelled: list[pa.Table] = field(default_factory=list)
+    """The items with both labels: id, labels, the columns to keep, and digest (text) where all images are looked at."""
+    images_checked: int = 0
+    failed: FailedImages = field(default_factory=FailedImages)
+    failed_ids: set[str] = field(default_factory=set)
+    absent: list[str] = field(default_factory=list)
+    """The first references that the store has not."""
+    formats: Counter[str] = field(default_factory=Counter)
+    sizes: Counter[tuple[int, int]] = field(default_factory=Counter)
+
+    @property
+    def items(self) -> int:
+        """Rows that could be read."""
+        return self.rows - sum(self.rejects.values())
+
+    @property
+    def images_usable(self) -> int:
+        """Images that were looked at and can be tagged."""
+        return self.images_checked - sum(self.failed.counts.values())
+
+    def small_leaves(self, min_items: int) -> list[tuple[tuple[str, str], int]]:
+        """Leaves with fewer items than training takes, smallest last."""
+        return [(leaf, n) for leaf, n in self.leaves.most_common() if n < min_items]
+
+    def ambiguous_types(self) -> dict[str, dict[str, int]]:
+        """Article types that stand under more than one master category, with the items under each."""
+        masters_of: dict[str, dict[str, int]] = defaultdict(dict)
+        for (master, article), n in self.leaves.most_common():
+            masters_of[article][master] = n
+        return {article: masters for article, masters in sorted(masters_of.items()) if len(masters) > 1}
+
+    def spelling_variants(self) -> dict[Level, list[dict[str, int]]]:
+        """Labels that differ in case, spaces, invisible characters or Unicode form alone, with their items."""
+        return {level: variants(counts) for level, counts in self.labels.items()}
+
+    def look_alikes(self) -> dict[Level, list[dict[str, int]]]:
+        """Labels that differ in hyphens, punctuation or accents besides, with their items."""
+        spelt = self.spelling_variants()
+        return {
+            level: [g for g in variants(self.labels[level], look_alike) if g not in spelt[level]] for level in Level
+        }
+
+    def size_quantiles(self) -> dict[str, tuple[int, int]]:
+        """Width and height (pixels) of the smallest, the median and the largest image, by area."""
+        if not self.sizes:
+            return {}
+        table = pd.DataFrame([(w * h, w, h, n) for (w, h), n in self.sizes.items()], columns=["area", "w", "h", "n"])
+        table = table.sort_values("area")
+        reached = table["n"].cumsum() / table["n"].sum()
+        rows = {"smallest": 0, "median": int(np.searchsorted(reached, 0.5)), "largest": len(table) - 1}
+        return {name: (int(table["w"].iloc[i]), int(table["h"].iloc[i])) for name, i in rows.items()}
+
+
+@dataclass(frozen=True)
+class Looking:
+    """How a census looks at images.
+
+    Args:
+        max_pixels: Larger images are errors.
+        sample: Number of images to look at, those with the smallest hash of id; 0 looks at all.
+        seed: Of the hash.
+    """
+
+    max_pixels: int
+    sample: int = 0
+    seed: int = 0
+
+
+def take_census(
+    manifest: Manifest,
+    store: ImageStore,
+    merge: Mapping[str, str],
+    looking: Looking,
+    keep: Sequence[str],
+    watch: Callable[[Census], None],
+) -> Census:
+    """Read all rows, and look at all images or at a sample.
+
+    Args:
+        manifest: The rows.
+        store: Their images.
+        merge: Master categories to count as another.
+        looking: Which images to look at.
+        keep: Columns of the manifest that `labelled` has besides.
+        watch: Called after every batch.
+    """
+    census = Census()
+    drawn: list[tuple[int, str, str | None]] = []
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        look = _Look(census, store, looking.max_pixels, pool)
+        for batch in manifest.batches():
+            _count_rows(census, manifest, batch, merge)
+            ids = batch.items["id"].to_pylist()
+            refs = store.locate(batch)
+            digests = None
+            if looking.sample:
+                hashes = hash_order(ids, looking.seed).tolist() if ids else []
+                drawn = sorted([*drawn, *zip(hashes, ids, refs, strict=True)], key=lambda d: d[0])[: looking.sample]
+            else:
+                digests = look.at(ids, refs)
+            census.labelled.append(_labelled(batch, keep, digests))
+            watch(census)
+        if drawn:
+            look.at([d[1] for d in drawn], [d[2] for d in drawn])
+            watch(census)
+    return census
+
+
+def _count_rows(census: Census, manifest: Manifest, batch: Batch, merge: Mapping[str, str]) -> None:
+    census.rows, census.cells = manifest.tally.rows, manifest.tally.labels
+    census.repairs, census.rejects = manifest.tally.repairs, manifest.tally.rejects
+    room = EXAMPLES - len(census.reject_examples)
+    census.reject_examples += batch.rejects.slice(0, room).to_pylist() if room else []
+    names = batch.items.schema.names
+    none = [None] * len(batch.items)
+    columns = [batch.items[str(level)].to_pylist() if str(level) in names else none for level in Level]
+    for (master, article), count in Counter(zip(*columns, strict=True)).items():
+        if master:
+            census.labels[Level.MASTER_CATEGORY][master] += count
+        if article:
+            census.labels[Level.ARTICLE_TYPE][article] += count
+        if master and article:
+            census.leaves[merge.get(master, master), article] += count
+        elif master or article:
+            census.partly_labelled += count
+        else:
+            census.unlabelled += count
+
+
+def _labelled(batch: Batch, keep: Sequence[str], digests: Sequence[str | None] | None) -> pa.Table:
+    """The items of a batch with both labels, without those of rows that stand alone."""
+    none = pa.nulls(len(batch.items), pa.string())
+    names = batch.items.schema.names
+    table = pa.table({str(c): batch.items[str(c)] if str(c) in names else none for c in ("id", *Level)})
+    for name in keep:
+        column = text_column(batch, name, "--manifest") if batch.column(name) is not None else none
+        table = table.append_column(kept(name), column)
+    if digests is not None:
+        table = table.append_column("digest", pa.array(digests, pa.string()))
+    return table.filter(pa.array(tagged(batch)))
+
+
+class _Look:
+    """Looks at images, and counts what it sees."""
+
+    def __init__(self, census: Census, store: ImageStore, max_pixels: int, pool: ThreadPoolExecutor) -> None:
+        self._census = census
+        self._store = store
+        self._max_pixels = max_pixels
+        self._pool = pool
+
+    def at(self, ids: Sequence[str], refs: Sequence[str | None]) -> list[str | None]:
+        """Look at the images of items; return the digest of each, None where there are no bytes."""
+        digests: list[str | None] = [None] * len(ids)
+        order = iter(row_order(self._store, refs).tolist())
+        while chunk := list(islice(order, _CHUNK_ROWS)):
+            images = fetch_all(self._store, [refs[i] for i in chunk])
+            for position, (digest, seen) in zip(chunk, self._pool.map(self._one, images), strict=True):
+                digests[position] = digest
+                self._count(ids[position], refs[position], seen)
+        return digests
+
+    def _one(self, data: bytes | ImageError) -> tuple[str | None, tuple[str, int, int] | ImageError]:
+        if isinstance(data, ImageError):
+            return None, data
+        digest = hashlib.sha256(data).hexdigest()[:_DIGEST_LETTERS]
+        try:
+            header = read_header(data)
+            decode(data, _PROBE, self._max_pixels)
+        except ImageError as error:
+            return digest, error
+        return digest, (header.format, header.width, header.height)
+
+    def _count(self, item: str, ref: str | None, seen: tuple[str, int, int] | ImageError) -> None:
+        self._census.images_checked += 1
+        if not isinstance(seen, ImageError):
+            self._census.formats[seen[0]] += 1
+            self._census.sizes[seen[1], seen[2]] += 1
+            return
+        self._census.failed.add(item, ref, seen)
+        self._census.failed_ids.add(item)
+        if ref and seen.code == ErrorCode.NOT_FOUND and len(self._census.absent) < _ABSENT:
+            self._census.absent.append(ref)

@@ -1,0 +1,1 @@
+"""What people decided about items, as labels and as final tags."""

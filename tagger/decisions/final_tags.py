@@ -1,0 +1,89 @@
+"""Final tags: a person's over the model's, and the model's only where it was sure enough."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import pyarrow as pa
+
+from schemas.tables.decision import Verdict
+from schemas.tables.final_tag import FINAL_TAG, TagSource, TagState
+from schemas.tables.prediction import Decision
+from tagger.manifest.no_value import NoValue
+
+NO_VALUES = NoValue()
+PREDICTED = [
+    "id", "masterCategory", "masterCategoryConfidence", "articleType", "articleTypeConfidence", "decision", "modelId",
+    "runId",
+]  # fmt: skip
+
+
+def newest_by_id(decisions: Iterable[pa.Table]) -> dict[str, dict[str, Any]]:
+    """The newest decision of every item."""
+    found: dict[str, dict[str, Any]] = {}
+    for table in decisions:
+        for row in table.to_pylist():
+            before = found.get(row["id"])
+            if before is None or before["decidedAt"] < row["decidedAt"]:
+                found[row["id"]] = row
+    return found
+
+
+def final_tags(
+    predictions: Iterable[pa.Table], decided: Mapping[str, Mapping[str, Any]], no_value: NoValue = NO_VALUES
+) -> Iterator[pa.Table]:
+    """One row by FINAL_TAG for every prediction, in order, in the pieces that come.
+
+    Args:
+        predictions: By PREDICTION, or PREDICTED alone.
+        decided: The decision that stands, by id.
+        no_value: Names that are no tag, such as a class that is called None.
+    """
+    for table in predictions:
+        rows = [_final(row, decided.get(row["id"])) for row in table.select(PREDICTED).to_pylist()]
+        yield pa.Table.from_pylist([_set(row, no_value) for row in rows], schema=FINAL_TAG)
+
+
+def _set(row: dict[str, Any], no_value: NoValue) -> dict[str, Any]:
+    """A row without a tag that means that there is none."""
+    if row["state"] not in (TagState.COMPLETE, TagState.MASTER_ONLY):
+        return row
+    if no_value.means_none(row["masterCategory"]):
+        return {name: row[name] for name in ("id", "modelId", "runId")} | {"state": TagState.WAITING}
+    if row["state"] == TagState.COMPLETE and no_value.means_none(row["articleType"]):
+        return row | {"articleType": None, "articleTypeConfidence": None, "state": TagState.MASTER_ONLY}
+    return row
+
+
+def _final(predicted: Mapping[str, Any], decided: Mapping[str, Any] | None) -> dict[str, Any]:
+    origin = {name: predicted[name] for name in ("id", "modelId", "runId")}
+    if decided is not None:
+        return origin | _by_person(decided)
+    return origin | _by_model(predicted)
+
+
+def _by_person(decided: Mapping[str, Any]) -> dict[str, Any]:
+    who = {name: decided[name] for name in ("decidedBy", "decidedAt")}
+    if decided["verdict"] == Verdict.UNUSABLE:
+        return who | {"state": TagState.UNUSABLE}
+    complete = decided["articleType"] is not None
+    return who | {
+        "masterCategory": decided["masterCategory"],
+        "articleType": decided["articleType"],
+        "state": TagState.COMPLETE if complete else TagState.MASTER_ONLY,
+        "source": TagSource.PERSON,
+    }
+
+
+def _by_model(predicted: Mapping[str, Any]) -> dict[str, Any]:
+    columns: tuple[str, ...]
+    match predicted["decision"]:
+        case Decision.ACCEPT:
+            columns, state = ("masterCategory", "articleType"), TagState.COMPLETE
+        case Decision.ACCEPT_MASTER_ONLY:
+            columns, state = ("masterCategory",), TagState.MASTER_ONLY
+        case Decision.FAILED:
+            return {"state": TagState.FAILED}
+        case _:
+            return {"state": TagState.WAITING}
+    tags = {name: predicted[name] for column in columns for name in (column, f"{column}Confidence")}
+    return tags | {"state": state, "source": TagSource.MODEL}

@@ -1,0 +1,108 @@
+"""What people decided about items, over the labels that a manifest has."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import datetime
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from schemas.documents.taxonomy import Level
+from schemas.tables.decision import Verdict
+from tagger.manifest.labels import own_label
+from tagger.manifest.manifest import Batch
+from tagger.manifest.selection import tagged
+
+REVIEWED = "tagger:reviewed"
+"""Column of a manifest with reviewed labels: what the review did to the row's labels, null where there was none."""
+OWN_LABELS = tuple(own_label(level) for level in Level)
+"""Columns beside it: the labels that the manifest has itself."""
+NEW, CHANGED, CONFIRMED, REMOVED, ABSENT = "new", "changed", "confirmed", "removed", "absent"
+_COLUMNS = [str(level) for level in Level]
+
+
+class ReviewedLabels:
+    """Puts decisions in place of a manifest's labels.
+
+    An item of which only the master category was decided, or whose image is unusable, has no label to learn from any
+    more. Of several decisions about an item, the newest stands.
+
+    Args:
+        decisions: By DECISION, in any order.
+    """
+
+    def __init__(self, decisions: Iterable[pa.Table]) -> None:
+        newest: dict[str, tuple[datetime, str, str | None, str | None]] = {}
+        for table in decisions:
+            for row in table.select(["id", "decidedAt", "verdict", *_COLUMNS]).to_pylist():
+                before = newest.get(row["id"])
+                if before is None or before[0] < row["decidedAt"]:
+                    newest[row["id"]] = (row["decidedAt"], row["verdict"], *(row[name] for name in _COLUMNS))
+        self._labels = {
+            item: (master, article) if verdict != Verdict.UNUSABLE else (None, None)
+            for item, (_, verdict, master, article) in newest.items()
+        }
+        self._seen: dict[str, str] = {}
+
+    def __len__(self) -> int:
+        """Items that were decided about."""
+        return len(self._labels)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Rows by what the decisions did to them (NEW and so on), and decisions whose item was not there (ABSENT)."""
+        found = Counter(self._seen.values())
+        absent = len(self._labels) - len(self._seen)
+        counts = {name: found[name] for name in (NEW, CHANGED, CONFIRMED, REMOVED)} | {ABSENT: absent}
+        return {name: count for name, count in counts.items() if count}
+
+    def fingerprint(self) -> str:
+        """Hash of all decided labels."""
+        lines = "\n".join(f"{item}\t{labels}" for item, labels in sorted(self._labels.items()))
+        return hashlib.sha256(lines.encode()).hexdigest()[:16]
+
+    def over(self, batch: Batch) -> Batch:
+        """A batch with the decided labels in place of its own, and REVIEWED and OWN_LABELS beside them."""
+        items = batch.items
+        ids = items["id"].to_pylist()
+        none: list[str | None] = [None] * len(ids)
+        there = items.schema.names
+        own: list[list[str | None]] = [items[n].to_pylist() if n in there else none for n in _COLUMNS]
+        pairs: list[tuple[str | None, ...]] = list(zip(*own, strict=True))
+        effects: list[str | None] = []
+        for row, item in enumerate(ids):
+            decided = self._labels.get(item)
+            effects.append(None if decided is None else _effect(pairs[row], decided))
+            if decided is not None:
+                pairs[row] = decided
+                self._seen[item] = effects[row] or ""
+        columns = list(zip(*pairs, strict=True)) or [(), ()]
+        found: dict[str, Sequence[str | None]] = {REVIEWED: effects}
+        found |= dict(zip(_COLUMNS, columns, strict=True))
+        found |= dict(zip(OWN_LABELS, own, strict=True))
+        for name, values in found.items():
+            column = pa.array(values, pa.string())
+            index = items.schema.get_field_index(name)
+            items = items.append_column(name, column) if index < 0 else items.set_column(index, name, column)
+        return replace(batch, items=items)
+
+
+def _effect(own: tuple[str | None, ...], decided: tuple[str | None, str | None]) -> str:
+    if None in decided:
+        return REMOVED
+    if None in own:
+        return NEW
+    return CONFIRMED if own == decided else CHANGED
+
+
+def labelled_once(batch: Batch) -> np.ndarray:
+    """Items that have both labels, or had before the review: what a split is drawn over, bool [N]."""
+    found = tagged(batch)
+    if REVIEWED in batch.items.schema.names:
+        found |= np.asarray(
+            pc.equal(batch.items[REVIEWED], REMOVED).fill_null(False).to_numpy(zero_copy_only=False), bool
+        )
+    return found

@@ -1,0 +1,135 @@
+"""What people decided about a run's items, as rows of the contract: from the database, or from what was exported."""
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from schemas.tables.decision import DECISION
+from tagger.errors import InputError, UsageError
+from tagger.io.location import Location
+from tagger.manifest.tables.parquet import open_parquet
+from tagger.runs.directory import RECORD, RunDirectory
+from tagger.runs.staging import write_parquet
+
+if TYPE_CHECKING:
+    from tagger.review.store.claims import ReviewStore
+
+DATABASE = "TAGGER_REVIEW_DATABASE"
+"""Variable of the environment that names a database for jobs."""
+_BESIDE = "review.sqlite"
+_PART_ROWS = 65_536
+
+
+def database_of(run: RunDirectory, named: str | None) -> str:
+    """Where a run's decisions are kept: what was named, or a file beside the run.
+
+    Raises UsageError when none was named and the run lies in a bucket.
+    """
+    if named:
+        return named
+    if run.root.is_s3:
+        raise UsageError(
+            f"--database: {run.root} lies in a bucket, which holds no database; name a file or postgresql://…"
+        )
+    return f"{run.root.path}/{_BESIDE}"
+
+
+def decisions_of(run: RunDirectory, database: str | None = None) -> Iterator[pa.Table]:
+    """The decisions that stand about a run's items, by DECISION, in pieces.
+
+    They come from the database that is named, or lies beside the run and has decisions, else from RUN/decisions.
+    """
+    record = run.record()
+    named = database or (None if run.root.is_s3 else database_of(run, None))
+    if record is not None and named and (database or Path(named).exists()):
+        from tagger.review.store.claims import ReviewStore
+        from tagger.review.store.tables import open_to_read
+
+        flag = "--database" if database else str(run.root)
+        store = ReviewStore(open_to_read(named, flag), record.run_id)
+        try:
+            if store.has_decisions():
+                yield from standing_rows(store)
+                return
+        finally:
+            store.close()
+    yield from map(conformed, run.decisions(DECISION.names))
+
+
+def named_decisions(place: Location, flag: str) -> Iterator[pa.Table]:
+    """The decisions of a run, of a folder of runs, or in Parquet files, by DECISION, in pieces.
+
+    Raises UsageError when there are none, InputError when a file holds something else.
+    """
+    if not place.exists():
+        raise UsageError(f"{flag}: there is no run, file or folder {place}")
+    files = [place]
+    if place.is_dir():
+        roots = [place] if (place / RECORD).exists() else [f.parent for f in place.files((RECORD,)) if f.name == RECORD]
+        if roots:
+            for root in roots:
+                yield from decisions_of(RunDirectory(root))
+            return
+        files = place.files((".parquet",))
+    if not files:
+        raise UsageError(f"{flag}: there is neither a run nor a Parquet file in {place}")
+    for file in files:
+        table = open_parquet(file).read()
+        missing = [f.name for f in DECISION if not f.nullable and f.name not in table.schema.names]
+        if missing:
+            raise InputError(f"{flag}: {file} holds no review decisions: it has no column {missing[0]}")
+        yield conformed(table)
+
+
+def standing_rows(store: "ReviewStore") -> Iterator[pa.Table]:
+    """The decisions that stand in a store, by DECISION, in pieces."""
+    for part in store.standing():
+        yield pa.Table.from_pylist([_row(found) for found in part], schema=DECISION)
+
+
+def export(store: "ReviewStore", folder: Location) -> int:
+    """Write the decisions that stand to a folder of parts, in place of what it had; return how many there are.
+
+    Raises UsageError when the review has not begun, and so knows nothing of what may lie there.
+    """
+    if not store.is_filled():
+        raise UsageError("--database: this review has not begun; tagger review --run RUN begins it")
+    parts = rows = 0
+    waiting = DECISION.empty_table()
+    for table in standing_rows(store):
+        waiting = pa.concat_tables([waiting, table])
+        rows += len(table)
+        if len(waiting) >= _PART_ROWS:
+            write_parquet(folder / f"part-{parts:05d}.parquet", waiting)
+            parts, waiting = parts + 1, DECISION.empty_table()
+    if len(waiting) or not parts:
+        write_parquet(folder / f"part-{parts:05d}.parquet", waiting)
+        parts += 1
+    for old in folder.files((".parquet",)):
+        if old.name >= f"part-{parts:05d}.parquet":
+            old.delete()
+    return rows
+
+
+def conformed(table: pa.Table) -> pa.Table:
+    """A table by DECISION, whatever columns it has besides, and with nulls for those that it lacks."""
+    size = len(table)
+    columns = [table[f.name] if f.name in table.schema.names else pa.nulls(size, f.type) for f in DECISION]
+    return pa.table(columns, names=DECISION.names).cast(DECISION)
+
+
+def _row(found: Mapping[Any, Any]) -> dict[str, Any]:
+    return {
+        "id": found["id"],
+        "runId": found["run_id"],
+        "beforeMasterCategory": found["before_master"],
+        "beforeArticleType": found["before_article"],
+        "verdict": found["verdict"],
+        "masterCategory": found["master"],
+        "articleType": found["article"],
+        "decidedBy": found["decided_by"],
+        "decidedAt": found["decided_at"].replace(tzinfo=UTC),
+    }

@@ -1,0 +1,1 @@
+"""A drawn catalogue, to try everything on."""

@@ -1,0 +1,1 @@
+"""Items that show one picture."""

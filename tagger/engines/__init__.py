@@ -1,0 +1,1 @@
+"""What runs a model: PyTorch or OpenVINO, and which of them is taken."""

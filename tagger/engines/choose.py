@@ -1,0 +1,225 @@
+"""Running a classifier over any number of images, behind one signature: which engines there are, and which is taken.
+
+Engines differ in speed and in the last digits. The calibration and the thresholds of a bundle were fitted on float32
+PyTorch, so an engine is taken only when its most probable leaf is that of float32 PyTorch on images of the run at hand.
+This module imports none of the libraries that do the work, so that a tagging worker loads only the one it needs.
+"""
+
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from schemas.documents.run import EngineCheck
+from tagger.errors import InputError, UsageError
+from tagger.io.location import first_line
+
+if TYPE_CHECKING:
+    from tagger.models.bundle import Bundle
+
+MIN_AGREEMENT = 0.995
+CHECKED_IMAGES = 512
+ENOUGH_IMAGES = 200
+"""With fewer, an agreement of 99.5% cannot be told from a lower one; `auto` then takes an engine in float32."""
+BATCH_SIZE = {"cpu": 16, "cuda": 512}  # on CPUs, what fits the caches
+_ONE_OFF = 1  # of a few images, one that was a near tie says nothing
+
+_TORCH_CPU = "torch-cpu-float32"
+
+
+class Engine(Protocol):
+    """Maps uint8 images [N, H, W, 3] to leaf logits and embeddings.
+
+    What it says of an image depends on that image alone: every pass has the same batch size, the last one padded.
+    """
+
+    name: str
+
+    def run(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return leaf logits float32 [N, L] and embeddings float32 [N, D]."""
+        ...
+
+
+class PreparedEngine(Protocol):
+    """A model in the form that an engine loads: made once, picklable, started by every worker."""
+
+    @property
+    def name(self) -> str:
+        """The engine's name."""
+        ...
+
+    def start(self) -> Engine:
+        """Load the model in this process."""
+        ...
+
+
+def engine_names(device: str) -> tuple[str, ...]:
+    """The engines of `cpu` or `cuda` that this machine can run, the quickest first."""
+    if device == "cuda":
+        return ("torch-cuda-float16", "torch-cuda-bfloat16", "torch-cuda-float32")
+    from tagger.engines.openvino import cpu_precisions
+
+    return (*(f"openvino-cpu-{p}" for p in cpu_precisions()), _TORCH_CPU)
+
+
+def device_here(wanted: str, engine: str = "auto") -> str:
+    """`cuda` or `cpu`: as the engine's name or the device says, else a GPU where this process has one."""
+    if engine != "auto":
+        return engine.split("-")[1]
+    if wanted != "auto":
+        return wanted
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def prepare(bundle: "Bundle", name: str, batch_size: int) -> PreparedEngine:
+    """Bring a bundle into the form that an engine loads.
+
+    Args:
+        bundle: The model.
+        name: One of `engine_names`.
+        batch_size: Images per pass.
+
+    Raises:
+        UsageError: when the engine cannot run this model.
+        InputError: when the bundle's weights do not fit its card.
+    """
+    library, device, precision = name.split("-")
+    if library == "openvino":
+        from tagger.engines.openvino import convert
+
+        return convert(bundle, precision, batch_size)
+    from tagger.engines.torch import PreparedTorch
+
+    return PreparedTorch(bundle, device, precision, batch_size)
+
+
+def choose_engine(
+    bundle: "Bundle", wanted: str, device: str, batch_size: int, sample: Callable[[], np.ndarray]
+) -> tuple[PreparedEngine, EngineCheck]:
+    """Take the quickest engine of a device that agrees with float32 PyTorch.
+
+    Args:
+        bundle: The model.
+        wanted: `auto`, or the name of the only one to try. With fewer than ENOUGH_IMAGES to measure on, `auto` tries
+            engines in float32 only.
+        device: `cpu` or `cuda`.
+        batch_size: Images per pass.
+        sample: Gives uint8 images [N, H, W, 3] of the run to measure the agreement on; where there are none,
+            `auto` takes float32 PyTorch.
+
+    Raises:
+        UsageError: when the engine that was asked for cannot run here, or disagrees too often.
+        InputError: when the bundle is not whole, or its own outputs are not finite.
+    """
+    names = engine_names(device)
+    if wanted != "auto" and wanted not in names:
+        raise UsageError(f"--engine {wanted}: this machine runs {', '.join(names)}")
+    reference = _Reference(bundle, device, batch_size, sample)
+    passed_over: dict[str, str] = {}
+    tried = names if wanted == "auto" else (wanted,)
+    if wanted == "auto" and len(reference.images) < ENOUGH_IMAGES:
+        precise = tuple(name for name in names if name.endswith("float32"))
+        tried = precise if len(reference.images) else (reference.engine,)
+    for name in tried:
+        try:
+            prepared, check = _checked(bundle, name, batch_size, reference)
+        except _UnfitError as error:
+            if wanted != "auto":
+                raise UsageError(f"--engine {name}: it {error}; take --engine auto") from error
+            passed_over[name] = str(error)
+        else:
+            return prepared, check.model_copy(update={"passed_over": passed_over})
+    raise UsageError(f"no engine runs this model on {device}: {passed_over}")
+
+
+class _UnfitError(Exception):
+    """Why an engine is not taken: the rest of a sentence that begins with its name."""
+
+
+class _Reference:
+    """Images of the run, and what float32 PyTorch says of them; made when the first engine asks."""
+
+    def __init__(self, bundle: "Bundle", device: str, batch_size: int, sample: Callable[[], np.ndarray]) -> None:
+        self.engine = f"torch-{device}-float32"
+        self._arguments = (bundle, device, "float32", batch_size)
+        self._sample = sample
+
+    @cached_property
+    def images(self) -> np.ndarray:
+        return self._sample()
+
+    @cached_property
+    def logits(self) -> np.ndarray:
+        from tagger.engines.torch import PreparedTorch
+
+        logits = PreparedTorch(*self._arguments, all_threads=True).start().run(self.images)[0]
+        if not np.isfinite(logits).all():
+            model_id = self._arguments[0].card.model_id
+            raise InputError(f"--model: {model_id} gives outputs that are not finite, even in float32; train it anew")
+        return logits
+
+
+def _checked(bundle: "Bundle", name: str, batch_size: int, reference: _Reference) -> tuple[PreparedEngine, EngineCheck]:
+    """Start an engine and hold it against the reference.
+
+    Raises:
+        _UnfitError: when the engine is not to be taken.
+        InputError: when it is the bundle that is not whole.
+    """
+    try:
+        prepared = prepare(bundle, name, batch_size)
+    except InputError:
+        raise
+    except Exception as error:  # whatever the library raises
+        raise _UnfitError(f"cannot run this model: {first_line(error)}") from error
+    if name == reference.engine or not len(reference.images):
+        return prepared, EngineCheck(engine=name, agreement=1.0)
+    images, expected = reference.images, reference.logits
+    try:
+        logits = prepared.start().run(images)[0]
+    except Exception as error:  # whatever the library raises
+        raise _UnfitError(f"cannot run this model: {first_line(error)}") from error
+    broken = int((~np.isfinite(logits)).any(axis=1).sum())
+    if broken:
+        raise _UnfitError(f"gives outputs that are not finite for {broken} of {len(images)} images")
+    check = compare(name, expected, logits)
+    if not agrees(check):
+        share = f"{check.agreement:.2%} of {check.images} images"
+        raise _UnfitError(f"agrees with float32 PyTorch on only {share}, less than {MIN_AGREEMENT:.1%}")
+    return prepared, check
+
+
+def compare(name: str, reference: np.ndarray, found: np.ndarray) -> EngineCheck:
+    """How often the most probable leaf is the reference's, for logits [N, L] each."""
+    same = int((reference.argmax(axis=1) == found.argmax(axis=1)).sum())
+    worst = float(np.abs(reference - found).max()) if len(reference) else 0.0
+    if not np.isfinite(found).all():
+        same = 0
+    return EngineCheck(
+        engine=name,
+        images=len(reference),
+        agreement=same / len(reference) if len(reference) else 1.0,
+        largest_difference=worst if np.isfinite(worst) else None,
+    )
+
+
+def agrees(check: EngineCheck) -> bool:
+    """Whether an engine may stand for float32 PyTorch: at most 0.5 % other leaves, or one of a few images."""
+    others = round((1 - check.agreement) * check.images)
+    return others <= max(_ONE_OFF, int((1 - MIN_AGREEMENT) * check.images))
+
+
+def as_batches(images: np.ndarray, size: int) -> Sequence[tuple[np.ndarray, int]]:
+    """Cut images [N, …] into batches of one size, the last one padded with black ones; each with its own number."""
+    return [(_padded(images[i : i + size], size), min(size, len(images) - i)) for i in range(0, len(images), size)]
+
+
+def _padded(batch: np.ndarray, size: int) -> np.ndarray:
+    if len(batch) == size:
+        return np.ascontiguousarray(batch)
+    padded = np.zeros((size, *batch.shape[1:]), np.uint8)
+    padded[: len(batch)] = batch
+    return padded

@@ -1,0 +1,80 @@
+"""Ids and what belongs to them, on disk, so that any number of rows fits."""
+
+import sqlite3
+from bisect import bisect_left
+from collections.abc import Collection, Sequence
+from typing import Generic, TypeVar
+
+from tagger.notices import Notices
+
+_SAME_TABLE = 0.9
+"""Share of a file's ids, read before in other files, from which on it looks like one of them."""
+
+Place = TypeVar("Place", int, str, bytes)
+
+
+class SeenIds(Generic[Place]):
+    """Ids, each with what it was first seen with; exact, in a temporary database on disk."""
+
+    def __init__(self) -> None:
+        self._db = sqlite3.connect("", isolation_level=None, check_same_thread=False)  # "" is a temporary file
+        self._db.execute("PRAGMA journal_mode = OFF")
+        self._db.execute("PRAGMA synchronous = OFF")
+        self._db.execute("PRAGMA cache_size = -65536")
+        self._db.execute("CREATE TABLE seen (id TEXT PRIMARY KEY, place) WITHOUT ROWID")
+        self._db.execute("BEGIN")
+
+    def add(self, ids: Sequence[str], places: Sequence[Place]) -> dict[int, Place]:
+        """Add ids; return {position in `ids`: place where it was first seen} for those seen before."""
+        execute = self._db.execute
+        repeated: dict[int, Place] = {}
+        for i, (item, place) in enumerate(zip(ids, places, strict=True)):
+            if not execute("INSERT OR IGNORE INTO seen VALUES (?, ?)", (item, place)).rowcount:
+                (repeated[i],) = execute("SELECT place FROM seen WHERE id = ?", (item,)).fetchone()
+        return repeated
+
+    def get(self, ids: Sequence[str]) -> list[Place | None]:
+        """What each id was first seen with; None for one that was not."""
+        execute = self._db.execute
+        found = (execute("SELECT place FROM seen WHERE id = ?", (item,)).fetchone() for item in ids)
+        return [row[0] if row else None for row in found]
+
+    def close(self) -> None:
+        """Let the database go."""
+        self._db.close()
+
+
+class FileRepeats:
+    """Notices when a file has nearly all its ids from files that were read before: the same table in two forms."""
+
+    def __init__(self, notices: Notices) -> None:
+        self._notices = notices
+        self._files: list[str] = []
+        self._starts: list[int] = []
+        self._ids = self._repeated = 0
+        self._first_row: int | None = None
+
+    def begin(self, file: str, rows_before: int) -> None:
+        """Begin a file, which follows so many rows of others."""
+        self._files.append(file)
+        self._starts.append(rows_before)
+        self._ids = self._repeated = 0
+        self._first_row = None
+
+    def add(self, ids: int, first_rows: Collection[int]) -> None:
+        """Count ids of the file, and the 1-based rows at which those read before were read."""
+        self._ids += ids
+        earlier = [row for row in first_rows if row <= self._starts[-1]]
+        self._repeated += len(earlier)
+        if earlier and self._first_row is None:
+            self._first_row = earlier[0]
+
+    def end(self) -> None:
+        """End the file, and say it where it only repeats others."""
+        if self._first_row is None or self._repeated < _SAME_TABLE * self._ids:
+            return
+        other = self._files[bisect_left(self._starts, self._first_row) - 1]
+        self._notices.add(
+            f"{self._files[-1]}: {self._repeated:,} of its {self._ids:,} ids were read before, as in {other}; the "
+            "first of each counts. If it is the same table twice, name one of the files"
+        )

@@ -1,0 +1,123 @@
+"""What a folder or prefix of images holds, and the pattern by which its images can be named."""
+
+import os
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tagger.images.files import files_below
+from tagger.images.s3 import keys_below, names_in
+from tagger.imaging.suffixes import IMAGE_SUFFIXES, UNREAD_SUFFIXES
+from tagger.io.location import Location
+from tagger.manifest.manifest import Batch, Manifest
+from tagger.manifest.tables.parquet import PARQUET
+
+_NESTED = 2000
+
+
+@dataclass(frozen=True)
+class Content:
+    """The names of the files directly in a folder and, where none is an image, some paths below it."""
+
+    folder: Location
+    names: Sequence[str]
+    complete: bool
+    nested: Sequence[str]
+
+    @property
+    def suffixes(self) -> list[str]:
+        """The suffixes of its images as they are written, the most frequent first."""
+        return [s for s, _ in self._counts().most_common() if s.lower() in IMAGE_SUFFIXES]
+
+    @property
+    def parquet(self) -> bool:
+        """Whether it holds Parquet files and, where they lie deeper, no images beside them."""
+        if any(name.lower().endswith(PARQUET) for name in self.names):
+            return True
+        deeper = [path.lower() for path in self.nested]
+        return any(p.endswith(PARQUET) for p in deeper) and not any(p.endswith(IMAGE_SUFFIXES) for p in deeper)
+
+    def notices(self) -> list[str]:
+        """What a person should know of how its images are taken."""
+        counts, notices = self._counts(), []
+        if self.folder.is_s3 or len(self.suffixes) > 1:
+            patterns = ", ".join(f"{{id}}{suffix} ({counts[suffix]:,})" for suffix in self.suffixes)
+            listed = "" if self.complete else f"; only the first {len(self.names):,} files were listed"
+            notices.append(f"--images {self.folder}: images are taken by {patterns}{listed}")
+        if unread := self._unread():
+            kinds = ", ".join(f"{suffix} ({count:,})" for suffix, count in unread.most_common())
+            notices.append(f"--images {self.folder}: files of these kinds are not read: {kinds}")
+        return notices
+
+    def advice(self, batch: Batch | None) -> str:
+        """Why its images cannot be taken by `{id}` and a suffix, and what to say instead."""
+        text = f"--images: no image files in {self.folder}"
+        images = [path for path in self.nested if path.lower().endswith(IMAGE_SUFFIXES)]
+        if images:
+            pattern = next((p for path in images[:50] if (p := _pattern_of(path, batch))), None)
+            shape = f"{self.folder}/{pattern or _braced(images[0])}"
+            return (
+                f"{text} itself, but {images[0]} lies below it; name a pattern over columns, such as --images '{shape}'"
+            )
+        if unread := self._unread():
+            return f"{text}; its {', '.join(unread)} files are not read: convert them, to JPEG for example"
+        if any("." not in name for name in self.names):
+            return f"{text}; if its files without suffix are images, give --images '{self.folder}/{{id}}'"
+        return f"{text}; name a pattern, such as {self.folder}/{{year}}/{{id}}.jpg"
+
+    def _unread(self) -> Counter[str]:
+        suffixes = (PurePosixPath(name.lower()).suffix for name in self.names)
+        return Counter(suffix for suffix in suffixes if suffix in UNREAD_SUFFIXES)
+
+    def _counts(self) -> Counter[str]:
+        return Counter(PurePosixPath(name).suffix for name in self.names)
+
+
+def look_into(folder: Location) -> Content:
+    """List a folder or prefix: what lies directly in it and, where no image does, some of what lies below."""
+    if folder.is_s3:
+        names, complete = names_in(folder)
+    else:
+        with os.scandir(folder.path) as entries:
+            names, complete = [entry.name for entry in entries if not entry.is_dir()], True
+    if any(name.lower().endswith(IMAGE_SUFFIXES) for name in names):
+        return Content(folder, names, complete, [])
+    prefix = f"{folder.uri.rstrip('/')}/"
+    paths = keys_below(folder, _NESTED) if folder.is_s3 else files_below(prefix, _NESTED)
+    return Content(folder, names, complete, [path.removeprefix(prefix) for path in sorted(paths)])
+
+
+def first_batch(manifest: Manifest) -> Batch | None:
+    """The manifest's first rows; None where it has none."""
+    return next(iter(manifest.batches()), None)
+
+
+def _pattern_of(path: str, batch: Batch | None) -> str | None:
+    """A path with the columns that its parts are values of in braces; None where one is of no column."""
+    if batch is None:
+        return None
+    *folders, name = path.split("/")
+    stem, suffix = PurePosixPath(name).stem, PurePosixPath(name).suffix
+    columns = [_column_of(part, batch) for part in folders]
+    own = _column_of(stem, batch)
+    if own is None or None in columns:
+        return None
+    return "/".join([*(f"{{{column}}}" for column in columns), f"{{{own}}}{suffix}"])
+
+
+def _column_of(value: str, batch: Batch) -> str | None:
+    names: list[str] = batch.items.schema.names
+    for name in sorted(names, key=lambda n: (n != "id", n)):
+        column = batch.items[name]
+        if pa.types.is_string(column.type) and pc.any(pc.equal(column, value), min_count=0).as_py():
+            return name
+    return None
+
+
+def _braced(path: str) -> str:
+    *folders, name = path.split("/")
+    return "/".join([*("{column}" for _ in folders), f"{{id}}{PurePosixPath(name).suffix}"])

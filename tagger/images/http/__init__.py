@@ -1,0 +1,1 @@
+"""Images over http and https."""

@@ -1,0 +1,245 @@
+"""Images inside Parquet files: a bytes column of the manifest, or separate files of id and image joined by id."""
+
+import random
+import time
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+
+from schemas.tables.prediction import ErrorCode
+from tagger.errors import ImageError, InputError
+from tagger.images.files import read_file
+from tagger.images.parquet_reader import ColumnReader, first_unreadable
+from tagger.images.patterns import resolve_in
+from tagger.io.location import S3, Location, first_line
+from tagger.manifest.manifest import Batch
+from tagger.manifest.tables.ids import as_ids
+from tagger.manifest.tables.kinds import is_parquet
+from tagger.manifest.tables.parquet import is_image_type, open_parquet
+
+if TYPE_CHECKING:
+    import pandas as pd  # half a second of every worker's start
+
+_ATTEMPTS, _ATTEMPTS_IN_BUCKET = 2, 6
+_FIRST_PAUSE_S = 0.1
+_NO_END = 2**62
+_IMAGE_NAMES = ("image", "bytes", "content", "data")
+
+
+@dataclass(frozen=True)
+class PositionIndex:
+    """Where the image of each id lies: the files, the image column, and a table from id to (file, row)."""
+
+    files: tuple[Location, ...]
+    column: str
+    places: "pd.Series[int]"
+    """Indexed by id; file number times 2**40 plus the row in the file."""
+
+    @classmethod
+    def read(cls, files: Sequence[Location]) -> "PositionIndex":
+        """Read the id column of all files. Raises InputError when one lacks an id or an image column."""
+        places: list[np.ndarray] = []
+        ids: list[str | None] = []
+        column = ""
+        for number, file in enumerate(files):
+            source = open_parquet(file)
+            column, first = _image_column(file, source.schema_arrow), column
+            if first and column != first:
+                raise InputError(f"{file}: the images are in column {column!r}, but in {first!r} of the files before")
+            try:
+                column_of_ids = source.read(columns=["id"])["id"]
+            except (pa.ArrowException, OSError) as error:
+                raise InputError(f"{file}: its ids cannot be read: {first_line(error)}") from error
+            found = as_ids(column_of_ids, file)
+            ids += found
+            places.append(np.arange(len(found), dtype=np.int64) + (number << 40))
+        import pandas as pd
+
+        series = pd.Series(np.concatenate(places), index=pd.Index(ids, dtype=object))
+        return cls(tuple(files), column, series[~series.index.duplicated()])
+
+    def refs(self, ids: Sequence[str]) -> list[str]:
+        """A reference for every id; one that no file has gets a reference that leads nowhere."""
+        import pandas as pd
+
+        found = self.places.index.get_indexer(pd.Index(ids, dtype=object))
+        places = self.places.to_numpy()
+        nowhere = self.files[0].parent
+        return [
+            _ref(self.files[int(places[f]) >> 40], int(places[f]) & ((1 << 40) - 1)) if f >= 0 else f"{nowhere}#{item}"
+            for item, f in zip(ids, found.tolist(), strict=True)
+        ]
+
+
+class ParquetImages:
+    """The image column of some Parquet files: a manifest's own, or with an index those of images joined by id.
+
+    References are `FILE#ROW`. Files are read a batch of rows at a time, forwards, and the last ones stay open. A file
+    that fails is opened and read again, in a bucket several times with growing pauses. A damaged page costs its rows
+    and those after it in its row group, and no others.
+
+    Args:
+        files: The Parquet files.
+        column: Of image bytes, or of the datasets library's struct<bytes, path>.
+        max_bytes: Most bytes of an image.
+        index: Where the image of each id lies, where they are joined by id.
+        root: Folder of the files that a path names where the bytes are null; None for the Parquet file's own.
+    """
+
+    def __init__(
+        self,
+        files: Sequence[Location],
+        column: str,
+        max_bytes: int,
+        index: PositionIndex | None = None,
+        root: str | None = None,
+    ) -> None:
+        self._files = {str(f): f for f in files}
+        self._column = column
+        self._max_bytes = max_bytes
+        self._index = index
+        self._root = root
+        self._open: OrderedDict[str, ColumnReader] = OrderedDict()
+        self._faults: dict[str, list[_Fault]] = {}
+        self.ordered_by_store = index is not None
+
+    def __getstate__(self) -> dict[str, object]:
+        return {**self.__dict__, "_index": None, "_open": OrderedDict(), "_faults": {}}
+
+    @staticmethod
+    def holds_bytes(file: Location, column: str) -> bool:
+        """Whether a manifest file is Parquet with image bytes under that column."""
+        return is_parquet(file) and is_image_type(open_parquet(file).schema_arrow.field(column).type)
+
+    @staticmethod
+    def sort_key(ref: str | None) -> tuple[str, int]:
+        """What orders references as they lie in the files."""
+        file, _, row = (ref or "#0").rpartition("#")
+        return file, int(row) if row.isdecimal() else -1
+
+    def locate(self, batch: Batch) -> list[str | None]:
+        """Of the manifest's own column, every row; else what the index knows."""
+        if self._index is not None:
+            return list(self._index.refs(batch.items["id"].to_pylist()))
+        return [_ref(batch.file, int(p)) for p in batch.positions]
+
+    def fetch(self, refs: Sequence[str]) -> Iterator[bytes | ImageError]:
+        """Read the references one after another; neighbours in a file share a read."""
+        for file, location in self._files.items():
+            if location.is_s3:
+                self._faults.pop(file, None)  # the bucket may be well again
+        return map(self._read, refs)
+
+    def _read(self, ref: str) -> bytes | ImageError:
+        file, _, place = ref.rpartition("#")
+        location = self._files.get(file)
+        if location is None:
+            return ImageError(ErrorCode.NOT_FOUND, f"no image of id {place!r} in the Parquet files")
+        row = int(place)
+        fault = self._fault_of(file, row)
+        if fault is not None:
+            return ImageError(ErrorCode.STORE_ERROR, fault.message)
+        try:
+            value = self._value(location, row)
+        except (pa.ArrowException, OSError, InputError) as error:
+            self._remember(location, row, first_line(error))
+            return self._read(ref)  # it may lie before the damaged page, though in one batch with it
+        if value is None:
+            return ImageError(ErrorCode.NOT_FOUND, f"the file has no row {row}")
+        return self._bytes_of(value, location)
+
+    def _value(self, location: Location, row: int) -> pa.Scalar | None:
+        """Read a row, again and again while there is hope. Raises what the last attempt did."""
+        attempts = _ATTEMPTS_IN_BUCKET if location.is_s3 else _ATTEMPTS
+        for attempt in range(1, attempts + 1):
+            try:
+                return self._reader(location, row).read(row)
+            except (pa.ArrowException, OSError, InputError):
+                self._open.pop(str(location), None)  # what is open has gone wrong, too
+                if attempt == attempts:
+                    raise
+                if location.is_s3:
+                    time.sleep(random.uniform(0, _FIRST_PAUSE_S * 2**attempt))
+        raise AssertionError("there is at least one attempt")
+
+    def _reader(self, location: Location, row: int) -> ColumnReader:
+        key = str(location)
+        if key not in self._open:
+            is_faulty = any(fault.start <= row < fault.first for fault in self._faults.get(key, []))
+            self._open[key] = ColumnReader(location, self._column, *([1] if is_faulty else []))
+            if len(self._open) > 4:
+                self._open.popitem(last=False)
+        self._open.move_to_end(key)
+        return self._open[key]
+
+    def _fault_of(self, file: str, row: int) -> "_Fault | None":
+        return next((fault for fault in self._faults.get(file, []) if fault.first <= row < fault.end), None)
+
+    def _remember(self, location: Location, row: int, reason: str) -> None:
+        """Find out which rows cannot be read, so that nobody tries them again."""
+        faults = self._faults.setdefault(str(location), [])
+        try:
+            start, end = ColumnReader(location, self._column).group_of(row)
+            first = first_unreadable(location, self._column, row)
+        except (pa.ArrowException, OSError, InputError):
+            faults.append(_Fault(0, 0, _NO_END, f"{location}: {reason}"))
+            return
+        if any((fault.start, fault.first) == (start, first) for fault in faults):
+            start, first, end = row, row, row + 1  # it comes and goes
+        faults.append(_Fault(start, first, end, f"{location}: rows {first} to {end - 1} cannot be read: {reason}"))
+
+    def _bytes_of(self, value: pa.Scalar, location: Location) -> bytes | ImageError:
+        if isinstance(value, pa.StructScalar) and value.is_valid:
+            path = value["path"].as_py() if "path" in value.type.names else None
+            value = value["bytes"]
+            if not value.is_valid and path:
+                return self._bytes_at(str(path), self._root or str(location.parent))
+        if not value.is_valid:
+            return ImageError(ErrorCode.NO_IMAGE, "the image is null")
+        data: bytes = value.as_buffer().to_pybytes()
+        if len(data) > self._max_bytes:
+            return ImageError(ErrorCode.TOO_LARGE, f"the image is larger than {self._max_bytes:,} bytes")
+        return data
+
+    def _bytes_at(self, path: str, root: str) -> bytes | ImageError:
+        """The file that a path names, below the root."""
+        inside = path.removeprefix("file://").removeprefix(f"{root.rstrip('/')}/")
+        if "://" in inside or root.startswith(S3):
+            message = (
+                f"there are no bytes, only the path {path!r}; name a column of addresses with --images column:NAME"
+            )
+            return ImageError(ErrorCode.UNSUPPORTED_URI, message)
+        if inside.startswith("/"):
+            message = f"{path!r} lies outside {root}; name the folder of the images with --images-root"
+            return ImageError(ErrorCode.OUTSIDE_STORE, message)
+        try:
+            return read_file(resolve_in(root, inside), self._max_bytes)
+        except ImageError as error:
+            return error
+
+
+@dataclass(frozen=True)
+class _Fault:
+    """Rows of a row group that cannot be read."""
+
+    start: int
+    """The group's first row."""
+    first: int
+    """The first row that cannot be read."""
+    end: int
+    message: str
+
+
+def _image_column(file: Location, schema: pa.Schema) -> str:
+    binary = [f.name for f in schema if is_image_type(f.type)]
+    if "id" not in schema.names or not binary:
+        raise InputError(f"{file}: an image Parquet needs a column id and one of image bytes; it has {schema.names}")
+    return next((n for n in _IMAGE_NAMES if n in binary), binary[0])
+
+
+def _ref(file: Location, row: int) -> str:
+    return f"{file}#{row}"

@@ -1,0 +1,80 @@
+"""Paths made of a manifest's columns, and the check that keeps them below their root."""
+
+import os
+import re
+from collections.abc import Callable
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from schemas.tables.prediction import ErrorCode
+from tagger.errors import ImageError, InputError, UsageError
+from tagger.manifest.manifest import Batch
+
+_BASE64 = "^(data:image/[a-z+]+;base64,|/9j/|iVBORw0KGgo|R0lGOD|UklGR)[A-Za-z0-9+/=\\s]{64}"
+"""How images begin as base64: JPEG, PNG, GIF and WebP."""
+
+
+def fill_pattern(pattern: str, batch: Batch, encode: Callable[[str], str] | None = None) -> list[str | None]:
+    """Fill `{column}` places for every row; None where a value is missing or blank.
+
+    Args:
+        pattern: A path or an address with columns in braces.
+        batch: The rows.
+        encode: How a value is written in the result, where not as it is.
+
+    Raises:
+        UsageError: for a column that the manifest lacks.
+    """
+    pieces = re.split(r"\{([^{}]+)\}", pattern)
+    columns = []
+    for name in pieces[1::2]:
+        text = text_column(batch, name, f"--images {pattern}")
+        text = pc.if_else(pc.equal(text, ""), pa.scalar(None, pa.string()), text)
+        columns.append(pa.array([v and encode(v) for v in text.to_pylist()], pa.string()) if encode else text)
+    if not columns:
+        raise UsageError(f"--images: {pattern} has no {{id}}, so that all items would share one image")
+    parts: list[object] = [pieces[0]]
+    for column, text in zip(columns, pieces[2::2], strict=True):
+        parts += [column, text]
+    return pc.binary_join_element_wise(*parts, "").to_pylist()  # type: ignore[no-any-return]
+
+
+def text_column(batch: Batch, name: str, flag: str) -> pa.ChunkedArray:
+    """A column of the manifest as text.
+
+    Raises, naming the flag that asks for it, UsageError where there is none, InputError where it holds no text.
+    """
+    column = batch.column(name)
+    if column is None and name in batch.bytes_columns:
+        raise InputError(f"{flag}: column {name!r} of {batch.file} is {batch.bytes_columns[name]}, which is no text")
+    if column is None:
+        raise UsageError(f"{flag}: {batch.file} has no column {name!r}; it has {', '.join(batch.items.schema.names)}")
+    try:
+        text = pc.utf8_trim_whitespace(pc.cast(column, pa.string()))
+    except pa.ArrowException as error:
+        raise InputError(f"{flag}: column {name!r} of {batch.file} is {column.type}, which is no text") from error
+    if flag.startswith("--images") and (pc.mean(pc.match_substring_regex(text, _BASE64)).as_py() or 0) > 0.5:
+        raise InputError(
+            f"{flag}: column {name!r} of {batch.file} is {column.type} that holds images as base64 text; store them as "
+            "bytes in Parquet, or as files"
+        )
+    return text
+
+
+def resolve_in(root: str, relative: str, follow_links: bool = False) -> str:
+    """Return the path of a file below a root.
+
+    Raises ImageError `outside_store` for `..`, for absolute paths and, unless they are followed, for links that point
+    outside.
+    """
+    if relative.startswith(("/", "\\")) or ".." in re.split(r"[/\\]", relative) or "\0" in relative:
+        raise ImageError(ErrorCode.OUTSIDE_STORE, f"{relative!r} leaves the image store {root}")
+    path = os.path.join(root, relative)  # noqa: PTH118 - a hot path; pathlib takes ten times as long
+    if follow_links:
+        return path
+    real = os.path.realpath(path)
+    if real != path and not real.startswith(os.path.realpath(root).rstrip("/") + "/"):
+        message = f"{path} is a link to {real}, outside the image store; --follow-links reads it"
+        raise ImageError(ErrorCode.OUTSIDE_STORE, message)
+    return path

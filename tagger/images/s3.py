@@ -1,0 +1,253 @@
+"""Images in S3 buckets: many requests in flight, retried with backoff, every failure with a code of its own."""
+
+import random
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property, partial
+from http.client import HTTPException
+from typing import Any
+
+from schemas.configs.options import CatalogOptions
+from schemas.tables.prediction import ErrorCode
+from tagger.errors import ImageError, UsageError
+from tagger.flow.prefetch import in_order
+from tagger.images.files import spellings
+from tagger.images.patterns import fill_pattern
+from tagger.io.location import S3, Location, first_line
+from tagger.manifest.manifest import Batch
+
+_NOT_FOUND = {"NoSuchKey", "NoSuchBucket", "404", "NotFound"}
+_DENIED = {"AccessDenied", "403", "Forbidden", "InvalidAccessKeyId", "SignatureDoesNotMatch"}
+_CONNECT_TIMEOUT_S = 10
+_READ_TIMEOUT_S = 30
+_ATTEMPTS = 8
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 10.0
+_BUDGET_BYTES = 64 * 2**20
+_LISTED = 5000
+_PAGE = 1000
+_MOST_NAMES = 200_000
+_AGAIN_STATUS = {408, 429}
+_AGAIN = {"SlowDown", "RequestTimeout", "Throttling", "ThrottlingException", "RequestTimeTooSkewed"}
+
+
+class S3Images:
+    """Objects by `s3://BUCKET/KEY`. The client is made where it is first used, so that the store can travel."""
+
+    ordered_by_store = False
+
+    def __init__(self, options: CatalogOptions, pattern: str | None = None, within: str | None = None) -> None:
+        self._pattern = pattern
+        self._within = within
+        self._suffixes: tuple[str, ...] = ()
+        self._suffix_of: dict[str, str] = {}
+        self._endpoint = options.s3_endpoint
+        self._region = options.s3_region
+        self._max_bytes = options.max_bytes
+        self._concurrency = options.store_concurrency
+
+    @classmethod
+    def of_pattern(cls, pattern: str, options: CatalogOptions) -> "S3Images":
+        """A prefix with a pattern over the manifest's columns, such as `s3://shop/img/{id}.jpg`."""
+        bucket = pattern.removeprefix(S3).split("/", 1)[0]
+        if not bucket or "{" in bucket:
+            raise UsageError(f"--images: {pattern} names no bucket")
+        prefix = pattern[: pattern.index("{")].rsplit("/", 1)[0] + "/"
+        return cls(options, pattern, within=prefix)
+
+    @classmethod
+    def of_names(
+        cls, folder: Location, options: CatalogOptions, suffixes: Sequence[str], names: Sequence[str]
+    ) -> "S3Images":
+        """The objects `{id}` plus a suffix directly below a prefix.
+
+        Args:
+            folder: The prefix.
+            options: Endpoint and limits.
+            suffixes: The suffixes that its objects have, the most frequent first.
+            names: Names of those that were listed. One that was not is asked for under each suffix in turn, which
+                costs a request each.
+        """
+        store = cls.of_pattern(f"{folder}/{{id}}", options)
+        store._suffixes = tuple(suffixes)
+        for suffix in suffixes[1:]:
+            ends = (name for name in names if name.endswith(suffix))
+            store._suffix_of |= {f"{folder}/{name.removesuffix(suffix)}": suffix for name in ends}
+        for name in (name for name in names if name.endswith(suffixes[0])):
+            store._suffix_of.pop(f"{folder}/{name.removesuffix(suffixes[0])}", None)
+        return store
+
+    def locate(self, batch: Batch) -> list[str | None]:
+        """References are the objects' addresses."""
+        stems = fill_pattern(self._pattern or "", batch)
+        if not self._suffixes:
+            return stems
+        return [stem and stem + self._suffix_of.get(stem, self._suffixes[0]) for stem in stems]
+
+    def fetch(self, refs: Sequence[str]) -> Iterator[bytes | ImageError]:
+        """Get the objects, `store_concurrency` at a time, and yield them in order.
+
+        Raises UsageError when there are no credentials at all.
+        """
+        if refs:
+            client = self._client  # made here, before threads ask for it
+            get = partial(self._get, client)
+            yield from in_order(get, refs, self._pool, 2 * self._concurrency, _BUDGET_BYTES)
+
+    def refs_below(self, prefix: str) -> list[str]:
+        """Addresses of some thousand objects that begin with a prefix; none where it cannot be listed."""
+        if self._within and not prefix.startswith(self._within):
+            return []
+        return _listed(self._client, prefix, _LISTED)
+
+    def __getstate__(self) -> dict[str, object]:
+        return {k: v for k, v in self.__dict__.items() if k not in ("_pool", "_client")} | {"_suffix_of": {}}
+
+    @cached_property
+    def _pool(self) -> ThreadPoolExecutor:
+        return ThreadPoolExecutor(self._concurrency, thread_name_prefix="s3")
+
+    @cached_property
+    def _client(self) -> Any:
+        return s3_client(self._endpoint, self._region, self._concurrency)
+
+    def _get(self, client: Any, ref: str, take: Callable[[int], None]) -> bytes | ImageError:
+        """Get one object by its key or, where there is none, by the key's other suffixes and spellings."""
+        bucket, _, key = ref.removeprefix(S3).partition("/")
+        missing = ImageError(ErrorCode.NOT_FOUND, f"there is no object {ref}")
+        for number, other in enumerate((key, *self._others(key))):
+            if ".." in other.split("/") or (self._within and not f"{S3}{bucket}/{other}".startswith(self._within)):
+                message = f"{ref!r} lies outside {self._within or 'the image store'}"
+                return missing if number else ImageError(ErrorCode.OUTSIDE_STORE, message)
+            answer = self._get_patiently(client, bucket, other, take)
+            if not isinstance(answer, ImageError) or answer.code != ErrorCode.NOT_FOUND:
+                return answer
+            missing = missing if number else answer
+        return missing
+
+    def _others(self, key: str) -> list[str]:
+        own = next((suffix for suffix in self._suffixes if key.endswith(suffix)), None)
+        stems = [] if own is None else [key.removesuffix(own) + suffix for suffix in self._suffixes if suffix != own]
+        return [*stems, *spellings(key)]
+
+    def _get_patiently(self, client: Any, bucket: str, key: str, take: Callable[[int], None]) -> bytes | ImageError:
+        """Get one object, again and again while there is hope; the pauses between grow, with jitter."""
+        reason = ""
+        for attempt in range(_ATTEMPTS):
+            if attempt:
+                time.sleep(random.uniform(0, min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2**attempt)))
+            try:
+                return self._get_once(client, bucket, key, take)
+            except _AgainError as error:
+                reason = str(error)
+        return ImageError(ErrorCode.STORE_ERROR, f"{S3}{bucket}/{key}: after {_ATTEMPTS} attempts: {reason}")
+
+    def _get_once(self, client: Any, bucket: str, key: str, take: Callable[[int], None]) -> bytes | ImageError:
+        """Get one object. Raises _AgainError when another attempt may succeed."""
+        from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, ParamValidationError
+
+        try:
+            found = client.get_object(Bucket=bucket, Key=key)
+        except ClientError as error:
+            return _explained(error, f"{S3}{bucket}/{key}")
+        except NoCredentialsError as error:
+            raise UsageError(f"s3://{bucket}: no S3 credentials; set them in the environment or a profile") from error
+        except (ParamValidationError, ValueError) as error:
+            return ImageError(ErrorCode.STORE_ERROR, first_line(error))
+        except (BotoCoreError, OSError) as error:
+            raise _AgainError(first_line(error)) from error
+        size = found["ContentLength"]
+        if size > self._max_bytes:
+            found["Body"].close()
+            return ImageError(ErrorCode.TOO_LARGE, f"{S3}{bucket}/{key} is larger than {self._max_bytes:,} bytes")
+        take(size)
+        try:
+            body: bytes = found["Body"].read()
+        except (BotoCoreError, OSError, HTTPException) as error:
+            raise _AgainError(f"the object broke off: {first_line(error)}") from error
+        if len(body) != size:
+            raise _AgainError(f"the object broke off after {len(body):,} of {size:,} bytes")
+        return body
+
+
+class _AgainError(Exception):
+    """What may succeed at another attempt."""
+
+
+def s3_client(
+    endpoint: str | None,
+    region: str | None,
+    connections: int,
+    attempts: int = 1,
+    read_timeout_s: float = _READ_TIMEOUT_S,
+) -> Any:
+    """A boto3 client with timeouts and a pool of so many connections.
+
+    It retries nothing by itself: botocore cannot retry a body that breaks off, and its quota of retries, shared by all
+    threads, runs dry when a service throttles for long.
+    """
+    import boto3
+    from botocore.config import Config
+
+    settings = Config(
+        max_pool_connections=connections,
+        connect_timeout=_CONNECT_TIMEOUT_S,
+        read_timeout=read_timeout_s,
+        retries={"total_max_attempts": attempts},
+        s3={"addressing_style": "path"} if endpoint else None,  # other services seldom have a host name per bucket
+    )
+    return boto3.client("s3", endpoint_url=endpoint, region_name=region, config=settings)
+
+
+def keys_below(folder: Location, limit: int) -> list[str]:
+    """Addresses of some objects anywhere below a prefix; none where it cannot be listed."""
+    return _listed(s3_client(folder.s3_endpoint, folder.s3_region, 1, _ATTEMPTS), f"{folder.uri.rstrip('/')}/", limit)
+
+
+def _listed(client: Any, prefix: str, limit: int) -> list[str]:
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    bucket, _, key = prefix.removeprefix(S3).partition("/")
+    try:
+        pages = client.get_paginator("list_objects_v2").paginate(
+            Bucket=bucket, Prefix=key, PaginationConfig={"MaxItems": limit}
+        )
+        return [f"{S3}{bucket}/{entry['Key']}" for page in pages for entry in page.get("Contents", [])]
+    except (BotoCoreError, ClientError, ValueError):
+        return []
+
+
+def names_in(folder: Location) -> tuple[list[str], bool]:
+    """Names of the objects directly below a prefix, and whether these are all: the first 200,000 are listed.
+
+    Raises UsageError when the bucket cannot be listed.
+    """
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    bucket, _, prefix = folder.path.partition("/")
+    prefix = f"{prefix}/" if prefix else ""
+    client = s3_client(folder.s3_endpoint, folder.s3_region, 1, _ATTEMPTS)
+    names: list[str] = []
+    try:
+        pages = client.get_paginator("list_objects_v2").paginate(
+            Bucket=bucket, Prefix=prefix, Delimiter="/", PaginationConfig={"PageSize": _PAGE}
+        )
+        for page in pages:
+            names += [entry["Key"].removeprefix(prefix) for entry in page.get("Contents", [])]
+            if len(names) >= _MOST_NAMES:
+                return names, False
+    except (BotoCoreError, ClientError) as error:
+        raise UsageError(f"--images {folder}: cannot be listed: {first_line(error)}") from error
+    return names, True
+
+
+def _explained(error: Any, ref: str) -> ImageError:
+    code = error.response.get("Error", {}).get("Code", "")
+    if code in _NOT_FOUND:
+        return ImageError(ErrorCode.NOT_FOUND, f"there is no object {ref} ({code})")
+    if code in _DENIED:
+        return ImageError(ErrorCode.ACCESS_DENIED, f"{ref} may not be read ({code})")
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 500)
+    if status >= 500 or status in _AGAIN_STATUS or code in _AGAIN:
+        raise _AgainError(first_line(error)) from error
+    return ImageError(ErrorCode.STORE_ERROR, first_line(error))

@@ -1,0 +1,181 @@
+"""Where image bytes come from: a folder, a URI column, an S3 prefix, a bytes column, a Parquet of id and image.
+
+A store does two things, at two places. `locate`, where the manifest is read, turns rows into references, which are
+plain strings and end up as `imageUri`. `fetch`, where images are decoded, turns references into bytes.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from schemas.configs.options import CatalogOptions
+from schemas.tables.item import Role
+from schemas.tables.prediction import ErrorCode
+from tagger.errors import ImageError, UsageError
+from tagger.images.files import FolderImages
+from tagger.images.folders import first_batch, look_into
+from tagger.images.parquet import ParquetImages, PositionIndex
+from tagger.images.pixels import PixelImages
+from tagger.images.revisions import Revision, RevisionStore
+from tagger.images.s3 import S3Images
+from tagger.images.uri import UriImages
+from tagger.images.urls import scheme_of
+from tagger.io.location import Location
+from tagger.manifest.manifest import Batch, Manifest
+from tagger.manifest.tables.parquet import PARQUET
+
+
+class ImageStore(Protocol):
+    """Where bytes come from, given a row. Picklable: it travels to the workers."""
+
+    ordered_by_store: bool
+    """Whether references are read fastest in their own order rather than in the manifest's."""
+
+    def locate(self, batch: Batch) -> list[str | None]:
+        """Return a reference for every item of the batch, None where the row names no image."""
+        ...
+
+    def fetch(self, refs: Sequence[str]) -> Iterator[bytes | ImageError]:
+        """Yield the bytes of every reference, in order, or why there are none; few of them are in memory at once."""
+        ...
+
+
+def open_store(options: CatalogOptions, manifest: Manifest) -> ImageStore:
+    """Return the image store that `--images` names, or that the manifest's columns imply.
+
+    What a person should know of it goes to the manifest's notices. Raises UsageError when it names nothing that is
+    there.
+    """
+    spec = options.images
+    if spec is None:
+        return _implied_store(options, manifest)
+    if spec.startswith("column:"):
+        return _column_store(spec.removeprefix("column:"), options, manifest)
+    if scheme_of(spec) in ("http", "https"):
+        return _http_store(spec, options, manifest)
+    _say_mapped(spec, options, manifest)
+    location = Location(spec, options.s3_endpoint, options.s3_region)
+    if location.is_glob:
+        return _joined_store([f for f in location.glob() if f.name.lower().endswith(PARQUET)], spec, options)
+    if location.name.lower().endswith(PARQUET) and location.exists():
+        return _joined_store([location], spec, options)
+    if "{" in spec:
+        return _pattern_store(location, options)
+    if not location.is_dir():
+        raise UsageError(f"--images: there is no folder {location}")
+    return _folder_store(location, options, manifest)
+
+
+def _http_store(pattern: str, options: CatalogOptions, manifest: Manifest) -> ImageStore:
+    from tagger.images.http.store import HttpImages, say_proxies
+
+    if options.allow_http:
+        say_proxies(manifest.notices)
+    return HttpImages.of_pattern(pattern, options)
+
+
+def _implied_store(options: CatalogOptions, manifest: Manifest) -> ImageStore:
+    image, image_uri = options.column.get("image", Role.IMAGE), options.column.get("imageUri", Role.IMAGE_URI)
+    if manifest.holds_pixels(manifest.files[0]):
+        return PixelImages(manifest.files)
+    if manifest.bytes_column():
+        return ParquetImages(manifest.files, image, options.max_bytes, root=options.images_root)
+    if image_uri in manifest.columns:
+        return UriImages.opened(image_uri, options, manifest)
+    raise UsageError("--images is missing, and the manifest has neither an imageUri nor an image (bytes) column")
+
+
+def fetch_all(store: ImageStore, refs: Sequence[str | None]) -> Iterator[bytes | ImageError]:
+    """Fetch references, of which None stands for a row that names no image."""
+    found = store.fetch([ref for ref in refs if ref])
+    return (next(found) if ref else _no_image() for ref in refs)
+
+
+def fetch_revisions(store: ImageStore, refs: Sequence[str | None], etags: Sequence[str | None]) -> Iterator[Revision]:
+    """Fetch references as `fetch_all` does, but not the images that are still those of their ETags.
+
+    A store without validators reads every image.
+
+    Args:
+        store: Where the images are.
+        refs: None stands for a row that names no image.
+        etags: For each row the ETag of the image that is known; None reads the image whatever it is.
+    """
+    if not isinstance(store, RevisionStore):
+        yield from (Revision(data) for data in fetch_all(store, refs))
+        return
+    conditions = [(ref, etag) for ref, etag in zip(refs, etags, strict=True) if ref]
+    revisions = store.revisions([ref for ref, _ in conditions], [etag for _, etag in conditions])
+    for ref in refs:
+        yield next(revisions) if ref else Revision(_no_image())
+
+
+def _no_image() -> ImageError:
+    return ImageError(ErrorCode.NO_IMAGE, "the row names no image")
+
+
+def _column_store(column: str, options: CatalogOptions, manifest: Manifest) -> ImageStore:
+    if column not in manifest.columns:
+        raise UsageError(f"--images column:{column}: the manifest has no such column; it has {manifest.columns}")
+    if ParquetImages.holds_bytes(manifest.files[0], column):
+        return ParquetImages(manifest.files, column, options.max_bytes, root=options.images_root)
+    return UriImages.opened(column, options, manifest)
+
+
+def _joined_store(shards: Sequence[Location], spec: str, options: CatalogOptions) -> ImageStore:
+    """Parquet files of id and image. Raises UsageError when a glob names none."""
+    if not shards:
+        pattern = spec.replace("*", "{id}", 1) if "{" not in spec else re.sub(r"\*+", "{column}", spec)
+        raise UsageError(
+            f"--images {spec}: wildcards are for Parquet files of images, and there are none; put the manifest's "
+            f"columns in braces, such as {pattern}"
+        )
+    index = PositionIndex.read(shards)
+    return ParquetImages(list(shards), index.column, options.max_bytes, index, options.images_root)
+
+
+def _pattern_store(location: Location, options: CatalogOptions) -> ImageStore:
+    if location.is_s3:
+        return S3Images.of_pattern(location.uri, options)
+    folder = location.uri[: location.uri.index("{")].rsplit("/", 1)[0] or "/"
+    if not Path(folder).is_dir():
+        raise UsageError(f"--images: there is no folder {folder}")
+    pattern = location.uri.removeprefix(folder).lstrip("/")
+    return FolderImages(folder, [pattern], options.max_bytes, options.follow_links)
+
+
+def _folder_store(folder: Location, options: CatalogOptions, manifest: Manifest) -> ImageStore:
+    """A folder or prefix without a pattern: of images, by `{id}` and the suffixes there, or of Parquet files."""
+    content = look_into(folder)
+    if content.parquet and not content.suffixes:
+        return _joined_store(folder.files(PARQUET), str(folder), options)
+    if not content.suffixes:
+        raise UsageError(content.advice(first_batch(manifest)))
+    for notice in content.notices():
+        manifest.notices.add(notice)
+    if folder.is_s3:
+        return S3Images.of_names(folder, options, content.suffixes, content.names)
+    patterns = [f"{{id}}{suffix}" for suffix in content.suffixes]
+    return FolderImages(folder.uri, patterns, options.max_bytes, options.follow_links)
+
+
+def _say_mapped(spec: str, options: CatalogOptions, manifest: Manifest) -> None:
+    """Say which column `{id}` means where another has that name."""
+    for role, column in options.column.items():
+        used = f"{{{role}}}" in spec or ("{" not in spec and role == "id")
+        if used and column != role and role in manifest.columns:
+            manifest.notices.add(
+                f"--images {spec}: {{{role}}} is the column {column}; the manifest's own column {role} is "
+                f"{{{role}_original}}"
+            )
+
+
+def row_order(store: ImageStore, refs: Sequence[str | None]) -> np.ndarray:
+    """Positions of references in the order in which the store reads them best."""
+    if not store.ordered_by_store:
+        return np.arange(len(refs))
+    keys = [ParquetImages.sort_key(r) for r in refs]
+    return np.array(sorted(range(len(refs)), key=keys.__getitem__), np.int64)

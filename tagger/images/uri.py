@@ -1,0 +1,153 @@
+"""Images by a column of the manifest that holds paths and addresses."""
+
+import os
+import re
+from collections.abc import Iterator, Sequence
+
+from schemas.configs.options import CatalogOptions
+from schemas.tables.prediction import ErrorCode
+from tagger.errors import ImageError, UsageError
+from tagger.images.cells import images_of
+from tagger.images.files import files_below, first_file, is_there, read_file
+from tagger.images.folders import first_batch
+from tagger.images.patterns import resolve_in, text_column
+from tagger.images.revisions import Revision
+from tagger.images.s3 import S3Images
+from tagger.images.urls import is_http, scheme_of, shown
+from tagger.io.location import S3, Location
+from tagger.manifest.manifest import Batch, Manifest
+from tagger.notices import Notices
+
+_S3_SCHEMES = {"s3", "s3a", "s3n"}
+
+
+class UriImages:
+    """A column of the manifest that holds paths, `s3://` and, where that is allowed, http addresses.
+
+    Relative paths are relative to the root, or without one to the manifest file that names them. Nothing is read
+    outside the root or, without one, outside the manifest's folder; whole `s3://` addresses are then read wherever
+    they lie. A path that is not there is looked for percent-decoded, with slashes for backslashes, and in the other
+    Unicode form. Of a cell with several images, the first is taken.
+    """
+
+    ordered_by_store = False
+
+    def __init__(self, column: str, options: CatalogOptions, manifest: Manifest) -> None:
+        from tagger.images.http.store import HttpImages
+
+        self._column = column
+        self._flag = f"--images column:{column}"
+        self._max_bytes = options.max_bytes
+        self._follow_links = options.follow_links
+        explicit = options.images_root
+        self._base = Location(explicit, options.s3_endpoint, options.s3_region) if explicit else None
+        self._root = (self._base or manifest.folder).uri.rstrip("/")
+        self._s3 = S3Images(options, within=f"{self._root}/" if explicit else None)
+        self._http = HttpImages(options)
+        self._notices: Notices | None = None
+
+    @classmethod
+    def opened(cls, column: str, options: CatalogOptions, manifest: Manifest) -> "UriImages":
+        """The store, after a look at the manifest's first rows.
+
+        Raises UsageError when most of them name http addresses, and those are not allowed.
+        """
+        from tagger.images.http.store import say_proxies
+
+        store = cls(column, options, manifest)
+        batch = first_batch(manifest)
+        refs = [ref for ref in store.locate(batch) if ref] if batch else []
+        addresses = [ref for ref in refs if is_http(ref)]
+        if addresses and options.allow_http:
+            say_proxies(manifest.notices)
+        elif 2 * len(addresses) > len(refs):
+            example = shown(addresses[0])
+            raise UsageError(f"{store._flag} holds http addresses, such as {example}; give --allow-http to fetch them")
+        elif addresses:
+            count = f"{len(addresses):,} of the first {len(refs):,} images are"
+            manifest.notices.add(f"{store._flag}: {count} http addresses, which fail without --allow-http")
+        store._notices = manifest.notices
+        return store
+
+    def locate(self, batch: Batch) -> list[str | None]:
+        """References are whole paths and addresses, the relative ones put below their folder."""
+        folder = (self._base or batch.file.parent).uri.rstrip("/")
+        cells: list[str | None] = text_column(batch, self._column, self._flag).to_pylist()
+        return [_reference(self._first_image(cell), folder) if cell else None for cell in cells]
+
+    def fetch(self, refs: Sequence[str]) -> Iterator[bytes | ImageError]:
+        """Local paths are read below the root; objects in buckets and http images many at a time."""
+        for revision in self.revisions(refs, [None] * len(refs)):
+            yield revision.content()
+
+    def revisions(self, refs: Sequence[str], etags: Sequence[str | None]) -> Iterator[Revision]:
+        """Like `fetch`, but http images that are still those of their ETags are not downloaded."""
+        objects = self._s3.fetch([ref for ref in refs if ref.startswith(S3)])
+        conditions = [(ref, etag) for ref, etag in zip(refs, etags, strict=True) if is_http(ref)]
+        pages = self._http.revisions([ref for ref, _ in conditions], [etag for _, etag in conditions])
+        for ref in refs:
+            if is_http(ref):
+                yield next(pages)
+            else:
+                yield Revision(next(objects) if ref.startswith(S3) else self._read(ref))
+
+    def refs_below(self, prefix: str) -> list[str]:
+        """Paths or addresses below the root that begin with a prefix."""
+        if prefix.startswith(S3):
+            return self._s3.refs_below(prefix)
+        return files_below(prefix) if prefix.startswith(f"{self._root}/") else []
+
+    def __getstate__(self) -> dict[str, object]:
+        return self.__dict__ | {"_notices": None}
+
+    def _first_image(self, cell: str) -> str:
+        images = images_of(cell, self._in_root)
+        if len(images) > 1 and self._notices is not None:
+            text = f"{self._flag}: cells hold several images; the first of each is used, such as {shown(images[0])}"
+            self._notices.add(text, key=f"{self._flag} holds several images")
+        return images[0]
+
+    def _in_root(self, path: str) -> bool:
+        return is_there(os.path.join(self._root, path))  # noqa: PTH118 - as for all paths of rows
+
+    def _read(self, ref: str) -> bytes | ImageError:
+        try:
+            if (scheme := scheme_of(ref)) is not None:
+                message = f"{shown(ref)} is not read: {scheme} is none of file, s3, http and https"
+                raise ImageError(ErrorCode.UNSUPPORTED_URI, message)
+            inside = ref.removeprefix(f"{self._root}/")
+            if inside == ref:
+                message = f"{ref!r} lies outside {self._root}; name the folder of the images with --images-root"
+                raise ImageError(ErrorCode.OUTSIDE_STORE, message)
+            return read_file(resolve_in(self._root, inside, self._follow_links), self._max_bytes)
+        except ImageError as error:
+            return error
+
+
+def _reference(uri: str, folder: str) -> str:
+    """A cell's path or address as a whole one."""
+    scheme = scheme_of(uri)
+    rest = uri.partition(":")[2]
+    if scheme in _S3_SCHEMES:
+        return f"s3:{rest}"
+    if scheme in ("http", "https"):
+        return f"{scheme}:{rest}"
+    if scheme == "file":
+        path = re.sub(r"^//(localhost(?=/))?", "", rest)
+        return _path(path, folder)
+    if scheme is not None:
+        return uri
+    if re.match(r"//[\w-]+(\.[\w-]+)+(:\d+)?/", uri):
+        return f"https:{uri}"  # relative to the protocol, as in pages of shops
+    return _path(uri, folder)
+
+
+def _path(path: str, folder: str) -> str:
+    """A path as an absolute one without `.` and `..`, in the spelling that is there."""
+    if folder.startswith(S3) and not path.startswith("/"):
+        bucket, _, key = f"{folder}/{path}".removeprefix(S3).partition("/")
+        steps = re.search(r"(^|/)\.{1,2}/", path)
+        return f"{S3}{bucket}/{os.path.normpath(key) if steps else key}"
+    above, below = ("", path.lstrip("/")) if path.startswith("/") else (folder, path)
+    candidate = first_file(above, [below]) or f"{above}/{below}"
+    return os.path.normpath(candidate) if "/." in candidate else candidate

@@ -1,0 +1,108 @@
+"""Which column of a table is meant where a name is missing or misspelt."""
+
+import difflib
+import re
+import shlex
+import unicodedata
+from collections.abc import Iterable, Sequence
+
+from schemas.tables.item import Role
+
+_OTHER_NAMES = {
+    Role.ID: (
+        "id", "sku", "item id", "product id", "article id", "article number", "item number", "product number",
+        "identifier", "variant sku", "uuid", "handle", "code", "gtin", "ean", "asin", "nr", "no",
+        "index level 0", "unnamed 0", "column 1",  # an index without a name, as pandas writes it and as it is read
+    ),
+    Role.MASTER_CATEGORY: (
+        "master category", "main category", "top category", "parent category", "category", "product category",
+        "categories", "department", "google product category",
+    ),
+    Role.ARTICLE_TYPE: (
+        "article type", "product type", "item type", "sub category", "category", "type", "label", "class", "kind",
+        "family",
+    ),
+    Role.IMAGE_URI: (
+        "image uri", "image url", "image link", "image src", "image path", "image file", "image", "images", "picture",
+        "photo", "file name",
+    ),
+    Role.IMAGE: ("image", "image bytes", "picture", "photo"),
+}  # fmt: skip
+"""What exports call a role, the likeliest first."""
+_ALIKE = 0.75
+_SHOWN = 20
+
+
+def plain(heading: str) -> str:
+    """A heading without case, spaces, hyphens, underscores, quotes and prefixes such as `g:`."""
+    text = unicodedata.normalize("NFKC", heading).casefold()
+    return re.sub(r"[\W_]+", "", re.sub(r"^\s*[a-z]{1,2}:", "", text))
+
+
+def nearest(name: str, columns: Iterable[str]) -> str | None:
+    """The column that a misspelt name most likely means; None where none is near."""
+    by_plain = {plain(column): column for column in reversed(list(columns))}
+    near = difflib.get_close_matches(plain(name), by_plain, n=1, cutoff=0.6)
+    if near:
+        return by_plain[near[0]]
+    inside = [column for text, column in by_plain.items() if len(plain(name)) > 2 and plain(name) in text]
+    return min(inside, key=len, default=None)
+
+
+def likely(role: Role, columns: Iterable[str]) -> str | None:
+    """The column that most likely is meant for a role; None where no heading looks like it."""
+    by_plain = {plain(column): column for column in reversed(list(columns))}
+    for name in _OTHER_NAMES[role]:
+        if plain(name) in by_plain:
+            return by_plain[plain(name)]
+    near = difflib.get_close_matches(plain(role), by_plain, n=1, cutoff=_ALIKE)
+    return by_plain[near[0]] if near else None
+
+
+def likely_all(roles: Iterable[Role], columns: Iterable[str]) -> dict[Role, str | None]:
+    """The likely column of each role, none for two of them."""
+    left = [c for c in columns if c not in list(Role)]
+    chosen: dict[Role, str | None] = {}
+    for role in roles:
+        chosen[role] = likely(role, left)
+        left = [c for c in left if c != chosen[role]]
+    return chosen
+
+
+def missing(roles: Sequence[Role], columns: Sequence[str], taken: Iterable[str] = ()) -> str:
+    """Say that a table has no column for roles, and which flag names the one that looks like each.
+
+    Args:
+        roles: Those that are missing.
+        columns: The table's columns.
+        taken: Columns that are named for other roles.
+    """
+    likely_columns = likely_all(roles, [c for c in columns if c not in set(taken)])
+    absent = " and no column ".join(map(repr, map(str, roles)))
+    meant = {role: column for role, column in likely_columns.items() if column is not None}
+    text = f"no column {absent}"
+    if meant:
+        verb = "looks like it" if len(meant) == 1 else "look like them"
+        names = " and ".join(repr(column) for column in meant.values())
+        text += f"; {names} {verb}: {' '.join(flag(role, column) for role, column in meant.items())}"
+    unknown = [role for role in roles if role not in meant]
+    if unknown:
+        text += f"; name the one that is with {' '.join(f'--column {role}=NAME' for role in unknown)}"
+    return f"{text}; it has {listed(columns)}"
+
+
+def flag(role: Role, column: str) -> str:
+    """The flag that names a column for a role, as a shell takes it."""
+    return f"--column {shlex.quote(f'{role}={column}')}"
+
+
+def did_you_mean(role: Role, name: str, columns: Sequence[str]) -> str:
+    """Say that a table lacks the column that was named for a role, and which one is near."""
+    near = nearest(name, columns) or likely(role, columns)
+    hint = f", perhaps {flag(role, near)}" if near else ""
+    return f"no column {name!r}{hint}; it has {listed(columns)}"
+
+
+def listed(columns: Sequence[str]) -> str:
+    """The names of columns, of many the first."""
+    return ", ".join(columns[:_SHOWN]) + (", …" if len(columns) > _SHOWN else "")

@@ -1,0 +1,61 @@
+"""Parquet files as tables."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from schemas.tables.item import Role
+from tagger.errors import InputError
+from tagger.io.location import Location, first_line
+from tagger.manifest.tables.table import Chunk, RoleOf
+
+PARQUET = (".parquet", ".pq")
+_TEXT_ROLES = (Role.ID, Role.MASTER_CATEGORY, Role.ARTICLE_TYPE, Role.IMAGE_URI)
+
+
+class ParquetTable:
+    """A Parquet file, without the bytes of its images.
+
+    Raises InputError when it is no readable Parquet.
+    """
+
+    def __init__(self, file: Location, role_of: RoleOf) -> None:
+        self._file, self._role_of = file, role_of
+        schema = open_parquet(file).schema_arrow
+        self.columns = list(schema.names)
+        self.image_columns = {f.name for f in schema if is_image_type(f.type)}
+
+    def chunks(self, rows: int, only: str | None = None) -> Iterator[Chunk]:
+        """Read the file a chunk at a time."""
+        source = open_parquet(self._file)
+        wanted = [f.name for f in source.schema_arrow if only in (None, f.name) and self._is_read(f)]
+        unread = {f.name: str(f.type) for f in source.schema_arrow if f.name not in wanted and is_image_type(f.type)}
+        start = 0
+        try:
+            for batch in source.iter_batches(batch_size=rows, columns=wanted):
+                table = pa.table(batch.columns, names=wanted)
+                yield Chunk(table, np.arange(start + 1, start + len(table) + 1), bytes_columns=unread)
+                start += len(table)
+        except (pa.ArrowException, OSError) as error:
+            raise InputError(f"{self._file}: cannot be read after row {start}: {first_line(error)}") from error
+
+    def _is_read(self, column: pa.Field) -> bool:
+        return not is_image_type(column.type) or self._role_of(column.name) in _TEXT_ROLES
+
+
+def open_parquet(file: Location) -> pq.ParquetFile:
+    """Open a Parquet file. Raises InputError when it is none."""
+    try:
+        return pq.ParquetFile(file.open_random())
+    except (pa.ArrowException, OSError) as error:
+        raise InputError(f"{file}: not a readable Parquet file: {first_line(error)}") from error
+
+
+def is_image_type(kind: pa.DataType) -> bool:
+    """Whether a Parquet column holds image bytes: binary, or the datasets library's struct<bytes, path>."""
+    if pa.types.is_struct(kind):
+        index = kind.get_field_index("bytes")
+        return index >= 0 and is_image_type(kind.field(index).type)
+    return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))

@@ -1,0 +1,52 @@
+"""What all kinds of tables have in common."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+import pyarrow as pa
+
+from schemas.tables.item import Role
+from tagger.manifest.tables.csv_rows import BadRow, Row
+
+RoleOf = Callable[[str], Role | None]
+"""From a file's column to the role that it has, if any."""
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Consecutive rows of one file as the file has them.
+
+    `table` has the file's own columns, `lines` int64 [N] the 1-based line or row of each, and `bad` the records
+    between them that cannot be read.
+    """
+
+    table: pa.Table
+    lines: np.ndarray
+    bad: Sequence[BadRow] = ()
+    rows: Sequence[Row] | None = field(default=None, repr=False)
+    """Of text, the rows as they stand in the file, with what was mended."""
+
+    bytes_columns: Mapping[str, str] = field(default_factory=dict)
+    """Columns of the file that hold bytes and are not read, with their types."""
+
+    def text(self, row: int) -> str:
+        """One row as it stands in the file, or its values."""
+        return self.rows[row].text if self.rows is not None else str(self.table.slice(row, 1).to_pylist()[0])
+
+
+class TableFile(Protocol):
+    """One file of a manifest."""
+
+    columns: list[str]
+    """The names of its columns."""
+
+    def chunks(self, rows: int, only: str | None = None) -> Iterator[Chunk]:
+        """Read the file from its start.
+
+        Args:
+            rows: Most rows in a chunk.
+            only: The one column that is needed, where the others need not be read.
+        """
+        ...

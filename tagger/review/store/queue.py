@@ -1,0 +1,189 @@
+"""Fills a review's queue: a run's items that need a person, with what the manifest says of them."""
+
+import math
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from schemas.documents.taxonomy import Level, Taxonomy
+from schemas.tables.decision import DECISION
+from schemas.tables.finding import FINDINGS_FILE
+from schemas.tables.item import Role
+from schemas.tables.prediction import Decision
+from tagger.decisions.read import conformed
+from tagger.errors import InputError
+from tagger.io.location import Location
+from tagger.manifest.groups import pictures_of, read_groups
+from tagger.manifest.labels import KnownLabels
+from tagger.manifest.manifest import Batch, Manifest
+from tagger.manifest.tables.parquet import open_parquet
+from tagger.review.store.claims import ReviewStore
+from tagger.review.store.leaves import Pair
+from tagger.runs.directory import RunDirectory
+
+_PREDICTED = [
+    "id", "imageUri", "masterCategory", "masterCategoryConfidence", "articleType", "articleTypeConfidence",
+    "alternatives", "decision", "reviewReasons", "blurScore", "imageDigest",
+]  # fmt: skip
+_TITLES = ("productDisplayName", "title", "name", "productName", "product_name", "displayName")
+_TEXT_LIMIT = 2000
+_COLUMN_LIMIT = 60
+
+
+@dataclass(frozen=True)
+class Filled:
+    """What a queue was filled with."""
+
+    items: int
+    leaves: int
+    without_row: int
+    """Items of the run that the manifest no longer has."""
+    labelled: Counter[Pair]
+    """Items of the manifest by their labels."""
+
+
+def fill_queue(
+    store: ReviewStore,
+    run: RunDirectory,
+    manifest: Manifest,
+    taxonomy: Taxonomy | None,
+    duplicates: Location | None = None,
+) -> Filled | None:
+    """Read the run's predictions and the manifest once each, and write the queue; None where another process has.
+
+    Decisions that lie in RUN/decisions already are taken over into the log.
+
+    Args:
+        store: Whose queue is still empty.
+        run: A finished run.
+        manifest: The table of items that the run tagged.
+        taxonomy: The model's leaves, where its bundle is at hand; a person may choose these, those that are predicted,
+            and all that the manifest's labels have.
+        duplicates: What tagger duplicates wrote of pictures; without it, items with the same image file have one.
+    """
+    wanted = _need_a_person(run)
+    pictures = _shared_pictures(wanted, read_groups(duplicates) if duplicates else None)
+    said, labelled = _manifest_rows(manifest, set(wanted["id"].to_pylist()))
+    labelled = merged(labelled, taxonomy)
+    leaves = {*labelled, *(taxonomy.index if taxonomy else ())}
+    for predicted in wanted["alternatives"].to_pylist():
+        leaves |= {(a["masterCategory"], a["articleType"]) for a in predicted}
+    missing = 0
+
+    def rows() -> Iterator[dict[str, Any]]:
+        nonlocal missing
+        for position, (row, picture) in enumerate(zip(wanted.to_pylist(), pictures, strict=True), 1):
+            of_manifest = said.pop(row["id"], None)
+            missing += of_manifest is None
+            yield {
+                "position": position,
+                "id": row["id"],
+                "image_ref": row["imageUri"],
+                "master": row["masterCategory"],
+                "master_confidence": row["masterCategoryConfidence"],
+                "article": row["articleType"],
+                "article_confidence": row["articleTypeConfidence"],
+                "alternatives": row["alternatives"],
+                "reasons": row["reviewReasons"],
+                "blur_score": row["blurScore"],
+                "picture": picture,
+                **(of_manifest or {"known_master": None, "known_article": None, "title": None, "columns": {}}),
+            }
+
+    earlier = (row for table in run.decisions(DECISION.names) for row in conformed(table).to_pylist())
+    items = store.fill(rows(), sorted(leaves), earlier, duplicates.uri if duplicates else None)
+    return None if items is None else Filled(items, len(leaves), missing, labelled)
+
+
+def _need_a_person(run: RunDirectory) -> pa.Table:
+    """The predictions that have a reason to be reviewed; a failed item has nothing that could be looked at."""
+    found = [run.read(_PREDICTED).slice(0, 0)]
+    for table in run.batches(_PREDICTED):
+        looked_at = pc.not_equal(table["decision"], str(Decision.FAILED))
+        found.append(table.filter(pc.and_(looked_at, pc.greater(pc.list_value_length(table["reviewReasons"]), 0))))
+    return pa.concat_tables(found)
+
+
+def _shared_pictures(wanted: pa.Table, groups: pd.DataFrame | None) -> list[str | None]:
+    """What items with one picture share, for each item; None where no other that is reviewed has its picture."""
+    key = pictures_of(wanted["imageDigest"].to_pandas().astype(object), groups)
+    shared = key.notna() & key.duplicated(keep=False)
+    return [value if is_shared else None for value, is_shared in zip(key, shared, strict=True)]
+
+
+def label_counts(manifest: Manifest, taxonomy: Taxonomy | None) -> Counter[Pair]:
+    """How many items of a manifest have which labels, after the taxonomy's merging."""
+    counts: Counter[Pair] = Counter()
+    for batch in manifest.batches():
+        counts.update(_labels_of(batch))
+    return merged(counts, taxonomy)
+
+
+def merged(labelled: Counter[Pair], taxonomy: Taxonomy | None) -> Counter[Pair]:
+    """Counts of labels under the names that they count as."""
+    known = KnownLabels(taxonomy) if taxonomy else None
+    counts: Counter[Pair] = Counter()
+    for (master, article), items in labelled.items():
+        counts[known.pair(master, article) if known else (master, article)] += items
+    return counts
+
+
+def suggestions_of(audit: RunDirectory) -> Iterator[tuple[str, str, str, float]]:
+    """What an audit suggests in place of its labels: id, masterCategory, articleType, how sure.
+
+    Raises:
+        InputError: when its findings are gone.
+    """
+    file = audit.root / FINDINGS_FILE
+    if not file.exists():
+        raise InputError(f"--run: {file} is gone, which says what the audit suggests; run tagger audit again")
+    columns = ["id", "suggestedMasterCategory", "suggestedArticleType", "suggestionConfidence", "score"]
+    for batch in open_parquet(file).iter_batches(columns=columns):
+        for row in batch.to_pylist():
+            if row["suggestedArticleType"]:
+                sure = row["suggestionConfidence"]
+                is_known = sure is not None and not math.isnan(sure)
+                names = (row["id"], row["suggestedMasterCategory"], row["suggestedArticleType"])
+                yield (*names, sure if is_known else row["score"])
+
+
+def _labels_of(batch: Batch) -> dict[Pair, int]:
+    """How many items of a batch have which labels."""
+    levels = [str(level) for level in Level]
+    if not set(levels) <= set(batch.items.schema.names):
+        return {}
+    pairs = batch.items.select(levels).drop_null().group_by(levels).aggregate([([], "count_all")]).to_pylist()
+    return {(row[Level.MASTER_CATEGORY], row[Level.ARTICLE_TYPE]): row["count_all"] for row in pairs}
+
+
+def _manifest_rows(manifest: Manifest, ids: set[str]) -> tuple[dict[str, dict[str, Any]], Counter[Pair]]:
+    """What the manifest says of some items by id, and how many have which labels."""
+    said: dict[str, dict[str, Any]] = {}
+    labelled: Counter[Pair] = Counter()
+    title = next((name for name in _TITLES if name in manifest.columns), None)
+    for batch in manifest.batches():
+        labelled.update(_labels_of(batch))
+        chosen = batch.items.filter(pc.is_in(batch.items["id"], pa.array(sorted(ids), pa.string())))
+        for row in chosen.to_pylist():
+            said[row["id"]] = _said(row, batch, title)
+    return said, labelled
+
+
+def _said(row: dict[str, Any], batch: Batch, title: str | None) -> dict[str, Any]:
+    own = {current: original for original, current in batch.names.items()}
+    shown = [(own.get(name, name), value) for name, value in row.items() if name not in (Role.ID, Role.IMAGE, title)]
+    return {
+        "known_master": row.get(Level.MASTER_CATEGORY),
+        "known_article": row.get(Level.ARTICLE_TYPE),
+        "title": _text(row.get(title)) if title else None,
+        "columns": {name: _text(v) for name, v in shown[:_COLUMN_LIMIT] if v not in (None, "")},
+    }
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else str(value)[:_TEXT_LIMIT]

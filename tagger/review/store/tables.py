@@ -1,0 +1,232 @@
+"""The tables of a review: what waits for a person, and every decision ever made; in SQLite or PostgreSQL."""
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from urllib.parse import quote
+
+from sqlalchemy import (
+    URL,
+    Column,
+    Connection,
+    DateTime,
+    Engine,
+    Float,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    MetaData,
+    QueuePool,
+    String,
+    Table,
+    Text,
+    create_engine,
+    event,
+)
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+from sqlalchemy.types import JSON, Boolean
+
+from tagger.errors import UsageError
+from tagger.io.location import first_line
+from tagger.review.store.migrations import NewerSchemaError, bring_up_to_date, check_known, is_current
+
+_BUSY_TIMEOUT_S = 15
+_POSTGRES = ("postgresql://", "postgres://")
+READ_ONLY = {"read_only": True}
+_WAITING = ("run_id", "current")
+
+metadata = MetaData()
+
+settings = Table(
+    "review_settings",
+    metadata,
+    Column("run_id", String, primary_key=True),
+    Column("name", String, primary_key=True),
+    Column("value", JSON, nullable=False),
+)
+
+queue = Table(
+    "review_queue",
+    metadata,
+    Column("run_id", String, primary_key=True),
+    Column("position", Integer, primary_key=True, autoincrement=False),  # in the run
+    Column("id", String, nullable=False),
+    Column("image_ref", String),
+    Column("master", String, nullable=False),
+    Column("master_confidence", Float, nullable=False),
+    Column("article", String, nullable=False),
+    Column("article_confidence", Float, nullable=False),
+    Column("alternatives", JSON, nullable=False),
+    Column("reasons", JSON, nullable=False),
+    Column("reason_bits", Integer, nullable=False),  # the same, for filters
+    Column("blur_score", Float),
+    Column("known_master", String),
+    Column("known_article", String),
+    Column("title", Text),
+    Column("columns", JSON, nullable=False),
+    Column("picture", String),  # what items with one picture share; null where no other has it
+    Column("suggested_master", String),  # in an audit, what its label would be instead; null where nothing is suggested
+    Column("suggested_article", String),
+    Column("suggested_confidence", Float),
+    Column("current", Integer),  # the decision that stands; null while the item waits
+    Column("refused", Boolean, nullable=False, default=False),  # marked wrong in the grid: to be seen by itself
+    Column("claimed_by", String),
+    Column("claimed_until", Float, nullable=False, default=0.0),
+    # with all that filters and counts need, so that these read no row
+    Index("review_queue_open", *_WAITING, "article_confidence", "reason_bits", "refused", "master", "article"),
+    Index("review_queue_class", *_WAITING, "article", "master", "refused", "article_confidence", "reason_bits"),
+    Index("review_queue_id", "run_id", "id", unique=True),
+    Index("review_queue_claims", "run_id", "claimed_by"),
+    Index("review_queue_picture", "run_id", "picture", "current", "position"),
+)
+
+decisions = Table(
+    "review_decisions",
+    metadata,
+    Column("seq", Integer, primary_key=True, autoincrement=True),
+    Column("run_id", String, nullable=False),
+    Column("position", Integer, nullable=False),
+    Column("verdict", String, nullable=False),
+    Column("master", String),
+    Column("article", String),
+    Column("decided_by", String, nullable=False),
+    Column("decided_at", DateTime, nullable=False),  # UTC
+    Column("session", String, nullable=False),
+    Column(
+        "stroke", String, nullable=False
+    ),  # one key press or click, which may decide many items, and is undone whole
+    Column("before", Integer),  # the decision that stood before
+    Column("undoes", Integer),  # what this entry takes back
+    ForeignKeyConstraint(["run_id", "position"], ["review_queue.run_id", "review_queue.position"]),
+    Index("review_decisions_session", "run_id", "session", "seq"),
+    Index("review_decisions_undone", "undoes"),
+    Index("review_decisions_item", "run_id", "position", "seq"),
+    Index("review_decisions_person", "run_id", "decided_by", "decided_at"),
+    sqlite_autoincrement=True,
+)
+
+skips = Table(
+    "review_skips",
+    metadata,
+    Column("run_id", String, primary_key=True),
+    Column("session", String, primary_key=True),
+    Column("position", Integer, primary_key=True, autoincrement=False),
+)
+
+
+def open_database(address: str, flag: str) -> Engine:
+    """Open a database to review in; make its tables, or bring those of an older version up to date.
+
+    Args:
+        address: Path of an SQLite file, or `postgresql://USER@HOST/NAME`.
+        flag: What to name in messages.
+
+    Raises:
+        UsageError: when it cannot be opened, or a newer version has been at it.
+    """
+    with _named(address, flag):
+        _check_kind(address, flag)
+        engine = _postgres(address) if _is_postgres(address) else _sqlite(_file(address))
+        with engine.execution_options(**READ_ONLY).begin() as connection:
+            ready = is_current(connection)
+        if not ready:
+            with engine.begin() as connection:
+                bring_up_to_date(connection, metadata)
+        return engine
+
+
+def open_to_read(address: str, flag: str) -> Engine:
+    """Open a database of this or of an older version, and change nothing in it, nor beside it.
+
+    Args:
+        address: Path of an SQLite file that exists, or `postgresql://USER@HOST/NAME`.
+        flag: What to name in messages.
+
+    Raises:
+        UsageError: when it cannot be opened, or a newer version has been at it.
+    """
+    with _named(address, flag):
+        _check_kind(address, flag)
+        engine = _postgres(address, read_only=True) if _is_postgres(address) else _sqlite_as_it_is(_file(address))
+        with engine.execution_options(**READ_ONLY).begin() as connection:
+            check_known(connection)
+        return engine
+
+
+@contextmanager
+def _named(address: str, flag: str) -> Iterator[None]:
+    """Name the flag and the database in what goes wrong."""
+    try:
+        yield
+    except NewerSchemaError as error:
+        raise UsageError(
+            f"{flag} {_shown(address)}: it was made by a newer catalog-tagger (schema {error}); update this one"
+        ) from error
+    except (DBAPIError, ArgumentError, NoSuchModuleError, OSError) as error:
+        cause = error.orig if isinstance(error, DBAPIError) and error.orig else error
+        raise UsageError(f"{flag} {_shown(address)}: cannot be opened: {first_line(cause)}") from error
+
+
+def _check_kind(address: str, flag: str) -> None:
+    if "://" in address and not _is_postgres(address):
+        raise UsageError(f"{flag} {address}: a database is the path of an SQLite file, or postgresql://…")
+
+
+def _is_postgres(address: str) -> bool:
+    return address.startswith(_POSTGRES)
+
+
+def _file(address: str) -> Path:
+    return Path(address).expanduser()
+
+
+def _postgres(address: str, read_only: bool = False) -> Engine:
+    rest = address.split("://", 1)[1]
+    options = {"options": "-c default_transaction_read_only=on"} if read_only else {}
+    return create_engine(f"postgresql+psycopg://{rest}", pool_pre_ping=True, pool_size=10, connect_args=options)
+
+
+def _sqlite(file: Path) -> Engine:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with suppress(FileExistsError):  # what signs the reviewers' cookies lies in it: nobody else's to read
+        os.close(os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    engine = create_engine(
+        URL.create("sqlite", database=str(file)),
+        connect_args={"check_same_thread": False, "timeout": _BUSY_TIMEOUT_S},
+    )
+
+    @event.listens_for(engine, "connect")
+    def configure(connection: object, record: object) -> None:
+        connection.isolation_level = None  # type: ignore[attr-defined]  # transactions begin below
+        cursor = connection.cursor()  # type: ignore[attr-defined]
+        cursor.execute("PRAGMA journal_mode=WAL")
+        cursor.execute("PRAGMA synchronous=FULL")
+        cursor.execute("PRAGMA foreign_keys=ON")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        reading = connection.get_execution_options().get("read_only")
+        connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")  # two writers wait for each other
+
+    return engine
+
+
+def _sqlite_as_it_is(file: Path) -> Engine:
+    """An SQLite file to read: without a journal beside it nobody writes, and none is made."""
+    mode = "mode=ro" if file.with_name(f"{file.name}-wal").exists() else "mode=ro&immutable=1"
+
+    def connect() -> sqlite3.Connection:
+        address = f"file:{quote(str(file.absolute()))}?{mode}"
+        return sqlite3.connect(address, uri=True, check_same_thread=False, timeout=_BUSY_TIMEOUT_S)
+
+    return create_engine("sqlite://", creator=connect, poolclass=QueuePool)
+
+
+def _shown(address: str) -> str:
+    """An address without its password."""
+    before, at, after = address.rpartition("@")
+    scheme, colon, _ = before.rpartition(":")
+    return f"{scheme}:…@{after}" if at and colon and "://" in scheme else address

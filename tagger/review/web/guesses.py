@@ -1,0 +1,98 @@
+"""Tokens: which are too weak, and how slow somebody is made who guesses."""
+
+import hashlib
+import hmac
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import pairwise
+
+from tagger.review.web.connections import network_of
+
+LEAST_LENGTH, _LEAST_DISTINCT = 12, 6
+_MOSTLY = 0.75
+_FREE = 3
+_LONGEST_S = 60.0
+_FORGET_S = 900.0
+_ADDRESSES = 10_000
+
+
+def weakness(token: str) -> str | None:
+    """Why a token is easily guessed; None where it is not."""
+    if len(token) < LEAST_LENGTH:
+        return f"a token has at least {LEAST_LENGTH} characters"
+    if len(set(token)) < _LEAST_DISTINCT:
+        return f"it has only {len(set(token))} different characters"
+    if token in (token + token)[1:-1]:
+        return "it repeats itself"
+    codes = [ord(character) for character in token.lower()]
+    steps = [abs(later - earlier) for earlier, later in pairwise(codes)]
+    if steps.count(1) + steps.count(0) > _MOSTLY * len(steps):
+        return "its characters hardly do more than count"
+    return None
+
+
+@dataclass
+class _Tries:
+    wrong: int = 0
+    not_before: float = 0.0
+    unseen: int = 0
+    """How many came before they were looked at."""
+
+
+class TokenCheck:
+    """Compares tokens with the right one; who was wrong three times waits, each time longer, up to a minute.
+
+    Args:
+        token: The right one.
+        say: Takes a line for the terminal about each wrong one; no token stands in it.
+        clock: Seconds, always growing.
+    """
+
+    def __init__(self, token: str, say: Callable[[str], None], clock: Callable[[], float] = time.monotonic) -> None:
+        self._digest = _digest(token)
+        self._say = say
+        self._clock = clock
+        self._tries: OrderedDict[str, _Tries] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def wait_s(self, address: str) -> float:
+        """For how many seconds nothing that comes from an address is looked at."""
+        with self._lock:
+            tries = self._tries.get(network_of(address))
+            return max(0.0, tries.not_before - self._clock()) if tries else 0.0
+
+    def is_right(self, token: str, address: str) -> bool:
+        """Whether a token is the right one, and its address need not wait."""
+        network = network_of(address)
+        right = hmac.compare_digest(_digest(token), self._digest)  # of whatever length, it takes as long
+        with self._lock:
+            now = self._clock()
+            tries = self._tries.setdefault(network, _Tries())
+            self._tries.move_to_end(network)
+            if now - tries.not_before > _FORGET_S:
+                tries.wrong = 0
+            if now < tries.not_before:
+                tries.unseen += 1
+                return False
+            if right:
+                del self._tries[network]
+                return True
+            self._count(tries, now, address)
+            while len(self._tries) > _ADDRESSES:
+                self._tries.popitem(last=False)
+        return False
+
+    def _count(self, tries: _Tries, now: float, address: str) -> None:
+        tries.wrong += 1
+        wait = min(_LONGEST_S, 2.0 ** (tries.wrong - _FREE)) if tries.wrong >= _FREE else 0.0
+        unseen = f", {tries.unseen:,} more came too soon" if tries.unseen else ""
+        tries.not_before, tries.unseen = now + wait, 0
+        then = f"; the next is looked at in {wait:.0f} s" if wait else ""
+        self._say(f"wrong token from {address} (number {tries.wrong:,}{unseen}){then}")
+
+
+def _digest(token: str) -> bytes:
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()

@@ -1,0 +1,73 @@
+"""One image from a person's hand: the tag job's prediction of it."""
+
+import base64
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from schemas.documents.taxonomy import Level
+from schemas.tables.prediction import Decision, ErrorCode
+from tagger.errors import ImageError
+from tagger.models.bundle import Bundle
+from tagger.review.web.pictures import for_browser, room_to_decode
+from tagger.tagging.notebook import Tagger
+
+
+@dataclass(frozen=True)
+class Tried:
+    """What the model says of one image."""
+
+    master: str
+    master_confidence: float
+    article: str
+    article_confidence: float
+    alternatives: list[dict[str, Any]]
+    blurry: bool
+    blur_score: float
+    decision: str
+    image: str
+    """The image as a data: address."""
+
+
+class Trial:
+    """Predicts one image after another; the model is made ready with the first.
+
+    Args:
+        bundle: The model.
+        engine: The one that the run had, so that the same image gets the same confidences.
+        accept_above: Thresholds that the run was given in place of the bundle's.
+        max_pixels: Largest image.
+    """
+
+    def __init__(self, bundle: Bundle, engine: str, accept_above: Mapping[Level, float], max_pixels: int) -> None:
+        self._tagger = Tagger(bundle, engine, "cpu" if "-cpu-" in engine else "auto", accept_above)
+        self._blur_threshold = bundle.card.blur_threshold
+        self._max_pixels = max_pixels
+        self._lock = threading.Lock()
+
+    def of(self, data: bytes) -> Tried:
+        """Predict an image file.
+
+        Raises:
+            ImageError: when it is none, or too large.
+            BusyError: when others wait for their predictions already.
+            TaggerError: when the engine cannot run here.
+        """
+        picture = for_browser(data, self._max_pixels)
+        with room_to_decode(data), self._lock:
+            row = self._tagger.tag([data]).iloc[0]
+        if row["decision"] == Decision.FAILED:
+            raise ImageError(ErrorCode(row["errorCode"]), row["errorMessage"])
+        shown = base64.b64encode(picture.data).decode()
+        return Tried(
+            row["masterCategory"],
+            float(row["masterCategoryConfidence"]),
+            row["articleType"],
+            float(row["articleTypeConfidence"]),
+            list(row["alternatives"]),
+            bool(row["blurScore"] < self._blur_threshold),
+            float(row["blurScore"]),
+            row["decision"],
+            f"data:{picture.media_type};base64,{shown}",
+        )

@@ -1,0 +1,122 @@
+"""What the page says of items, answers and refusals, in plain words."""
+
+from collections.abc import Iterator, Sequence
+
+from schemas.tables.decision import Verdict
+from schemas.tables.prediction import ReviewReason
+from tagger.review.store.log import REFUSED, SKIPPED, UNSKIPPED
+from tagger.review.store.records import Copies, Entry, QueuedItem, Said
+
+LEFT_ALONE = "{} of them had been decided or opened by somebody else, and were left alone."
+NOTHING_TO_UNDO = "There is nothing left to undo."
+DECIDED_SINCE = "Somebody else has decided about it since: that stands."
+BUSY = "The database is busy, so nothing was saved just now. What was confirmed before is kept; try again."
+BROKEN = "Something went wrong in the server; its terminal says what. What was confirmed before is kept."
+_FIELDS = {
+    "least": "Confidences are numbers from 0 to 100.",
+    "most": "Confidences are numbers from 0 to 100.",
+    "order": "Items are sorted by uncertain, certain or catalogue.",
+    "position": "There is no such item in this review.",
+    "number": "There is no such image.",
+    "image": "Choose an image file first.",
+    "who": "A name has 1 to 60 characters.",
+    "say": "No answer was chosen.",
+    "shown": "This form does not say which items it showed. Load the page again.",
+}
+_STATUS = {
+    404: "There is no such page.",
+    405: "This address does not take that kind of request.",
+    413: "That is too large.",
+}
+
+
+def percent(share: float) -> str:
+    """A share of 1."""
+    return f"{100 * share:.1f} %" if share < 0.9995 else "100 %"
+
+
+def named(master: str | None, article: str | None) -> str:
+    """A class with both of its levels, or the master category alone."""
+    return f"{article} ({master})" if article else master or ""
+
+
+def status_text(status: int, detail: str) -> str:
+    """What a refusal says; the web framework's own words are replaced."""
+    return _STATUS.get(status, detail) if detail in ("Not Found", "Method Not Allowed") else detail
+
+
+def field_text(place: Sequence[int | str], message: str) -> str:
+    """What a value says that makes no sense, by its place in the request."""
+    field = str(place[-1]) if place else ""
+    return _FIELDS.get(field, f"{field}: {message}")
+
+
+def entry_text(entry: Entry) -> str:
+    """A line of an item's history."""
+    name = named(entry.master, entry.article)
+    return f"{entry.verdict.replace('_', ' ')}{f': {name}' if name else ''}"
+
+
+def said_text(said: Sequence[Said], is_audit: bool) -> str:
+    """What a key press did, or what was taken back by one."""
+    text = ", ".join(_one(part, is_audit) for part in said)
+    if not text:
+        return ""
+    return f"Taken back: {text}." if said[0].taken_back else f"{text[0].upper()}{text[1:]}. Undo (u)"
+
+
+def _one(said: Said, is_audit: bool) -> str:
+    count, name = f"{said.items:,}", named(said.master, said.article)
+    match said.verdict:
+        case Verdict.ACCEPTED:
+            return f"{count} kept as {name}" if is_audit else f"{count} accepted as {name}"
+        case Verdict.CORRECTED:
+            return f"{count} changed to {name}"
+        case Verdict.MASTER_ONLY:
+            return f"{count} decided as {name} only"
+        case Verdict.UNUSABLE:
+            return f"{count} marked as not usable"
+        case verdict if verdict == REFUSED:
+            return f"{count} marked as wrong (see the queue)"
+        case verdict if verdict == SKIPPED:
+            return f"{count} skipped"
+        case verdict if verdict == UNSKIPPED:
+            return f"{count} shown again"
+        case _:
+            return f"{count} {said.verdict}"
+
+
+def why(item: QueuedItem, copies: Copies, is_audit: bool) -> Iterator[str]:
+    """The reasons for which an item is before a person."""
+    if copies.in_conflict and ReviewReason.DUPLICATE_CONFLICT not in item.reasons:
+        yield "items with this picture do not agree"
+    for reason in item.reasons:
+        match reason:
+            case ReviewReason.LOW_CONFIDENCE:
+                yield f"not sure enough: {percent(item.article_confidence)}"
+            case ReviewReason.BLURRY_IMAGE:
+                yield "the image is blurry"
+            case ReviewReason.TAXONOMY_CONFLICT:
+                yield _conflict(item, is_audit)
+            case ReviewReason.QA_SAMPLE:
+                yield "a random sample of what is accepted"
+            case ReviewReason.LABEL_ERROR:
+                yield f"probably mislabelled: {percent(item.article_confidence)} sure of the label"
+            case ReviewReason.IMAGE_DISAGREES:
+                yield "the image suggests another class"
+            case ReviewReason.TITLE_DISAGREES:
+                yield "the title suggests another class"
+            case ReviewReason.DUPLICATE_CONFLICT:
+                yield "another item with this picture has another label"
+            case ReviewReason.OUTLIER:
+                yield "no other image is like this one"
+            case _:
+                yield reason
+    if item.refused:
+        yield "marked as wrong in the grid"
+
+
+def _conflict(item: QueuedItem, is_audit: bool) -> str:
+    if is_audit:
+        return f"most items that are {item.article} are not {item.master}"
+    return f"the catalogue says {item.known_master}, the model {item.master}"

@@ -1,0 +1,73 @@
+"""In which words a run is refused that was begun with something else: flags, the bundle, what the manifest holds."""
+
+import json
+from collections.abc import Mapping
+
+from schemas.documents.run import RunRecord
+
+_NOTHING: tuple[object, ...] = (None, "", [], {}, False)
+
+
+def differences(before: RunRecord, config: Mapping[str, object], inputs: Mapping[str, str]) -> list[str]:
+    """What a command asks for otherwise than the run that lies in its folder, each as a phrase.
+
+    Args:
+        before: The run's record.
+        config: The command's config now, as the record has it.
+        inputs: What the fingerprint is made of now, by name.
+    """
+    names = sorted(name for name in {*inputs, *before.inputs} if inputs.get(name) != before.inputs.get(name))
+    return [_phrase(name, before, config, inputs) for name in names]
+
+
+def _phrase(name: str, before: RunRecord, config: Mapping[str, object], inputs: Mapping[str, str]) -> str:
+    was, now = before.config.get(name), config.get(name)
+    flag = f"--{name.replace('_', '-')}"
+    if name in config and was != now:
+        return f"{flag} was {_said(was)} and is {_said(now)}"
+    match name:
+        case "accept_above":
+            return f"the bundle's policy has changed since ({_thresholds(before.inputs, inputs)})"
+        case "titles":
+            return "the bundle's model of titles has changed since"
+        case "manifest":
+            return f"what {flag} {_said(now)} holds has changed since"
+        case "model":
+            return f"{flag} {_said(now)} holds another model since ({before.inputs.get(name)}, now {inputs.get(name)})"
+        case "qa_sample":
+            return f"--seed was {_said(before.config.get('seed'))} and is {_said(config.get('seed'))}"
+        case _:
+            return f"{flag} was {_said(_read(before.inputs.get(name)))} and is {_said(_read(inputs.get(name)))}"
+
+
+def _thresholds(before: Mapping[str, str], now: Mapping[str, str]) -> str:
+    """The thresholds of the levels, then and now; those of single classes where only they differ."""
+    old, new = (_read(inputs.get("accept_above")) for inputs in (before, now))
+    if not (isinstance(old, dict) and isinstance(new, dict)):
+        return "other thresholds"
+    pairs = [(level, old.get("levels", {}).get(level), new.get("levels", {}).get(level)) for level in new["levels"]]
+    changed = [f"{level} from {_rounded(was)} to {_rounded(now)}" for level, was, now in pairs if was != now]
+    return ", ".join(changed) or "thresholds of single classes"
+
+
+def _rounded(threshold: object) -> str:
+    return f"{threshold:.4g}" if isinstance(threshold, int | float) else "none"
+
+
+def _read(text: str | None) -> object:
+    """What an input was before it became text."""
+    try:
+        return None if text is None else json.loads(text)
+    except ValueError:
+        return text
+
+
+def _said(value: object) -> str:
+    """A setting's value as it stands in a command."""
+    if value in _NOTHING:
+        return "not given"
+    if value is True:
+        return "given"
+    if isinstance(value, Mapping):
+        return ",".join(f"{key}={entry}" for key, entry in value.items())
+    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)

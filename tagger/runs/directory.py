@@ -1,0 +1,332 @@
+"""The run directory: parts that are complete or absent, a record of what was asked, and going on after a stop."""
+
+import hashlib
+import json
+import uuid
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from pydantic import ValidationError
+
+from schemas.documents.run import Counts, RunRecord
+from schemas.tables.prediction import PREDICTION, Decision
+from tagger.errors import InputError, TaggerError, UsageError
+from tagger.images.failed import EXAMPLES, FailedImages
+from tagger.io.location import Location, first_line
+from tagger.runs.differences import differences
+from tagger.runs.staging import Staged, is_staged, write_parquet
+
+_COUNTS = b"counts"
+RECORD, _SUCCESS = "run.json", "_SUCCESS"
+_BATCH_ROWS = 16_384
+ETAG = pa.schema([PREDICTION.field(name) for name in ("id", "imageUri", "imageDigest", "imageEtag")])
+"""What a run keeps of an image that was known already, where its server gave an ETag that no earlier run has."""
+
+
+@dataclass(frozen=True)
+class Spent:
+    """Seconds that a worker took for a shard, and of those the engine's; None where that runs in another process."""
+
+    worker_s: float
+    engine_s: float | None
+
+
+@dataclass(frozen=True)
+class RunDirectory:
+    """A run by its folder; picklable, so that workers write their parts themselves."""
+
+    root: Location
+
+    @property
+    def work(self) -> Location:
+        """Where the shards lie while the run goes on."""
+        return self.root / "_work"
+
+    @property
+    def rejects(self) -> Location:
+        """Rows that could not be read."""
+        return self.root / "rejects"
+
+    @property
+    def predictions(self) -> Location:
+        """One part for each shard."""
+        return self.root / "predictions"
+
+    @property
+    def embeddings(self) -> Location:
+        """Image vectors, a part for each of the predictions, where they were asked for."""
+        return self.root / "embeddings"
+
+    @property
+    def etags(self) -> Location:
+        """New ETags of images that were known, by ETAG; a part only for a shard that has some."""
+        return self.root / "etags"
+
+    @property
+    def decided(self) -> Location:
+        """What people decided about this run's items."""
+        return self.root / "decisions"
+
+    def is_done(self) -> bool:
+        """Whether the run finished."""
+        return (self.root / _SUCCESS).exists()
+
+    def record(self) -> RunRecord | None:
+        """What the run says of itself; None where there is none. Raises InputError when it cannot be read."""
+        file = self.root / RECORD
+        if not file.exists():
+            return None
+        try:
+            return RunRecord.model_validate_json(file.read_bytes())
+        except ValidationError as error:
+            raise InputError(f"{file}: not a run record: {error.errors()[0]['msg']}") from error
+
+    def begin(
+        self,
+        config: dict[str, object],
+        inputs: dict[str, str],
+        model_id: str,
+        versions: dict[str, str],
+        kind: Literal["tag", "audit"] = "tag",
+    ) -> RunRecord:
+        """Begin the run, or go on with it.
+
+        Raises:
+            UsageError: when the folder cannot be written to, or holds a run of another manifest, model or setting.
+        """
+        fingerprint = hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()[:16]
+        try:
+            found = self.record()
+        except OSError as error:
+            raise UsageError(f"--out: cannot write to {self.root}: {first_line(error)}") from error
+        if found is not None and found.fingerprint != fingerprint and not is_staged(self.work) and not self.is_done():
+            for left in (self.root / RECORD, self.work, self.rejects):
+                left.delete()  # an earlier call failed before it had read the manifest
+            found = None
+        if found is None:
+            if self.root.files():
+                raise UsageError(f"--out: {self.root} is not empty and holds no run; name a new folder")
+            self.root.check_writable("--out")
+            started = datetime.now(UTC)
+            found = RunRecord(
+                run_id=f"{started:%Y%m%dT%H%M%SZ}-{uuid.uuid4().hex[:8]}",
+                model_id=model_id,
+                state="running",
+                kind=kind,
+                config=config,
+                fingerprint=fingerprint,
+                inputs=inputs,
+                versions=versions,
+                started_at=started,
+                counts=Counts(),
+            )
+            self.write(found)
+        elif found.fingerprint != fingerprint:
+            changed = "; ".join(differences(found, config, inputs))
+            raise UsageError(f"--out: {self.root} holds another run: {changed}. Name a new folder for this one")
+        return found
+
+    @contextmanager
+    def taken_back_if_refused(self) -> Iterator[None]:
+        """Delete what was begun within where it is refused before there is a part, so that no run seems to be there."""
+        fresh = not (self.root / RECORD).exists()
+        try:
+            yield
+        except (UsageError, InputError):
+            if fresh and not self.predictions.files():
+                for left in (self.root / RECORD, self.work, self.rejects):
+                    left.delete()
+            raise
+
+    def failed_images(self) -> FailedImages:
+        """How many items failed for each error code, and some examples of each."""
+        found = FailedImages()
+        for file in self.predictions.files():
+            part = self._open(file)
+            errors = json.loads(part.schema_arrow.metadata[_COUNTS])["errors"]
+            if any(len(found.examples[code]) < EXAMPLES for code in errors):
+                table = part.read(["id", "imageUri", "errorCode", "errorMessage"])
+                for row in table.filter(pc.is_valid(table["errorCode"])).to_pylist():
+                    found.add_row(row["id"], row["imageUri"], row["errorCode"], row["errorMessage"])
+            else:
+                found.counts.update(errors)
+        return found
+
+    def pending(self, staged: Staged) -> list[int]:
+        """Numbers of the shards that have no part yet."""
+        present = {f.name for f in self.predictions.files()}
+        return [n for n in range(staged.shards) if f"part-{n:05d}.parquet" not in present]
+
+    def rows_done(self) -> int:
+        """Rows in the parts that are there."""
+        return sum(sum(c["decisions"].values()) + sum(c["skipped"].values()) for c in self._part_counts())
+
+    def write_part(
+        self, number: int, predictions: pa.Table, skipped: Mapping[str, int], spent: Spent, redecided: int = 0
+    ) -> None:
+        """Write the part of one shard, with its counts in the file's metadata.
+
+        Args:
+            number: The shard's.
+            predictions: By PREDICTION.
+            skipped: How many of the shard's items have no prediction, by reason.
+            spent: What the shard took.
+            redecided: How many of the predictions are stored ones that were decided anew.
+        """
+        counts = {
+            "redecided": redecided,
+            "seconds": {"worker": spent.worker_s, "engine": spent.engine_s},
+            "skipped": {reason: n for reason, n in skipped.items() if n},
+            "decisions": dict(Counter(predictions["decision"].to_pylist())),
+            "errors": dict(Counter(e for e in predictions["errorCode"].to_pylist() if e)),
+        }
+        table = predictions.replace_schema_metadata({_COUNTS: json.dumps(counts)})
+        write_parquet(self.predictions / f"part-{number:05d}.parquet", table)
+
+    def write_embeddings(self, number: int, embeddings: pa.Table) -> None:
+        """Write the image vectors of one shard, by EMBEDDING; before its part, which says that the shard is done."""
+        write_parquet(self.embeddings / f"part-{number:05d}.parquet", embeddings, plain=("layout", "vector"))
+
+    def write_etags(self, number: int, etags: pa.Table) -> None:
+        """Write what one shard has by ETAG; before its part, which says that the shard is done."""
+        write_parquet(self.etags / f"part-{number:05d}.parquet", etags)
+
+    def finish(self, record: RunRecord, staged: Staged) -> RunRecord:
+        """Count the parts, write the record and `_SUCCESS`, and clear the shards away.
+
+        Raises:
+            TaggerError: when the counts do not add up.
+        """
+        decisions: Counter[str] = Counter()
+        errors: Counter[str] = Counter()
+        skipped = Counter(staged.skip_reasons)
+        if not staged.shards:  # so that those who read the run find its columns
+            self.write_part(0, PREDICTION.empty_table(), {}, Spent(0, None))
+        parts = self._part_counts()
+        for part in parts:
+            decisions.update(part["decisions"])
+            errors.update(part["errors"])
+            skipped.update(part["skipped"])
+        predictions = sum(decisions.values())
+        known = sum(part["skipped"].get("known", 0) for part in parts)
+        if predictions + staged.rejects + skipped.total() != staged.rows:
+            raise TaggerError(
+                f"{self.root}: {staged.rows} rows were read, but there are {predictions} predictions, "
+                f"{staged.rejects} rejects and {skipped.total()} skipped rows"
+            )
+        finished = datetime.now(UTC)
+        done = record.model_copy(
+            update={
+                "state": "done",
+                "finished_at": finished,
+                "engine_share": _engine_share([Spent(p["seconds"]["worker"], p["seconds"]["engine"]) for p in parts]),
+                "counts": Counts(
+                    rows=staged.rows,
+                    repaired=staged.repaired,
+                    rejects=staged.rejects,
+                    skipped=skipped.total(),
+                    skip_reasons=dict(skipped),
+                    known=staged.known + known,
+                    predictions=predictions,
+                    redecided=sum(part.get("redecided", 0) for part in parts),
+                    decisions=dict(decisions),
+                    errors=dict(errors),
+                    reject_reasons=staged.reject_reasons,
+                    parts=len(parts),
+                ),
+            }
+        )
+        self.write(done)
+        (self.root / _SUCCESS).write_bytes(b"")
+        self.work.delete()
+        return done
+
+    def read(self, columns: Sequence[str], flag: str = "--run") -> pa.Table:
+        """Columns of all predictions. Raises UsageError or InputError, with the flag, when no finished run is here."""
+        if not self.root.exists():
+            raise UsageError(f"{flag}: there is no run {self.root}")
+        if not self.is_done():
+            reason = "the run has not finished" if self.record() else "there is no run.json"
+            raise InputError(f"{flag}: {self.root} is not a finished run: {reason}")
+        empty = pa.schema([PREDICTION.field(c) for c in columns]).empty_table()
+        return pa.concat_tables([empty, *self.batches(columns)])
+
+    def batches(self, columns: Sequence[str]) -> Iterator[pa.Table]:
+        """Columns of the predictions in the parts that are there, piece by piece; null where an older run has none."""
+        for table in self._read(self.predictions, columns):
+            yield _with_all(table, columns)
+
+    def embedded(self, columns: Sequence[str]) -> Iterator[tuple[pa.Table, pa.Table]]:
+        """Columns of the predictions that have an image vector, and by EMBEDDING those vectors, row by row, in pieces.
+
+        A prediction that was decided anew has none: it stands in the run that looked at the image.
+
+        Raises InputError when the vectors of a part are not those of its predictions.
+        """
+        for file in self.embeddings.files((".parquet",)):
+            part = self._open(self.predictions / file.name).read(["id", "decision", *columns])
+            tagged = part.filter(pc.not_equal(part["decision"], str(Decision.FAILED)))
+            if json.loads((part.schema.metadata or {}).get(_COUNTS, b"{}")).get("redecided"):
+                tagged = tagged.filter(pc.is_in(tagged["id"], self._open(file).read(["id"])["id"].combine_chunks()))
+            done = 0
+            for batch in self._open(file).iter_batches(_BATCH_ROWS):
+                vectors = pa.Table.from_batches([batch]).replace_schema_metadata(None)
+                found = tagged.slice(done, len(vectors))
+                if not found["id"].equals(vectors["id"]):
+                    raise InputError(f"{file}: its vectors are not those of the predictions beside it")
+                done += len(vectors)
+                yield found, vectors
+
+    def decisions(self, columns: Sequence[str]) -> Iterator[pa.Table]:
+        """Columns of what people decided, by DECISION, piece by piece."""
+        return self._read(self.decided, columns)
+
+    def write(self, record: RunRecord) -> None:
+        """Write the record."""
+        (self.root / RECORD).write_text(record.model_dump_json(by_alias=True, indent=2))
+
+    def vectors(self, columns: Sequence[str]) -> Iterator[pa.Table]:
+        """Columns of the image vectors, by EMBEDDING, in the parts that are there, piece by piece."""
+        return self._read(self.embeddings, columns)
+
+    def new_etags(self) -> Iterator[pa.Table]:
+        """By ETAG what servers gave for images that were known, piece by piece."""
+        return self._read(self.etags, ETAG.names)
+
+    def _read(self, folder: Location, columns: Sequence[str]) -> Iterator[pa.Table]:
+        for file in folder.files((".parquet",)):
+            for batch in self._open(file).iter_batches(_BATCH_ROWS, columns=list(columns)):
+                yield pa.Table.from_batches([batch]).replace_schema_metadata(None)
+
+    def _part_counts(self) -> list[Mapping[str, Any]]:
+        return [json.loads(self._open(f).schema_arrow.metadata[_COUNTS]) for f in self.predictions.files()]
+
+    @staticmethod
+    def _open(part: Location) -> pq.ParquetFile:
+        try:
+            return pq.ParquetFile(part.open_random())
+        except (pa.ArrowException, OSError) as error:
+            raise InputError(f"{part}: not a readable part: {first_line(error)}") from error
+
+
+def _with_all(table: pa.Table, columns: Sequence[str]) -> pa.Table:
+    """Rows by PREDICTION with these columns in this order; null in a column that an older run did not write."""
+    for name in columns:
+        f = PREDICTION.field(name)
+        if name not in table.schema.names and f.nullable:
+            table = table.append_column(f, pa.nulls(len(table), f.type))
+    return table.select(list(columns))
+
+
+def _engine_share(spent: Sequence[Spent]) -> float | None:
+    """The engine's share of the workers' seconds, over the shards whose worker had the engine itself."""
+    known = [(s.worker_s, s.engine_s) for s in spent if s.engine_s is not None]
+    worker_s, engine_s = (sum(column) for column in zip(*known, strict=True)) if known else (0, 0)
+    return engine_s / worker_s if worker_s else None

@@ -1,0 +1,93 @@
+"""What several runs hold together: which ran, and the newest prediction of each item."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from schemas.documents.run import RunRecord
+from schemas.tables.prediction import PREDICTION, Decision
+from tagger.errors import UsageError
+from tagger.flow.seen_ids import SeenIds
+from tagger.io.location import Location, first_line
+from tagger.runs.directory import RECORD, RunDirectory
+
+TITLES = "titles"
+"""Name of what a run's inputs say of titles, where they are asked."""
+FUSE = "fuse"
+"""How that begins where image and title are fused."""
+
+
+@dataclass(frozen=True)
+class LedgerEntry:
+    """One run, and whether it finished."""
+
+    directory: RunDirectory
+    record: RunRecord
+    done: bool
+
+
+def read_ledger(place: Location, flag: str) -> list[LedgerEntry]:
+    """The runs in a folder, the newest first; a run's own folder is a ledger of one. Audits are not among them.
+
+    Raises UsageError when there is none.
+    """
+    if not place.exists():
+        raise UsageError(f"{flag}: there is no run or folder {place}")
+    entries = _runs_in(place)
+    if not entries:
+        raise UsageError(f"{flag}: there is no run in {place}")
+    return entries
+
+
+def known_runs(place: Location, flag: str) -> list[LedgerEntry]:
+    """The runs in a folder, the newest first; none in one that is still to come, such as before the first night.
+
+    Raises UsageError when it is no folder, or cannot be read.
+    """
+    try:
+        if not place.exists():
+            return []
+        if not place.is_dir():
+            raise UsageError(f"{flag}: {place} is a file; name a run, or a folder of runs")
+        return _runs_in(place)
+    except OSError as error:
+        raise UsageError(f"{flag}: {place} cannot be read: {first_line(error)}") from error
+
+
+def _runs_in(place: Location) -> list[LedgerEntry]:
+    roots = [place] if (place / RECORD).exists() else [f.parent for f in place.files((RECORD,)) if f.name == RECORD]
+    entries = []
+    for root in roots:
+        directory = RunDirectory(root)
+        record = directory.record()
+        if record is not None and record.kind == "tag":
+            entries.append(LedgerEntry(directory, record, directory.is_done()))
+    return newest_first(entries)
+
+
+def newest_first(entries: Sequence[LedgerEntry]) -> list[LedgerEntry]:
+    """Runs by when they started, each once."""
+    distinct = {entry.record.run_id: entry for entry in entries}
+    return sorted(distinct.values(), key=lambda e: (e.record.started_at, e.record.run_id), reverse=True)
+
+
+def latest(runs: Sequence[LedgerEntry]) -> Iterator[pa.Table]:
+    """The newest prediction of every item over finished runs, by PREDICTION, in pieces.
+
+    A failed prediction stands only for an item that no run could tag.
+
+    Args:
+        runs: The newest first; unfinished ones are left out.
+    """
+    seen: SeenIds[int] = SeenIds()
+    for failed in (False, True):
+        for run in (r for r in runs if r.done):
+            for table in run.directory.batches(PREDICTION.names):
+                is_failed = pc.equal(table["decision"], str(Decision.FAILED))
+                wanted = table.filter(is_failed if failed else pc.invert(is_failed))
+                repeated = seen.add(wanted["id"].to_pylist(), [0] * len(wanted))
+                fresh = wanted.take(pa.array([i for i in range(len(wanted)) if i not in repeated], pa.int64()))
+                if len(fresh):
+                    yield fresh

@@ -1,0 +1,208 @@
+"""Cuts a manifest into shards on disk, each the rows of one part: what a run works through, and can go on with."""
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from schemas.documents.taxonomy import Level
+from schemas.tables.item import ITEM
+from tagger.images.patterns import text_column
+from tagger.images.stores import ImageStore, row_order
+from tagger.io.location import Location
+from tagger.manifest.manifest import Batch, Manifest
+from tagger.manifest.selection import EVERYTHING, KnownTags, Selection
+
+_MIN_ROWS = 256
+_TAIL_PARTS, _TAIL_SHARE = 2, 8  # the last rows are cut so that several workers share them
+_STAGED = "staged.json"
+KNOWN_OUTCOME = "knownOutcome"
+"""Column of a shard where earlier runs are known: the stored prediction that is decided otherwise now, else null."""
+_KNOWN_ETAG = "knownEtag"
+"""Column of such a shard: the ETag under which the image of `knownDigest` was got by this reference, else null."""
+
+
+@dataclass(frozen=True)
+class Staged:
+    """What was cut: rows = items in shards + rejects + skipped."""
+
+    rows: int
+    items: int
+    repaired: int
+    rejects: int
+    skip_reasons: dict[str, int]
+    reject_reasons: dict[str, int]
+    shards: int
+    kept: tuple[str, ...] = ()
+    """Columns of the manifest that the shards have besides."""
+    known: int = 0
+    """Of the skipped rows, those that earlier runs had tagged or a person had decided."""
+
+    @property
+    def skipped(self) -> int:
+        """Rows that were left alone, as was asked."""
+        return sum(self.skip_reasons.values())
+
+
+def stage(
+    manifest: Manifest,
+    store: ImageStore,
+    work: Location,
+    rejects: Location,
+    part_rows: int,
+    selection: Selection = EVERYTHING,
+    keep: Sequence[str] = (),
+) -> Staged:
+    """Read the manifest once and write its items to `work/shard-*.parquet`, its rejects to `rejects/part-*.parquet`.
+
+    Shards follow the manifest's order, or the store's where that is the quicker one to read. What was staged before
+    is not staged again.
+
+    Args:
+        manifest: Where the rows come from.
+        store: Gives every row its image reference.
+        work: Folder of the shards.
+        rejects: Folder of the rows that could not be read.
+        part_rows: Most rows in a shard.
+        selection: Which rows to take; the others count as skipped.
+        keep: Columns of the manifest that shards have besides, as text, under the name that `kept` gives; null where a
+            file has no such column.
+    """
+    done = work / _STAGED
+    if done.exists():
+        found = json.loads(done.read_bytes())
+        staged = Staged(**{**found, "kept": tuple(found.get("kept", ()))})
+        if set(keep) <= set(staged.kept):
+            return staged
+    for left_over in (work, rejects):  # of a call that was killed while it staged
+        for file in left_over.files((".parquet",)):
+            file.delete()
+    skipped: Counter[str] = Counter()
+    items = shards = reject_parts = known = 0
+
+    def tables() -> Iterator[pa.Table]:
+        nonlocal items, reject_parts, known
+        for batch in manifest.batches():
+            if len(batch.rejects):
+                write_parquet(rejects / f"part-{reject_parts:05d}.parquet", batch.rejects)
+                reject_parts += 1
+            reasons = selection.skipped(batch)
+            skipped.update(reason for reason in reasons if reason)
+            found = _items(batch, store, keep)
+            taken = found.filter(pa.array([not reason for reason in reasons], pa.bool_()))
+            if selection.known:
+                known += sum(
+                    selection.known.knows([i for i, r in zip(found["id"].to_pylist(), reasons, strict=True) if r])
+                )
+                taken = _recalled(taken, selection.known)
+            items += len(taken)
+            yield taken
+
+    stream = _in_store_order(tables(), store) if store.ordered_by_store else tables()
+    for shard in _cut(stream, part_rows):
+        write_parquet(shard_of(work, shards), shard)
+        shards += 1
+    tally = manifest.tally
+    reasons = (dict(skipped), dict(tally.rejects))
+    staged = Staged(tally.rows, items, tally.repaired, tally.rejected, *reasons, shards, tuple(keep), known)
+    done.write_text(json.dumps(asdict(staged)))
+    return staged
+
+
+def kept(column: str) -> str:
+    """The name that a column of the manifest has among the columns of ITEM."""
+    return f"column:{column}"
+
+
+def is_staged(work: Location) -> bool:
+    """Whether a manifest was staged here to its end."""
+    return (work / _STAGED).exists()
+
+
+def shard_of(work: Location, number: int) -> Location:
+    """The file of one shard."""
+    return work / f"shard-{number:05d}.parquet"
+
+
+def read_shard(shard: Location) -> pa.Table:
+    """The rows of one shard, by ITEM."""
+    with shard.open_random() as source:
+        return pq.read_table(source)
+
+
+def known_etags(shard: pa.Table) -> list[str | None]:
+    """For every item of a shard the ETag of the image that need not be downloaded again; None where there is none."""
+    names = shard.schema.names
+    return shard[_KNOWN_ETAG].to_pylist() if _KNOWN_ETAG in names else [None] * len(shard)
+
+
+def write_parquet(target: Location, table: pa.Table, plain: Sequence[str] = ()) -> None:
+    """Write one Parquet file, complete or not at all.
+
+    Args:
+        target: Where.
+        table: Its rows.
+        plain: Columns that are noise to a compressor.
+    """
+    sink = pa.BufferOutputStream()
+    packed = [name for name in table.schema.names if name not in plain]
+    if plain:
+        compression = dict.fromkeys(packed, "zstd") | {f"{name}.list.element": "none" for name in plain}
+        pq.write_table(table, sink, compression=compression, use_dictionary=packed, write_statistics=packed)
+    else:
+        pq.write_table(table, sink, compression="zstd")
+    target.write_bytes(sink.getvalue())
+
+
+def _items(batch: Batch, store: ImageStore, keep: Sequence[str]) -> pa.Table:
+    none = pa.nulls(len(batch.items), pa.string())
+    columns = {str(level): batch.items[level] if level in batch.items.schema.names else none for level in Level}
+    found = pa.table(
+        {
+            "id": batch.items["id"],
+            "row": pa.array(batch.rows),
+            **columns,
+            "imageRef": pa.array(store.locate(batch), pa.string()),
+            "knownDigest": none,
+        }
+    ).cast(ITEM)
+    for name in keep:
+        there = batch.column(name) is not None
+        found = found.append_column(kept(name), text_column(batch, name, "--manifest") if there else none)
+    return found
+
+
+def _recalled(items: pa.Table, known: KnownTags) -> pa.Table:
+    """Items with what is known of them: `knownDigest`, KNOWN_OUTCOME and the ETag."""
+    digests, outcomes = known.recall(items)
+    etags = known.etags(items, digests)
+    at = items.schema.get_field_index("knownDigest")
+    found = items.set_column(at, ITEM.field("knownDigest"), pa.array(digests, pa.string()))
+    found = found.append_column(KNOWN_OUTCOME, pa.array(outcomes, pa.binary()))
+    return found.append_column(_KNOWN_ETAG, pa.array(etags, pa.string()))
+
+
+def _in_store_order(tables: Iterator[pa.Table], store: ImageStore) -> Iterator[pa.Table]:
+    """All rows in one table, sorted as the store reads them: some hundred bytes of memory a row."""
+    table = pa.concat_tables([ITEM.empty_table(), *tables], promote_options="default")
+    yield table.take(pa.array(row_order(store, table["imageRef"].to_pylist())))
+
+
+def _cut(tables: Iterator[pa.Table], part_rows: int) -> Iterator[pa.Table]:
+    """Cut a stream of tables into shards of `part_rows`, and its end into smaller and smaller ones.
+
+    Workers then end together, whatever their number: guided self-scheduling, Polychronopoulos and Kuck 1987.
+    """
+    waiting = ITEM.empty_table()
+    for table in tables:
+        waiting = pa.concat_tables([waiting, table], promote_options="default")
+        while len(waiting) >= (_TAIL_PARTS + 1) * part_rows:
+            yield waiting.slice(0, part_rows)
+            waiting = waiting.slice(part_rows)
+    while len(waiting):
+        rows = min(part_rows, max(_MIN_ROWS, -(-len(waiting) // _TAIL_SHARE)))
+        yield waiting.slice(0, rows)
+        waiting = waiting.slice(rows)

@@ -1,0 +1,247 @@
+"""From image bytes to what the model says of them: every distinct image is decoded and predicted once."""
+
+import hashlib
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
+from enum import Enum
+
+import numpy as np
+
+from schemas.documents.bundle import ModelCard
+from schemas.tables.prediction import ALTERNATIVES, ErrorCode
+from tagger.engines.choose import Engine
+from tagger.errors import ImageError
+from tagger.imaging.decode import Decoded, decode
+from tagger.imaging.layout import LAYOUT_SIZE, layouts
+from tagger.models.levels import Levels, softmax
+
+Outcome = bytes | ImageError
+"""One image's record of `outcome_type`, or why there is none. Small, so that workers share it."""
+
+
+Submit = Callable[[Callable[[], list[Outcome]]], "Future[list[Outcome]]"]
+_NOTHING = ImageError(ErrorCode.NO_IMAGE, "there are no bytes")
+_NOT_FINITE = ImageError(ErrorCode.NOT_FINITE, "the model's output for this image is not finite")
+_DECODED_AT_ONCE = 64
+_BATCHES_AHEAD = 3  # of decoded images in memory, waiting for an engine elsewhere
+
+
+def outcome_type(embedding_dim: int = 0) -> np.dtype[np.void]:
+    """What a model says of one image: indices into the taxonomy's classes and leaves, -1 where there are fewer leaves.
+
+    Args:
+        embedding_dim: Length of the image vector to keep; 0 keeps none, and no layout.
+    """
+    return np.dtype(
+        [
+            ("master", np.int32),
+            ("master_confidence", np.float32),
+            ("type", np.int32),
+            ("type_confidence", np.float32),
+            ("leaves", np.int32, (ALTERNATIVES,)),
+            ("leaf_confidences", np.float32, (ALTERNATIVES,)),
+            ("blur_score", np.float32),
+            ("layout", np.float16, (LAYOUT_SIZE if embedding_dim else 0,)),
+            ("embedding", np.float16, (embedding_dim,)),
+        ]
+    )
+
+
+class Claim(Enum):
+    """Who is to look at an image."""
+
+    MINE = "mine"
+    ANOTHERS = "another's"
+
+
+class Predictor:
+    """Decodes images, asks the engine, and keeps what matters of its answer.
+
+    `engine_s` counts the seconds that the engine takes; it says something only where one thread calls it.
+
+    Args:
+        card: The model's card.
+        engine: Runs the model.
+        max_pixels: Most pixels of an image.
+        embeddings: Keep the image vectors and layouts, too.
+    """
+
+    def __init__(self, card: ModelCard, engine: Engine, max_pixels: int, embeddings: bool = False) -> None:
+        self._card = card
+        self._type = outcome_type(card.architecture.embedding_dim if embeddings else 0)
+        self._embeddings = embeddings
+        self._engine = engine
+        self._levels = Levels(card.taxonomy, card.calibration.curves)
+        self._max_pixels = max_pixels
+        self.engine_s = 0.0
+
+    def decode(self, data: bytes) -> Decoded:
+        """Bytes to the model's input. Raises ImageError."""
+        return decode(data, self._card.preprocessing, self._max_pixels)
+
+    def outcomes(self, images: Sequence[Decoded]) -> list[Outcome]:
+        """What the model says of decoded images, in order; an error where its output is not finite."""
+        pixels = np.stack([image.pixels for image in images])
+        started = time.perf_counter()
+        logits, embeddings = self._engine.run(pixels)
+        self.engine_s += time.perf_counter() - started
+        finite = np.isfinite(logits).all(axis=1)
+        if not finite.all():
+            logits = np.where(finite[:, None], logits, np.float32(0))
+        probabilities = softmax(logits, self._card.calibration.temperature)
+        found = np.zeros(len(images), self._type)
+        fill(found, self._levels, probabilities)
+        found["blur_score"] = [image.blur_score for image in images]
+        if self._embeddings:
+            found["embedding"] = of_length_one(embeddings)
+            found["layout"] = layouts(pixels[..., :3])
+        return [record.tobytes() if fine else _NOT_FINITE for record, fine in zip(found, finite, strict=True)]
+
+
+def fill(records: np.ndarray, levels: Levels, probabilities: np.ndarray) -> None:
+    """Write what leaf probabilities float32 [N, L] say into records [N]."""
+    chosen = levels.choose(probabilities)
+    records["master"], records["master_confidence"], records["type"], records["type_confidence"] = chosen
+    best = np.argsort(-probabilities, axis=1, kind="stable")[:, :ALTERNATIVES]
+    records["leaves"] = -1
+    records["leaves"][:, : best.shape[1]] = best
+    records["leaf_confidences"][:, : best.shape[1]] = np.take_along_axis(probabilities, best, axis=1)
+
+
+class Collector:
+    """Gathers the outcomes of a list of images: each distinct one is looked at once, a full batch at a time.
+
+    Args:
+        predictor: Looks at the images.
+        size: How many images there are.
+        batch_size: Distinct images that are decoded before they are predicted; see `decoded_at_once`.
+        submit: Starts a prediction: in this thread, or in another one where the engine is elsewhere.
+        tell: Given the outcomes of images as they are found.
+    """
+
+    def __init__(
+        self,
+        predictor: Predictor,
+        size: int,
+        batch_size: int,
+        submit: Submit,
+        tell: Callable[[Mapping[bytes, Outcome]], None] = lambda outcomes: None,
+    ) -> None:
+        self.digests: list[bytes | None] = [None] * size
+        self._predictor = predictor
+        self._batch_size = batch_size
+        self._submit = submit
+        self._tell = tell
+        self._rows: dict[bytes, list[int]] = {}
+        self._found: dict[bytes, Outcome] = {}
+        self._without: dict[int, ImageError] = {}
+        self._batch: dict[bytes, Decoded] = {}
+        self._running: list[tuple[list[bytes], Future[list[Outcome]]]] = []
+
+    def put(
+        self, row: int, data: bytes | ImageError, digest: bytes | None, claim: Outcome | Claim = Claim.MINE
+    ) -> None:
+        """Take one image.
+
+        Args:
+            row: Its place in the list.
+            data: Its bytes, or why there are none.
+            digest: SHA-256 of the bytes.
+            claim: Its outcome where another worker found one, or who looks at it.
+        """
+        if isinstance(data, ImageError) or digest is None:
+            self._without[row] = data if isinstance(data, ImageError) else _NOTHING
+            return
+        self.digests[row] = digest
+        rows = self._rows.setdefault(digest, [])
+        rows.append(row)
+        if len(rows) == 1:
+            self.settle(digest, data, claim)
+
+    def settle(self, digest: bytes, data: bytes | ImageError, claim: Outcome | Claim) -> None:
+        """Take an image's outcome, or look at it, or leave it to another worker."""
+        if not isinstance(claim, Claim):
+            self._found[digest] = claim
+        elif isinstance(data, ImageError):
+            self._found[digest] = data
+        elif claim is Claim.MINE:
+            self._look(digest, data)
+
+    def skip(self, row: int, digest: bytes) -> None:
+        """Leave a row without an outcome."""
+        self.digests[row] = digest
+
+    def missing(self) -> dict[bytes, int]:
+        """Images that have no outcome after all that was looked at is there, each with a row that has it."""
+        self._flush()
+        for digests, future in self._running:
+            self._keep(digests, future)
+        self._running = []
+        return {digest: rows[0] for digest, rows in self._rows.items() if digest not in self._found}
+
+    def outcomes(self) -> list[Outcome]:
+        """One outcome an image, in order; an empty one for a row that was skipped."""
+        missing = self.missing()
+        if missing:
+            raise RuntimeError(f"{len(missing)} images have no outcome")
+        found: list[Outcome] = [b""] * len(self.digests)
+        for row, error in self._without.items():
+            found[row] = error
+        for digest, rows in self._rows.items():
+            for row in rows:
+                found[row] = self._found[digest]
+        return found
+
+    def _look(self, digest: bytes, data: bytes) -> None:
+        try:
+            self._batch[digest] = self._predictor.decode(data)
+        except ImageError as error:
+            self._found[digest] = error
+            self._tell({digest: error})
+            return
+        if len(self._batch) == self._batch_size:
+            self._flush()
+
+    def _flush(self) -> None:
+        """Predict what waits for a full batch, and keep what is ready."""
+        if self._batch:
+            images = list(self._batch.values())
+            self._running.append((list(self._batch), self._submit(lambda: self._predictor.outcomes(images))))
+            self._batch = {}
+        while self._running and (self._running[0][1].done() or len(self._running) > _BATCHES_AHEAD):
+            self._keep(*self._running.pop(0))
+
+    def _keep(self, digests: list[bytes], future: "Future[list[Outcome]]") -> None:
+        outcomes = dict(zip(digests, future.result(), strict=True))
+        self._found.update(outcomes)
+        self._tell(outcomes)
+
+
+def decoded_at_once(batch_size: int) -> int:
+    """How many images to decode before they are predicted: whole batches for the engine, but not too few.
+
+    Decoding and predicting each find the caches cold after the other, so they take turns less often.
+
+    Args:
+        batch_size: Images that the engine takes at once.
+    """
+    return batch_size * max(1, _DECODED_AT_ONCE // batch_size)
+
+
+def at_once(work: Callable[[], list[Outcome]]) -> "Future[list[Outcome]]":
+    """Run work in this thread: for an engine that runs in this process."""
+    future: Future[list[Outcome]] = Future()
+    future.set_result(work())
+    return future
+
+
+def of_length_one(vectors: np.ndarray) -> np.ndarray:
+    """Vectors float32 [N, D], each divided by its length, so that the sum of products of two is their cosine."""
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return np.asarray(vectors / np.maximum(lengths, np.finfo(np.float32).tiny))
+
+
+def digest_of(data: bytes | ImageError) -> bytes | None:
+    """SHA-256 of an image file's bytes."""
+    return None if isinstance(data, ImageError) else hashlib.sha256(data).digest()

@@ -1,0 +1,306 @@
+"""What earlier runs and people said of items, and which of their predictions are decided otherwise now."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from schemas.documents.bundle import ModelCard
+from schemas.tables.prediction import Decision, ErrorCode
+from tagger.decisions.read import decisions_of
+from tagger.flow.seen_ids import SeenIds
+from tagger.images.revisions import kept_etag
+from tagger.models.levels import Levels
+from tagger.models.titles import TitleModel
+from tagger.runs.directory import ETAG
+from tagger.runs.ledger import FUSE, TITLES, LedgerEntry
+from tagger.runs.staging import KNOWN_OUTCOME, kept
+from tagger.tagging.collector import outcome_type
+from tagger.tagging.rows import REASONS, Items, PredictionRows, title_digest
+
+_DIGEST_BYTES, _TITLE_BYTES = 32, 8
+_STORED = np.dtype(
+    [
+        ("digest", np.uint8, (_DIGEST_BYTES,)),
+        ("title", np.uint8, (_TITLE_BYTES,)),
+        ("fused", np.bool_),
+        ("decision", np.int8),
+        ("reasons", np.bool_, (len(REASONS),)),
+        ("outcome", outcome_type()),
+    ]
+)
+"""A prediction as a run stored it."""
+_COLUMNS = [
+    "id", "imageDigest", "masterCategory", "masterCategoryConfidence", "articleType", "articleTypeConfidence",
+    "alternatives", "decision", "reviewReasons", "blurScore", "titleDigest", "modelId", "imageUri", "imageEtag",
+    "errorCode",
+]  # fmt: skip
+_DECISIONS = [str(decision) for decision in Decision]
+_UNKNOWN = b""
+_ROWS_AT_ONCE = 8192
+
+
+class Recalled(NamedTuple):
+    """A stored prediction that is decided anew."""
+
+    outcome: bytes
+    """By `outcome_type`, without an image vector."""
+    fused: bool
+    """Whether it is of image and title together."""
+
+
+class Known:
+    """What finished runs know of items, newest first: the image an item's tags were made from, and people's decisions.
+
+    A stored prediction counts as known where another look at the same image would say the same: of this model, of this
+    title where it was fused with one, and with an image vector where those are asked for. What is known is then decided
+    by what holds now; where that gives another decision, other reasons or other tags, the item is recalled.
+
+    Nothing is read before the first question.
+
+    Args:
+        runs: The newest first; of unfinished ones only what people decided counts.
+        card: The model; predictions of another one count as unknown.
+        rows: Decides as this run does.
+        titles: The model of titles, where it is asked, too.
+        fuse: Whether image and title are fused.
+        embeddings: Whether an image vector must be there, too.
+        versions: Of the libraries that look at images now.
+    """
+
+    def __init__(
+        self,
+        runs: Sequence[LedgerEntry],
+        card: ModelCard,
+        rows: PredictionRows,
+        titles: TitleModel | None = None,
+        fuse: bool = False,
+        embeddings: bool = False,
+        versions: Mapping[str, str] | None = None,
+    ) -> None:
+        self._runs = runs
+        self._card = card
+        self._rows = rows
+        self._titles = titles
+        self._fuse = fuse
+        self._embeddings = embeddings
+        self._versions = versions
+        self._packer = _Packer(card)
+        self._stored: SeenIds[bytes] | None = None
+        self._vectors: SeenIds[str] = SeenIds()
+        self._etags: SeenIds[str] = SeenIds()
+        self._decided: SeenIds[str] = SeenIds()
+        self._crashed: set[bytes] = set()
+
+    def decided(self, ids: Sequence[str]) -> list[bool]:
+        """Whether a person decided about the item."""
+        self._read()
+        return [found is not None for found in self._decided.get(ids)]
+
+    def knows(self, ids: Sequence[str]) -> list[bool]:
+        """Whether an earlier run tagged the item, with whatever model, or a person decided about it."""
+        tagged = [found is not None for found in self._read().get(ids)]
+        return [a or b for a, b in zip(tagged, self.decided(ids), strict=True)]
+
+    def crashed(self) -> frozenset[bytes]:
+        """SHA-256 of images that ended workers of finished runs, with this model and with the libraries of now.
+
+        After an update of a library they are tried again: it may have been at fault.
+        """
+        self._read()
+        return frozenset(self._crashed)
+
+    def recall(self, items: pa.Table) -> tuple[list[str | None], list[bytes | None]]:
+        """For every item the digest of the image that need not be looked at again, and what is decided anew, if it is.
+
+        Args:
+            items: By ITEM, with the column of titles where they are asked.
+        """
+        digests: list[str | None] = []
+        outcomes: list[bytes | None] = []
+        for start in range(0, len(items), _ROWS_AT_ONCE):
+            found = self._recall(items.slice(start, _ROWS_AT_ONCE))
+            digests += found[0]
+            outcomes += found[1]
+        return digests, outcomes
+
+    def etags(self, items: pa.Table, digests: Sequence[str | None]) -> list[str | None]:
+        """For every item the ETag under which its server gave the image of that digest, if it did.
+
+        An ETag tells apart what one address gives: two addresses may have the same one for different images. So it
+        counts only for the address that gave it.
+
+        Args:
+            items: By ITEM.
+            digests: What `recall` gave; None for an item whose image must be looked at, whatever it is.
+        """
+        self._read()
+        found: list[str | None] = []
+        rows = zip(self._etags.get(items["id"].to_pylist()), items["imageRef"].to_pylist(), digests, strict=True)
+        for stored, ref, digest in rows:
+            known = bool(stored and ref and digest) and str(stored).startswith(_source(str(digest), str(ref)))
+            found.append(kept_etag(str(stored).rpartition(" ")[2]) if known else None)
+        return found
+
+    def _add_etags(self, predictions: pa.Table) -> None:
+        table = predictions.filter(pc.is_valid(predictions["imageEtag"])).select(ETAG.names)
+        rows = [row for row in table.to_pylist() if row["imageDigest"] and row["imageUri"]]
+        sources = [f"{_source(row['imageDigest'], row['imageUri'])}{row['imageEtag']}" for row in rows]
+        self._etags.add([row["id"] for row in rows], sources)
+
+    def _add_crashed(self, predictions: pa.Table) -> None:
+        crashed = pc.equal(predictions["errorCode"], str(ErrorCode.CRASHED))
+        table = predictions.filter(pc.and_(crashed, pc.equal(predictions["modelId"], self._card.model_id)))
+        self._crashed |= {bytes.fromhex(digest) for digest in table["imageDigest"].to_pylist() if digest}
+
+    def _recall(self, items: pa.Table) -> tuple[list[str | None], list[bytes | None]]:
+        size = len(items)
+        digests: list[str | None] = [None] * size
+        outcomes: list[bytes | None] = [None] * size
+        ids = items["id"].to_pylist()
+        said = self._read().get(ids)
+        rows = [row for row in range(size) if said[row]]
+        stored = np.frombuffer(b"".join(said[row] or b"" for row in rows), _STORED)
+        titles = items[kept(self._titles.column)].to_pylist() if self._titles else []
+        same = self._says_the_same(stored, [ids[row] for row in rows], [titles[row] for row in rows] if titles else [])
+        rows, stored = [row for row, usable in zip(rows, same, strict=True) if usable], stored[same]
+        masters = items["masterCategory"].to_pylist()
+        chosen = Items(
+            [ids[row] for row in rows], [], [masters[row] for row in rows], [titles[row] for row in rows if titles],
+            fused=stored["fused"],
+        )  # fmt: skip
+        anew = self._is_decided_anew(chosen, stored)
+        for row, before, changed in zip(rows, stored, anew, strict=True):
+            digests[row] = before["digest"].tobytes().hex()
+            if changed:
+                outcomes[row] = bytes([int(before["fused"])]) + before["outcome"].tobytes()
+        return digests, outcomes
+
+    def _says_the_same(self, stored: np.ndarray, ids: Sequence[str], titles: Sequence[str | None]) -> np.ndarray:
+        """Where another look at the same image would say what is stored, bool [N]."""
+        if self._fuse:
+            now = np.frombuffer(bytes.fromhex("".join(map(title_digest, titles))), np.uint8).reshape(-1, _TITLE_BYTES)
+            same = ~stored["fused"] | (stored["title"] == now).all(axis=1)
+        else:
+            same = ~stored["fused"]
+        if self._embeddings:
+            of_vector = self._vectors.get(ids)
+            equal = [v == d.tobytes().hex() for v, d in zip(of_vector, stored["digest"], strict=True)]
+            same &= np.array(equal, bool)  # of no item at all, too
+        return np.asarray(same, bool)
+
+    def _is_decided_anew(self, items: Items, stored: np.ndarray) -> np.ndarray:
+        before = stored["outcome"]
+        found = self._rows.decide(items, before.copy(), np.ones(len(stored), bool))
+        changed = (found.reasons != stored["reasons"]).any(axis=1)
+        changed |= np.array([_DECISIONS.index(d) for d in found.decisions], np.int8) != stored["decision"]
+        for name in ("master", "master_confidence", "type", "type_confidence"):
+            changed |= found.records[name] != before[name]
+        return np.asarray(changed, bool)
+
+    def _read(self) -> SeenIds[bytes]:
+        if self._stored is None:
+            self._stored = SeenIds()
+            for run in self._runs:
+                for table in decisions_of(run.directory):
+                    ids = table["id"].to_pylist()
+                    self._decided.add(ids, ids)
+                if run.done:
+                    self._read_run(run, self._stored)
+        return self._stored
+
+    def _read_run(self, run: LedgerEntry, stored: SeenIds[bytes]) -> None:
+        titles = run.record.inputs.get(TITLES) or ""
+        fused = titles.startswith(FUSE)
+        same_titles = not fused or (self._titles is not None and titles == f"{FUSE} {self._titles.digest}")
+        for table in run.directory.batches(_COLUMNS):
+            good = table.filter(pc.not_equal(table["decision"], str(Decision.FAILED)))
+            packed = self._packer.packed(good, fused)
+            usable = np.asarray(pc.equal(good["modelId"], self._card.model_id)) & same_titles
+            stored.add(good["id"].to_pylist(), [p if u else _UNKNOWN for p, u in zip(packed, usable, strict=True)])
+            self._add_etags(good)
+            if run.record.versions == self._versions:
+                self._add_crashed(table)
+        for table in run.directory.new_etags():
+            self._add_etags(table)
+        if self._embeddings:
+            for table in run.directory.vectors(["id", "imageDigest", "modelId"]):
+                own = table.filter(pc.equal(table["modelId"], self._card.model_id))
+                self._vectors.add(own["id"].to_pylist(), own["imageDigest"].to_pylist())
+
+
+def _source(digest: str, ref: str) -> str:
+    """By which an image and the address that gave it are known, before the ETag that it gave it under."""
+    return f"{digest[:16]} {hashlib.sha256(ref.encode()).hexdigest()[:16]} "
+
+
+def recalled(shard: pa.Table) -> list[Recalled | None]:
+    """For every item of a shard the stored prediction that is decided anew where its image is unchanged."""
+    if KNOWN_OUTCOME not in shard.schema.names:
+        return [None] * len(shard)
+    return [
+        None if found is None else Recalled(found[1:], bool(found[0])) for found in shard[KNOWN_OUTCOME].to_pylist()
+    ]
+
+
+class _Packer:
+    """Rows of the prediction contract as _STORED."""
+
+    def __init__(self, card: ModelCard) -> None:
+        levels = Levels(card.taxonomy)
+        self._masters = pa.array(levels.masters, pa.string())
+        self._types = pa.array(levels.types, pa.string())
+        self._leaves = pa.array([f"{leaf.masterCategory}\0{leaf.articleType}" for leaf in card.taxonomy.leaves])
+
+    def packed(self, table: pa.Table, fused: bool) -> list[bytes]:
+        """One entry a row; those of rows that another model wrote mean nothing, and nor do failed ones.
+
+        Args:
+            table: _COLUMNS of predictions.
+            fused: Whether they are of image and title together.
+        """
+        found = np.zeros(len(table), _STORED)
+        found["digest"] = _bytes_of(table["imageDigest"], _DIGEST_BYTES)
+        found["title"] = _bytes_of(table["titleDigest"], _TITLE_BYTES)
+        found["fused"] = fused
+        found["decision"] = _numbers(table["decision"], pa.array(_DECISIONS))
+        reasons = table["reviewReasons"].combine_chunks()
+        which = _numbers(pc.list_flatten(reasons), pa.array([str(reason) for reason in REASONS]))
+        rows = np.asarray(pc.list_parent_indices(reasons))[which >= 0]
+        found["reasons"][rows, which[which >= 0]] = True
+        outcome = found["outcome"]
+        outcome["master"] = _numbers(table["masterCategory"], self._masters)
+        outcome["type"] = _numbers(table["articleType"], self._types)
+        outcome["master_confidence"] = _floats(table["masterCategoryConfidence"])
+        outcome["type_confidence"] = _floats(table["articleTypeConfidence"])
+        outcome["blur_score"] = _floats(table["blurScore"])
+        self._fill_leaves(outcome, table["alternatives"].combine_chunks())
+        return [row.tobytes() for row in found]
+
+    def _fill_leaves(self, outcome: np.ndarray, alternatives: pa.ListArray) -> None:
+        flat = pc.list_flatten(alternatives)
+        names = [pc.struct_field(flat, name) for name in ("masterCategory", "articleType")]
+        rows = np.asarray(pc.list_parent_indices(alternatives))
+        first = np.searchsorted(rows, np.arange(len(outcome)))
+        places = np.arange(len(rows)) - first[rows]
+        outcome["leaves"] = -1
+        outcome["leaves"][rows, places] = _numbers(pc.binary_join_element_wise(*names, "\0"), self._leaves)
+        outcome["leaf_confidences"][rows, places] = np.asarray(pc.struct_field(flat, "confidence"))
+
+
+def _numbers(names: pa.Array | pa.ChunkedArray, among: pa.Array) -> np.ndarray:
+    """The place of each name among others, int [N]; -1 for one that is not among them."""
+    return np.asarray(pc.fill_null(pc.index_in(names, among), -1))
+
+
+def _floats(column: pa.ChunkedArray) -> np.ndarray:
+    return np.asarray(pc.fill_null(column, 0.0), np.float32)
+
+
+def _bytes_of(column: pa.ChunkedArray, size: int) -> np.ndarray:
+    """Hexadecimal digits as bytes, uint8 [N, size]; nothing but zeros for null."""
+    texts = pc.fill_null(column, "00" * size).to_pylist()
+    return np.frombuffer(bytes.fromhex("".join(texts)), np.uint8).reshape(-1, size)

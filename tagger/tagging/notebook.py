@@ -1,0 +1,191 @@
+"""The tag job's predictions in a notebook."""
+
+from collections.abc import Mapping, Sequence
+from os import PathLike
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from schemas.config import TagConfig
+from schemas.documents.run import EngineCheck
+from schemas.documents.taxonomy import Level
+from schemas.tables.embedding import EMBEDDING
+from schemas.tables.prediction import PREDICTION, Decision
+from tagger.confidence.thresholds import Thresholds
+from tagger.engines.choose import BATCH_SIZE, CHECKED_IMAGES, ENOUGH_IMAGES, choose_engine, device_here
+from tagger.engines.sample import decoded_sample
+from tagger.errors import ImageError
+from tagger.images.files import read_file
+from tagger.io.location import Location
+from tagger.models.bundle import Bundle
+from tagger.tagging.collector import Collector, Predictor, at_once, decoded_at_once, digest_of
+from tagger.tagging.rows import Items, PredictionRows, matrix_of
+
+_DEFAULTS = {name: field.default for name, field in TagConfig.model_fields.items()}
+_CHUNK = 256
+
+
+class Tagger:
+    """A bundle that is ready to tag: with the same engine, the job's predictions to the last digit.
+
+    A few images cannot show that a quick engine agrees with float32 PyTorch, so they are tagged in float32; `tag` with
+    200 images or more chooses again, as the job does.
+
+    It is not thread-safe: give each thread one of its own, or call it under a lock.
+    """
+
+    def __init__(
+        self,
+        bundle: Bundle,
+        engine: str = "auto",
+        device: str = "auto",
+        accept_above: Mapping[Level, float] | None = None,
+    ) -> None:
+        self.card = bundle.card
+        self.engine: EngineCheck | None = None
+        """What runs the model: chosen with the first images, and again where later ones can show more."""
+        self._bundle = bundle
+        self._wanted = engine
+        self._device = device
+        self._predictor: Predictor | None = None
+        self._images_offered = 0  # when the engine was chosen
+        thresholds = Thresholds.of_policy(bundle.card.policy, accept_above)
+        self._rows = PredictionRows(bundle.card, thresholds, "notebook", embeddings=True)
+        self._max_bytes: int = _DEFAULTS["max_bytes"]
+        self._max_pixels: int = _DEFAULTS["max_pixels"]
+
+    @classmethod
+    def load(
+        cls,
+        bundle: str | PathLike[str],
+        engine: str = "auto",
+        device: str = "auto",
+        accept_above: Mapping[Level, float] | None = None,
+        s3_endpoint: str | None = None,
+    ) -> "Tagger":
+        """Load a bundle from a folder or an `s3://` address.
+
+        Args:
+            bundle: Where it is.
+            engine: `auto`, or one by name; a run's `run.json` says which it had.
+            device: `auto`, `cpu` or `cuda`.
+            accept_above: Threshold of each level for the decision; without one, what the tag job would take.
+            s3_endpoint: Address of an S3 service other than Amazon's.
+
+        Raises:
+            UsageError: when nothing is there.
+            InputError: when it is not a bundle.
+        """
+        return cls(Bundle.load(Location(str(bundle), s3_endpoint)), engine, device, accept_above)
+
+    def tag(
+        self,
+        images: Sequence[bytes | str | PathLike[str]],
+        ids: Sequence[str] | None = None,
+        known_masters: Sequence[str | None] | None = None,
+    ) -> pd.DataFrame:
+        """Tag images.
+
+        Args:
+            images: Paths, or the bytes of image files.
+            ids: One an image; without them, the paths, or numbers from 0.
+            known_masters: Master categories known from elsewhere; a prediction that contradicts one goes to review.
+
+        Returns:
+            One row an image, in order, with the columns of the prediction contract (`tagger schema prediction`). An
+            image that cannot be tagged is a row with decision `failed` and an error code.
+
+        Raises:
+            UsageError: when the engine that was asked for cannot run here, or disagrees with float32 PyTorch.
+        """
+        return self._tables(images, ids, known_masters)[0].to_pandas()  # type: ignore[no-any-return]
+
+    def tag_and_embed(
+        self,
+        images: Sequence[bytes | str | PathLike[str]],
+        ids: Sequence[str] | None = None,
+        known_masters: Sequence[str | None] | None = None,
+    ) -> tuple[pd.DataFrame, np.ndarray]:
+        """Tag images, and return their vectors, too: those that the tag job writes with `--embeddings`.
+
+        Args:
+            images: As for `tag`.
+            ids: As for `tag`.
+            known_masters: As for `tag`.
+
+        Returns:
+            What `tag` returns, and float16 [N, D], of length 1, whose products are cosines; NaN for an image that
+            cannot be tagged.
+        """
+        predictions, embeddings = self._tables(images, ids, known_masters)
+        good = np.asarray(pc.not_equal(predictions["decision"], str(Decision.FAILED)))
+        vectors = np.full((len(good), self.card.architecture.embedding_dim), np.nan, np.float16)
+        if good.any():
+            vectors[good] = matrix_of(embeddings["vector"])
+        return predictions.to_pandas(), vectors
+
+    def _tables(
+        self,
+        images: Sequence[bytes | str | PathLike[str]],
+        ids: Sequence[str] | None,
+        known_masters: Sequence[str | None] | None,
+    ) -> tuple[pa.Table, pa.Table]:
+        uris = [None if isinstance(i, bytes) else str(i) for i in images]
+        names = list(ids) if ids is not None else [u or str(n) for n, u in enumerate(uris)]
+        masters = list(known_masters) if known_masters is not None else [None] * len(names)
+        if not len(names) == len(masters) == len(uris):
+            raise ValueError(f"{len(uris)} images, {len(names)} ids and {len(masters)} known master categories")
+        tables = [(PREDICTION.empty_table(), EMBEDDING.empty_table())]
+        for start in range(0, len(names), _CHUNK):
+            part = slice(start, start + _CHUNK)
+            tables.append(self._tag(images[part], Items(names[part], uris[part], masters[part]), images))
+        predictions, embeddings = zip(*tables, strict=True)
+        return pa.concat_tables(predictions), pa.concat_tables(embeddings)
+
+    def _tag(
+        self,
+        images: Sequence[bytes | str | PathLike[str]],
+        items: Items,
+        all_images: Sequence[bytes | str | PathLike[str]],
+    ) -> tuple[pa.Table, pa.Table]:
+        predictor = self._predictor
+        if predictor is None or self._can_choose_better(len(all_images)):
+            predictor = self._choose(all_images)
+        collector = Collector(predictor, len(images), decoded_at_once(BATCH_SIZE[self._device]), at_once)
+        for row, image in enumerate(images):
+            data = self._read(image)
+            collector.put(row, data, digest_of(data))
+        found = (items, collector.digests, collector.outcomes())
+        return self._rows.table(*found), self._rows.embeddings(*found)
+
+    def _can_choose_better(self, images: int) -> bool:
+        """Whether so many images can show that a quicker engine agrees, as those could not that came before."""
+        offered = self._images_offered
+        return self._wanted == "auto" and offered < CHECKED_IMAGES and images >= max(ENOUGH_IMAGES, 2 * offered)
+
+    def _choose(self, images: Sequence[bytes | str | PathLike[str]]) -> Predictor:
+        self._device = device_here(self._device, self._wanted)
+        self._images_offered = len(images)
+
+        def some() -> list[bytes | ImageError]:
+            return [self._read(image) for image in images[:CHECKED_IMAGES]]
+
+        prepared, self.engine = choose_engine(
+            self._bundle,
+            self._wanted,
+            self._device,
+            BATCH_SIZE[self._device],
+            lambda: decoded_sample(some(), self.card, self._max_pixels),
+        )
+        self._predictor = Predictor(self.card, prepared.start(), self._max_pixels, embeddings=True)
+        return self._predictor
+
+    def _read(self, image: bytes | str | PathLike[str]) -> bytes | ImageError:
+        if isinstance(image, bytes):
+            return image
+        try:
+            return read_file(str(image), self._max_bytes)
+        except ImageError as error:
+            return error

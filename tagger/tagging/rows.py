@@ -1,0 +1,287 @@
+"""What a model says of images to rows of the prediction contract: names, decision, reasons."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import numpy as np
+import pyarrow as pa
+
+from schemas.documents.bundle import ModelCard
+from schemas.documents.taxonomy import Level
+from schemas.tables.embedding import EMBEDDING
+from schemas.tables.prediction import ALTERNATIVE, PREDICTION, Decision, ReviewReason
+from tagger.confidence.thresholds import QaSample, Thresholds, decide
+from tagger.errors import ImageError
+from tagger.manifest.labels import KnownLabels
+from tagger.models.levels import Levels
+from tagger.models.titles import TitleModel, spread
+from tagger.tagging.collector import Outcome, fill, outcome_type
+
+REASONS = (
+    ReviewReason.LOW_CONFIDENCE, ReviewReason.BLURRY_IMAGE, ReviewReason.TAXONOMY_CONFLICT, ReviewReason.QA_SAMPLE,
+    ReviewReason.TITLE_DISAGREES,
+)  # fmt: skip
+_SURE_TITLE = 0.9
+_ACCEPTED = (str(Decision.ACCEPT), str(Decision.ACCEPT_MASTER_ONLY))
+_NO_SAMPLE = QaSample()
+_SAID = [name for name in outcome_type().names or () if name not in ("layout", "embedding")]
+
+
+@dataclass(frozen=True)
+class Items:
+    """What a manifest says of the items to write, one entry an item in every column."""
+
+    ids: Sequence[str]
+    uris: Sequence[str | None]
+    known_masters: Sequence[str | None]
+    """Labels from the manifest; a prediction that contradicts one goes to review."""
+    titles: Sequence[str | None] = ()
+    """Where titles are asked, too."""
+    fused: np.ndarray | None = None
+    """Items whose outcome is of image and title together already, bool [N]."""
+
+
+@dataclass(frozen=True)
+class Decided:
+    """What the policy makes of outcomes, one entry an item in every column."""
+
+    records: np.ndarray
+    """By `outcome_type`; of image and title together where they are fused."""
+    decisions: np.ndarray
+    """Names, object [N]."""
+    reasons: np.ndarray
+    """Which of REASONS there are, bool [N, reasons]."""
+
+
+class PredictionRows:
+    """Applies the policy and names things.
+
+    Args:
+        card: The model's card.
+        thresholds: What the policy accepts.
+        run_id: Written into every row.
+        qa_sample: Which accepted items go to review all the same.
+        embeddings: Whether the outcomes hold image vectors.
+        titles: What a title says; a prediction that a sure title contradicts goes to review.
+        fuse: Predict by image and title together instead, where a title has a word that is known.
+    """
+
+    def __init__(
+        self,
+        card: ModelCard,
+        thresholds: Thresholds,
+        run_id: str,
+        qa_sample: QaSample = _NO_SAMPLE,
+        embeddings: bool = False,
+        titles: TitleModel | None = None,
+        fuse: bool = False,
+    ) -> None:
+        levels = Levels(card.taxonomy)
+        self._card = card
+        self._known = KnownLabels(card.taxonomy)
+        self._type = outcome_type(card.architecture.embedding_dim if embeddings else 0)
+        self._needed = {
+            Level.MASTER_CATEGORY: thresholds.needed(Level.MASTER_CATEGORY, levels.masters),
+            Level.ARTICLE_TYPE: thresholds.needed(Level.ARTICLE_TYPE, levels.types),
+        }
+        self._run_id = run_id
+        self._qa_sample = qa_sample
+        self._titles = titles
+        self._fuse = fuse
+        self._levels = levels
+        self._masters = pa.array(levels.masters, pa.string())
+        self._types = pa.array(levels.types, pa.string())
+        self._number_of = {name: i for i, name in enumerate(levels.masters)}
+        self._leaf_masters = pa.array([leaf.masterCategory for leaf in card.taxonomy.leaves], pa.string())
+        self._leaf_types = pa.array([leaf.articleType for leaf in card.taxonomy.leaves], pa.string())
+
+    def table(
+        self,
+        items: Items,
+        digests: Sequence[bytes | None],
+        outcomes: Sequence[Outcome],
+        etags: Sequence[str | None] | None = None,
+    ) -> pa.Table:
+        """Return one row by PREDICTION for every item, in order.
+
+        Args:
+            items: N of them.
+            digests: Of their images.
+            outcomes: What was said of each.
+            etags: Those under which servers gave the images; None for images that no server gave.
+        """
+        size = len(outcomes)
+        errors = [o if isinstance(o, ImageError) else None for o in outcomes]
+        good = np.array([error is None for error in errors], bool)
+        records = np.zeros(size, self._type)
+        records[good] = self._records(outcomes)
+        found = self.decide(items, records, good)
+        records, null = found.records, ~good
+        columns = {
+            "id": pa.array(items.ids, pa.string()),
+            "imageUri": pa.array(items.uris, pa.string()),
+            "imageDigest": pa.array([d.hex() if d else None for d in digests], pa.string()),
+            "imageEtag": pa.array(etags or [None] * size, pa.string()),
+            "masterCategory": self._masters.take(pa.array(records["master"], mask=null)),
+            "masterCategoryConfidence": pa.array(records["master_confidence"], mask=null),
+            "articleType": self._types.take(pa.array(records["type"], mask=null)),
+            "articleTypeConfidence": pa.array(records["type_confidence"], mask=null),
+            "alternatives": self._alternatives(records, null),
+            "decision": pa.array(found.decisions, pa.string()),
+            "reviewReasons": _reasons(found.reasons),
+            "blurScore": pa.array(records["blur_score"], mask=null),
+            "titleDigest": pa.array(
+                [title_digest(t) for t in items.titles] if self._titles else [None] * size, pa.string()
+            ),
+            "errorCode": pa.array([e and str(e.code) for e in errors], pa.string()),
+            "errorMessage": pa.array([e and e.message for e in errors], pa.string()),
+            "modelId": _repeated(self._card.model_id, size),
+            "runId": _repeated(self._run_id, size),
+            "taggedAt": pa.array([datetime.now(UTC)] * size, pa.timestamp("us", tz="UTC")),
+        }
+        return pa.table(columns, schema=PREDICTION)
+
+    def decide(self, items: Items, records: np.ndarray, good: np.ndarray) -> Decided:
+        """Apply the policy.
+
+        Args:
+            items: N of them.
+            records: What the model says of each, by `outcome_type` [N].
+            good: Items that have a record, bool [N]; the others failed.
+        """
+        size = len(records)
+        if self._titles and self._fuse:
+            images_only = good if items.fused is None else good & ~items.fused
+            records = self._fused(records, images_only, items.titles, self._titles)
+        blurry = good & (records["blur_score"] < self._card.blur_threshold)
+        conflict = good & self._conflicts(items.known_masters, records["master"])
+        columns_of = {Level.MASTER_CATEGORY: "master", Level.ARTICLE_TYPE: "type"}
+        needed = {level: self._needed[level][records[name]] for level, name in columns_of.items()}
+        confidence = {level: records[f"{name}_confidence"] for level, name in columns_of.items()}
+        unsure = good & np.any([confidence[level] < needed[level] for level in Level], axis=0)
+        contradicted = good & self._contradicted(items.titles, records["type"])
+        decisions = decide(needed, confidence, blurry | conflict | contradicted)
+        decisions[~good] = str(Decision.FAILED)
+        sampled = np.zeros(size, bool)
+        if self._qa_sample.share:
+            sampled = np.isin(decisions, _ACCEPTED) & self._qa_sample.drawn(items.ids)
+            decisions[sampled] = str(Decision.REVIEW)
+        return Decided(records, decisions, np.stack([unsure, blurry, conflict, sampled, contradicted], axis=1))
+
+    def widened(self, record: bytes) -> bytes:
+        """A record without an image vector as one of this run, which may have them."""
+        found = np.zeros(1, self._type)
+        bare = np.frombuffer(record, outcome_type())
+        for name in _SAID:
+            found[name] = bare[name]
+        return found.tobytes()
+
+    def embeddings(
+        self,
+        items: Items,
+        digests: Sequence[bytes | None],
+        outcomes: Sequence[Outcome],
+        without: np.ndarray | None = None,
+    ) -> pa.Table:
+        """Return one row by EMBEDDING for every item that has an image vector, in order.
+
+        Args:
+            items: N of them.
+            digests: Of their images.
+            outcomes: What was said of each.
+            without: Items whose outcome has no vector, bool [N].
+        """
+        bare = np.zeros(len(outcomes), bool) if without is None else without
+        good = [row for row, o in enumerate(outcomes) if isinstance(o, bytes) and not bare[row]]
+        records = self._records([outcomes[row] for row in good])
+        columns = {
+            "id": pa.array([items.ids[row] for row in good], pa.string()),
+            "imageDigest": pa.array([(digests[row] or b"").hex() for row in good], pa.string()),
+            "modelId": _repeated(self._card.model_id, len(good)),
+            "layout": _lists(records["layout"]),
+            "vector": _lists(records["embedding"]),
+        }
+        return pa.table(columns, schema=EMBEDDING)
+
+    def _records(self, outcomes: Sequence[Outcome]) -> np.ndarray:
+        return np.frombuffer(b"".join(o for o in outcomes if isinstance(o, bytes)), self._type)
+
+    def _conflicts(self, known: Sequence[str | None], predicted: np.ndarray) -> np.ndarray:
+        """Items whose known master category is another one; one that the model does not know conflicts, too."""
+        merged = [self._known.master(name) for name in known]
+        numbers = np.array([-1 if name is None else self._number_of.get(name, -2) for name in merged], np.int64)
+        conflicts: np.ndarray = (numbers != -1) & (numbers != predicted)
+        return conflicts
+
+    def _contradicted(self, titles: Sequence[str | None], predicted: np.ndarray) -> np.ndarray:
+        """Items whose title is sure of another article type than the one that is predicted, bool [N]."""
+        if self._titles is None or self._fuse:
+            return np.zeros(len(predicted), bool)
+        texts = [title or "" for title in titles]
+        _, _, article, sure = self._levels.choose(self._titles.probabilities(texts))
+        return np.asarray(self._titles.says_something(texts) & (sure >= _SURE_TITLE) & (article != predicted))
+
+    def _fused(
+        self, records: np.ndarray, good: np.ndarray, titles: Sequence[str | None], model: TitleModel
+    ) -> np.ndarray:
+        """The records as image and title together have them; those of titles without a known word as they are."""
+        texts = [title or "" for title in titles]
+        told = good & model.says_something(texts)
+        found = records.copy()
+        if told.any():
+            chosen = records[told]
+            image = spread(chosen["leaves"], chosen["leaf_confidences"], len(self._leaf_types))
+            both = model.probabilities_of_both(image, [text for text, t in zip(texts, told, strict=True) if t])
+            fill(chosen, self._levels, both)
+            found[told] = chosen
+        return found
+
+    def _alternatives(self, records: np.ndarray, null: np.ndarray) -> pa.ListArray:
+        leaves = records["leaves"][~null]
+        real = leaves >= 0
+        counts = np.zeros(len(records), np.int64)
+        counts[~null] = real.sum(axis=1)
+        flat = pa.array(leaves[real])
+        values = pa.StructArray.from_arrays(
+            [
+                self._leaf_masters.take(flat),
+                self._leaf_types.take(flat),
+                pa.array(records["leaf_confidences"][~null][real]),
+            ],
+            fields=list(ALTERNATIVE),
+        )
+        return pa.ListArray.from_arrays(_offsets(counts), values, mask=pa.array(null))
+
+
+def title_digest(title: str | None) -> str:
+    """By which a changed title is known: 16 hexadecimal digits."""
+    return hashlib.sha256((title or "").encode()).hexdigest()[:16]
+
+
+def matrix_of(column: pa.ChunkedArray) -> np.ndarray:
+    """The vectors or layouts of rows by EMBEDDING, float16 [N, D]."""
+    flat = column.combine_chunks().flatten().to_numpy(zero_copy_only=False)
+    return np.asarray(flat.reshape(len(column), -1) if len(column) else flat.reshape(0, 0))
+
+
+def _lists(matrix: np.ndarray) -> pa.ListArray:
+    """The rows of a matrix float16 [N, D], as EMBEDDING has them."""
+    offsets = _offsets(np.full(len(matrix), matrix.shape[1]))
+    return pa.ListArray.from_arrays(offsets, pa.array(matrix.reshape(-1)), type=EMBEDDING.field("vector").type)
+
+
+def _reasons(flags: np.ndarray) -> pa.ListArray:
+    """Names of the reasons that are set, bool [N, reasons]."""
+    _, which = np.nonzero(flags)
+    names = pa.array([str(reason) for reason in REASONS], pa.string())
+    return pa.ListArray.from_arrays(_offsets(flags.sum(axis=1)), names.take(pa.array(which)))
+
+
+def _offsets(counts: np.ndarray) -> pa.Array:
+    return pa.array(np.concatenate([[0], np.cumsum(counts)]), pa.int32())
+
+
+def _repeated(text: str, size: int) -> pa.Array:
+    return pa.repeat(pa.scalar(text, pa.string()), size)

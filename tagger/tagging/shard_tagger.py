@@ -1,0 +1,310 @@
+"""One shard to its part: fetch, leave out what is known, look at each distinct image once, write."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Protocol
+
+import numpy as np
+import pyarrow as pa
+import simplejpeg
+
+from schemas.documents.bundle import ModelCard
+from schemas.tables.prediction import ErrorCode
+from tagger.confidence.thresholds import QaSample, Thresholds
+from tagger.engines.choose import Engine
+from tagger.errors import ImageError, TaggerError
+from tagger.flow.prefetch import ahead
+from tagger.images.revisions import Revision, Unchanged
+from tagger.images.stores import ImageStore, fetch_all, fetch_revisions
+from tagger.imaging.threads import decode_in_one_thread
+from tagger.io.location import first_line
+from tagger.models.titles import TitleModel
+from tagger.runs.directory import ETAG, RunDirectory, Spent
+from tagger.runs.staging import kept, known_etags, read_shard, shard_of
+from tagger.tagging.collector import Claim, Collector, Outcome, Predictor, Submit, at_once, decoded_at_once, digest_of
+from tagger.tagging.crashes import CRASHED, Crashes
+from tagger.tagging.known import recalled
+from tagger.tagging.rows import Items, PredictionRows
+
+_FIRST_PIECE_ROWS, _PIECE_ROWS, _PIECE_BYTES = 32, 1024, 16 * 2**20
+_GPU_BATCHES_IN_FLIGHT = 3
+_NONE = Crashes()
+_BLANK = simplejpeg.encode_jpeg(np.full((16, 16, 3), 255, np.uint8))
+_CHANGED = ImageError(ErrorCode.STORE_ERROR, "the image was changed while the run went on")
+
+
+@dataclass(frozen=True)
+class TagPlan:
+    """What every tagging worker needs besides the model."""
+
+    run: RunDirectory
+    run_id: str
+    store: ImageStore
+    card: ModelCard
+    thresholds: Thresholds
+    max_pixels: int
+    batch_size: int
+    qa_sample: QaSample = field(default_factory=QaSample)
+    embeddings: bool = False
+    """Write the image vectors, too."""
+    titles: TitleModel | None = None
+    """Ask it, too."""
+    fuse: bool = False
+    """Tag by image and title together, rather than check one by the other."""
+
+
+class BoardView(Protocol):
+    """What all workers of a run share, as one of them sees it: see `Board`."""
+
+    def tell(self, outcomes: Mapping[bytes, Outcome]) -> None:
+        """Say what was found; with the next question, or `flush`."""
+        ...
+
+    def add(self, rows: int) -> None:
+        """Count rows as done; with the next question, or `flush`."""
+        ...
+
+    def claim(self, digests: Sequence[bytes], take_over: bool = False) -> list[Outcome | Claim]:
+        """For every digest its outcome where one is known, else who looks at it."""
+        ...
+
+    def flush(self) -> None:
+        """Say what has not been said."""
+        ...
+
+
+@dataclass(frozen=True)
+class _Piece:
+    """Some rows of a shard with what was read for them, and what other workers know already."""
+
+    first: int
+    images: list[Revision]
+    digests: list[bytes | None]
+    claims: dict[bytes, Outcome | Claim]
+    """Of the images that no earlier row of the shard has."""
+
+
+@dataclass(frozen=True)
+class _Outcomes:
+    """The items that a part has a prediction of, one entry an item in every column."""
+
+    items: Items
+    digests: list[bytes | None]
+    etags: list[str | None]
+    outcomes: list[Outcome]
+    recalled: np.ndarray
+    """Those whose outcome an earlier run stored, bool [N]."""
+
+
+class ShardTagger:
+    """Turns shards into parts: it fetches the next images while it looks at these.
+
+    Args:
+        plan: What every worker needs.
+        open_board: Gives what the run's workers share; called here, in the worker.
+        start_engine: Gives the engine, when the first shard comes.
+        engine_elsewhere: Whether the engine runs in another process; then several batches are under way at once.
+    """
+
+    def __init__(
+        self,
+        plan: TagPlan,
+        open_board: Callable[[], BoardView],
+        start_engine: Callable[[], Engine],
+        engine_elsewhere: bool,
+    ) -> None:
+        decode_in_one_thread()
+        self._plan = plan
+        self._board = open_board()
+        self._start = start_engine
+        self._elsewhere = engine_elsewhere
+        self._rows = PredictionRows(
+            plan.card, plan.thresholds, plan.run_id, plan.qa_sample, plan.embeddings, plan.titles, plan.fuse
+        )
+        threads = _GPU_BATCHES_IN_FLIGHT if engine_elsewhere else 0
+        self._submit: Submit = ThreadPoolExecutor(threads, "gpu").submit if threads else at_once
+
+    @cached_property
+    def _predictor(self) -> Predictor:
+        return Predictor(self._plan.card, self._start(), self._plan.max_pixels, self._plan.embeddings)
+
+    def ready(self) -> None:
+        """Answer when this worker has started."""
+
+    def tag(self, number: int, crashes: Crashes = _NONE) -> None:
+        """Write the part of one shard. Raises TaggerError.
+
+        Args:
+            number: The shard's.
+            crashes: Images that must not be looked at.
+        """
+        try:
+            self._tag(number, crashes)
+        except OSError as error:
+            raise TaggerError(f"{self._plan.run.root}: {first_line(error)}") from error
+
+    def try_rows(self, number: int, first: int, end: int, crashes: Crashes = _NONE) -> None:
+        """Look at some rows of a shard, or at a blank image where there are none, and write nothing.
+
+        What is found is kept on the board, so that the shard itself need not look at these images again.
+        """
+        size = decoded_at_once(self._plan.batch_size)
+        collector = Collector(self._predictor, end - first, size, self._submit, self._board.tell)
+        if first == end:
+            self._predictor.outcomes([self._predictor.decode(_BLANK)])
+        rows = read_shard(shard_of(self._plan.run.work, number)).slice(first, end - first)
+        refs = _without(rows["imageRef"].to_pylist(), crashes.rows_of(number), first)
+        known = _known_digests(rows)
+        for row, image in enumerate(fetch_revisions(self._plan.store, refs, known_etags(rows))):
+            digest = _digest(image, known[row])
+            if digest is not None and digest != known[row]:
+                (claim,) = [CRASHED] if digest in crashes.digests else self._board.claim([digest], take_over=True)
+                collector.put(row, image.content(), digest, claim)
+        collector.missing()
+        self._board.flush()
+
+    def digest(self, number: int, row: int) -> bytes | None:
+        """SHA-256 of one row's image, which is read and not decoded; None where it cannot be read."""
+        ref = read_shard(shard_of(self._plan.run.work, number))["imageRef"][row].as_py()
+        return digest_of(next(fetch_all(self._plan.store, [ref])))
+
+    def _tag(self, number: int, crashes: Crashes) -> None:
+        predictor = self._predictor
+        started, engine_before = time.perf_counter(), predictor.engine_s
+        shard = read_shard(shard_of(self._plan.run.work, number))
+        known = _known_digests(shard)
+        etags: list[str | None] = []
+        size = decoded_at_once(self._plan.batch_size)
+        collector = Collector(predictor, len(shard), size, self._submit, self._board.tell)
+        skipped = crashes.rows_of(number)
+        refs = _without(shard["imageRef"].to_pylist(), skipped)
+        for piece in ahead(self._pieces(refs, known, known_etags(shard), crashes.digests)):
+            etags += [image.etag for image in piece.images]
+            for row, (image, digest) in enumerate(zip(piece.images, piece.digests, strict=True), piece.first):
+                if row in skipped:
+                    collector.put(row, CRASHED, None)
+                elif digest is not None and digest == known[row]:
+                    collector.skip(row, digest)
+                else:
+                    collector.put(row, image.content(), digest, piece.claims.get(digest or b"", Claim.MINE))
+            self._board.add(len(piece.images))
+        self._look_at_the_rest(collector, shard["imageRef"])
+        self._board.flush()
+        same = np.array([d is not None and d == k for d, k in zip(collector.digests, known, strict=True)], bool)
+        found = self._with_recalled(shard, collector.digests, etags, collector.outcomes(), same)
+        predictions = self._rows.table(found.items, found.digests, found.outcomes, found.etags)
+        new_etags = _new_etags(shard, etags, same)
+        if len(new_etags):
+            self._plan.run.write_etags(number, new_etags)
+        if self._plan.embeddings:
+            vectors = self._rows.embeddings(found.items, found.digests, found.outcomes, found.recalled)
+            self._plan.run.write_embeddings(number, vectors)
+        engine_s = None if self._elsewhere else predictor.engine_s - engine_before
+        spent = Spent(time.perf_counter() - started, engine_s)
+        left = {"known": len(shard) - len(predictions)}
+        self._plan.run.write_part(number, predictions, left, spent, redecided=int(found.recalled.sum()))
+
+    def _with_recalled(
+        self,
+        shard: pa.Table,
+        digests: Sequence[bytes | None],
+        etags: Sequence[str | None],
+        outcomes: Sequence[Outcome],
+        same: np.ndarray,
+    ) -> _Outcomes:
+        """The items of a shard that are predicted: those that were looked at, and known ones that are decided anew.
+
+        Args:
+            shard: Its rows.
+            digests: Of their images.
+            etags: Those under which servers have the images.
+            outcomes: Of those that were looked at.
+            same: Items whose image is as an earlier run saw it, bool [N].
+        """
+        stored = recalled(shard)
+        rows = [row for row in range(len(shard)) if not same[row] or stored[row]]
+        anew = [stored[row] if same[row] else None for row in rows]
+        chosen = shard.take(pa.array(rows, pa.int64()))
+        fused = np.array([a is not None and a.fused for a in anew], bool)
+        ids, refs, masters = (chosen[name].to_pylist() for name in ("id", "imageRef", "masterCategory"))
+        titles = chosen[kept(self._plan.titles.column)].to_pylist() if self._plan.titles else ()
+        items = Items(ids, refs, masters, titles, fused)
+        said = [self._rows.widened(a.outcome) if a else outcomes[row] for row, a in zip(rows, anew, strict=True)]
+        which = np.array([a is not None for a in anew], bool)
+        return _Outcomes(items, [digests[row] for row in rows], [etags[row] for row in rows], said, which)
+
+    def _pieces(
+        self,
+        refs: Sequence[str | None],
+        known: Sequence[bytes | None],
+        etags: Sequence[str | None],
+        crashed: frozenset[bytes],
+    ) -> Iterator[_Piece]:
+        asked: set[bytes] = set()
+        images: list[Revision] = []
+        size = first = 0
+        most = _FIRST_PIECE_ROWS  # nothing runs while the first piece is fetched
+        for row, image in enumerate(fetch_revisions(self._plan.store, refs, etags)):
+            images.append(image)
+            size += len(image.data) if isinstance(image.data, bytes) else 0
+            if len(images) < most and size < _PIECE_BYTES and row + 1 < len(refs):
+                continue
+            digests = [_digest(image, k) for image, k in zip(images, known[first:], strict=False)]
+            new = {d for d, k in zip(digests, known[first:], strict=False) if d is not None and d != k} - asked
+            asked |= new
+            wanted = list(new - crashed)
+            claims = dict(zip(wanted, self._board.claim(wanted), strict=True)) | dict.fromkeys(new & crashed, CRASHED)
+            yield _Piece(first, images, digests, claims)
+            images, size, first, most = [], 0, row + 1, min(2 * most, _PIECE_ROWS)
+
+    def _look_at_the_rest(self, collector: Collector, refs: pa.ChunkedArray) -> None:
+        """Take what other workers have found by now; look at what they still look at, rather than wait for it."""
+        missing = collector.missing()
+        if not missing:
+            return
+        claims = dict(zip(missing, self._board.claim(list(missing), take_over=True), strict=True))
+        mine = [digest for digest, claim in claims.items() if claim is Claim.MINE]
+        images = dict(zip(mine, fetch_all(self._plan.store, [refs[missing[d]].as_py() for d in mine]), strict=True))
+        for digest, claim in claims.items():
+            data = images.get(digest, b"")
+            changed = claim is Claim.MINE and isinstance(data, bytes) and digest_of(data) != digest
+            collector.settle(digest, _CHANGED if changed else data, claim)
+
+
+def _known_digests(shard: pa.Table) -> list[bytes | None]:
+    return [bytes.fromhex(digest) if digest else None for digest in shard["knownDigest"].to_pylist()]
+
+
+def _digest(image: Revision, known: bytes | None) -> bytes | None:
+    """SHA-256 of an image, which is the known one where its server says that it is unchanged."""
+    return known if isinstance(image.data, Unchanged) else digest_of(image.data)
+
+
+def _new_etags(shard: pa.Table, etags: Sequence[str | None], same: np.ndarray) -> pa.Table:
+    """By ETAG the items that are known by their bytes, which their server gave under an ETag that is not stored.
+
+    Such an item may get no prediction, and so this is where the next night has its ETag from.
+
+    Args:
+        shard: Its rows.
+        etags: Those under which servers have the images now.
+        same: Items whose image is as an earlier run saw it, bool [N].
+    """
+    before = known_etags(shard)
+    rows = [row for row in range(len(shard)) if same[row] and etags[row] and etags[row] != before[row]]
+    chosen = shard.take(pa.array(rows, pa.int64()))
+    columns = [
+        chosen["id"],
+        chosen["imageRef"],
+        chosen["knownDigest"],
+        pa.array([etags[row] for row in rows], pa.string()),
+    ]
+    return pa.table(columns, schema=ETAG)
+
+
+def _without(refs: Sequence[str | None], skipped: Set[int], first: int = 0) -> list[str | None]:
+    """References of rows from `first` on, None for those that must not even be read."""
+    return [None if row in skipped else ref for row, ref in enumerate(refs, first)]

@@ -1,0 +1,223 @@
+"""Processes that take shards from one queue: how many, and what happens when one is lost."""
+
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import ray
+from ray.exceptions import RayError, RayTaskError
+
+from tagger.errors import TaggerError
+from tagger.io.location import Location, first_line
+from tagger.tagging.crashes import Crashes, Halving, Step, check_count
+
+_RETRIES = 3
+_RETRIES_BEFORE_SEARCH = 1
+_GROWS_TO = 4  # times the workers that fit a cluster at the start
+
+
+@dataclass(frozen=True)
+class Workers:
+    """How many processes work on a run: at first, and at most when a cluster gets more nodes."""
+
+    first: int
+    most: int
+    gpus: int = 0
+    """Engines on GPUs that the workers send their images to; 0: each worker has an engine of its own."""
+
+    def __str__(self) -> str:
+        span = f"{self.first}" if self.first == self.most else f"{self.first} to {self.most}"
+        return f"workers: {span}" + (f", GPUs: {self.gpus}" if self.gpus else "")
+
+
+def fit_workers(on_gpu: bool, wanted: tuple[int, int], shards: int, may_grow: bool) -> Workers:
+    """How many workers a run gets.
+
+    Args:
+        on_gpu: Whether engines on GPUs do the predicting.
+        wanted: As asked, least and most; 0 for what fits the machine or the cluster.
+        shards: Pieces of work; there are never more workers.
+        may_grow: Whether this is a cluster that may get more nodes while the run goes on.
+    """
+    gpus = fitting_workers("GPU", shards) if on_gpu else 0
+    fitting = fitting_workers("CPU", shards)
+    least, most = wanted
+    if not least:
+        return Workers(fitting, max(fitting, min(shards, _GROWS_TO * fitting)) if may_grow else fitting, gpus)
+    least, most = min(least, shards), min(most, shards)
+    return Workers(min(max(least, fitting), most), most, gpus)
+
+
+def fitting_workers(resource: str, pieces: int) -> int:
+    """One worker a GPU, or a CPU less the one for what feeds or watches them; never more than pieces of work."""
+    there = ray.cluster_resources().get(resource, 0)
+    return max(1, min(int(there) - (resource == "CPU"), pieces))
+
+
+class WorkerPool:
+    """Workers that take shards from one queue. One that is lost is replaced, and its shards go back into the queue.
+
+    Ray's own restarts would keep the shards of a lost node until there is room for their worker again; here the workers
+    that are left take them. A shard over which workers are lost again is searched for the image that ends them, see
+    `Halving`, and the run goes on without that image.
+
+    Args:
+        make: Starts an actor with `ready()`, and `tag`, `try_rows` and `digest` as `ShardTagger` has them.
+        shards: Their numbers, in the order in which they are begun.
+        workers: How many.
+        rows_of: How many rows a shard has; without it no shard is searched.
+        work: The folder that keeps what is known of images that end workers.
+    """
+
+    def __init__(
+        self,
+        make: Callable[[], Any],
+        shards: Sequence[int],
+        workers: Workers,
+        rows_of: Callable[[int], int] | None = None,
+        work: Location | None = None,
+    ) -> None:
+        self._make = make
+        self._most = workers.most
+        self._rows_of = rows_of
+        self._work = work
+        self._crashes = self._crashes_before = Crashes.read(work) if work else Crashes()
+        self._waiting = deque(Step(shard) for shard in shards)
+        self._starting: dict[Any, Any] = {}
+        self._running: dict[Any, tuple[Any, Step]] = {}
+        self._halvings: dict[int, Halving] = {}
+        self._losses: Counter[int] = Counter()
+        self._searches: Counter[int] = Counter()
+        self._lost_starting = _LostStarting()
+        self._start(workers.first)
+
+    @property
+    def is_done(self) -> bool:
+        """Whether all shards have their part."""
+        return not self._waiting and not self._running
+
+    def wait(self, seconds: float) -> None:
+        """Wait until a worker has started or finished, but no longer than so many seconds; hand out work."""
+        done, _ = ray.wait([*self._running, *self._starting], num_returns=1, timeout=seconds)
+        for ref in done:
+            worker, step = self._running.pop(ref) if ref in self._running else (self._starting.pop(ref), None)
+            try:
+                answer = ray.get(ref)
+            except RayTaskError as error:
+                raise error.cause if isinstance(error.cause, TaggerError) else error  # noqa: B904 - its own words
+            except RayError as error:
+                self._lose(ref, step, error)
+            else:
+                self._lost_starting.forget(ref)
+                if step is not None:
+                    self._go_on_after(step, answer)
+                self._hand_out(worker)
+        self._grow()
+
+    def _start(self, count: int) -> None:
+        workers = [self._make() for _ in range(count)]
+        refs = {worker.ready.remote(): worker for worker in workers}
+        self._starting.update(refs)
+        self._lost_starting.expect(refs)
+
+    def _hand_out(self, worker: Any) -> None:
+        """Give a worker its next step; where there is none it is let go, which ends it."""
+        if not self._waiting:
+            return
+        step = self._waiting.popleft()
+        if step.kind == "tag":
+            ref = worker.tag.remote(step.shard, *([self._crashes] if self._crashes else []))
+        elif step.kind == "try":
+            ref = worker.try_rows.remote(step.shard, step.first, step.end, self._crashes)
+        else:
+            ref = worker.digest.remote(step.shard, step.first)
+        self._running[ref] = (worker, step)
+
+    def _grow(self) -> None:
+        """Start more workers where there may be more, as many again as work already: a growing cluster is soon full."""
+        if self._starting:
+            return
+        spare = min(self._most - len(self._running), len(self._waiting))
+        self._start(min(spare, max(1, len(self._running))))
+
+    def _lose(self, ref: Any, step: Step | None, error: RayError) -> None:
+        """Put a lost worker's step back, or search its shard. Raises TaggerError when that does not help."""
+        if step is None:
+            self._lost_starting.lose(ref, error)
+        elif step.kind == "tag":
+            self._lose_shard(step, error)
+        else:
+            row = self._halvings[step.shard].died(step, first_line(error))
+            if row is not None:
+                self._keep(step.shard, row, None)
+            self._search_on(step.shard)
+
+    def _lose_shard(self, step: Step, error: RayError) -> None:
+        self._losses[step.shard] += 1
+        if self._losses[step.shard] <= (_RETRIES if self._rows_of is None else _RETRIES_BEFORE_SEARCH):
+            self._waiting.appendleft(step)
+            return
+        self._searches[step.shard] += 1
+        if self._rows_of is None or self._searches[step.shard] > _RETRIES:
+            raise TaggerError(
+                f"workers were lost again and again over part {step.shard}, and over no image alone, the last one so: "
+                f"{first_line(error)}; the same command goes on from here"
+            )
+        self._halvings[step.shard] = Halving(step.shard, self._rows_of(step.shard))
+        self._search_on(step.shard)
+
+    def _go_on_after(self, step: Step, answer: object) -> None:
+        if step.kind == "digest":
+            self._keep(step.shard, step.first, answer if isinstance(answer, bytes) else None)
+        if step.kind != "tag":
+            self._search_on(step.shard)
+
+    def _search_on(self, shard: int) -> None:
+        """Take the next step of a search first; at its end, the shard itself."""
+        step = self._halvings[shard].next()
+        if step is None:
+            del self._halvings[shard], self._losses[shard]
+        self._waiting.appendleft(step or Step(shard))
+
+    def _keep(self, shard: int, row: int, digest: bytes | None) -> None:
+        """Go on without an image, here and after a restart."""
+        self._crashes = self._crashes.and_one(shard, row, digest)
+        if self._work is not None:
+            self._crashes.write(self._work)
+        self._searches[shard] = 0
+        check_count(self._crashes_before, self._crashes, f"row {row} of part {shard}")
+
+
+class _LostStarting:
+    """Counts groups of workers that were lost while they started, as long as nothing succeeds.
+
+    Workers that were started together are often lost together, with their node; and a long run on spot nodes loses some
+    now and then, which is no reason to end it.
+    """
+
+    def __init__(self) -> None:
+        self._group_of: dict[Any, int] = {}
+        self._groups = 0
+        self._losses = 0
+        self._lost: set[int] = set()
+
+    def expect(self, refs: Iterable[Any]) -> None:
+        """Take in what was started together."""
+        self._groups += 1
+        self._group_of.update(dict.fromkeys(refs, self._groups))
+
+    def forget(self, ref: Any) -> None:
+        """Take in that a worker started, or did its work."""
+        self._group_of.pop(ref, None)
+        self._lost, self._losses = set(), 0
+
+    def lose(self, ref: Any, error: RayError) -> None:
+        """Take in a loss. Raises TaggerError after too many groups without any success."""
+        self._losses += 1
+        self._lost.add(self._group_of.pop(ref))
+        if len(self._lost) > _RETRIES:
+            raise TaggerError(
+                f"{self._losses} workers were lost while they started, and none did start, the last one so: "
+                f"{first_line(error)}; the same command goes on from here"
+            )

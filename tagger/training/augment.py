@@ -1,0 +1,114 @@
+"""Random changes of training images, on whole batches."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torchvision.transforms import v2
+from torchvision.transforms.v2.functional import resize
+
+from schemas.configs.learning import Augmentation
+
+_SHARED_DRAW = 4
+"""Images that torchvision's transforms change alike: they draw once a call, and calls take their time on a GPU."""
+
+_WHITE = 255
+
+
+def random_flip(images: Tensor) -> Tensor:
+    """Mirror half of the images [B, H, W, 3] left to right."""
+    chosen = torch.rand(len(images), device=images.device) < 0.5
+    return torch.where(chosen.view(-1, 1, 1, 1), images.flip(2), images)
+
+
+def random_shift(images: Tensor, share: float) -> Tensor:
+    """Move every image [B, H, W, 3] by up to `share` of each side; the edge's pixels fill the gap."""
+    if share <= 0:
+        return images
+    size, height, width = images.shape[:3]
+    rows = _shifted(size, height, share, images.device)
+    columns = _shifted(size, width, share, images.device)
+    item = torch.arange(size, device=images.device).view(-1, 1, 1)
+    return images[item, rows.unsqueeze(2), columns.unsqueeze(1)]
+
+
+def resized(images: Tensor, size: tuple[int, int]) -> Tensor:
+    """Return images uint8 [B, H, W, 3] at another height and width; smaller ones are averaged."""
+    planes: Tensor = resize(images.permute(0, 3, 1, 2), list(size), antialias=True)
+    return planes.permute(0, 2, 3, 1)
+
+
+class Augment:
+    """The random changes that a recipe asks for, on uint8 images [B, H, W, 3].
+
+    Args:
+        wanted: How strong each of them is; 0 leaves it out.
+        image_size: Height and width, which stay.
+    """
+
+    def __init__(self, wanted: Augmentation, image_size: tuple[int, int]) -> None:
+        self._wanted = wanted
+        steps = _transforms(wanted, image_size)
+        self._transform = v2.Compose(steps) if steps else None
+
+    def __call__(self, images: Tensor) -> Tensor:
+        """Return changed images, uint8 [B, H, W, 3]; the given ones stay as they are."""
+        if self._wanted.flip:
+            images = random_flip(images)
+        images = random_shift(images, self._wanted.shift)
+        if self._transform:
+            planes = images.permute(0, 3, 1, 2)
+            planes = torch.cat([self._transform(few) for few in torch.split(planes, _SHARED_DRAW)])
+            images = planes.permute(0, 2, 3, 1)
+        return images
+
+
+class Mix:
+    """Mixes the images of a batch, and their labels with them: mixup (Zhang et al. 2018, arXiv:1710.09412) or CutMix
+    (Yun et al. 2019, arXiv:1905.04899), the one or the other at random where both are asked for.
+    """
+
+    def __init__(self, mixup: float, cutmix: float, leaves: int) -> None:
+        kinds = [(v2.MixUp, mixup), (v2.CutMix, cutmix)]
+        self._kinds: list[Any] = [kind(alpha=alpha, num_classes=leaves) for kind, alpha in kinds if alpha]
+
+    def __call__(self, images: Tensor, leaves: Tensor) -> tuple[Tensor, Tensor]:
+        """Return uint8 images [B, H, W, 3] and shares of leaves float32 [B, L]; leaves [B] where nothing mixes."""
+        if not self._kinds:
+            return images, leaves
+        kind = self._kinds[int(torch.randint(len(self._kinds), ()))]
+        mixed, shares = kind(images.permute(0, 3, 1, 2).float(), leaves)
+        return mixed.round().to(torch.uint8).permute(0, 2, 3, 1), shares
+
+
+def _transforms(wanted: Augmentation, image_size: tuple[int, int]) -> list[v2.Transform]:
+    found: list[v2.Transform] = []
+    if wanted.crop:
+        found.append(v2.RandomResizedCrop(image_size, scale=(1 - wanted.crop, 1.0), ratio=_ratios(image_size)))
+    if wanted.rotation:
+        found.append(v2.RandomRotation(wanted.rotation, v2.InterpolationMode.BILINEAR, fill=_WHITE))
+    if wanted.colour:
+        found.append(v2.ColorJitter(wanted.colour, wanted.colour, wanted.colour, wanted.colour / 10))
+    if wanted.blur:
+        found.append(v2.RandomApply([v2.GaussianBlur(7, (0.5, 2.5))], wanted.blur))
+    if wanted.noise:
+        found += [
+            v2.ToDtype(torch.float32, scale=True),
+            v2.GaussianNoise(sigma=wanted.noise),
+            v2.ToDtype(torch.uint8, scale=True),
+        ]
+    if wanted.erasing:
+        found.append(v2.RandomErasing(wanted.erasing, scale=(0.02, 0.2), value=_WHITE))
+    return found
+
+
+def _ratios(image_size: tuple[int, int]) -> tuple[float, float]:
+    """The image's own ratio of width to height, and a little around it."""
+    own = image_size[1] / image_size[0]
+    return own * 0.9, own / 0.9
+
+
+def _shifted(batch: int, length: int, share: float, device: torch.device) -> Tensor:
+    largest = round(share * length)
+    offset = torch.randint(-largest, largest + 1, (batch, 1), device=device)
+    return (torch.arange(length, device=device) + offset).clamp(0, length - 1)

@@ -1,0 +1,260 @@
+"""Searching for a better recipe on Ray Tune: many trainings, of which bad ones are given up early."""
+
+import itertools
+import math
+import os
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import ray
+import ray.data
+import torch
+from ray import tune
+from ray.tune.schedulers import ASHAScheduler
+from ray.tune.search.basic_variant import BasicVariantGenerator
+
+from schemas.config import TrainConfig
+from schemas.configs.options import WeightsOptions
+from schemas.configs.search import Range, SearchSpace
+from schemas.documents.bundle import Preprocessing, Provenance
+from schemas.documents.taxonomy import Taxonomy
+from tagger.errors import TaggerError
+from tagger.flow.watch import run_watched
+from tagger.io.location import Location, first_line
+from tagger.training.examples import Examples
+from tagger.training.learner import Learner
+from tagger.training.on_ray import DRAFT, edge_threshold, local_folder
+from tagger.training.plan import Plan, draft_card, initial_weights, preprocessing_of, with_edge_threshold
+
+TRIALS = "search"
+_BATCH_ROWS = 512
+_GRACE_SHARE = 3
+_INPUT_FIELDS = ("image_size", "fit", "resize")
+_FIGURES = (
+    "epoch", "train_loss", "train_accuracy", "val_loss", "val_accuracy", "val_macro_f1", "val_master_accuracy",
+    "seconds", "images_per_s", "score",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A training with settings of the space, and what came of it."""
+
+    settings: dict[str, Any]
+    history: tuple[dict[str, float], ...]
+    error: str = ""
+
+    @property
+    def score(self) -> float:
+        """The best figure over its epochs, higher is better; -inf where there is none."""
+        return self.best.get("score", float("-inf"))
+
+    @property
+    def best(self) -> dict[str, float]:
+        """The figures of its best epoch; none where it diverged at once."""
+        finite = [epoch for epoch in self.history if math.isfinite(epoch["score"])]
+        return max(finite, key=lambda epoch: epoch["score"], default={})
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """Train and val images of one size in Ray's object store, as references to batches of image and leaf."""
+
+    train: Sequence[Any]
+    val: Sequence[Any]
+    leaf_items: tuple[int, ...]
+    edges_below: float
+    """The blur score below which they are blurry."""
+
+
+@dataclass(frozen=True)
+class Search:
+    """What all trials share.
+
+    Attributes:
+        base: Settings of a TrainConfig that hold in every trial.
+        space: What varies.
+        weights: Where the backbones' weights come from.
+        trials: Number of random draws; 0 for every combination.
+        taxonomy: The leaves.
+        provenance: For the models' cards.
+        at_once: Trials that run side by side.
+        threads: Of each trial on a CPU.
+        use_gpu: Whether each trial has a GPU.
+        stop_bad_trials: Whether trials that are behind are given up.
+        seed: Of the random draws.
+    """
+
+    base: Mapping[str, Any]
+    space: SearchSpace
+    weights: WeightsOptions
+    trials: int
+    taxonomy: Taxonomy
+    provenance: Provenance
+    at_once: int
+    threads: int
+    use_gpu: bool
+    stop_bad_trials: bool
+    seed: int
+
+    def config(self, settings: Mapping[str, Any]) -> TrainConfig:
+        """The training that a trial is. Raises pydantic's ValidationError where settings do not go together."""
+        asked = {**self.base, **settings}
+        weights = self.weights.weights_of(TrainConfig.model_validate(asked).model_dump())
+        return TrainConfig.model_validate({**asked, **weights})
+
+    def preprocessings(self) -> list[Preprocessing]:
+        """The forms of input that trials may ask for."""
+        varied = {n: v for n, v in self.space.space.items() if n in _INPUT_FIELDS and isinstance(v, list)}
+        found = [dict(zip(varied, values, strict=True)) for values in itertools.product(*varied.values())]
+        first = self.space.probes()[0]
+        return [preprocessing_of(self.config({**first, **settings})) for settings in found]
+
+
+def hold(train: ray.data.Dataset, val: ray.data.Dataset, leaves: int) -> Decoded:
+    """Keep decoded items in Ray's object store, so that every trial can read them.
+
+    Args:
+        train: Rows of image and leaf.
+        val: Rows of image and leaf.
+        leaves: Number of leaves.
+    """
+    kept: list[list[Any]] = []
+    counts = np.zeros(leaves, np.int64)
+    for number, images in enumerate((train, val)):
+        batches = images.select_columns(["image", "leaf"]).iter_batches(batch_size=_BATCH_ROWS, batch_format="numpy")
+        kept.append([])
+        for batch in batches:
+            kept[-1].append(ray.put(batch))
+            if number == 0:
+                counts += np.bincount(batch["leaf"], minlength=leaves)
+    return Decoded(kept[0], kept[1], tuple(counts.tolist()), edge_threshold(train))
+
+
+def search(
+    wanted: Search, decoded: Mapping[str, Decoded], storage: Location, watch: Callable[[Sequence[Trial]], None]
+) -> list[Trial]:
+    """Run all trials, or those that an earlier call has left.
+
+    Args:
+        wanted: What to try.
+        decoded: The images, by what `key_of` says of each of `wanted.preprocessings()`.
+        storage: Where the trials' state lies meanwhile; the same place continues.
+        watch: Called now and then with the trials that told something since this call began.
+
+    Returns:
+        All trials, the best first.
+
+    Raises:
+        TaggerError: when every trial failed.
+    """
+    board = ray.remote(num_cpus=0)(_Board).remote()
+    folder = local_folder(storage)
+    trial = tune.with_parameters(_run_trial, wanted=wanted, decoded=decoded, board=board, folder=folder)
+    tuner = _tuner(wanted, tune.with_resources(trial, {"cpu": 1, "gpu": int(wanted.use_gpu)}), storage)
+    results = run_watched(tuner.fit, lambda: watch(ray.get(board.read.remote())))
+    found = sorted((_trial_of(result) for result in results), key=lambda t: -t.score)
+    if not found[0].best:
+        reason = next((f"one failed with: {t.error}" for t in found if t.error), "all of them diverged")
+        raise TaggerError(f"no trial came to the end of an epoch with a figure; {reason}")
+    return found
+
+
+def _tuner(wanted: Search, trainable: Any, storage: Location) -> tune.Tuner:
+    there = f"{storage.path}/{TRIALS}"
+    if tune.Tuner.can_restore(there, storage_filesystem=storage.filesystem):
+        return tune.Tuner.restore(there, trainable, resume_errored=True, storage_filesystem=storage.filesystem)
+    return tune.Tuner(
+        trainable,
+        param_space={name: _choices(values, wanted.trials) for name, values in wanted.space.space.items()},
+        tune_config=tune.TuneConfig(
+            metric="score",
+            mode="max",
+            search_alg=BasicVariantGenerator(max_concurrent=wanted.at_once, random_state=wanted.seed),
+            scheduler=_scheduler(wanted) if wanted.stop_bad_trials else None,
+            num_samples=max(1, wanted.trials),
+        ),
+        run_config=tune.RunConfig(
+            name=TRIALS,
+            storage_path=storage.path,
+            storage_filesystem=storage.filesystem,
+            checkpoint_config=tune.CheckpointConfig(num_to_keep=1),
+            verbose=0,
+        ),
+    )
+
+
+def _choices(values: "list[Any] | Range", trials: int) -> Any:
+    if isinstance(values, list):
+        return tune.choice(values) if trials else tune.grid_search(values)
+    low, high = values.low, values.high
+    if values.whole:
+        return (tune.lograndint if values.log else tune.randint)(int(low), int(high) + 1)
+    return (tune.loguniform if values.log else tune.uniform)(low, high)
+
+
+def _scheduler(wanted: Search) -> ASHAScheduler:
+    """Asynchronous successive halving (Li et al. 2020, arXiv:1810.05934)."""
+    configs = [wanted.config(settings) for settings in wanted.space.probes()]
+    epochs = max(c.epochs for c in configs) + max(c.frozen_epochs for c in configs)
+    return ASHAScheduler(max_t=epochs, grace_period=max(1, epochs // _GRACE_SHARE), reduction_factor=2)
+
+
+def _run_trial(
+    settings: dict[str, Any], wanted: Search, decoded: Mapping[str, Decoded], board: Any, folder: Path | None
+) -> None:
+    """One training, in a process of its own."""
+    there = folder if folder and folder.is_dir() else None
+    config = wanted.config(settings)
+    torch.set_num_threads(min(wanted.threads, len(os.sched_getaffinity(0))))
+    card = draft_card(config, wanted.taxonomy, wanted.provenance)
+    images = decoded[key_of(card.preprocessing)]
+    card = with_edge_threshold(card, images.edges_below)
+    train, val = (Examples((ray.get(batch) for batch in side), there) for side in (images.train, images.val))
+    device = torch.device("cuda" if wanted.use_gpu else "cpu")
+    with tempfile.TemporaryDirectory(prefix=DRAFT, dir=there) as weights:
+        initial = initial_weights(config, card, Location(weights))
+        learner = Learner(Plan(config, card, initial, images.leaf_items, wanted.use_gpu), train, val, device)
+    checkpoint = tune.get_checkpoint()
+    if checkpoint is not None:
+        with checkpoint.as_directory() as saved:
+            learner.resume(Path(saved))
+    while not learner.finished:
+        learner.run_epoch()
+        board.write.remote(tune.get_context().get_trial_id(), Trial(settings, tuple(learner.state.history)))
+        with tempfile.TemporaryDirectory(prefix=DRAFT, dir=there) as draft:
+            learner.save(Path(draft))
+            tune.report(learner.state.history[-1], checkpoint=tune.Checkpoint.from_directory(draft))
+
+
+def key_of(preprocessing: Preprocessing) -> str:
+    """What names a form of decoded images; edges are made of them later."""
+    return preprocessing.model_dump_json(include={"height", "width", "fit", "resize"})
+
+
+def _trial_of(result: Any) -> Trial:
+    """A trial as Tune has it: one row of figures an epoch, the last one where an epoch was repeated."""
+    error = first_line(result.error) if result.error else ""
+    rows = result.metrics_dataframe
+    if rows is None or "epoch" not in rows:
+        return Trial(result.config, (), error)
+    rows = rows.drop_duplicates("epoch", keep="last").sort_values("epoch")
+    names = [name for name in rows.columns if name in _FIGURES]
+    return Trial(result.config, tuple(rows[names].astype(float).to_dict("records")), error)
+
+
+class _Board:
+    """Where trials say how far they are."""
+
+    def __init__(self) -> None:
+        self._trials: dict[str, Trial] = {}
+
+    def write(self, trial_id: str, trial: Trial) -> None:
+        self._trials[trial_id] = trial
+
+    def read(self) -> list[Trial]:
+        return list(self._trials.values())

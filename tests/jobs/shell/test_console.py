@@ -1,0 +1,44 @@
+import json
+import re
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from jobs.shell.console import Console
+
+
+def test_the_time_left_is_judged_by_the_last_minutes_and_not_by_a_slow_start(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    clock = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+    with Console().progress("steps", 1000) as bar:
+        bar.update(0)
+        for done in range(1, 301):
+            clock[0] += 100 if done == 1 else 1  # the first step waits for other processes
+            bar.update(done, "loss 1.000")
+    lines = capfd.readouterr().err.splitlines()
+    assert re.fullmatch(r"steps: 1 of 1,000 \(0 %\)(, .* left)? loss 1\.000", lines[0])
+    assert lines[-1].startswith("steps: 291 of 1,000 (29 %), 11 min left")
+
+
+def test_a_table_in_a_pipe_or_file_keeps_every_row_on_one_line(capfd: pytest.CaptureFixture[str]) -> None:
+    words = [f"a rather long heading, number {n}" for n in range(9)]
+    Console().table("Wide", words, [words])
+    lines = capfd.readouterr().out.splitlines()
+    assert len(lines) == 6
+    assert all(word in lines[2] and word in lines[4] for word in words)
+
+
+def test_json_holds_neither_nan_nor_infinity(capfd: pytest.CaptureFixture[str]) -> None:
+    found = {"lowest": float("nan"), "rows": [(1.5, float("-inf"))], "of numpy": [np.float32("nan"), np.int64(7)]}
+    Console(as_json=True).result(found | {"where": Path("/tmp")})
+    out = capfd.readouterr().out
+    assert json.loads(out, parse_constant=lambda name: pytest.fail(f"{name} is no JSON")) == {
+        "lowest": None,
+        "rows": [[1.5, None]],
+        "of numpy": [None, 7],
+        "where": "/tmp",
+    }

@@ -1,0 +1,146 @@
+"""How commands end: exit codes, and where an unforeseen error is kept."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from jobs.demo import _clear
+from jobs.shell.console import Console
+from jobs.shell.outcome import ERROR_LOG, ErrorLog, exit_code_of, held_back_signals
+from tagger.io.location import Location
+from tagger.io.scratch import scratch_folder
+
+CLI = [sys.executable, "-m", "jobs.shell.cli"]
+
+
+def broken() -> int:
+    raise KeyError("colour")
+
+
+def test_an_unforeseen_error_keeps_its_traceback_and_the_line_names_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("TAGGER_REVIEW_TOKEN", "not for a file")
+    (tmp_path / "out").mkdir()
+    log = ErrorLog()
+    log.lie_in(str(tmp_path / "out"))
+    assert [exit_code_of(broken, log), exit_code_of(broken, log)] == [1, 1]
+    kept = (tmp_path / "out/_error.log").read_text()
+    assert kept.count("in broken") == kept.count("KeyError: 'colour'") == kept.count(" UTC\n") == 2
+    assert "not for a file" not in kept
+    said = capsys.readouterr().err.splitlines()
+    assert said == [f"tagger: KeyError: 'colour'; what was finished is kept (traceback: {tmp_path}/out/_error.log)"] * 2
+
+
+def test_a_kept_traceback_does_not_stand_in_the_way_of_the_next_attempt(tmp_path: Path) -> None:
+    log = ErrorLog()
+    log.lie_in(str(tmp_path))
+    assert exit_code_of(broken, log) == 1
+    assert [file.name for file in tmp_path.iterdir()] == [ERROR_LOG]
+    assert not Location(str(tmp_path)).files()
+    _clear(tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_traceback_of_a_job_that_goes_on_later_lies_with_its_work(tmp_path: Path) -> None:
+    (tmp_path / "out/_work").mkdir(parents=True)
+    log = ErrorLog()
+    log.lie_in(f"file://{tmp_path}/out")
+    assert exit_code_of(broken, log) == 1
+    assert "KeyError" in (tmp_path / "out/_work/error.log").read_text()
+
+
+@pytest.mark.parametrize("out", [None, "s3://bucket/run", "/nowhere/run"])
+def test_where_a_job_has_no_folder_the_traceback_lies_with_the_users_state(
+    out: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    log = ErrorLog()
+    log.lie_in(out)
+    assert exit_code_of(broken, log) == 1
+    assert "KeyError" in (tmp_path / "catalog-tagger/error.log").read_text()
+
+
+def test_without_a_home_the_traceback_lies_in_the_temporary_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", "/proc/nowhere")
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    assert exit_code_of(broken) == 1
+    assert "KeyError" in (tmp_path / "catalog-tagger.log").read_text()
+
+
+@pytest.mark.parametrize("command", [["schema", "prediction"], ["recipes"], ["schema"]])
+def test_a_reader_that_has_enough_ends_a_command_without_a_word(command: list[str]) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run([*CLI, *command], stdout=writer, stderr=subprocess.PIPE, text=True)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (141, "")
+
+
+def test_what_a_killed_process_left_is_swept_by_the_next(tmp_path: Path) -> None:
+    code = "import os, sys; from pathlib import Path; from tagger.io.scratch import scratch_folder\n"
+    code += "with scratch_folder('tagger-x-', Path(sys.argv[1])) as folder:\n    os.kill(os.getpid(), 9)"
+    subprocess.run([sys.executable, "-c", code, str(tmp_path)])
+    assert len(list(tmp_path.iterdir())) == 1
+    with scratch_folder("tagger-x-", tmp_path) as mine, scratch_folder("tagger-x-", tmp_path) as second:
+        assert {*tmp_path.iterdir()} == {mine, second}, "what is held stays"
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_command_that_ran_inside_another_program_leaves_its_signals_as_they_were() -> None:
+    def interrupted() -> int:
+        raise KeyboardInterrupt
+
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    assert exit_code_of(interrupted) == 130
+    assert {number: signal.getsignal(number) for number in before} == before
+
+
+class Library:
+    """Python drops whatever a destructor raises."""
+
+    def __del__(self) -> None:
+        signal.raise_signal(signal.SIGTERM)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_signal_that_a_library_has_swallowed_ends_a_command_at_its_next_step(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    cleared: list[str] = []
+
+    def work() -> int:
+        Library()
+        try:
+            Console().step("Tagging")
+        finally:
+            Console().step("Clearing away")
+            cleared.append("all")
+        return 0
+
+    assert exit_code_of(work) == 130
+    assert cleared == ["all"]
+    said = capsys.readouterr().err
+    assert "Tagging" not in said
+    assert said.endswith("Clearing away\ntagger: interrupted; the same command goes on from here\n")
+    Console().step("Another command")
+
+
+def test_what_clears_away_comes_to_its_end_before_a_signal_ends_the_command() -> None:
+    cleared: list[str] = []
+
+    def work() -> int:
+        with held_back_signals():
+            signal.raise_signal(signal.SIGTERM)
+            cleared.append("all")
+        cleared.append("and went on")
+        return 0
+
+    assert exit_code_of(work) == 130
+    assert cleared == ["all"]

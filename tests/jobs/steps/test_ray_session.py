@@ -1,0 +1,164 @@
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import ray
+
+CLUSTER = """
+import json, sys
+import ray
+from jobs.steps.ray_session import ray_session
+from ray._common.usage.usage_constants import CLUSTER_METADATA_KEY
+from ray._common.usage.usage_lib import get_cluster_metadata
+from schemas.configs.options import RayOptions
+
+with ray_session(RayOptions()):
+    client = ray._private.worker.global_worker.gcs_client
+    metadata = json.dumps({**get_cluster_metadata(client), **json.loads(sys.argv[1])}).encode()
+    client.internal_kv_put(CLUSTER_METADATA_KEY, metadata, overwrite=True, namespace=b"cluster")
+    print(ray.get_runtime_context().gcs_address, flush=True)
+    sys.stdin.read()
+"""
+JOIN = """
+import sys
+from jobs.steps.ray_session import ray_session
+from schemas.configs.options import RayOptions
+from tagger.errors import UsageError
+
+try:
+    with ray_session(RayOptions(ray_address=sys.argv[1])):
+        print("joined")
+except UsageError as error:
+    print(error)
+"""
+TOKEN = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "a" * 32}
+CODE = """
+import os
+import signal
+import ray
+from jobs.benchmark.process_tree import tree_of
+from jobs.steps.ray_session import ray_session
+from schemas.configs.options import RayOptions
+
+before = signal.getsignal(signal.SIGTERM)
+with ray_session(RayOptions()):
+    assert signal.getsignal(signal.SIGTERM) is before
+    assert ray.get(ray.remote(lambda: 6 * 7).remote()) == 42
+    import psutil
+    lines = [" ".join(child.cmdline()) for child in psutil.Process().children() if child.status() != "zombie"]
+    assert any("raylet" in line for line in lines), lines
+    assert not [line for line in lines if "monitor.py" in line], lines
+assert [name for pid, name in tree_of(os.getpid()).items() if pid != os.getpid() and name] == []
+"""
+
+
+def with_tokens(**settings: str) -> dict[str, str]:
+    """The environment with these settings of tokens and no others."""
+    return {**{name: value for name, value in os.environ.items() if not name.startswith("RAY_AUTH")}, **settings}
+
+
+@pytest.fixture(scope="module")
+def token_cluster() -> Iterator[str]:
+    """The address of a cluster that asks for TOKEN."""
+    with cluster(with_tokens(**TOKEN)) as address:
+        yield address
+
+
+@contextmanager
+def cluster(environment: dict[str, str], metadata: str = "{}") -> Iterator[str]:
+    """A Ray in a process of its own, which says this of itself; yields its address."""
+    command = [sys.executable, "-c", CLUSTER, metadata]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+    ) as process:
+        assert process.stdout is not None
+        address = process.stdout.readline().strip()
+        assert address, process.communicate()[1]
+        yield address
+        process.communicate("")
+
+
+def join(address: str, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-c", JOIN, address], capture_output=True, text=True, env=environment)
+
+
+def test_a_cluster_of_another_version_is_refused_with_both_versions() -> None:
+    environment = with_tokens(RAY_AUTH_MODE="disabled")
+    with cluster(environment, '{"ray_version": "2.9.3", "python_version": "3.9.1"}') as address:
+        done = join(address, environment)
+    assert done.stdout.startswith(f"--ray-address {address}: no Ray cluster can be joined there: Version mismatch"), (
+        done.stderr
+    )
+    assert "The cluster was started with: Ray: 2.9.3 Python: 3.9.1 This process" in done.stdout
+    assert f"was started with: Ray: {ray.__version__} Python: {platform.python_version()}" in done.stdout
+    assert "token" not in done.stdout
+
+
+def test_a_cluster_that_asks_for_another_token_says_so_in_one_line(token_cluster: str) -> None:
+    environments = [with_tokens(), with_tokens(RAY_AUTH_MODE="token", RAY_AUTH_TOKEN="b" * 32)]
+    with ThreadPoolExecutor() as at_once:  # Ray tries for 20 s
+        for done in at_once.map(join, [token_cluster] * 2, environments):
+            expected = "the cluster asks for another token than this process has; RAY_AUTH_MODE=token"
+            assert expected in done.stdout, done.stderr
+            assert (done.stdout.count("\n"), done.stderr) == (1, "")
+
+
+def test_a_cluster_is_joined_with_its_token(token_cluster: str) -> None:
+    assert join(token_cluster, with_tokens(**TOKEN)).stdout == "joined\n"
+
+
+def test_an_embedded_ray_works_without_what_only_clusters_need_and_leaves_nothing() -> None:
+    done = subprocess.run([sys.executable, "-c", CODE], capture_output=True, text=True, timeout=100)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert done.stderr == "", "nor says a word"
+
+
+def test_an_embedded_ray_needs_no_home_says_when_it_ignores_a_cluster_and_leaves_nothing(tmp_path: Path) -> None:
+    """In a folder with packages of the names of ours, which its workers must not import."""
+    for name in ("jobs", "schemas", "tagger"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").touch()
+    code = (
+        "import ray, sys\n"
+        "sys.path.remove('')\n"
+        "from jobs.steps.ray_session import ray_session\n"
+        "from schemas.configs.options import RayOptions\n"
+        "with ray_session(RayOptions()):\n"
+        "    print(ray.get(ray.remote(lambda: __import__('schemas.documents.run').__name__).remote()))"
+    )
+    with tempfile.TemporaryDirectory(prefix="t", dir="/tmp") as temporary:
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("RAY_AUTH")}
+        environment |= {"HOME": "/proc/nowhere", "TMPDIR": temporary, "RAY_ADDRESS": "127.0.0.1:9"}
+        done = subprocess.run(
+            [sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True
+        )
+        assert not list(Path(temporary).iterdir())
+    assert done.stdout == "schemas\n", done.stderr
+    assert "RAY_ADDRESS is not looked at" in done.stderr
+
+
+def test_nothing_starts_another_ray_after_the_end_of_one() -> None:
+    """As a thread of Ray Data would that was still busy when a signal came."""
+    code = (
+        "import ray\n"
+        "from jobs.steps.ray_session import ray_session\n"
+        "from schemas.configs.options import RayOptions\n"
+        "with ray_session(RayOptions()):\n"
+        "    ray.put(1)\n"
+        "try:\n"
+        "    ray.put(2)\n"
+        "except Exception as error:\n"
+        "    print(ray.is_initialized(), error)"
+    )
+    with tempfile.TemporaryDirectory(prefix="t", dir="/tmp") as temporary:
+        environment = {**os.environ, "TMPDIR": temporary}
+        done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
+        assert not list(Path(temporary).iterdir())
+    assert done.stdout.startswith("False") and "Ray has not been started yet" in done.stdout, done.stdout + done.stderr

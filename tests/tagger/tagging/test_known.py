@@ -1,0 +1,241 @@
+"""What earlier runs know is left alone, unless another decision holds now: then it is decided anew."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from schemas.documents.run import Counts, RunRecord
+from schemas.documents.taxonomy import Level
+from schemas.tables.embedding import EMBEDDING
+from schemas.tables.item import ITEM
+from schemas.tables.prediction import PREDICTION, ErrorCode
+from tagger.confidence.thresholds import QaSample, Thresholds
+from tagger.errors import ImageError
+from tagger.io.location import Location
+from tagger.models.bundle import Bundle
+from tagger.models.levels import Levels
+from tagger.models.titles import TitleModel
+from tagger.runs.directory import RunDirectory, Spent
+from tagger.runs.ledger import LedgerEntry
+from tagger.runs.staging import KNOWN_OUTCOME, Staged, kept
+from tagger.tagging.collector import Outcome, outcome_type
+from tagger.tagging.crashes import CRASHED
+from tagger.tagging.known import Known, recalled
+from tagger.tagging.rows import Items, PredictionRows
+
+LAX, STRICT = (Thresholds(dict.fromkeys(Level, value)) for value in (0.5, 0.95))
+DIGEST = b"\x01" * 32
+TITLES = [f"title {n}" for n in range(4)]
+
+
+@pytest.fixture
+def titles(bundle: Bundle) -> TitleModel:
+    """A model of titles that is sure of the first leaf where a title says `first`."""
+    leaves = len(bundle.card.taxonomy.leaves)
+    weight = np.zeros((leaves, 1), np.float32)
+    weight[0] = 20
+    return TitleModel(
+        "name", bundle.card.model_id, ("first",), np.ones(1, np.float32), weight, np.zeros(leaves, np.float32),
+        np.full(leaves, 1 / leaves, np.float32), 1.0, 1.0,
+    )  # fmt: skip
+
+
+def outcomes(bundle: Bundle, confidences: Sequence[float]) -> np.ndarray:
+    """Records of the second leaf, by `outcome_type`."""
+    levels = Levels(bundle.card.taxonomy)
+    master, article = levels.of_leaves(np.array([1]))
+    found = np.zeros(len(confidences), outcome_type())
+    found["master"], found["type"], found["blur_score"] = master, article, 100
+    found["master_confidence"] = found["type_confidence"] = confidences
+    found["leaves"] = [1, 2, -1, -1, -1]
+    found["leaf_confidences"][:, 0] = confidences
+    return found
+
+
+def a_run(
+    folder: Path, rows: PredictionRows, items: Items, records: np.ndarray, titles: str | None = None, vectors: int = 0,
+    etags: Sequence[str | None] | None = None, digest: bytes = DIGEST,
+) -> LedgerEntry:  # fmt: skip
+    """A finished run with these predictions, and image vectors of the first of them."""
+    directory = RunDirectory(Location(str(folder)))
+    record = RunRecord(
+        run_id=folder.name, model_id="m", state="running", config={}, fingerprint="", inputs={"titles": titles or ""},
+        versions={}, started_at=datetime.now(UTC), counts=Counts(),
+    )  # fmt: skip
+    table = rows.table(items, [digest] * len(records), [r.tobytes() for r in records], etags)
+    directory.write_part(0, table, {}, Spent(1, None))
+    if vectors:
+        one = {"imageDigest": DIGEST.hex(), "modelId": table["modelId"][0].as_py(), "layout": [0.0], "vector": [1.0]}
+        ids = table["id"].to_pylist()[:vectors]
+        directory.write_embeddings(0, pa.Table.from_pylist([{"id": i, **one} for i in ids], schema=EMBEDDING))
+    record = directory.finish(record, Staged(len(table), len(table), 0, 0, {}, {}, 1))
+    return LedgerEntry(directory, record, True)
+
+
+def shard(ids: Sequence[str], masters: Sequence[str | None] = (), titles: Sequence[str | None] = ()) -> pa.Table:
+    rows = [{"id": i, "row": n, "masterCategory": (list(masters) or [None] * 9)[n]} for n, i in enumerate(ids)]
+    table = pa.Table.from_pylist(rows, schema=ITEM)
+    return table.append_column(kept("name"), pa.array(titles, pa.string())) if titles else table
+
+
+def at(ids: Sequence[str], refs: Sequence[str | None] = ()) -> pa.Table:
+    """Rows of a shard whose images lie at these references, which without any are their ids."""
+    rows = [{"id": i, "row": n, "imageRef": (refs or ids)[n]} for n, i in enumerate(ids)]
+    return pa.Table.from_pylist(rows, schema=ITEM)
+
+
+def plain(bundle: Bundle, thresholds: Thresholds = LAX, sample: float = 0) -> PredictionRows:
+    return PredictionRows(bundle.card, thresholds, "now", QaSample(sample))
+
+
+def ids(count: int) -> list[str]:
+    return [f"i{n}" for n in range(count)]
+
+
+def items(count: int, titles: Sequence[str | None] = ()) -> Items:
+    return Items(ids(count), ids(count), [None] * count, titles)
+
+
+def test_what_would_be_decided_alike_is_known_and_not_decided_anew(bundle: Bundle, tmp_path: Path) -> None:
+    run = a_run(tmp_path / "r", plain(bundle), items(3), outcomes(bundle, [0.4, 0.7, 0.99]))
+    digests, anew = Known([run], bundle.card, plain(bundle)).recall(shard([*ids(3), "new"]))
+    assert digests == [DIGEST.hex()] * 3 + [None]
+    assert anew == [None] * 4
+
+
+def test_a_stricter_policy_is_applied_to_stored_confidences(bundle: Bundle, tmp_path: Path) -> None:
+    records = outcomes(bundle, [0.4, 0.7, 0.99])
+    run = a_run(tmp_path / "r", plain(bundle), items(3), records)
+    strict = plain(bundle, STRICT)
+    digests, anew = Known([run], bundle.card, strict).recall(shard(ids(3)))
+    assert digests == [DIGEST.hex()] * 3
+    assert [outcome is not None for outcome in anew] == [False, True, False]
+    (again,) = (found for found in recalled(pa.table({KNOWN_OUTCOME: pa.array(anew, pa.binary())})) if found)
+    assert again.outcome == records[1].tobytes(), "to the last digit"
+    fresh = strict.table(items(1), [DIGEST], [again.outcome])
+    assert (fresh["decision"][0].as_py(), fresh["reviewReasons"][0].as_py()) == ("review", ["low_confidence"])
+
+
+def test_a_changed_label_or_sample_is_decided_anew(bundle: Bundle, tmp_path: Path) -> None:
+    run = a_run(tmp_path / "r", plain(bundle), items(2), outcomes(bundle, [0.9, 0.9]))
+    _, anew = Known([run], bundle.card, plain(bundle)).recall(shard(ids(2), ["no such category", None]))
+    assert [a is not None for a in anew] == [True, False]
+    _, anew = Known([run], bundle.card, plain(bundle, sample=1)).recall(shard(ids(2)))
+    assert [a is not None for a in anew] == [True, True]
+
+
+def test_an_image_without_its_vector_is_unknown_where_vectors_are_asked_for(bundle: Bundle, tmp_path: Path) -> None:
+    run = a_run(tmp_path / "r", plain(bundle), items(2), outcomes(bundle, [0.9, 0.9]), vectors=1)
+    known = Known([run], bundle.card, plain(bundle), embeddings=True)
+    assert known.recall(shard(ids(2)))[0] == [DIGEST.hex(), None]
+    assert Known([run], bundle.card, plain(bundle)).recall(shard(ids(2)))[0] == [DIGEST.hex()] * 2
+    assert known.knows(ids(3)) == [True, True, False]
+    assert known.recall(shard(["new"])) == ([None], [None])
+
+
+def test_a_changed_title_is_looked_at_again_where_titles_are_fused(
+    bundle: Bundle, titles: TitleModel, tmp_path: Path
+) -> None:
+    fusing = PredictionRows(bundle.card, LAX, "now", titles=titles, fuse=True)
+    said = ["first", "first", None]
+    run = a_run(tmp_path / "r", fusing, items(3, said), outcomes(bundle, [0.9] * 3), f"fuse {titles.digest}")
+    table = pq.read_table(tmp_path / "r" / "predictions")
+    assert table["articleType"][0] != table["articleType"][2], "the title has its say"
+    now = shard(ids(3), titles=["first", "another", None])
+    known = Known([run], bundle.card, fusing, titles, fuse=True)
+    assert known.recall(now) == ([DIGEST.hex(), None, DIGEST.hex()], [None] * 3)
+    assert Known([run], bundle.card, plain(bundle)).recall(shard(ids(3)))[0] == [None] * 3, "titles are asked no more"
+    other = replace(titles, temperature=2.0)
+    assert Known([run], bundle.card, fusing, other, fuse=True).recall(now)[0] == [None] * 3
+
+
+def test_fused_confidences_are_decided_anew_without_being_fused_twice(
+    bundle: Bundle, titles: TitleModel, tmp_path: Path
+) -> None:
+    fusing = PredictionRows(bundle.card, LAX, "now", titles=titles, fuse=True)
+    run = a_run(tmp_path / "r", fusing, items(1, ["first"]), outcomes(bundle, [0.99]), f"fuse {titles.digest}")
+    before = pq.read_table(tmp_path / "r" / "predictions").to_pylist()[0]
+    never = PredictionRows(bundle.card, Thresholds(dict.fromkeys(Level, 1.1)), "now", titles=titles, fuse=True)
+    _, anew = Known([run], bundle.card, never, titles, fuse=True).recall(shard(ids(1), titles=["first"]))
+    (again,) = recalled(pa.table({KNOWN_OUTCOME: pa.array(anew, pa.binary())}))
+    assert again and again.fused
+    again_items = Items(ids(1), ids(1), [None], ["first"], fused=np.array([True]))
+    after = never.table(again_items, [DIGEST], [never.widened(again.outcome)]).to_pylist()[0]
+    assert (before["decision"], after["decision"]) == ("accept", "review")
+    changed = {name for name in before if before[name] != after[name]}
+    assert changed == {"decision", "reviewReasons", "taggedAt"}
+
+
+def test_titles_that_check_are_asked_of_stored_confidences(bundle: Bundle, titles: TitleModel, tmp_path: Path) -> None:
+    run = a_run(tmp_path / "r", plain(bundle), items(2), outcomes(bundle, [0.9] * 2))
+    checking = PredictionRows(bundle.card, LAX, "now", titles=titles)
+    digests, anew = Known([run], bundle.card, checking, titles).recall(shard(ids(2), titles=["first", "mute"]))
+    assert digests == [DIGEST.hex()] * 2
+    assert [a is not None for a in anew] == [True, False]
+
+
+def test_a_run_without_the_newer_columns_can_be_read(bundle: Bundle, tmp_path: Path) -> None:
+    run = a_run(tmp_path / "r", plain(bundle), items(2), outcomes(bundle, [0.9] * 2))
+    part = tmp_path / "r" / "predictions" / "part-00000.parquet"
+    pq.write_table(pq.read_table(part).drop_columns(["titleDigest", "imageEtag"]), part)
+    known = Known([run], bundle.card, plain(bundle))
+    assert known.recall(shard(ids(2)))[0] == [DIGEST.hex()] * 2
+    assert known.etags(at(ids(2)), [DIGEST.hex()] * 2) == [None] * 2
+    assert [t.schema.names for t in run.directory.batches(PREDICTION.names)] == [PREDICTION.names]
+
+
+def test_an_etag_is_that_of_the_known_image_at_its_own_address(bundle: Bundle, tmp_path: Path) -> None:
+    etags = ['"a"', 'W/"b"', None, '"d"', '"e"', "* hostile"]
+    run = a_run(tmp_path / "r", plain(bundle), items(6), outcomes(bundle, [0.9] * 6), etags=etags)
+    known = Known([run], bundle.card, plain(bundle))
+    rows = at([*ids(6), "new"], ["i0", "i1", "i2", "elsewhere", None, "i5", "new"])
+    digests: list[str | None] = [DIGEST.hex()] * 6
+    assert known.etags(rows, [*digests, None]) == ['"a"', 'W/"b"', None, None, None, None, None]
+    assert known.etags(at(ids(1)), [None]) == [None], "the image must be looked at"
+    assert known.etags(at(ids(1)), ["02" * 32]) == [None], "it is another image"
+
+
+def test_the_newest_etag_counts_also_where_the_newest_run_has_none(bundle: Bundle, tmp_path: Path) -> None:
+    first = a_run(tmp_path / "1", plain(bundle), items(2), outcomes(bundle, [0.9] * 2), etags=['"old"', '"old"'])
+    second = a_run(tmp_path / "2", plain(bundle), items(2), outcomes(bundle, [0.9] * 2), etags=['"new"', None])
+    known = Known([second, first], bundle.card, plain(bundle))
+    assert known.etags(at(ids(2)), [DIGEST.hex()] * 2) == ['"new"', '"old"']
+    other = a_run(
+        tmp_path / "3", plain(bundle), items(1), outcomes(bundle, [0.9]), etags=['"old"'], digest=b"\x02" * 32
+    )
+    known = Known([other, second, first], bundle.card, plain(bundle))
+    assert known.etags(at(ids(1)), [DIGEST.hex()]) == [None], "the server has given another image since"
+
+
+def test_images_that_crashed_are_known_to_the_same_model_and_libraries_alone(bundle: Bundle, tmp_path: Path) -> None:
+    rows = plain(bundle)
+    directory = RunDirectory(Location(str(tmp_path / "r")))
+    outcomes: list[Outcome] = [CRASHED, CRASHED, ImageError(ErrorCode.TRUNCATED, "cut off")]
+    directory.write_part(0, rows.table(items(3), [DIGEST, None, b"\x02" * 32], outcomes), {}, Spent(1, None))
+    record = RunRecord(
+        run_id="r", model_id="m", state="running", config={}, fingerprint="", inputs={}, versions={"simplejpeg": "1"},
+        started_at=datetime.now(UTC), counts=Counts(),
+    )  # fmt: skip
+    run = LedgerEntry(directory, directory.finish(record, Staged(3, 3, 0, 0, {}, {}, 1)), True)
+    assert Known([run], bundle.card, rows, versions={"simplejpeg": "1"}).crashed() == {DIGEST}
+    assert Known([run], bundle.card, rows, versions={"simplejpeg": "2"}).crashed() == set(), "it may be mended"
+    other = bundle.card.model_copy(update={"model_id": "another"})
+    assert Known([run], other, rows, versions={"simplejpeg": "1"}).crashed() == set()
+    unfinished = LedgerEntry(directory, record, False)
+    assert Known([unfinished], bundle.card, rows, versions={"simplejpeg": "1"}).crashed() == set()
+
+
+def test_another_calibration_is_another_model(bundle: Bundle, tmp_path: Path) -> None:
+    run = a_run(tmp_path / "r", plain(bundle), items(1), outcomes(bundle, [0.9]))
+    calibration = bundle.card.calibration.model_copy(update={"temperature": 2.0})
+    other = bundle.changed(calibration=calibration)
+    assert other.card.model_id != bundle.card.model_id
+    known = Known([run], other.card, plain(other))
+    assert known.recall(shard(ids(1)))[0] == [None]
+    assert known.knows(ids(1)) == [True]
