@@ -15,9 +15,9 @@ from tagger.errors import InputError, UsageError
 from tagger.exports.csv import MAX_ROWS
 from tagger.exports.pim import PIM_FILES, PimFile, formula_like, pim_csv
 from tagger.io.location import Location
+from tagger.io.parquet import write_parquet
 from tagger.manifest.no_value import NoValue
 from tagger.runs.ledger import latest, read_ledger
-from tagger.runs.staging import write_parquet
 
 _SUCCESS = "_SUCCESS"
 _PART_ROWS = 65_536

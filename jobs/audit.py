@@ -24,10 +24,11 @@ from tagger.dataset.splits import connected
 from tagger.errors import InputError, TaggerError, UsageError
 from tagger.evaluation.pictures import Pictures
 from tagger.io.location import Location
+from tagger.io.parquet import write_parquet
 from tagger.manifest.groups import pictures_of, read_groups
 from tagger.manifest.manifest import Manifest
 from tagger.runs.directory import RunDirectory, Spent
-from tagger.runs.staging import Staged, write_parquet
+from tagger.runs.staging import Staged
 from tagger.similarity.index import CARD, VectorIndex
 
 PAGE = "index.html"

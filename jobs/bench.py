@@ -20,7 +20,8 @@ from jobs.benchmark.report import FIXED_COST_ITEMS, Result, known_median, report
 from jobs.shell.console import Console
 from schemas.config import BenchConfig
 from schemas.values import parse_range
-from tagger.engines.choose import BATCH_SIZE, PreparedEngine, choose_engine, device_here
+from tagger.engines.base import BATCH_SIZE, PreparedEngine
+from tagger.engines.choose import choose_engine, device_here
 from tagger.engines.sample import decoded_sample
 from tagger.errors import TaggerError, UsageError
 from tagger.io.location import Location

@@ -21,9 +21,9 @@ from tagger.dataset.splits import SPLITS
 from tagger.errors import InputError, UsageError
 from tagger.evaluation.pictures import Pictures
 from tagger.io.location import Location
+from tagger.io.parquet import write_parquet
 from tagger.models.bundle import CARD, Bundle
 from tagger.models.combine import average_predictions, average_weights, with_own_statistics
-from tagger.runs.staging import write_parquet
 
 _HELD_OUT = ("val", "test")
 _STATISTICS_ITEMS, _STATISTICS_BATCH = 4096, 128

@@ -30,8 +30,8 @@ from tagger.errors import UsageError
 from tagger.evaluation.pictures import Pictures as Shown
 from tagger.evaluation.report import ITEMS
 from tagger.io.location import Location
+from tagger.io.parquet import write_parquet
 from tagger.manifest.groups import GROUPS
-from tagger.runs.staging import write_parquet
 from tagger.similarity.index import VectorIndex
 
 PAIRS, PAGE, SAMPLE = "pairs.parquet", "index.html", "sample.csv"

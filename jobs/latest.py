@@ -10,8 +10,8 @@ from schemas.config import LatestConfig
 from schemas.tables.prediction import PREDICTION
 from tagger.errors import UsageError
 from tagger.io.location import Location
+from tagger.io.parquet import write_parquet
 from tagger.runs.ledger import latest, read_ledger
-from tagger.runs.staging import write_parquet
 
 _SUCCESS = "_SUCCESS"
 

@@ -11,8 +11,8 @@ from schemas.config import SimilarConfig
 from schemas.tables.similar import SIMILAR
 from tagger.errors import UsageError
 from tagger.io.location import Location
+from tagger.io.parquet import write_parquet
 from tagger.runs.ledger import read_ledger
-from tagger.runs.staging import write_parquet
 from tagger.similarity.index import VectorIndex
 from tagger.similarity.search import Asked, Similar, Wish
 from tagger.tagging.notebook import Tagger

@@ -18,7 +18,7 @@ from schemas.documents.bundle import ModelCard
 from schemas.documents.run import RunRecord
 from schemas.values import parse_range
 from tagger.confidence.thresholds import QaSample, Thresholds
-from tagger.engines.choose import BATCH_SIZE, PreparedEngine
+from tagger.engines.base import BATCH_SIZE, PreparedEngine
 from tagger.engines.process import Chosen, EngineProcess, Question
 from tagger.engines.sample import RunSample
 from tagger.errors import UsageError

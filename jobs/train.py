@@ -33,11 +33,11 @@ from tagger.evaluation.report import Training
 from tagger.images.stores import ImageStore
 from tagger.imaging.quality import learn_blur_threshold
 from tagger.io.location import Location
+from tagger.io.parquet import write_parquet
 from tagger.manifest.manifest import Manifest
 from tagger.models.backbones import check_weights
 from tagger.models.bundle import CARD, Bundle
 from tagger.models.classifier import pack
-from tagger.runs.staging import write_parquet
 from tagger.training import recipes
 from tagger.training.on_ray import CHECKPOINTS, Progress, Trained, edge_threshold, fit
 from tagger.training.plan import Plan, draft_card, initial_weights, with_edge_threshold

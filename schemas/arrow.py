@@ -8,6 +8,17 @@ def field(name: str, kind: pa.DataType, description: str, *, nullable: bool = Tr
     return pa.field(name, kind, nullable=nullable, metadata={"description": description})
 
 
+def conformed(table: pa.Table, schema: pa.Schema) -> pa.Table:
+    """Return a table by a schema, whatever columns it has besides, and with nulls for those that it lacks.
+
+    Raises:
+        pyarrow.ArrowInvalid: when a column cannot be cast.
+    """
+    size = len(table)
+    columns = [table[f.name] if f.name in table.schema.names else pa.nulls(size, f.type) for f in schema]
+    return pa.table(columns, names=schema.names).cast(schema)
+
+
 def columns_of(schema: pa.Schema) -> list[dict[str, object]]:
     """Return a schema's columns: name, type, nullable, description."""
     return [

@@ -11,7 +11,8 @@ from pathlib import Path
 import ray
 
 from tagger.confidence.thresholds import Thresholds
-from tagger.engines.choose import PreparedEngine, prepare
+from tagger.engines.base import PreparedEngine
+from tagger.engines.choose import prepare
 from tagger.io.location import Location
 from tagger.models.bundle import Bundle
 from tagger.runs.directory import RunDirectory

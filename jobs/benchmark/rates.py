@@ -7,7 +7,7 @@ from itertools import cycle, islice
 from pathlib import Path
 
 from jobs.benchmark.inputs import MAX_PIXELS, SOME
-from tagger.engines.choose import PreparedEngine
+from tagger.engines.base import PreparedEngine
 from tagger.engines.sample import decoded_sample
 from tagger.imaging.decode import decode
 from tagger.imaging.threads import decode_in_one_thread

@@ -24,9 +24,10 @@ from tagger.evaluation.report import CONTROL_ITEMS, VAL_ITEMS, Extras, Training,
 from tagger.imaging.edges import all_with_edges
 from tagger.imaging.quality import blurred
 from tagger.io.location import Location
+from tagger.io.parquet import write_parquet
 from tagger.models.bundle import Bundle
 from tagger.models.levels import Levels, softmax
-from tagger.runs.staging import read_shard, write_parquet
+from tagger.runs.staging import read_shard
 from tagger.tagging.on_ray import leaf_logits
 
 _AT_ONCE = 32

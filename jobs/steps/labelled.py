@@ -33,11 +33,12 @@ from tagger.images.failed import FailedImages
 from tagger.images.near_misses import near_misses
 from tagger.images.stores import ImageStore
 from tagger.io.location import Location
+from tagger.io.parquet import write_parquet
 from tagger.manifest.groups import read_groups
 from tagger.manifest.labels import Spellings
 from tagger.manifest.manifest import Manifest
 from tagger.manifest.selection import Selection
-from tagger.runs.staging import Staged, read_shard, shard_of, stage, write_parquet
+from tagger.runs.staging import Staged, read_shard, shard_of, stage
 from tagger.training.on_ray import image_dataset
 
 _STAGE_ROWS = 8192

@@ -23,9 +23,10 @@ from tagger.imaging.decode import decode_resized, pad
 from tagger.imaging.quality import blur_score, blurred
 from tagger.imaging.threads import decode_in_one_thread
 from tagger.io.location import Location
+from tagger.io.parquet import write_parquet
 from tagger.manifest.labels import KnownLabels
 from tagger.manifest.no_value import NoValue
-from tagger.runs.staging import kept, read_shard, shard_of, write_parquet
+from tagger.runs.staging import kept, read_shard, shard_of
 
 CHUNK_ROWS = 128
 _LABELS = ("masterCategory", "articleType")

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from schemas.arrow import conformed
 from schemas.tables.decision import DECISION
 from tagger.errors import InputError, UsageError
 from tagger.io.location import Location
-from tagger.manifest.tables.parquet import open_parquet
+from tagger.io.parquet import open_parquet, write_parquet
 from tagger.runs.directory import RECORD, RunDirectory
-from tagger.runs.staging import write_parquet
 
 if TYPE_CHECKING:
     from tagger.review.store.claims import ReviewStore
@@ -56,7 +56,7 @@ def decisions_of(run: RunDirectory, database: str | None = None) -> Iterator[pa.
                 return
         finally:
             store.close()
-    yield from map(conformed, run.decisions(DECISION.names))
+    yield from (conformed(table, DECISION) for table in run.decisions(DECISION.names))
 
 
 def named_decisions(place: Location, flag: str) -> Iterator[pa.Table]:
@@ -81,7 +81,7 @@ def named_decisions(place: Location, flag: str) -> Iterator[pa.Table]:
         missing = [f.name for f in DECISION if not f.nullable and f.name not in table.schema.names]
         if missing:
             raise InputError(f"{flag}: {file} holds no review decisions: it has no column {missing[0]}")
-        yield conformed(table)
+        yield conformed(table, DECISION)
 
 
 def standing_rows(store: "ReviewStore") -> Iterator[pa.Table]:
@@ -112,13 +112,6 @@ def export(store: "ReviewStore", folder: Location) -> int:
         if old.name >= f"part-{parts:05d}.parquet":
             old.delete()
     return rows
-
-
-def conformed(table: pa.Table) -> pa.Table:
-    """A table by DECISION, whatever columns it has besides, and with nulls for those that it lacks."""
-    size = len(table)
-    columns = [table[f.name] if f.name in table.schema.names else pa.nulls(size, f.type) for f in DECISION]
-    return pa.table(columns, names=DECISION.names).cast(DECISION)
 
 
 def _row(found: Mapping[Any, Any]) -> dict[str, Any]:

@@ -1,17 +1,18 @@
-"""Running a classifier over any number of images, behind one signature: which engines there are, and which is taken.
+"""Which engines there are, and which is taken.
 
 Engines differ in speed and in the last digits. The calibration and the thresholds of a bundle were fitted on float32
 PyTorch, so an engine is taken only when its most probable leaf is that of float32 PyTorch on images of the run at hand.
 This module imports none of the libraries that do the work, so that a tagging worker loads only the one it needs.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import cached_property
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from schemas.documents.run import EngineCheck
+from tagger.engines.base import PreparedEngine
 from tagger.errors import InputError, UsageError
 from tagger.io.location import first_line
 
@@ -22,36 +23,9 @@ MIN_AGREEMENT = 0.995
 CHECKED_IMAGES = 512
 ENOUGH_IMAGES = 200
 """With fewer, an agreement of 99.5% cannot be told from a lower one; `auto` then takes an engine in float32."""
-BATCH_SIZE = {"cpu": 16, "cuda": 512}  # on CPUs, what fits the caches
 _ONE_OFF = 1  # of a few images, one that was a near tie says nothing
 
 _TORCH_CPU = "torch-cpu-float32"
-
-
-class Engine(Protocol):
-    """Maps uint8 images [N, H, W, 3] to leaf logits and embeddings.
-
-    What it says of an image depends on that image alone: every pass has the same batch size, the last one padded.
-    """
-
-    name: str
-
-    def run(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return leaf logits float32 [N, L] and embeddings float32 [N, D]."""
-        ...
-
-
-class PreparedEngine(Protocol):
-    """A model in the form that an engine loads: made once, picklable, started by every worker."""
-
-    @property
-    def name(self) -> str:
-        """The engine's name."""
-        ...
-
-    def start(self) -> Engine:
-        """Load the model in this process."""
-        ...
 
 
 def engine_names(device: str) -> tuple[str, ...]:
@@ -210,16 +184,3 @@ def agrees(check: EngineCheck) -> bool:
     """Whether an engine may stand for float32 PyTorch: at most 0.5 % other leaves, or one of a few images."""
     others = round((1 - check.agreement) * check.images)
     return others <= max(_ONE_OFF, int((1 - MIN_AGREEMENT) * check.images))
-
-
-def as_batches(images: np.ndarray, size: int) -> Sequence[tuple[np.ndarray, int]]:
-    """Cut images [N, …] into batches of one size, the last one padded with black ones; each with its own number."""
-    return [(_padded(images[i : i + size], size), min(size, len(images) - i)) for i in range(0, len(images), size)]
-
-
-def _padded(batch: np.ndarray, size: int) -> np.ndarray:
-    if len(batch) == size:
-        return np.ascontiguousarray(batch)
-    padded = np.zeros((size, *batch.shape[1:]), np.uint8)
-    padded[: len(batch)] = batch
-    return padded

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from tagger.engines.choose import Engine, as_batches
+from tagger.engines.base import Engine, as_batches
 from tagger.errors import UsageError
 from tagger.io.location import first_line
 from tagger.models.bundle import Bundle

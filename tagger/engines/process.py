@@ -13,7 +13,8 @@ import sys
 from dataclasses import dataclass, replace
 
 from schemas.documents.run import EngineCheck
-from tagger.engines.choose import BATCH_SIZE, Engine, choose_engine, device_here, engine_names, prepare
+from tagger.engines.base import BATCH_SIZE, Engine
+from tagger.engines.choose import choose_engine, device_here, engine_names, prepare
 from tagger.engines.sample import RunSample
 from tagger.errors import TaggerError
 from tagger.imaging.threads import decode_in_one_thread

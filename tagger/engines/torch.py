@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from tagger.engines.choose import Engine, as_batches
+from tagger.engines.base import Engine, as_batches
 from tagger.io.location import first_line
 from tagger.models.bundle import Bundle
 from tagger.models.classifier import Classifier, restore, restore_members

@@ -35,7 +35,7 @@ from tagger.evaluation.metrics import (
 from tagger.evaluation.pictures import Pictures
 from tagger.io.json_text import as_json
 from tagger.io.location import Location
-from tagger.runs.staging import write_parquet
+from tagger.io.parquet import write_parquet
 
 ITEMS = "items.parquet"
 VAL_ITEMS, CONTROL_ITEMS = "val-items.parquet", "control-items.parquet"

@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from tagger.errors import InputError
 from tagger.io.location import Location
-from tagger.manifest.tables.parquet import open_parquet
+from tagger.io.parquet import open_parquet
 
 _BATCH_ROWS = 256
 

@@ -15,12 +15,11 @@ from tagger.flow.prefetch import in_order
 from tagger.images.files import spellings
 from tagger.images.patterns import fill_pattern
 from tagger.io.location import S3, Location, first_line
+from tagger.io.s3 import s3_client
 from tagger.manifest.manifest import Batch
 
 _NOT_FOUND = {"NoSuchKey", "NoSuchBucket", "404", "NotFound"}
 _DENIED = {"AccessDenied", "403", "Forbidden", "InvalidAccessKeyId", "SignatureDoesNotMatch"}
-_CONNECT_TIMEOUT_S = 10
-_READ_TIMEOUT_S = 30
 _ATTEMPTS = 8
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 10.0
 _BUDGET_BYTES = 64 * 2**20
@@ -172,31 +171,6 @@ class S3Images:
 
 class _AgainError(Exception):
     """What may succeed at another attempt."""
-
-
-def s3_client(
-    endpoint: str | None,
-    region: str | None,
-    connections: int,
-    attempts: int = 1,
-    read_timeout_s: float = _READ_TIMEOUT_S,
-) -> Any:
-    """A boto3 client with timeouts and a pool of so many connections.
-
-    It retries nothing by itself: botocore cannot retry a body that breaks off, and its quota of retries, shared by all
-    threads, runs dry when a service throttles for long.
-    """
-    import boto3
-    from botocore.config import Config
-
-    settings = Config(
-        max_pool_connections=connections,
-        connect_timeout=_CONNECT_TIMEOUT_S,
-        read_timeout=read_timeout_s,
-        retries={"total_max_attempts": attempts},
-        s3={"addressing_style": "path"} if endpoint else None,  # other services seldom have a host name per bucket
-    )
-    return boto3.client("s3", endpoint_url=endpoint, region_name=region, config=settings)
 
 
 def keys_below(folder: Location, limit: int) -> list[str]:

@@ -21,8 +21,8 @@ from typing import Any
 import psutil
 
 from tagger.errors import TaggerError, UsageError
-from tagger.images.s3 import s3_client
 from tagger.io.location import Location, first_line
+from tagger.io.s3 import s3_client
 
 _STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _NAME = "_lock"

@@ -20,8 +20,9 @@ from schemas.tables.prediction import PREDICTION, Decision
 from tagger.errors import InputError, TaggerError, UsageError
 from tagger.images.failed import EXAMPLES, FailedImages
 from tagger.io.location import Location, first_line
+from tagger.io.parquet import write_parquet
 from tagger.runs.differences import differences
-from tagger.runs.staging import Staged, is_staged, write_parquet
+from tagger.runs.staging import Staged, is_staged
 
 _COUNTS = b"counts"
 RECORD, _SUCCESS = "run.json", "_SUCCESS"

@@ -13,6 +13,7 @@ from schemas.tables.item import ITEM
 from tagger.images.patterns import text_column
 from tagger.images.stores import ImageStore, row_order
 from tagger.io.location import Location
+from tagger.io.parquet import write_parquet
 from tagger.manifest.manifest import Batch, Manifest
 from tagger.manifest.selection import EVERYTHING, KnownTags, Selection
 
@@ -137,24 +138,6 @@ def known_etags(shard: pa.Table) -> list[str | None]:
     """For every item of a shard the ETag of the image that need not be downloaded again; None where there is none."""
     names = shard.schema.names
     return shard[_KNOWN_ETAG].to_pylist() if _KNOWN_ETAG in names else [None] * len(shard)
-
-
-def write_parquet(target: Location, table: pa.Table, plain: Sequence[str] = ()) -> None:
-    """Write one Parquet file, complete or not at all.
-
-    Args:
-        target: Where.
-        table: Its rows.
-        plain: Columns that are noise to a compressor.
-    """
-    sink = pa.BufferOutputStream()
-    packed = [name for name in table.schema.names if name not in plain]
-    if plain:
-        compression = dict.fromkeys(packed, "zstd") | {f"{name}.list.element": "none" for name in plain}
-        pq.write_table(table, sink, compression=compression, use_dictionary=packed, write_statistics=packed)
-    else:
-        pq.write_table(table, sink, compression="zstd")
-    target.write_bytes(sink.getvalue())
 
 
 def _items(batch: Batch, store: ImageStore, keep: Sequence[str]) -> pa.Table:

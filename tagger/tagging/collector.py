@@ -10,7 +10,7 @@ import numpy as np
 
 from schemas.documents.bundle import ModelCard
 from schemas.tables.prediction import ALTERNATIVES, ErrorCode
-from tagger.engines.choose import Engine
+from tagger.engines.base import Engine
 from tagger.errors import ImageError
 from tagger.imaging.decode import Decoded, decode
 from tagger.imaging.layout import LAYOUT_SIZE, layouts

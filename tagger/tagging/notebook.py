@@ -14,7 +14,8 @@ from schemas.documents.taxonomy import Level
 from schemas.tables.embedding import EMBEDDING
 from schemas.tables.prediction import PREDICTION, Decision
 from tagger.confidence.thresholds import Thresholds
-from tagger.engines.choose import BATCH_SIZE, CHECKED_IMAGES, ENOUGH_IMAGES, choose_engine, device_here
+from tagger.engines.base import BATCH_SIZE
+from tagger.engines.choose import CHECKED_IMAGES, ENOUGH_IMAGES, choose_engine, device_here
 from tagger.engines.sample import decoded_sample
 from tagger.errors import ImageError
 from tagger.images.files import read_file

@@ -17,7 +17,8 @@ import ray
 from ray.exceptions import RayActorError, WorkerCrashedError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from tagger.engines.choose import Engine, PreparedEngine, engine_names
+from tagger.engines.base import Engine, PreparedEngine
+from tagger.engines.choose import engine_names
 from tagger.engines.process import Chosen, Question
 from tagger.runs.staging import read_shard, shard_of
 from tagger.tagging.board import Board

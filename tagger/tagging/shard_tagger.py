@@ -14,7 +14,7 @@ import simplejpeg
 from schemas.documents.bundle import ModelCard
 from schemas.tables.prediction import ErrorCode
 from tagger.confidence.thresholds import QaSample, Thresholds
-from tagger.engines.choose import Engine
+from tagger.engines.base import Engine
 from tagger.errors import ImageError, TaggerError
 from tagger.flow.prefetch import ahead
 from tagger.images.revisions import Revision, Unchanged

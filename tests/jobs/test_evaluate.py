@@ -13,9 +13,9 @@ import pytest
 from schemas.documents.run import Counts, RunRecord
 from schemas.tables.prediction import PREDICTION
 from tagger.io.location import Location
+from tagger.io.parquet import write_parquet
 from tagger.models.bundle import Bundle
 from tagger.runs.directory import RunDirectory
-from tagger.runs.staging import write_parquet
 from tests.conftest import Outcome
 
 Run = Callable[..., Outcome]

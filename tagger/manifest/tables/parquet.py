@@ -4,11 +4,11 @@ from collections.abc import Iterator
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from schemas.tables.item import Role
 from tagger.errors import InputError
 from tagger.io.location import Location, first_line
+from tagger.io.parquet import open_parquet
 from tagger.manifest.tables.table import Chunk, RoleOf
 
 PARQUET = (".parquet", ".pq")
@@ -43,14 +43,6 @@ class ParquetTable:
 
     def _is_read(self, column: pa.Field) -> bool:
         return not is_image_type(column.type) or self._role_of(column.name) in _TEXT_ROLES
-
-
-def open_parquet(file: Location) -> pq.ParquetFile:
-    """Open a Parquet file. Raises InputError when it is none."""
-    try:
-        return pq.ParquetFile(file.open_random())
-    except (pa.ArrowException, OSError) as error:
-        raise InputError(f"{file}: not a readable Parquet file: {first_line(error)}") from error
 
 
 def is_image_type(kind: pa.DataType) -> bool:

@@ -10,18 +10,18 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from schemas.arrow import conformed
 from schemas.documents.taxonomy import Level, Taxonomy
 from schemas.tables.decision import DECISION
 from schemas.tables.finding import FINDINGS_FILE
 from schemas.tables.item import Role
 from schemas.tables.prediction import Decision
-from tagger.decisions.read import conformed
 from tagger.errors import InputError
 from tagger.io.location import Location
+from tagger.io.parquet import open_parquet
 from tagger.manifest.groups import pictures_of, read_groups
 from tagger.manifest.labels import KnownLabels
 from tagger.manifest.manifest import Batch, Manifest
-from tagger.manifest.tables.parquet import open_parquet
 from tagger.review.store.claims import ReviewStore
 from tagger.review.store.leaves import Pair
 from tagger.runs.directory import RunDirectory
@@ -95,7 +95,7 @@ def fill_queue(
                 **(of_manifest or {"known_master": None, "known_article": None, "title": None, "columns": {}}),
             }
 
-    earlier = (row for table in run.decisions(DECISION.names) for row in conformed(table).to_pylist())
+    earlier = (row for table in run.decisions(DECISION.names) for row in conformed(table, DECISION).to_pylist())
     items = store.fill(rows(), sorted(leaves), earlier, duplicates.uri if duplicates else None)
     return None if items is None else Filled(items, len(leaves), missing, labelled)
 

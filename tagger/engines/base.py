@@ -1,0 +1,47 @@
+"""What every engine is: a prepared model that is started once a worker, and maps images to logits and embeddings."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+
+BATCH_SIZE = {"cpu": 16, "cuda": 512}  # on CPUs, what fits the caches
+
+
+class Engine(Protocol):
+    """Maps uint8 images [N, H, W, 3] to leaf logits and embeddings.
+
+    What it says of an image depends on that image alone: every pass has the same batch size, the last one padded.
+    """
+
+    name: str
+
+    def run(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return leaf logits float32 [N, L] and embeddings float32 [N, D]."""
+        ...
+
+
+class PreparedEngine(Protocol):
+    """A model in the form that an engine loads: made once, picklable, started by every worker."""
+
+    @property
+    def name(self) -> str:
+        """The engine's name."""
+        ...
+
+    def start(self) -> Engine:
+        """Load the model in this process."""
+        ...
+
+
+def as_batches(images: np.ndarray, size: int) -> Sequence[tuple[np.ndarray, int]]:
+    """Cut images [N, …] into batches of one size, the last one padded with black ones; each with its own number."""
+    return [(_padded(images[i : i + size], size), min(size, len(images) - i)) for i in range(0, len(images), size)]
+
+
+def _padded(batch: np.ndarray, size: int) -> np.ndarray:
+    if len(batch) == size:
+        return np.ascontiguousarray(batch)
+    padded = np.zeros((size, *batch.shape[1:]), np.uint8)
+    padded[: len(batch)] = batch
+    return padded
