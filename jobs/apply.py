@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import pyarrow as pa
 
 from jobs.shell.console import Console
-from schemas.config import ApplyConfig
+from schemas.configs.review import ApplyConfig
 from schemas.tables.final_tag import FINAL_TAG, TagState
 from tagger.decisions.final_tags import final_tags, newest_by_id
 from tagger.decisions.read import DATABASE, decisions_of

@@ -13,7 +13,9 @@ from jobs import tag
 from jobs.shell.console import Console
 from jobs.steps.holding_out import holds_out
 from jobs.steps.open_catalog import open_catalog, place, versions
-from schemas.config import AuditConfig, IndexConfig, TagConfig
+from schemas.configs.audit import AuditConfig
+from schemas.configs.similarity import IndexConfig
+from schemas.configs.tag import TagConfig
 from schemas.documents.taxonomy import Level
 from schemas.tables.finding import FINDINGS_FILE
 from schemas.tables.prediction import Decision, ReviewReason

@@ -18,7 +18,7 @@ from jobs.benchmark.process_tree import PeakMemory, run_measured
 from jobs.benchmark.rates import decode_only, forward_only, together
 from jobs.benchmark.report import FIXED_COST_ITEMS, Result, known_median, report, report_searches
 from jobs.shell.console import Console
-from schemas.config import BenchConfig
+from schemas.configs.bench import BenchConfig
 from schemas.values import parse_range
 from tagger.engines.base import BATCH_SIZE, PreparedEngine
 from tagger.engines.choose import choose_engine, device_here

@@ -4,7 +4,7 @@ from jobs.shell.console import Console
 from jobs.steps import check_report, image_errors
 from jobs.steps.open_catalog import open_catalog
 from jobs.steps.prospect import Prospect, advice, prospect
-from schemas.config import CheckConfig
+from schemas.configs.check import CheckConfig
 from schemas.documents.taxonomy import Level
 from schemas.tables.prediction import ErrorCode
 from tagger.dataset.census import Census, Looking, take_census

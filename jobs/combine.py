@@ -13,7 +13,7 @@ from jobs.steps.holding_out import holds_out
 from jobs.steps.labelled import decode_sides, failures, read_labelled, reviewed_labels
 from jobs.steps.open_catalog import open_catalog, place, versions
 from jobs.steps.ray_session import ray_session, wants_gpu
-from schemas.config import CombineConfig
+from schemas.configs.train import CombineConfig
 from schemas.documents.bundle import Metrics
 from schemas.documents.taxonomy import Level
 from tagger.dataset.items import LabelledItems

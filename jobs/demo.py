@@ -10,7 +10,10 @@ from jobs import check, tag, train
 from jobs.shell.console import Console
 from jobs.shell.outcome import ERROR_LOG
 from jobs.steps.ray_session import ray_session
-from schemas.config import CheckConfig, DemoConfig, TagConfig, TrainConfig
+from schemas.configs.check import CheckConfig
+from schemas.configs.demo import DemoConfig
+from schemas.configs.tag import TagConfig
+from schemas.configs.train import TrainConfig
 from schemas.tables.prediction import ErrorCode, ReviewReason
 from tagger.demo.drawn_catalogue import Drawn, draw_catalogue
 from tagger.errors import TaggerError, UsageError

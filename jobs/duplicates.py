@@ -8,7 +8,7 @@ from jobs.shell.console import Console
 from jobs.steps.alike import alike, compared, refs_of
 from jobs.steps.open_catalog import open_catalog, place
 from jobs.steps.planted import try_out
-from schemas.config import DuplicatesConfig
+from schemas.configs.similarity import DuplicatesConfig
 from schemas.documents.taxonomy import Level
 from schemas.tables.duplicate import DUPLICATE_PAIR, Sameness
 from tagger.duplicates.groups import IndexLayouts, Pictures, distinct, grouped

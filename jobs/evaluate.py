@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from jobs.shell.console import Console
 from jobs.steps.open_catalog import open_manifest, place
-from schemas.config import EvaluateConfig
+from schemas.configs.evaluate import EvaluateConfig
 from schemas.configs.options import CatalogOptions
 from schemas.documents.run import RunRecord
 from schemas.documents.taxonomy import Level

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from jobs.shell.console import Bar, Console
 from jobs.steps.open_catalog import open_manifest
-from schemas.config import IndexConfig
+from schemas.configs.similarity import IndexConfig
 from schemas.documents.index import IndexCard
 from tagger.errors import InputError, UsageError
 from tagger.io.location import Location

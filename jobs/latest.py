@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 import pyarrow as pa
 
 from jobs.shell.console import Console
-from schemas.config import LatestConfig
+from schemas.configs.tag import LatestConfig
 from schemas.tables.prediction import PREDICTION
 from tagger.errors import UsageError
 from tagger.io.location import Location

@@ -14,7 +14,7 @@ from pydantic.alias_generators import to_camel
 
 from jobs.shell.console import Console
 from jobs.steps.holding_out import holding_bundle
-from schemas.config import PolicyConfig
+from schemas.configs.confidence import PolicyConfig
 from schemas.documents.bundle import Policy
 from schemas.documents.taxonomy import Level
 from tagger.confidence.calibration import refitted_error

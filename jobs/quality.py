@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pandas as pd
 
 from jobs.shell.console import Console
-from schemas.config import QualityConfig
+from schemas.configs.confidence import QualityConfig
 from schemas.documents.taxonomy import Level
 from tagger.confidence.qa_sample import SAMPLED, Precision, each_once, sample_answers
 from tagger.decisions.final_tags import newest_by_id

@@ -3,7 +3,7 @@
 from dataclasses import asdict
 
 from jobs.shell.console import Console
-from schemas.config import RecipesConfig
+from schemas.configs.train import RecipesConfig
 from tagger.training import recipes
 
 

@@ -17,7 +17,7 @@ from jobs.shell.console import Console, duration
 from jobs.steps.holding_out import holds_out
 from jobs.steps.open_catalog import place
 from jobs.steps.ray_session import gpus, ray_session, wants_gpu
-from schemas.config import CombineConfig, ResultsConfig, TrainConfig
+from schemas.configs.train import CombineConfig, ResultsConfig, TrainConfig
 from schemas.documents.bundle import ModelCard
 from schemas.documents.taxonomy import Level
 from tagger.errors import UsageError

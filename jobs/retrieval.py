@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 
 from jobs.shell.console import Console
 from jobs.steps.open_catalog import open_catalog, place
-from schemas.config import RetrievalConfig
+from schemas.configs.similarity import RetrievalConfig
 from schemas.documents.taxonomy import Level
 from tagger.errors import InputError, UsageError
 from tagger.evaluation.pictures import Pictures

@@ -17,7 +17,8 @@ from starlette.types import ASGIApp
 
 from jobs.shell.console import Console
 from jobs.steps.open_catalog import open_catalog
-from schemas.config import ReviewConfig, TagConfig
+from schemas.configs.review import ReviewConfig
+from schemas.configs.tag import TagConfig
 from schemas.documents.run import RunRecord
 from schemas.documents.taxonomy import Taxonomy
 from tagger.decisions.read import DATABASE, database_of, export

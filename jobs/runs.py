@@ -1,7 +1,7 @@
 """Runs job: a folder of runs in, a list of what ran when, with what, and what came out."""
 
 from jobs.shell.console import Console, duration
-from schemas.config import RunsConfig
+from schemas.configs.tag import RunsConfig
 from schemas.tables.prediction import Decision
 from tagger.io.location import Location
 from tagger.io.lock import is_held

@@ -4,7 +4,7 @@ import json
 
 from pydantic import BaseModel
 
-from jobs.shell.cli import JOBS
+from jobs.shell.registry import JOBS
 from schemas.arrow import columns_of, json_schema, listing
 from schemas.documents.bundle import ModelCard
 from schemas.documents.index import INDEXED, IndexCard

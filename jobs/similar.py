@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from jobs.shell.console import Console
 from jobs.steps.open_catalog import open_manifest
-from schemas.config import SimilarConfig
+from schemas.configs.similarity import SimilarConfig
 from schemas.tables.similar import SIMILAR
 from tagger.errors import UsageError
 from tagger.io.location import Location

@@ -13,7 +13,7 @@ from jobs.shell.console import Console
 from jobs.steps.open_catalog import open_catalog, place, versions
 from jobs.steps.ray_session import ray_is_running, ray_session, wants_gpu
 from jobs.steps.tag_report import report
-from schemas.config import TagConfig
+from schemas.configs.tag import TagConfig
 from schemas.documents.bundle import ModelCard
 from schemas.documents.run import RunRecord
 from schemas.values import parse_range

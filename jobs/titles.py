@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 from jobs.shell.console import Console
 from jobs.steps.holding_out import holding_bundle
 from jobs.steps.open_catalog import open_manifest, place
-from schemas.config import TitlesConfig
+from schemas.configs.confidence import TitlesConfig
 from schemas.documents.taxonomy import Level, Taxonomy
 from schemas.tables.prediction import ALTERNATIVES, Decision
 from tagger.confidence.calibration import fit_temperature

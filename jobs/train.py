@@ -22,7 +22,7 @@ from jobs.steps.labelled import (
 )
 from jobs.steps.open_catalog import open_catalog, place, versions
 from jobs.steps.ray_session import check_workers, ray_session, wants_gpu
-from schemas.config import TrainConfig
+from schemas.configs.train import TrainConfig
 from schemas.documents.bundle import ModelCard, Provenance
 from tagger.dataset.items import LabelledItems, SplitRule
 from tagger.dataset.splits import SPLITS

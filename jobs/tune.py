@@ -15,10 +15,10 @@ from jobs.steps.holding_out import holds_out
 from jobs.steps.labelled import decode_sides, nothing_left_of_a_refusal, read_learnable, split_labelled
 from jobs.steps.open_catalog import open_catalog, place, versions
 from jobs.steps.ray_session import compute_cores, gpus, memory, ray_session, wants_gpu
-from schemas.config import TrainConfig, TuneConfig
 from schemas.configs.learning import Learning
 from schemas.configs.options import WeightsOptions
 from schemas.configs.search import SearchSpace
+from schemas.configs.train import TrainConfig, TuneConfig
 from schemas.documents.bundle import Provenance
 from tagger.dataset.items import LabelledItems
 from tagger.errors import UsageError

@@ -5,6 +5,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
+from schemas.documents.taxonomy import Level
+
 Fit = Literal["pad", "stretch"]
 Resize = Literal["bicubic", "area"]
 TitleUse = Literal["ignore", "check", "fuse"]
@@ -71,3 +73,35 @@ class JobConfig(BaseModel):
     """What every job's config has in common."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+EngineName = Literal[
+    "auto",
+    "openvino-cpu-float16",
+    "openvino-cpu-bfloat16",
+    "openvino-cpu-float32",
+    "torch-cpu-float32",
+    "torch-cuda-float16",
+    "torch-cuda-bfloat16",
+    "torch-cuda-float32",
+]
+
+
+SplitName = Literal["train", "val", "test", "control"]
+
+
+def by_level(value: object) -> object:
+    """Read one number for both levels, or LEVEL=NUMBER, of which several may stand with commas between."""
+    no_flag(value)
+    if isinstance(value, int | float | str):
+        return dict.fromkeys(Level, value)
+    if not isinstance(value, dict):
+        return value
+    found: dict[object, object] = {}
+    for level, number in value.items():
+        first, *more = number.split(",") if isinstance(number, str) else [number]
+        found[level] = first
+        for text in more:
+            name, _, rest = text.partition("=")
+            found[name.strip()] = rest.strip()
+    return found

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from schemas.config import CheckConfig
+from schemas.configs.check import CheckConfig
 from schemas.configs.options import ManifestFormat
 from schemas.documents.bundle import Architecture, Calibration, Inference, ModelCard, Preprocessing, Provenance
 from schemas.documents.taxonomy import Taxonomy

@@ -17,8 +17,8 @@ os.environ.setdefault("AWS_DEFAULT_REGION", "us-east-1")
 os.environ.setdefault("AWS_EC2_METADATA_DISABLED", "true")
 
 from jobs.shell import cli
-from schemas.config import TrainConfig
 from schemas.configs.options import RayOptions
+from schemas.configs.train import TrainConfig
 from tagger.demo.drawn_catalogue import ARTICLES, Drawn, draw_catalogue
 from tagger.io.location import Location
 from tagger.models.bundle import Bundle

@@ -10,7 +10,7 @@ import httpx
 
 from jobs import tag
 from jobs.shell.console import Console
-from schemas.config import TagConfig
+from schemas.configs.tag import TagConfig
 from tests.builders import encoded, picture
 
 SCRIPT = "<script>document.title='broken'</script><b>Bag</b>"

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from schemas.config import BenchConfig, CheckConfig
+from schemas.configs.bench import BenchConfig
+from schemas.configs.check import CheckConfig
 from schemas.documents.bundle import Architecture, Calibration, Inference, ModelCard, Preprocessing, Provenance
 from schemas.documents.taxonomy import Taxonomy
 from schemas.values import parse_size

@@ -10,7 +10,7 @@ import numpy as np
 
 from jobs.benchmark.process_tree import PeakMemory
 from jobs.shell.console import Console
-from schemas.config import BenchConfig
+from schemas.configs.bench import BenchConfig
 from tagger.models.bundle import Bundle
 
 FIXED_COST_ITEMS = 100

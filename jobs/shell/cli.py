@@ -14,33 +14,8 @@ import typer
 import tagger
 from jobs.shell.flags import command_of
 from jobs.shell.outcome import exit_code_of
-from schemas import config as configs
+from jobs.shell.registry import JOBS
 from schemas.values import JobConfig
-
-JOBS: dict[str, type[JobConfig]] = {
-    "demo": configs.DemoConfig,
-    "check": configs.CheckConfig,
-    "train": configs.TrainConfig,
-    "recipes": configs.RecipesConfig,
-    "tune": configs.TuneConfig,
-    "results": configs.ResultsConfig,
-    "combine": configs.CombineConfig,
-    "policy": configs.PolicyConfig,
-    "titles": configs.TitlesConfig,
-    "tag": configs.TagConfig,
-    "review": configs.ReviewConfig,
-    "apply": configs.ApplyConfig,
-    "quality": configs.QualityConfig,
-    "runs": configs.RunsConfig,
-    "latest": configs.LatestConfig,
-    "index": configs.IndexConfig,
-    "similar": configs.SimilarConfig,
-    "retrieval": configs.RetrievalConfig,
-    "duplicates": configs.DuplicatesConfig,
-    "audit": configs.AuditConfig,
-    "evaluate": configs.EvaluateConfig,
-    "bench": configs.BenchConfig,
-}
 
 app = typer.Typer(
     name="tagger",

@@ -7,7 +7,7 @@ import pandas as pd
 import pyarrow as pa
 
 from jobs.shell.console import Console
-from schemas.config import DuplicatesConfig
+from schemas.configs.similarity import DuplicatesConfig
 from tagger.duplicates.groups import AT_ONCE, Layouts, Pictures, candidates, compare, of_each_pair
 from tagger.images.stores import ImageStore
 from tagger.imaging.alignment import Likeness

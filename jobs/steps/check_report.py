@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from jobs.shell.console import Console
 from jobs.steps import image_errors
 from jobs.steps.prospect import Prospect
-from schemas.config import CheckConfig
+from schemas.configs.check import CheckConfig
 from schemas.documents.taxonomy import Level
 from tagger.dataset.census import Census
 from tagger.manifest.labels import Spellings

@@ -11,8 +11,8 @@ import ray.data
 from jobs.shell.console import Console
 from jobs.steps.image_errors import lines
 from jobs.steps.open_catalog import place
-from schemas.config import CombineConfig, TrainConfig, TuneConfig
 from schemas.configs.learning import Learning
+from schemas.configs.train import CombineConfig, TrainConfig, TuneConfig
 from schemas.documents.bundle import Preprocessing
 from schemas.tables.prediction import ErrorCode
 from tagger.dataset.items import (

@@ -9,7 +9,7 @@ import pyarrow as pa
 from jobs.shell.console import Console
 from jobs.steps.alike import alike, compared, refs_of
 from jobs.steps.open_catalog import place
-from schemas.config import DuplicatesConfig
+from schemas.configs.similarity import DuplicatesConfig
 from schemas.documents.bundle import Preprocessing
 from tagger.duplicates.groups import IndexLayouts, Pictures
 from tagger.duplicates.planted import (

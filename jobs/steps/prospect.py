@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from jobs.steps.open_catalog import place
-from schemas.config import CheckConfig
+from schemas.configs.check import CheckConfig
 from schemas.configs.options import CatalogOptions, SplitOptions
 from tagger.dataset.census import Census
 from tagger.dataset.items import DIGEST, DUPLICATES, LabelledItems, SplitRule

@@ -2,7 +2,7 @@
 
 from jobs.shell.console import Console
 from jobs.steps.image_errors import document, lines
-from schemas.config import TagConfig
+from schemas.configs.tag import TagConfig
 from schemas.documents.run import Counts, RunRecord
 from schemas.tables.prediction import Decision, ErrorCode
 from schemas.values import parse_share_or_count

@@ -199,3 +199,8 @@ class WeightsOptions(JobConfig):
         backbone = str(settings.get("backbone", Learning.model_fields["backbone"].default))
         wants_them = settings.get("weights", "pretrained") == "pretrained"
         return {"weights": self.pretrained[backbone]} if wants_them and backbone in self.pretrained else {}
+
+
+DATABASE_DESCRIPTION = (
+    "Where people's decisions are kept, where it is not RUN/review.sqlite or what was exported: as for tagger review."
+)

@@ -8,7 +8,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from schemas.config import TagConfig
+from schemas.configs.tag import TagConfig
 from schemas.documents.run import EngineCheck
 from schemas.documents.taxonomy import Level
 from schemas.tables.embedding import EMBEDDING

@@ -5,8 +5,8 @@ from typing import Literal
 
 import torch
 
-from schemas.config import TrainConfig
 from schemas.configs.learning import Edges, Learning
+from schemas.configs.train import TrainConfig
 from schemas.documents.bundle import Architecture, Calibration, Inference, ModelCard, Preprocessing, Provenance
 from schemas.documents.taxonomy import Taxonomy
 from schemas.values import parse_size

@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Any
 
 from schemas import recipes
-from schemas.config import TrainConfig
 from schemas.configs.learning import Learning
+from schemas.configs.train import TrainConfig
 from schemas.recipes import Recipe, first_problem, names
 from tagger.errors import UsageError
 

@@ -17,9 +17,9 @@ from ray import tune
 from ray.tune.schedulers import ASHAScheduler
 from ray.tune.search.basic_variant import BasicVariantGenerator
 
-from schemas.config import TrainConfig
 from schemas.configs.options import WeightsOptions
 from schemas.configs.search import Range, SearchSpace
+from schemas.configs.train import TrainConfig
 from schemas.documents.bundle import Preprocessing, Provenance
 from schemas.documents.taxonomy import Taxonomy
 from tagger.errors import TaggerError

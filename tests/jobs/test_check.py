@@ -12,7 +12,7 @@ from jobs.check import run
 from jobs.shell.console import Console
 from jobs.steps.open_catalog import open_catalog
 from jobs.steps.prospect import prospect
-from schemas.config import CheckConfig
+from schemas.configs.check import CheckConfig
 from tagger.dataset.census import Looking, take_census
 from tests.builders import encoded, picture
 

@@ -5,7 +5,7 @@ import pytest
 
 from jobs.audit import _flipped
 from jobs.steps import open_catalog as inputs
-from schemas.config import AuditConfig
+from schemas.configs.audit import AuditConfig
 
 
 def test_a_library_that_is_absent_has_no_version(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -46,7 +46,7 @@ def nights(shop: Path, bundle_dir: Path) -> Path:
     """A folder with two nights' runs: all items, then those that are new or changed."""
     from jobs import tag
     from jobs.shell.console import Console
-    from schemas.config import TagConfig
+    from schemas.configs.tag import TagConfig
 
     def night(name: str, **more: object) -> None:
         config = TagConfig.model_validate(

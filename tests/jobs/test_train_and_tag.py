@@ -37,7 +37,7 @@ def trained(
     """A bundle trained for one frozen epoch and a few others."""
     from jobs.shell.console import Console
     from jobs.train import run
-    from schemas.config import TrainConfig
+    from schemas.configs.train import TrainConfig
 
     out = tmp_path_factory.mktemp("trained") / "bundle"
     inputs = {"manifest": str(drawn.manifest), "images": str(drawn.images), "out": str(out)}
@@ -50,7 +50,7 @@ def trained(
 def run_dir(trained: Path, drawn: Drawn) -> Path:
     from jobs.shell.console import Console
     from jobs.tag import run
-    from schemas.config import TagConfig
+    from schemas.configs.tag import TagConfig
 
     out = trained.parent / "run"
     config = TagConfig(manifest=str(drawn.manifest), images=str(drawn.images), model=str(trained), out=str(out))

@@ -7,8 +7,10 @@ from pydantic import ValidationError
 
 from jobs.schema import ARROW, MODELS
 from jobs.schema import text_of as schema
-from jobs.shell.cli import JOBS
-from schemas.config import CheckConfig, TagConfig, TrainConfig
+from jobs.shell.registry import JOBS
+from schemas.configs.check import CheckConfig
+from schemas.configs.tag import TagConfig
+from schemas.configs.train import TrainConfig
 from schemas.documents.taxonomy import Level, Taxonomy
 from schemas.tables.prediction import PREDICTION
 from schemas.values import parse_share_or_count, parse_size

@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load
 from torch.nn.parallel import DistributedDataParallel
 
-from schemas.config import TrainConfig
+from schemas.configs.train import TrainConfig
 from tagger.errors import UsageError
 from tagger.io.location import Location
 from tagger.models.classifier import new_classifier, pack

@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 
 from jobs.shell.flags import build
-from schemas.config import TrainConfig
 from schemas.configs.learning import Learning
+from schemas.configs.train import TrainConfig
 from tagger.errors import UsageError
 from tagger.models import backbones
 from tagger.training import recipes, spaces

@@ -11,7 +11,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from schemas.config import CheckConfig
+from schemas.configs.check import CheckConfig
 from schemas.tables.prediction import ErrorCode
 from tagger.errors import ImageError, UsageError
 from tagger.images.http.circuit_breaker import BreakerLimits

@@ -1,0 +1,51 @@
+"""What `tagger bench` is asked for."""
+
+from pydantic import Field, model_validator
+
+from schemas.values import (
+    Device,
+    EngineName,
+    JobConfig,
+    Size,
+)
+
+
+class BenchConfig(JobConfig):
+    """Measure images per second: decoding, the forward pass, the whole tag job, and plain scripts beside it."""
+
+    index: str | None = Field(
+        default=None, description="Measure finding similar items instead, in indexes of noisy copies of its vectors."
+    )
+    model: str | None = Field(default=None, description="A bundle; without one, --backbone with random weights.")
+    backbone: str = Field(default="mobilenet_v2", description="The model to measure when there is no bundle.")
+    image_size: Size = Field(default="112x84", description="Its input, HEIGHTxWIDTH.")
+    manifest: str | None = Field(default=None, description="A catalogue to take images from, with --images.")
+    images: str | None = Field(
+        default=None,
+        description="A folder of image files, or the manifest's image store; without it, drawn images.",
+    )
+    items: int = Field(default=16_384, ge=512, description="Images to measure on; copies where there are fewer.")
+    enlarge: int = Field(default=0, ge=0, le=8192, description="Enlarge the images to this longer side first, pixels.")
+    device: Device = Field(default="auto", description="auto takes a GPU where this machine has one.")
+    engine: EngineName = Field(default="auto", description="What runs the model, as for the tag job.")
+    workers: str = Field(default="0", description="Processes; 0: one a core.")
+    rounds: int = Field(default=3, ge=1, description="Times to measure the tag job beside its forward pass.")
+    baselines: bool = Field(default=True, description="Measure the plain DataLoader and Ray Data scripts, too.")
+    embeddings: bool = Field(default=False, description="Measure the tag job with --embeddings beside it, too.")
+    growth: list[int] = Field(
+        default=[],
+        description="Rows of manifests to tag, such as --growth 1000 --growth 100000, to see how cost grows; a million "
+        "rows take some 5 GB of --scratch. With --index, sizes of indexes; a million vectors take some 5 GB, too.",
+    )
+    plot: str | None = Field(default=None, description="File for a plot: .svg, .png or .pdf.")
+    scratch: str | None = Field(
+        default=None, description="Folder for files written meanwhile; the system's by default."
+    )
+
+    @model_validator(mode="after")
+    def _check(self) -> "BenchConfig":
+        if self.index and (not self.growth or min(self.growth) < 1000):
+            raise ValueError("with index, name the sizes of indexes to measure, 1,000 vectors or more: growth")
+        if self.index and self.plot:
+            raise ValueError("plot draws images per second; with index there are none")
+        return self

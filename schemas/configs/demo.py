@@ -1,0 +1,19 @@
+"""What `tagger demo` is asked for."""
+
+from pydantic import Field
+
+from schemas.configs.options import (
+    RayOptions,
+)
+from schemas.values import (
+    Seed,
+)
+
+
+class DemoConfig(RayOptions):
+    """Draw a small catalogue, then check it, train on it and tag it."""
+
+    out: str = Field(default="demo-out", description="Folder that everything is written to.")
+    items: int = Field(default=900, ge=600, le=20_000, description="Items to draw.")
+    seed: Seed = Field(default=0, description="Seed of the drawing and of training.")
+    epochs: int = Field(default=14, ge=1, description="Epochs of training.")

@@ -1,0 +1,130 @@
+"""What `tagger train`, `tune`, `results`, `combine` and `recipes` are asked for."""
+
+from typing import Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from schemas import recipes
+from schemas.configs.learning import Learning
+from schemas.configs.options import (
+    CatalogOptions,
+    DecisionsOptions,
+    RayOptions,
+    SplitOptions,
+    WeightsOptions,
+)
+from schemas.values import (
+    JobConfig,
+    Seed,
+)
+
+
+class TrainConfig(CatalogOptions, DecisionsOptions, RayOptions, SplitOptions, Learning):
+    """Learn the taxonomy and the model from the labelled items of a catalogue."""
+
+    out: str = Field(description="Folder of the bundle, local or s3://. The same command continues what it began.")
+    recipe: str = Field(
+        default="standard",
+        description="How to learn: one that tagger recipes lists, or FILE.yaml; other flags and --config win.",
+    )
+    decision_weight: int = Field(
+        default=1, ge=1, le=100, description="How often an epoch sees a reviewed item that trains."
+    )
+    unbalance: float = Field(
+        default=1,
+        ge=1,
+        description="An experiment with rare leaves: thin the training items out, in steps from the largest leaf, "
+        "which stays whole, to the smallest, of which 1/unbalance stays.",
+    )
+    seed: Seed = Field(default=0, description="Seed of the split and of training.")
+    workers: int = Field(default=1, ge=1, description="Training processes (DDP); one GPU each on GPUs.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_its_recipe(cls, given: object) -> object:
+        """A recipe's settings hold wherever a config is made, in Python as on the command line; fields given win."""
+        if not isinstance(given, dict) or "recipe" not in given:
+            return given
+        try:
+            return {**recipes.read(str(given["recipe"])).settings, **given}
+        except ValueError:
+            return given  # the field itself says what is wrong with it
+
+    @field_validator("recipe")
+    @classmethod
+    def _known_recipe(cls, name: str) -> str:
+        try:
+            recipes.read(name)
+        except ValueError as error:
+            raise ValueError(f"{name}: {error}") from error
+        return name
+
+    @model_validator(mode="after")
+    def _check(self) -> "TrainConfig":
+        parts = self.workers * self.accumulate
+        if self.batch_size % parts or self.batch_size < 2 * parts:
+            raise ValueError(
+                f"batch_size {self.batch_size} does not divide over {self.workers} workers"
+                + (f" with {self.accumulate} passes each" if self.accumulate > 1 else "")
+            )
+        return self
+
+
+class TuneConfig(CatalogOptions, RayOptions, SplitOptions, WeightsOptions):
+    """Search for a better recipe: train with many settings, and keep those that do best on val."""
+
+    space: str = Field(description="FILE.yaml of the settings to try, or the name of a space that comes with this.")
+    out: str = Field(description="Folder of the leaderboard and the best recipe. The same command continues.")
+    trials: int = Field(default=0, ge=0, description="Settings to draw at random; 0: every combination of the lists.")
+    sample: int = Field(default=0, ge=0, description="Train and validate on so many items; 0: on all.")
+    set: dict[str, str] = Field(default={}, description="FIELD=VALUE of a recipe, over the space's own.")
+    seed: Seed = Field(default=0, description="Seed of the split, of the draws and of training.")
+    stop_bad_trials: bool = Field(
+        default=True, description="Give up trials that are behind after a third of their epochs."
+    )
+    concurrent: int = Field(
+        default=0, ge=0, description="Trials at once; 0: one a GPU, or one a core and 2 GiB of memory."
+    )
+
+
+class ResultsConfig(CatalogOptions, RayOptions, SplitOptions, WeightsOptions):
+    """Train recipes side by side on one catalogue, and write the table of what each reaches."""
+
+    out: str = Field(description="Folder of the bundles and the table. The same command continues.")
+    recipes: list[str] = Field(default=[], description="Recipes by name or FILE.yaml; all that there are by default.")
+    seeds: list[Seed] = Field(default=[0], min_length=1, description="Each recipe is trained with each of these.")
+    average: list[str] = Field(
+        default=[],
+        description="RECIPE+RECIPE, or RECIPE for that of its seeds: average their predictions, and measure that.",
+    )
+    set: dict[str, str] = Field(
+        default={}, description="FIELD=VALUE over every recipe's own, or RECIPE.FIELD=VALUE over one's."
+    )
+    min_items: int = Field(default=50, ge=1, description="Leaves with fewer items are left out and reported.")
+    merge: dict[str, str] = Field(default={}, description="FROM=TO: count one master category as another.")
+
+
+class CombineConfig(CatalogOptions, DecisionsOptions, RayOptions):
+    """Make one bundle of several that were trained on the same items: their predictions averaged, or their weights."""
+
+    bundles: list[str] = Field(
+        description="Two or more bundles of one taxonomy and one form of input.", json_schema_extra={"argument": True}
+    )
+    out: str = Field(description="Folder of the bundle, local or s3://; new or empty.")
+    average: Literal["predictions", "weights"] = Field(
+        default="predictions",
+        description="predictions: all models run, each as calibrated; weights: one model, of runs that began alike.",
+    )
+    time_by: str = Field(default="year", description="Column of years or ISO dates, for the report where there is one.")
+
+    @model_validator(mode="after")
+    def _check(self) -> "CombineConfig":
+        if len(self.bundles) < 2:
+            raise ValueError("name two or more bundles")
+        return self
+
+
+class RecipesConfig(JobConfig):
+    """List the recipes of tagger train, or print one: a YAML file to begin one's own with."""
+
+    name: str | None = Field(default=None, description="The recipe to print.", json_schema_extra={"argument": True})
