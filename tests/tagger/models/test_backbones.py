@@ -1,3 +1,4 @@
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -82,6 +83,7 @@ def test_where_weights_cannot_be_fetched_it_is_said_which_file_in_which_format_b
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")  # where nothing listens
     monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.setattr(urllib.request, "_opener", None)  # it keeps the proxies that were set when it was first asked
     with pytest.raises(UsageError) as refused:
         backbones.build("mobilenet_v2", "pretrained", (64, 48))
     said = str(refused.value)
