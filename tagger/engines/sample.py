@@ -11,12 +11,12 @@ import numpy as np
 from schemas.documents.bundle import ModelCard
 from tagger.engines.choose import CHECKED_IMAGES
 from tagger.errors import ImageError
+from tagger.images.digests import digest_of
 from tagger.images.revisions import Unchanged
 from tagger.images.stores import ImageStore, fetch_revisions
 from tagger.imaging.decode import decode
 from tagger.io.location import Location
 from tagger.runs.staging import known_etags, read_shard
-from tagger.tagging.collector import digest_of
 
 _SHARDS = 8
 _Image = tuple[str | None, str | None]

@@ -1,6 +1,5 @@
 """From image bytes to what the model says of them: every distinct image is decoded and predicted once."""
 
-import hashlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
@@ -240,8 +239,3 @@ def of_length_one(vectors: np.ndarray) -> np.ndarray:
     """Vectors float32 [N, D], each divided by its length, so that the sum of products of two is their cosine."""
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     return np.asarray(vectors / np.maximum(lengths, np.finfo(np.float32).tiny))
-
-
-def digest_of(data: bytes | ImageError) -> bytes | None:
-    """SHA-256 of an image file's bytes."""
-    return None if isinstance(data, ImageError) else hashlib.sha256(data).digest()

@@ -18,10 +18,11 @@ from tagger.engines.base import BATCH_SIZE
 from tagger.engines.choose import CHECKED_IMAGES, ENOUGH_IMAGES, choose_engine, device_here
 from tagger.engines.sample import decoded_sample
 from tagger.errors import ImageError
+from tagger.images.digests import digest_of
 from tagger.images.files import read_file
 from tagger.io.location import Location
 from tagger.models.bundle import Bundle
-from tagger.tagging.collector import Collector, Predictor, at_once, decoded_at_once, digest_of
+from tagger.tagging.collector import Collector, Predictor, at_once, decoded_at_once
 from tagger.tagging.rows import Items, PredictionRows, matrix_of
 
 _DEFAULTS = {name: field.default for name, field in TagConfig.model_fields.items()}

@@ -17,6 +17,7 @@ from tagger.confidence.thresholds import QaSample, Thresholds
 from tagger.engines.base import Engine
 from tagger.errors import ImageError, TaggerError
 from tagger.flow.prefetch import ahead
+from tagger.images.digests import digest_of
 from tagger.images.revisions import Revision, Unchanged
 from tagger.images.stores import ImageStore, fetch_all, fetch_revisions
 from tagger.imaging.threads import decode_in_one_thread
@@ -24,7 +25,7 @@ from tagger.io.location import first_line
 from tagger.models.titles import TitleModel
 from tagger.runs.directory import ETAG, RunDirectory, Spent
 from tagger.runs.staging import kept, known_etags, read_shard, shard_of
-from tagger.tagging.collector import Claim, Collector, Outcome, Predictor, Submit, at_once, decoded_at_once, digest_of
+from tagger.tagging.collector import Claim, Collector, Outcome, Predictor, Submit, at_once, decoded_at_once
 from tagger.tagging.crashes import CRASHED, Crashes
 from tagger.tagging.known import recalled
 from tagger.tagging.rows import Items, PredictionRows

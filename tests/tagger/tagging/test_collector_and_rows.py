@@ -12,11 +12,12 @@ from schemas.tables.embedding import EMBEDDING
 from schemas.tables.prediction import ALTERNATIVES, PREDICTION
 from tagger.confidence.thresholds import Thresholds
 from tagger.errors import ImageError
+from tagger.images.digests import digest_of
 from tagger.imaging.layout import LAYOUT_SIZE, distances
 from tagger.models.bundle import Bundle
 from tagger.models.levels import Levels
 from tagger.tagging.board import Board
-from tagger.tagging.collector import Claim, Collector, Outcome, Predictor, at_once, digest_of, outcome_type
+from tagger.tagging.collector import Claim, Collector, Outcome, Predictor, at_once, outcome_type
 from tagger.tagging.rows import Items, PredictionRows
 from tests.builders import encoded, picture
 

@@ -1,0 +1,10 @@
+"""What tells two image files apart: the hash of their bytes."""
+
+import hashlib
+
+from tagger.errors import ImageError
+
+
+def digest_of(data: bytes | ImageError) -> bytes | None:
+    """SHA-256 of an image file's bytes."""
+    return None if isinstance(data, ImageError) else hashlib.sha256(data).digest()
