@@ -12,6 +12,17 @@ Resize = Literal["bicubic", "area"]
 TitleUse = Literal["ignore", "check", "fuse"]
 Device = Literal["auto", "cpu", "cuda"]
 Precision = Literal["auto", "float32", "bfloat16"]
+SplitName = Literal["train", "val", "test", "control"]
+EngineName = Literal[
+    "auto",
+    "openvino-cpu-float16",
+    "openvino-cpu-bfloat16",
+    "openvino-cpu-float32",
+    "torch-cpu-float32",
+    "torch-cuda-float16",
+    "torch-cuda-bfloat16",
+    "torch-cuda-float32",
+]
 
 
 def parse_size(text: str) -> tuple[int, int]:
@@ -73,21 +84,6 @@ class JobConfig(BaseModel):
     """What every job's config has in common."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-EngineName = Literal[
-    "auto",
-    "openvino-cpu-float16",
-    "openvino-cpu-bfloat16",
-    "openvino-cpu-float32",
-    "torch-cpu-float32",
-    "torch-cuda-float16",
-    "torch-cuda-bfloat16",
-    "torch-cuda-float32",
-]
-
-
-SplitName = Literal["train", "val", "test", "control"]
 
 
 def by_level(value: object) -> object:

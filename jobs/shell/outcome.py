@@ -17,6 +17,7 @@ import typer
 
 from tagger.errors import TaggerError
 from tagger.io.location import S3, first_line
+from tagger.io.signals import STOP_SIGNALS, kept_signal_handlers
 from tagger.printable import printable
 
 INTERRUPTED, FAILED = 130, 1
@@ -25,7 +26,6 @@ ERROR_LOG = "_error.log"
 """Stands in a job's folder; the underscore keeps it out of what readers of that folder take for results."""
 _INTERRUPTED = "interrupted; the same command goes on from here"
 _TRACEBACK = "TAGGER_TRACEBACK"
-_STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _stopped = threading.Event()
 """Whether a signal asked the command to end."""
 _holding: list[bool] = []
@@ -94,19 +94,6 @@ def exit_code_of(work: Callable[[], int], log: ErrorLog | None = None) -> int:
             _stopped.clear()
 
 
-@contextmanager
-def kept_signal_handlers() -> Iterator[None]:
-    """Have SIGINT, SIGTERM and SIGHUP do afterwards what they did before."""
-    before = {number: signal.getsignal(number) for number in _STOPS}
-    try:
-        yield
-    finally:
-        if threading.current_thread() is threading.main_thread():
-            for number, handler in before.items():
-                if handler is not None:  # what a library has set in C
-                    signal.signal(number, handler)
-
-
 def _interrupt_on_signals() -> None:
     """Have SIGTERM and SIGHUP end the command as Ctrl-C does; a second signal, whatever it is, ends it at once.
 
@@ -114,7 +101,7 @@ def _interrupt_on_signals() -> None:
     """
     if threading.current_thread() is not threading.main_thread():
         return
-    for number in _STOPS:
+    for number in STOP_SIGNALS:
         if signal.getsignal(number) is not signal.SIG_IGN:  # nohup, and a shell's background jobs
             signal.signal(number, _interrupt)
 
@@ -145,7 +132,7 @@ def held_back_signals() -> Iterator[None]:
 
 def _interrupt(number: int, frame: object) -> None:
     _stopped.set()
-    for again in _STOPS:
+    for again in STOP_SIGNALS:
         signal.signal(again, _end_at_once)
     if not _holding:
         raise KeyboardInterrupt

@@ -11,6 +11,9 @@ from schemas.values import Device, JobConfig, Seed
 
 RoleName = Literal["id", "masterCategory", "articleType", "imageUri", "image"]
 SplitKind = Literal["stratified", "group", "time"]
+DATABASE_DESCRIPTION = (
+    "Where people's decisions are kept, where it is not RUN/review.sqlite or what was exported: as for tagger review."
+)
 
 
 class S3Options(JobConfig):
@@ -199,8 +202,3 @@ class WeightsOptions(JobConfig):
         backbone = str(settings.get("backbone", Learning.model_fields["backbone"].default))
         wants_them = settings.get("weights", "pretrained") == "pretrained"
         return {"weights": self.pretrained[backbone]} if wants_them and backbone in self.pretrained else {}
-
-
-DATABASE_DESCRIPTION = (
-    "Where people's decisions are kept, where it is not RUN/review.sqlite or what was exported: as for tagger review."
-)

@@ -23,8 +23,8 @@ import psutil
 from tagger.errors import TaggerError, UsageError
 from tagger.io.location import Location, first_line
 from tagger.io.s3 import s3_client
+from tagger.io.signals import restorer
 
-_STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _NAME = "_lock"
 _RENEW_S, _RENEW_AGAIN_S = 15.0, 3.0
 _EXPIRES_S = 60.0
@@ -112,7 +112,7 @@ def _lease(root: Location, flag: str) -> Iterator[Callable[[], None]]:
     lease.take()
     ended = threading.Event()
     is_main = threading.current_thread() is threading.main_thread()
-    handlers = {number: signal.getsignal(number) for number in _STOPS}
+    restore_handlers = restorer()
     thread = threading.Thread(target=lease.renew_until, args=(ended, is_main), name="lease", daemon=True)
     thread.start()
     try:
@@ -123,9 +123,7 @@ def _lease(root: Location, flag: str) -> Iterator[Callable[[], None]]:
             thread.join()
     except KeyboardInterrupt:
         if is_main and lease.is_over():  # the interruption was the lease's: the next signal is a user's first one
-            for number, handler in handlers.items():
-                if handler is not None:  # what a library has set in C
-                    signal.signal(number, handler)
+            restore_handlers()
         lease.check()
         raise
     finally:

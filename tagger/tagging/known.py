@@ -138,12 +138,8 @@ class Known:
             digests: What `recall` gave; None for an item whose image must be looked at, whatever it is.
         """
         self._read()
-        found: list[str | None] = []
         rows = zip(self._etags.get(items["id"].to_pylist()), items["imageRef"].to_pylist(), digests, strict=True)
-        for stored, ref, digest in rows:
-            known = bool(stored and ref and digest) and str(stored).startswith(_source(str(digest), str(ref)))
-            found.append(kept_etag(str(stored).rpartition(" ")[2]) if known else None)
-        return found
+        return [_etag_in(stored, digest, ref) if stored and ref and digest else None for stored, ref, digest in rows]
 
     def _add_etags(self, predictions: pa.Table) -> None:
         table = predictions.filter(pc.is_valid(predictions["imageEtag"])).select(ETAG.names)
@@ -235,6 +231,12 @@ class Known:
 def _source(digest: str, ref: str) -> str:
     """By which an image and the address that gave it are known, before the ETag that it gave it under."""
     return f"{digest[:16]} {hashlib.sha256(ref.encode()).hexdigest()[:16]} "
+
+
+def _etag_in(stored: str, digest: str, ref: str) -> str | None:
+    """The ETag of what `_add_etags` stored, if it is of this image and this address."""
+    source = _source(digest, ref)
+    return kept_etag(stored.removeprefix(source)) if stored.startswith(source) else None
 
 
 def recalled(shard: pa.Table) -> list[Recalled | None]:
