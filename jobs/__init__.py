@@ -1,1 +1,1 @@
-"""One entry point per job; `jobs.shell.cli` is the `tagger` command."""
+"""One entry point per job; `tagger.jobs.shell.cli` is the `tagger` command."""

@@ -6,9 +6,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import pyarrow as pa
 
-from jobs.shell.console import Console
-from schemas.configs.review import ApplyConfig
-from schemas.tables.final_tag import FINAL_TAG, TagState
 from tagger.decisions.final_tags import final_tags, newest_by_id
 from tagger.decisions.read import DATABASE, decisions_of
 from tagger.errors import InputError, UsageError
@@ -16,8 +13,11 @@ from tagger.exports.csv import MAX_ROWS
 from tagger.exports.pim import PIM_FILES, PimFile, formula_like, pim_csv
 from tagger.io.location import Location
 from tagger.io.parquet import write_parquet
+from tagger.jobs.shell.console import Console
 from tagger.manifest.no_value import NoValue
 from tagger.runs.ledger import latest, read_ledger
+from tagger.schemas.configs.review import ApplyConfig
+from tagger.schemas.tables.final_tag import FINAL_TAG, TagState
 
 _SUCCESS = "_SUCCESS"
 _PART_ROWS = 65_536
@@ -147,6 +147,6 @@ class _Files:
 
 
 if __name__ == "__main__":
-    from jobs.shell.cli import main
+    from tagger.jobs.shell.cli import main
 
     main(job="apply")

@@ -8,17 +8,6 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import average_precision_score
 
-from jobs import index as index_job
-from jobs import tag
-from jobs.shell.console import Console
-from jobs.steps.holding_out import holds_out
-from jobs.steps.open_catalog import open_catalog, place, versions
-from schemas.configs.audit import AuditConfig
-from schemas.configs.similarity import IndexConfig
-from schemas.configs.tag import TagConfig
-from schemas.documents.taxonomy import Level
-from schemas.tables.finding import FINDINGS_FILE
-from schemas.tables.prediction import Decision, ReviewReason
 from tagger.audit import learning
 from tagger.audit.findings import ARTICLE, MASTER, Judged, findings, neighbour_distances
 from tagger.audit.written import page_of, queue_of, table_of
@@ -27,10 +16,21 @@ from tagger.errors import InputError, TaggerError, UsageError
 from tagger.evaluation.pictures import Pictures
 from tagger.io.location import Location
 from tagger.io.parquet import write_parquet
+from tagger.jobs import index as index_job
+from tagger.jobs import tag
+from tagger.jobs.shell.console import Console
+from tagger.jobs.steps.holding_out import holds_out
+from tagger.jobs.steps.open_catalog import open_catalog, place, versions
 from tagger.manifest.groups import pictures_of, read_groups
 from tagger.manifest.manifest import Manifest
 from tagger.runs.directory import RunDirectory, Spent
 from tagger.runs.staging import Staged
+from tagger.schemas.configs.audit import AuditConfig
+from tagger.schemas.configs.similarity import IndexConfig
+from tagger.schemas.configs.tag import TagConfig
+from tagger.schemas.documents.taxonomy import Level
+from tagger.schemas.tables.finding import FINDINGS_FILE
+from tagger.schemas.tables.prediction import Decision, ReviewReason
 from tagger.similarity.index import CARD, VectorIndex
 
 PAGE = "index.html"
@@ -264,6 +264,6 @@ def _flipped(items: pd.DataFrame, config: AuditConfig) -> tuple[pd.DataFrame, np
 
 
 if __name__ == "__main__":
-    from jobs.shell.cli import main
+    from tagger.jobs.shell.cli import main
 
     main(job="audit")

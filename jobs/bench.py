@@ -13,19 +13,19 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from jobs.benchmark.inputs import MAX_PIXELS, SOME, enlarged, random_bundle, write_images
-from jobs.benchmark.process_tree import PeakMemory, run_measured
-from jobs.benchmark.rates import decode_only, forward_only, together
-from jobs.benchmark.report import FIXED_COST_ITEMS, Result, known_median, report, report_searches
-from jobs.shell.console import Console
-from schemas.configs.bench import BenchConfig
-from schemas.values import parse_range
 from tagger.engines.base import BATCH_SIZE, PreparedEngine
 from tagger.engines.choose import choose_engine, device_here
 from tagger.engines.sample import decoded_sample
 from tagger.errors import TaggerError, UsageError
 from tagger.io.location import Location
+from tagger.jobs.benchmark.inputs import MAX_PIXELS, SOME, enlarged, random_bundle, write_images
+from tagger.jobs.benchmark.process_tree import PeakMemory, run_measured
+from tagger.jobs.benchmark.rates import decode_only, forward_only, together
+from tagger.jobs.benchmark.report import FIXED_COST_ITEMS, Result, known_median, report, report_searches
+from tagger.jobs.shell.console import Console
 from tagger.models.bundle import Bundle
+from tagger.schemas.configs.bench import BenchConfig
+from tagger.schemas.values import parse_range
 from tagger.similarity.index import VectorIndex
 
 _BASELINE_ITEMS = 4096  # they are slow
@@ -118,7 +118,7 @@ class _Tagged:
 def _tag(manifest: Path, images: str, work: Path, result: Result, *flags: str) -> _Tagged:
     out = work / "run"
     command = [
-        sys.executable, "-P", "-m", "jobs.tag", "--manifest", str(manifest), "--images", images, "--model",
+        sys.executable, "-P", "-m", "tagger.jobs.tag", "--manifest", str(manifest), "--images", images, "--model",
         str(work / "bundle"), "--out", str(out), "--engine", result.engine, "--workers", str(result.workers), "--json",
         *flags,
     ]  # fmt: skip
@@ -160,7 +160,7 @@ def _baseline(script: str, work: Path, workers: int) -> float:
 
 
 def _script(name: str, *arguments: str) -> dict[str, float]:
-    done, _ = run_measured([sys.executable, "-P", "-m", f"jobs.benchmark.{name}", *arguments])
+    done, _ = run_measured([sys.executable, "-P", "-m", f"tagger.jobs.benchmark.{name}", *arguments])
     if done.returncode:
         raise TaggerError(f"{name} ended with {done.returncode}: {done.stderr.strip()[-500:]}")
     found: dict[str, float] = json.loads(done.stdout.strip().splitlines()[-1])
@@ -192,6 +192,6 @@ def _grown(bundle: Bundle, work: Path, files: Sequence[Path], rows: int, result:
 
 
 if __name__ == "__main__":
-    from jobs.shell.cli import main
+    from tagger.jobs.shell.cli import main
 
     main(job="bench")

@@ -1,17 +1,17 @@
 """Check job: what is in a catalogue, what is wrong with it, and whether it can be learnt."""
 
-from jobs.shell.console import Console
-from jobs.steps import check_report, image_errors
-from jobs.steps.open_catalog import open_catalog
-from jobs.steps.prospect import Prospect, advice, prospect
-from schemas.configs.check import CheckConfig
-from schemas.documents.taxonomy import Level
-from schemas.tables.prediction import ErrorCode
 from tagger.dataset.census import Census, Looking, take_census
 from tagger.dataset.items import SplitRule
 from tagger.images.near_misses import near_misses
 from tagger.images.stores import ImageStore
+from tagger.jobs.shell.console import Console
+from tagger.jobs.steps import check_report, image_errors
+from tagger.jobs.steps.open_catalog import open_catalog
+from tagger.jobs.steps.prospect import Prospect, advice, prospect
 from tagger.manifest.manifest import Manifest
+from tagger.schemas.configs.check import CheckConfig
+from tagger.schemas.documents.taxonomy import Level
+from tagger.schemas.tables.prediction import ErrorCode
 
 EXIT_USABLE, EXIT_UNUSABLE = 0, 3
 
@@ -92,6 +92,6 @@ def _document(
 
 
 if __name__ == "__main__":
-    from jobs.shell.cli import main
+    from tagger.jobs.shell.cli import main
 
     main(job="check")

@@ -7,23 +7,23 @@ from datetime import UTC, datetime
 import pandas as pd
 import pyarrow.parquet as pq
 
-from jobs.shell.console import Console
-from jobs.steps.held_out import calibrate_and_measure, evaluate_side, model_inputs, write_bundle_report
-from jobs.steps.holding_out import holds_out
-from jobs.steps.labelled import decode_sides, failures, read_labelled, reviewed_labels
-from jobs.steps.open_catalog import open_catalog, place, versions
-from jobs.steps.ray_session import ray_session, wants_gpu
-from schemas.configs.train import CombineConfig
-from schemas.documents.bundle import Metrics
-from schemas.documents.taxonomy import Level
 from tagger.dataset.items import LabelledItems
 from tagger.dataset.splits import SPLITS
 from tagger.errors import InputError, UsageError
 from tagger.evaluation.pictures import Pictures
 from tagger.io.location import Location
 from tagger.io.parquet import write_parquet
+from tagger.jobs.shell.console import Console
+from tagger.jobs.steps.held_out import calibrate_and_measure, evaluate_side, model_inputs, write_bundle_report
+from tagger.jobs.steps.holding_out import holds_out
+from tagger.jobs.steps.labelled import decode_sides, failures, read_labelled, reviewed_labels
+from tagger.jobs.steps.open_catalog import open_catalog, place, versions
+from tagger.jobs.steps.ray_session import ray_session, wants_gpu
 from tagger.models.bundle import CARD, Bundle
 from tagger.models.combine import average_predictions, average_weights, with_own_statistics
+from tagger.schemas.configs.train import CombineConfig
+from tagger.schemas.documents.bundle import Metrics
+from tagger.schemas.documents.taxonomy import Level
 
 _HELD_OUT = ("val", "test")
 _STATISTICS_ITEMS, _STATISTICS_BATCH = 4096, 128
@@ -173,6 +173,6 @@ def _say(console: Console, bundle: Bundle, members: list[Bundle], own: list[Metr
 
 
 if __name__ == "__main__":
-    from jobs.shell.cli import main
+    from tagger.jobs.shell.cli import main
 
     main(job="combine")

@@ -6,20 +6,20 @@ from pathlib import Path
 
 import yaml
 
-from jobs import check, tag, train
-from jobs.shell.console import Console
-from jobs.shell.outcome import ERROR_LOG
-from jobs.steps.ray_session import ray_session
-from schemas.configs.check import CheckConfig
-from schemas.configs.demo import DemoConfig
-from schemas.configs.tag import TagConfig
-from schemas.configs.train import TrainConfig
-from schemas.tables.prediction import ErrorCode, ReviewReason
 from tagger.demo.drawn_catalogue import Drawn, draw_catalogue
 from tagger.errors import TaggerError, UsageError
 from tagger.io.location import Location
+from tagger.jobs import check, tag, train
+from tagger.jobs.shell.console import Console
+from tagger.jobs.shell.outcome import ERROR_LOG
+from tagger.jobs.steps.ray_session import ray_session
 from tagger.models.bundle import Bundle
 from tagger.runs.directory import RunDirectory
+from tagger.schemas.configs.check import CheckConfig
+from tagger.schemas.configs.demo import DemoConfig
+from tagger.schemas.configs.tag import TagConfig
+from tagger.schemas.configs.train import TrainConfig
+from tagger.schemas.tables.prediction import ErrorCode, ReviewReason
 
 _RECIPE = "recipe.yaml"
 _SETTINGS = {
@@ -138,6 +138,6 @@ def _show(console: Console, drawn: Drawn, facts: dict[str, str], out: Path, seco
 
 
 if __name__ == "__main__":
-    from jobs.shell.cli import main
+    from tagger.jobs.shell.cli import main
 
     main(job="demo")

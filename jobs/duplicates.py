@@ -4,13 +4,6 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from jobs.shell.console import Console
-from jobs.steps.alike import alike, compared, refs_of
-from jobs.steps.open_catalog import open_catalog, place
-from jobs.steps.planted import try_out
-from schemas.configs.similarity import DuplicatesConfig
-from schemas.documents.taxonomy import Level
-from schemas.tables.duplicate import DUPLICATE_PAIR, Sameness
 from tagger.duplicates.groups import IndexLayouts, Pictures, distinct, grouped
 from tagger.duplicates.judged import (
     NONE_JUDGED,
@@ -31,7 +24,14 @@ from tagger.evaluation.pictures import Pictures as Shown
 from tagger.evaluation.report import ITEMS
 from tagger.io.location import Location
 from tagger.io.parquet import write_parquet
+from tagger.jobs.shell.console import Console
+from tagger.jobs.steps.alike import alike, compared, refs_of
+from tagger.jobs.steps.open_catalog import open_catalog, place
+from tagger.jobs.steps.planted import try_out
 from tagger.manifest.groups import GROUPS
+from tagger.schemas.configs.similarity import DuplicatesConfig
+from tagger.schemas.documents.taxonomy import Level
+from tagger.schemas.tables.duplicate import DUPLICATE_PAIR, Sameness
 from tagger.similarity.index import VectorIndex
 
 PAIRS, PAGE, SAMPLE = "pairs.parquet", "index.html", "sample.csv"
@@ -186,6 +186,6 @@ def _say_of_judged(console: Console, judged: pd.DataFrame, structure: float) -> 
 
 
 if __name__ == "__main__":
-    from jobs.shell.cli import main
+    from tagger.jobs.shell.cli import main
 
     main(job="duplicates")

@@ -9,13 +9,6 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from jobs.shell.console import Console
-from jobs.steps.open_catalog import open_manifest, place
-from schemas.configs.evaluate import EvaluateConfig
-from schemas.configs.options import CatalogOptions
-from schemas.documents.run import RunRecord
-from schemas.documents.taxonomy import Level
-from schemas.tables.prediction import Decision
 from tagger.errors import InputError, UsageError
 from tagger.evaluation.breakdown import difference
 from tagger.evaluation.counted import Counted, sort_out
@@ -25,10 +18,17 @@ from tagger.evaluation.report import ITEMS, Against, Extras, write_report
 from tagger.images.patterns import text_column
 from tagger.images.stores import ImageStore, open_store
 from tagger.io.location import Location
+from tagger.jobs.shell.console import Console
+from tagger.jobs.steps.open_catalog import open_manifest, place
 from tagger.manifest.labels import KnownLabels
 from tagger.manifest.manifest import Manifest
 from tagger.models.bundle import CARD, Bundle
 from tagger.runs.directory import RunDirectory
+from tagger.schemas.configs.evaluate import EvaluateConfig
+from tagger.schemas.configs.options import CatalogOptions
+from tagger.schemas.documents.run import RunRecord
+from tagger.schemas.documents.taxonomy import Level
+from tagger.schemas.tables.prediction import Decision
 
 _SPLITS = "splits.parquet"
 _COLUMNS = ("id", "decision", "blurScore", *(f"{level}{suffix}" for level in Level for suffix in ("", "Confidence")))
@@ -255,6 +255,6 @@ def _say(console: Console, evaluation: Evaluation, counted: Counted, against: Ag
 
 
 if __name__ == "__main__":
-    from jobs.shell.cli import main
+    from tagger.jobs.shell.cli import main
 
     main(job="evaluate")

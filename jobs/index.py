@@ -2,14 +2,14 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from jobs.shell.console import Bar, Console
-from jobs.steps.open_catalog import open_manifest
-from schemas.configs.similarity import IndexConfig
-from schemas.documents.index import IndexCard
 from tagger.errors import InputError, UsageError
 from tagger.io.location import Location
 from tagger.io.lock import holding
+from tagger.jobs.shell.console import Bar, Console
+from tagger.jobs.steps.open_catalog import open_manifest
 from tagger.runs.ledger import LedgerEntry, newest_first, read_ledger
+from tagger.schemas.configs.similarity import IndexConfig
+from tagger.schemas.documents.index import IndexCard
 from tagger.similarity.build import Piece, add
 from tagger.similarity.index import VectorIndex, read_card
 from tagger.similarity.vectors import EmbeddedItems, labels_of
@@ -98,6 +98,6 @@ def _empty_card(runs: Sequence[LedgerEntry], config: IndexConfig) -> IndexCard:
 
 
 if __name__ == "__main__":
-    from jobs.shell.cli import main
+    from tagger.jobs.shell.cli import main
 
     main(job="index")

@@ -5,13 +5,13 @@ from collections.abc import Iterable, Iterator
 
 import pyarrow as pa
 
-from jobs.shell.console import Console
-from schemas.configs.tag import LatestConfig
-from schemas.tables.prediction import PREDICTION
 from tagger.errors import UsageError
 from tagger.io.location import Location
 from tagger.io.parquet import write_parquet
+from tagger.jobs.shell.console import Console
 from tagger.runs.ledger import latest, read_ledger
+from tagger.schemas.configs.tag import LatestConfig
+from tagger.schemas.tables.prediction import PREDICTION
 
 _SUCCESS = "_SUCCESS"
 
@@ -55,6 +55,6 @@ def _parts(tables: Iterable[pa.Table], rows: int) -> Iterator[pa.Table]:
 
 
 if __name__ == "__main__":
-    from jobs.shell.cli import main
+    from tagger.jobs.shell.cli import main
 
     main(job="latest")

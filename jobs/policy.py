@@ -12,11 +12,6 @@ import pandas as pd
 import pyarrow.parquet as pq
 from pydantic.alias_generators import to_camel
 
-from jobs.shell.console import Console
-from jobs.steps.holding_out import holding_bundle
-from schemas.configs.confidence import PolicyConfig
-from schemas.documents.bundle import Policy
-from schemas.documents.taxonomy import Level
 from tagger.confidence.calibration import refitted_error
 from tagger.confidence.target import Applied, apply, coverage_curve, fit_policy, highest_target, own_classes
 from tagger.errors import InputError, UsageError
@@ -24,7 +19,12 @@ from tagger.evaluation import plots
 from tagger.evaluation.metrics import Evaluation
 from tagger.evaluation.report import CONTROL_ITEMS, ITEMS, VAL_ITEMS
 from tagger.io.location import Location
+from tagger.jobs.shell.console import Console
+from tagger.jobs.steps.holding_out import holding_bundle
 from tagger.models.bundle import Bundle
+from tagger.schemas.configs.confidence import PolicyConfig
+from tagger.schemas.documents.bundle import Policy
+from tagger.schemas.documents.taxonomy import Level
 
 _SHOWN = 10
 _Side = Literal["val", "test", "control"]
@@ -238,6 +238,6 @@ def _percent(value: float | None) -> str:
 
 
 if __name__ == "__main__":
-    from jobs.shell.cli import main
+    from tagger.jobs.shell.cli import main
 
     main(job="policy")

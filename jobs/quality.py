@@ -5,16 +5,16 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from jobs.shell.console import Console
-from schemas.configs.confidence import QualityConfig
-from schemas.documents.taxonomy import Level
 from tagger.confidence.qa_sample import SAMPLED, Precision, each_once, sample_answers
 from tagger.decisions.final_tags import newest_by_id
 from tagger.decisions.read import DATABASE, decisions_of
 from tagger.errors import InputError, UsageError
 from tagger.exports.csv import harmless
 from tagger.io.location import Location
+from tagger.jobs.shell.console import Console
 from tagger.runs.ledger import LedgerEntry, newest_first, read_ledger
+from tagger.schemas.configs.confidence import QualityConfig
+from tagger.schemas.documents.taxonomy import Level
 
 _CLASSES_SHOWN = 15
 
@@ -116,6 +116,6 @@ def _percent(value: float | None) -> str:
 
 
 if __name__ == "__main__":
-    from jobs.shell.cli import main
+    from tagger.jobs.shell.cli import main
 
     main(job="quality")

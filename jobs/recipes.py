@@ -2,8 +2,8 @@
 
 from dataclasses import asdict
 
-from jobs.shell.console import Console
-from schemas.configs.train import RecipesConfig
+from tagger.jobs.shell.console import Console
+from tagger.schemas.configs.train import RecipesConfig
 from tagger.training import recipes
 
 
@@ -21,6 +21,6 @@ def run(config: RecipesConfig, console: Console) -> int:
 
 
 if __name__ == "__main__":
-    from jobs.shell.cli import main
+    from tagger.jobs.shell.cli import main
 
     main(job="recipes")

@@ -12,18 +12,18 @@ import ray
 import yaml
 from pydantic import ValidationError
 
-from jobs import combine, train
-from jobs.shell.console import Console, duration
-from jobs.steps.holding_out import holds_out
-from jobs.steps.open_catalog import place
-from jobs.steps.ray_session import gpus, ray_session, wants_gpu
-from schemas.configs.train import CombineConfig, ResultsConfig, TrainConfig
-from schemas.documents.bundle import ModelCard
-from schemas.documents.taxonomy import Level
 from tagger.errors import UsageError
 from tagger.io.location import Location
+from tagger.jobs import combine, train
+from tagger.jobs.shell.console import Console, duration
+from tagger.jobs.steps.holding_out import holds_out
+from tagger.jobs.steps.open_catalog import place
+from tagger.jobs.steps.ray_session import gpus, ray_session, wants_gpu
 from tagger.models.backbones import check_weights
 from tagger.models.bundle import CARD, Bundle
+from tagger.schemas.configs.train import CombineConfig, ResultsConfig, TrainConfig
+from tagger.schemas.documents.bundle import ModelCard
+from tagger.schemas.documents.taxonomy import Level
 from tagger.training import recipes
 from tagger.training.plan import preprocessing_of
 
@@ -247,6 +247,6 @@ def _gpu_name() -> str:
 
 
 if __name__ == "__main__":
-    from jobs.shell.cli import main
+    from tagger.jobs.shell.cli import main
 
     main(job="results")

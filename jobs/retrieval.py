@@ -6,13 +6,13 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 
-from jobs.shell.console import Console
-from jobs.steps.open_catalog import open_catalog, place
-from schemas.configs.similarity import RetrievalConfig
-from schemas.documents.taxonomy import Level
 from tagger.errors import InputError, UsageError
 from tagger.evaluation.pictures import Pictures
 from tagger.io.location import Location
+from tagger.jobs.shell.console import Console
+from tagger.jobs.steps.open_catalog import open_catalog, place
+from tagger.schemas.configs.similarity import RetrievalConfig
+from tagger.schemas.documents.taxonomy import Level
 from tagger.similarity.index import VectorIndex
 from tagger.similarity.retrieval import SHOWN, Retrieved, by_chance, colour_histograms, retrieve
 from tagger.similarity.retrieval_page import Example, page_of
@@ -148,6 +148,6 @@ def _say(console: Console, out: Location, summary: pd.DataFrame) -> None:
 
 
 if __name__ == "__main__":
-    from jobs.shell.cli import main
+    from tagger.jobs.shell.cli import main
 
     main(job="retrieval")

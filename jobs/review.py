@@ -15,15 +15,11 @@ import uvicorn
 from pydantic import ValidationError
 from starlette.types import ASGIApp
 
-from jobs.shell.console import Console
-from jobs.steps.open_catalog import open_catalog
-from schemas.configs.review import ReviewConfig
-from schemas.configs.tag import TagConfig
-from schemas.documents.run import RunRecord
-from schemas.documents.taxonomy import Taxonomy
 from tagger.decisions.read import DATABASE, database_of, export
 from tagger.errors import InputError, TaggerError, UsageError
 from tagger.io.location import Location, first_line
+from tagger.jobs.shell.console import Console
+from tagger.jobs.steps.open_catalog import open_catalog
 from tagger.manifest.manifest import Manifest
 from tagger.models.bundle import Bundle
 from tagger.review.store.claims import DUPLICATES, LEAF_COUNTS, SUGGESTIONS, ReviewStore
@@ -40,6 +36,10 @@ from tagger.review.web.pages import Review
 from tagger.review.web.pictures import Pictures
 from tagger.review.web.trial import Trial
 from tagger.runs.directory import RunDirectory
+from tagger.schemas.configs.review import ReviewConfig
+from tagger.schemas.configs.tag import TagConfig
+from tagger.schemas.documents.run import RunRecord
+from tagger.schemas.documents.taxonomy import Taxonomy
 from tagger.similarity.index import VectorIndex
 
 _TOKEN = "TAGGER_REVIEW_TOKEN"
@@ -260,6 +260,6 @@ def _user() -> str:
 
 
 if __name__ == "__main__":
-    from jobs.shell.cli import main
+    from tagger.jobs.shell.cli import main
 
     main(job="review")

@@ -1,11 +1,11 @@
 """Runs job: a folder of runs in, a list of what ran when, with what, and what came out."""
 
-from jobs.shell.console import Console, duration
-from schemas.configs.tag import RunsConfig
-from schemas.tables.prediction import Decision
 from tagger.io.location import Location
 from tagger.io.lock import is_held
+from tagger.jobs.shell.console import Console, duration
 from tagger.runs.ledger import LedgerEntry, read_ledger
+from tagger.schemas.configs.tag import RunsConfig
+from tagger.schemas.tables.prediction import Decision
 
 _INTERRUPTED = "interrupted"
 
@@ -55,6 +55,6 @@ def _document(entry: LedgerEntry, state: str) -> dict[str, object]:
 
 
 if __name__ == "__main__":
-    from jobs.shell.cli import main
+    from tagger.jobs.shell.cli import main
 
     main(job="runs")

@@ -4,20 +4,20 @@ import json
 
 from pydantic import BaseModel
 
-from jobs.shell.registry import JOBS
-from schemas.arrow import columns_of, json_schema, listing
-from schemas.documents.bundle import ModelCard
-from schemas.documents.index import INDEXED, IndexCard
-from schemas.documents.run import RunRecord
-from schemas.tables.decision import DECISION
-from schemas.tables.duplicate import DUPLICATE, DUPLICATE_PAIR
-from schemas.tables.embedding import EMBEDDING
-from schemas.tables.final_tag import FINAL_TAG
-from schemas.tables.finding import FINDING
-from schemas.tables.item import ITEM, REJECT
-from schemas.tables.prediction import PREDICTION
-from schemas.tables.similar import SIMILAR
 from tagger.errors import UsageError
+from tagger.jobs.shell.registry import JOBS
+from tagger.schemas.arrow import columns_of, json_schema, listing
+from tagger.schemas.documents.bundle import ModelCard
+from tagger.schemas.documents.index import INDEXED, IndexCard
+from tagger.schemas.documents.run import RunRecord
+from tagger.schemas.tables.decision import DECISION
+from tagger.schemas.tables.duplicate import DUPLICATE, DUPLICATE_PAIR
+from tagger.schemas.tables.embedding import EMBEDDING
+from tagger.schemas.tables.final_tag import FINAL_TAG
+from tagger.schemas.tables.finding import FINDING
+from tagger.schemas.tables.item import ITEM, REJECT
+from tagger.schemas.tables.prediction import PREDICTION
+from tagger.schemas.tables.similar import SIMILAR
 
 ARROW = {
     "prediction": PREDICTION,

@@ -5,14 +5,14 @@ from collections.abc import Iterator
 import numpy as np
 import pyarrow as pa
 
-from jobs.shell.console import Console
-from jobs.steps.open_catalog import open_manifest
-from schemas.configs.similarity import SimilarConfig
-from schemas.tables.similar import SIMILAR
 from tagger.errors import UsageError
 from tagger.io.location import Location
 from tagger.io.parquet import write_parquet
+from tagger.jobs.shell.console import Console
+from tagger.jobs.steps.open_catalog import open_manifest
 from tagger.runs.ledger import read_ledger
+from tagger.schemas.configs.similarity import SimilarConfig
+from tagger.schemas.tables.similar import SIMILAR
 from tagger.similarity.index import VectorIndex
 from tagger.similarity.search import Asked, Similar, Wish
 from tagger.tagging.notebook import Tagger
@@ -112,6 +112,6 @@ def _place(name: str, config: SimilarConfig) -> Location:
 
 
 if __name__ == "__main__":
-    from jobs.shell.cli import main
+    from tagger.jobs.shell.cli import main
 
     main(job="similar")

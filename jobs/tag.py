@@ -9,14 +9,6 @@ from dataclasses import asdict
 
 import numpy as np
 
-from jobs.shell.console import Console
-from jobs.steps.open_catalog import open_catalog, place, versions
-from jobs.steps.ray_session import ray_is_running, ray_session, wants_gpu
-from jobs.steps.tag_report import report
-from schemas.configs.tag import TagConfig
-from schemas.documents.bundle import ModelCard
-from schemas.documents.run import RunRecord
-from schemas.values import parse_range
 from tagger.confidence.thresholds import QaSample, Thresholds
 from tagger.engines.base import BATCH_SIZE, PreparedEngine
 from tagger.engines.process import Chosen, EngineProcess, Question
@@ -25,6 +17,10 @@ from tagger.errors import UsageError
 from tagger.images.stores import ImageStore
 from tagger.io.location import Location
 from tagger.io.lock import holding
+from tagger.jobs.shell.console import Console
+from tagger.jobs.steps.open_catalog import open_catalog, place, versions
+from tagger.jobs.steps.ray_session import ray_is_running, ray_session, wants_gpu
+from tagger.jobs.steps.tag_report import report
 from tagger.manifest.manifest import Batch, Manifest
 from tagger.manifest.no_value import NoValue
 from tagger.manifest.selection import Before, Selection, already_labelled
@@ -33,6 +29,10 @@ from tagger.models.titles import TitleModel
 from tagger.runs.directory import RunDirectory
 from tagger.runs.ledger import FUSE, TITLES, known_runs, newest_first
 from tagger.runs.staging import Staged, shard_of, stage
+from tagger.schemas.configs.tag import TagConfig
+from tagger.schemas.documents.bundle import ModelCard
+from tagger.schemas.documents.run import RunRecord
+from tagger.schemas.values import parse_range
 from tagger.tagging.crashes import Crashes
 from tagger.tagging.known import Known
 from tagger.tagging.on_ray import choose_engine_there, tag_shards
@@ -285,6 +285,6 @@ def _tag(
 
 
 if __name__ == "__main__":
-    from jobs.shell.cli import main
+    from tagger.jobs.shell.cli import main
 
     main(job="tag")

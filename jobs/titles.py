@@ -8,23 +8,23 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from jobs.shell.console import Console
-from jobs.steps.holding_out import holding_bundle
-from jobs.steps.open_catalog import open_manifest, place
-from schemas.configs.confidence import TitlesConfig
-from schemas.documents.taxonomy import Level, Taxonomy
-from schemas.tables.prediction import ALTERNATIVES, Decision
 from tagger.confidence.calibration import fit_temperature
 from tagger.errors import InputError, UsageError
 from tagger.evaluation.metrics import MINIMUM_SUPPORT, Predicted, level_metrics
 from tagger.images.patterns import text_column
 from tagger.io.location import Location
+from tagger.jobs.shell.console import Console
+from tagger.jobs.steps.holding_out import holding_bundle
+from tagger.jobs.steps.open_catalog import open_manifest, place
 from tagger.manifest.labels import KnownLabels
 from tagger.models.bundle import Bundle
 from tagger.models.levels import Levels
 from tagger.models.titles import FILE, TitleModel, spread
 from tagger.runs.directory import RunDirectory
 from tagger.runs.ledger import TITLES
+from tagger.schemas.configs.confidence import TitlesConfig
+from tagger.schemas.documents.taxonomy import Level, Taxonomy
+from tagger.schemas.tables.prediction import ALTERNATIVES, Decision
 from tagger.training.titles import fit_titles
 
 _SPLITS = "splits.parquet"
@@ -184,6 +184,6 @@ def _say(
 
 
 if __name__ == "__main__":
-    from jobs.shell.cli import main
+    from tagger.jobs.shell.cli import main
 
     main(job="titles")

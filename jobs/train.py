@@ -8,22 +8,6 @@ from datetime import UTC, datetime
 import numpy as np
 import ray.data
 
-from jobs.shell.console import Console
-from jobs.steps.held_out import Measured, blur_scores, calibrate_and_measure, write_bundle_report
-from jobs.steps.holding_out import holds_out
-from jobs.steps.labelled import (
-    Learnable,
-    decode_sides,
-    failures,
-    nothing_left_of_a_refusal,
-    read_learnable,
-    reviewed_labels,
-    split_labelled,
-)
-from jobs.steps.open_catalog import open_catalog, place, versions
-from jobs.steps.ray_session import check_workers, ray_session, wants_gpu
-from schemas.configs.train import TrainConfig
-from schemas.documents.bundle import ModelCard, Provenance
 from tagger.dataset.items import LabelledItems, SplitRule
 from tagger.dataset.splits import SPLITS
 from tagger.decisions.labels import ReviewedLabels
@@ -34,10 +18,26 @@ from tagger.images.stores import ImageStore
 from tagger.imaging.quality import learn_blur_threshold
 from tagger.io.location import Location
 from tagger.io.parquet import write_parquet
+from tagger.jobs.shell.console import Console
+from tagger.jobs.steps.held_out import Measured, blur_scores, calibrate_and_measure, write_bundle_report
+from tagger.jobs.steps.holding_out import holds_out
+from tagger.jobs.steps.labelled import (
+    Learnable,
+    decode_sides,
+    failures,
+    nothing_left_of_a_refusal,
+    read_learnable,
+    reviewed_labels,
+    split_labelled,
+)
+from tagger.jobs.steps.open_catalog import open_catalog, place, versions
+from tagger.jobs.steps.ray_session import check_workers, ray_session, wants_gpu
 from tagger.manifest.manifest import Manifest
 from tagger.models.backbones import check_weights
 from tagger.models.bundle import CARD, Bundle
 from tagger.models.classifier import pack
+from tagger.schemas.configs.train import TrainConfig
+from tagger.schemas.documents.bundle import ModelCard, Provenance
 from tagger.training import recipes
 from tagger.training.on_ray import CHECKPOINTS, Progress, Trained, edge_threshold, fit
 from tagger.training.plan import Plan, draft_card, initial_weights, with_edge_threshold
@@ -303,6 +303,6 @@ def _say_result(console: Console, bundle: Bundle, out: Location) -> None:
 
 
 if __name__ == "__main__":
-    from jobs.shell.cli import main
+    from tagger.jobs.shell.cli import main
 
     main(job="train")

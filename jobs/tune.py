@@ -10,23 +10,23 @@ import pandas as pd
 import yaml
 from pydantic import ValidationError
 
-from jobs.shell.console import Console
-from jobs.steps.holding_out import holds_out
-from jobs.steps.labelled import decode_sides, nothing_left_of_a_refusal, read_learnable, split_labelled
-from jobs.steps.open_catalog import open_catalog, place, versions
-from jobs.steps.ray_session import compute_cores, gpus, memory, ray_session, wants_gpu
-from schemas.configs.learning import Learning
-from schemas.configs.options import WeightsOptions
-from schemas.configs.search import SearchSpace
-from schemas.configs.train import TrainConfig, TuneConfig
-from schemas.documents.bundle import Provenance
 from tagger.dataset.items import LabelledItems
 from tagger.errors import UsageError
 from tagger.evaluation import plots
 from tagger.images.stores import ImageStore
 from tagger.io.location import Location
+from tagger.jobs.shell.console import Console
+from tagger.jobs.steps.holding_out import holds_out
+from tagger.jobs.steps.labelled import decode_sides, nothing_left_of_a_refusal, read_learnable, split_labelled
+from tagger.jobs.steps.open_catalog import open_catalog, place, versions
+from tagger.jobs.steps.ray_session import compute_cores, gpus, memory, ray_session, wants_gpu
 from tagger.manifest.manifest import Manifest
 from tagger.models.backbones import check_weights
+from tagger.schemas.configs.learning import Learning
+from tagger.schemas.configs.options import WeightsOptions
+from tagger.schemas.configs.search import SearchSpace
+from tagger.schemas.configs.train import TrainConfig, TuneConfig
+from tagger.schemas.documents.bundle import Provenance
 from tagger.training import recipes, spaces
 from tagger.training.search_on_ray import TRIALS, Decoded, Search, Trial, hold, key_of, search
 
@@ -240,6 +240,6 @@ def _cell(value: object) -> str:
 
 
 if __name__ == "__main__":
-    from jobs.shell.cli import main
+    from tagger.jobs.shell.cli import main
 
     main(job="tune")

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
-from schemas.documents.taxonomy import Level
+from tagger.schemas.documents.taxonomy import Level
 
 Fit = Literal["pad", "stretch"]
 Resize = Literal["bicubic", "area"]

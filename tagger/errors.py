@@ -1,6 +1,6 @@
 """The project's own exceptions: what a user sees names the file, the row or the flag, and the way out."""
 
-from schemas.tables.prediction import ErrorCode
+from tagger.schemas.tables.prediction import ErrorCode
 
 
 class TaggerError(Exception):

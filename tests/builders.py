@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from schemas.configs.check import CheckConfig
-from schemas.configs.options import ManifestFormat
-from schemas.documents.bundle import Architecture, Calibration, Inference, ModelCard, Preprocessing, Provenance
-from schemas.documents.taxonomy import Taxonomy
 from tagger.images.stores import ImageStore, open_store
 from tagger.io.location import Location
 from tagger.manifest.manifest import Batch, Manifest
+from tagger.schemas.configs.check import CheckConfig
+from tagger.schemas.configs.options import ManifestFormat
+from tagger.schemas.documents.bundle import Architecture, Calibration, Inference, ModelCard, Preprocessing, Provenance
+from tagger.schemas.documents.taxonomy import Taxonomy
 
 
 def card(pairs: Sequence[tuple[str, str]], backbone: str = "small_cnn", dim: int = 128, **changes: object) -> ModelCard:

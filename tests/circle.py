@@ -20,12 +20,12 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from schemas.configs.options import ManifestFormat
-from schemas.tables.decision import DECISION, Verdict
 from tagger.flow.hash_order import hash_order
 from tagger.io.location import Location
 from tagger.manifest.manifest import Manifest
 from tagger.models.bundle import Bundle
+from tagger.schemas.configs.options import ManifestFormat
+from tagger.schemas.tables.decision import DECISION, Verdict
 from tests.review_server import ReviewServer
 
 _LABELLED, _CONTROL = 0.6, 0.7
@@ -168,7 +168,7 @@ def _evaluate(asked: argparse.Namespace, name: str) -> dict[str, Any]:
 
 
 def _tagger(job: str, *arguments: object) -> str:
-    command = [sys.executable, "-m", f"jobs.{job}", *(str(a) for a in arguments)]
+    command = [sys.executable, "-m", f"tagger.jobs.{job}", *(str(a) for a in arguments)]
     return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
 
 

@@ -16,12 +16,12 @@ os.environ.setdefault("AWS_SECRET_ACCESS_KEY", "test")
 os.environ.setdefault("AWS_DEFAULT_REGION", "us-east-1")
 os.environ.setdefault("AWS_EC2_METADATA_DISABLED", "true")
 
-from jobs.shell import cli
-from schemas.configs.options import RayOptions
-from schemas.configs.train import TrainConfig
 from tagger.demo.drawn_catalogue import ARTICLES, Drawn, draw_catalogue
 from tagger.io.location import Location
+from tagger.jobs.shell import cli
 from tagger.models.bundle import Bundle
+from tagger.schemas.configs.options import RayOptions
+from tagger.schemas.configs.train import TrainConfig
 from tests.builders import card
 
 
@@ -66,7 +66,7 @@ def bundle_dir(bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Path
 @pytest.fixture(scope="session")
 def embedded_ray() -> Iterator[None]:
     """One Ray for all tests of a session; the jobs find it and leave it running."""
-    from jobs.steps.ray_session import ray_session
+    from tagger.jobs.steps.ray_session import ray_session
 
     root = Path(__file__).parent.parent  # its workers import what is defined in tests
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (str(root), os.environ.get("PYTHONPATH"))))

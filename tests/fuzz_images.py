@@ -8,9 +8,9 @@ from collections import Counter
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from schemas.documents.bundle import Preprocessing
 from tagger.errors import ImageError
 from tagger.imaging.decode import decode
+from tagger.schemas.documents.bundle import Preprocessing
 from tests.corpus import mutations
 
 _LIMIT = 100_000_000

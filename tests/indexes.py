@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from schemas.documents.index import INDEXED, IndexCard
 from tagger.imaging.layout import LAYOUT_SIZE
 from tagger.io.location import Location
+from tagger.schemas.documents.index import INDEXED, IndexCard
 from tagger.similarity.build import Piece, add
 
 

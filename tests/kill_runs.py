@@ -19,7 +19,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from jobs.benchmark.process_tree import tree_of
+from tagger.jobs.benchmark.process_tree import tree_of
 from tests.builders import tag_arguments
 
 TARGETS = ("driver", "worker", "raylet")
@@ -130,7 +130,7 @@ def main() -> None:
     if given.out.is_dir() and any(given.out.iterdir()):
         parser.error(f"--out {given.out} is not empty, and runs that are done already cannot be killed")
     command = [
-        sys.executable, "-m", "jobs.tag", "--manifest", given.manifest, "--images", given.images, "--model",
+        sys.executable, "-m", "tagger.jobs.tag", "--manifest", given.manifest, "--images", given.images, "--model",
         given.model, "--workers", str(_WORKERS), "--part-rows", str(given.part_rows),
     ]  # fmt: skip
     killed = run(command, given.out, given.kills, given.seed)

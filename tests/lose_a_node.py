@@ -13,7 +13,7 @@ os.environ.setdefault("RAY_health_check_period_ms", "1000")
 import ray
 from ray.cluster_utils import Cluster
 
-from jobs.shell import cli
+from tagger.jobs.shell import cli
 from tests.builders import tag_arguments
 from tests.kill_runs import predictions
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import httpx
 
-from jobs import tag
-from jobs.shell.console import Console
-from schemas.configs.tag import TagConfig
+from tagger.jobs import tag
+from tagger.jobs.shell.console import Console
+from tagger.schemas.configs.tag import TagConfig
 from tests.builders import encoded, picture
 
 SCRIPT = "<script>document.title='broken'</script><b>Bag</b>"
@@ -46,7 +46,18 @@ class ReviewServer:
     """`tagger review`, from its start to its end."""
 
     def __init__(self, run: Path, *flags: str, env: dict[str, str] | None = None) -> None:
-        command = [sys.executable, "-m", "jobs.review", "--run", str(run), "--port", "0", "--reviewer", "Ann", *flags]
+        command = [
+            sys.executable,
+            "-m",
+            "tagger.jobs.review",
+            "--run",
+            str(run),
+            "--port",
+            "0",
+            "--reviewer",
+            "Ann",
+            *flags,
+        ]
         self.process = subprocess.Popen(
             command,
             stdout=subprocess.PIPE,

@@ -8,10 +8,10 @@ from typing import Literal
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from schemas.documents.run import Counts, RunRecord
-from schemas.tables.finding import FINDING, FINDINGS_FILE
-from schemas.tables.prediction import PREDICTION
 from tagger.runs.directory import RECORD
+from tagger.schemas.documents.run import Counts, RunRecord
+from tagger.schemas.tables.finding import FINDING, FINDINGS_FILE
+from tagger.schemas.tables.prediction import PREDICTION
 from tests.builders import encoded, picture
 
 Leaf = tuple[str, str]

@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 from torch.utils.data import DataLoader, Dataset
 
-from jobs.benchmark.plain import PlainModel, arguments, transform_of
+from tagger.jobs.benchmark.plain import PlainModel, arguments, transform_of
 from tagger.models.bundle import Bundle
 
 

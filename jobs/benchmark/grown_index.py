@@ -14,8 +14,8 @@ import faiss
 import numpy as np
 import pyarrow as pa
 
-from schemas.documents.index import INDEXED
 from tagger.io.location import Location
+from tagger.schemas.documents.index import INDEXED
 from tagger.similarity.build import Piece, add
 from tagger.similarity.index import VectorIndex
 

@@ -8,11 +8,6 @@ from pathlib import Path
 
 from PIL import Image
 
-from schemas.configs.bench import BenchConfig
-from schemas.configs.check import CheckConfig
-from schemas.documents.bundle import Architecture, Calibration, Inference, ModelCard, Preprocessing, Provenance
-from schemas.documents.taxonomy import Taxonomy
-from schemas.values import parse_size
 from tagger.demo.drawn_catalogue import ARTICLES, draw_catalogue
 from tagger.errors import ImageError, UsageError
 from tagger.images.stores import fetch_all, open_store
@@ -21,6 +16,11 @@ from tagger.imaging.suffixes import IMAGE_SUFFIXES
 from tagger.io.location import Location
 from tagger.manifest.manifest import Manifest
 from tagger.models.bundle import Bundle
+from tagger.schemas.configs.bench import BenchConfig
+from tagger.schemas.configs.check import CheckConfig
+from tagger.schemas.documents.bundle import Architecture, Calibration, Inference, ModelCard, Preprocessing, Provenance
+from tagger.schemas.documents.taxonomy import Taxonomy
+from tagger.schemas.values import parse_size
 
 MAX_PIXELS = 100_000_000
 SOME = 512

@@ -6,11 +6,11 @@ from collections.abc import Callable, Sequence
 from itertools import cycle, islice
 from pathlib import Path
 
-from jobs.benchmark.inputs import MAX_PIXELS, SOME
 from tagger.engines.base import PreparedEngine
 from tagger.engines.sample import decoded_sample
 from tagger.imaging.decode import decode
 from tagger.imaging.threads import decode_in_one_thread
+from tagger.jobs.benchmark.inputs import MAX_PIXELS, SOME
 from tagger.models.bundle import Bundle
 
 _AT_LEAST_S = 6.0

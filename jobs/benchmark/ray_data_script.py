@@ -13,8 +13,8 @@ import torch
 from PIL import Image
 from ray.data import ActorPoolStrategy
 
-from jobs.benchmark.plain import Arguments, PlainModel, arguments, transform_of
 from tagger.io.location import Location
+from tagger.jobs.benchmark.plain import Arguments, PlainModel, arguments, transform_of
 from tagger.models.bundle import Bundle
 
 

@@ -8,10 +8,10 @@ from statistics import median
 
 import numpy as np
 
-from jobs.benchmark.process_tree import PeakMemory
-from jobs.shell.console import Console
-from schemas.configs.bench import BenchConfig
+from tagger.jobs.benchmark.process_tree import PeakMemory
+from tagger.jobs.shell.console import Console
 from tagger.models.bundle import Bundle
+from tagger.schemas.configs.bench import BenchConfig
 
 FIXED_COST_ITEMS = 100
 _MB = 2**20

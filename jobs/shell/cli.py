@@ -12,10 +12,10 @@ from typing import Annotated, Any
 import typer
 
 import tagger
-from jobs.shell.flags import command_of
-from jobs.shell.outcome import exit_code_of
-from jobs.shell.registry import JOBS
-from schemas.values import JobConfig
+from tagger.jobs.shell.flags import command_of
+from tagger.jobs.shell.outcome import exit_code_of
+from tagger.jobs.shell.registry import JOBS
+from tagger.schemas.values import JobConfig
 
 app = typer.Typer(
     name="tagger",
@@ -45,10 +45,10 @@ def _options(
 
 def _runner(name: str) -> Callable[[Any, bool], int]:
     def run(config: JobConfig, as_json: bool) -> int:
-        from jobs.shell.console import Console
+        from tagger.jobs.shell.console import Console
 
         console = Console(as_json=as_json)
-        job = importlib.import_module(f"jobs.{name}")
+        job = importlib.import_module(f"tagger.jobs.{name}")
         if "cv2" in sys.modules:
             importlib.import_module("tagger.imaging.threads").decode_in_one_thread()
         with contextlib.redirect_stdout(sys.stderr):  # Ray's own words must not stand among the results
@@ -68,7 +68,7 @@ def schema(
     as_json: Annotated[bool, typer.Option("--json", help="Print names and columns as JSON, too.")] = False,
 ) -> None:
     """Print a contract as JSON Schema, or as a listing of its Arrow columns; without a name, the names."""
-    from jobs.schema import run
+    from tagger.jobs.schema import run
 
     raise typer.Exit(exit_code_of(lambda: run(name, arrow, as_json)))
 

@@ -11,10 +11,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from jobs.shell.outcome import end_if_interrupted
-from schemas.documents.bundle import Metrics
 from tagger.io.json_text import as_json
+from tagger.jobs.shell.outcome import end_if_interrupted
 from tagger.printable import printable
+from tagger.schemas.documents.bundle import Metrics
 
 _LINE_EVERY_S = 10.0
 _AS_WIDE_AS_NEEDED = 100_000

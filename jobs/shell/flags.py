@@ -11,9 +11,9 @@ import yaml
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
-from jobs.shell.outcome import ErrorLog, exit_code_of
-from schemas.values import JobConfig
 from tagger.errors import UsageError
+from tagger.jobs.shell.outcome import ErrorLog, exit_code_of
+from tagger.schemas.values import JobConfig
 from tagger.training import recipes
 
 Config = TypeVar("Config", bound=JobConfig)

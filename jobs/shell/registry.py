@@ -1,16 +1,16 @@
 """Which commands there are, and what each is asked for."""
 
-from schemas.configs.audit import AuditConfig
-from schemas.configs.bench import BenchConfig
-from schemas.configs.check import CheckConfig
-from schemas.configs.confidence import PolicyConfig, QualityConfig, TitlesConfig
-from schemas.configs.demo import DemoConfig
-from schemas.configs.evaluate import EvaluateConfig
-from schemas.configs.review import ApplyConfig, ReviewConfig
-from schemas.configs.similarity import DuplicatesConfig, IndexConfig, RetrievalConfig, SimilarConfig
-from schemas.configs.tag import LatestConfig, RunsConfig, TagConfig
-from schemas.configs.train import CombineConfig, RecipesConfig, ResultsConfig, TrainConfig, TuneConfig
-from schemas.values import JobConfig
+from tagger.schemas.configs.audit import AuditConfig
+from tagger.schemas.configs.bench import BenchConfig
+from tagger.schemas.configs.check import CheckConfig
+from tagger.schemas.configs.confidence import PolicyConfig, QualityConfig, TitlesConfig
+from tagger.schemas.configs.demo import DemoConfig
+from tagger.schemas.configs.evaluate import EvaluateConfig
+from tagger.schemas.configs.review import ApplyConfig, ReviewConfig
+from tagger.schemas.configs.similarity import DuplicatesConfig, IndexConfig, RetrievalConfig, SimilarConfig
+from tagger.schemas.configs.tag import LatestConfig, RunsConfig, TagConfig
+from tagger.schemas.configs.train import CombineConfig, RecipesConfig, ResultsConfig, TrainConfig, TuneConfig
+from tagger.schemas.values import JobConfig
 
 JOBS: dict[str, type[JobConfig]] = {
     "demo": DemoConfig,

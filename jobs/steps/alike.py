@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from jobs.shell.console import Console
-from schemas.configs.similarity import DuplicatesConfig
 from tagger.duplicates.groups import AT_ONCE, Layouts, Pictures, candidates, compare, of_each_pair
 from tagger.images.stores import ImageStore
 from tagger.imaging.alignment import Likeness
+from tagger.jobs.shell.console import Console
+from tagger.schemas.configs.similarity import DuplicatesConfig
 from tagger.similarity.index import VectorIndex
 
 

@@ -2,14 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 
-from jobs.shell.console import Console
-from jobs.steps import image_errors
-from jobs.steps.prospect import Prospect
-from schemas.configs.check import CheckConfig
-from schemas.documents.taxonomy import Level
 from tagger.dataset.census import Census
+from tagger.jobs.shell.console import Console
+from tagger.jobs.steps import image_errors
+from tagger.jobs.steps.prospect import Prospect
 from tagger.manifest.labels import Spellings
 from tagger.manifest.spelling import visible
+from tagger.schemas.configs.check import CheckConfig
+from tagger.schemas.documents.taxonomy import Level
 
 _SHOWN_LEAVES = 15
 _SHOWN_TYPES = 40

@@ -13,9 +13,6 @@ import ray.data
 import torch
 from torch import Tensor
 
-from jobs.steps.labelled import failures
-from schemas.documents.bundle import Metrics
-from schemas.tables.item import REJECT
 from tagger.confidence.calibration import calibrated
 from tagger.engines.torch import PreparedTorch
 from tagger.evaluation.metrics import Evaluation
@@ -25,9 +22,12 @@ from tagger.imaging.edges import all_with_edges
 from tagger.imaging.quality import blurred
 from tagger.io.location import Location
 from tagger.io.parquet import write_parquet
+from tagger.jobs.steps.labelled import failures
 from tagger.models.bundle import Bundle
 from tagger.models.levels import Levels, softmax
 from tagger.runs.staging import read_shard
+from tagger.schemas.documents.bundle import Metrics
+from tagger.schemas.tables.item import REJECT
 from tagger.tagging.on_ray import leaf_logits
 
 _AT_ONCE = 32

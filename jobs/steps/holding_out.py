@@ -5,11 +5,11 @@ from contextlib import contextmanager
 from functools import wraps
 from typing import TypeVar
 
-from jobs.shell.console import Console
-from schemas.values import JobConfig
 from tagger.io.location import Location
 from tagger.io.lock import holding
+from tagger.jobs.shell.console import Console
 from tagger.models.bundle import Bundle
+from tagger.schemas.values import JobConfig
 
 Config = TypeVar("Config", bound=JobConfig)
 Job = Callable[[Config, Console], int]

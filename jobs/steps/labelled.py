@@ -8,13 +8,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import ray.data
 
-from jobs.shell.console import Console
-from jobs.steps.image_errors import lines
-from jobs.steps.open_catalog import place
-from schemas.configs.learning import Learning
-from schemas.configs.train import CombineConfig, TrainConfig, TuneConfig
-from schemas.documents.bundle import Preprocessing
-from schemas.tables.prediction import ErrorCode
 from tagger.dataset.items import (
     DIGEST,
     DUPLICATES,
@@ -34,11 +27,18 @@ from tagger.images.near_misses import near_misses
 from tagger.images.stores import ImageStore
 from tagger.io.location import Location
 from tagger.io.parquet import write_parquet
+from tagger.jobs.shell.console import Console
+from tagger.jobs.steps.image_errors import lines
+from tagger.jobs.steps.open_catalog import place
 from tagger.manifest.groups import read_groups
 from tagger.manifest.labels import Spellings
 from tagger.manifest.manifest import Manifest
 from tagger.manifest.selection import Selection
 from tagger.runs.staging import Staged, read_shard, shard_of, stage
+from tagger.schemas.configs.learning import Learning
+from tagger.schemas.configs.train import CombineConfig, TrainConfig, TuneConfig
+from tagger.schemas.documents.bundle import Preprocessing
+from tagger.schemas.tables.prediction import ErrorCode
 from tagger.training.on_ray import image_dataset
 
 _STAGE_ROWS = 8192

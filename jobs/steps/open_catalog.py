@@ -4,12 +4,12 @@ import importlib.metadata
 import platform
 from contextlib import suppress
 
-from jobs.shell.console import Console
-from schemas.configs.options import CatalogOptions, ManifestFormat
 from tagger.errors import UsageError
 from tagger.images.stores import ImageStore, open_store
 from tagger.io.location import Location, first_line
+from tagger.jobs.shell.console import Console
 from tagger.manifest.manifest import Manifest
+from tagger.schemas.configs.options import CatalogOptions, ManifestFormat
 
 _LIBRARIES = (
     "catalog-tagger",

@@ -6,11 +6,6 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from jobs.shell.console import Console
-from jobs.steps.alike import alike, compared, refs_of
-from jobs.steps.open_catalog import place
-from schemas.configs.similarity import DuplicatesConfig
-from schemas.documents.bundle import Preprocessing
 from tagger.duplicates.groups import IndexLayouts, Pictures
 from tagger.duplicates.planted import (
     Copies,
@@ -25,7 +20,12 @@ from tagger.duplicates.planted import (
 )
 from tagger.errors import InputError, UsageError
 from tagger.images.stores import ImageStore
+from tagger.jobs.shell.console import Console
+from tagger.jobs.steps.alike import alike, compared, refs_of
+from tagger.jobs.steps.open_catalog import place
 from tagger.models.bundle import Bundle
+from tagger.schemas.configs.similarity import DuplicatesConfig
+from tagger.schemas.documents.bundle import Preprocessing
 from tagger.similarity.index import VectorIndex
 
 _TRIED = (0.7, 0.75, 0.8, 0.85, 0.9, 0.95)

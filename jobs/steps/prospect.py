@@ -6,16 +6,16 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from jobs.steps.open_catalog import place
-from schemas.configs.check import CheckConfig
-from schemas.configs.options import CatalogOptions, SplitOptions
 from tagger.dataset.census import Census
 from tagger.dataset.items import DIGEST, DUPLICATES, LabelledItems, SplitRule
 from tagger.dataset.splits import SPLITS
 from tagger.dataset.trainable import why_unlabelled
 from tagger.errors import InputError
+from tagger.jobs.steps.open_catalog import place
 from tagger.manifest.groups import read_groups
 from tagger.manifest.manifest import Manifest
+from tagger.schemas.configs.check import CheckConfig
+from tagger.schemas.configs.options import CatalogOptions, SplitOptions
 
 _LADDER = (50, 40, 30, 20, 15, 10, 8, 5)
 """Least items of a leaf that are proposed, the largest first."""

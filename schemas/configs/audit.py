@@ -2,11 +2,11 @@
 
 from pydantic import Field, model_validator
 
-from schemas.configs.options import (
+from tagger.schemas.configs.options import (
     CatalogOptions,
     RayOptions,
 )
-from schemas.values import (
+from tagger.schemas.values import (
     Seed,
 )
 

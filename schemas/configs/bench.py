@@ -2,7 +2,7 @@
 
 from pydantic import Field, model_validator
 
-from schemas.values import (
+from tagger.schemas.values import (
     Device,
     EngineName,
     JobConfig,

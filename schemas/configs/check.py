@@ -2,11 +2,11 @@
 
 from pydantic import Field
 
-from schemas.configs.options import (
+from tagger.schemas.configs.options import (
     CatalogOptions,
     SplitOptions,
 )
-from schemas.values import (
+from tagger.schemas.values import (
     Seed,
 )
 

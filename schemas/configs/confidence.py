@@ -2,13 +2,13 @@
 
 from pydantic import Field, field_validator, model_validator
 
-from schemas.configs.options import (
+from tagger.schemas.configs.options import (
     DATABASE_DESCRIPTION,
     ManifestFormat,
     S3Options,
 )
-from schemas.documents.taxonomy import Level
-from schemas.values import (
+from tagger.schemas.documents.taxonomy import Level
+from tagger.schemas.values import (
     Confidence,
     Seed,
     by_level,

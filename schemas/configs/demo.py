@@ -2,10 +2,10 @@
 
 from pydantic import Field
 
-from schemas.configs.options import (
+from tagger.schemas.configs.options import (
     RayOptions,
 )
-from schemas.values import (
+from tagger.schemas.values import (
     Seed,
 )
 

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from schemas.values import Fit, JobConfig, Precision, Resize, Size, parse_size
+from tagger.schemas.values import Fit, JobConfig, Precision, Resize, Size, parse_size
 
 Edges = Literal["none", "channel", "branch"]
 Head = Literal["linear", "fc", "batchnorm"]

@@ -6,8 +6,8 @@ from typing import Any, Literal, get_args
 
 from pydantic import Field, field_validator, model_validator
 
-from schemas.configs.learning import Learning
-from schemas.values import Device, JobConfig, Seed
+from tagger.schemas.configs.learning import Learning
+from tagger.schemas.values import Device, JobConfig, Seed
 
 RoleName = Literal["id", "masterCategory", "articleType", "imageUri", "image"]
 SplitKind = Literal["stratified", "group", "time"]

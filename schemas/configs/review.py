@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
-from schemas.configs.options import (
+from tagger.schemas.configs.options import (
     DATABASE_DESCRIPTION,
     S3Options,
 )

@@ -5,8 +5,8 @@ from typing import Annotated, Any
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
-from schemas.configs.learning import Learning
-from schemas.values import JobConfig
+from tagger.schemas.configs.learning import Learning
+from tagger.schemas.values import JobConfig
 
 
 class Range(JobConfig):

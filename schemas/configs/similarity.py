@@ -2,11 +2,11 @@
 
 from pydantic import Field, field_validator, model_validator
 
-from schemas.configs.options import (
+from tagger.schemas.configs.options import (
     CatalogOptions,
     ManifestFormat,
 )
-from schemas.values import (
+from tagger.schemas.values import (
     Confidence,
     Seed,
 )

@@ -4,16 +4,16 @@ from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from schemas import recipes
-from schemas.configs.learning import Learning
-from schemas.configs.options import (
+from tagger.schemas import recipes
+from tagger.schemas.configs.learning import Learning
+from tagger.schemas.configs.options import (
     CatalogOptions,
     DecisionsOptions,
     RayOptions,
     SplitOptions,
     WeightsOptions,
 )
-from schemas.values import (
+from tagger.schemas.values import (
     JobConfig,
     Seed,
 )

@@ -6,9 +6,9 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 from pydantic.alias_generators import to_camel
 
-from schemas.configs.learning import Edges, Head
-from schemas.documents.taxonomy import Level, Taxonomy
-from schemas.values import Fit, Resize
+from tagger.schemas.configs.learning import Edges, Head
+from tagger.schemas.documents.taxonomy import Level, Taxonomy
+from tagger.schemas.values import Fit, Resize
 
 
 class Card(BaseModel):

@@ -5,8 +5,8 @@ from typing import Literal
 import pyarrow as pa
 from pydantic import Field
 
-from schemas.arrow import field
-from schemas.documents.run import RunPart
+from tagger.schemas.arrow import field
+from tagger.schemas.documents.run import RunPart
 
 INDEXED = pa.schema(
     [

@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from schemas.configs.learning import Learning
+from tagger.schemas.configs.learning import Learning
 
 _FOLDER = Path(__file__).parent
 

@@ -4,7 +4,7 @@ from enum import StrEnum
 
 import pyarrow as pa
 
-from schemas.arrow import field
+from tagger.schemas.arrow import field
 
 
 class TagState(StrEnum):

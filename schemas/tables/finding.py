@@ -2,8 +2,8 @@
 
 import pyarrow as pa
 
-from schemas.arrow import field
-from schemas.tables.prediction import ReviewReason
+from tagger.schemas.arrow import field
+from tagger.schemas.tables.prediction import ReviewReason
 
 FINDINGS_FILE = "findings.parquet"
 """Name of the file in an audit's folder."""

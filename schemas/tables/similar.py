@@ -2,7 +2,7 @@
 
 import pyarrow as pa
 
-from schemas.arrow import field
+from tagger.schemas.arrow import field
 
 SIMILAR = pa.schema(
     [

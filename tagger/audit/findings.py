@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from schemas.documents.taxonomy import Level
-from schemas.tables.prediction import ReviewReason
 from tagger.audit.learning import contradicted
+from tagger.schemas.documents.taxonomy import Level
+from tagger.schemas.tables.prediction import ReviewReason
 from tagger.similarity.index import VectorIndex
 
 MASTER, ARTICLE = str(Level.MASTER_CATEGORY), str(Level.ARTICLE_TYPE)

@@ -10,11 +10,11 @@ import pandas as pd
 import pyarrow as pa
 from jinja2 import Environment, FileSystemLoader, select_autoescape
 
-from schemas.documents.run import RunRecord
-from schemas.tables.finding import FINDING
-from schemas.tables.prediction import ALTERNATIVES, PREDICTION, Decision
 from tagger.audit.findings import ARTICLE, MASTER, Judged
 from tagger.evaluation.pictures import Pictures
+from tagger.schemas.documents.run import RunRecord
+from tagger.schemas.tables.finding import FINDING
+from tagger.schemas.tables.prediction import ALTERNATIVES, PREDICTION, Decision
 
 _Leaf = tuple[str, str]
 

@@ -4,11 +4,11 @@ import numpy as np
 from scipy.optimize import minimize, minimize_scalar
 from scipy.special import logsumexp
 
-from schemas.documents.bundle import Calibration, ConfidenceCurve
-from schemas.documents.taxonomy import Level
 from tagger.evaluation.metrics import Predicted, calibration_error
 from tagger.models.bundle import Bundle
 from tagger.models.levels import Levels, on_curve, softmax
+from tagger.schemas.documents.bundle import Calibration, ConfidenceCurve
+from tagger.schemas.documents.taxonomy import Level
 
 _RANGE = (0.05, 20.0)
 _FOLDS, _MANY = 10, 1000

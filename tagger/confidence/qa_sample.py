@@ -10,9 +10,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from scipy.stats import beta
 
-from schemas.documents.taxonomy import Level
-from schemas.tables.decision import Verdict
-from schemas.tables.prediction import ReviewReason
+from tagger.schemas.documents.taxonomy import Level
+from tagger.schemas.tables.decision import Verdict
+from tagger.schemas.tables.prediction import ReviewReason
 
 SAMPLED = ["id", *(str(level) for level in Level), "reviewReasons"]
 

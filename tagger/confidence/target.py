@@ -7,11 +7,11 @@ import numpy as np
 import pandas as pd
 from scipy.stats import beta, binom
 
-from schemas.documents.bundle import LevelPolicy, Policy
-from schemas.documents.taxonomy import Level
-from schemas.tables.prediction import Decision
 from tagger.confidence.thresholds import Thresholds, decide
 from tagger.evaluation.metrics import Evaluation, Predicted
+from tagger.schemas.documents.bundle import LevelPolicy, Policy
+from tagger.schemas.documents.taxonomy import Level
+from tagger.schemas.tables.prediction import Decision
 
 _CANDIDATES = 200
 _STARTS = 5

@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from schemas.documents.bundle import Policy
-from schemas.documents.taxonomy import Level
-from schemas.tables.prediction import Decision
 from tagger.flow.hash_order import hash_order
+from tagger.schemas.documents.bundle import Policy
+from tagger.schemas.documents.taxonomy import Level
+from tagger.schemas.tables.prediction import Decision
 
 USUAL = 0.9
 """Threshold of both levels where nobody has said another."""

@@ -12,9 +12,6 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from schemas.documents.bundle import Preprocessing
-from schemas.documents.taxonomy import Level
-from schemas.tables.prediction import ErrorCode
 from tagger.errors import ImageError
 from tagger.flow.hash_order import hash_order
 from tagger.images.failed import FailedImages
@@ -26,6 +23,9 @@ from tagger.manifest.manifest import Batch, Manifest
 from tagger.manifest.selection import tagged
 from tagger.manifest.spelling import look_alike, variants
 from tagger.runs.staging import kept
+from tagger.schemas.documents.bundle import Preprocessing
+from tagger.schemas.documents.taxonomy import Level
+from tagger.schemas.tables.prediction import ErrorCode
 
 EXAMPLES = 20
 _ABSENT = 200

@@ -9,9 +9,6 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from schemas.configs.options import SplitKind, SplitOptions
-from schemas.documents.bundle import LeftOut, Preprocessing
-from schemas.documents.taxonomy import Taxonomy
 from tagger.dataset.long_tail import long_tail, unbalanced
 from tagger.dataset.splits import SPLITS, as_times, chronological, connected, stratified
 from tagger.dataset.trainable import why_unsplit, why_untrainable
@@ -27,6 +24,9 @@ from tagger.io.parquet import write_parquet
 from tagger.manifest.labels import KnownLabels
 from tagger.manifest.no_value import NoValue
 from tagger.runs.staging import kept, read_shard, shard_of
+from tagger.schemas.configs.options import SplitKind, SplitOptions
+from tagger.schemas.documents.bundle import LeftOut, Preprocessing
+from tagger.schemas.documents.taxonomy import Taxonomy
 
 CHUNK_ROWS = 128
 _LABELS = ("masterCategory", "articleType")

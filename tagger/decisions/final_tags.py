@@ -5,10 +5,10 @@ from typing import Any
 
 import pyarrow as pa
 
-from schemas.tables.decision import Verdict
-from schemas.tables.final_tag import FINAL_TAG, TagSource, TagState
-from schemas.tables.prediction import Decision
 from tagger.manifest.no_value import NoValue
+from tagger.schemas.tables.decision import Verdict
+from tagger.schemas.tables.final_tag import FINAL_TAG, TagSource, TagState
+from tagger.schemas.tables.prediction import Decision
 
 NO_VALUES = NoValue()
 PREDICTED = [

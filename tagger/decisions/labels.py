@@ -10,11 +10,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from schemas.documents.taxonomy import Level
-from schemas.tables.decision import Verdict
 from tagger.manifest.labels import own_label
 from tagger.manifest.manifest import Batch
 from tagger.manifest.selection import tagged
+from tagger.schemas.documents.taxonomy import Level
+from tagger.schemas.tables.decision import Verdict
 
 REVIEWED = "tagger:reviewed"
 """Column of a manifest with reviewed labels: what the review did to the row's labels, null where there was none."""

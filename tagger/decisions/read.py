@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from schemas.arrow import conformed
-from schemas.tables.decision import DECISION
 from tagger.errors import InputError, UsageError
 from tagger.io.location import Location
 from tagger.io.parquet import open_parquet, write_parquet
 from tagger.runs.directory import RECORD, RunDirectory
+from tagger.schemas.arrow import conformed
+from tagger.schemas.tables.decision import DECISION
 
 if TYPE_CHECKING:
     from tagger.review.store.claims import ReviewStore

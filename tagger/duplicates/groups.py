@@ -16,13 +16,13 @@ import pyarrow as pa
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
-from schemas.documents.bundle import Preprocessing
-from schemas.tables.duplicate import DUPLICATE, Sameness
 from tagger.errors import ImageError
 from tagger.images.stores import ImageStore, fetch_all
 from tagger.imaging.alignment import Likeness, likeness
 from tagger.imaging.decode import decode_resized
 from tagger.imaging.layout import contrasts, distances, mirrored, shortened
+from tagger.schemas.documents.bundle import Preprocessing
+from tagger.schemas.tables.duplicate import DUPLICATE, Sameness
 from tagger.similarity.index import VectorIndex
 
 NEIGHBOURS = 20

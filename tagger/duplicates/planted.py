@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 from PIL import Image, ImageOps
 
-from schemas.documents.bundle import Preprocessing
 from tagger.duplicates.groups import Layouts
 from tagger.errors import ImageError
 from tagger.flow.hash_order import hash_order
@@ -17,6 +16,7 @@ from tagger.images.stores import ImageStore, fetch_all
 from tagger.imaging.decode import decode, decode_whole
 from tagger.imaging.layout import LAYOUT_SIZE, layouts
 from tagger.manifest.manifest import Batch
+from tagger.schemas.documents.bundle import Preprocessing
 
 _RESIZED_TO, _CROPPED_BY = 0.6, 0.03
 _QUALITY, _LOW_QUALITY = 90, 50

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from schemas.documents.run import EngineCheck
 from tagger.engines.base import PreparedEngine
 from tagger.errors import InputError, UsageError
 from tagger.io.location import first_line
+from tagger.schemas.documents.run import EngineCheck
 
 if TYPE_CHECKING:
     from tagger.models.bundle import Bundle

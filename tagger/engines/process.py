@@ -12,7 +12,6 @@ import subprocess
 import sys
 from dataclasses import dataclass, replace
 
-from schemas.documents.run import EngineCheck
 from tagger.engines.base import BATCH_SIZE, Engine
 from tagger.engines.choose import choose_engine, device_here, engine_names, prepare
 from tagger.engines.sample import RunSample
@@ -21,6 +20,7 @@ from tagger.imaging.threads import decode_in_one_thread
 from tagger.io.location import first_line
 from tagger.io.scratch import scratch_folder
 from tagger.models.bundle import Bundle
+from tagger.schemas.documents.run import EngineCheck
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,6 @@ from multiprocessing import get_context
 
 import numpy as np
 
-from schemas.documents.bundle import ModelCard
 from tagger.engines.choose import CHECKED_IMAGES
 from tagger.errors import ImageError
 from tagger.images.digests import digest_of
@@ -17,6 +16,7 @@ from tagger.images.stores import ImageStore, fetch_revisions
 from tagger.imaging.decode import decode
 from tagger.io.location import Location
 from tagger.runs.staging import known_etags, read_shard
+from tagger.schemas.documents.bundle import ModelCard
 
 _SHARDS = 8
 _Image = tuple[str | None, str | None]

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from pydantic.alias_generators import to_camel
 
-from schemas.tables.prediction import Decision
+from tagger.schemas.tables.prediction import Decision
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
-from schemas.documents.bundle import LevelMetrics, Metrics
-from schemas.documents.taxonomy import Level
 from tagger.models.levels import Levels
+from tagger.schemas.documents.bundle import LevelMetrics, Metrics
+from tagger.schemas.documents.taxonomy import Level
 
 BINS = 15
 MINIMUM_SUPPORT = 5

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import cv2
 from PIL import Image
 
-from schemas.documents.bundle import Preprocessing
 from tagger.errors import ImageError
 from tagger.images.stores import ImageStore, fetch_all
 from tagger.imaging.decode import decode
+from tagger.schemas.documents.bundle import Preprocessing
 
 _SIZE = Preprocessing(height=128, width=128, fit="pad", resize="area")
 _QUALITY = 82

@@ -10,8 +10,6 @@ import pandas as pd
 import pyarrow as pa
 from markupsafe import Markup
 
-from schemas.documents.bundle import LeftOut
-from schemas.documents.taxonomy import Level
 from tagger.evaluation import plots
 from tagger.evaluation.breakdown import (
     Difference,
@@ -36,6 +34,8 @@ from tagger.evaluation.pictures import Pictures
 from tagger.io.json_text import as_json
 from tagger.io.location import Location
 from tagger.io.parquet import write_parquet
+from tagger.schemas.documents.bundle import LeftOut
+from tagger.schemas.documents.taxonomy import Level
 
 ITEMS = "items.parquet"
 VAL_ITEMS, CONTROL_ITEMS = "val-items.parquet", "control-items.parquet"

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from schemas.tables.final_tag import TagState
 from tagger.exports.csv import harmless
+from tagger.schemas.tables.final_tag import TagState
 
 
 @dataclass(frozen=True)

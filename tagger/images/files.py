@@ -7,10 +7,10 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from urllib.parse import unquote
 
-from schemas.tables.prediction import ErrorCode
 from tagger.errors import ImageError
 from tagger.images.patterns import fill_pattern, resolve_in
 from tagger.manifest.manifest import Batch
+from tagger.schemas.tables.prediction import ErrorCode
 
 _LISTED = 50_000
 _FOLDERS = 2_000

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
-from schemas.tables.prediction import ErrorCode
 from tagger.errors import ImageError, InputError
 from tagger.images.files import read_file
 from tagger.images.parquet_reader import ColumnReader, first_unreadable
@@ -21,6 +20,7 @@ from tagger.manifest.manifest import Batch
 from tagger.manifest.tables.ids import as_ids
 from tagger.manifest.tables.kinds import is_parquet
 from tagger.manifest.tables.parquet import is_image_type
+from tagger.schemas.tables.prediction import ErrorCode
 
 if TYPE_CHECKING:
     import pandas as pd  # half a second of every worker's start

@@ -4,11 +4,11 @@ from collections.abc import Iterator, Sequence
 
 import cv2
 
-from schemas.tables.prediction import ErrorCode
 from tagger.errors import ImageError, InputError
 from tagger.io.location import Location, first_line
 from tagger.manifest.manifest import Batch
 from tagger.manifest.tables.pixels import PixelTable
+from tagger.schemas.tables.prediction import ErrorCode
 
 
 class PixelImages:

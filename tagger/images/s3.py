@@ -8,8 +8,6 @@ from functools import cached_property, partial
 from http.client import HTTPException
 from typing import Any
 
-from schemas.configs.options import CatalogOptions
-from schemas.tables.prediction import ErrorCode
 from tagger.errors import ImageError, UsageError
 from tagger.flow.prefetch import in_order
 from tagger.images.files import spellings
@@ -17,6 +15,8 @@ from tagger.images.patterns import fill_pattern
 from tagger.io.location import S3, Location, first_line
 from tagger.io.s3 import s3_client
 from tagger.manifest.manifest import Batch
+from tagger.schemas.configs.options import CatalogOptions
+from tagger.schemas.tables.prediction import ErrorCode
 
 _NOT_FOUND = {"NoSuchKey", "NoSuchBucket", "404", "NotFound"}
 _DENIED = {"AccessDenied", "403", "Forbidden", "InvalidAccessKeyId", "SignatureDoesNotMatch"}

@@ -11,9 +11,6 @@ from typing import Protocol
 
 import numpy as np
 
-from schemas.configs.options import CatalogOptions
-from schemas.tables.item import Role
-from schemas.tables.prediction import ErrorCode
 from tagger.errors import ImageError, UsageError
 from tagger.images.files import FolderImages
 from tagger.images.folders import first_batch, look_into
@@ -26,6 +23,9 @@ from tagger.images.urls import scheme_of
 from tagger.io.location import Location
 from tagger.manifest.manifest import Batch, Manifest
 from tagger.manifest.tables.parquet import PARQUET
+from tagger.schemas.configs.options import CatalogOptions
+from tagger.schemas.tables.item import Role
+from tagger.schemas.tables.prediction import ErrorCode
 
 
 class ImageStore(Protocol):

@@ -4,8 +4,6 @@ import os
 import re
 from collections.abc import Iterator, Sequence
 
-from schemas.configs.options import CatalogOptions
-from schemas.tables.prediction import ErrorCode
 from tagger.errors import ImageError, UsageError
 from tagger.images.cells import images_of
 from tagger.images.files import files_below, first_file, is_there, read_file
@@ -17,6 +15,8 @@ from tagger.images.urls import is_http, scheme_of, shown
 from tagger.io.location import S3, Location
 from tagger.manifest.manifest import Batch, Manifest
 from tagger.notices import Notices
+from tagger.schemas.configs.options import CatalogOptions
+from tagger.schemas.tables.prediction import ErrorCode
 
 _S3_SCHEMES = {"s3", "s3a", "s3n"}
 

@@ -21,8 +21,6 @@ from PIL import (  # noqa: F401 - each registers its format with Pillow
     WebPImagePlugin,
 )
 
-from schemas.documents.bundle import Preprocessing
-from schemas.tables.prediction import ErrorCode
 from tagger.errors import ImageError
 from tagger.imaging.bare import JPEG, VISIBLE_SHARE, Bare, bare, is_cut_webp, jpeg_orientation, trimmed
 from tagger.imaging.edges import with_edges
@@ -36,6 +34,8 @@ from tagger.imaging.unfinished import (
     jpeg_lacks_scans,
     missing_share,
 )
+from tagger.schemas.documents.bundle import Preprocessing
+from tagger.schemas.tables.prediction import ErrorCode
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
 _SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")

@@ -3,8 +3,8 @@
 import cv2
 import numpy as np
 
-from schemas.documents.bundle import Preprocessing
 from tagger.imaging.quality import blur_score
+from tagger.schemas.documents.bundle import Preprocessing
 
 
 def edge_map(rgb: np.ndarray) -> np.ndarray:

@@ -6,7 +6,7 @@ import shlex
 import unicodedata
 from collections.abc import Iterable, Sequence
 
-from schemas.tables.item import Role
+from tagger.schemas.tables.item import Role
 
 _OTHER_NAMES = {
     Role.ID: (

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from schemas.documents.taxonomy import Level, Taxonomy
 from tagger.manifest.no_value import NoValue
 from tagger.manifest.spelling import Names, clean, mended, most_frequent
+from tagger.schemas.documents.taxonomy import Level, Taxonomy
 
 
 def own_label(level: Level) -> str:

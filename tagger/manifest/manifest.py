@@ -12,9 +12,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from schemas.configs.options import ManifestFormat
-from schemas.documents.taxonomy import Level
-from schemas.tables.item import REJECT, RejectReason, Role
 from tagger.errors import InputError, UsageError
 from tagger.flow.seen_ids import FileRepeats, SeenIds
 from tagger.io.location import Location, first_line
@@ -30,6 +27,9 @@ from tagger.manifest.tables.raw_pixels import PixelLabels
 from tagger.manifest.tables.table import Chunk, TableFile
 from tagger.notices import Notices
 from tagger.printable import printable
+from tagger.schemas.configs.options import ManifestFormat
+from tagger.schemas.documents.taxonomy import Level
+from tagger.schemas.tables.item import REJECT, RejectReason, Role
 
 BATCH_ROWS = 8192
 _TEXT_LIMIT = 2000

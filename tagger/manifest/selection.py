@@ -8,13 +8,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from schemas.documents.taxonomy import Level
 from tagger.errors import InputError, UsageError
 from tagger.io.location import first_line
 from tagger.manifest.headings import listed, nearest
 from tagger.manifest.manifest import Batch, Manifest
 from tagger.manifest.no_value import NoValue
 from tagger.manifest.ordered_cells import as_moment, as_number
+from tagger.schemas.documents.taxonomy import Level
 
 TEXT = "text:"
 """Before the value of --since: compare as text."""

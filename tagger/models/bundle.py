@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
-from schemas.documents.bundle import ModelCard
 from tagger.errors import InputError, UsageError
 from tagger.io.location import Location, first_line
+from tagger.schemas.documents.bundle import ModelCard
 
 WEIGHTS, CARD = "model.safetensors", "bundle.json"
 # The parts of the card that decide a prediction; together with the weights they are the model's identity.

@@ -7,12 +7,12 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor, nn
 
-from schemas.documents.bundle import Architecture, ModelCard
 from tagger.errors import InputError
 from tagger.io.location import first_line
 from tagger.models import backbones
 from tagger.models.backbones import EdgeBranch, embedding_dim
 from tagger.models.bundle import Bundle
+from tagger.schemas.documents.bundle import Architecture, ModelCard
 
 _FULL = 1 / 255
 

@@ -7,10 +7,10 @@ from safetensors.torch import load
 from torch import Tensor
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from schemas.documents.bundle import Architecture, Calibration, Inference, Member
 from tagger.errors import UsageError
 from tagger.models.bundle import Bundle
 from tagger.models.classifier import pack, restore
+from tagger.schemas.documents.bundle import Architecture, Calibration, Inference, Member
 
 
 def average_predictions(bundles: Sequence[Bundle]) -> Bundle:

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from schemas.documents.bundle import ConfidenceCurve
-from schemas.documents.taxonomy import Level, Taxonomy
+from tagger.schemas.documents.bundle import ConfidenceCurve
+from tagger.schemas.documents.taxonomy import Level, Taxonomy
 
 _SUREST = 1e-6
 

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 
-from schemas.documents.run import RunRecord
+from tagger.schemas.documents.run import RunRecord
 
 _NOTHING: tuple[object, ...] = (None, "", [], {}, False)
 

@@ -15,14 +15,14 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pydantic import ValidationError
 
-from schemas.documents.run import Counts, RunRecord
-from schemas.tables.prediction import PREDICTION, Decision
 from tagger.errors import InputError, TaggerError, UsageError
 from tagger.images.failed import EXAMPLES, FailedImages
 from tagger.io.location import Location, first_line
 from tagger.io.parquet import write_parquet
 from tagger.runs.differences import differences
 from tagger.runs.staging import Staged, is_staged
+from tagger.schemas.documents.run import Counts, RunRecord
+from tagger.schemas.tables.prediction import PREDICTION, Decision
 
 _COUNTS = b"counts"
 RECORD, _SUCCESS = "run.json", "_SUCCESS"

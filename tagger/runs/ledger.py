@@ -6,12 +6,12 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from schemas.documents.run import RunRecord
-from schemas.tables.prediction import PREDICTION, Decision
 from tagger.errors import UsageError
 from tagger.flow.seen_ids import SeenIds
 from tagger.io.location import Location, first_line
 from tagger.runs.directory import RECORD, RunDirectory
+from tagger.schemas.documents.run import RunRecord
+from tagger.schemas.tables.prediction import PREDICTION, Decision
 
 TITLES = "titles"
 """Name of what a run's inputs say of titles, where they are asked."""

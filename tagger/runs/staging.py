@@ -8,14 +8,14 @@ from dataclasses import asdict, dataclass
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from schemas.documents.taxonomy import Level
-from schemas.tables.item import ITEM
 from tagger.images.patterns import text_column
 from tagger.images.stores import ImageStore, row_order
 from tagger.io.location import Location
 from tagger.io.parquet import write_parquet
 from tagger.manifest.manifest import Batch, Manifest
 from tagger.manifest.selection import EVERYTHING, KnownTags, Selection
+from tagger.schemas.documents.taxonomy import Level
+from tagger.schemas.tables.item import ITEM
 
 _MIN_ROWS = 256
 _TAIL_PARTS, _TAIL_SHARE = 2, 8  # the last rows are cut so that several workers share them

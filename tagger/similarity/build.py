@@ -12,9 +12,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from schemas.documents.index import IndexCard, IndexSegment
 from tagger.errors import InputError
 from tagger.io.location import Location
+from tagger.schemas.documents.index import IndexCard, IndexSegment
 from tagger.similarity.index import CARD, CLUSTERS, ITEMS, LAYOUTS, VECTORS, Segment
 
 _SEGMENT = 1_000_000

@@ -15,10 +15,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import ValidationError
 
-from schemas.documents.index import IndexCard, IndexSegment
 from tagger.errors import InputError, UsageError
 from tagger.imaging.layout import LAYOUT_SIZE
 from tagger.io.location import Location, first_line
+from tagger.schemas.documents.index import IndexCard, IndexSegment
 
 CARD, CLUSTERS, VECTORS = "index.json", "clusters.faiss", "vectors.f16"
 LAYOUTS, ITEMS = "layouts.f16", "items.arrow"

@@ -7,10 +7,10 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from schemas.documents.bundle import Preprocessing
 from tagger.errors import ImageError
 from tagger.images.stores import ImageStore, fetch_all
 from tagger.imaging.decode import decode
+from tagger.schemas.documents.bundle import Preprocessing
 
 TOPS = (1, 5, 10, 20)
 SHOWN = 5

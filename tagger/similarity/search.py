@@ -7,8 +7,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from schemas.tables.similar import SIMILAR
 from tagger.errors import UsageError
+from tagger.schemas.tables.similar import SIMILAR
 from tagger.similarity.index import VectorIndex
 
 _DIGEST = "imageDigest"

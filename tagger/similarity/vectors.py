@@ -7,13 +7,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from schemas.documents.index import INDEXED
-from schemas.documents.taxonomy import Level
 from tagger.errors import UsageError
 from tagger.flow.seen_ids import SeenIds
 from tagger.images.patterns import text_column
 from tagger.manifest.manifest import Manifest
 from tagger.runs.ledger import LedgerEntry
+from tagger.schemas.documents.index import INDEXED
+from tagger.schemas.documents.taxonomy import Level
 from tagger.similarity.build import Piece
 from tagger.similarity.index import VectorIndex
 from tagger.tagging.rows import matrix_of

@@ -7,13 +7,13 @@ from enum import Enum
 
 import numpy as np
 
-from schemas.documents.bundle import ModelCard
-from schemas.tables.prediction import ALTERNATIVES, ErrorCode
 from tagger.engines.base import Engine
 from tagger.errors import ImageError
 from tagger.imaging.decode import Decoded, decode
 from tagger.imaging.layout import LAYOUT_SIZE, layouts
 from tagger.models.levels import Levels, softmax
+from tagger.schemas.documents.bundle import ModelCard
+from tagger.schemas.tables.prediction import ALTERNATIVES, ErrorCode
 
 Outcome = bytes | ImageError
 """One image's record of `outcome_type`, or why there is none. Small, so that workers share it."""

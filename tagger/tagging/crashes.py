@@ -10,9 +10,9 @@ import json
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from schemas.tables.prediction import ErrorCode
 from tagger.errors import ImageError, TaggerError
 from tagger.io.location import Location
+from tagger.schemas.tables.prediction import ErrorCode
 
 CRASHED = ImageError(ErrorCode.CRASHED, "looking at the image ended the worker process, each time it was tried")
 _FILE = "crashed.json"

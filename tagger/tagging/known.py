@@ -8,8 +8,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from schemas.documents.bundle import ModelCard
-from schemas.tables.prediction import Decision, ErrorCode
 from tagger.decisions.read import decisions_of
 from tagger.flow.seen_ids import SeenIds
 from tagger.images.revisions import kept_etag
@@ -18,6 +16,8 @@ from tagger.models.titles import TitleModel
 from tagger.runs.directory import ETAG
 from tagger.runs.ledger import FUSE, TITLES, LedgerEntry
 from tagger.runs.staging import KNOWN_OUTCOME, kept
+from tagger.schemas.documents.bundle import ModelCard
+from tagger.schemas.tables.prediction import Decision, ErrorCode
 from tagger.tagging.collector import outcome_type
 from tagger.tagging.rows import REASONS, Items, PredictionRows, title_digest
 

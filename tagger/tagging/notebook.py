@@ -8,11 +8,6 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from schemas.configs.tag import TagConfig
-from schemas.documents.run import EngineCheck
-from schemas.documents.taxonomy import Level
-from schemas.tables.embedding import EMBEDDING
-from schemas.tables.prediction import PREDICTION, Decision
 from tagger.confidence.thresholds import Thresholds
 from tagger.engines.base import BATCH_SIZE
 from tagger.engines.choose import CHECKED_IMAGES, ENOUGH_IMAGES, choose_engine, device_here
@@ -22,6 +17,11 @@ from tagger.images.digests import digest_of
 from tagger.images.files import read_file
 from tagger.io.location import Location
 from tagger.models.bundle import Bundle
+from tagger.schemas.configs.tag import TagConfig
+from tagger.schemas.documents.run import EngineCheck
+from tagger.schemas.documents.taxonomy import Level
+from tagger.schemas.tables.embedding import EMBEDDING
+from tagger.schemas.tables.prediction import PREDICTION, Decision
 from tagger.tagging.collector import Collector, Predictor, at_once, decoded_at_once
 from tagger.tagging.rows import Items, PredictionRows, matrix_of
 

@@ -8,15 +8,15 @@ from datetime import UTC, datetime
 import numpy as np
 import pyarrow as pa
 
-from schemas.documents.bundle import ModelCard
-from schemas.documents.taxonomy import Level
-from schemas.tables.embedding import EMBEDDING
-from schemas.tables.prediction import ALTERNATIVE, PREDICTION, Decision, ReviewReason
 from tagger.confidence.thresholds import QaSample, Thresholds, decide
 from tagger.errors import ImageError
 from tagger.manifest.labels import KnownLabels
 from tagger.models.levels import Levels
 from tagger.models.titles import TitleModel, spread
+from tagger.schemas.documents.bundle import ModelCard
+from tagger.schemas.documents.taxonomy import Level
+from tagger.schemas.tables.embedding import EMBEDDING
+from tagger.schemas.tables.prediction import ALTERNATIVE, PREDICTION, Decision, ReviewReason
 from tagger.tagging.collector import Outcome, fill, outcome_type
 
 REASONS = (

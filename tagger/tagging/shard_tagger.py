@@ -11,8 +11,6 @@ import numpy as np
 import pyarrow as pa
 import simplejpeg
 
-from schemas.documents.bundle import ModelCard
-from schemas.tables.prediction import ErrorCode
 from tagger.confidence.thresholds import QaSample, Thresholds
 from tagger.engines.base import Engine
 from tagger.errors import ImageError, TaggerError
@@ -25,6 +23,8 @@ from tagger.io.location import first_line
 from tagger.models.titles import TitleModel
 from tagger.runs.directory import ETAG, RunDirectory, Spent
 from tagger.runs.staging import kept, known_etags, read_shard, shard_of
+from tagger.schemas.documents.bundle import ModelCard
+from tagger.schemas.tables.prediction import ErrorCode
 from tagger.tagging.collector import Claim, Collector, Outcome, Predictor, Submit, at_once, decoded_at_once
 from tagger.tagging.crashes import CRASHED, Crashes
 from tagger.tagging.known import recalled

@@ -7,7 +7,7 @@ from torch import Tensor
 from torchvision.transforms import v2
 from torchvision.transforms.v2.functional import resize
 
-from schemas.configs.learning import Augmentation
+from tagger.schemas.configs.learning import Augmentation
 
 _SHARED_DRAW = 4
 """Images that torchvision's transforms change alike: they draw once a call, and calls take their time on a GPU."""

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from schemas.configs.learning import Monitor
+from tagger.schemas.configs.learning import Monitor
 
 _WEIGHTS, _AVERAGE, _STATE = "model.safetensors", "average.safetensors", "state.pt"
 

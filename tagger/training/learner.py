@@ -15,14 +15,14 @@ from torch.nn.functional import cross_entropy
 from torch.nn.parallel import DistributedDataParallel
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from schemas.configs.learning import Augmentation
-from schemas.values import parse_size
 from tagger.flow.prefetch import ahead
 from tagger.imaging.edges import all_with_edges
 from tagger.models.backbones import blocks
 from tagger.models.classifier import new_classifier
 from tagger.models.depthwise import avoid_slow_gradients
 from tagger.models.levels import Levels
+from tagger.schemas.configs.learning import Augmentation
+from tagger.schemas.values import parse_size
 from tagger.training.augment import Augment, Mix, resized
 from tagger.training.checkpoint import TrainingState, load_state, load_weights, save_checkpoint
 from tagger.training.examples import Examples

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
-from schemas.configs.learning import ClassWeights
+from tagger.schemas.configs.learning import ClassWeights
 
 _EFFECTIVE_BETA = 0.999
 

@@ -5,14 +5,14 @@ from typing import Literal
 
 import torch
 
-from schemas.configs.learning import Edges, Learning
-from schemas.configs.train import TrainConfig
-from schemas.documents.bundle import Architecture, Calibration, Inference, ModelCard, Preprocessing, Provenance
-from schemas.documents.taxonomy import Taxonomy
-from schemas.values import parse_size
 from tagger.io.location import Location
 from tagger.models.backbones import embedding_dim
 from tagger.models.classifier import new_classifier, pack
+from tagger.schemas.configs.learning import Edges, Learning
+from tagger.schemas.configs.train import TrainConfig
+from tagger.schemas.documents.bundle import Architecture, Calibration, Inference, ModelCard, Preprocessing, Provenance
+from tagger.schemas.documents.taxonomy import Taxonomy
+from tagger.schemas.values import parse_size
 
 _EDGES_OF: dict[Edges, Literal["none", "all", "blurry"]] = {"none": "none", "channel": "all", "branch": "blurry"}
 

@@ -3,11 +3,11 @@
 from pathlib import Path
 from typing import Any
 
-from schemas import recipes
-from schemas.configs.learning import Learning
-from schemas.configs.train import TrainConfig
-from schemas.recipes import Recipe, first_problem, names
 from tagger.errors import UsageError
+from tagger.schemas import recipes
+from tagger.schemas.configs.learning import Learning
+from tagger.schemas.configs.train import TrainConfig
+from tagger.schemas.recipes import Recipe, first_problem, names
 
 __all__ = ["Recipe", "first_problem", "in_words", "load", "names", "read_yaml"]
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from schemas.configs.learning import Sampling
+from tagger.schemas.configs.learning import Sampling
 
 
 def epoch_order(leaves: np.ndarray, wanted: np.ndarray, count: int, seed: Sequence[int]) -> np.ndarray:

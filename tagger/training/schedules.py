@@ -7,8 +7,8 @@ from torch import nn
 from torch.optim import SGD, Adam, AdamW, Optimizer, RMSprop
 from torch.optim.lr_scheduler import LambdaLR
 
-from schemas.configs.learning import OptimiserName, Schedule
 from tagger.models.backbones import blocks
+from tagger.schemas.configs.learning import OptimiserName, Schedule
 
 _ONE_CYCLE_RISE, _ONE_CYCLE_START, _LEAST = 0.3, 1 / 25, 1e-3
 

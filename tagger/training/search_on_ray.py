@@ -17,14 +17,14 @@ from ray import tune
 from ray.tune.schedulers import ASHAScheduler
 from ray.tune.search.basic_variant import BasicVariantGenerator
 
-from schemas.configs.options import WeightsOptions
-from schemas.configs.search import Range, SearchSpace
-from schemas.configs.train import TrainConfig
-from schemas.documents.bundle import Preprocessing, Provenance
-from schemas.documents.taxonomy import Taxonomy
 from tagger.errors import TaggerError
 from tagger.flow.watch import run_watched
 from tagger.io.location import Location, first_line
+from tagger.schemas.configs.options import WeightsOptions
+from tagger.schemas.configs.search import Range, SearchSpace
+from tagger.schemas.configs.train import TrainConfig
+from tagger.schemas.documents.bundle import Preprocessing, Provenance
+from tagger.schemas.documents.taxonomy import Taxonomy
 from tagger.training.examples import Examples
 from tagger.training.learner import Learner
 from tagger.training.on_ray import DRAFT, edge_threshold, local_folder

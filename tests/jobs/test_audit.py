@@ -9,8 +9,6 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from schemas.configs.options import ManifestFormat
-from schemas.tables.decision import Verdict
 from tagger.decisions.read import database_of, named_decisions
 from tagger.demo.drawn_catalogue import Drawn
 from tagger.io.location import Location
@@ -20,6 +18,8 @@ from tagger.review.store.queue import fill_queue
 from tagger.review.store.records import Change, Filter
 from tagger.review.store.tables import open_database
 from tagger.runs.directory import RunDirectory
+from tagger.schemas.configs.options import ManifestFormat
+from tagger.schemas.tables.decision import Verdict
 from tests.conftest import Outcome
 from tests.indexes import made_index
 

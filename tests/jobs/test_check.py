@@ -8,12 +8,12 @@ from zlib import crc32
 
 import pytest
 
-from jobs.check import run
-from jobs.shell.console import Console
-from jobs.steps.open_catalog import open_catalog
-from jobs.steps.prospect import prospect
-from schemas.configs.check import CheckConfig
 from tagger.dataset.census import Looking, take_census
+from tagger.jobs.check import run
+from tagger.jobs.shell.console import Console
+from tagger.jobs.steps.open_catalog import open_catalog
+from tagger.jobs.steps.prospect import prospect
+from tagger.schemas.configs.check import CheckConfig
 from tests.builders import encoded, picture
 
 Check = Callable[..., tuple[int, dict[str, Any], str]]

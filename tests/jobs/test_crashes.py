@@ -52,7 +52,8 @@ def test_exactly_the_images_that_end_workers_fail_and_the_run_and_the_next_night
 
     def tag(out: str, *more: object) -> dict[str, Any]:
         command = [
-            sys.executable, "-P", "-m", "jobs.shell.cli", "tag", "--manifest", tmp_path / "m.csv", "--images", images,
+            sys.executable, "-P", "-m", "tagger.jobs.shell.cli", "tag", "--manifest", tmp_path / "m.csv",
+            "--images", images,
             "--model", bundle_dir, "--out", tmp_path / out, "--workers", 1, "--max-failed", "20%", "--json", *more,
         ]  # fmt: skip
         environment = {**os.environ, "PYTHONPATH": path, "DEATHS": str(tmp_path / "deaths")}

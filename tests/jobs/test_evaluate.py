@@ -10,12 +10,12 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from schemas.documents.run import Counts, RunRecord
-from schemas.tables.prediction import PREDICTION
 from tagger.io.location import Location
 from tagger.io.parquet import write_parquet
 from tagger.models.bundle import Bundle
 from tagger.runs.directory import RunDirectory
+from tagger.schemas.documents.run import Counts, RunRecord
+from tagger.schemas.tables.prediction import PREDICTION
 from tests.conftest import Outcome
 
 Run = Callable[..., Outcome]

@@ -10,10 +10,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from schemas.tables.decision import DECISION
 from tagger.demo.drawn_catalogue import Drawn
 from tagger.io.location import Location
 from tagger.models.bundle import Bundle
+from tagger.schemas.tables.decision import DECISION
 from tests.conftest import Outcome
 
 Run = Callable[..., Outcome]

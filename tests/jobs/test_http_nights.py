@@ -10,10 +10,10 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from schemas.documents.bundle import LevelPolicy, Policy
-from schemas.documents.taxonomy import Level
 from tagger.io.location import Location
 from tagger.models.bundle import Bundle
+from tagger.schemas.documents.bundle import LevelPolicy, Policy
+from tagger.schemas.documents.taxonomy import Level
 from tests.builders import encoded, picture
 from tests.conftest import Outcome
 from tests.image_server import ImageServer, serving

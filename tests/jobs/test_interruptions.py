@@ -14,16 +14,16 @@ from pathlib import Path
 import psutil
 import pytest
 
-from jobs.benchmark.process_tree import tree_of
 from tagger.demo.drawn_catalogue import Drawn
 from tagger.io.location import Location
+from tagger.jobs.benchmark.process_tree import tree_of
 from tagger.models.bundle import Bundle
 
 WAIT_S = 300
 
 
 def start(*arguments: object, **environment: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "jobs.shell.cli", *map(str, arguments)]
+    command = [sys.executable, "-m", "tagger.jobs.shell.cli", *map(str, arguments)]
     return subprocess.Popen(
         command,
         stdout=subprocess.PIPE,

@@ -3,9 +3,9 @@
 import pandas as pd
 import pytest
 
-from jobs.audit import _flipped
-from jobs.steps import open_catalog as inputs
-from schemas.configs.audit import AuditConfig
+from tagger.jobs.audit import _flipped
+from tagger.jobs.steps import open_catalog as inputs
+from tagger.schemas.configs.audit import AuditConfig
 
 
 def test_a_library_that_is_absent_has_no_version(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -177,7 +177,7 @@ def test_unreachable_weights_and_unknown_backbones(tagger: Run, inputs: list[obj
 def test_a_cluster_that_is_not_there(inputs: list[object], bundle_dir: Path, tmp_path: Path) -> None:
     """In a process of its own: where Ray runs already, it is used."""
     common = ["tag", *inputs, "--model", bundle_dir, "--out", tmp_path / "r", "--ray-address", "127.0.0.1:9"]
-    command = [sys.executable, "-m", "jobs.shell.cli", *map(str, common)]
+    command = [sys.executable, "-m", "tagger.jobs.shell.cli", *map(str, common)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     told(Outcome(done.returncode, done.stdout, done.stderr), 2, "--ray-address 127.0.0.1:9")
 

@@ -10,10 +10,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from schemas.tables.decision import DECISION
 from tagger.io.location import Location
 from tagger.io.lock import holding
 from tagger.models.bundle import Bundle, model_id
+from tagger.schemas.tables.decision import DECISION
 from tests.builders import encoded, picture
 from tests.conftest import Outcome
 
@@ -44,9 +44,9 @@ def manifest(folder: Path, numbers: range) -> Path:
 @pytest.fixture(scope="module")
 def nights(shop: Path, bundle_dir: Path) -> Path:
     """A folder with two nights' runs: all items, then those that are new or changed."""
-    from jobs import tag
-    from jobs.shell.console import Console
-    from schemas.configs.tag import TagConfig
+    from tagger.jobs import tag
+    from tagger.jobs.shell.console import Console
+    from tagger.schemas.configs.tag import TagConfig
 
     def night(name: str, **more: object) -> None:
         config = TagConfig.model_validate(

@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from schemas.documents.bundle import LevelPolicy, Policy
-from schemas.documents.taxonomy import Level
 from tagger.io.location import Location
 from tagger.models.bundle import Bundle
+from tagger.schemas.documents.bundle import LevelPolicy, Policy
+from tagger.schemas.documents.taxonomy import Level
 from tagger.similarity.index import VectorIndex
 from tests.builders import encoded, picture
 from tests.conftest import Outcome

@@ -9,12 +9,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from schemas.documents.taxonomy import Level
-from schemas.tables.prediction import Decision
 from tagger import Tagger
 from tagger.demo.drawn_catalogue import Drawn
 from tagger.io.location import Location
 from tagger.models.bundle import Bundle
+from tagger.schemas.documents.taxonomy import Level
+from tagger.schemas.tables.prediction import Decision
 from tests.conftest import Outcome
 
 Run = Callable[..., Outcome]

@@ -12,8 +12,8 @@ from tests.kill_runs import TARGETS, predictions, run
 def test_killed_runs_are_repeated_to_the_same_bytes(drawn: Drawn, bundle_dir: Path, tmp_path: Path) -> None:
     """Three of the twenty that `python -m tests.kill_runs` kills: the command, a worker, the raylet."""
     command = [
-        sys.executable, "-m", "jobs.tag", "--manifest", str(drawn.manifest), "--images", str(drawn.images), "--model",
-        str(bundle_dir), "--workers", "2", "--part-rows", "16", "--engine", "torch-cpu-float32",
+        sys.executable, "-m", "tagger.jobs.tag", "--manifest", str(drawn.manifest), "--images", str(drawn.images),
+        "--model", str(bundle_dir), "--workers", "2", "--part-rows", "16", "--engine", "torch-cpu-float32",
     ]  # fmt: skip
     killed = run(command, tmp_path, kills=3, seed=11)
     assert [k.target for k in killed] == list(TARGETS)

@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from schemas.tables.decision import DECISION
+from tagger.schemas.tables.decision import DECISION
 from tests.builders import encoded, picture
 from tests.conftest import Outcome
 from tests.review_server import ITEMS, SCRIPT, ReviewServer, make_run
@@ -433,7 +433,7 @@ def test_what_is_missing_is_named(run: Path, tagger: Run, tmp_path: Path) -> Non
 
 
 def test_a_port_that_is_taken_is_named(server: ReviewServer, run: Path, fresh: list[str]) -> None:
-    command = [sys.executable, "-m", "jobs.review", "--run", str(run), "--port", str(server.port), *fresh]
+    command = [sys.executable, "-m", "tagger.jobs.review", "--run", str(run), "--port", str(server.port), *fresh]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert done.returncode == 2
     assert f"--port {server.port}" in done.stderr

@@ -7,11 +7,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from schemas.documents.taxonomy import Level
 from tagger.demo.drawn_catalogue import Drawn
 from tagger.io.location import Location
 from tagger.manifest.spelling import same_letters
 from tagger.models.bundle import Bundle
+from tagger.schemas.documents.taxonomy import Level
 from tests.conftest import Outcome
 
 Run = Callable[..., Outcome]

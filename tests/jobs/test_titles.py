@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from schemas.documents.taxonomy import Level
 from tagger.demo.drawn_catalogue import Drawn
+from tagger.schemas.documents.taxonomy import Level
 from tests.conftest import Outcome
 
 Run = Callable[..., Outcome]

@@ -14,12 +14,12 @@ import torch
 from safetensors.torch import load_file
 
 import tagger as package
-from schemas.documents.taxonomy import Level
-from schemas.tables.decision import DECISION
-from schemas.tables.prediction import PREDICTION
 from tagger.demo.drawn_catalogue import Drawn
 from tagger.io.location import Location
 from tagger.models.bundle import Bundle
+from tagger.schemas.documents.taxonomy import Level
+from tagger.schemas.tables.decision import DECISION
+from tagger.schemas.tables.prediction import PREDICTION
 from tests.conftest import Outcome
 
 Run = Callable[..., Outcome]
@@ -35,9 +35,9 @@ def trained(
     drawn: Drawn, small_training: dict[str, object], tmp_path_factory: pytest.TempPathFactory, embedded_ray: None
 ) -> Path:
     """A bundle trained for one frozen epoch and a few others."""
-    from jobs.shell.console import Console
-    from jobs.train import run
-    from schemas.configs.train import TrainConfig
+    from tagger.jobs.shell.console import Console
+    from tagger.jobs.train import run
+    from tagger.schemas.configs.train import TrainConfig
 
     out = tmp_path_factory.mktemp("trained") / "bundle"
     inputs = {"manifest": str(drawn.manifest), "images": str(drawn.images), "out": str(out)}
@@ -48,9 +48,9 @@ def trained(
 
 @pytest.fixture(scope="module")
 def run_dir(trained: Path, drawn: Drawn) -> Path:
-    from jobs.shell.console import Console
-    from jobs.tag import run
-    from schemas.configs.tag import TagConfig
+    from tagger.jobs.shell.console import Console
+    from tagger.jobs.tag import run
+    from tagger.schemas.configs.tag import TagConfig
 
     out = trained.parent / "run"
     config = TagConfig(manifest=str(drawn.manifest), images=str(drawn.images), model=str(trained), out=str(out))

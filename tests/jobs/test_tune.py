@@ -12,8 +12,8 @@ import pandas as pd
 import pytest
 import yaml
 
-from jobs.tune import _best_so_far, fitting_trials
 from tagger.demo.drawn_catalogue import Drawn
+from tagger.jobs.tune import _best_so_far, fitting_trials
 from tagger.training import recipes
 from tagger.training.search_on_ray import Trial
 from tests.conftest import Outcome

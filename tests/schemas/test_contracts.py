@@ -5,16 +5,16 @@ import pyarrow as pa
 import pytest
 from pydantic import ValidationError
 
-from jobs.schema import ARROW, MODELS
-from jobs.schema import text_of as schema
-from jobs.shell.registry import JOBS
-from schemas.configs.check import CheckConfig
-from schemas.configs.tag import TagConfig
-from schemas.configs.train import TrainConfig
-from schemas.documents.taxonomy import Level, Taxonomy
-from schemas.tables.prediction import PREDICTION
-from schemas.values import parse_share_or_count, parse_size
 from tagger.errors import UsageError
+from tagger.jobs.schema import ARROW, MODELS
+from tagger.jobs.schema import text_of as schema
+from tagger.jobs.shell.registry import JOBS
+from tagger.schemas.configs.check import CheckConfig
+from tagger.schemas.configs.tag import TagConfig
+from tagger.schemas.configs.train import TrainConfig
+from tagger.schemas.documents.taxonomy import Level, Taxonomy
+from tagger.schemas.tables.prediction import PREDICTION
+from tagger.schemas.values import parse_share_or_count, parse_size
 from tests.conftest import Outcome
 
 

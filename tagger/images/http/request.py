@@ -16,7 +16,6 @@ from urllib3.exceptions import HTTPError, NameResolutionError, ProtocolError, SS
 from urllib3.exceptions import TimeoutError as NoAnswerError  # also where a connection is refused, or there is no route
 from urllib3.util import Timeout, Url
 
-from schemas.tables.prediction import ErrorCode
 from tagger.errors import ImageError
 from tagger.flow.prefetch import Share
 from tagger.images.http.circuit_breaker import BreakerLimits
@@ -26,6 +25,7 @@ from tagger.images.http.public_hosts import PrivateAddressError
 from tagger.images.revisions import Revision, Unchanged, kept_etag
 from tagger.images.urls import next_url, shown
 from tagger.io.location import first_line
+from tagger.schemas.tables.prediction import ErrorCode
 
 _BLOCK_BYTES = 64 * 2**10
 _STEP_BYTES = 2**20

@@ -12,8 +12,6 @@ from functools import cached_property
 
 from urllib3 import PoolManager
 
-from schemas.configs.options import CatalogOptions
-from schemas.tables.prediction import ErrorCode
 from tagger.errors import ImageError, UsageError
 from tagger.flow.prefetch import Share, in_order
 from tagger.images.http.connections import Watch, checked_pools
@@ -24,6 +22,8 @@ from tagger.images.revisions import Revision
 from tagger.images.urls import quoted, request_url, shown
 from tagger.manifest.manifest import Batch
 from tagger.notices import Notices
+from tagger.schemas.configs.options import CatalogOptions
+from tagger.schemas.tables.prediction import ErrorCode
 
 _BUDGET_BYTES = 64 * 2**20
 

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import IO
 
-from schemas.tables.item import RejectReason, Repair
 from tagger.errors import InputError
 from tagger.manifest.tables.encodings import open_text, undecodable
 from tagger.manifest.tables.quoting import (
@@ -25,6 +24,7 @@ from tagger.manifest.tables.quoting import (
 )
 from tagger.manifest.tables.ragged import Shape
 from tagger.notices import Notices
+from tagger.schemas.tables.item import RejectReason, Repair
 
 FIELD_LIMIT = CELL_LIMIT
 _DELIMITERS = ",;\t|"

@@ -5,11 +5,11 @@ from collections.abc import Iterator
 import numpy as np
 import pyarrow as pa
 
-from schemas.configs.options import ManifestFormat
 from tagger.io.location import Location
 from tagger.manifest.tables.csv_rows import BadRow, CsvRows, Row
 from tagger.manifest.tables.table import Chunk, RoleOf
 from tagger.notices import Notices
+from tagger.schemas.configs.options import ManifestFormat
 
 _CHUNK_CHARACTERS = 64 << 20
 

@@ -8,7 +8,6 @@ from decimal import Decimal
 import numpy as np
 import pyarrow as pa
 
-from schemas.tables.item import RejectReason
 from tagger.errors import InputError
 from tagger.io.location import Location
 from tagger.manifest.tables.csv_rows import BadRow, Row
@@ -16,6 +15,7 @@ from tagger.manifest.tables.encodings import open_text, undecodable
 from tagger.manifest.tables.quoting import Feed
 from tagger.manifest.tables.table import Chunk
 from tagger.notices import Notices
+from tagger.schemas.tables.item import RejectReason
 
 _CHUNK_CHARACTERS = 64 << 20
 _DECODER = json.JSONDecoder(parse_float=Decimal, parse_constant=lambda name: None)

@@ -4,8 +4,6 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import PurePath
 
-from schemas.configs.options import ManifestFormat
-from schemas.tables.item import Role
 from tagger.errors import InputError, UsageError
 from tagger.imaging.suffixes import IMAGE_SUFFIXES, UNREAD_SUFFIXES
 from tagger.io.location import Location
@@ -18,6 +16,8 @@ from tagger.manifest.tables.raw_pixels import PixelLabels
 from tagger.manifest.tables.table import RoleOf, TableFile
 from tagger.manifest.tables.workbook import WorkbookTable
 from tagger.notices import Notices
+from tagger.schemas.configs.options import ManifestFormat
+from tagger.schemas.tables.item import Role
 
 _TABLES = (*PARQUET, ".csv", ".tsv", ".jsonl", ".ndjson", ".xlsx")
 _PACKED = (".gz", ".bz2", ".xz")

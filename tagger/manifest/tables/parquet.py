@@ -5,11 +5,11 @@ from collections.abc import Iterator
 import numpy as np
 import pyarrow as pa
 
-from schemas.tables.item import Role
 from tagger.errors import InputError
 from tagger.io.location import Location, first_line
 from tagger.io.parquet import open_parquet
 from tagger.manifest.tables.table import Chunk, RoleOf
+from tagger.schemas.tables.item import Role
 
 PARQUET = (".parquet", ".pq")
 _TEXT_ROLES = (Role.ID, Role.MASTER_CATEGORY, Role.ARTICLE_TYPE, Role.IMAGE_URI)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import IO
 
-from schemas.tables.item import Repair
+from tagger.schemas.tables.item import Repair
 
 CELL_LIMIT = 16 << 20
 """Characters of the longest cell: a quote that is not closed within them counts as never closed."""

@@ -7,8 +7,8 @@ from typing import Protocol
 import numpy as np
 import pyarrow as pa
 
-from schemas.tables.item import Role
 from tagger.manifest.tables.csv_rows import BadRow, Row
+from tagger.schemas.tables.item import Role
 
 RoleOf = Callable[[str], Role | None]
 """From a file's column to the role that it has, if any."""

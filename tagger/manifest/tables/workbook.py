@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from schemas.tables.item import Role
 from tagger.errors import InputError, UsageError
 from tagger.io.location import Location, first_line
 from tagger.manifest.tables.csv_rows import unique_names
 from tagger.manifest.tables.table import Chunk, RoleOf
 from tagger.notices import Notices
+from tagger.schemas.tables.item import Role
 
 if TYPE_CHECKING:
     from openpyxl import Workbook  # 100 ms, for the few manifests that need it

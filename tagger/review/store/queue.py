@@ -10,12 +10,6 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from schemas.arrow import conformed
-from schemas.documents.taxonomy import Level, Taxonomy
-from schemas.tables.decision import DECISION
-from schemas.tables.finding import FINDINGS_FILE
-from schemas.tables.item import Role
-from schemas.tables.prediction import Decision
 from tagger.errors import InputError
 from tagger.io.location import Location
 from tagger.io.parquet import open_parquet
@@ -25,6 +19,12 @@ from tagger.manifest.manifest import Batch, Manifest
 from tagger.review.store.claims import ReviewStore
 from tagger.review.store.leaves import Pair
 from tagger.runs.directory import RunDirectory
+from tagger.schemas.arrow import conformed
+from tagger.schemas.documents.taxonomy import Level, Taxonomy
+from tagger.schemas.tables.decision import DECISION
+from tagger.schemas.tables.finding import FINDINGS_FILE
+from tagger.schemas.tables.item import Role
+from tagger.schemas.tables.prediction import Decision
 
 _PREDICTED = [
     "id", "imageUri", "masterCategory", "masterCategoryConfidence", "articleType", "articleTypeConfidence",

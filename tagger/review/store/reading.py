@@ -7,11 +7,11 @@ from typing import Any
 from sqlalchemy import Connection, Engine, RowMapping, and_, func, select
 from sqlalchemy import inspect as inspected
 
-from schemas.tables.decision import Verdict
-from schemas.tables.prediction import ReviewReason
 from tagger.review.store.log import SKIPPED, UNDONE, UNSKIPPED, Log, entry, now
 from tagger.review.store.records import Copies, Entry, Filter, Progress, QueuedItem, Said
 from tagger.review.store.tables import READ_ONLY, decisions, queue, settings, skips
+from tagger.schemas.tables.decision import Verdict
+from tagger.schemas.tables.prediction import ReviewReason
 
 LEAVES = "leaves"
 ENDED = "ended:"

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from schemas.tables.decision import Verdict
+from tagger.schemas.tables.decision import Verdict
 
 Order = Literal["uncertain", "certain", "catalogue"]
 

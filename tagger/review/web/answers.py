@@ -5,9 +5,9 @@ from dataclasses import replace
 
 from fastapi import HTTPException
 
-from schemas.tables.decision import Verdict
 from tagger.review.store.leaves import Leaf, Leaves
 from tagger.review.store.records import Change, QueuedItem
+from tagger.schemas.tables.decision import Verdict
 
 ACCEPT, KEEP, SKIP = "accept", "keep", "skip"
 _MASTER, _UNUSABLE, _LEAF = "master", "unusable", "leaf"

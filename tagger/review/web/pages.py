@@ -10,7 +10,6 @@ from fastapi import Request
 from fastapi.templating import Jinja2Templates
 from starlette.responses import Response
 
-from schemas.tables.prediction import ReviewReason
 from tagger.review.store.claims import ReviewStore
 from tagger.review.store.leaves import Leaf, Leaves
 from tagger.review.store.records import Filter, QueuedItem
@@ -20,6 +19,7 @@ from tagger.review.web.answers import suggestion_of
 from tagger.review.web.look_alikes import LookAlike, LookAlikes, agreed
 from tagger.review.web.pictures import Pictures
 from tagger.review.web.trial import Trial
+from tagger.schemas.tables.prediction import ReviewReason
 
 GRID_ITEMS = 48
 _AHEAD = 3

@@ -11,11 +11,11 @@ from queue import LifoQueue
 
 from PIL import Image
 
-from schemas.documents.bundle import Preprocessing
-from schemas.tables.prediction import ErrorCode
 from tagger.errors import ImageError, TaggerError
 from tagger.images.stores import ImageStore, fetch_all
 from tagger.imaging.decode import Header, decode_resized, read_header
+from tagger.schemas.documents.bundle import Preprocessing
+from tagger.schemas.tables.prediction import ErrorCode
 
 _AS_THEY_ARE = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp", "GIF": "image/gif"}
 _SMALL_BYTES, _LONGER_SIDE = 200_000, 1200

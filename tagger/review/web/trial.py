@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from schemas.documents.taxonomy import Level
-from schemas.tables.prediction import Decision, ErrorCode
 from tagger.errors import ImageError
 from tagger.models.bundle import Bundle
 from tagger.review.web.pictures import for_browser, room_to_decode
+from tagger.schemas.documents.taxonomy import Level
+from tagger.schemas.tables.prediction import Decision, ErrorCode
 from tagger.tagging.notebook import Tagger
 
 

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator, Sequence
 
-from schemas.tables.decision import Verdict
-from schemas.tables.prediction import ReviewReason
 from tagger.review.store.log import REFUSED, SKIPPED, UNSKIPPED
 from tagger.review.store.records import Copies, Entry, QueuedItem, Said
+from tagger.schemas.tables.decision import Verdict
+from tagger.schemas.tables.prediction import ReviewReason
 
 LEFT_ALONE = "{} of them had been decided or opened by somebody else, and were left alone."
 NOTHING_TO_UNDO = "There is nothing left to undo."

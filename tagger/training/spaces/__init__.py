@@ -4,9 +4,9 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from schemas.configs.learning import Learning
-from schemas.configs.search import SearchSpace
 from tagger.errors import UsageError
+from tagger.schemas.configs.learning import Learning
+from tagger.schemas.configs.search import SearchSpace
 from tagger.training.recipes import first_problem, read_yaml
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from jobs.shell.console import Console
+from tagger.jobs.shell.console import Console
 
 
 def test_the_time_left_is_judged_by_the_last_minutes_and_not_by_a_slow_start(

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from jobs.demo import _clear
-from jobs.shell.console import Console
-from jobs.shell.outcome import ERROR_LOG, ErrorLog, exit_code_of, held_back_signals
 from tagger.io.location import Location
 from tagger.io.scratch import scratch_folder
+from tagger.jobs.demo import _clear
+from tagger.jobs.shell.console import Console
+from tagger.jobs.shell.outcome import ERROR_LOG, ErrorLog, exit_code_of, held_back_signals
 
-CLI = [sys.executable, "-m", "jobs.shell.cli"]
+CLI = [sys.executable, "-m", "tagger.jobs.shell.cli"]
 
 
 def broken() -> int:

@@ -1,9 +1,9 @@
 """Images that cannot be used are shown by code, with the path that was tried and the reason."""
 
-from jobs.steps.image_errors import document, lines
-from schemas.tables.prediction import ErrorCode
 from tagger.errors import ImageError
 from tagger.images.failed import EXAMPLES, FailedImages
+from tagger.jobs.steps.image_errors import document, lines
+from tagger.schemas.tables.prediction import ErrorCode
 
 
 def test_every_code_has_its_count_and_a_few_examples_with_path_and_message() -> None:

@@ -14,10 +14,10 @@ import ray
 CLUSTER = """
 import json, sys
 import ray
-from jobs.steps.ray_session import ray_session
+from tagger.jobs.steps.ray_session import ray_session
 from ray._common.usage.usage_constants import CLUSTER_METADATA_KEY
 from ray._common.usage.usage_lib import get_cluster_metadata
-from schemas.configs.options import RayOptions
+from tagger.schemas.configs.options import RayOptions
 
 with ray_session(RayOptions()):
     client = ray._private.worker.global_worker.gcs_client
@@ -28,8 +28,8 @@ with ray_session(RayOptions()):
 """
 JOIN = """
 import sys
-from jobs.steps.ray_session import ray_session
-from schemas.configs.options import RayOptions
+from tagger.jobs.steps.ray_session import ray_session
+from tagger.schemas.configs.options import RayOptions
 from tagger.errors import UsageError
 
 try:
@@ -43,9 +43,9 @@ CODE = """
 import os
 import signal
 import ray
-from jobs.benchmark.process_tree import tree_of
-from jobs.steps.ray_session import ray_session
-from schemas.configs.options import RayOptions
+from tagger.jobs.benchmark.process_tree import tree_of
+from tagger.jobs.steps.ray_session import ray_session
+from tagger.schemas.configs.options import RayOptions
 
 before = signal.getsignal(signal.SIGTERM)
 with ray_session(RayOptions()):
@@ -128,10 +128,10 @@ def test_an_embedded_ray_needs_no_home_says_when_it_ignores_a_cluster_and_leaves
     code = (
         "import ray, sys\n"
         "sys.path.remove('')\n"
-        "from jobs.steps.ray_session import ray_session\n"
-        "from schemas.configs.options import RayOptions\n"
+        "from tagger.jobs.steps.ray_session import ray_session\n"
+        "from tagger.schemas.configs.options import RayOptions\n"
         "with ray_session(RayOptions()):\n"
-        "    print(ray.get(ray.remote(lambda: __import__('schemas.documents.run').__name__).remote()))"
+        "    print(ray.get(ray.remote(lambda: __import__('tagger.schemas.documents.run').__name__).remote()))"
     )
     with tempfile.TemporaryDirectory(prefix="t", dir="/tmp") as temporary:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("RAY_AUTH")}
@@ -148,8 +148,8 @@ def test_nothing_starts_another_ray_after_the_end_of_one() -> None:
     """As a thread of Ray Data would that was still busy when a signal came."""
     code = (
         "import ray\n"
-        "from jobs.steps.ray_session import ray_session\n"
-        "from schemas.configs.options import RayOptions\n"
+        "from tagger.jobs.steps.ray_session import ray_session\n"
+        "from tagger.schemas.configs.options import RayOptions\n"
         "with ray_session(RayOptions()):\n"
         "    ray.put(1)\n"
         "try:\n"

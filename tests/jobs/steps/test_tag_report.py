@@ -2,8 +2,8 @@
 
 import pytest
 
-from jobs.steps.tag_report import nothing_to_tag
-from schemas.documents.run import Counts
+from tagger.jobs.steps.tag_report import nothing_to_tag
+from tagger.schemas.documents.run import Counts
 
 
 def counts(rows: int, predictions: int, rejects: int = 0, **skipped: int) -> Counts:

@@ -4,11 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from schemas.documents.taxonomy import Level
 from tagger.confidence.calibration import calibrated, fit_curve, fit_temperature, refitted_error
 from tagger.evaluation.metrics import Evaluation, Predicted, calibration_error
 from tagger.models.bundle import Bundle
 from tagger.models.levels import Levels, on_curve, softmax
+from tagger.schemas.documents.taxonomy import Level
 
 
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 2.5])

@@ -7,10 +7,10 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from schemas.documents.taxonomy import Level
-from schemas.tables.prediction import PREDICTION
 from tagger.confidence.qa_sample import SAMPLED, Precision, each_once, sample_answers
 from tagger.confidence.thresholds import QaSample
+from tagger.schemas.documents.taxonomy import Level
+from tagger.schemas.tables.prediction import PREDICTION
 
 MASTER, ARTICLE = str(Level.MASTER_CATEGORY), str(Level.ARTICLE_TYPE)
 

@@ -4,12 +4,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from schemas.documents.bundle import LevelPolicy, Policy
-from schemas.documents.taxonomy import Level
-from schemas.tables.prediction import Decision
 from tagger.confidence.target import apply, coverage_curve, fit_policy, highest_target, lower_bound, own_classes
 from tagger.confidence.thresholds import Thresholds, decide
 from tagger.evaluation.metrics import Evaluation
+from tagger.schemas.documents.bundle import LevelPolicy, Policy
+from tagger.schemas.documents.taxonomy import Level
+from tagger.schemas.tables.prediction import Decision
 
 MASTER, ARTICLE = Level.MASTER_CATEGORY, Level.ARTICLE_TYPE
 

@@ -7,13 +7,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from schemas.documents.bundle import Preprocessing
-from schemas.documents.taxonomy import Taxonomy
-from schemas.tables.item import ITEM
 from tagger.dataset.items import DecodeShard, LabelledItems, SplitRule
 from tagger.demo.drawn_catalogue import Drawn
 from tagger.errors import InputError
 from tagger.io.location import Location
+from tagger.schemas.documents.bundle import Preprocessing
+from tagger.schemas.documents.taxonomy import Taxonomy
+from tagger.schemas.tables.item import ITEM
 from tests.builders import catalog_of
 
 RULE = SplitRule("stratified", {"val": 0.2, "test": 0.2, "control": 0.1}, seed=0)

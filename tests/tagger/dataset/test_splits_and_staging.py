@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas.tables.item import ITEM
 from tagger.dataset.splits import as_times, chronological, connected, stratified
 from tagger.errors import InputError
 from tagger.io.location import Location
@@ -15,6 +14,7 @@ from tagger.manifest.no_value import NoValue
 from tagger.manifest.selection import Selection, tagged
 from tagger.runs import staging as shards_module
 from tagger.runs.staging import read_shard, shard_of, stage
+from tagger.schemas.tables.item import ITEM
 from tests.builders import catalog_of
 
 SHARES = {"val": 0.1, "test": 0.1, "control": 0.05}

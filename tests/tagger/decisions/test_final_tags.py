@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.tables.decision import DECISION
-from schemas.tables.final_tag import FINAL_TAG
-from schemas.tables.prediction import PREDICTION
 from tagger.decisions.final_tags import final_tags, newest_by_id
 from tagger.exports.csv import csv_bytes, harmless
+from tagger.schemas.tables.decision import DECISION
+from tagger.schemas.tables.final_tag import FINAL_TAG
+from tagger.schemas.tables.prediction import PREDICTION
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 

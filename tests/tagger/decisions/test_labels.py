@@ -6,10 +6,10 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from schemas.tables.decision import DECISION
 from tagger.decisions.labels import REVIEWED, ReviewedLabels
 from tagger.manifest.manifest import Manifest
 from tagger.manifest.selection import tagged
+from tagger.schemas.tables.decision import DECISION
 from tests.builders import manifest_of
 
 

@@ -7,12 +7,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from schemas.documents.run import Counts, RunRecord
-from schemas.tables.decision import DECISION
 from tagger.decisions.read import named_decisions
 from tagger.errors import InputError, UsageError
 from tagger.io.location import Location
 from tagger.runs.directory import RECORD
+from tagger.schemas.documents.run import Counts, RunRecord
+from tagger.schemas.tables.decision import DECISION
 
 
 def write(file: Path, *ids: str) -> Path:

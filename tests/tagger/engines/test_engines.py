@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import torch
 
-from schemas.documents.run import EngineCheck
 from tagger.demo.drawn_catalogue import ARTICLES
 from tagger.engines import choose as engines
 from tagger.engines.choose import (
@@ -25,6 +24,7 @@ from tagger.errors import InputError, UsageError
 from tagger.io.location import Location
 from tagger.models.bundle import Bundle
 from tagger.models.classifier import new_classifier, pack, restore
+from tagger.schemas.documents.run import EngineCheck
 from tests.builders import card
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (11, 48, 36, 3), dtype=np.uint8)

@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from schemas.documents.run import EngineCheck
 from tagger.demo.drawn_catalogue import Drawn
 from tagger.engines.choose import engine_names, prepare
 from tagger.engines.process import Chosen, EngineProcess, Question
@@ -15,6 +14,7 @@ from tagger.errors import InputError, TaggerError, UsageError
 from tagger.io.location import Location
 from tagger.models.bundle import Bundle
 from tagger.runs.staging import shard_of, stage
+from tagger.schemas.documents.run import EngineCheck
 from tests.builders import catalog_of
 
 

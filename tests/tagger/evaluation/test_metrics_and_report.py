@@ -6,8 +6,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from schemas.documents.bundle import LeftOut
-from schemas.documents.taxonomy import Level
 from tagger.evaluation.breakdown import (
     by_group,
     by_support,
@@ -27,6 +25,8 @@ from tagger.evaluation.metrics import (
 )
 from tagger.evaluation.report import Extras, Training, write_report
 from tagger.io.location import Location
+from tagger.schemas.documents.bundle import LeftOut
+from tagger.schemas.documents.taxonomy import Level
 
 
 def predicted(truth: str, guess: str, confidence: list[float] | None = None) -> Predicted:

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.tables.final_tag import FINAL_TAG
 from tagger.decisions.final_tags import final_tags
 from tagger.exports.pim import PIM_FILES, formula_like, pim_csv
 from tagger.manifest.no_value import NoValue
+from tagger.schemas.tables.final_tag import FINAL_TAG
 from tests.tagger.decisions.test_final_tags import predicted
 
 COMPLETE, MASTER_ONLY = PIM_FILES

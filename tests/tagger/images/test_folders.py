@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from schemas.tables.prediction import ErrorCode
 from tagger.errors import ImageError, UsageError
+from tagger.schemas.tables.prediction import ErrorCode
 from tests.builders import catalog_of, encoded, first_batch, picture
 from tests.conftest import S3Server
 

@@ -7,10 +7,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from schemas.tables.prediction import ErrorCode
 from tagger.errors import ImageError, InputError
 from tagger.images.parquet import ParquetImages, PositionIndex
 from tagger.io.location import Location
+from tagger.schemas.tables.prediction import ErrorCode
 from tests.conftest import S3Server
 from tests.faulty_s3 import Faults, faulty
 

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from schemas.tables.prediction import ErrorCode
 from tagger.errors import ImageError
 from tagger.images.revisions import Revision, Unchanged, kept_etag
 from tagger.images.stores import ImageStore, fetch_revisions
+from tagger.schemas.tables.prediction import ErrorCode
 from tests.builders import catalog_of, encoded, first_batch, picture
 from tests.image_server import HOSTILE_ETAGS, ImageServer, serving
 

@@ -6,9 +6,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from schemas.tables.prediction import ErrorCode
 from tagger.errors import ImageError, InputError, UsageError
 from tagger.images.stores import ImageStore, row_order
+from tagger.schemas.tables.prediction import ErrorCode
 from tests.builders import catalog_of, encoded, first_batch, picture
 from tests.conftest import S3Server
 

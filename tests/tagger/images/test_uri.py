@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from schemas.tables.prediction import ErrorCode
 from tagger.errors import ImageError
 from tagger.images.cells import images_of
+from tagger.schemas.tables.prediction import ErrorCode
 from tests.builders import catalog_of, first_batch
 from tests.conftest import S3Server
 

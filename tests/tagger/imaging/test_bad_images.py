@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from schemas.documents.bundle import Preprocessing
-from schemas.tables.prediction import ErrorCode
 from tagger.errors import ImageError
 from tagger.imaging.decode import decode
+from tagger.schemas.documents.bundle import Preprocessing
+from tagger.schemas.tables.prediction import ErrorCode
 from tests.corpus import bad, good, mutations
 from tests.fuzz_images import Fuzzed
 

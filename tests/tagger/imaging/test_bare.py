@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps, PngImagePlugin
 
-from schemas.documents.bundle import Preprocessing
 from tagger.imaging.bare import bare
 from tagger.imaging.decode import decode, decode_whole, read_header
 from tagger.imaging.orientation import turned
+from tagger.schemas.documents.bundle import Preprocessing
 from tests.builders import encoded, picture
 from tests.exif import Value, exif, in_jpeg, in_png, in_webp, oriented
 

@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from schemas.documents.bundle import Preprocessing
-from schemas.tables.prediction import ErrorCode
 from tagger.errors import ImageError
 from tagger.imaging.decode import Decoded, decode, read_header
 from tagger.imaging.quality import blur_score, blurred, learn_blur_threshold
+from tagger.schemas.documents.bundle import Preprocessing
+from tagger.schemas.tables.prediction import ErrorCode
 from tests.builders import encoded, picture
 
 SAME = Preprocessing(height=80, width=60, fit="pad", resize="bicubic")

@@ -2,10 +2,10 @@ import cv2
 import numpy as np
 from PIL import ImageFilter
 
-from schemas.documents.bundle import Preprocessing
 from tagger.imaging.decode import decode
 from tagger.imaging.edges import all_with_edges, edge_map, with_edges
 from tagger.imaging.quality import blur_score, blurred
+from tagger.schemas.documents.bundle import Preprocessing
 from tests.builders import encoded, picture
 
 SIZE = Preprocessing(height=80, width=60, fit="pad", resize="area")

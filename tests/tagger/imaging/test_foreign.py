@@ -4,9 +4,9 @@ import os
 
 import pytest
 
-from schemas.tables.prediction import ErrorCode
 from tagger.errors import ImageError
 from tagger.imaging.decode import decode_whole
+from tagger.schemas.tables.prediction import ErrorCode
 
 KINDS = {
     "HEIC": (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(300), "HEIC"),

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from schemas.documents.bundle import Preprocessing
-from schemas.tables.prediction import ErrorCode
 from tagger.errors import ImageError
 from tagger.imaging.decode import decode, decode_whole
 from tagger.imaging.unfinished import missing_share
+from tagger.schemas.documents.bundle import Preprocessing
+from tagger.schemas.tables.prediction import ErrorCode
 from tests.builders import encoded, picture
 
 LIMIT = 10_000_000

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from jobs.shell.outcome import exit_code_of
 from tagger.errors import TaggerError, UsageError
 from tagger.io import lock
 from tagger.io.location import Location
 from tagger.io.lock import holding, is_held
+from tagger.jobs.shell.outcome import exit_code_of
 from tests.conftest import S3Server
 from tests.faulty_s3 import Faults, faulty
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from schemas.tables.item import Role
 from tagger.errors import InputError, UsageError
 from tagger.manifest.headings import likely, likely_all, missing, nearest
+from tagger.schemas.tables.item import Role
 from tests.builders import manifest_of
 
 

@@ -6,9 +6,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from schemas.documents.taxonomy import Level, Taxonomy
 from tagger.manifest.labels import KnownLabels, Spellings
 from tagger.manifest.manifest import Manifest
+from tagger.schemas.documents.taxonomy import Level, Taxonomy
 from tests.builders import manifest_of, read_all
 
 EXPORTED = [

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from schemas.configs.options import ManifestFormat
 from tagger.errors import InputError, UsageError
 from tagger.io.location import Location
 from tagger.manifest import manifest as manifest_module
 from tagger.manifest.manifest import Manifest
+from tagger.schemas.configs.options import ManifestFormat
 from tests.builders import manifest_of, read_all
 from tests.conftest import S3Server
 

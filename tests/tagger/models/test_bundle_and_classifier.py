@@ -7,13 +7,13 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas.documents.bundle import Calibration
-from schemas.documents.taxonomy import Level, Taxonomy
 from tagger.errors import InputError, UsageError
 from tagger.io.location import Location
 from tagger.models.bundle import CARD, WEIGHTS, Bundle, model_id
 from tagger.models.classifier import restore
 from tagger.models.levels import Levels, softmax
+from tagger.schemas.documents.bundle import Calibration
+from tagger.schemas.documents.taxonomy import Level, Taxonomy
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (11, 48, 36, 3), dtype=np.uint8)
 

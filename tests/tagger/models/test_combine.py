@@ -7,7 +7,6 @@ from safetensors.torch import load
 from scipy.special import log_softmax
 from torch import Tensor, nn
 
-from schemas.documents.bundle import Calibration, Policy
 from tagger.demo.drawn_catalogue import ARTICLES
 from tagger.engines.choose import engine_names, prepare
 from tagger.errors import InputError, UsageError
@@ -15,6 +14,7 @@ from tagger.io.location import Location
 from tagger.models.bundle import Bundle
 from tagger.models.classifier import new_classifier, pack, restore
 from tagger.models.combine import average_predictions, average_weights, with_own_statistics
+from tagger.schemas.documents.bundle import Calibration, Policy
 from tests.builders import card
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (7, 48, 36, 3), dtype=np.uint8)

@@ -13,7 +13,6 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Engine, create_engine, inspect, text
 
-from schemas.documents.run import Counts, RunRecord
 from tagger.decisions.read import decisions_of
 from tagger.errors import UsageError
 from tagger.io.location import Location
@@ -22,6 +21,7 @@ from tagger.review.store.migrations import VERSION_TABLE
 from tagger.review.store.records import Filter
 from tagger.review.store.tables import metadata, open_database, open_to_read
 from tagger.runs.directory import RECORD, RunDirectory
+from tagger.schemas.documents.run import Counts, RunRecord
 
 OLD = Path(__file__).parent / "old"
 

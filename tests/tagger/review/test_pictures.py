@@ -6,10 +6,10 @@ import threading
 import pytest
 from PIL import Image
 
-from schemas.tables.prediction import ErrorCode
 from tagger.errors import ImageError
 from tagger.review.web import pictures
 from tagger.review.web.pictures import WHOLE_PIXELS, BusyError, for_browser, room_to_decode
+from tagger.schemas.tables.prediction import ErrorCode
 from tests.builders import encoded
 
 MOST = 100_000_000

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select, update
 
-from schemas.tables.decision import Verdict
 from tagger.errors import UsageError
 from tagger.review.store.claims import ConflictError, ReviewStore
 from tagger.review.store.records import Change, Filter, Said
 from tagger.review.store.tables import decisions, open_database, queue
+from tagger.schemas.tables.decision import Verdict
 
 ITEMS = 40
 LEAF_PAIRS = [("Accessories", "Watches"), ("Apparel", "Shirts")]

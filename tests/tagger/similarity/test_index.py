@@ -8,11 +8,11 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from schemas.documents.index import INDEXED, IndexCard
-from schemas.tables.similar import SIMILAR
 from tagger.errors import InputError, UsageError
 from tagger.imaging.layout import LAYOUT_SIZE
 from tagger.io.location import Location
+from tagger.schemas.documents.index import INDEXED, IndexCard
+from tagger.schemas.tables.similar import SIMILAR
 from tagger.similarity import build
 from tagger.similarity.build import Piece, add
 from tagger.similarity.index import VectorIndex

@@ -7,15 +7,15 @@ from concurrent.futures import Future
 import numpy as np
 import pytest
 
-from schemas.documents.taxonomy import Level, Taxonomy
-from schemas.tables.embedding import EMBEDDING
-from schemas.tables.prediction import ALTERNATIVES, PREDICTION
 from tagger.confidence.thresholds import Thresholds
 from tagger.errors import ImageError
 from tagger.images.digests import digest_of
 from tagger.imaging.layout import LAYOUT_SIZE, distances
 from tagger.models.bundle import Bundle
 from tagger.models.levels import Levels
+from tagger.schemas.documents.taxonomy import Level, Taxonomy
+from tagger.schemas.tables.embedding import EMBEDDING
+from tagger.schemas.tables.prediction import ALTERNATIVES, PREDICTION
 from tagger.tagging.board import Board
 from tagger.tagging.collector import Claim, Collector, Outcome, Predictor, at_once, outcome_type
 from tagger.tagging.rows import Items, PredictionRows

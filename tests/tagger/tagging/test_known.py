@@ -10,11 +10,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from schemas.documents.run import Counts, RunRecord
-from schemas.documents.taxonomy import Level
-from schemas.tables.embedding import EMBEDDING
-from schemas.tables.item import ITEM
-from schemas.tables.prediction import PREDICTION, ErrorCode
 from tagger.confidence.thresholds import QaSample, Thresholds
 from tagger.errors import ImageError
 from tagger.io.location import Location
@@ -24,6 +19,11 @@ from tagger.models.titles import TitleModel
 from tagger.runs.directory import RunDirectory, Spent
 from tagger.runs.ledger import LedgerEntry
 from tagger.runs.staging import KNOWN_OUTCOME, Staged, kept
+from tagger.schemas.documents.run import Counts, RunRecord
+from tagger.schemas.documents.taxonomy import Level
+from tagger.schemas.tables.embedding import EMBEDDING
+from tagger.schemas.tables.item import ITEM
+from tagger.schemas.tables.prediction import PREDICTION, ErrorCode
 from tagger.tagging.collector import Outcome, outcome_type
 from tagger.tagging.crashes import CRASHED
 from tagger.tagging.known import Known, recalled

@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from schemas.configs.learning import Augmentation
+from tagger.schemas.configs.learning import Augmentation
 from tagger.training.augment import Augment, Mix, random_flip, random_shift
 
 

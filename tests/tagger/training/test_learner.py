@@ -11,10 +11,10 @@ import torch
 from safetensors.torch import load
 from torch.nn.parallel import DistributedDataParallel
 
-from schemas.configs.train import TrainConfig
 from tagger.errors import UsageError
 from tagger.io.location import Location
 from tagger.models.classifier import new_classifier, pack
+from tagger.schemas.configs.train import TrainConfig
 from tagger.training.augment import resized
 from tagger.training.checkpoint import load_weights
 from tagger.training.examples import Examples

@@ -2,11 +2,11 @@ from pathlib import Path
 
 import pytest
 
-from jobs.shell.flags import build
-from schemas.configs.learning import Learning
-from schemas.configs.train import TrainConfig
 from tagger.errors import UsageError
+from tagger.jobs.shell.flags import build
 from tagger.models import backbones
+from tagger.schemas.configs.learning import Learning
+from tagger.schemas.configs.train import TrainConfig
 from tagger.training import recipes, spaces
 
 GIVEN = {"manifest": "m", "images": "i", "out": "o"}

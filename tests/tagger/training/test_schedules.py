@@ -6,8 +6,8 @@ import torch
 from torch.optim import AdamW
 from torch.optim.lr_scheduler import OneCycleLR
 
-from schemas.configs.learning import OptimiserName
 from tagger.models.backbones import blocks, build
+from tagger.schemas.configs.learning import OptimiserName
 from tagger.training.schedules import optimiser, rate_factor, scheduled
 
 

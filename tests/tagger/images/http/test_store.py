@@ -11,12 +11,12 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from schemas.configs.check import CheckConfig
-from schemas.tables.prediction import ErrorCode
 from tagger.errors import ImageError, UsageError
 from tagger.images.http.circuit_breaker import BreakerLimits
 from tagger.images.http.request import Patience
 from tagger.images.http.store import HttpImages
+from tagger.schemas.configs.check import CheckConfig
+from tagger.schemas.tables.prediction import ErrorCode
 from tests.builders import catalog_of, encoded, first_batch, picture
 from tests.image_server import ImageServer, serving
 

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas.tables.item import RejectReason, Repair
 from tagger.errors import InputError, UsageError
 from tagger.manifest.tables.csv_rows import FIELD_LIMIT, BadRow, CsvRows, Row
 from tagger.notices import Notices
+from tagger.schemas.tables.item import RejectReason, Repair
 
 HEADER = "id,masterCategory,articleType,productDisplayName"
 

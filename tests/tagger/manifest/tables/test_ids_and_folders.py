@@ -8,11 +8,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from schemas.configs.options import ManifestFormat
 from tagger.errors import InputError, UsageError
 from tagger.io.location import Location
 from tagger.manifest import manifest as manifest_module
 from tagger.manifest.manifest import Manifest
+from tagger.schemas.configs.options import ManifestFormat
 from tests.builders import catalog_of, encoded, first_batch, manifest_of, picture, read_all
 from tests.conftest import Outcome, S3Server
 

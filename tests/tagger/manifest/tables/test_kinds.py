@@ -13,10 +13,10 @@ import pyarrow.feather as feather
 import pyarrow.parquet as pq
 import pytest
 
-from schemas.configs.options import ManifestFormat
 from tagger.errors import InputError, UsageError
 from tagger.io.location import Location
 from tagger.manifest.manifest import Manifest
+from tagger.schemas.configs.options import ManifestFormat
 from tests.builders import encoded, manifest_of, picture, read_all
 from tests.conftest import S3Server
 
