@@ -140,7 +140,7 @@ def test_an_embedded_ray_needs_no_home_says_when_it_ignores_a_cluster_and_leaves
             [sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True
         )
         assert not list(Path(temporary).iterdir())
-    assert done.stdout == "schemas\n", done.stderr
+    assert done.stdout == "tagger\n", done.stderr
     assert "RAY_ADDRESS is not looked at" in done.stderr
 
 
