@@ -19,8 +19,6 @@ from tagger.io.parquet import write_parquet
 from tagger.jobs import index as index_job
 from tagger.jobs import tag
 from tagger.jobs.shell.console import Console
-from tagger.jobs.steps.holding_out import holds_out
-from tagger.jobs.steps.open_catalog import open_catalog, place, versions
 from tagger.manifest.groups import pictures_of, read_groups
 from tagger.manifest.manifest import Manifest
 from tagger.runs.directory import RunDirectory, Spent
@@ -32,6 +30,8 @@ from tagger.schemas.documents.taxonomy import Level
 from tagger.schemas.tables.finding import FINDINGS_FILE
 from tagger.schemas.tables.prediction import Decision, ReviewReason
 from tagger.similarity.index import CARD, VectorIndex
+from tagger.workflows.holding_out import holds_out
+from tagger.workflows.open_catalog import open_catalog, place, versions
 
 PAGE = "index.html"
 _VECTORS, _INDEX = "_vectors", "_index"

@@ -5,13 +5,14 @@ from tagger.dataset.items import SplitRule
 from tagger.images.near_misses import near_misses
 from tagger.images.stores import ImageStore
 from tagger.jobs.shell.console import Console
-from tagger.jobs.steps import check_report, image_errors
-from tagger.jobs.steps.open_catalog import open_catalog
-from tagger.jobs.steps.prospect import Prospect, advice, prospect
+from tagger.jobs.steps import check_report
 from tagger.manifest.manifest import Manifest
 from tagger.schemas.configs.check import CheckConfig
 from tagger.schemas.documents.taxonomy import Level
 from tagger.schemas.tables.prediction import ErrorCode
+from tagger.workflows import image_errors
+from tagger.workflows.open_catalog import open_catalog
+from tagger.workflows.prospect import Prospect, advice, prospect
 
 EXIT_USABLE, EXIT_UNUSABLE = 0, 3
 

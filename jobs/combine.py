@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import pandas as pd
 import pyarrow.parquet as pq
 
+from tagger.cluster.session import ray_session, wants_gpu
 from tagger.dataset.items import LabelledItems
 from tagger.dataset.splits import SPLITS
 from tagger.errors import InputError, UsageError
@@ -14,16 +15,15 @@ from tagger.evaluation.pictures import Pictures
 from tagger.io.location import Location
 from tagger.io.parquet import write_parquet
 from tagger.jobs.shell.console import Console
-from tagger.jobs.steps.held_out import calibrate_and_measure, evaluate_side, model_inputs, write_bundle_report
-from tagger.jobs.steps.holding_out import holds_out
-from tagger.jobs.steps.labelled import decode_sides, failures, read_labelled, reviewed_labels
-from tagger.jobs.steps.open_catalog import open_catalog, place, versions
-from tagger.jobs.steps.ray_session import ray_session, wants_gpu
 from tagger.models.bundle import CARD, Bundle
 from tagger.models.combine import average_predictions, average_weights, with_own_statistics
 from tagger.schemas.configs.train import CombineConfig
 from tagger.schemas.documents.bundle import Metrics
 from tagger.schemas.documents.taxonomy import Level
+from tagger.workflows.held_out import calibrate_and_measure, evaluate_side, model_inputs, write_bundle_report
+from tagger.workflows.holding_out import holds_out
+from tagger.workflows.labelled import decode_sides, failures, read_labelled, reviewed_labels
+from tagger.workflows.open_catalog import open_catalog, place, versions
 
 _HELD_OUT = ("val", "test")
 _STATISTICS_ITEMS, _STATISTICS_BATCH = 4096, 128

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import yaml
 
+from tagger.cluster.session import ray_session
 from tagger.demo.drawn_catalogue import Drawn, draw_catalogue
 from tagger.errors import TaggerError, UsageError
 from tagger.io.location import Location
 from tagger.jobs import check, tag, train
 from tagger.jobs.shell.console import Console
 from tagger.jobs.shell.outcome import ERROR_LOG
-from tagger.jobs.steps.ray_session import ray_session
 from tagger.models.bundle import Bundle
 from tagger.runs.directory import RunDirectory
 from tagger.schemas.configs.check import CheckConfig

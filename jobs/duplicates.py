@@ -25,14 +25,14 @@ from tagger.evaluation.report import ITEMS
 from tagger.io.location import Location
 from tagger.io.parquet import write_parquet
 from tagger.jobs.shell.console import Console
-from tagger.jobs.steps.alike import alike, compared, refs_of
-from tagger.jobs.steps.open_catalog import open_catalog, place
 from tagger.jobs.steps.planted import try_out
 from tagger.manifest.groups import GROUPS
 from tagger.schemas.configs.similarity import DuplicatesConfig
 from tagger.schemas.documents.taxonomy import Level
 from tagger.schemas.tables.duplicate import DUPLICATE_PAIR, Sameness
 from tagger.similarity.index import VectorIndex
+from tagger.workflows.alike import alike, compared, refs_of
+from tagger.workflows.open_catalog import open_catalog, place
 
 PAIRS, PAGE, SAMPLE = "pairs.parquet", "index.html", "sample.csv"
 

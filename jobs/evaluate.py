@@ -19,7 +19,6 @@ from tagger.images.patterns import text_column
 from tagger.images.stores import ImageStore, open_store
 from tagger.io.location import Location
 from tagger.jobs.shell.console import Console
-from tagger.jobs.steps.open_catalog import open_manifest, place
 from tagger.manifest.labels import KnownLabels
 from tagger.manifest.manifest import Manifest
 from tagger.models.bundle import CARD, Bundle
@@ -29,6 +28,7 @@ from tagger.schemas.configs.options import CatalogOptions
 from tagger.schemas.documents.run import RunRecord
 from tagger.schemas.documents.taxonomy import Level
 from tagger.schemas.tables.prediction import Decision
+from tagger.workflows.open_catalog import open_manifest, place
 
 _SPLITS = "splits.parquet"
 _COLUMNS = ("id", "decision", "blurScore", *(f"{level}{suffix}" for level in Level for suffix in ("", "Confidence")))

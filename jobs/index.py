@@ -5,14 +5,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from tagger.errors import InputError, UsageError
 from tagger.io.location import Location
 from tagger.io.lock import holding
-from tagger.jobs.shell.console import Bar, Console
-from tagger.jobs.steps.open_catalog import open_manifest
+from tagger.jobs.shell.console import Console
+from tagger.reporter import Bar
 from tagger.runs.ledger import LedgerEntry, newest_first, read_ledger
 from tagger.schemas.configs.similarity import IndexConfig
 from tagger.schemas.documents.index import IndexCard
 from tagger.similarity.build import Piece, add
 from tagger.similarity.index import VectorIndex, read_card
 from tagger.similarity.vectors import EmbeddedItems, labels_of
+from tagger.workflows.open_catalog import open_manifest
 
 
 def run(config: IndexConfig, console: Console) -> int:

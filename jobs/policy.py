@@ -20,11 +20,11 @@ from tagger.evaluation.metrics import Evaluation
 from tagger.evaluation.report import CONTROL_ITEMS, ITEMS, VAL_ITEMS
 from tagger.io.location import Location
 from tagger.jobs.shell.console import Console
-from tagger.jobs.steps.holding_out import holding_bundle
 from tagger.models.bundle import Bundle
 from tagger.schemas.configs.confidence import PolicyConfig
 from tagger.schemas.documents.bundle import Policy
 from tagger.schemas.documents.taxonomy import Level
+from tagger.workflows.holding_out import holding_bundle
 
 _SHOWN = 10
 _Side = Literal["val", "test", "control"]

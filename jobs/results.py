@@ -12,13 +12,11 @@ import ray
 import yaml
 from pydantic import ValidationError
 
+from tagger.cluster.session import gpus, ray_session, wants_gpu
 from tagger.errors import UsageError
 from tagger.io.location import Location
 from tagger.jobs import combine, train
 from tagger.jobs.shell.console import Console, duration
-from tagger.jobs.steps.holding_out import holds_out
-from tagger.jobs.steps.open_catalog import place
-from tagger.jobs.steps.ray_session import gpus, ray_session, wants_gpu
 from tagger.models.backbones import check_weights
 from tagger.models.bundle import CARD, Bundle
 from tagger.schemas.configs.train import CombineConfig, ResultsConfig, TrainConfig
@@ -26,6 +24,8 @@ from tagger.schemas.documents.bundle import ModelCard
 from tagger.schemas.documents.taxonomy import Level
 from tagger.training import recipes
 from tagger.training.plan import preprocessing_of
+from tagger.workflows.holding_out import holds_out
+from tagger.workflows.open_catalog import place
 
 TABLE, PAGE = "results.csv", "results.md"
 _FIGURES = {

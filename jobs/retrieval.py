@@ -10,12 +10,12 @@ from tagger.errors import InputError, UsageError
 from tagger.evaluation.pictures import Pictures
 from tagger.io.location import Location
 from tagger.jobs.shell.console import Console
-from tagger.jobs.steps.open_catalog import open_catalog, place
 from tagger.schemas.configs.similarity import RetrievalConfig
 from tagger.schemas.documents.taxonomy import Level
 from tagger.similarity.index import VectorIndex
 from tagger.similarity.retrieval import SHOWN, Retrieved, by_chance, colour_histograms, retrieve
 from tagger.similarity.retrieval_page import Example, page_of
+from tagger.workflows.open_catalog import open_catalog, place
 
 TABLE, CLASSES, PAGE = "retrieval.csv", "classes.csv", "index.html"
 _SPLITS = "splits.parquet"

@@ -19,7 +19,6 @@ from tagger.decisions.read import DATABASE, database_of, export
 from tagger.errors import InputError, TaggerError, UsageError
 from tagger.io.location import Location, first_line
 from tagger.jobs.shell.console import Console
-from tagger.jobs.steps.open_catalog import open_catalog
 from tagger.manifest.manifest import Manifest
 from tagger.models.bundle import Bundle
 from tagger.review.store.claims import DUPLICATES, LEAF_COUNTS, SUGGESTIONS, ReviewStore
@@ -41,6 +40,7 @@ from tagger.schemas.configs.tag import TagConfig
 from tagger.schemas.documents.run import RunRecord
 from tagger.schemas.documents.taxonomy import Taxonomy
 from tagger.similarity.index import VectorIndex
+from tagger.workflows.open_catalog import open_catalog
 
 _TOKEN = "TAGGER_REVIEW_TOKEN"
 _BACKLOG = 256

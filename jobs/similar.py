@@ -9,7 +9,6 @@ from tagger.errors import UsageError
 from tagger.io.location import Location
 from tagger.io.parquet import write_parquet
 from tagger.jobs.shell.console import Console
-from tagger.jobs.steps.open_catalog import open_manifest
 from tagger.runs.ledger import read_ledger
 from tagger.schemas.configs.similarity import SimilarConfig
 from tagger.schemas.tables.similar import SIMILAR
@@ -17,6 +16,7 @@ from tagger.similarity.index import VectorIndex
 from tagger.similarity.search import Asked, Similar, Wish
 from tagger.tagging.notebook import Tagger
 from tagger.tagging.rows import matrix_of
+from tagger.workflows.open_catalog import open_manifest
 
 _SUCCESS = "_SUCCESS"
 _ASKED_AT_ONCE = 4096

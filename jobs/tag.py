@@ -9,6 +9,7 @@ from dataclasses import asdict
 
 import numpy as np
 
+from tagger.cluster.session import ray_is_running, ray_session, wants_gpu
 from tagger.confidence.thresholds import QaSample, Thresholds
 from tagger.engines.base import BATCH_SIZE, PreparedEngine
 from tagger.engines.process import Chosen, EngineProcess, Question
@@ -18,8 +19,6 @@ from tagger.images.stores import ImageStore
 from tagger.io.location import Location
 from tagger.io.lock import holding
 from tagger.jobs.shell.console import Console
-from tagger.jobs.steps.open_catalog import open_catalog, place, versions
-from tagger.jobs.steps.ray_session import ray_is_running, ray_session, wants_gpu
 from tagger.jobs.steps.tag_report import report
 from tagger.manifest.manifest import Batch, Manifest
 from tagger.manifest.no_value import NoValue
@@ -39,6 +38,7 @@ from tagger.tagging.on_ray import choose_engine_there, tag_shards
 from tagger.tagging.rows import PredictionRows
 from tagger.tagging.shard_tagger import TagPlan
 from tagger.tagging.worker_pool import fit_workers
+from tagger.workflows.open_catalog import open_catalog, place, versions
 
 # What decides the predictions: another value means another run. Machine and speed are free to change.
 _DECIDES = (

@@ -14,8 +14,6 @@ from tagger.evaluation.metrics import MINIMUM_SUPPORT, Predicted, level_metrics
 from tagger.images.patterns import text_column
 from tagger.io.location import Location
 from tagger.jobs.shell.console import Console
-from tagger.jobs.steps.holding_out import holding_bundle
-from tagger.jobs.steps.open_catalog import open_manifest, place
 from tagger.manifest.labels import KnownLabels
 from tagger.models.bundle import Bundle
 from tagger.models.levels import Levels
@@ -26,6 +24,8 @@ from tagger.schemas.configs.confidence import TitlesConfig
 from tagger.schemas.documents.taxonomy import Level, Taxonomy
 from tagger.schemas.tables.prediction import ALTERNATIVES, Decision
 from tagger.training.titles import fit_titles
+from tagger.workflows.holding_out import holding_bundle
+from tagger.workflows.open_catalog import open_manifest, place
 
 _SPLITS = "splits.parquet"
 _PREDICTED = ["id", "decision", "alternatives"]

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import numpy as np
 import ray.data
 
+from tagger.cluster.session import check_workers, ray_session, wants_gpu
 from tagger.dataset.items import LabelledItems, SplitRule
 from tagger.dataset.splits import SPLITS
 from tagger.decisions.labels import ReviewedLabels
@@ -19,19 +20,6 @@ from tagger.imaging.quality import learn_blur_threshold
 from tagger.io.location import Location
 from tagger.io.parquet import write_parquet
 from tagger.jobs.shell.console import Console
-from tagger.jobs.steps.held_out import Measured, blur_scores, calibrate_and_measure, write_bundle_report
-from tagger.jobs.steps.holding_out import holds_out
-from tagger.jobs.steps.labelled import (
-    Learnable,
-    decode_sides,
-    failures,
-    nothing_left_of_a_refusal,
-    read_learnable,
-    reviewed_labels,
-    split_labelled,
-)
-from tagger.jobs.steps.open_catalog import open_catalog, place, versions
-from tagger.jobs.steps.ray_session import check_workers, ray_session, wants_gpu
 from tagger.manifest.manifest import Manifest
 from tagger.models.backbones import check_weights
 from tagger.models.bundle import CARD, Bundle
@@ -42,6 +30,18 @@ from tagger.training import recipes
 from tagger.training.on_ray import CHECKPOINTS, Progress, Trained, edge_threshold, fit
 from tagger.training.plan import Plan, draft_card, initial_weights, with_edge_threshold
 from tagger.training.tensorboard import TensorBoardLog
+from tagger.workflows.held_out import Measured, blur_scores, calibrate_and_measure, write_bundle_report
+from tagger.workflows.holding_out import holds_out
+from tagger.workflows.labelled import (
+    Learnable,
+    decode_sides,
+    failures,
+    nothing_left_of_a_refusal,
+    read_learnable,
+    reviewed_labels,
+    split_labelled,
+)
+from tagger.workflows.open_catalog import open_catalog, place, versions
 
 _BEFORE = {"split": "stratified"}
 """What bundles from before a setting were trained with, where its default is another now."""

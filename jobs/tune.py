@@ -10,16 +10,13 @@ import pandas as pd
 import yaml
 from pydantic import ValidationError
 
+from tagger.cluster.session import compute_cores, gpus, memory, ray_session, wants_gpu
 from tagger.dataset.items import LabelledItems
 from tagger.errors import UsageError
 from tagger.evaluation import plots
 from tagger.images.stores import ImageStore
 from tagger.io.location import Location
 from tagger.jobs.shell.console import Console
-from tagger.jobs.steps.holding_out import holds_out
-from tagger.jobs.steps.labelled import decode_sides, nothing_left_of_a_refusal, read_learnable, split_labelled
-from tagger.jobs.steps.open_catalog import open_catalog, place, versions
-from tagger.jobs.steps.ray_session import compute_cores, gpus, memory, ray_session, wants_gpu
 from tagger.manifest.manifest import Manifest
 from tagger.models.backbones import check_weights
 from tagger.schemas.configs.learning import Learning
@@ -29,6 +26,9 @@ from tagger.schemas.configs.train import TrainConfig, TuneConfig
 from tagger.schemas.documents.bundle import Provenance
 from tagger.training import recipes, spaces
 from tagger.training.search_on_ray import TRIALS, Decoded, Search, Trial, hold, key_of, search
+from tagger.workflows.holding_out import holds_out
+from tagger.workflows.labelled import decode_sides, nothing_left_of_a_refusal, read_learnable, split_labelled
+from tagger.workflows.open_catalog import open_catalog, place, versions
 
 LEADERBOARD, PLOT, BEST, ASKED = "leaderboard.csv", "leaderboard.svg", "best.yaml", "search.json"
 _TRIAL_BYTES = 2 * 2**30

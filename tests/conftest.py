@@ -66,7 +66,7 @@ def bundle_dir(bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Path
 @pytest.fixture(scope="session")
 def embedded_ray() -> Iterator[None]:
     """One Ray for all tests of a session; the jobs find it and leave it running."""
-    from tagger.jobs.steps.ray_session import ray_session
+    from tagger.cluster.session import ray_session
 
     root = Path(__file__).parent.parent  # its workers import what is defined in tests
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (str(root), os.environ.get("PYTHONPATH"))))

@@ -4,7 +4,7 @@ import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Protocol, TextIO
+from typing import Any, TextIO
 
 from rich.console import Console as RichConsole
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -12,22 +12,15 @@ from rich.table import Table
 from rich.text import Text
 
 from tagger.io.json_text import as_json
-from tagger.jobs.shell.outcome import end_if_interrupted
+from tagger.io.signals import end_if_interrupted
 from tagger.printable import printable
+from tagger.reporter import Bar
 from tagger.schemas.documents.bundle import Metrics
 
 _LINE_EVERY_S = 10.0
 _AS_WIDE_AS_NEEDED = 100_000
 _RATE_OVER_S = 120.0
 """The time left is judged by this long: what was before, such as the first steps, says little about what comes."""
-
-
-class Bar(Protocol):
-    """How far a step is."""
-
-    def update(self, done: float, note: str = "") -> None:
-        """Say how much of the total is done."""
-        ...
 
 
 class _Results(RichConsole):

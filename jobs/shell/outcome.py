@@ -5,10 +5,9 @@ import select
 import signal
 import sys
 import tempfile
-import threading
 import traceback
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,7 +16,7 @@ import typer
 
 from tagger.errors import TaggerError
 from tagger.io.location import S3, first_line
-from tagger.io.signals import STOP_SIGNALS, kept_signal_handlers
+from tagger.io.signals import interrupted_by_signals
 from tagger.printable import printable
 
 INTERRUPTED, FAILED = 130, 1
@@ -26,10 +25,6 @@ ERROR_LOG = "_error.log"
 """Stands in a job's folder; the underscore keeps it out of what readers of that folder take for results."""
 _INTERRUPTED = "interrupted; the same command goes on from here"
 _TRACEBACK = "TAGGER_TRACEBACK"
-_stopped = threading.Event()
-"""Whether a signal asked the command to end."""
-_holding: list[bool] = []
-"""One entry for each `held_back_signals` that the main thread is in."""
 
 
 class ErrorLog:
@@ -72,8 +67,7 @@ def exit_code_of(work: Callable[[], int], log: ErrorLog | None = None) -> int:
     SIGTERM, which schedulers send, ends it as Ctrl-C does. When nobody reads standard output any more, as after
     `| head`, it ends with READER_GONE and without a word.
     """
-    with kept_signal_handlers():
-        _interrupt_on_signals()
+    with interrupted_by_signals(_end_at_once):
         try:
             code = work()
             sys.stdout.flush()  # here, where a reader that is gone can still be told from a failure
@@ -90,52 +84,6 @@ def exit_code_of(work: Callable[[], int], log: ErrorLog | None = None) -> int:
             if os.environ.get(_TRACEBACK):
                 raise
             return _explain(error, log or ErrorLog())
-        finally:
-            _stopped.clear()
-
-
-def _interrupt_on_signals() -> None:
-    """Have SIGTERM and SIGHUP end the command as Ctrl-C does; a second signal, whatever it is, ends it at once.
-
-    Other threads than the main one cannot, and do nothing.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        return
-    for number in STOP_SIGNALS:
-        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup, and a shell's background jobs
-            signal.signal(number, _interrupt)
-
-
-def end_if_interrupted() -> None:
-    """Raise KeyboardInterrupt again where a signal's first one was lost, as one within a destructor of a library is.
-
-    Commands ask between their steps; whatever clears away after an exception goes on.
-    """
-    if _stopped.is_set() and sys.exc_info()[0] is None and threading.current_thread() is threading.main_thread():
-        raise KeyboardInterrupt
-
-
-@contextmanager
-def held_back_signals() -> Iterator[None]:
-    """Let what clears away come to its end: a first signal ends the command after it, a second one at once.
-
-    Raises:
-        KeyboardInterrupt: at its end, after a signal, unless an exception is on its way already.
-    """
-    _holding.append(True)
-    try:
-        yield
-    finally:
-        _holding.pop()
-    end_if_interrupted()
-
-
-def _interrupt(number: int, frame: object) -> None:
-    _stopped.set()
-    for again in STOP_SIGNALS:
-        signal.signal(again, _end_at_once)
-    if not _holding:
-        raise KeyboardInterrupt
 
 
 def _end_at_once(number: int, frame: object) -> None:

@@ -4,12 +4,12 @@ from collections.abc import Mapping, Sequence
 
 from tagger.dataset.census import Census
 from tagger.jobs.shell.console import Console
-from tagger.jobs.steps import image_errors
-from tagger.jobs.steps.prospect import Prospect
 from tagger.manifest.labels import Spellings
 from tagger.manifest.spelling import visible
 from tagger.schemas.configs.check import CheckConfig
 from tagger.schemas.documents.taxonomy import Level
+from tagger.workflows import image_errors
+from tagger.workflows.prospect import Prospect
 
 _SHOWN_LEAVES = 15
 _SHOWN_TYPES = 40

@@ -21,12 +21,12 @@ from tagger.duplicates.planted import (
 from tagger.errors import InputError, UsageError
 from tagger.images.stores import ImageStore
 from tagger.jobs.shell.console import Console
-from tagger.jobs.steps.alike import alike, compared, refs_of
-from tagger.jobs.steps.open_catalog import place
 from tagger.models.bundle import Bundle
 from tagger.schemas.configs.similarity import DuplicatesConfig
 from tagger.schemas.documents.bundle import Preprocessing
 from tagger.similarity.index import VectorIndex
+from tagger.workflows.alike import alike, compared, refs_of
+from tagger.workflows.open_catalog import place
 
 _TRIED = (0.7, 0.75, 0.8, 0.85, 0.9, 0.95)
 

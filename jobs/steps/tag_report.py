@@ -4,12 +4,12 @@ from tagger.images.failed import FailedImages
 from tagger.images.near_misses import near_misses
 from tagger.images.stores import ImageStore
 from tagger.jobs.shell.console import Console
-from tagger.jobs.steps.image_errors import document, lines
 from tagger.runs.directory import RunDirectory
 from tagger.schemas.configs.tag import TagConfig
 from tagger.schemas.documents.run import Counts, RunRecord
 from tagger.schemas.tables.prediction import Decision, ErrorCode
 from tagger.schemas.values import parse_share_or_count
+from tagger.workflows.image_errors import document, lines
 
 EXIT_DONE, EXIT_TOO_MANY_FAILED = 0, 4
 _IN_WORDS = {

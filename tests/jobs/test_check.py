@@ -11,9 +11,9 @@ import pytest
 from tagger.dataset.census import Looking, take_census
 from tagger.jobs.check import run
 from tagger.jobs.shell.console import Console
-from tagger.jobs.steps.open_catalog import open_catalog
-from tagger.jobs.steps.prospect import prospect
 from tagger.schemas.configs.check import CheckConfig
+from tagger.workflows.open_catalog import open_catalog
+from tagger.workflows.prospect import prospect
 from tests.builders import encoded, picture
 
 Check = Callable[..., tuple[int, dict[str, Any], str]]

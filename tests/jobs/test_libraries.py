@@ -4,8 +4,8 @@ import pandas as pd
 import pytest
 
 from tagger.jobs.audit import _flipped
-from tagger.jobs.steps import open_catalog as inputs
 from tagger.schemas.configs.audit import AuditConfig
+from tagger.workflows import open_catalog as inputs
 
 
 def test_a_library_that_is_absent_has_no_version(monkeypatch: pytest.MonkeyPatch) -> None:

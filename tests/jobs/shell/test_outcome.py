@@ -10,9 +10,10 @@ import pytest
 
 from tagger.io.location import Location
 from tagger.io.scratch import scratch_folder
+from tagger.io.signals import held_back_signals
 from tagger.jobs.demo import _clear
 from tagger.jobs.shell.console import Console
-from tagger.jobs.shell.outcome import ERROR_LOG, ErrorLog, exit_code_of, held_back_signals
+from tagger.jobs.shell.outcome import ERROR_LOG, ErrorLog, exit_code_of
 
 CLI = [sys.executable, "-m", "tagger.jobs.shell.cli"]
 

@@ -11,11 +11,11 @@ from tagger.dataset.items import DIGEST, DUPLICATES, LabelledItems, SplitRule
 from tagger.dataset.splits import SPLITS
 from tagger.dataset.trainable import why_unlabelled
 from tagger.errors import InputError
-from tagger.jobs.steps.open_catalog import place
 from tagger.manifest.groups import read_groups
 from tagger.manifest.manifest import Manifest
 from tagger.schemas.configs.check import CheckConfig
 from tagger.schemas.configs.options import CatalogOptions, SplitOptions
+from tagger.workflows.open_catalog import place
 
 _LADDER = (50, 40, 30, 20, 15, 10, 8, 5)
 """Least items of a leaf that are proposed, the largest first."""

@@ -9,7 +9,7 @@ import pyarrow as pa
 from tagger.duplicates.groups import AT_ONCE, Layouts, Pictures, candidates, compare, of_each_pair
 from tagger.images.stores import ImageStore
 from tagger.imaging.alignment import Likeness
-from tagger.jobs.shell.console import Console
+from tagger.reporter import Reporter
 from tagger.schemas.configs.similarity import DuplicatesConfig
 from tagger.similarity.index import VectorIndex
 
@@ -20,10 +20,10 @@ def refs_of(index: VectorIndex, pictures: Pictures) -> list[str | None]:
     return refs
 
 
-def alike(console: Console, layouts: Layouts) -> pd.DataFrame:
+def alike(reporter: Reporter, layouts: Layouts) -> pd.DataFrame:
     """Pairs of images with layouts that are alike."""
     pieces = []
-    with console.progress("images", 2 * len(layouts)) as bar:
+    with reporter.progress("images", 2 * len(layouts)) as bar:
         for done, piece in enumerate(candidates(layouts), 1):
             pieces.append(piece)
             bar.update(min(done * AT_ONCE, 2 * len(layouts)))
@@ -32,7 +32,7 @@ def alike(console: Console, layouts: Layouts) -> pd.DataFrame:
 
 def compared(
     config: DuplicatesConfig,
-    console: Console,
+    reporter: Reporter,
     pairs: pd.DataFrame,
     refs: Sequence[str | None],
     store: ImageStore,
@@ -40,7 +40,7 @@ def compared(
 ) -> pd.DataFrame:
     """Pairs with their structure and colour, and whether they count as the same by these."""
     found: list[Likeness | None] = []
-    with console.progress("pairs", len(pairs)) as bar:
+    with reporter.progress("pairs", len(pairs)) as bar:
         for likenesses in compare(pairs, refs, store, config.max_pixels):
             found += likenesses
             bar.update(len(found))

@@ -18,8 +18,7 @@ from ray._private import auto_init_hook
 from tagger.allocator import KEEP_FREED_MEMORY
 from tagger.errors import UsageError
 from tagger.io.scratch import scratch_folder
-from tagger.io.signals import kept_signal_handlers
-from tagger.jobs.shell.outcome import held_back_signals
+from tagger.io.signals import held_back_signals, kept_signal_handlers
 from tagger.schemas.configs.options import RayOptions
 
 _LOG = logging.getLogger(__name__)

@@ -3,19 +3,19 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
-from typing import TypeVar
+from typing import Concatenate, ParamSpec, TypeVar
 
 from tagger.io.location import Location
 from tagger.io.lock import holding
-from tagger.jobs.shell.console import Console
 from tagger.models.bundle import Bundle
 from tagger.schemas.values import JobConfig
 
 Config = TypeVar("Config", bound=JobConfig)
-Job = Callable[[Config, Console], int]
+More = ParamSpec("More")
+Result = TypeVar("Result")
 
 
-def holds_out(run: Job[Config]) -> Job[Config]:
+def holds_out(run: Callable[Concatenate[Config, More], Result]) -> Callable[Concatenate[Config, More], Result]:
     """Have a job hold its `--out` while it runs; one that was given none holds nothing.
 
     Raises:
@@ -23,12 +23,12 @@ def holds_out(run: Job[Config]) -> Job[Config]:
     """
 
     @wraps(run)
-    def held(config: Config, console: Console) -> int:
+    def held(config: Config, /, *more: More.args, **named: More.kwargs) -> Result:
         out = getattr(config, "out", None)
         if not out:
-            return run(config, console)
+            return run(config, *more, **named)
         with holding(Location(out, getattr(config, "s3_endpoint", None), getattr(config, "s3_region", None))):
-            return run(config, console)
+            return run(config, *more, **named)
 
     return held
 

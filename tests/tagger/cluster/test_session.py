@@ -14,7 +14,7 @@ import ray
 CLUSTER = """
 import json, sys
 import ray
-from tagger.jobs.steps.ray_session import ray_session
+from tagger.cluster.session import ray_session
 from ray._common.usage.usage_constants import CLUSTER_METADATA_KEY
 from ray._common.usage.usage_lib import get_cluster_metadata
 from tagger.schemas.configs.options import RayOptions
@@ -28,7 +28,7 @@ with ray_session(RayOptions()):
 """
 JOIN = """
 import sys
-from tagger.jobs.steps.ray_session import ray_session
+from tagger.cluster.session import ray_session
 from tagger.schemas.configs.options import RayOptions
 from tagger.errors import UsageError
 
@@ -44,7 +44,7 @@ import os
 import signal
 import ray
 from tagger.jobs.benchmark.process_tree import tree_of
-from tagger.jobs.steps.ray_session import ray_session
+from tagger.cluster.session import ray_session
 from tagger.schemas.configs.options import RayOptions
 
 before = signal.getsignal(signal.SIGTERM)
@@ -128,7 +128,7 @@ def test_an_embedded_ray_needs_no_home_says_when_it_ignores_a_cluster_and_leaves
     code = (
         "import ray, sys\n"
         "sys.path.remove('')\n"
-        "from tagger.jobs.steps.ray_session import ray_session\n"
+        "from tagger.cluster.session import ray_session\n"
         "from tagger.schemas.configs.options import RayOptions\n"
         "with ray_session(RayOptions()):\n"
         "    print(ray.get(ray.remote(lambda: __import__('tagger.schemas.documents.run').__name__).remote()))"
@@ -148,7 +148,7 @@ def test_nothing_starts_another_ray_after_the_end_of_one() -> None:
     """As a thread of Ray Data would that was still busy when a signal came."""
     code = (
         "import ray\n"
-        "from tagger.jobs.steps.ray_session import ray_session\n"
+        "from tagger.cluster.session import ray_session\n"
         "from tagger.schemas.configs.options import RayOptions\n"
         "with ray_session(RayOptions()):\n"
         "    ray.put(1)\n"

@@ -2,8 +2,8 @@
 
 from tagger.errors import ImageError
 from tagger.images.failed import EXAMPLES, FailedImages
-from tagger.jobs.steps.image_errors import document, lines
 from tagger.schemas.tables.prediction import ErrorCode
+from tagger.workflows.image_errors import document, lines
 
 
 def test_every_code_has_its_count_and_a_few_examples_with_path_and_message() -> None:

@@ -22,13 +22,13 @@ from tagger.imaging.edges import all_with_edges
 from tagger.imaging.quality import blurred
 from tagger.io.location import Location
 from tagger.io.parquet import write_parquet
-from tagger.jobs.steps.labelled import failures
 from tagger.models.bundle import Bundle
 from tagger.models.levels import Levels, softmax
 from tagger.runs.staging import read_shard
 from tagger.schemas.documents.bundle import Metrics
 from tagger.schemas.tables.item import REJECT
 from tagger.tagging.on_ray import leaf_logits
+from tagger.workflows.labelled import failures
 
 _AT_ONCE = 32
 _BLURRED, _BLURRED_ITEMS = "blurred", 2000

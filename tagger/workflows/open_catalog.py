@@ -7,8 +7,8 @@ from contextlib import suppress
 from tagger.errors import UsageError
 from tagger.images.stores import ImageStore, open_store
 from tagger.io.location import Location, first_line
-from tagger.jobs.shell.console import Console
 from tagger.manifest.manifest import Manifest
+from tagger.reporter import Reporter
 from tagger.schemas.configs.options import CatalogOptions, ManifestFormat
 
 _LIBRARIES = (
@@ -29,20 +29,20 @@ def place(uri: str, options: ManifestFormat) -> Location:
     return Location(uri, options.s3_endpoint, options.s3_region)
 
 
-def open_manifest(uri: str, options: ManifestFormat, console: Console, flag: str = "--manifest") -> Manifest:
+def open_manifest(uri: str, options: ManifestFormat, reporter: Reporter, flag: str = "--manifest") -> Manifest:
     """Open a table of items, and say what a person should know of how it is read. Raises UsageError or InputError."""
     manifest = Manifest(place(uri, options), options, flag)
-    manifest.notices.listen(console.warn)
+    manifest.notices.listen(reporter.warn)
     return manifest
 
 
-def open_catalog(config: CatalogOptions, console: Console) -> tuple[Manifest, ImageStore]:
+def open_catalog(config: CatalogOptions, reporter: Reporter) -> tuple[Manifest, ImageStore]:
     """Open the manifest and its image store; what a person should know of them is said as it turns up.
 
     Raises UsageError or InputError.
     """
     try:
-        manifest = open_manifest(config.manifest, config, console)
+        manifest = open_manifest(config.manifest, config, reporter)
         return manifest, open_store(config, manifest)
     except OSError as error:
         raise UsageError(f"{config.manifest} or {config.images} cannot be read: {first_line(error)}") from error

@@ -27,19 +27,19 @@ from tagger.images.near_misses import near_misses
 from tagger.images.stores import ImageStore
 from tagger.io.location import Location
 from tagger.io.parquet import write_parquet
-from tagger.jobs.shell.console import Console
-from tagger.jobs.steps.image_errors import lines
-from tagger.jobs.steps.open_catalog import place
 from tagger.manifest.groups import read_groups
 from tagger.manifest.labels import Spellings
 from tagger.manifest.manifest import Manifest
 from tagger.manifest.selection import Selection
+from tagger.reporter import Reporter
 from tagger.runs.staging import Staged, read_shard, shard_of, stage
 from tagger.schemas.configs.learning import Learning
 from tagger.schemas.configs.train import CombineConfig, TrainConfig, TuneConfig
 from tagger.schemas.documents.bundle import Preprocessing
 from tagger.schemas.tables.prediction import ErrorCode
 from tagger.training.on_ray import image_dataset
+from tagger.workflows.image_errors import lines
+from tagger.workflows.open_catalog import place
 
 _STAGE_ROWS = 8192
 _DIGESTS = pa.schema([("id", pa.string()), (DIGEST, pa.string())])
@@ -90,7 +90,7 @@ def read_learnable(
     manifest: Manifest,
     store: ImageStore,
     work: Location,
-    console: Console,
+    reporter: Reporter,
     reviewed: bool = False,
 ) -> Learnable:
     """Read a catalogue's labelled items; on request with what the review did to each. Neither images nor Ray are used.
@@ -100,7 +100,7 @@ def read_learnable(
         UsageError: when the manifest has not the columns to split by.
     """
     rule = SplitRule.of(config, seed, manifest.columns, config.no_value)
-    console.step("Reading the manifest")
+    reporter.step("Reading the manifest")
     rows, staged = read_labelled(manifest, store, work, [*rule.columns, *([REVIEWED, *OWN_LABELS] if reviewed else [])])
     if config.duplicates:
         groups = read_groups(place(config.duplicates, config))
@@ -111,7 +111,7 @@ def read_learnable(
     return Learnable(rows, staged, rule, learning.merge, learning.min_items, manifest.spellings())
 
 
-def split_labelled(learnable: Learnable, store: ImageStore, work: Location, console: Console) -> LabelledItems:
+def split_labelled(learnable: Learnable, store: ImageStore, work: Location, reporter: Reporter) -> LabelledItems:
     """Split a catalogue's labelled items, and say what there is; where copies stay together, each image is read for it.
 
     Raises:
@@ -119,13 +119,13 @@ def split_labelled(learnable: Learnable, store: ImageStore, work: Location, cons
     """
     rows, staged, rule = learnable.rows, learnable.staged, learnable.rule
     if DIGEST in rule.group_by:
-        rows = _with_digests(rows, store, work, staged, console)
+        rows = _with_digests(rows, store, work, staged, reporter)
     items = LabelledItems.select(rows, learnable.merge, learnable.min_items, rule)
     if learnable.spellings:
         taxonomy = items.taxonomy.model_copy(update={"spellings": learnable.spellings.of_names(items.taxonomy)})
         items = replace(items, taxonomy=taxonomy)
     sides = ", ".join(f"{name} {count:,}" for name, count in items.split_items().items())
-    console.step(
+    reporter.step(
         f"{staged.rows:,} rows ({staged.repaired} repaired, {staged.rejects} rejected), "
         f"{staged.items:,} with both labels; "
         f"{len(items.taxonomy.leaves)} leaves, {len(items.left_out)} left out for too few items; {sides}"
@@ -155,7 +155,7 @@ def decode_sides(
     preprocessing: Preprocessing,
     max_pixels: int,
     work: Location,
-    console: Console,
+    reporter: Reporter,
     shuffle: int | None = None,
     sides: Sequence[str] = SPLITS[:3],
 ) -> dict[str, ray.data.Dataset]:
@@ -167,7 +167,7 @@ def decode_sides(
         preprocessing: The model's input.
         max_pixels: Largest image that is decoded.
         work: Folder for what lies around meanwhile.
-        console: Where failures are shown.
+        reporter: Where failures are shown.
         shuffle: Seed of the order of the training items; None keeps theirs.
         sides: Names of SPLITS; a control side without a usable image is left out.
 
@@ -179,7 +179,7 @@ def decode_sides(
     shards = {name: files for name, files in items.write_shards(work, sides).items() if files or name != "control"}
     images = {name: image_dataset(s, decode, shuffle if name == "train" else None) for name, s in shards.items()}
     empty = [name for name, side in images.items() if not side.count()]
-    _show_failures(console, failures(work), sum(items.split_items()[name] for name in sides), store)
+    _show_failures(reporter, failures(work), sum(items.split_items()[name] for name in sides), store)
     if set(empty) - {"control"}:
         raise InputError(f"--images: not one image of the {', '.join(empty)} items can be used; see above why")
     return {name: side for name, side in images.items() if name not in empty}
@@ -192,29 +192,29 @@ def failures(work: Location) -> pa.Table:
     return once.aggregate([])
 
 
-def _show_failures(console: Console, table: pa.Table, items: int, store: ImageStore) -> None:
+def _show_failures(reporter: Reporter, table: pa.Table, items: int, store: ImageStore) -> None:
     """Which images cannot be used, by code with examples; where it is most of them, what was probably meant."""
     if not len(table):
         return
     failed = FailedImages()
     for row in table.to_pylist():
         failed.add_row(row["id"], row["imageRef"], row["errorCode"], row["errorMessage"])
-    console.warn(f"{len(table):,} of {items:,} labelled items are left out because their image cannot be used")
+    reporter.warn(f"{len(table):,} of {items:,} labelled items are left out because their image cannot be used")
     absent = table.filter(pc.equal(table["errorCode"], str(ErrorCode.NOT_FOUND)))["imageRef"].drop_null().to_pylist()
     for line in lines(failed, near_misses(store, absent) if 2 * len(absent) > items else []):
-        console.step(line)
+        reporter.step(line)
 
 
-def _with_digests(rows: pa.Table, store: ImageStore, work: Location, staged: Staged, console: Console) -> pa.Table:
+def _with_digests(rows: pa.Table, store: ImageStore, work: Location, staged: Staged, reporter: Reporter) -> pa.Table:
     """The rows with the digest of each image; all images are read for it, once for all calls of a command."""
     noted = work / "digests.parquet"
     if not noted.exists():
-        console.step("Looking for copies of one image file (--split stratified does without)")
+        reporter.step("Looking for copies of one image file (--split stratified does without)")
         shards = [shard_of(work / "items", n) for n in range(staged.shards)]
         digests = ray.data.from_items(shards, override_num_blocks=len(shards))
         digests = digests.map_batches(DigestShard(store).__call__, batch_size=1, zero_copy_batch=True)
         tables = []
-        with console.progress("images", len(rows)) as bar:
+        with reporter.progress("images", len(rows)) as bar:
             for batch in digests.iter_batches(batch_size=None, batch_format="pyarrow"):
                 tables.append(batch.select(["id", DIGEST]).cast(_DIGESTS))
                 bar.update(sum(map(len, tables)))

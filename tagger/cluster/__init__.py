@@ -1,0 +1,1 @@
+"""Ray, inside this process or on a cluster."""

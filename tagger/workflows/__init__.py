@@ -1,0 +1,1 @@
+"""Whole jobs as functions: what each command calls, and Python users, too."""
