@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import average_precision_score
 
-from tagger.audit import learning
-from tagger.audit.findings import ARTICLE, MASTER, Judged, findings, neighbour_distances
-from tagger.audit.written import page_of, queue_of, table_of
+from tagger.auditing import learning
+from tagger.auditing.findings import ARTICLE, MASTER, Judged, findings, neighbour_distances
+from tagger.auditing.written import page_of, queue_of, table_of
 from tagger.dataset.splits import connected
 from tagger.errors import InputError, TaggerError, UsageError
 from tagger.evaluation.pictures import Pictures

@@ -4,8 +4,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tagger.duplicates.groups import IndexLayouts, Pictures, distinct, grouped
-from tagger.duplicates.judged import (
+from tagger.deduplication.groups import IndexLayouts, Pictures, distinct, grouped
+from tagger.deduplication.judged import (
     NONE_JUDGED,
     PROBABILITY,
     as_judged,
@@ -18,7 +18,7 @@ from tagger.duplicates.judged import (
     threshold_for,
     with_judged,
 )
-from tagger.duplicates.page import page_of
+from tagger.deduplication.page import page_of
 from tagger.errors import UsageError
 from tagger.evaluation.pictures import Pictures as Shown
 from tagger.evaluation.report import ITEMS

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from tagger.duplicates.groups import IndexLayouts, Pictures
-from tagger.duplicates.planted import (
+from tagger.deduplication.groups import IndexLayouts, Pictures
+from tagger.deduplication.planted import (
     Copies,
     Counts,
     Kind,

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from tagger.duplicates.groups import AT_ONCE, Layouts, Pictures, candidates, compare, of_each_pair
+from tagger.deduplication.groups import AT_ONCE, Layouts, Pictures, candidates, compare, of_each_pair
 from tagger.images.stores import ImageStore
 from tagger.imaging.alignment import Likeness
 from tagger.reporter import Reporter

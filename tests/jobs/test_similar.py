@@ -11,9 +11,9 @@ import pyarrow as pa
 import pytest
 from PIL import Image, ImageOps
 
+from tagger.deduplication.groups import IndexLayouts, distinct
+from tagger.deduplication.planted import Copies, Kind, PlantedLayouts
 from tagger.demo.drawn_catalogue import Drawn
-from tagger.duplicates.groups import IndexLayouts, distinct
-from tagger.duplicates.planted import Copies, Kind, PlantedLayouts
 from tagger.io.location import Location
 from tagger.models.bundle import Bundle
 from tagger.similarity.index import VectorIndex

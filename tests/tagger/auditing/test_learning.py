@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from tagger.audit import learning
-from tagger.audit.learning import by_title, contradicted, folds_of, out_of_fold, title_features, together
+from tagger.auditing import learning
+from tagger.auditing.learning import by_title, contradicted, folds_of, out_of_fold, title_features, together
 from tagger.errors import InputError
 from tagger.evaluation.metrics import calibration_error
 

@@ -10,8 +10,8 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from tagger.duplicates.judged import read_judged
-from tagger.duplicates.page import page_of
+from tagger.deduplication.judged import read_judged
+from tagger.deduplication.page import page_of
 from tagger.evaluation.pictures import Pictures
 from tagger.io.location import Location
 from tagger.schemas.tables.duplicate import DUPLICATE

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image, ImageOps
 
-from tagger.duplicates.groups import Layouts
+from tagger.deduplication.groups import Layouts
 from tagger.errors import ImageError
 from tagger.flow.hash_order import hash_order
 from tagger.images.stores import ImageStore, fetch_all

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tagger.audit.findings import Judged, far_out, findings, usual_masters
+from tagger.auditing.findings import Judged, far_out, findings, usual_masters
 
 
 def test_most_items_of_an_article_type_say_where_it_belongs() -> None:

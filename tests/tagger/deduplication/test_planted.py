@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from PIL import Image, ImageOps
 
-from tagger.duplicates.planted import Copies, Counts, Kind, PlantedImages, count, drawn, judged_pairs, make_copies
+from tagger.deduplication.planted import Copies, Counts, Kind, PlantedImages, count, drawn, judged_pairs, make_copies
 from tagger.errors import ImageError
 from tests.builders import catalog_of, encoded, picture
 

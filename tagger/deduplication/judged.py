@@ -7,7 +7,7 @@ import pandas as pd
 import pyarrow as pa
 
 from tagger.confidence.qa_sample import Precision
-from tagger.duplicates.groups import Layouts, Pictures
+from tagger.deduplication.groups import Layouts, Pictures
 from tagger.errors import InputError, UsageError
 from tagger.exports.csv import as_written, csv_bytes
 from tagger.flow.hash_order import hash_order

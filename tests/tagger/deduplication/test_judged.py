@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from tagger.duplicates.judged import precision_at, read_judged, threshold_for
+from tagger.deduplication.judged import precision_at, read_judged, threshold_for
 from tagger.errors import InputError, TaggerError, UsageError
 from tagger.io.location import Location
 

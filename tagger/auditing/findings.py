@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from tagger.audit.learning import contradicted
+from tagger.auditing.learning import contradicted
 from tagger.schemas.documents.taxonomy import Level
 from tagger.schemas.tables.prediction import ReviewReason
 from tagger.similarity.index import VectorIndex

@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow as pa
 from jinja2 import Environment, FileSystemLoader, select_autoescape
 
-from tagger.audit.findings import ARTICLE, MASTER, Judged
+from tagger.auditing.findings import ARTICLE, MASTER, Judged
 from tagger.evaluation.pictures import Pictures
 from tagger.schemas.documents.run import RunRecord
 from tagger.schemas.tables.finding import FINDING
