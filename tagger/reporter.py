@@ -27,8 +27,8 @@ class Reporter(Protocol):
         """Say what a person should look at."""
         ...
 
-    def progress(self, label: str, total: float | None) -> AbstractContextManager[Bar]:
-        """Show how far a step is. A total of None is an unknown one."""
+    def progress(self, label: str, total: float | None, unit: str = "") -> AbstractContextManager[Bar]:
+        """Show how far a step is, in a unit such as `images`. A total of None is an unknown one."""
         ...
 
 
@@ -44,9 +44,9 @@ class LogReporter:
         _LOG.warning("%s", text)
 
     @contextmanager
-    def progress(self, label: str, total: float | None) -> Iterator[Bar]:
+    def progress(self, label: str, total: float | None, unit: str = "") -> Iterator[Bar]:
         """Log that a step begins."""
-        _LOG.info("%s%s", label, "" if total is None else f": {total:,.0f}")
+        _LOG.info("%s%s", label, "" if total is None else f": {total:,.0f} {unit}".rstrip())
         yield _Unseen()
 
 

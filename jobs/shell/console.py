@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any, TextIO
 
 from rich.console import Console as RichConsole
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
@@ -105,37 +105,47 @@ class Console:
             self._stdout.write(as_json(document) + "\n")
 
     @contextmanager
-    def progress(self, label: str, total: float | None) -> Iterator[Bar]:
+    def progress(self, label: str, total: float | None, unit: str = "") -> Iterator[Bar]:
         """Show a bar with rate and time left on a terminal, a line every ten seconds elsewhere.
 
         A total of None is an unknown one.
         """
         if not self._err.is_terminal:
-            yield _Lines(self._err, label, total)
+            yield _Lines(self._err, label, total, unit)
             return
         columns = (
-            TextColumn("  {task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
+            TextColumn("  {task.description}"), BarColumn(), TextColumn("{task.fields[count]}"), TimeRemainingColumn(),
             TextColumn("{task.fields[note]}"),
         )  # fmt: skip
         with Progress(*columns, console=self._err, transient=True, speed_estimate_period=_RATE_OVER_S) as shown:
-            task = shown.add_task(label, total=total, note="")
-            yield _Shown(shown, task)
+            task = shown.add_task(label, total=total, count="", note="")
+            yield _Shown(shown, task, total, unit)
+
+
+def _count(done: float, total: float | None, unit: str) -> str:
+    """How much is done, in words; nothing where nothing of an unknown total is."""
+    if not total:
+        return f"{done:,.0f} {unit}".rstrip() if done else ""
+    return f"{done:,.0f} of {total:,.0f} {unit}".rstrip()
 
 
 class _Shown:
-    def __init__(self, shown: Progress, task: Any) -> None:
+    def __init__(self, shown: Progress, task: TaskID, total: float | None, unit: str) -> None:
         self._shown = shown
         self._task = task
+        self._total = total
+        self._unit = unit
 
     def update(self, done: float, note: str = "") -> None:
         end_if_interrupted()
-        self._shown.update(self._task, completed=done, note=note)
+        self._shown.update(self._task, completed=done, count=_count(done, self._total, self._unit), note=note)
 
 
 class _Lines:
-    def __init__(self, console: RichConsole, label: str, total: float | None) -> None:
+    def __init__(self, console: RichConsole, label: str, total: float | None, unit: str) -> None:
         self._console = console
         self._label = label
+        self._unit = unit
         self._said = time.monotonic()
         self._meter = Progress(
             console=console, disable=True, speed_estimate_period=_RATE_OVER_S, get_time=time.monotonic
@@ -152,12 +162,11 @@ class _Lines:
         self._said = now
         (task,) = self._meter.tasks
         total, left = task.total, task.time_remaining
-        how_far = f"{self._label}: {done:,.0f}"
+        how_far = ": ".join(filter(None, (self._label, _count(done, total, self._unit))))
         if total:
-            how_far += f" of {total:,.0f} ({100 * done / total:.0f} %)"
-        if left is not None:
-            how_far += f", {duration(left)} left"
-        self._console.print(f"{how_far} {note}".rstrip(), markup=False)
+            how_far += f" ({100 * done / total:.0f}%)"
+        time_left = "" if left is None else f"{duration(left)} left"
+        self._console.print(", ".join(filter(None, (how_far, time_left, note))), markup=False)
 
 
 def _is_number(value: object) -> bool:

@@ -20,8 +20,26 @@ def test_the_time_left_is_judged_by_the_last_minutes_and_not_by_a_slow_start(
             clock[0] += 100 if done == 1 else 1  # the first step waits for other processes
             bar.update(done, "loss 1.000")
     lines = capfd.readouterr().err.splitlines()
-    assert re.fullmatch(r"steps: 1 of 1,000 \(0 %\)(, .* left)? loss 1\.000", lines[0])
-    assert lines[-1].startswith("steps: 291 of 1,000 (29 %), 11 min left")
+    assert re.fullmatch(r"steps: 1 of 1,000 \(0%\)(, .* left)?, loss 1\.000", lines[0])
+    assert lines[-1].startswith("steps: 291 of 1,000 (29%), 11 min left")
+
+
+def test_progress_names_its_unit_and_says_nothing_of_an_unknown_total(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    clock = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+    with Console().progress("Reading the manifest", None, "rows") as bar:
+        for done in (0, 12_000):
+            clock[0] += 20
+            bar.update(done)
+    with Console().progress("Choosing an engine", 512, "images") as bar:
+        clock[0] += 20
+        bar.update(200)
+    lines = capfd.readouterr().err.splitlines()
+    assert lines == [
+        "Reading the manifest", "Reading the manifest: 12,000 rows", "Choosing an engine: 200 of 512 images (39%)"
+    ]  # fmt: skip
 
 
 def test_a_table_in_a_pipe_or_file_keeps_every_row_on_one_line(capfd: pytest.CaptureFixture[str]) -> None:
