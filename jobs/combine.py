@@ -5,11 +5,11 @@ from collections import Counter
 from datetime import UTC, datetime
 
 import pandas as pd
-import pyarrow.parquet as pq
 
 from tagger.cluster.session import ray_session, wants_gpu
 from tagger.dataset.items import LabelledItems
 from tagger.dataset.splits import SPLITS
+from tagger.dataset.splits_file import SPLITS_FILE, read_splits
 from tagger.errors import InputError, UsageError
 from tagger.evaluation.pictures import Pictures
 from tagger.io.location import Location
@@ -95,7 +95,7 @@ def run(config: CombineConfig, console: Console) -> int:
         **{f"{m.card.model_id} alone": _in_words(figures) for m, figures in zip(members, own, strict=True)},
     }
     write_bundle_report(out / "report", measured, Pictures(store, config.max_pixels), facts, work)
-    write_parquet(out / "splits.parquet", items.split_table())
+    write_parquet(out / SPLITS_FILE, items.split_table())
     bundle.save(out)
     work.delete()
     if config.average == "weights" and _is_below_all(measured.metrics, own):
@@ -115,14 +115,7 @@ def _members(places: list[Location]) -> list[Bundle]:
 
 def _common_sides(places: list[Location], console: Console) -> dict[str, str]:
     """The side of every item: what one bundle was trained on trains; val and test are what all hold out as that."""
-    tables = []
-    for where in places:
-        file = where / "splits.parquet"
-        if not file.exists():
-            raise InputError(f"BUNDLES: {where} has no {file.name}, which says what it was trained on")
-        with file.open_random() as source:
-            tables.append(pq.read_table(source).to_pandas().set_index("id")["split"])
-    sides = pd.concat(tables, axis=1)
+    sides = pd.concat([read_splits(where, "BUNDLES") for where in places], axis=1)
     same = sides.nunique(axis=1, dropna=False) == 1
     found = sides.iloc[:, 0].where(same, "train")
     counts = Counter(found)

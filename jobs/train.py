@@ -11,6 +11,7 @@ import ray.data
 from tagger.cluster.session import check_workers, ray_session, wants_gpu
 from tagger.dataset.items import LabelledItems, SplitRule
 from tagger.dataset.splits import SPLITS
+from tagger.dataset.splits_file import SPLITS_FILE
 from tagger.decisions.labels import ReviewedLabels
 from tagger.errors import UsageError
 from tagger.evaluation.pictures import Pictures
@@ -74,7 +75,7 @@ def run(config: TrainConfig, console: Console) -> int:
     provenance = made.provenance.model_copy(update={"training_s": training_s})
     bundle = made.measured.bundle.changed(metrics=(made.measured.metrics,), provenance=provenance)
     _write_report(bundle, made.measured, learnable.rule, recipe, Pictures(store, config.max_pixels), out, work)
-    write_parquet(out / "splits.parquet", made.items.split_table())
+    write_parquet(out / SPLITS_FILE, made.items.split_table())
     bundle.save(out)
     work.delete()
     _say_result(console, bundle, out)
