@@ -128,7 +128,7 @@ def _common_sides(places: list[Location], console: Console) -> dict[str, str]:
                 f"Of {own:,} {side} items of a bundle, all hold out only {counts[side]:,}, which judge the average; "
                 "train them with one --split-seed"
             )
-    return dict(found.astype(str).items())
+    return {str(item): side for item, side in found.items()}
 
 
 def _names(bundles: list[Bundle]) -> list[str]:
