@@ -37,7 +37,7 @@ bench: $(INSTALLED)
 # The documentation as a site in build/site, which loads nothing from elsewhere; fails where its reference is stale.
 docs: $(DOCS_INSTALLED)
 	$(BIN)/python -m scripts.reference --check
-	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --strict
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
 reference: $(INSTALLED)
 	$(BIN)/python -m scripts.reference
