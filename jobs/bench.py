@@ -1,7 +1,6 @@
 """Bench job: decoding, the forward pass, the whole tag job, and what users write without it, on the same images."""
 
 import json
-import os
 import shutil
 import sys
 import tempfile
@@ -23,6 +22,7 @@ from tagger.jobs.benchmark.process_tree import PeakMemory, run_measured
 from tagger.jobs.benchmark.rates import decode_only, forward_only, together
 from tagger.jobs.benchmark.report import FIXED_COST_ITEMS, Result, known_median, report, report_searches
 from tagger.jobs.shell.console import Console
+from tagger.machine import usable_cores
 from tagger.models.bundle import Bundle
 from tagger.schemas.configs.bench import BenchConfig
 from tagger.schemas.values import parse_range
@@ -49,7 +49,7 @@ def run(config: BenchConfig, console: Console) -> int:
             )
         bundle.save(Location(str(work / "bundle")))
         files = write_images(config, bundle, work)
-        workers = parse_range(config.workers)[1] or len(os.sched_getaffinity(0))
+        workers = parse_range(config.workers)[1] or usable_cores()
         prepared = _engine(config, bundle, files)
         result = Result(len(files), prepared.name, workers)
         rates = result.images_per_second

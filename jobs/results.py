@@ -1,6 +1,5 @@
 """Results job: a catalogue and recipes in, every recipe trained and measured, and a table of them out."""
 
-import os
 import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from tagger.errors import UsageError
 from tagger.io.location import Location
 from tagger.jobs import combine, train
 from tagger.jobs.shell.console import Console, duration
+from tagger.machine import usable_cores
 from tagger.models.backbones import check_weights
 from tagger.models.bundle import CARD, Bundle
 from tagger.schemas.configs.train import CombineConfig, ResultsConfig, TrainConfig
@@ -237,7 +237,7 @@ def _device(config: ResultsConfig) -> str:
     if wants_gpu(config):
         name = ray.get(ray.remote(num_gpus=1)(_gpu_name).remote())
         return f"{gpus()} × {name}"
-    return f"{len(os.sched_getaffinity(0))} cores, {platform.machine()}"
+    return f"{usable_cores()} cores, {platform.machine()}"
 
 
 def _gpu_name() -> str:

@@ -19,6 +19,7 @@ from tagger.allocator import KEEP_FREED_MEMORY
 from tagger.errors import UsageError
 from tagger.io.scratch import scratch_folder
 from tagger.io.signals import held_back_signals, kept_signal_handlers
+from tagger.machine import usable_cores, usable_memory_bytes
 from tagger.schemas.configs.options import RayOptions
 
 _LOG = logging.getLogger(__name__)
@@ -49,7 +50,7 @@ def ray_session(options: RayOptions, processes: int = 0, with_data: bool = False
 
     With Ray Data, which training and what goes with it need, an embedded Ray's workers keep the memory that they free.
 
-    An embedded Ray gets one logical CPU more than the machine has cores, or than `processes`: an actor pool that
+    An embedded Ray gets one logical CPU more than there are cores to use, or than `processes`: an actor pool that
     takes every CPU would leave none for the tasks that feed it.
 
     Raises:
@@ -149,7 +150,7 @@ def _embed(processes: int, with_data: bool, folder: Path) -> None:
         _init(
             folder,
             address="local",
-            num_cpus=max(len(os.sched_getaffinity(0)), processes) + 1,
+            num_cpus=max(usable_cores(), processes) + 1,
             include_dashboard=False,
             object_store_memory=_object_store_bytes(),
             _temp_dir=str(folder),
@@ -252,7 +253,7 @@ def gpus() -> int:
 
 def compute_cores(options: RayOptions) -> int:
     """Cores that Ray computes on: the cluster's, or those of this machine that this process may use."""
-    return int(ray.cluster_resources().get("CPU", 1)) if options.ray_address else len(os.sched_getaffinity(0))
+    return int(ray.cluster_resources().get("CPU", 1)) if options.ray_address else usable_cores()
 
 
 def memory() -> float:
@@ -285,6 +286,5 @@ def _check_gpus(options: RayOptions) -> None:
 
 def _object_store_bytes() -> int:
     """A quarter of the memory, at least what a small job needs, at most what shared memory holds."""
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     shared = os.statvfs("/dev/shm")
-    return int(max(_GB // 4, min(memory // 4, shared.f_bavail * shared.f_frsize * 0.8)))
+    return int(max(_GB // 4, min(usable_memory_bytes() // 4, shared.f_bavail * shared.f_frsize * 0.8)))

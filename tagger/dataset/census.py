@@ -1,7 +1,6 @@
 """What is in a catalogue and what is wrong with it, in one pass over its rows and images."""
 
 import hashlib
-import os
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +17,7 @@ from tagger.images.failed import FailedImages
 from tagger.images.patterns import text_column
 from tagger.images.stores import ImageStore, fetch_all, row_order
 from tagger.imaging.decode import decode, read_header
+from tagger.machine import usable_cores
 from tagger.manifest.labels import LabelTally
 from tagger.manifest.manifest import Batch, Manifest
 from tagger.manifest.selection import tagged
@@ -137,7 +137,7 @@ def take_census(
     """
     census = Census()
     drawn: list[tuple[int, str, str | None]] = []
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+    with ThreadPoolExecutor(usable_cores()) as pool:
         look = _Look(census, store, looking.max_pixels, pool)
         for batch in manifest.batches():
             _count_rows(census, manifest, batch, merge)

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from tagger.engines.base import Engine, as_batches
 from tagger.io.location import first_line
+from tagger.machine import usable_cores
 from tagger.models.bundle import Bundle
 from tagger.models.classifier import Classifier, restore, restore_members
 
@@ -74,7 +75,7 @@ class PreparedTorch:
     precision: str
     batch_size: int
     all_threads: bool = False
-    """Take all of the process's threads on a CPU: quicker, and not to the last digit the same."""
+    """Take all threads that the process may use on a CPU: quicker, and not to the last digit the same."""
 
     @property
     def name(self) -> str:
@@ -112,8 +113,7 @@ class CpuEngine:
     @contextmanager
     def _threads(self) -> Iterator[None]:
         before = torch.get_num_threads()
-        if not self._all_threads:
-            torch.set_num_threads(1)
+        torch.set_num_threads(min(before, usable_cores()) if self._all_threads else 1)
         try:
             yield
         finally:

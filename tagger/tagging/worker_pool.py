@@ -1,7 +1,7 @@
 """Processes that take shards from one queue: how many, and what happens when one is lost."""
 
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,7 @@ from tagger.tagging.crashes import Crashes, Halving, Step, check_count
 
 _RETRIES = 3
 _RETRIES_BEFORE_SEARCH = 1
+_WORKER_BYTES = 0.6e9  # one with an engine of its own, as `tagger bench` measures it
 _GROWS_TO = 4  # times the workers that fit a cluster at the start
 
 
@@ -50,9 +51,19 @@ def fit_workers(on_gpu: bool, wanted: tuple[int, int], shards: int, may_grow: bo
 
 
 def fitting_workers(resource: str, pieces: int) -> int:
-    """One worker a GPU, or a CPU less the one for what feeds or watches them; never more than pieces of work."""
-    there = ray.cluster_resources().get(resource, 0)
-    return max(1, min(int(there) - (resource == "CPU"), pieces))
+    """One worker a GPU, or a CPU less the one for what feeds or watches them, as far as there is memory for them.
+
+    Never more than pieces of work.
+    """
+    return fit_into(ray.cluster_resources(), resource, pieces)
+
+
+def fit_into(resources: Mapping[str, float], resource: str, pieces: int) -> int:
+    """`fitting_workers` for resources as Ray names them, memory in bytes."""
+    if resource != "CPU":
+        return max(1, min(int(resources.get(resource, 0)), pieces))
+    in_memory = int(resources.get("memory", _WORKER_BYTES) / _WORKER_BYTES)
+    return max(1, min(int(resources.get("CPU", 0)) - 1, in_memory, pieces))
 
 
 class WorkerPool:

@@ -1,6 +1,5 @@
 """Training on Ray Train: the datasets, the trainer, and what each of its processes does."""
 
-import os
 import shutil
 import tempfile
 import time
@@ -23,6 +22,7 @@ from tagger.errors import TaggerError
 from tagger.flow.watch import run_watched
 from tagger.imaging.quality import blur_score, blurred, learn_blur_threshold
 from tagger.io.location import Location
+from tagger.machine import usable_cores
 from tagger.training.checkpoint import TrainingState, load_state, load_weights
 from tagger.training.examples import Examples
 from tagger.training.learner import Learner, Tally
@@ -163,7 +163,7 @@ def _train_worker(settings: dict[str, Any]) -> None:
     context = ray.train.get_context()
     rank, device = context.get_world_rank(), get_device()
     if device.type == "cpu":
-        torch.set_num_threads(max(1, len(os.sched_getaffinity(0)) // context.get_local_world_size()))
+        torch.set_num_threads(max(1, usable_cores() // context.get_local_world_size()))
     train, val = (
         Examples(ray.train.get_dataset_shard(split).iter_batches(batch_size=_READ_ROWS, batch_format="numpy"), folder)
         for split in ("train", "val")

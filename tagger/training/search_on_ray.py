@@ -2,7 +2,6 @@
 
 import itertools
 import math
-import os
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from ray.tune.search.basic_variant import BasicVariantGenerator
 from tagger.errors import TaggerError
 from tagger.flow.watch import run_watched
 from tagger.io.location import Location, first_line
+from tagger.machine import usable_cores
 from tagger.schemas.configs.options import WeightsOptions
 from tagger.schemas.configs.search import Range, SearchSpace
 from tagger.schemas.configs.train import TrainConfig
@@ -210,7 +210,7 @@ def _run_trial(
     """One training, in a process of its own."""
     there = folder if folder and folder.is_dir() else None
     config = wanted.config(settings)
-    torch.set_num_threads(min(wanted.threads, len(os.sched_getaffinity(0))))
+    torch.set_num_threads(min(wanted.threads, usable_cores()))
     card = draft_card(config, wanted.taxonomy, wanted.provenance)
     images = decoded[key_of(card.preprocessing)]
     card = with_edge_threshold(card, images.edges_below)

@@ -11,6 +11,9 @@ from pathlib import Path
 import pytest
 import ray
 
+from tests.control_groups import control_groups
+
+GB = 2**30
 CLUSTER = """
 import json, sys
 import ray
@@ -118,6 +121,20 @@ def test_an_embedded_ray_works_without_what_only_clusters_need_and_leaves_nothin
     done = subprocess.run([sys.executable, "-c", CODE], capture_output=True, text=True, timeout=100)
     assert done.returncode == 0, done.stderr[-2000:]
     assert done.stderr == "", "nor says a word"
+
+
+def test_an_embedded_ray_takes_no_more_than_its_container_has() -> None:
+    code = (
+        "import ray\n"
+        "from tagger.cluster.session import compute_cores, ray_session\n"
+        "from tagger.schemas.configs.options import RayOptions\n"
+        "with ray_session(RayOptions()):\n"
+        "    resources = ray.cluster_resources()\n"
+        "    print(resources['CPU'], compute_cores(RayOptions()), resources['object_store_memory'])"
+    )
+    with control_groups(cores=1.5, memory_bytes=4 * GB) as enter:
+        done = subprocess.run([sys.executable, "-c", f"{enter}\n{code}"], capture_output=True, text=True)
+    assert done.stdout.split() == ["2.0", "1", str(float(GB))], done.stderr
 
 
 def test_an_embedded_ray_needs_no_home_says_when_it_ignores_a_cluster_and_leaves_nothing(tmp_path: Path) -> None:

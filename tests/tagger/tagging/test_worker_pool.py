@@ -11,12 +11,13 @@ import ray
 
 from tagger.errors import InputError, TaggerError
 from tagger.io.location import Location
+from tagger.machine import usable_cores
 from tagger.tagging.crashes import Crashes
-from tagger.tagging.worker_pool import WorkerPool, Workers, fit_workers
+from tagger.tagging.worker_pool import WorkerPool, Workers, fit_into, fit_workers
 
 pytestmark = pytest.mark.usefixtures("embedded_ray")
 ROWS = 9
-CORES = len(os.sched_getaffinity(0))
+CORES = usable_cores()
 
 
 def test_a_machine_gets_a_worker_a_core_and_never_more_than_there_are_shards() -> None:
@@ -88,6 +89,13 @@ def writer(folder: Path, kills: int = 0, start: bool = True, deadly: Sequence[in
 def test_every_shard_is_done_once_by_workers_that_become_more(tmp_path: Path) -> None:
     work(writer(tmp_path), list(range(7)), tmp_path)
     assert {f.name: f.read_text() for f in tmp_path.iterdir()} == {f"shard-{n}": "x" for n in range(7)}
+
+
+def test_workers_are_no_more_than_cores_memory_and_shards() -> None:
+    machine = {"CPU": 17.0, "memory": 20e9, "GPU": 2.0}
+    assert (fit_into(machine, "CPU", 100), fit_into(machine, "CPU", 3), fit_into(machine, "GPU", 100)) == (16, 3, 2)
+    assert fit_into({"CPU": 17.0, "memory": 3e9}, "CPU", 100) == 5, "a container of 16 cores and little memory"
+    assert fit_into({"CPU": 1.0, "memory": 1e8}, "CPU", 100) == 1
 
 
 def test_a_lost_workers_shards_are_done_by_another(tmp_path: Path) -> None:
