@@ -19,7 +19,7 @@ from tagger.models.bundle import Bundle
 from tagger.models.levels import Levels
 from tagger.models.titles import FILE, TitleModel, spread
 from tagger.runs.directory import RunDirectory
-from tagger.runs.ledger import TITLES
+from tagger.runs.identity import TITLES
 from tagger.schemas.configs.confidence import TitlesConfig
 from tagger.schemas.documents.taxonomy import Level, Taxonomy
 from tagger.schemas.tables.prediction import ALTERNATIVES, Decision

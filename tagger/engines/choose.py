@@ -162,7 +162,7 @@ def _checked(bundle: "Bundle", name: str, batch_size: int, reference: _Reference
     check = compare(name, expected, logits)
     if not agrees(check):
         share = f"{check.agreement:.2%} of {check.images} images"
-        raise _UnfitError(f"agrees with float32 PyTorch on only {share}, less than {MIN_AGREEMENT:.1%}")
+        raise _UnfitError(f"agrees with float32 PyTorch on {share}, {MIN_AGREEMENT:.1%} is wanted")
     return prepared, check
 
 

@@ -13,11 +13,6 @@ from tagger.runs.directory import RECORD, RunDirectory
 from tagger.schemas.documents.run import RunRecord
 from tagger.schemas.tables.prediction import PREDICTION, Decision
 
-TITLES = "titles"
-"""Name of what a run's inputs say of titles, where they are asked."""
-FUSE = "fuse"
-"""How that begins where image and title are fused."""
-
 
 @dataclass(frozen=True)
 class LedgerEntry:

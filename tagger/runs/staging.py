@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 
 import pyarrow as pa
@@ -56,6 +56,7 @@ def stage(
     part_rows: int,
     selection: Selection = EVERYTHING,
     keep: Sequence[str] = (),
+    watch: Callable[[int], None] = lambda _: None,
 ) -> Staged:
     """Read the manifest once and write its items to `work/shard-*.parquet`, its rejects to `rejects/part-*.parquet`.
 
@@ -71,46 +72,82 @@ def stage(
         selection: Which rows to take; the others count as skipped.
         keep: Columns of the manifest that shards have besides, as text, under the name that `kept` gives; null where a
             file has no such column.
+        watch: Called now and then with the number of rows read so far.
     """
     done = work / _STAGED
     if done.exists():
-        found = json.loads(done.read_bytes())
-        staged = Staged(**{**found, "kept": tuple(found.get("kept", ()))})
+        fields = json.loads(done.read_bytes())
+        staged = Staged(**{**fields, "kept": tuple(fields.get("kept", ()))})
         if set(keep) <= set(staged.kept):
             return staged
     for left_over in (work, rejects):  # of a call that was killed while it staged
         for file in left_over.files((".parquet",)):
             file.delete()
-    skipped: Counter[str] = Counter()
-    items = shards = reject_parts = known = 0
-
-    def tables() -> Iterator[pa.Table]:
-        nonlocal items, reject_parts, known
-        for batch in manifest.batches():
-            if len(batch.rejects):
-                write_parquet(rejects / f"part-{reject_parts:05d}.parquet", batch.rejects)
-                reject_parts += 1
-            reasons = selection.skipped(batch)
-            skipped.update(reason for reason in reasons if reason)
-            found = _items(batch, store, keep)
-            taken = found.filter(pa.array([not reason for reason in reasons], pa.bool_()))
-            if selection.known:
-                known += sum(
-                    selection.known.knows([i for i, r in zip(found["id"].to_pylist(), reasons, strict=True) if r])
-                )
-                taken = _recalled(taken, selection.known)
-            items += len(taken)
-            yield taken
-
-    stream = _in_store_order(tables(), store) if store.ordered_by_store else tables()
+    rows = _StagedRows(manifest, store, rejects, selection, keep, watch)
+    stream = _in_store_order(rows.tables(), store) if store.ordered_by_store else rows.tables()
+    shards = 0
     for shard in _cut(stream, part_rows):
         write_parquet(shard_of(work, shards), shard)
         shards += 1
-    tally = manifest.tally
-    reasons = (dict(skipped), dict(tally.rejects))
-    staged = Staged(tally.rows, items, tally.repaired, tally.rejected, *reasons, shards, tuple(keep), known)
+    staged = rows.staged(shards)
     done.write_text(json.dumps(asdict(staged)))
     return staged
+
+
+class _StagedRows:
+    """The rows of a manifest on their way into shards: taken, left alone or rejected, and counted."""
+
+    def __init__(
+        self,
+        manifest: Manifest,
+        store: ImageStore,
+        rejects: Location,
+        selection: Selection,
+        keep: Sequence[str],
+        watch: Callable[[int], None],
+    ) -> None:
+        self._manifest = manifest
+        self._store = store
+        self._rejects = rejects
+        self._selection = selection
+        self._keep = keep
+        self._watch = watch
+        self._skipped: Counter[str] = Counter()
+        self._items = self._reject_parts = self._known = 0
+
+    def tables(self) -> Iterator[pa.Table]:
+        """The items to take, batch by batch; rejects are written as they come."""
+        for batch in self._manifest.batches():
+            if len(batch.rejects):
+                write_parquet(self._rejects / f"part-{self._reject_parts:05d}.parquet", batch.rejects)
+                self._reject_parts += 1
+            reasons = self._selection.skipped(batch)
+            self._skipped.update(reason for reason in reasons if reason)
+            items = _items(batch, self._store, self._keep)
+            taken = items.filter(pa.array([not reason for reason in reasons], pa.bool_()))
+            known = self._selection.known
+            if known:
+                skipped = [item for item, reason in zip(items["id"].to_pylist(), reasons, strict=True) if reason]
+                self._known += sum(known.knows(skipped))
+                taken = _recalled(taken, known)
+            self._items += len(taken)
+            self._watch(self._manifest.tally.rows)
+            yield taken
+
+    def staged(self, shards: int) -> Staged:
+        """What was cut into so many shards, after the last of the tables."""
+        tally = self._manifest.tally
+        return Staged(
+            rows=tally.rows,
+            items=self._items,
+            repaired=tally.repaired,
+            rejects=tally.rejected,
+            skip_reasons=dict(self._skipped),
+            reject_reasons=dict(tally.rejects),
+            shards=shards,
+            kept=tuple(self._keep),
+            known=self._known,
+        )
 
 
 def kept(column: str) -> str:

@@ -14,7 +14,8 @@ from tagger.images.revisions import kept_etag
 from tagger.models.levels import Levels
 from tagger.models.titles import TitleModel
 from tagger.runs.directory import ETAG
-from tagger.runs.ledger import FUSE, TITLES, LedgerEntry
+from tagger.runs.identity import FUSE, TITLES
+from tagger.runs.ledger import LedgerEntry
 from tagger.runs.staging import KNOWN_OUTCOME, kept
 from tagger.schemas.documents.bundle import ModelCard
 from tagger.schemas.tables.prediction import Decision, ErrorCode

@@ -149,7 +149,7 @@ def test_an_engine_that_disagrees_is_passed_over_with_the_reason(
     prepared, check = choose_engine(bundle, "auto", "cpu", 4, lambda: MANY_IMAGES)
     assert prepared.name == "torch-cpu-float32"
     assert set(check.passed_over) == set(HERE[:-1])
-    assert all("agrees with float32 PyTorch on only" in reason for reason in check.passed_over.values())
+    assert all("agrees with float32 PyTorch on " in reason for reason in check.passed_over.values())
     with pytest.raises(UsageError, match=r"--engine openvino-cpu-float32: it agrees .* take --engine auto"):
         choose_engine(bundle, "openvino-cpu-float32", "cpu", 4, lambda: IMAGES)
 

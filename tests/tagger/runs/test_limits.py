@@ -1,8 +1,8 @@
-"""What the tag job says in the end."""
+"""What a finished run has too much of, or why it has nothing."""
 
 import pytest
 
-from tagger.jobs.steps.tag_report import nothing_to_tag
+from tagger.runs.limits import nothing_to_tag
 from tagger.schemas.documents.run import Counts
 
 

@@ -1,0 +1,64 @@
+"""What makes a run this run and no other: the manifest, the model, and the settings that decide its predictions."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+
+from tagger.schemas.configs.tag import TagConfig
+
+TITLES = "titles"
+"""Name of what a run's inputs say of titles, where they are asked."""
+FUSE = "fuse"
+"""How that begins where image and title are fused."""
+
+# What decides the predictions: another value means another run. Machine and speed are free to change.
+_DECIDES = (
+    "images",
+    "images_root",
+    "column",
+    "delimiter",
+    "encoding",
+    "no_value",
+    "merge_spellings",
+    "max_bytes",
+    "max_pixels",
+    "untagged_only",
+    "since",
+    "known",
+    "engine",
+    "part_rows",
+)
+_DECIDES_IF_GIVEN = ("allow_http", "allow_private_hosts", "follow_links")
+
+
+def run_inputs(
+    config: TagConfig, manifest: str, model_id: str, thresholds: Mapping[str, object], titles: str | None
+) -> dict[str, str]:
+    """What the fingerprint of a tagging run is made of, by name; a run with other inputs is another run.
+
+    Args:
+        config: What is asked for.
+        manifest: Fingerprint of what the manifest holds.
+        model_id: The bundle's.
+        thresholds: From which confidence on tags are accepted, as JSON takes it.
+        titles: Digest of the model of titles, where it is asked.
+    """
+    digest = hashlib.sha256(manifest.encode()).hexdigest()[:16]
+    names = [*_DECIDES, *(name for name in _DECIDES_IF_GIVEN if getattr(config, name))]
+    settings = {name: json.dumps(getattr(config, name), sort_keys=True) for name in names}
+    if config.qa_sample:
+        settings["qa_sample"] = f"{config.qa_sample} {config.seed}"
+    if config.embeddings:
+        settings["embeddings"] = "true"
+    if config.no_value:
+        settings["no_value"] = json.dumps(sorted(config.no_value))
+    if config.merge_spellings:
+        settings["merge_spellings"] = "true"
+    if titles:
+        settings[TITLES] = f"{config.titles} {titles}"
+    return {
+        "manifest": f"{config.manifest} {digest}",
+        "model": model_id,
+        "accept_above": json.dumps(thresholds, sort_keys=True),
+        **settings,
+    }

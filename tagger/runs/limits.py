@@ -1,0 +1,53 @@
+"""What a finished run has too much of, or why it has nothing."""
+
+from tagger.schemas.documents.run import Counts
+from tagger.schemas.tables.prediction import Decision
+from tagger.schemas.values import parse_share_or_count
+
+
+def nothing_to_tag(counts: Counts) -> str | None:
+    """Say why a run of some items tagged none, where a person may not have meant that; None otherwise."""
+    labelled = counts.skip_reasons.get("labelled", 0)
+    if counts.predictions or not labelled:
+        return None
+    items = counts.rows - counts.rejects
+    if labelled < items:
+        return f"Nothing to tag: {labelled:,} of {items:,} items have both labels already; the others are left alone"
+    return f"Nothing to tag: all {items:,} items have both labels already; leave out --untagged-only to tag them"
+
+
+def too_many(counts: Counts, max_failed: str, max_rejected: str) -> list[str]:
+    """What there is too much of, a line each.
+
+    Failed items are a share of those that were looked at and those that earlier runs had tagged: rows that are left
+    alone for their labels, or for `--since`, count only where an earlier run knows them. Rejected rows are a share of
+    all rows of the manifest.
+
+    Args:
+        counts: Of the finished run.
+        max_failed: Most failed items, a count or a share such as `5%`.
+        max_rejected: Most rejected rows, in the same form.
+    """
+    problems = []
+    failed, whole = counts.decisions.get(Decision.FAILED, 0), counts.predictions + counts.known
+    if _exceeds(failed, whole, max_failed):
+        parts = f" ({counts.predictions:,} looked at and {counts.known:,} known from earlier runs)"
+        problems.append(
+            f"{failed:,} of {whole:,} items{parts if counts.known else ''} failed{_percent(failed, whole)}, "
+            f"more than --max-failed {max_failed}"
+        )
+    if _exceeds(counts.rejects, counts.rows, max_rejected):
+        problems.append(
+            f"{counts.rejects:,} of {counts.rows:,} rows of the manifest were rejected"
+            f"{_percent(counts.rejects, counts.rows)}, more than --max-rejected {max_rejected}"
+        )
+    return problems
+
+
+def _exceeds(count: int, whole: int, allowed: str) -> bool:
+    share, most = parse_share_or_count(allowed)
+    return count > (most if most is not None else (share or 0) * whole)
+
+
+def _percent(count: int, whole: int) -> str:
+    return f" ({100 * count / whole:.3g}%)" if whole else ""

@@ -1,0 +1,75 @@
+"""Chooses what runs the model of a run, while the command does other things: where Ray is still to start, beside it."""
+
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+
+from tagger.cluster.session import ray_is_running
+from tagger.engines.process import Chosen, EngineProcess, Question
+from tagger.engines.sample import RunSample
+from tagger.images.stores import ImageStore
+from tagger.io.location import Location
+from tagger.models.bundle import Bundle
+from tagger.runs.staging import shard_of
+from tagger.schemas.configs.tag import TagConfig
+from tagger.schemas.documents.run import EngineCheck
+from tagger.tagging.crashes import Crashes
+from tagger.tagging.on_ray import choose_engine_there
+
+
+class EngineChoice:
+    """The choice of an engine for a run: begun when there are shards to measure on, answered when a device is known.
+
+    Args:
+        config: What the run is asked for.
+        bundle: The model.
+        store: Where the run's images are.
+        before: What a run that goes on had, and will have again where it can.
+    """
+
+    def __init__(self, config: TagConfig, bundle: Bundle, store: ImageStore, before: EngineCheck | None) -> None:
+        self._config = config
+        self._before = before
+        self._bundle = bundle
+        self._store = store
+        here = not config.ray_address and config.device != "cuda"
+        self._process = EngineProcess() if here and not ray_is_running() else None
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="engine")
+        self._question: Question
+        self._early: Future[Chosen | None] | None = None
+
+    def __enter__(self) -> "EngineChoice":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._process:
+            self._process.close()
+        self._pool.shutdown(wait=False)
+
+    def begin(self, work: Location, pending: Sequence[int]) -> None:
+        """Begin to choose, by measuring on these shards of a run."""
+        shards = [shard_of(work, number) for number in pending]
+        crashed = Crashes.read(work).digests
+        sample = RunSample(shards, self._store, self._bundle.card, self._config.max_pixels, crashed=crashed)
+        self._question = Question(self._bundle, self._config.engine, self._config.batch_size, sample, self._before)
+        if self._process:
+            self._early = self._pool.submit(self._process.ask, self._question, self._config.device)
+
+    def answer(self, device: str) -> "Future[Chosen]":
+        """The engine for `cpu` or `cuda`, as the run that goes on had it, or measured on the run's own images."""
+        return self._pool.submit(self._answer, device)
+
+    def _answer(self, device: str) -> Chosen:
+        early = self._early.result() if self._early else None
+        if early and device == "cpu":
+            return early
+        if self._config.ray_address or device == "cuda":
+            return choose_engine_there(self._question, device)
+        return self._question.answer(device)
+
+
+def in_words(chosen: EngineCheck) -> str:
+    """The engine of a run for a person, with the quicker ones that were passed over, in one line."""
+    same = chosen.engine.rpartition("-")[0] + "-"
+    reasons = [f"{name.removeprefix(same)} {reason}" for name, reason in chosen.passed_over.items()]
+    passed_over = f" ({'; '.join(reasons)})" if reasons else ""
+    return f"Engine: {chosen.engine}{passed_over}"

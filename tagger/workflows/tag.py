@@ -1,0 +1,330 @@
+"""Tags a catalogue: manifest, images and a bundle in; predictions with confidences, rejects and counts out."""
+
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, wait
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, replace
+from types import TracebackType
+
+import numpy as np
+
+from tagger.cluster.session import ray_session, wants_gpu
+from tagger.confidence.thresholds import QaSample, Thresholds
+from tagger.engines.base import BATCH_SIZE, PreparedEngine
+from tagger.engines.choose import CHECKED_IMAGES
+from tagger.engines.process import Chosen
+from tagger.errors import UsageError
+from tagger.images.failed import FailedImages
+from tagger.images.near_misses import near_misses
+from tagger.images.stores import ImageStore
+from tagger.io.location import Location
+from tagger.io.lock import holding
+from tagger.manifest.manifest import Batch, Manifest
+from tagger.manifest.no_value import NoValue
+from tagger.manifest.selection import Before, Selection, already_labelled
+from tagger.models.bundle import Bundle
+from tagger.models.titles import TitleModel
+from tagger.reporter import LOG, Bar, Reporter
+from tagger.runs.directory import RunDirectory
+from tagger.runs.identity import FUSE, run_inputs
+from tagger.runs.ledger import known_runs, newest_first
+from tagger.runs.limits import nothing_to_tag, too_many
+from tagger.runs.staging import Staged, stage
+from tagger.schemas.configs.tag import TagConfig
+from tagger.schemas.documents.bundle import ModelCard
+from tagger.schemas.documents.run import Counts, EngineCheck, RunRecord
+from tagger.schemas.tables.prediction import ErrorCode
+from tagger.schemas.values import parse_range
+from tagger.tagging.crashes import Crashes
+from tagger.tagging.engine_choice import EngineChoice, in_words
+from tagger.tagging.known import Known
+from tagger.tagging.on_ray import tag_shards
+from tagger.tagging.rows import PredictionRows
+from tagger.tagging.shard_tagger import TagPlan
+from tagger.tagging.worker_pool import Workers, fit_workers
+from tagger.workflows.open_catalog import open_catalog, place, versions
+
+
+@dataclass(frozen=True)
+class TagResult:
+    """A finished run: where it lies, and what came out."""
+
+    directory: RunDirectory
+    record: RunRecord
+    """What `run.json` says: the engine, how long it took, and how many rows went where."""
+    failed: FailedImages
+    """How many images could not be tagged, by error code, with examples of each."""
+    near_misses: tuple[str, ...]
+    """What was probably meant by images that are not there, in words, where they are most."""
+    too_many: tuple[str, ...]
+    """What there is more of than `max_failed` and `max_rejected` allow, in words; empty where all is well."""
+
+    @property
+    def counts(self) -> Counts:
+        """How many rows went where; rows = predictions + rejects + skipped."""
+        return self.record.counts
+
+    @property
+    def predictions(self) -> Location:
+        """Folder of the predictions: Parquet, a row for each item, by `tagger.schemas.tables.prediction`."""
+        return self.directory.predictions
+
+    @property
+    def nothing_to_tag(self) -> str | None:
+        """Why no item was tagged, where a person may not have meant that."""
+        return nothing_to_tag(self.record.counts)
+
+
+def tag(config: TagConfig, reporter: Reporter = LOG) -> TagResult:
+    """Tag a catalogue into a run directory; the same config goes on where an earlier call stopped.
+
+    Nothing is done where the run has finished already. Without `ray_address`, Ray runs inside this process; a Ray that
+    runs here is used and left running.
+
+    Args:
+        config: The manifest, the images, the bundle (`model`), the run directory (`out`), and how to tag.
+        reporter: Where progress and warnings go.
+
+    Returns:
+        The finished run. Items whose image cannot be tagged are in it, with `errorCode`; too many of them are no error
+        but a line of `too_many`.
+
+    Raises:
+        UsageError: when the config asks for what cannot be, such as a folder with another run.
+        InputError: when the manifest, the image store or the bundle breaks its contract; then nothing was tagged.
+        TaggerError: when workers are lost again and again; what was finished is kept.
+
+    Example::
+
+        from tagger.schemas.configs.tag import TagConfig
+
+        result = tag(TagConfig(manifest="styles.csv", images="images/", model="bundle", out="run-1"))
+        print(result.counts.decisions)  # {'accept': 871, 'review': 27}
+        table = result.directory.read(["id", "articleType", "articleTypeConfidence"])
+    """
+    reporter.step(f"Opening {config.model} and {config.manifest}")
+    started = time.monotonic()
+    directory = RunDirectory(place(config.out, config))
+    bundle = Bundle.load(place(config.model, config))
+    manifest, store = open_catalog(config, reporter)
+    titles = _titles(config, bundle, manifest)
+    known = _known(config, reporter, bundle.card, titles) if config.known else None
+    selection = _selection(config, manifest, known)
+    thresholds = asdict(_thresholds(config, bundle.card))
+    digest = titles.digest if titles else None
+    inputs = run_inputs(config, manifest.fingerprint(), bundle.card.model_id, thresholds, digest)
+    asked = config.model_dump(mode="json")
+    if directory.is_done():
+        record = directory.begin(asked, inputs, bundle.card.model_id, versions())
+        directory.work.delete()  # left by a kill between finishing and clearing away
+        reporter.step(f"{directory.root} is done already; nothing to do")
+        return _result(config, directory, record, store)
+    with holding(directory.root) as check_held, directory.taken_back_if_refused():
+        record = directory.begin(asked, inputs, bundle.card.model_id, versions())
+        record = record.model_copy(update={"target_precision": _promised(config, bundle.card)})
+        with EngineChoice(config, bundle, store, record.engine) as engines:
+            staged = _staged(config, reporter, directory, manifest, store, selection, titles)
+            pending = directory.pending(staged)
+            if pending:
+                if known and not Crashes.are_kept(directory.work):
+                    Crashes(known.crashed()).write(directory.work)
+                engines.begin(directory.work, pending)
+                plan = _plan(config, directory, record, bundle.card, store, titles)
+                record = _tag(config, reporter, plan, record, staged, engines, check_held)
+        record = directory.finish(record.model_copy(update={"seconds": time.monotonic() - started}), staged)
+    return _result(config, directory, record, store)
+
+
+def _result(config: TagConfig, directory: RunDirectory, record: RunRecord, store: ImageStore) -> TagResult:
+    failed = directory.failed_images()
+    code = str(ErrorCode.NOT_FOUND)
+    absent = [example.image for example in failed.examples[code] if example.image]
+    hints = near_misses(store, absent) if 2 * failed.counts[code] > record.counts.predictions else []
+    problems = too_many(record.counts, config.max_failed, config.max_rejected)
+    return TagResult(directory, record, failed, tuple(hints), tuple(problems))
+
+
+def _staged(
+    config: TagConfig,
+    reporter: Reporter,
+    directory: RunDirectory,
+    manifest: Manifest,
+    store: ImageStore,
+    selection: Selection,
+    titles: TitleModel | None,
+) -> Staged:
+    """The manifest's rows in shards on disk; what the rules of selection say is passed on."""
+    columns = [titles.column] if titles else []
+    reporter.step("Reading the manifest")
+    with reporter.progress("Reading the manifest", None, "rows") as bar:
+        staged = stage(
+            manifest, store, directory.work, directory.rejects, config.part_rows, selection, columns,
+            bar.update,
+        )  # fmt: skip
+    for remark in selection.remarks():
+        reporter.step(remark)
+    return staged
+
+
+def _selection(config: TagConfig, manifest: Manifest, known: Known | None) -> Selection:
+    rules: list[tuple[str, Callable[[Batch], np.ndarray]]] = []
+    if known:
+        rules.append(("decided", lambda batch: np.array(known.decided(batch.items["id"].to_pylist()), bool)))
+    if config.untagged_only:
+        rules.append(("labelled", already_labelled(manifest)))
+    no_value = NoValue(config.no_value)
+    since = config.since.items()
+    rules += [("before_since", Before(column, value, manifest.columns, no_value)) for column, value in since]
+    return Selection(rules, known)
+
+
+def _known(config: TagConfig, reporter: Reporter, card: ModelCard, titles: TitleModel | None) -> Known:
+    """What earlier runs know, decided as this run decides; a folder without a finished run is said aloud."""
+    runs = []
+    for name in config.known:
+        entries = known_runs(place(name, config), f"--known {name}")
+        if not any(entry.done for entry in entries):
+            reporter.warn(f"--known {name}: there is no finished run yet; nothing is known")
+        runs += entries
+    rows = PredictionRows(
+        _compared(config, card), _thresholds(config, card), "", QaSample(config.qa_sample, config.seed), titles=titles,
+        fuse=config.titles == FUSE,
+    )  # fmt: skip
+    return Known(newest_first(runs), card, rows, titles, config.titles == FUSE, config.embeddings, versions())
+
+
+def _promised(config: TagConfig, card: ModelCard) -> dict[str, float]:
+    """The precision that the bundle's policy promises, of the levels whose threshold is the policy's."""
+    levels = card.policy.levels if card.policy and config.titles != FUSE else {}
+    return {str(level): p.target_precision for level, p in levels.items() if level not in config.accept_above}
+
+
+def _titles(config: TagConfig, bundle: Bundle, manifest: Manifest) -> TitleModel | None:
+    """The bundle's model of titles, where it is to be asked. Raises UsageError when it cannot be."""
+    if config.titles == "ignore":
+        return None
+    titles = TitleModel.load(place(config.model, config), bundle.card.model_id)
+    if titles.column not in manifest.columns:
+        raise UsageError(f"--titles: the manifest has no column {titles.column}; it has {manifest.columns}")
+    if config.titles == FUSE and titles.temperature_of_both is None:
+        raise UsageError(
+            "--titles fuse: how sure both are together is not known; tagger titles BUNDLE --run RUN fits it"
+        )
+    return titles
+
+
+def _compared(config: TagConfig, card: ModelCard) -> ModelCard:
+    """The card with which known labels are compared: in any spelling, where that is asked for."""
+    if not config.merge_spellings or card.taxonomy.spellings is not None:
+        return card
+    return card.model_copy(update={"taxonomy": card.taxonomy.model_copy(update={"spellings": {}})})
+
+
+def _thresholds(config: TagConfig, card: ModelCard) -> Thresholds:
+    """What is accepted; the bundle's policy is one for what images alone say."""
+    return Thresholds.of_policy(None if config.titles == FUSE else card.policy, config.accept_above)
+
+
+def _plan(
+    config: TagConfig,
+    directory: RunDirectory,
+    record: RunRecord,
+    card: ModelCard,
+    store: ImageStore,
+    titles: TitleModel | None,
+) -> TagPlan:
+    return TagPlan(
+        directory, record.run_id, store, _compared(config, card), _thresholds(config, card), config.max_pixels,
+        config.batch_size, QaSample(config.qa_sample, config.seed), config.embeddings, titles, config.titles == FUSE,
+    )  # fmt: skip
+
+
+def _tag(
+    config: TagConfig,
+    reporter: Reporter,
+    plan: TagPlan,
+    record: RunRecord,
+    staged: Staged,
+    engines: EngineChoice,
+    check_held: Callable[[], None],
+) -> RunRecord:
+    """Tag the shards that have no part yet; return the record with the engine that did."""
+    pending = plan.run.pending(staged)
+    done = plan.run.rows_done()
+    if done:
+        reporter.step(f"Going on: {done:,} of {staged.items:,} items are done already")
+    asked = parse_range(config.workers)
+    with ray_session(config, processes=asked[1]):
+        device = "cuda" if wants_gpu(config) else "cpu"
+        choosing = engines.answer(device)
+        reporter.step(f"Choosing an engine by at most {CHECKED_IMAGES} images")
+        if device == "cuda" or config.ray_address:
+            wait([choosing])  # it runs on the cluster, and needs the GPU or the CPU that the workers would take
+        workers = fit_workers(device == "cuda", asked, len(pending), may_grow=bool(config.ray_address))
+        plan = replace(plan, batch_size=config.batch_size or BATCH_SIZE[device])
+        with _Watch(reporter, plan.run, record, staged.items, done, choosing, workers, check_held) as watch:
+            tag_shards(plan, watch.prepared, pending, workers, watch)
+        return watch.record.model_copy(update={"tagging_seconds": time.monotonic() - watch.began})
+
+
+class _Watch:
+    """What is done now and then while workers tag: hand them the engine once it is chosen, and say how far they are."""
+
+    def __init__(
+        self,
+        reporter: Reporter,
+        directory: RunDirectory,
+        record: RunRecord,
+        items: int,
+        done: int,
+        choosing: "Future[Chosen]",
+        workers: Workers,
+        check_held: Callable[[], None],
+    ) -> None:
+        self.record = record
+        self.began = time.monotonic()
+        """When the engine was chosen; before that, when the choice began to be waited for."""
+        self.prepared: Future[PreparedEngine] = Future()
+        self._reporter = reporter
+        self._directory = directory
+        self._items = items
+        self._done = done
+        self._choosing = choosing
+        self._workers = workers
+        self._check_held = check_held
+        self._bars = ExitStack()
+        self._bar: Bar | None = None
+
+    def __enter__(self) -> "_Watch":
+        self._bar = self._bars.enter_context(self._reporter.progress("Choosing an engine", None))
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._bars.__exit__(kind, error, traceback)
+
+    def __call__(self, rows: int) -> None:
+        """Be told how many rows this call has tagged."""
+        self._check_held()
+        if not self.prepared.done() and self._choosing.done():
+            self._hand_over(*self._choosing.result())
+        if self._bar is None:
+            return
+        seconds = time.monotonic() - self.began
+        if not self.prepared.done():
+            self._bar.update(0, f"{seconds:.0f} s")
+        else:
+            self._bar.update(self._done + rows, f"{rows / seconds:.0f} images/s" if rows else "")
+
+    def _hand_over(self, engine: PreparedEngine, chosen: EngineCheck) -> None:
+        self._bars.close()
+        self._reporter.step(in_words(chosen))
+        items = self._items - self._done
+        self._reporter.step(f"Tagging {items:,} items with {self.record.model_id}, {self._workers}")
+        self.record = self.record.model_copy(update={"engine": chosen})
+        self._directory.write(self.record)
+        self._bar = self._bars.enter_context(self._reporter.progress("Tagging", self._items, "items"))
+        self.began = time.monotonic()
+        self.prepared.set_result(engine)
