@@ -4,41 +4,41 @@ from collections.abc import Mapping, Sequence
 
 from tagger.dataset.census import Census
 from tagger.jobs.shell.console import Console
-from tagger.manifest.labels import Spellings
 from tagger.manifest.spelling import visible
 from tagger.schemas.configs.check import CheckConfig
 from tagger.schemas.documents.taxonomy import Level
 from tagger.workflows import image_errors
-from tagger.workflows.prospect import Prospect
+from tagger.workflows.check import CheckResult
 
 _SHOWN_LEAVES = 15
 _SHOWN_TYPES = 40
 _SHOWN_GROUPS = 10
 
 
-def show(
-    config: CheckConfig, console: Console, census: Census, near_misses: Sequence[str], spellings: Spellings | None
-) -> None:
-    """Rows, images and labels."""
-    _show_rows(console, census)
-    _show_images(config, console, census, near_misses)
-    _show_labels(config, console, census)
-    for level, merged in (spellings.merged() if spellings else {}).items():
+def show(config: CheckConfig, console: Console, result: CheckResult) -> None:
+    """Rows, images and labels, what would be learnt, and the command to go on with."""
+    _show_rows(console, result.census)
+    _show_images(config, console, result.census, result.near_misses)
+    _show_labels(config, console, result.census)
+    for level, merged in (result.spellings.merged() if result.spellings else {}).items():
         if merged:
             names = ", ".join(f"{visible(text)} as {visible(name)}" for text, name in merged.items())
             console.say(f"Merged spellings, {level}: {names}")
+    _show_learning(console, result)
 
 
-def show_learning(console: Console, census: Census, missing: str | None, learnt: Prospect, command: str | None) -> None:
+def _show_learning(console: Console, result: CheckResult) -> None:
     """Whether tagger train would learn from this, and the command to go on with."""
+    missing, learnt = result.why_unlabelled, result.learnt
     if missing and missing not in (learnt.problem or ""):
         console.say(f"Labels: {missing}")
     if learnt.problem:
         console.say(f"tagger train would refuse this: {learnt.problem}")
-        if census.images_usable:
+        if result.census.images_usable:
             console.say("Tagging with a model that is there is possible.")
-    if command:
-        console.say(f"Next: {command}")
+    if result.advice:
+        console.say(f"Training: {result.advice.in_words()}.")
+        console.say(f"Next: {result.advice.command}")
 
 
 def _show_rows(console: Console, census: Census) -> None:

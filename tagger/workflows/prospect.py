@@ -17,7 +17,7 @@ from tagger.schemas.configs.check import CheckConfig
 from tagger.schemas.configs.options import CatalogOptions, SplitOptions
 from tagger.workflows.open_catalog import place
 
-_LADDER = (50, 40, 30, 20, 15, 10, 8, 5)
+_LADDER = (50, 40, 30, 20, 15, 10, 8, 5, 4, 3, 2)
 """Least items of a leaf that are proposed, the largest first."""
 _ENOUGH = 0.9
 _PATHS = ("manifest", "images")
@@ -32,6 +32,34 @@ class Prospect:
     leaves: int = 0
     items: int = 0
     sides: dict[str, int] | None = None
+    article_types: int = 0
+
+
+@dataclass(frozen=True)
+class Advice:
+    """A training to go on with, and what it would learn of a catalogue."""
+
+    command: str
+    """The whole command, quoted for a shell."""
+    learns: Prospect
+    by_default: Prospect
+    """What is learnt with the `min_items` that was asked for."""
+    leaves: int
+    """In the catalogue, of any size."""
+    article_types: int
+    labelled: int
+    """Items with both labels."""
+
+    def in_words(self) -> str:
+        """What would be learnt, and by how much more than by default, in a sentence."""
+        share = f"{100 * self.learns.items / self.labelled:.0f}% of items"
+        types = f"{self.learns.article_types:,} of {self.article_types:,} article types"
+        sentence = f"--min-items {self.learns.min_items} learns {types}, {share}"
+        if self.learns.min_items == self.by_default.min_items:
+            return sentence
+        usual = self.by_default
+        instead = "nothing" if usual.problem else f"{usual.article_types:,}, {100 * usual.items / self.labelled:.0f}%"
+        return f"{sentence}; --min-items {usual.min_items} would learn {instead}"
 
 
 def prospect(config: CheckConfig, census: Census, manifest: Manifest, min_items: int | None = None) -> Prospect:
@@ -62,11 +90,12 @@ def prospect(config: CheckConfig, census: Census, manifest: Manifest, min_items:
     sides = learnt.split_items()
     empty = [name for name in SPLITS[:3] if not counts.get(name, 0)] if not config.sample else []
     problem = f"--images: not one image of the {', '.join(empty)} items can be used" if empty else None
-    return Prospect(problem, least, len(learnt.taxonomy.leaves), len(learnt.frame), sides)
+    types = {leaf.articleType for leaf in learnt.taxonomy.leaves}
+    return Prospect(problem, least, len(learnt.taxonomy.leaves), len(learnt.frame), sides, len(types))
 
 
-def advice(config: CheckConfig, census: Census, manifest: Manifest, now: Prospect) -> str | None:
-    """The command to go on with, and what it learns: with a lower --min-items where that learns much more."""
+def advice(config: CheckConfig, census: Census, manifest: Manifest, now: Prospect) -> Advice | None:
+    """The training to go on with: with a lower --min-items where that learns much more."""
     labelled = sum(census.leaves.values())
     if not labelled:
         return None
@@ -81,8 +110,8 @@ def advice(config: CheckConfig, census: Census, manifest: Manifest, now: Prospec
                 break
     if chosen.problem:
         return None
-    share = f"{100 * chosen.items / labelled:.0f}% of the labelled items"
-    return f"{_command(config, chosen)} learns {chosen.leaves} of {len(census.leaves)} leaves ({share})"
+    types = {article for _, article in census.leaves}
+    return Advice(_command(config, chosen), chosen, now, len(census.leaves), len(types), labelled)
 
 
 def _items_of(census: Census, min_items: int) -> int:

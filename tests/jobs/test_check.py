@@ -12,6 +12,7 @@ from tagger.dataset.census import Looking, take_census
 from tagger.jobs.check import run
 from tagger.jobs.shell.console import Console
 from tagger.schemas.configs.check import CheckConfig
+from tagger.workflows.check import check as look_at
 from tagger.workflows.open_catalog import open_catalog
 from tagger.workflows.prospect import prospect
 from tests.builders import encoded, picture
@@ -119,13 +120,43 @@ def test_check_ends_with_the_command_to_go_on_with_and_what_it_learns(check: Che
     assert document["next"].endswith(
         "--out bundle --min-items 1 learns 3 of 3 leaves (100% of the labelled items)"
     ) or (document["learnt"]["leaves"] == 2)
-    assert text.rstrip().endswith(document["next"])
+    command, _, _ = document["next"].partition(" learns ")
+    assert text.rstrip().endswith(f"\nNext: {command}")
     _, document, _ = check(rows_of(shirts=60, shoes=12, bags=11, hats=3), min_items=50, val=0.2)
     assert document["trainable"] is False
     assert document["next"].startswith("tagger train --manifest ")
     assert document["next"].endswith(
         "--val 0.2 --out bundle --min-items 10 learns 3 of 4 leaves (97% of the labelled items)"
     )
+
+
+def test_what_the_proposed_least_number_of_items_learns_is_said_beside_what_the_given_one_would(check: Check) -> None:
+    *_, text = check(rows_of(shirts=60, shoes=55, bags=12, hats=11), min_items=50)
+    assert (
+        "Training: --min-items 10 learns 4 of 4 article types, 100% of items; --min-items 50 would learn 2, 83%."
+        in (text.splitlines())
+    )
+    assert text.rstrip().endswith(" --out bundle --min-items 10")
+
+
+def test_a_catalogue_of_a_few_items_is_proposed_a_training_that_suits_it(check: Check) -> None:
+    *_, text = check(rows_of(shirts=4, shoes=4, bags=3, hats=3), min_items=50)
+    assert (
+        "Training: --min-items 3 learns 4 of 4 article types, 100% of items; --min-items 50 would learn nothing."
+        in (text.splitlines())
+    )
+
+
+def test_a_catalogue_is_looked_at_in_python_without_a_word_on_standard_output(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "m.csv").write_text("id,masterCategory,articleType\na,Apparel,Shirts\nb,,\n")
+    (tmp_path / "a.jpg").write_bytes(encoded(picture(24, 32)))
+    result = look_at(CheckConfig(manifest=str(tmp_path / "m.csv"), images=str(tmp_path)))
+    assert (result.census.items, result.census.unlabelled, result.census.images_usable) == (2, 1, 1)
+    assert result.problem is None
+    assert result.advice is None
+    assert capsys.readouterr().out == ""
 
 
 def test_a_time_split_over_dates_that_have_no_order_is_no_training(check: Check) -> None:
