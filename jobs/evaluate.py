@@ -1,257 +1,70 @@
 """Evaluate job: a run and known labels in, metrics and a report out."""
 
 import dataclasses
-from collections.abc import Container
-from dataclasses import dataclass
 
-import numpy as np
-import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
-
-from tagger.errors import InputError, UsageError
-from tagger.evaluation.breakdown import difference
-from tagger.evaluation.counted import Counted, sort_out
-from tagger.evaluation.metrics import Evaluation, Predicted
-from tagger.evaluation.pictures import Pictures
-from tagger.evaluation.report import ITEMS, Against, Extras, write_report
-from tagger.images.patterns import text_column
-from tagger.images.stores import ImageStore, open_store
-from tagger.io.location import Location
+from tagger.evaluation.breakdown import Difference, classes_that_differ
+from tagger.evaluation.report import Against
 from tagger.jobs.shell.console import Console
-from tagger.manifest.labels import KnownLabels
-from tagger.manifest.manifest import Manifest
-from tagger.models.bundle import CARD, Bundle
-from tagger.runs.directory import RunDirectory
+from tagger.jobs.shell.next_command import next_line
 from tagger.schemas.configs.evaluate import EvaluateConfig
-from tagger.schemas.configs.options import CatalogOptions
-from tagger.schemas.documents.run import RunRecord
 from tagger.schemas.documents.taxonomy import Level
-from tagger.schemas.tables.prediction import Decision
-from tagger.workflows.open_catalog import open_manifest, place
+from tagger.workflows.evaluate import EvaluateResult, evaluate
 
-_SPLITS = "splits.parquet"
-_COLUMNS = ("id", "decision", "blurScore", *(f"{level}{suffix}" for level in Level for suffix in ("", "Confidence")))
+_CLASSES = 5
+"""Classes of a level that are named in a comparison; the report has more."""
 
 
 def run(config: EvaluateConfig, console: Console) -> int:
     """Compare a run's predictions with a labelled manifest, item by item."""
-    directory = RunDirectory(place(config.run, config))
-    predictions = directory.read(_COLUMNS).to_pandas()
-    record = directory.record()
-    judged = _judged(config, console, record)
-    other = _other_predictions(config)
-    out = place(config.out, config)
-    out.check_writable("--out")
-
-    manifest = open_manifest(config.labels, config, console, "--labels")
-    options = _image_options(config)
-    store = open_store(options, manifest) if options.images else None
-    labels = _labels(config, manifest, store, judged.bundle)
-    if config.split:
-        labels = labels[labels["id"].isin(judged.of_side(config.split))]
-    left_out = set() if config.split or config.include_trained else judged.of_side("train")
-    rows, counted = sort_out(labels, predictions, judged.leaves, left_out)
-    if rows.empty:
-        raise InputError(f"--labels: not one of {counted.labelled:,} labelled items counts: {counted.in_words()}")
-    evaluation = _evaluation(config, rows, counted)
-    trained_on = judged.of_side("train") | _trained_on(config)
-    against = _against(config, evaluation, other, trained_on) if other is not None else None
-    facts: dict[str, object] = {
-        "run": record.run_id if record else "",
-        "model": record.model_id if record else "",
-        "labelled items": f"{counted.labelled:,}{f' of the {config.split} side' if config.split else ''}",
-        "of them counted": f"{counted.counted:,}",
-        "left out": counted.in_words() or "none",
-    }
-    extras = Extras(
-        against=against,
-        pictures=Pictures(store, options.max_pixels) if store else None,
-        blur_threshold=judged.bundle.card.blur_threshold if judged.bundle else None,
-    )
-    page = write_report(out, "Evaluation report", facts, evaluation, extras)
-    _say(console, evaluation, counted, against, str(page))
+    result = evaluate(config, console)
+    counted, metrics = result.counted, result.metrics
+    console.metrics(f"The run on {counted.counted:,} of {counted.labelled:,} labelled items", metrics)
+    if result.against:
+        _say_compared(console, result.against, result.differences)
+    if left_out := counted.in_words():
+        console.say(f"Not counted: {left_out}.")
+    console.say(f"Report: {result.report}")
+    console.result(_document(result))
+    if result.model:
+        console.say(next_line(config, "policy", result.model, "--target-precision", "0.95"))
     return 0
 
 
-@dataclass(frozen=True)
-class _Judged:
-    """The model that made a run, as far as it is at hand."""
-
-    bundle: Bundle | None
-    sides: dict[str, str]
-    """Side of every item of its split, by id."""
-
-    @property
-    def leaves(self) -> Container[tuple[str, str]] | None:
-        """The leaves that it knows."""
-        return self.bundle.card.taxonomy.index if self.bundle else None
-
-    def of_side(self, side: str) -> set[str]:
-        """The ids of a side of its split."""
-        return {item for item, name in self.sides.items() if name == side}
+def _document(result: EvaluateResult) -> dict[str, object]:
+    document = result.metrics.model_dump(mode="json", by_alias=True)
+    document |= {"failed": result.evaluation.failed, "report": str(result.report)}
+    document["counts"] = result.counted.document()
+    if result.against:
+        document["against"] = {str(level): dataclasses.asdict(d) for level, d in result.differences.items()}
+    return document
 
 
-def _judged(config: EvaluateConfig, console: Console, record: RunRecord | None) -> _Judged:
-    """The bundle that --model names, or the run itself.
-
-    Raises:
-        UsageError: when --model made another run, or --split has no bundle.
-        InputError: when --split has no splits.
-    """
-    named = config.model or (str(record.config.get("model") or "") if record else "")
-    folder = place(named, config) if named else None
-    bundle = Bundle.load(folder) if folder and (config.model or (folder / CARD).exists()) else None
-    if bundle and record and bundle.card.model_id != record.model_id:
-        if config.model:
-            raise UsageError(f"--model: {named} is {bundle.card.model_id}, but the run was made by {record.model_id}")
-        bundle = None
-    if bundle is None:
-        if config.split:
-            raise UsageError("--split: needs the bundle that made the run; name it with --model")
-        console.warn(
-            f"The model of this run is not at hand{f' (it was {named})' if named else ''}: items that it was trained "
-            "on count, and labels that it does not know count as its mistakes; name it with --model"
-        )
-    file = folder / _SPLITS if folder and bundle else None
-    if file and file.exists():
-        table = _read(file)
-        return _Judged(bundle, dict(zip(table["id"].to_pylist(), table["split"].to_pylist(), strict=True)))
-    if config.split:
-        raise InputError(f"--split: the bundle has no {_SPLITS}")
-    if bundle:
-        console.warn(f"{folder} has no {_SPLITS}, which says what it was trained on: all items count")
-    return _Judged(bundle, {})
-
-
-def _image_options(config: EvaluateConfig) -> CatalogOptions:
-    """The labelled manifest and its images, as other jobs name them."""
-    shared = {name: getattr(config, name) for name in CatalogOptions.model_fields if hasattr(config, name)}
-    return CatalogOptions(manifest=config.labels, **shared)
-
-
-def _labels(
-    config: EvaluateConfig, manifest: Manifest, store: ImageStore | None, bundle: Bundle | None
-) -> pd.DataFrame:
-    """Items with both labels: id, one column a level, imageRef where there is a store, time where there is one."""
-    columns = ["id", *map(str, Level)]
-    if missing := manifest.why_unlabelled():
-        raise InputError(f"--labels: {config.labels} has {missing}")
-    tables = []
-    for batch in manifest.batches():
-        if absent := [c for c in columns if c not in batch.items.schema.names]:
-            raise InputError(f"--labels: {batch.file} has no column {absent[0]!r}, which the first file has")
-        table = batch.items.select(columns).to_pandas()
-        if store:
-            table["imageRef"] = store.locate(batch)
-        if batch.column(config.time_by) is not None:
-            table["time"] = text_column(batch, config.time_by, "--time-by").to_pylist()
-        tables.append(table)
-    labels = pd.concat(tables).dropna(subset=columns) if tables else pd.DataFrame(columns=columns)
-    if labels.empty:
-        raise InputError(f"--labels: no row of {config.labels} has both labels")
-    masters, articles = labels[Level.MASTER_CATEGORY], labels[Level.ARTICLE_TYPE]
-    if bundle:
-        known = KnownLabels(bundle.card.taxonomy, config.merge_spellings)
-        masters, articles = masters.map(known.master), articles.map(known.article)
-    labels[Level.MASTER_CATEGORY] = masters.map(lambda m: config.merge.get(m, m))
-    labels[Level.ARTICLE_TYPE] = articles
-    return labels
-
-
-def _trained_on(config: EvaluateConfig) -> set[str]:
-    """The items that the other bundle was trained on, as far as it names them."""
-    file = place(config.against, config) / _SPLITS if config.against else None
-    if not file or not file.exists():
-        return set()
-    table = _read(file)
-    return {i for i, s in zip(table["id"].to_pylist(), table["split"].to_pylist(), strict=True) if s == "train"}
-
-
-def _read(file: Location) -> pa.Table:
-    with file.open_random() as source:
-        return pq.read_table(source)
-
-
-def _evaluation(config: EvaluateConfig, rows: pd.DataFrame, counted: Counted) -> Evaluation:
-    levels = {level: _predicted(rows, level) for level in Level}
-    items = rows[[c for c in ("id", "imageRef", "blurScore", "time") if c in rows]]
-    return Evaluation(config.split or "labelled items", levels, counted.unknown_leaves, counted.failed, items)
-
-
-def _predicted(table: pd.DataFrame, level: Level) -> Predicted:
-    return Predicted(
-        table[f"{level}_true"].to_numpy(object),
-        table[level].to_numpy(object),
-        table[f"{level}Confidence"].to_numpy(np.float32),
+def _say_compared(console: Console, against: Against, differences: dict[Level, Difference]) -> None:
+    """Both sides' figures, the difference, whether chance would do as much, and where they differ most."""
+    console.metrics(f"{against.name}, on the items that both have", against.other.metrics())
+    console.table(
+        f"The run compared with {against.name}: points of accuracy on {len(against.own.items):,} items that both have",
+        ["level", "difference", "95% from", "to", "right here alone", "right there alone", "p (McNemar)"],
+        [
+            (
+                str(level),
+                *(f"{100 * figure:+.2f}" for figure in (d.accuracy, d.lowest, d.highest)),
+                d.only_first,
+                d.only_second,
+                f"{d.p_value:.3g}",
+            )
+            for level, d in differences.items()
+        ],
     )
-
-
-def _other_predictions(config: EvaluateConfig) -> pd.DataFrame | None:
-    """What --against predicts, by id; of a bundle, for its test items. None where there is no --against."""
-    if config.against is None:
-        return None
-    where = place(config.against, config)
-    if not (where / CARD).exists():
-        found: pd.DataFrame = RunDirectory(where).read(_COLUMNS, "--against").to_pandas()
-        return found[found["decision"] != Decision.FAILED]
-    file = where / "report" / ITEMS
-    if not file.exists():
-        raise InputError(f"--against: {where} has no {file.name} in its report; name a run of that bundle instead")
-    items: pd.DataFrame = _read(file).to_pandas()
-    return items
-
-
-def _against(config: EvaluateConfig, evaluation: Evaluation, other: pd.DataFrame, trained_on: set[str]) -> Against:
-    """Both sides on the items that both have, and that neither bundle was trained on."""
-    ids = evaluation.items["id"]
-    common = ids.isin(set(other["id"]) - trained_on).to_numpy(bool)
-    if not common.any():
-        reason = "none of the labelled items of the run that neither bundle was trained on"
-        raise InputError(f"--against: {config.against} has {reason}")
-    own = evaluation.only(common)
-    theirs = other.set_index("id").loc[own.items["id"]]
-    levels = {
-        level: Predicted(
-            own.levels[level].truth,
-            theirs[level].to_numpy(object),
-            theirs[f"{level}Confidence"].to_numpy(np.float32),
-        )
-        for level in Level
-    }
-    name = place(config.against or "", config).name
-    return Against(name, own, dataclasses.replace(own, levels=levels))
-
-
-def _say(console: Console, evaluation: Evaluation, counted: Counted, against: Against | None, page: str) -> None:
-    metrics = evaluation.metrics()
-    console.metrics(f"The run on {counted.counted:,} of {counted.labelled:,} labelled items", metrics)
-    document = metrics.model_dump(mode="json", by_alias=True) | {"failed": evaluation.failed, "report": page}
-    document["counts"] = counted.document()
-    if against:
-        console.metrics(f"{against.name}, on the items that both have", against.other.metrics())
-        differences = {
-            str(level): difference(own, against.other.levels[level]) for level, own in against.own.levels.items()
-        }
-        console.table(
-            f"The run less {against.name}: points of accuracy on {len(against.own.items):,} items that both have",
-            ["level", "difference", "95 % from", "to", "right here alone", "right there alone", "p (McNemar)"],
-            [
-                (
-                    level,
-                    *(f"{100 * figure:+.2f}" for figure in (d.accuracy, d.lowest, d.highest)),
-                    d.only_first,
-                    d.only_second,
-                    f"{d.p_value:.3g}",
-                )
-                for level, d in differences.items()
-            ],
-        )
-        document["against"] = {level: dataclasses.asdict(d) for level, d in differences.items()}
-    if left_out := counted.in_words():
-        console.say(f"Not counted: {left_out}.")
-    console.say(f"Report: {page}")
-    console.result(document)
+    for level, d in differences.items():
+        console.say(f"{level}: {d.in_words()}.")
+        classes = classes_that_differ(against.own.levels[level], against.other.levels[level])
+        named = [
+            f"{c['class']} {c['change']:+.3f} ({c['items']:,} {'item' if c['items'] == 1 else 'items'})"
+            for c in classes[classes["change"] != 0].head(_CLASSES).to_dict("records")
+        ]
+        if named:
+            console.say(f"  The classes whose F1 differs most: {', '.join(named)}")
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from scipy.stats import binomtest, norm
 from tagger.evaluation.metrics import Predicted, per_class
 
 _Z95 = float(norm.ppf(0.975))
+_SIGNIFICANT = 0.05
 
 
 def most_frequent_confusions(p: Predicted) -> pd.DataFrame:
@@ -87,6 +88,14 @@ class Difference:
     """Of the 95% interval of that difference: adjusted Wald, Bonett and Price 2012."""
     highest: float
 
+    def in_words(self) -> str:
+        """Whether the difference is more than chance, as the rest of a sentence."""
+        if not self.only_first + self.only_second:
+            return "both are right on the same items"
+        if self.p_value < _SIGNIFICANT:
+            return f"that is more than chance would give (McNemar's exact test, p = {self.p_value:.3g})"
+        return f"chance would do as much (McNemar's exact test, p = {self.p_value:.2f})"
+
 
 def difference(first: Predicted, second: Predicted) -> Difference:
     """Compare two models' predictions of the same items, in the same order."""
@@ -101,6 +110,21 @@ def difference(first: Predicted, second: Predicted) -> Difference:
     return Difference(
         items, only_first, only_second, p_value, accuracy, max(-1.0, one - two - reach), min(1.0, one - two + reach)
     )
+
+
+def classes_that_differ(first: Predicted, second: Predicted) -> pd.DataFrame:
+    """Classes by how much their F1 differs between two models on the same items, those that differ most first.
+
+    Returns:
+        class, own and other (F1 of the first and the second, 0 to 1), items, change (own less other).
+    """
+    f1 = [per_class(p).set_index("class")["f1"] for p in (first, second)]
+    table = pd.DataFrame({"own": f1[0], "other": f1[1]}).fillna(0.0)
+    table["items"] = pd.Series(first.truth).value_counts().reindex(table.index).fillna(0).astype(int)
+    table = table[table["items"] > 0]
+    table["change"] = table["own"] - table["other"]
+    order = table["change"].abs().sort_values(ascending=False, kind="stable").index
+    return table.loc[order].rename_axis("class").reset_index()
 
 
 def _number_or_name(name: object) -> tuple[int, float, str]:

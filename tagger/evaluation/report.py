@@ -12,9 +12,9 @@ from markupsafe import Markup
 
 from tagger.evaluation import plots
 from tagger.evaluation.breakdown import (
-    Difference,
     by_group,
     by_support,
+    classes_that_differ,
     confused_pairs,
     confusion_cells,
     difference,
@@ -277,20 +277,13 @@ def _compared(against: Against) -> dict[str, object]:
     levels = []
     for level, own in against.own.levels.items():
         other = against.other.levels[level]
-        found: Difference = difference(own, other)
-        f1 = [per_class(p).set_index("class")["f1"] for p in (own, other)]
-        table = pd.DataFrame({"own": f1[0], "other": f1[1]}).fillna(0.0)
-        table["items"] = pd.Series(own.truth).value_counts().reindex(table.index).fillna(0).astype(int)
-        table = table[table["items"] > 0]
-        table["change"] = table["own"] - table["other"]
-        order = table["change"].abs().sort_values(ascending=False, kind="stable").index
         levels.append(
             {
                 "title": LEVEL_TITLES[level],
                 "own": level_metrics(own),
                 "other": level_metrics(other),
-                "difference": found,
-                "classes": table.loc[order].head(_TOP_CONFUSIONS).rename_axis("class").reset_index().to_dict("records"),
+                "difference": difference(own, other),
+                "classes": classes_that_differ(own, other).head(_TOP_CONFUSIONS).to_dict("records"),
             }
         )
     return {"name": against.name, "levels": levels}

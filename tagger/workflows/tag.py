@@ -255,10 +255,10 @@ def _tag(
     if done:
         reporter.step(f"Going on: {done:,} of {staged.items:,} items are done already")
     asked = parse_range(config.workers)
+    reporter.step(f"Starting workers, and choosing an engine by at most {CHECKED_IMAGES} images")
     with ray_session(config, processes=asked[1]):
         device = "cuda" if wants_gpu(config) else "cpu"
         choosing = engines.answer(device)
-        reporter.step(f"Choosing an engine by at most {CHECKED_IMAGES} images")
         if device == "cuda" or config.ray_address:
             wait([choosing])  # it runs on the cluster, and needs the GPU or the CPU that the workers would take
         workers = fit_workers(device == "cuda", asked, len(pending), may_grow=bool(config.ray_address))

@@ -14,8 +14,11 @@ from tagger.io.location import Location
 from tagger.io.parquet import write_parquet
 from tagger.models.bundle import Bundle
 from tagger.runs.directory import RunDirectory
+from tagger.schemas.configs.evaluate import EvaluateConfig
 from tagger.schemas.documents.run import Counts, RunRecord
+from tagger.schemas.documents.taxonomy import Level
 from tagger.schemas.tables.prediction import PREDICTION
+from tagger.workflows.evaluate import evaluate
 from tests.conftest import Outcome
 
 Run = Callable[..., Outcome]
@@ -141,3 +144,26 @@ def test_a_comparison_says_how_large_the_difference_is_and_how_sure(tagger: Run,
         "--out", judged / "e",
     ).out  # fmt: skip
     assert "+36.84" in shown
+    assert "articleType: that is more than chance would give (McNemar's exact test, p = 0.0391)." in shown
+    assert "The classes whose F1 differs most: " in shown
+    assert shown.splitlines()[-1] == f"Next: tagger policy {judged / 'bundle'} --target-precision 0.95"
+
+
+def test_a_run_compared_with_itself_differs_nowhere(tagger: Run, judged: Path) -> None:
+    shown = tagger(
+        "evaluate", "--run", judged / "run", "--labels", judged / "m.csv", "--against", judged / "run",
+        "--out", judged / "e",
+    ).out  # fmt: skip
+    assert "articleType: both are right on the same items." in shown
+    assert "differs most" not in shown
+
+
+def test_a_run_is_judged_in_python_without_a_word_on_standard_output(
+    judged: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = EvaluateConfig(run=str(judged / "run"), labels=str(judged / "m.csv"), out=str(judged / "e"))
+    result = evaluate(config)
+    assert (result.counted.counted, result.differences) == (19, {})
+    assert result.metrics.levels[Level.ARTICLE_TYPE].accuracy == pytest.approx(18 / 19)
+    assert result.report.exists()
+    assert capsys.readouterr().out == ""
