@@ -22,7 +22,7 @@ from tagger.imaging.alignment import Likeness, likeness
 from tagger.imaging.decode import decode_resized
 from tagger.imaging.layout import contrasts, distances, mirrored, shortened
 from tagger.schemas.documents.bundle import Preprocessing
-from tagger.schemas.tables.duplicate import DUPLICATE, Sameness
+from tagger.schemas.tables.duplicate import DUPLICATE, DUPLICATE_PAIR, Sameness
 from tagger.similarity.index import VectorIndex
 
 NEIGHBOURS = 20
@@ -167,6 +167,24 @@ def grouped(index: VectorIndex, pictures: Pictures, pairs: pd.DataFrame) -> pa.T
     labels = frame["masterCategory"].str.cat(frame["articleType"], sep=" / ").where(frame["labelled"])
     frame["conflict"] = labels.groupby(frame["group"]).transform("nunique") > 1
     return pa.Table.from_pandas(frame[DUPLICATE.names], DUPLICATE, preserve_index=False)
+
+
+def pair_table(index: VectorIndex, pictures: Pictures, pairs: pd.DataFrame) -> pa.Table:
+    """The pairs that were compared, by DUPLICATE_PAIR, the most alike first.
+
+    Args:
+        index: The items.
+        pictures: Their distinct images.
+        pairs: first, second, distance, mirrored, structure, colour, same and judged.
+    """
+    pairs = pairs.sort_values(["same", "structure"], ascending=False, kind="stable")
+    ids = index.items["id"]
+    columns: dict[str, object] = {name: ids.take(pa.array(pictures.items[pairs[name]])) for name in ("first", "second")}
+    columns |= {
+        name: pa.array(pairs[name].to_numpy(), DUPLICATE_PAIR.field(name).type, from_pandas=True)
+        for name in ("distance", "mirrored", "structure", "colour", "same", "judged")
+    }
+    return pa.table(columns, schema=DUPLICATE_PAIR)
 
 
 def _links_between(pairs: pd.DataFrame, images: np.ndarray, others: np.ndarray) -> np.ndarray:

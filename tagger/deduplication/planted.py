@@ -20,6 +20,7 @@ from tagger.schemas.documents.bundle import Preprocessing
 
 _RESIZED_TO, _CROPPED_BY = 0.6, 0.03
 _QUALITY, _LOW_QUALITY = 90, 50
+_STRUCTURES = (0.7, 0.75, 0.8, 0.85, 0.9, 0.95)
 
 
 class Kind(StrEnum):
@@ -201,6 +202,32 @@ def count(judged: pd.DataFrame, copies: Copies, same: np.ndarray, kind: Kind | N
         pairs=int(pairs.sum()),
         right=int((pairs & judged["right"]).sum()),
     )
+
+
+@dataclass(frozen=True)
+class Trial:
+    """How many planted copies are found, and how right the pairs with copies are."""
+
+    origins: int
+    """Images that were copied."""
+    images: int
+    """Images of the index."""
+    kinds: dict[str, Counts]
+    """Of each kind of copy and of `all`, at the structure and colour that were asked for."""
+    thresholds: dict[float, Counts]
+    """Of all copies at other structures."""
+
+    @classmethod
+    def of(cls, judged: pd.DataFrame, copies: Copies, colour: float) -> "Trial":
+        """Count what `judged_pairs` gives; `colour` is the most that the colours of one picture may differ."""
+        same = judged["same"].to_numpy(bool)
+        kinds = {str(kind): count(judged, copies, same, kind) for kind in Kind}
+        has_colour = (judged["colour"] <= colour).to_numpy(bool)
+        thresholds = {
+            structure: count(judged, copies, has_colour & (judged["structure"] >= structure).to_numpy(bool))
+            for structure in _STRUCTURES
+        }
+        return cls(len(np.unique(copies.origins)), copies.own, kinds | {"all": count(judged, copies, same)}, thresholds)
 
 
 def _resized(image: Image.Image, rng: np.random.Generator) -> bytes:

@@ -12,6 +12,8 @@ from tagger.images.stores import ImageStore, fetch_all
 from tagger.imaging.decode import decode
 from tagger.schemas.documents.bundle import Preprocessing
 
+Relevance = tuple[np.ndarray, np.ndarray]
+"""Classes of queries int [Q] and of the gallery int [G]; those alike are relevant, but for -1, which is none."""
 TOPS = (1, 5, 10, 20)
 SHOWN = 5
 _AT_ONCE, _COMPARED_AT_ONCE = 256, 10_000_000
@@ -30,9 +32,7 @@ class Retrieved:
     """The most similar items of the gallery, int64 [Q, 5]."""
 
 
-def retrieve(
-    queries: np.ndarray, gallery: np.ndarray, relevance: Mapping[str, tuple[np.ndarray, np.ndarray]]
-) -> Retrieved:
+def retrieve(queries: np.ndarray, gallery: np.ndarray, relevance: Mapping[str, Relevance]) -> Retrieved:
     """Rank the whole gallery for every query by cosine, and measure.
 
     A query that the gallery has no relevant item for is left out of that relevance's figures. Average precision is that
@@ -65,7 +65,7 @@ def retrieve(
     return Retrieved(pd.concat(tables, ignore_index=True), np.concatenate(nearest))
 
 
-def by_chance(relevance: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> pd.DataFrame:
+def by_chance(relevance: Mapping[str, Relevance]) -> pd.DataFrame:
     """The figures that a random order has in the mean, in the form of `Retrieved.figures`.
 
     Precision and average precision are the share of the gallery that is relevant (the latter but for a term that

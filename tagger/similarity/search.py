@@ -15,7 +15,7 @@ _DIGEST = "imageDigest"
 
 
 @dataclass(frozen=True)
-class Wish:
+class Criteria:
     """What is to be found."""
 
     top: int = 5
@@ -28,7 +28,7 @@ class Wish:
 
 
 @dataclass(frozen=True)
-class Asked:
+class Queries:
     """Items or images to find others for."""
 
     names: Sequence[str]
@@ -45,22 +45,22 @@ class Similar:
 
     Args:
         index: Where to look.
-        wish: What is to be found.
+        criteria: What is to be found.
 
     Raises:
-        UsageError: when the index has not a column that the wish names.
+        UsageError: when the index has not a column that the criteria name.
     """
 
-    def __init__(self, index: VectorIndex, wish: Wish) -> None:
+    def __init__(self, index: VectorIndex, criteria: Criteria) -> None:
         self._index = index
-        self._wish = wish
-        unlike = [*wish.unlike, *([_DIGEST] if wish.other_images else [])]
+        self._criteria = criteria
+        unlike = [*criteria.unlike, *([_DIGEST] if criteria.other_images else [])]
         names = index.items.schema.names
-        for name in (*wish.same, *unlike):
+        for name in (*criteria.same, *unlike):
             if name not in names:
                 raise UsageError(f"{name}: the index has no such column; tagger index --keep {name} keeps it")
         self._unlike = unlike
-        self._values = {name: pc.unique(index.items[name]).drop_null() for name in {*wish.same, *unlike}}
+        self._values = {name: pc.unique(index.items[name]).drop_null() for name in {*criteria.same, *unlike}}
         self._codes = {name: self._coded(name, index.items[name]) for name in self._values}
 
     def items(self, ids: Sequence[str]) -> pa.Table:
@@ -68,35 +68,35 @@ class Similar:
         numbers = self._index.numbers(ids)
         there = numbers >= 0
         known = [name for name, good in zip(ids, there, strict=True) if good]
-        return self.find(Asked(known, self._index.vectors(numbers[there]), numbers[there]))
+        return self.find(Queries(known, self._index.vectors(numbers[there]), numbers[there]))
 
-    def find(self, asked: Asked) -> pa.Table:
+    def find(self, queries: Queries) -> pa.Table:
         """What looks like items or images, by SIMILAR: at most `top` rows for each, the most similar first."""
-        size = len(asked.names)
-        inside = asked.numbers >= 0
-        own: dict[str, np.ndarray] = {}
+        size = len(queries.names)
+        is_inside = queries.numbers >= 0
+        query_codes: dict[str, np.ndarray] = {}
         for name, codes in self._codes.items():
-            theirs = self._coded(name, pa.array(asked.columns.get(name, [None] * size), pa.string()))
-            own[name] = np.where(inside, codes[asked.numbers], theirs)
+            outside = self._coded(name, pa.array(queries.columns.get(name, [None] * size), pa.string()))
+            query_codes[name] = np.where(is_inside, codes[queries.numbers], outside)
 
-        def allowed(queries: np.ndarray, numbers: np.ndarray) -> np.ndarray:
-            good: np.ndarray = numbers != asked.numbers[queries]
-            for name in self._wish.same:
-                good &= self._codes[name][numbers] == own[name][queries]
+        def allowed(rows: np.ndarray, numbers: np.ndarray) -> np.ndarray:
+            good: np.ndarray = numbers != queries.numbers[rows]
+            for name in self._criteria.same:
+                good &= self._codes[name][numbers] == query_codes[name][rows]
             for name in self._unlike:
-                mine = own[name][queries]
-                good &= (self._codes[name][numbers] != mine) | (mine < 0)
+                of_query = query_codes[name][rows]
+                good &= (self._codes[name][numbers] != of_query) | (of_query < 0)
             return good
 
-        found = self._index.search(asked.vectors, self._wish.top, allowed)
-        there = found.numbers >= 0
-        query, rank = np.nonzero(there)
-        items = self._index.items.take(pa.array(found.numbers[there]))
+        neighbours = self._index.search(queries.vectors, self._criteria.top, allowed)
+        is_item = neighbours.numbers >= 0
+        query, rank = np.nonzero(is_item)
+        items = self._index.items.take(pa.array(neighbours.numbers[is_item]))
         columns = {
-            "id": pa.array([asked.names[n] for n in query.tolist()], pa.string()),
+            "id": pa.array([queries.names[n] for n in query.tolist()], pa.string()),
             "rank": pa.array(rank + 1, pa.int32()),
             "similarId": items["id"],
-            "cosine": pa.array(found.cosines[there], pa.float32()),
+            "cosine": pa.array(neighbours.cosines[is_item], pa.float32()),
             **{name: items[name] for name in ("masterCategory", "articleType", "labelled", "imageUri")},
         }
         return pa.table(columns, schema=SIMILAR)

@@ -29,6 +29,15 @@ def place(uri: str, options: ManifestFormat) -> Location:
     return Location(uri, options.s3_endpoint, options.s3_region)
 
 
+def new_folder(uri: str, options: ManifestFormat, flag: str = "--out") -> Location:
+    """A folder to write to. Raises UsageError when something is in it, or it cannot be written to."""
+    folder = place(uri, options)
+    if folder.files():
+        raise UsageError(f"{flag}: {folder} is not empty; name a new folder")
+    folder.check_writable(flag)
+    return folder
+
+
 def open_manifest(uri: str, options: ManifestFormat, reporter: Reporter, flag: str = "--manifest") -> Manifest:
     """Open a table of items, and say what a person should know of how it is read. Raises UsageError or InputError."""
     manifest = Manifest(place(uri, options), options, flag)

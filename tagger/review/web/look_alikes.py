@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tagger.similarity.index import VectorIndex
-from tagger.similarity.search import Similar, Wish
+from tagger.similarity.search import Criteria, Similar
 
 _SHOWN = 5
 _MOST_OF_THEM = 3
@@ -34,7 +34,7 @@ class LookAlikes:
 
     def __init__(self, index: VectorIndex) -> None:
         self._index = index
-        self._similar = Similar(index, Wish(top=_SHOWN))
+        self._similar = Similar(index, Criteria(top=_SHOWN))
 
     def of(self, item: str) -> list[LookAlike]:
         """The five items that look most like one, by its id, the most similar first; none where it is not there."""

@@ -16,7 +16,7 @@ from tagger.schemas.tables.similar import SIMILAR
 from tagger.similarity import build
 from tagger.similarity.build import Piece, add
 from tagger.similarity.index import VectorIndex
-from tagger.similarity.search import Asked, Similar, Wish
+from tagger.similarity.search import Criteria, Queries, Similar
 
 DIM = 24
 
@@ -153,7 +153,7 @@ def test_whoever_is_killed_leaves_the_index_as_it_was(folder: Location, monkeypa
     assert not (Path(folder.path) / "_building-x").exists()
 
 
-def test_a_wish_leaves_out_and_looks_further(folder: Location) -> None:
+def test_criteria_leave_out_items_and_the_search_looks_further(folder: Location) -> None:
     angles = np.radians(2.5 * np.arange(60))  # each is most like its neighbours in the list
     stored = np.zeros((60, DIM), np.float16)
     stored[:, 0], stored[:, 1] = np.cos(angles), np.sin(angles)
@@ -162,21 +162,21 @@ def test_a_wish_leaves_out_and_looks_further(folder: Location) -> None:
     add(folder, EMPTY, [piece(names(60), stored, articleType=types, product=products)])
     index = VectorIndex(folder)
 
-    def found(wish: Wish, item: str = "i0") -> list[str]:
-        return Similar(index, wish).items([item])["similarId"].to_pylist()
+    def found(criteria: Criteria, item: str = "i0") -> list[str]:
+        return Similar(index, criteria).items([item])["similarId"].to_pylist()
 
-    assert found(Wish(3)) == ["i1", "i2", "i3"]
-    assert found(Wish(3, unlike=["product"])) == ["i40", "i41", "i42"], "beyond the first 3 + 8"
-    assert set(found(Wish(2, same=["articleType"]), "i55")) == {"i54", "i56"}
-    assert set(found(Wish(9, same=["articleType"]), "i55")) == {f"i{n}" for n in range(50, 60)} - {"i55"}
-    assert len(found(Wish(20, same=["articleType"]), "i55")) == 9, "there are no more"
-    foreign = Asked(["photo"], stored[:1].astype(np.float32), np.array([-1]), {"articleType": ["Tops"]})
-    table = Similar(index, Wish(2, same=["articleType"])).find(foreign)
+    assert found(Criteria(3)) == ["i1", "i2", "i3"]
+    assert found(Criteria(3, unlike=["product"])) == ["i40", "i41", "i42"], "beyond the first 3 + 8"
+    assert set(found(Criteria(2, same=["articleType"]), "i55")) == {"i54", "i56"}
+    assert set(found(Criteria(9, same=["articleType"]), "i55")) == {f"i{n}" for n in range(50, 60)} - {"i55"}
+    assert len(found(Criteria(20, same=["articleType"]), "i55")) == 9, "there are no more"
+    foreign = Queries(["photo"], stored[:1].astype(np.float32), np.array([-1]), {"articleType": ["Tops"]})
+    table = Similar(index, Criteria(2, same=["articleType"])).find(foreign)
     assert table.schema.equals(SIMILAR)
     assert table["similarId"].to_pylist() == ["i50", "i51"]
     assert table["rank"].to_pylist() == [1, 2]
     with pytest.raises(UsageError, match="colour: the index has no such column"):
-        Similar(index, Wish(same=["colour"]))
+        Similar(index, Criteria(same=["colour"]))
 
 
 def test_identical_images_can_be_left_out(folder: Location) -> None:
@@ -185,8 +185,8 @@ def test_identical_images_can_be_left_out(folder: Location) -> None:
     digests: list[str | None] = ["a", "a", "b", "c", "d"]
     add(folder, EMPTY, [piece(names(5), twice, imageDigest=digests)])
     index = VectorIndex(folder)
-    assert Similar(index, Wish(1)).items(["i0"])["similarId"].to_pylist() == ["i1"]
-    assert "i1" not in Similar(index, Wish(4, other_images=True)).items(["i0"])["similarId"].to_pylist()
+    assert Similar(index, Criteria(1)).items(["i0"])["similarId"].to_pylist() == ["i1"]
+    assert "i1" not in Similar(index, Criteria(4, other_images=True)).items(["i0"])["similarId"].to_pylist()
 
 
 def test_what_is_no_index_is_refused(folder: Location, tmp_path: Path) -> None:

@@ -1,0 +1,179 @@
+"""Finds the items of an index that show one picture, and tries out how many altered copies are found."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from tagger.confidence.qa_sample import Precision
+from tagger.deduplication.across_split import AcrossSplit, TestedBundle, across_split
+from tagger.deduplication.groups import IndexLayouts, Pictures, distinct, grouped, pair_table
+from tagger.deduplication.judged import (
+    NONE_JUDGED,
+    as_judged,
+    places_of,
+    precision_at,
+    read_judged,
+    sample_csv,
+    sample_of,
+    still_together,
+    threshold_for,
+    with_judged,
+)
+from tagger.deduplication.page import page_of
+from tagger.deduplication.planted import PlantedImages, PlantedLayouts, Trial, drawn, judged_pairs, make_copies
+from tagger.errors import InputError, UsageError
+from tagger.evaluation.pictures import Pictures as Shown
+from tagger.images.stores import ImageStore
+from tagger.io.location import Location
+from tagger.io.parquet import write_parquet
+from tagger.manifest.groups import GROUPS
+from tagger.models.bundle import Bundle
+from tagger.reporter import LOG, Reporter
+from tagger.schemas.configs.similarity import DuplicatesConfig
+from tagger.schemas.documents.bundle import Preprocessing
+from tagger.similarity.index import VectorIndex
+from tagger.workflows.alike import alike, compared, refs_of
+from tagger.workflows.open_catalog import new_folder, open_catalog, place
+
+PAIRS, PAGE, SAMPLE = "pairs.parquet", "index.html", "sample.csv"
+
+
+@dataclass(frozen=True)
+class JudgedPairs:
+    """What pairs that a person judged say of the threshold in use."""
+
+    pairs: int
+    structure: float
+    """The threshold, 0 to 1."""
+    precision: Precision
+    """Of the judged pairs that reach it."""
+
+
+@dataclass(frozen=True)
+class DuplicatesResult:
+    """Groups of items that show one picture, and the pairs of images that were compared for them."""
+
+    out: Location
+    groups: pa.Table
+    """By DUPLICATE, the largest group first, and in it its representative."""
+    pairs: pd.DataFrame
+    """Of images, by their places: first, second, distance, mirrored, structure, colour, same, judged."""
+    judged: JudgedPairs | None
+    """None where no judged pairs were given."""
+    split: AcrossSplit | None
+    """None where no bundle was given."""
+
+    @property
+    def conflicts(self) -> int:
+        """Groups with items whose labels differ."""
+        frame = self.groups.select(["group", "conflict"]).to_pandas()
+        return int(frame.loc[frame["conflict"], "group"].nunique())
+
+    @property
+    def kinds(self) -> Mapping[str, int]:
+        """Items of groups by how their image is that of their group's representative."""
+        counts = self.groups["sameness"].value_counts().to_pylist()
+        return {row["values"]: row["counts"] for row in counts}
+
+
+def duplicates(config: DuplicatesConfig, reporter: Reporter = LOG) -> DuplicatesResult:
+    """Find the items of an index that show one picture: the same file, or resized, compressed, cropped or mirrored.
+
+    Args:
+        config: The index, its images, the thresholds, and the folder for groups, pairs, a page and a sample to judge.
+        reporter: What is told how it goes.
+
+    Raises:
+        UsageError: when `out` is missing or not empty, or no threshold has the precision that was asked for.
+        InputError: when the index or the judged pairs cannot be read.
+    """
+    if not config.out:
+        raise UsageError("--out is missing: the folder for what is found")
+    index = VectorIndex(Location(config.index))
+    _, store = open_catalog(config, reporter)
+    pictures = distinct(index)
+    out = new_folder(config.out, config)
+    bundle = TestedBundle.read(place(config.bundle, config)) if config.bundle else None
+    judged = _judged(config, reporter, index, pictures)
+    structure = config.structure if config.precision is None else threshold_for(judged, config.precision)
+    layouts = IndexLayouts(index, pictures.items)
+    pairs = with_judged(alike(reporter, layouts), judged, layouts)
+    pairs = compared(config, reporter, pairs, refs_of(index, pictures), store, structure)
+    pairs = as_judged(pairs, judged)
+    groups = grouped(index, pictures, pairs[pairs["same"]])
+    sample = sample_of(index, pictures, pairs, structure, config.colour, config.seed)
+    write_parquet(out / PAIRS, pair_table(index, pictures, pairs))
+    write_parquet(out / GROUPS, groups)
+    (out / SAMPLE).write_bytes(sample_csv(sample))
+    (out / PAGE).write_text(page_of(groups, Shown(store, config.max_pixels), config.shown, sample))
+    unread = int(pairs["structure"].isna().sum())
+    if unread:
+        reporter.warn(f"{unread:,} pairs could not be compared, because an image could not be read")
+    together = still_together(index, pictures, judged, groups)
+    if together:
+        reporter.warn(f"{together:,} pairs that were judged different are in one group all the same, through others")
+    said = JudgedPairs(len(judged), structure, precision_at(judged, structure)) if config.judged else None
+    return DuplicatesResult(out, groups, pairs, said, across_split(groups.to_pandas(), bundle) if bundle else None)
+
+
+def try_planted_copies(config: DuplicatesConfig, reporter: Reporter = LOG) -> Trial:
+    """Plant altered copies among an index's images, and count how many are found and how many wrong pairs they make.
+
+    Args:
+        config: As for `duplicates`, with `plant`; nothing is written.
+        reporter: What is told how it goes.
+
+    Raises:
+        UsageError: when the bundle that the index was made with is not named, or another one is.
+        InputError: when none of the images can be read.
+    """
+    index = VectorIndex(Location(config.index))
+    _, store = open_catalog(config, reporter)
+    pictures = distinct(index)
+    preprocessing = _preprocessing(config, index)
+    refs = refs_of(index, pictures)
+    ids = index.items["id"].take(pa.array(pictures.items)).to_pylist()
+    chosen = drawn(ids, config.plant, config.seed)
+    reporter.step(f"Altering copies of {len(chosen):,} of {len(refs):,} images")
+    copies = make_copies(chosen, refs, store, config.max_pixels, config.seed)
+    origins = len(np.unique(copies.origins))
+    if not origins:
+        raise InputError(f"--plant: none of {len(chosen):,} images could be read; are they in --images?")
+    if origins < len(chosen):
+        reporter.warn(f"{len(chosen) - origins:,} of these images could not be read, and have no copies")
+    layouts = PlantedLayouts(IndexLayouts(index, pictures.items), copies, preprocessing, config.max_pixels)
+    pairs = alike(reporter, layouts)
+    images: ImageStore = PlantedImages(store, dict(zip(copies.refs, copies.files, strict=True)))
+    refs_of_all = [*refs, *copies.refs]
+    pairs = compared(config, reporter, pairs[copies.concern(pairs)], refs_of_all, images, config.structure)
+    return Trial.of(judged_pairs(pairs, copies), copies, config.colour)
+
+
+def _judged(config: DuplicatesConfig, reporter: Reporter, index: VectorIndex, pictures: Pictures) -> pd.DataFrame:
+    """The judged pairs by their images; none without a file. Raises UsageError and InputError."""
+    if config.judged is None:
+        return NONE_JUDGED
+    file = place(config.judged, config)
+    rows = read_judged(file)
+    judged = places_of(rows, index, pictures, file)
+    left_out = len(rows) - len(judged)
+    if left_out:
+        reporter.warn(
+            f"{left_out:,} of {len(rows):,} judged pairs are left out: the index has not both items, or knows them "
+            "to have one file, or the pair stands there twice"
+        )
+    return judged
+
+
+def _preprocessing(config: DuplicatesConfig, index: VectorIndex) -> Preprocessing:
+    """That by which the index's layouts were made. Raises UsageError for another bundle, or none."""
+    model = config.model or index.card.model
+    if model is None:
+        raise UsageError("--model: name the bundle that the index was made with; --plant needs its preprocessing")
+    card = Bundle.load(place(model, config)).card
+    if card.model_id != index.card.model_id:
+        raise UsageError(f"--model: {model} is {card.model_id}, but the index was made with {index.card.model_id}")
+    return card.preprocessing

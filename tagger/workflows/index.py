@@ -1,0 +1,113 @@
+"""Makes an index of the image vectors of runs, or adds to one, with which items that look alike are found."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from tagger.errors import InputError, UsageError
+from tagger.io.location import Location
+from tagger.io.lock import holding
+from tagger.reporter import LOG, Bar, Reporter
+from tagger.runs.ledger import LedgerEntry, newest_first, read_ledger
+from tagger.schemas.configs.similarity import IndexConfig
+from tagger.schemas.documents.index import IndexCard
+from tagger.similarity.build import Piece, add
+from tagger.similarity.index import VectorIndex, read_card
+from tagger.similarity.vectors import EmbeddedItems, labels_of
+from tagger.workflows.open_catalog import open_manifest, place
+
+
+@dataclass(frozen=True)
+class IndexResult:
+    """An index that was made or added to."""
+
+    folder: Location
+    card: IndexCard
+    """What the index says of itself: its model, its segments, how many items it has."""
+    counts: dict[str, int]
+    """How many items of the runs were new, changed, there already, or older than another run's; without zeros."""
+
+    @property
+    def newest_id(self) -> str:
+        """An item that can be found: the last that was added."""
+        items = VectorIndex(self.folder).segments[-1].items
+        return str(items["id"][len(items) - 1])
+
+
+def build_index(config: IndexConfig, reporter: Reporter = LOG) -> IndexResult:
+    """Make an index of the image vectors of runs, or add to it what is new or changed.
+
+    Args:
+        config: The runs (tagged with `embeddings`), where the index lies, and a manifest whose labels it takes.
+        reporter: What is told how it goes.
+
+    Returns:
+        The index. `tagger.find_similar` and `VectorIndex(result.folder)` search it.
+
+    Raises:
+        UsageError: when the index holds another model's vectors or keeps other columns, or another process holds it.
+        InputError: when no run has finished with image vectors.
+    """
+    folder = Location(config.out)
+    entries = newest_first([e for name in config.runs for e in read_ledger(place(name, config), f"RUN {name}")])
+    runs = _usable(entries, read_card(folder), config, reporter)
+    labels = None
+    if config.labels:
+        reporter.step("Reading the labels")
+        labels = labels_of(open_manifest(config.labels, config, reporter, "--labels"), config.keep)
+    with holding(folder):
+        before = read_card(folder)
+        card = before or _empty_card(runs, config)
+        if before and before.keep != tuple(config.keep):
+            raise UsageError(f"--keep: the index {folder} keeps {list(before.keep)}; name them all, or a new folder")
+        items = EmbeddedItems(runs, labels, VectorIndex(folder) if before else None)
+        with reporter.progress("items", sum(e.record.counts.predictions for e in runs)) as bar:
+            card = add(folder, card, _shown(items.pieces(), bar))
+    return IndexResult(folder, card, {what: n for what, n in items.counts.items() if n})
+
+
+def _shown(pieces: Iterable[Piece], bar: Bar) -> Iterator[Piece]:
+    done = 0
+    for piece in pieces:
+        yield piece
+        done += len(piece.vectors)
+        bar.update(done)
+
+
+def _usable(
+    entries: Sequence[LedgerEntry], card: IndexCard | None, config: IndexConfig, reporter: Reporter
+) -> list[LedgerEntry]:
+    """The runs that finished, have vectors, and were made by one model: the index's, or that of the newest.
+
+    Raises:
+        InputError: when there are none.
+        UsageError: when they are another model's than the index's.
+    """
+    with_vectors = [e for e in entries if e.done and e.directory.embeddings.exists()]
+    if not with_vectors:
+        raise InputError("RUN: none of these has finished with image vectors; tagger tag --embeddings writes them")
+    model_id = card.model_id if card else with_vectors[0].record.model_id
+    usable = [e for e in with_vectors if e.record.model_id == model_id]
+    if not usable:
+        raise UsageError(
+            f"--out: {config.out} holds vectors of {model_id}, and the runs those of "
+            f"{with_vectors[0].record.model_id}; name a new folder"
+        )
+    left_out = [e.directory.root.name for e in entries if e not in usable]
+    if left_out:
+        reporter.warn(f"left out, as unfinished, without vectors or another model's: {', '.join(left_out)}")
+    return usable
+
+
+def _empty_card(runs: Sequence[LedgerEntry], config: IndexConfig) -> IndexCard:
+    record = runs[0].record
+    model = record.config.get("model")
+    for entry in runs:
+        for _, vectors in entry.directory.embedded([]):
+            if len(vectors):
+                return IndexCard(
+                    model_id=record.model_id,
+                    model=str(model) if model else None,
+                    dimension=len(vectors["vector"][0]),
+                    keep=tuple(config.keep),
+                )
+    raise InputError("RUN: there is no image vector in these runs")

@@ -1,0 +1,125 @@
+"""Finds the items of an index that look most like items or images."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from tagger.errors import UsageError
+from tagger.io.location import Location
+from tagger.io.parquet import write_parquet
+from tagger.reporter import LOG, Reporter
+from tagger.runs.ledger import read_ledger
+from tagger.schemas.configs.similarity import SimilarConfig
+from tagger.schemas.tables.similar import SIMILAR
+from tagger.similarity.index import VectorIndex
+from tagger.similarity.search import Criteria, Queries, Similar
+from tagger.tagging.notebook import Tagger
+from tagger.tagging.rows import matrix_of
+from tagger.workflows.open_catalog import new_folder, open_manifest, place
+
+SUCCESS = "_SUCCESS"
+_AT_ONCE = 4096
+_KNOWN = ("masterCategory", "articleType", "imageDigest")
+
+
+@dataclass(frozen=True)
+class SimilarResult:
+    """What looks like what was asked for."""
+
+    table: pa.Table | None
+    """By SIMILAR, the most similar first; None where it was written to `out`."""
+    out: Location | None
+    """Folder of Parquet files by SIMILAR."""
+    rows: int
+    items: int
+    """Items or images for which something was found."""
+
+
+def find_similar(config: SimilarConfig, reporter: Reporter = LOG) -> SimilarResult:
+    """Find the items of an index that look most like items of it, images, or the items of a manifest or a run.
+
+    Args:
+        config: The index, what to find items for, how many and which.
+        reporter: What is told how it goes.
+
+    Returns:
+        A table where no `out` is given, else what was written there.
+
+    Raises:
+        UsageError: for an item that the index lacks, an image that cannot be read, or another model than the index's.
+        InputError: when the index, or what is read, is not whole.
+    """
+    index = VectorIndex(Location(config.index))
+    similar = Similar(index, Criteria(config.top, config.same, config.unlike, config.other_images))
+    out = new_folder(config.out, config) if config.out else None
+    tables = _tables(config, similar, index, reporter)
+    if out is None:
+        table = pa.concat_tables([SIMILAR.empty_table(), *tables])
+        return SimilarResult(table, None, len(table), len(table["id"].unique()))
+    return _write(tables, out)
+
+
+def _tables(config: SimilarConfig, similar: Similar, index: VectorIndex, reporter: Reporter) -> Iterator[pa.Table]:
+    if config.id:
+        missing = [name for name, number in zip(config.id, index.numbers(config.id), strict=True) if number < 0]
+        if missing:
+            raise UsageError(f"--id {missing[0]}: the index {config.index} has no such item")
+        yield similar.items(config.id)
+    elif config.image:
+        yield similar.find(_embed(config, index, reporter))
+    elif config.manifest:
+        manifest = open_manifest(config.manifest, config, reporter)
+        reporter.step(f"Looking for similar items in {len(index):,} of {config.index}")
+        yield from (similar.items(batch.items["id"].to_pylist()) for batch in manifest.batches())
+    else:
+        reporter.step(f"Looking for similar items in {len(index):,} of {config.index}")
+        yield from (similar.find(queries) for queries in _of_run(config, index))
+
+
+def _write(tables: Iterator[pa.Table], out: Location) -> SimilarResult:
+    rows, ids, parts = 0, set(), 0
+    for parts, table in enumerate(tables, 1):
+        write_parquet(out / f"part-{parts - 1:05d}.parquet", table)
+        rows += len(table)
+        ids |= set(table["id"].to_pylist())
+    if not parts:
+        write_parquet(out / "part-00000.parquet", SIMILAR.empty_table())
+    (out / SUCCESS).write_bytes(b"")
+    return SimilarResult(None, out, rows, len(ids))
+
+
+def _embed(config: SimilarConfig, index: VectorIndex, reporter: Reporter) -> Queries:
+    """Image files as queries, with vectors by the index's own model and engine."""
+    model = config.model or index.card.model
+    if model is None:
+        raise UsageError("--model: name the bundle that made the index's vectors")
+    reporter.step(f"Loading the model {model}")
+    tagger = Tagger.load(place(model, config).uri, s3_endpoint=config.s3_endpoint)
+    if tagger.card.model_id != index.card.model_id:
+        raise UsageError(
+            f"--model: {model} is {tagger.card.model_id}, but the index has vectors of {index.card.model_id}"
+        )
+    reporter.step(f"Embedding {len(config.image):,} images")
+    tags, vectors = tagger.tag_and_embed(config.image)
+    failed = tags[tags["decision"] == "failed"]
+    if len(failed):
+        raise UsageError(f"--image {failed['id'].iloc[0]}: {failed['errorMessage'].iloc[0]}")
+    columns = {name: tags[name].tolist() for name in _KNOWN}
+    return Queries(config.image, vectors.astype(np.float32), np.full(len(vectors), -1), columns)
+
+
+def _of_run(config: SimilarConfig, index: VectorIndex) -> Iterator[Queries]:
+    """The items of a run as queries, with the vectors that the run wrote."""
+    (entry,) = read_ledger(place(config.run or "", config), "--run")[:1]
+    if entry.record.model_id != index.card.model_id:
+        raise UsageError(
+            f"--run: its vectors are those of {entry.record.model_id}, the index's of {index.card.model_id}"
+        )
+    for predictions, embeddings in entry.directory.embedded(_KNOWN):
+        for first in range(0, len(predictions), _AT_ONCE):
+            some = predictions.slice(first, _AT_ONCE)
+            ids = some["id"].to_pylist()
+            vectors = matrix_of(embeddings.slice(first, _AT_ONCE)["vector"]).astype(np.float32)
+            yield Queries(ids, vectors, index.numbers(ids), {name: some[name].to_pylist() for name in _KNOWN})
