@@ -13,5 +13,5 @@ def next_line(config: S3Options, *words: str) -> str:
         words: The command's name, and its arguments as they are; they are quoted where a shell needs it.
     """
     for flag, value in (("--s3-endpoint", config.s3_endpoint), ("--s3-region", config.s3_region)):
-        words += (flag, value) if value else ()
+        words += (flag, value) if value and flag not in words else ()
     return f"Next: tagger {shlex.join(words)}"

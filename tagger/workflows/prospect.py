@@ -1,7 +1,6 @@
 """What a training with the same flags would learn, or why it would refuse: by the code that training itself uses."""
 
 import shlex
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -14,13 +13,13 @@ from tagger.errors import InputError
 from tagger.manifest.groups import read_groups
 from tagger.manifest.manifest import Manifest
 from tagger.schemas.configs.check import CheckConfig
-from tagger.schemas.configs.options import CatalogOptions, SplitOptions
+from tagger.schemas.configs.options import SplitOptions
+from tagger.workflows.as_flags import catalogue_flags, flags_of
 from tagger.workflows.open_catalog import place
 
 _LADDER = (50, 40, 30, 20, 15, 10, 8, 5, 4, 3, 2)
 """Least items of a leaf that are proposed, the largest first."""
 _ENOUGH = 0.9
-_PATHS = ("manifest", "images")
 
 
 @dataclass(frozen=True)
@@ -119,20 +118,11 @@ def _items_of(census: Census, min_items: int) -> int:
 
 
 def _command(config: CheckConfig, chosen: Prospect) -> str:
-    words = ["tagger", "train"]
-    for name in dict.fromkeys((*_PATHS, *CatalogOptions.model_fields, *SplitOptions.model_fields, "merge", "seed")):
-        value = getattr(config, name)
-        if value != CheckConfig.model_fields[name].default and value is not None:
-            words += _flags(name, value)
-    return " ".join([*words, "--out", "bundle", "--min-items", str(chosen.min_items)])
-
-
-def _flags(name: str, value: object) -> Sequence[str]:
-    flag = f"--{name.replace('_', '-')}"
-    if isinstance(value, bool):
-        return [flag] if value else [f"--no-{flag[2:]}"]
-    values = [f"{k}={v}" for k, v in value.items()] if isinstance(value, dict) else value
-    return [w for v in (values if isinstance(values, list) else [values]) for w in (flag, shlex.quote(str(v)))]
+    learning = {name: getattr(config, name) for name in (*SplitOptions.model_fields, "merge", "seed")}
+    changed = [(n, v) for n, v in learning.items() if v != CheckConfig.model_fields[n].default and v is not None]
+    catalogue = catalogue_flags(config.model_dump())
+    last = ("--out", "bundle", "--min-items", str(chosen.min_items))
+    return shlex.join(["tagger", "train", *catalogue, *flags_of(changed), *last])
 
 
 def _rows(census: Census) -> pa.Table:

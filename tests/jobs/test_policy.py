@@ -13,8 +13,10 @@ from tagger import Tagger
 from tagger.demo.drawn_catalogue import Drawn
 from tagger.io.location import Location
 from tagger.models.bundle import Bundle
+from tagger.schemas.configs.confidence import PolicyConfig
 from tagger.schemas.documents.taxonomy import Level
 from tagger.schemas.tables.prediction import Decision
+from tagger.workflows.policy import fit_policy, try_policy
 from tests.conftest import Outcome
 
 Run = Callable[..., Outcome]
@@ -141,3 +143,28 @@ def test_a_bundle_without_predictions_says_so(tagger: Run, bundle_dir: Path) -> 
     outcome = tagger("policy", bundle_dir, "--target-precision", "0.9")
     assert outcome.code == 3
     assert "val-items.parquet" in outcome.err
+
+
+def test_a_policy_is_fitted_in_python_without_a_word_on_standard_output(
+    measured: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = PolicyConfig(bundle=str(measured), target_precision=dict.fromkeys(Level, 0.9))
+    result = fit_policy(config)
+    assert result.card.policy == result.policy == Bundle.load(Location(str(measured))).card.policy
+    assert result.curve.exists()
+    covered = result.policy.levels[Level.ARTICLE_TYPE].coverage
+    assert result.review_hours(400) == pytest.approx((1 - covered) * 1000 / 400)
+    trial = try_policy(config.model_copy(update={"splits": 2}))
+    assert trial.items == 8000
+    assert capsys.readouterr().out == ""
+
+
+def test_the_next_command_tags_the_catalogue_that_the_bundle_was_taught_on(tagger: Run, measured: Path) -> None:
+    bundle = Bundle.load(Location(str(measured)))
+    taught = {"manifest": "my shop.csv", "images": "pictures", "column": {"id": "sku"}, "lr": 0.1}
+    record = bundle.card.provenance.model_copy(update={"config": taught})
+    Bundle(bundle.card.model_copy(update={"provenance": record}), bundle.weights).save(Location(str(measured)))
+    shown = tagger("policy", measured, "--target-precision", "0.9").out.splitlines()
+    assert shown[-1] == (
+        f"Next: tagger tag --manifest 'my shop.csv' --images pictures --column id=sku --model {measured} --out run"
+    )

@@ -1,0 +1,74 @@
+"""Tries a target precision out: fitted on one half of the held-out items, applied to the other, again and again."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from tagger.confidence.calibration import refitted_error
+from tagger.confidence.target import Applied, apply, fit_policy
+from tagger.evaluation.metrics import Evaluation
+from tagger.schemas.documents.taxonomy import Level
+
+
+@dataclass(frozen=True)
+class Kept:
+    """How a target fared on the halves that its thresholds were not fitted to; shares from 0 to 1."""
+
+    target: float
+    kept: float
+    """Share of the halves that had the target precision, or on which nothing was accepted."""
+    lowest_precision: float | None
+    mean_precision: float | None
+    mean_coverage: float
+    calibration_error: float
+    """Median over the halves of the expected calibration error, of confidences refitted on the other half."""
+    calibration_error_of_honest: float
+    """Median of what chance alone gives: the same confidences, and items that are right with just that probability."""
+
+    @classmethod
+    def of(cls, target: float, tries: list[Applied], errors: list[tuple[float, float]]) -> "Kept":
+        """Sum up some tries: what was applied, and the calibration error measured and by chance, an entry a try."""
+        precisions = [a.precision for a in tries if a.precision is not None]
+        return cls(
+            target,
+            kept=sum(a.precision is None or a.precision >= target for a in tries) / len(tries),
+            lowest_precision=min(precisions, default=None),
+            mean_precision=float(np.mean(precisions)) if precisions else None,
+            mean_coverage=float(np.mean([a.coverage for a in tries])),
+            calibration_error=float(np.median([measured for measured, _ in errors])),
+            calibration_error_of_honest=float(np.median([by_chance for _, by_chance in errors])),
+        )
+
+
+def try_target(
+    held_out: Evaluation,
+    blurry: np.ndarray,
+    targets: Mapping[Level, float],
+    probability: float,
+    class_items: int,
+    splits: int,
+    seed: int,
+) -> dict[Level, Kept]:
+    """Fit thresholds on a random half and apply them to the other, `splits` times.
+
+    Args:
+        held_out: Predictions on items that the model was not trained on.
+        blurry: Items that go to review whatever their confidence, bool [N].
+        targets: As for `fit_policy`.
+        probability: As for `fit_policy`.
+        class_items: As for `fit_policy`.
+        splits: How many halves to draw.
+        seed: By which they are drawn.
+    """
+    rng = np.random.default_rng(seed)
+    tries: dict[Level, list[Applied]] = {level: [] for level in Level}
+    errors: dict[Level, list[tuple[float, float]]] = {level: [] for level in Level}
+    for _ in range(splits):
+        fitting = rng.permutation(len(blurry)) < len(blurry) // 2
+        fitted_on, others = held_out.only(fitting), held_out.only(~fitting)
+        policy = fit_policy(fitted_on, blurry[fitting], targets, probability, class_items)
+        for level, applied in apply(policy, others, blurry[~fitting]).items():
+            tries[level].append(applied)
+            errors[level].append(refitted_error(fitted_on.levels[level], others.levels[level], rng))
+    return {level: Kept.of(targets[level], tries[level], errors[level]) for level in Level}

@@ -1,0 +1,32 @@
+"""Settings as the flags of a command that a person can paste."""
+
+from collections.abc import Iterable, Mapping
+
+from tagger.schemas.configs.options import CatalogOptions
+
+_FIRST = ("manifest", "images")
+
+
+def catalogue_flags(settings: Mapping[str, object]) -> list[str]:
+    """The flags that name a catalogue as a config names it, which another command takes, too; not yet quoted.
+
+    Args:
+        settings: A config of CatalogOptions, dumped, or a bundle's record of one.
+    """
+    fields = CatalogOptions.model_fields
+    chosen = {name: settings[name] for name in dict.fromkeys((*_FIRST, *fields)) if name in settings}
+    usual = {name: field.get_default(call_default_factory=True) for name, field in fields.items()}
+    return flags_of((name, value) for name, value in chosen.items() if value != usual[name] and value is not None)
+
+
+def flags_of(settings: Iterable[tuple[str, object]]) -> list[str]:
+    """Settings as words of a command line, not yet quoted: `--name value`, once for each value of several."""
+    words = []
+    for name, value in settings:
+        flag = f"--{name.replace('_', '-')}"
+        if isinstance(value, bool):
+            words.append(flag if value else f"--no-{flag[2:]}")
+            continue
+        values = [f"{k}={v}" for k, v in value.items()] if isinstance(value, dict) else value
+        words += [w for v in (values if isinstance(values, list | tuple) else [values]) for w in (flag, str(v))]
+    return words

@@ -1,0 +1,200 @@
+"""Fits what a bundle accepts without a person to a target precision, or tries a target out.
+
+Thresholds are fitted to the control side, which neither epoch nor calibration has seen; test stays unseen by them all.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from tagger.confidence import target
+from tagger.confidence.target import Applied, coverage_curve, highest_target, own_classes
+from tagger.confidence.trial import Kept, try_target
+from tagger.errors import InputError, UsageError
+from tagger.evaluation import plots
+from tagger.evaluation.metrics import Evaluation
+from tagger.evaluation.report import CONTROL_ITEMS, ITEMS, VAL_ITEMS
+from tagger.io.location import Location
+from tagger.io.parquet import open_parquet
+from tagger.models.bundle import Bundle
+from tagger.reporter import LOG, Reporter
+from tagger.schemas.configs.confidence import PolicyConfig
+from tagger.schemas.documents.bundle import ModelCard, Policy
+from tagger.schemas.documents.taxonomy import Level
+from tagger.workflows.holding_out import holding_bundle
+
+_Side = Literal["val", "test", "control"]
+_FILES: dict[_Side, str] = {"val": VAL_ITEMS, "test": ITEMS, "control": CONTROL_ITEMS}
+
+
+@dataclass(frozen=True)
+class SharedThresholds:
+    """Classes of a level that have items enough for a threshold of their own, by which less would be accepted."""
+
+    asked: int
+    """How many classes have items enough."""
+    classes: tuple[str, ...]
+    """Those of them that share the level's threshold all the same."""
+
+
+@dataclass(frozen=True)
+class PolicyResult:
+    """A policy that stands in its bundle now, and what it means."""
+
+    policy: Policy
+    card: ModelCard
+    """The bundle's, with the policy."""
+    on_test: Mapping[Level, Applied]
+    """What it does on the test items, to which nothing was fitted."""
+    blurry_share: float
+    """Of the items that it was fitted on, those that go to review for their blur, 0 to 1."""
+    shared: Mapping[Level, SharedThresholds]
+    """By level; only levels that have some."""
+    curve: Location
+    """Plot of coverage against precision; `policy.csv` beside it has the figures."""
+
+    def review_hours(self, per_hour: int) -> float:
+        """Hours that it takes to complete both tags of 1,000 items, at so many decisions an hour."""
+        levels = self.policy.levels
+        undecided = 1 - levels[Level.MASTER_CATEGORY].coverage
+        partly = levels[Level.MASTER_CATEGORY].coverage - levels[Level.ARTICLE_TYPE].coverage
+        return (undecided + partly) * 1000 / per_hour
+
+
+@dataclass(frozen=True)
+class PolicyTrial:
+    """How a target fared on many random halves of the held-out items."""
+
+    items: int
+    levels: Mapping[Level, Kept]
+
+
+def fit_policy(config: PolicyConfig, reporter: Reporter = LOG) -> PolicyResult:
+    """Fit thresholds on a bundle's control items, and write them and their curves into the bundle.
+
+    Args:
+        config: The bundle and the precision of what is to be accepted, by level, 0 to 1; `splits` is for `try_policy`.
+        reporter: Where progress and warnings go.
+
+    Returns:
+        The policy; the bundle has it already, and `tag` applies it.
+
+    Raises:
+        UsageError: when a target cannot be shown on so many items, with the highest that can; or when another process
+            holds the bundle.
+        InputError: when the bundle has no predictions for held-out items.
+
+    Example::
+
+        from tagger.schemas.configs.confidence import PolicyConfig
+
+        targets = {"masterCategory": 0.98, "articleType": 0.95}
+        result = fit_policy(PolicyConfig(bundle="bundle", target_precision=targets))
+        print(f"{result.policy.levels['articleType'].coverage:.0%} of items need no person")
+    """
+    folder = Location(config.bundle, config.s3_endpoint, config.s3_region)
+    with holding_bundle(folder) as bundle:
+        side = _fitting_side(folder, reporter)
+        held_out, blurry = _predictions(folder, bundle, [side])
+        fitted = target.fit_policy(held_out, blurry, config.target_precision, config.probability, config.class_items)
+        policy = fitted.model_copy(update={"side": side})
+        _check_met(config, held_out, blurry, policy)
+        other, blurry_others = _predictions(folder, bundle, ["test"])
+        on_test = target.apply(policy, other, blurry_others)
+        changed = bundle.changed(policy=policy)
+        changed.save(folder)
+        curve = _write_curves(folder / "report", held_out.only(~blurry), policy)
+    shared = _shared(config, held_out, blurry, policy)
+    return PolicyResult(policy, changed.card, on_test, float(blurry.mean()), shared, curve)
+
+
+def try_policy(config: PolicyConfig, reporter: Reporter = LOG) -> PolicyTrial:
+    """Fit on one half of the held-out items, apply to the other, `splits` times; the bundle stays as it is.
+
+    Args:
+        config: As for `fit_policy`, with `splits` above 0.
+        reporter: Where progress and warnings go.
+
+    Raises:
+        UsageError: when there is no such bundle.
+        InputError: when it has no predictions for held-out items.
+
+    Example::
+
+        from tagger.schemas.configs.confidence import PolicyConfig
+
+        trial = try_policy(PolicyConfig(bundle="bundle", target_precision=0.95, splits=100))
+        print(f"kept on {trial.levels['articleType'].kept:.0%} of the halves")
+    """
+    folder = Location(config.bundle, config.s3_endpoint, config.s3_region)
+    bundle = Bundle.load(folder, "BUNDLE")
+    held_out, blurry = _predictions(folder, bundle, [_fitting_side(folder, reporter), "test"])
+    levels = try_target(
+        held_out, blurry, config.target_precision, config.probability, config.class_items, config.splits, config.seed
+    )
+    return PolicyTrial(len(blurry), levels)
+
+
+def _fitting_side(folder: Location, reporter: Reporter) -> Literal["val", "control"]:
+    """The side that nothing else was chosen by; of bundles that have no predictions for it, val, which says so."""
+    if (folder / "report" / CONTROL_ITEMS).exists():
+        return "control"
+    reporter.warn(
+        f"The bundle has no {CONTROL_ITEMS}: val, which chose the epoch and the calibration, decides here, too, so the "
+        "promise is approximate; train anew for a control side"
+    )
+    return "val"
+
+
+def _predictions(folder: Location, bundle: Bundle, sides: list[_Side]) -> tuple[Evaluation, np.ndarray]:
+    """What the model said of held-out items when it was made, and which of them are blurry, bool [N]."""
+    tables = []
+    for side in sides:
+        file = folder / "report" / _FILES[side]
+        if not file.exists():
+            raise InputError(f"BUNDLE: {folder} has no report/{file.name}; bundles that are made from now on have it")
+        with open_parquet(file) as items:
+            tables.append(items.read().to_pandas())
+    table = pd.concat(tables, ignore_index=True)
+    return Evaluation.of_table("+".join(sides), table), table["blurScore"].to_numpy() < bundle.card.blur_threshold
+
+
+def _check_met(config: PolicyConfig, held_out: Evaluation, blurry: np.ndarray, policy: Policy) -> None:
+    """Raise UsageError when a target cannot be shown, with what can."""
+    for level, fitted in policy.levels.items():
+        if fitted.accept_above is None and not any(t is not None for t in fitted.classes.values()):
+            possible = highest_target(held_out, blurry, level, config.probability)
+            instead = f"{possible} can" if possible else "no other one can, either"
+            raise UsageError(
+                f"--target-precision {level}={fitted.target_precision}: cannot be shown with probability "
+                f"{config.probability} on {policy.fitted_on:,} {policy.side} items; {instead}, or more with a larger "
+                "share of them (tagger train --control)"
+            )
+
+
+def _shared(
+    config: PolicyConfig, held_out: Evaluation, blurry: np.ndarray, policy: Policy
+) -> dict[Level, SharedThresholds]:
+    """The classes that have items enough for a threshold of their own, by which less would be accepted."""
+    shared = {}
+    for level, fitted in policy.levels.items():
+        asked = own_classes(held_out, blurry, level, config.class_items)
+        dropped = tuple(name for name in asked if name not in fitted.classes)
+        if dropped:
+            shared[level] = SharedThresholds(len(asked), dropped)
+    return shared
+
+
+def _write_curves(report: Location, held_out: Evaluation, policy: Policy) -> Location:
+    """Coverage against precision at every threshold: a table, and a plot with the policy in it."""
+    curves = {str(level): coverage_curve(held_out.levels[level]) for level in Level}
+    frames = [curve.assign(level=name) for name, curve in curves.items()]
+    columns = ["level", "threshold", "coverage", "precision"]
+    (report / "policy.csv").write_text(pd.concat(frames)[columns].to_csv(index=False, float_format="%.6f"))
+    marks = {str(level): (p.coverage, p.precision) for level, p in policy.levels.items() if p.precision is not None}
+    plot = report / "policy.svg"
+    plot.write_text(plots.coverage_curves(curves, marks, "What is accepted, and how much of it is right"))
+    return plot
