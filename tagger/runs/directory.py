@@ -17,6 +17,7 @@ from pydantic import ValidationError
 
 from tagger.errors import InputError, TaggerError, UsageError
 from tagger.images.failed import EXAMPLES, FailedImages
+from tagger.io.completion import is_complete, mark_complete
 from tagger.io.location import Location, first_line
 from tagger.io.parquet import write_parquet
 from tagger.runs.differences import differences
@@ -25,7 +26,7 @@ from tagger.schemas.documents.run import Counts, RunRecord
 from tagger.schemas.tables.prediction import PREDICTION, Decision
 
 _COUNTS = b"counts"
-RECORD, _SUCCESS = "run.json", "_SUCCESS"
+RECORD = "run.json"
 _BATCH_ROWS = 16_384
 ETAG = pa.schema([PREDICTION.field(name) for name in ("id", "imageUri", "imageDigest", "imageEtag")])
 """What a run keeps of an image that was known already, where its server gave an ETag that no earlier run has."""
@@ -77,7 +78,7 @@ class RunDirectory:
 
     def is_done(self) -> bool:
         """Whether the run finished."""
-        return (self.root / _SUCCESS).exists()
+        return is_complete(self.root)
 
     def record(self) -> RunRecord | None:
         """What the run says of itself; None where there is none. Raises InputError when it cannot be read."""
@@ -245,7 +246,7 @@ class RunDirectory:
             }
         )
         self.write(done)
-        (self.root / _SUCCESS).write_bytes(b"")
+        mark_complete(self.root)
         self.work.delete()
         return done
 

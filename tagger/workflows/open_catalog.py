@@ -6,10 +6,11 @@ from contextlib import suppress
 
 from tagger.errors import UsageError
 from tagger.images.stores import ImageStore, open_store
+from tagger.io.completion import is_complete
 from tagger.io.location import Location, first_line
 from tagger.manifest.manifest import Manifest
 from tagger.reporter import Reporter
-from tagger.schemas.configs.options import CatalogOptions, ManifestFormat
+from tagger.schemas.configs.options import CatalogOptions, ManifestFormat, S3Options
 
 _LIBRARIES = (
     "catalog-tagger",
@@ -24,15 +25,15 @@ _LIBRARIES = (
 )
 
 
-def place(uri: str, options: ManifestFormat) -> Location:
+def place(uri: str, options: S3Options) -> Location:
     """The location of a path or address in a config."""
     return Location(uri, options.s3_endpoint, options.s3_region)
 
 
-def new_folder(uri: str, options: ManifestFormat, flag: str = "--out") -> Location:
+def new_folder(uri: str, options: S3Options, flag: str = "--out") -> Location:
     """A folder to write to. Raises UsageError when something is in it, or it cannot be written to."""
     folder = place(uri, options)
-    if folder.files():
+    if folder.files() or is_complete(folder):
         raise UsageError(f"{flag}: {folder} is not empty; name a new folder")
     folder.check_writable(flag)
     return folder

@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from tagger.errors import UsageError
+from tagger.io.completion import mark_complete
 from tagger.io.location import Location
 from tagger.io.parquet import write_parquet
 from tagger.reporter import LOG, Reporter
@@ -19,7 +20,6 @@ from tagger.tagging.notebook import Tagger
 from tagger.tagging.rows import matrix_of
 from tagger.workflows.open_catalog import new_folder, open_manifest, place
 
-SUCCESS = "_SUCCESS"
 _AT_ONCE = 4096
 _KNOWN = ("masterCategory", "articleType", "imageDigest")
 
@@ -86,7 +86,7 @@ def _write(tables: Iterator[pa.Table], out: Location) -> SimilarResult:
         ids |= set(table["id"].to_pylist())
     if not parts:
         write_parquet(out / "part-00000.parquet", SIMILAR.empty_table())
-    (out / SUCCESS).write_bytes(b"")
+    mark_complete(out)
     return SimilarResult(None, out, rows, len(ids))
 
 

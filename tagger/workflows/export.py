@@ -1,0 +1,114 @@
+"""Writes final tags for a PIM system: what people decided, else what the model was sure enough of."""
+
+import os
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from tagger.decisions.final_tags import final_tags, newest_by_id
+from tagger.decisions.read import DATABASE, decisions_of
+from tagger.errors import InputError, UsageError
+from tagger.exports.tag_files import TagFiles
+from tagger.io.completion import mark_complete
+from tagger.io.location import Location
+from tagger.manifest.no_value import NoValue
+from tagger.reporter import LOG, Reporter
+from tagger.runs.ledger import latest, read_ledger
+from tagger.schemas.configs.review import ApplyConfig
+from tagger.schemas.tables.final_tag import TagState
+from tagger.workflows.open_catalog import new_folder, place
+
+
+@dataclass(frozen=True)
+class ExportResult:
+    """Final tags that lie in a folder."""
+
+    out: Location
+    files: Mapping[str, int]
+    """Rows of each file, by its name."""
+    states: Mapping[tuple[str, str], int]
+    """Items by state (`tagger.schemas.tables.final_tag.TagState`) and source, `model`, `person` or empty."""
+    decisions: int
+    """How many items a person decided."""
+
+    @property
+    def items(self) -> int:
+        """Of any state."""
+        return sum(self.states.values())
+
+    def in_state(self, state: TagState) -> int:
+        """Items of one state, whoever decided."""
+        return sum(count for (name, _), count in self.states.items() if name == state)
+
+    @property
+    def not_set(self) -> int:
+        """Items for which there is no tag to set."""
+        return self.items - self.in_state(TagState.COMPLETE) - self.in_state(TagState.MASTER_ONLY)
+
+
+def export(config: ApplyConfig, reporter: Reporter = LOG) -> ExportResult:
+    """Write the tags that stand of one or several runs: a person's, else the model's where it was sure enough.
+
+    Of an item that several runs have, the newest prediction counts. `_SUCCESS` is written last.
+
+    Args:
+        config: The run or the folder of runs, the folder to write to, and in which forms.
+        reporter: Where progress and warnings go.
+
+    Returns:
+        What was written. The Parquet has every item, by `tagger.schemas.tables.final_tag`; the CSV those with tags.
+
+    Raises:
+        UsageError: when there is no run, or the folder to write to is not empty.
+        InputError: when no run has finished.
+
+    Example::
+
+        from tagger.schemas.configs.review import ApplyConfig
+
+        result = export(ApplyConfig(run="run-1", out="tags"))
+        print(result.files)  # {'tags-00000.parquet': 898, 'tags-00000.csv': 871}
+    """
+    source = place(config.run, config)
+    entries = read_ledger(source, "RUN")
+    if not any(entry.done for entry in entries):
+        raise InputError(f"RUN: {source} has not finished; the tag job's own command goes on with it")
+    if place(config.out, config).uri == source.uri:
+        raise UsageError(f"--out: {source} is the run itself; name a new folder")
+    out = new_folder(config.out, config)
+    database = config.database or os.environ.get(DATABASE)
+    decided = newest_by_id(table for entry in entries for table in decisions_of(entry.directory, database))
+    tally = _Tally(decided)
+    files = TagFiles(out, config.formats, {str(role): name for role, name in config.column.items()})
+    files.write(tally.counting(final_tags(latest(entries), decided, NoValue(config.no_value))))
+    mark_complete(out)
+    lost = len(decided) - len(tally.used)
+    if lost:
+        about = "decision is about an item" if lost == 1 else "decisions are about items"
+        reporter.warn(f"{lost:,} {about} that no finished run here has")
+    if files.formula_like:
+        begins = "cell of the CSV begins" if files.formula_like == 1 else "cells of the CSV begin"
+        reporter.warn(
+            f"{files.formula_like:,} {begins} as a formula does; a PIM reads it as it is, but open the file in a "
+            "spreadsheet only by importing its columns as text"
+        )
+    return ExportResult(out, files.written, tally.states, len(tally.used))
+
+
+class _Tally:
+    """Counts final tags on their way into files."""
+
+    def __init__(self, decided: Collection[str]) -> None:
+        self.states: Counter[tuple[str, str]] = Counter()
+        self.used: set[str] = set()
+        """Ids of items that a person decided."""
+        self._decided = decided
+
+    def counting(self, tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
+        """The same tables, by FINAL_TAG, counted as they pass."""
+        for table in tables:
+            self.states.update(zip(table["state"].to_pylist(), table["source"].to_pylist(), strict=True))
+            self.used.update(item for item in table["id"].to_pylist() if item in self._decided)
+            yield table
