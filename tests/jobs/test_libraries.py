@@ -3,8 +3,7 @@
 import pandas as pd
 import pytest
 
-from tagger.jobs.audit import _flipped
-from tagger.schemas.configs.audit import AuditConfig
+from tagger.auditing.flipped import flipped_labels
 from tagger.workflows import open_catalog as inputs
 
 
@@ -17,8 +16,7 @@ def test_labels_that_are_made_wrong_leave_the_catalogue_as_it_is() -> None:
     labels = [("Apparel", "Tops"), ("Apparel", "Socks"), ("Footwear", "Shoes"), ("Accessories", "Bags")] * 25
     items = pd.DataFrame(labels, columns=["masterCategory", "articleType"])
     before = items.copy(deep=True)
-    config = AuditConfig(index="i", manifest="m", images="n", flip=0.5, min_items=5)
-    wrong, flipped = _flipped(items, config)
+    wrong, flipped = flipped_labels(items, share=0.5, min_items=5, seed=0)
     assert flipped.sum() > 20
     assert (wrong["articleType"] != before["articleType"]).sum() == flipped.sum()
     pd.testing.assert_frame_equal(items, before)

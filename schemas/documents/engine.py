@@ -1,0 +1,24 @@
+"""`engine.json`: which engine was chosen for a bundle's model on each machine where many images could show it."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from tagger.schemas.documents.run import EngineCheck, RunPart
+
+
+class MeasuredEngine(RunPart):
+    """The last choice of an engine for one model on one kind of machine."""
+
+    model_id: str
+    device: Literal["cpu", "cuda"]
+    machine: str = Field(description="The model of its processor or GPU.")
+    versions: dict[str, str] = Field(description="Of the libraries that compute.")
+    check: EngineCheck
+
+
+class MeasuredEngines(RunPart):
+    """The whole of `engine.json`."""
+
+    engines_version: Literal[1] = 1
+    measured: tuple[MeasuredEngine, ...] = ()
