@@ -1,46 +1,45 @@
 """Runs job: a folder of runs in, a list of what ran when, with what, and what came out."""
 
-from tagger.io.location import Location
-from tagger.io.lock import is_held
 from tagger.jobs.shell.console import Console, duration
-from tagger.runs.ledger import LedgerEntry, read_ledger
+from tagger.jobs.shell.next_command import next_line
 from tagger.schemas.configs.tag import RunsConfig
 from tagger.schemas.tables.prediction import Decision
-
-_INTERRUPTED = "interrupted"
+from tagger.workflows.runs import RunSummary, runs
 
 
 def run(config: RunsConfig, console: Console) -> int:
     """List the runs in a folder, the newest first."""
-    entries = read_ledger(Location(config.folder, config.s3_endpoint, config.s3_region), "FOLDER")
-    states = [_state(entry) for entry in entries]
+    summaries = runs(config, console)
     console.table(
-        f"{len(entries)} runs in {config.folder}",
+        f"{len(summaries)} {'run' if len(summaries) == 1 else 'runs'} in {config.folder}",
         ["run", "state", "started", "took", "model", "tagged", "review", "failed", "left alone"],
-        [_row(entry, state) for entry, state in zip(entries, states, strict=True)],
+        [_row(summary) for summary in summaries],
     )
-    stopped = [e.directory.root.name for e, state in zip(entries, states, strict=True) if state == _INTERRUPTED]
+    stopped = [summary.directory.root.name for summary in summaries if summary.state == "interrupted"]
     if stopped:
         console.say(f"Interrupted; the command that began one goes on with it: {', '.join(stopped)}")
-    console.result({"runs": [_document(entry, state) for entry, state in zip(entries, states, strict=True)]})
+    console.result({"runs": [_document(summary) for summary in summaries]})
+    newest = next((summary for summary in summaries if summary.state == "done"), None)
+    if newest:
+        console.say(_next(config, newest))
     return 0
 
 
-def _state(entry: LedgerEntry) -> str:
-    """What a run is: no process works on one that was interrupted."""
-    if entry.done:
-        return "done"
-    return "running" if is_held(entry.directory.root) else _INTERRUPTED
+def _next(config: RunsConfig, newest: RunSummary) -> str:
+    root = str(newest.directory.root)
+    if newest.record.counts.decisions.get(Decision.REVIEW, 0):
+        return next_line(config, "review", "--run", root)
+    return next_line(config, "apply", root, "--out", f"{root}-tags")
 
 
-def _row(entry: LedgerEntry, state: str) -> list[object]:
-    record, counts = entry.record, entry.record.counts
-    took = duration(record.seconds) if record.seconds is not None else ""
+def _row(summary: RunSummary) -> list[object]:
+    record, counts = summary.record, summary.record.counts
+    is_timed = summary.state == "done" and record.seconds is not None
     return [
-        entry.directory.root.name,
-        state,
+        summary.directory.root.name,
+        summary.state,
         f"{record.started_at:%Y-%m-%d %H:%M}",
-        took if entry.done else "",
+        duration(record.seconds or 0) if is_timed else "",
         record.model_id,
         counts.predictions,
         counts.decisions.get(Decision.REVIEW, 0),
@@ -49,9 +48,9 @@ def _row(entry: LedgerEntry, state: str) -> list[object]:
     ]
 
 
-def _document(entry: LedgerEntry, state: str) -> dict[str, object]:
-    described = entry.record.model_dump(mode="json", by_alias=True, exclude={"config", "inputs", "versions"})
-    return {**described, "run": str(entry.directory.root), "state": state}
+def _document(summary: RunSummary) -> dict[str, object]:
+    described = summary.record.model_dump(mode="json", by_alias=True, exclude={"config", "inputs", "versions"})
+    return {**described, "run": str(summary.directory.root), "state": summary.state}
 
 
 if __name__ == "__main__":

@@ -90,3 +90,31 @@ def each_once(answers: pd.DataFrame) -> pd.DataFrame:
     """
     answered_first = answers.sort_values("answered", ascending=False, kind="stable")
     return answered_first.drop_duplicates(["id", "level"]).sort_index()
+
+
+def precision_of(answers: pd.DataFrame, probability: float) -> Precision:
+    """The precision of what some rows of `sample_answers` were drawn from.
+
+    Args:
+        answers: Of one level, or of one class of it.
+        probability: With which the precision lies in the interval, 0 to 1.
+    """
+    answered = answers[answers["answered"]]
+    return Precision.of(answered["right"].to_numpy(bool), len(answers), probability)
+
+
+def by_class(answers: pd.DataFrame, probability: float) -> pd.DataFrame:
+    """The precision of every class that was drawn: level, class, drawn, answered, right, lowest, highest.
+
+    `lowest` and `highest` are shares from 0 to 1, and missing where nobody has answered.
+    """
+    rows: list[dict[str, object]] = []
+    for (level, name), group in answers.groupby(["level", "class"]):
+        found = precision_of(group, probability)
+        rows.append(
+            {
+                "level": level, "class": name, "drawn": found.sampled, "answered": found.answered,
+                "right": found.right, "lowest": found.lowest, "highest": found.highest,
+            }
+        )  # fmt: skip
+    return pd.DataFrame(rows)

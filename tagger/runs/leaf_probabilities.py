@@ -1,0 +1,65 @@
+"""What a finished run says of its items' leaves: the most probable ones of each."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tagger.errors import InputError
+from tagger.models.titles import spread
+from tagger.runs.directory import RunDirectory
+from tagger.runs.identity import FUSE, TITLES
+from tagger.schemas.documents.bundle import ModelCard
+from tagger.schemas.tables.prediction import ALTERNATIVES, Decision
+
+_PREDICTED = ["id", "decision", "alternatives"]
+
+
+@dataclass(frozen=True)
+class LeafProbabilities:
+    """Probabilities of the leaves by the images of a run."""
+
+    row: dict[str, int]
+    """Row of each item, by id."""
+    probabilities: np.ndarray
+    """float32 [N, L]."""
+
+    @classmethod
+    def of_run(cls, directory: RunDirectory, card: ModelCard, flag: str = "--run") -> "LeafProbabilities":
+        """Read them from a run's predictions; a leaf that is not among an item's most probable has what is left over.
+
+        Args:
+            directory: The run.
+            card: The bundle that made it.
+            flag: What named the run, for messages.
+
+        Raises:
+            UsageError: when there is no run.
+            InputError: when it has not finished, another bundle made it, or titles had a say in it.
+        """
+        table = directory.read(_PREDICTED, flag)
+        record = directory.record()
+        if record is None or record.model_id != card.model_id or record.kind != "tag":
+            raise InputError(f"{flag}: {directory.root} was not made by this bundle, {card.model_id}")
+        if record.inputs.get(TITLES, "").startswith(FUSE):
+            raise InputError(
+                f"{flag}: {directory.root} was tagged by titles, too (--titles fuse); name one of images alone"
+            )
+        table = table.filter(pc.not_equal(table["decision"], str(Decision.FAILED)))
+        leaves = pa.array([f"{leaf.masterCategory}\0{leaf.articleType}" for leaf in card.taxonomy.leaves])
+        nested = table["alternatives"].combine_chunks()
+        flat, rows = nested.flatten(), pc.list_parent_indices(nested).to_numpy()
+        named = pc.binary_join_element_wise(flat.field("masterCategory"), flat.field("articleType"), "\0")
+        rank = np.arange(len(rows)) - np.asarray(nested.offsets)[rows]
+        best = np.full((len(table), ALTERNATIVES), -1, np.int64)
+        best[rows, rank] = pc.index_in(named, value_set=leaves).to_numpy(zero_copy_only=False)
+        confidences = np.zeros((len(table), ALTERNATIVES), np.float32)
+        confidences[rows, rank] = flat.field("confidence").to_numpy(zero_copy_only=False)
+        ids = table["id"].to_pylist()
+        return cls({item: n for n, item in enumerate(ids)}, spread(best, confidences, len(leaves)))
+
+    def of(self, ids: Sequence[str]) -> np.ndarray:
+        """Probabilities of the leaves of some items, float32 [N, L]."""
+        return np.asarray(self.probabilities[[self.row[item] for item in ids]])

@@ -1,0 +1,97 @@
+"""Measures how precise accepted tags are in production, from what people said of a random sample of them."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pandas as pd
+
+from tagger.confidence.qa_sample import SAMPLED, Precision, by_class, each_once, precision_of, sample_answers
+from tagger.decisions.final_tags import newest_by_id
+from tagger.decisions.read import DATABASE, decisions_of
+from tagger.errors import InputError, UsageError
+from tagger.exports.csv import harmless
+from tagger.io.location import Location
+from tagger.reporter import LOG, Reporter
+from tagger.runs.ledger import LedgerEntry, newest_first, read_ledger
+from tagger.schemas.configs.confidence import QualityConfig
+from tagger.schemas.documents.taxonomy import Level
+from tagger.workflows.open_catalog import place
+
+
+@dataclass(frozen=True)
+class QualityResult:
+    """How precise accepted tags are, as far as people have looked."""
+
+    runs: int
+    levels: Mapping[Level, Precision]
+    targets: Mapping[Level, float]
+    """Precision that was asked for or promised, 0 to 1; empty where none was."""
+    classes: pd.DataFrame
+    """A row for each class that was drawn: level, class, drawn, answered, right, lowest, highest."""
+    waiting: int
+    """Items of the sample that nobody has looked at."""
+    waits_in: Location | None
+    """The newest run with such items."""
+    table: Location | None
+    """The CSV of the classes, where one was asked for."""
+
+
+def measure_quality(config: QualityConfig, reporter: Reporter = LOG) -> QualityResult:
+    """Say how precise the accepted tags of some runs are, by level and class, against the target.
+
+    Args:
+        config: The runs, and the target where it is not the one that their policy promised.
+        reporter: Where progress and warnings go.
+
+    Returns:
+        Shares with their intervals (Clopper and Pearson 1934).
+
+    Raises:
+        UsageError: when there is no run, or the CSV cannot be written.
+        InputError: when no run has a QA sample.
+
+    Example::
+
+        from tagger.schemas.configs.confidence import QualityConfig
+
+        quality = measure_quality(QualityConfig(runs=["run-1"]))
+        print(quality.levels["articleType"].share)  # None before anybody has answered
+    """
+    places = [place(name, config) for name in config.runs]
+    runs = newest_first([entry for where in places for entry in read_ledger(where, f"RUN {where}")])
+    reporter.step(f"Reading the QA sample of {len(runs)} {'run' if len(runs) == 1 else 'runs'}")
+    database = config.database or os.environ.get(DATABASE)
+    drawn = {entry.directory.root: _answers(entry, database) for entry in runs if entry.done}
+    answers = each_once(pd.concat(list(drawn.values()) or [sample_answers([], {})], ignore_index=True))
+    if answers.empty:
+        raise InputError("RUN: none of these runs has a QA sample; tagger tag --qa-sample 0.01 draws one")
+    levels = {level: precision_of(answers[answers["level"] == level], config.probability) for level in Level}
+    classes = by_class(answers, config.probability)
+    return QualityResult(
+        runs=len(runs),
+        levels=levels,
+        targets=config.target_precision or _targets(runs),
+        classes=classes,
+        waiting=answers.loc[answers["waiting"], "id"].nunique(),
+        waits_in=next((root for root, rows in drawn.items() if rows["waiting"].any()), None),
+        table=_write(classes, place(config.out, config)) if config.out else None,
+    )
+
+
+def _answers(entry: LedgerEntry, database: str | None) -> pd.DataFrame:
+    decided = newest_by_id(decisions_of(entry.directory, database))
+    return sample_answers(entry.directory.batches(SAMPLED), decided)
+
+
+def _targets(runs: list[LedgerEntry]) -> dict[Level, float]:
+    """What the newest run promised."""
+    promised = next((entry.record.target_precision for entry in runs if entry.record.target_precision), {})
+    return {Level(name): target for name, target in promised.items()}
+
+
+def _write(classes: pd.DataFrame, target: Location) -> Location:
+    if target.is_dir():
+        raise UsageError(f"--out: {target} is a folder; name a file, such as {target}/quality.csv")
+    target.write_text(classes.assign(**{"class": classes["class"].map(harmless)}).to_csv(index=False))
+    return target

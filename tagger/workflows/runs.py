@@ -1,0 +1,53 @@
+"""What ran when in a folder of runs, and whether each has finished."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from tagger.io.lock import is_held
+from tagger.reporter import LOG, Reporter
+from tagger.runs.directory import RunDirectory
+from tagger.runs.ledger import LedgerEntry, read_ledger
+from tagger.schemas.configs.tag import RunsConfig
+from tagger.schemas.documents.run import RunRecord
+from tagger.workflows.open_catalog import place
+
+RunState = Literal["done", "running", "interrupted"]
+
+
+@dataclass(frozen=True)
+class RunSummary:
+    """One run of a folder."""
+
+    directory: RunDirectory
+    record: RunRecord
+    """What the run was asked, what it ran with, and what came out."""
+    state: RunState
+    """`running` while a process holds it; no process works on one that was interrupted."""
+
+
+def runs(config: RunsConfig, reporter: Reporter = LOG) -> list[RunSummary]:
+    """List the tagging runs in a folder, the newest first.
+
+    Args:
+        config: The folder; a run's own folder is one of a single run.
+        reporter: Where progress and warnings go.
+
+    Raises:
+        UsageError: when there is no run.
+        InputError: when a `run.json` cannot be read.
+
+    Example::
+
+        from tagger.schemas.configs.tag import RunsConfig
+
+        for run in runs(RunsConfig(folder="runs")):
+            print(run.directory.root, run.state, run.record.counts.predictions)
+    """
+    entries = read_ledger(place(config.folder, config), "FOLDER")
+    return [RunSummary(entry.directory, entry.record, _state(entry)) for entry in entries]
+
+
+def _state(entry: LedgerEntry) -> RunState:
+    if entry.done:
+        return "done"
+    return "running" if is_held(entry.directory.root) else "interrupted"

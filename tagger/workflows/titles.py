@@ -1,0 +1,186 @@
+"""Teaches a bundle what titles say of its classes, as a second witness beside the image, and measures it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+import pyarrow.compute as pc
+
+from tagger.confidence.calibration import fit_temperature
+from tagger.dataset.splits_file import read_splits
+from tagger.errors import InputError, UsageError
+from tagger.evaluation.metrics import Predicted, level_metrics
+from tagger.images.patterns import text_column
+from tagger.io.location import Location
+from tagger.manifest.labels import KnownLabels
+from tagger.models.bundle import Bundle
+from tagger.models.levels import Levels
+from tagger.models.titles import TitleModel
+from tagger.reporter import LOG, Reporter
+from tagger.runs.directory import RunDirectory
+from tagger.runs.leaf_probabilities import LeafProbabilities
+from tagger.schemas.configs.confidence import TitlesConfig
+from tagger.schemas.documents.bundle import LevelMetrics, ModelCard
+from tagger.schemas.documents.taxonomy import Level, Taxonomy
+from tagger.training.titles import fit_titles
+from tagger.workflows.holding_out import holding_bundle
+from tagger.workflows.open_catalog import open_manifest, place
+
+_Chosen = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
+"""Master category and article type with the confidence of each, [N] each."""
+
+
+@dataclass(frozen=True)
+class Objections:
+    """What a sure title is worth where the image is sure, too; counts of test items."""
+
+    confident: int
+    """The image is sure."""
+    wrong: int
+    """Of these, it is wrong."""
+    objected: int
+    """Of the confident ones, the title is as sure of another class."""
+    caught: int
+    """Of those, the image is wrong."""
+    mistakes: int
+    """The image is wrong, sure or not."""
+    title_sides_with_image: int
+    """Of these, the title agrees with it: the label may be what is wrong."""
+
+
+@dataclass(frozen=True)
+class TitlesResult:
+    """A model of titles that stands in its bundle now, and how right it is on the test items."""
+
+    model: TitleModel
+    card: ModelCard
+    """The bundle's."""
+    items: int
+    """Test items that were measured."""
+    by: Mapping[str, Mapping[Level, LevelMetrics]]
+    """Figures by witness: `title`, and with a run `image` and `both`.
+
+    Macro F1 is that of `evaluate`: the mean over the classes with at least `minimum_support` of the items.
+    """
+    objections: Objections | None
+    """Where a run was named."""
+
+
+def titles(config: TitlesConfig, reporter: Reporter = LOG) -> TitlesResult:
+    """Fit a model of titles to the bundle's training items, calibrate it on val, and measure it on test.
+
+    Args:
+        config: The bundle, the manifest that it was trained on, the column of the titles, and a run of the bundle
+            over these items where image and title are to be measured together.
+        reporter: Where progress and warnings go.
+
+    Returns:
+        The model; the bundle has it already.
+
+    Raises:
+        UsageError: when the manifest has no such column, there is no bundle, or another process holds it.
+        InputError: when the manifest has not the bundle's items, or the run was made by another bundle.
+
+    Example::
+
+        from tagger.schemas.configs.confidence import TitlesConfig
+
+        result = titles(TitlesConfig(bundle="bundle", manifest="styles.csv", title="productDisplayName"))
+        print(f"{result.by['title']['articleType'].accuracy:.1%} right by the title alone")
+    """
+    folder = place(config.bundle, config)
+    with holding_bundle(folder) as bundle:
+        return _teach(config, reporter, bundle, folder)
+
+
+def _teach(config: TitlesConfig, reporter: Reporter, bundle: Bundle, folder: Location) -> TitlesResult:
+    """Fit the model of titles, and write it into the bundle, which is held."""
+    taxonomy = bundle.card.taxonomy
+    reporter.step("Reading the titles")
+    sides = _sides(config, folder, taxonomy, reporter)
+    reporter.step(f"Fitting to {len(sides['train']):,} titles")
+    train, val, test = (sides[side] for side in ("train", "val", "test"))
+    leaves = train["leaf"].to_numpy()
+    model = fit_titles(config.title, bundle.card.model_id, train["title"].tolist(), leaves, len(taxonomy.leaves))
+    model = replace(model, temperature=fit_temperature(model.logits(val["title"].tolist()), val["leaf"].to_numpy()))
+    image = None
+    if config.run:
+        image = LeafProbabilities.of_run(RunDirectory(place(config.run, config)), bundle.card)
+        val, test = (side[side["id"].isin(image.row)] for side in (val, test))
+        spoken = val[model.says_something(val["title"].tolist())]
+        if spoken.empty or test.empty:
+            raise InputError(f"--run: {config.run} has not the bundle's val and test items; tag the whole manifest")
+        both = model.logits_of_both(image.of(spoken["id"].tolist()), spoken["title"].tolist())
+        model = replace(model, temperature_of_both=fit_temperature(both, spoken["leaf"].to_numpy()))
+    model.save(folder)
+    return _measured(config, bundle.card, model, test, image)
+
+
+def _sides(config: TitlesConfig, folder: Location, taxonomy: Taxonomy, reporter: Reporter) -> dict[str, pd.DataFrame]:
+    """The items of each side of the bundle's split: id, title and leaf number. Raises InputError and UsageError."""
+    splits = read_splits(folder, "BUNDLE").rename_axis("id").reset_index()
+    manifest = open_manifest(config.manifest, config, reporter)
+    if config.title not in manifest.columns:
+        raise UsageError(f"--title {config.title}: the manifest has no such column; it has {manifest.columns}")
+    labels = [str(level) for level in Level]
+    tables = []
+    for batch in manifest.batches():
+        absent = [name for name in labels if name not in batch.items.schema.names]
+        if absent:
+            raise InputError(f"--manifest: {batch.file}: {manifest.why_unlabelled() or f'no column {absent[0]!r}'}")
+        title = pc.fill_null(text_column(batch, config.title, "--title"), "")
+        tables.append(batch.items.select(["id", *labels]).append_column("title", title).to_pandas())
+    if not tables:
+        raise InputError(f"--manifest: {config.manifest} has no row")
+    items = pd.concat(tables).dropna(subset=labels).merge(splits, on="id")
+    numbers: dict[tuple[str | None, str | None], int] = {
+        (leaf.masterCategory, leaf.articleType): n for n, leaf in enumerate(taxonomy.leaves)
+    }
+    pairs = KnownLabels(taxonomy, config.merge_spellings).pairs(items[labels[0]], items[labels[1]])
+    items["leaf"] = [numbers.get(pair, -1) for pair in pairs]
+    items = items[items["leaf"] >= 0]
+    sides = {side: items[items["split"] == side].reset_index(drop=True) for side in ("train", "val", "test")}
+    empty = [side for side, rows in sides.items() if rows.empty]
+    if empty:
+        raise InputError(f"--manifest: {config.manifest} has no item of the bundle's {empty[0]} side")
+    return sides
+
+
+def _measured(
+    config: TitlesConfig, card: ModelCard, model: TitleModel, test: pd.DataFrame, image: LeafProbabilities | None
+) -> TitlesResult:
+    """Figures of the test items, by title, image, and both."""
+    levels = Levels(card.taxonomy)
+    texts, truth = test["title"].tolist(), levels.of_leaves(test["leaf"].to_numpy())
+    witnesses = {"title": model.probabilities(texts)}
+    if image is not None:
+        by_image = image.of(test["id"].tolist())
+        witnesses |= {"image": by_image, "both": model.probabilities_of_both(by_image, texts)}
+    chosen = {name: levels.choose(probabilities) for name, probabilities in witnesses.items()}
+    figures = {
+        name: {
+            Level.MASTER_CATEGORY: level_metrics(Predicted(truth[0], master, master_confidence)),
+            Level.ARTICLE_TYPE: level_metrics(Predicted(truth[1], article, article_confidence)),
+        }
+        for name, (master, master_confidence, article, article_confidence) in chosen.items()
+    }
+    objections = _objections(config.surely, truth[1], chosen["image"], chosen["title"]) if image is not None else None
+    return TitlesResult(model, card, len(test), figures, objections)
+
+
+def _objections(surely: float, truth: np.ndarray, image: _Chosen, title: _Chosen) -> Objections:
+    """Count where a title objects to a sure image, and where it is right to."""
+    _, _, by_image, image_confidence = image
+    _, _, by_title, title_confidence = title
+    mistakes = by_image != truth
+    confident = image_confidence >= surely
+    objected = confident & (title_confidence >= surely) & (by_title != by_image)
+    return Objections(
+        confident=int(confident.sum()),
+        wrong=int((confident & mistakes).sum()),
+        objected=int(objected.sum()),
+        caught=int((objected & mistakes).sum()),
+        mistakes=int(mistakes.sum()),
+        title_sides_with_image=int((mistakes & (by_title == by_image)).sum()),
+    )
