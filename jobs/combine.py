@@ -36,7 +36,7 @@ def run(config: CombineConfig, console: Console) -> int:
     out = place(config.out, config)
     if (out / CARD).exists():
         raise UsageError(f"--out: {out} holds a bundle already; name a new folder")
-    places = [place(name, config) for name in config.bundles]
+    places = [place(name, config) for name in config.model]
     members = _members(places)
     combined = average_predictions(members) if config.average == "predictions" else average_weights(members)
     sides = _common_sides(places, console)

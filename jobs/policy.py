@@ -61,7 +61,7 @@ def _say(config: PolicyConfig, console: Console, result: PolicyResult) -> None:
     console.result(policy.model_dump(mode="json", by_alias=True) | {"hoursPer1000": hours, "curve": str(result.curve)})
     taught_on = result.card.provenance.config
     if taught_on.get("manifest"):
-        console.say(next_line(config, "tag", *catalogue_flags(taught_on), "--model", config.bundle, "--out", "run"))
+        console.say(next_line(config, "tag", *catalogue_flags(taught_on), "--model", config.model, "--out", "run"))
 
 
 def _say_trial(config: PolicyConfig, console: Console, trial: PolicyTrial) -> None:
@@ -92,7 +92,7 @@ def _say_trial(config: PolicyConfig, console: Console, trial: PolicyTrial) -> No
     levels = {str(level): {to_camel(name): v for name, v in asdict(k).items()} for level, k in trial.levels.items()}
     console.result({"splits": config.splits, "items": trial.items, "levels": levels})
     targets = ",".join(f"{level}={precision:g}" for level, precision in config.target_precision.items())
-    console.say(next_line(config, "policy", config.bundle, "--target-precision", targets))
+    console.say(next_line(config, "policy", config.model, "--target-precision", targets))
 
 
 def _threshold(value: float | None) -> str:

@@ -9,8 +9,8 @@ from tagger.training import recipes
 
 def run(config: RecipesConfig, console: Console) -> int:
     """List the recipes, or print the file of one."""
-    if config.name:
-        recipe = recipes.load(config.name)
+    if config.recipe:
+        recipe = recipes.load(config.recipe)
         console.say(recipe.text.rstrip())
         console.result(asdict(recipe))
         return 0

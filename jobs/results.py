@@ -19,6 +19,7 @@ from tagger.jobs.shell.console import Console, duration
 from tagger.machine import usable_cores
 from tagger.models.backbones import check_weights
 from tagger.models.bundle import CARD, Bundle
+from tagger.schemas.configs.options import WeightsOptions
 from tagger.schemas.configs.train import CombineConfig, ResultsConfig, TrainConfig
 from tagger.schemas.documents.bundle import ModelCard
 from tagger.schemas.documents.taxonomy import Level
@@ -28,6 +29,8 @@ from tagger.workflows.holding_out import holds_out
 from tagger.workflows.open_catalog import place
 
 TABLE, PAGE = "results.csv", "results.md"
+_OF_ALL = set(ResultsConfig.model_fields) - set(WeightsOptions.model_fields)
+"""Settings that all trainings share; weights go by backbone."""
 _FIGURES = {
     "masterCategory": (Level.MASTER_CATEGORY, "accuracy", True),
     "articleType": (Level.ARTICLE_TYPE, "accuracy", True),
@@ -53,22 +56,22 @@ def run(config: ResultsConfig, console: Console) -> int:
     """Train each recipe with each seed, average some, and write the table; the same command goes on where it was."""
     out = place(config.out, config)
     out.check_writable("--out")
-    names = config.recipes or recipes.names()
+    names = config.recipe or recipes.names()
     _check(config, names)
-    plans = {(name, seed): _training(config, name, seed) for name in names for seed in config.seeds}
+    plans = {(name, seed): _training(config, name, seed) for name in names for seed in config.seed}
     for plan in plans.values():
         check_weights(plan.backbone, plan.weights)
     lines = []
     with ray_session(config, with_data=True):
         device = _device(config)
         for name in names:
-            for seed in config.seeds:
+            for seed in config.seed:
                 console.step(f"Recipe {name}, seed {seed}")
                 train.run(plans[name, seed], Console(as_json=True, silent=True))
             lines.append(
-                Line(_shown(name), [_card(_bundle(config, name, s)) for s in config.seeds], _changed(config, name))
+                Line(_shown(name), [_card(_bundle(config, name, s)) for s in config.seed], _changed(config, name))
             )
-        for average in config.average:
+        for average in config.combine:
             averages = _averages(config, average)
             for target, members in averages.items():
                 console.step(f"The average of {', '.join(m.name for m in members)}")
@@ -84,43 +87,43 @@ def run(config: ResultsConfig, console: Console) -> int:
 
 
 def _training(config: ResultsConfig, name: str, seed: int) -> TrainConfig:
-    shared = {n: getattr(config, n) for n in ResultsConfig.model_fields if n in TrainConfig.model_fields}
+    shared = {n: getattr(config, n) for n in _OF_ALL if n in TrainConfig.model_fields}
     own = {"out": _bundle(config, name, seed).uri, "recipe": name, "seed": seed}
     try:
         return TrainConfig.model_validate({**_changed(config, name), **shared, **own})
     except ValidationError as error:
-        raise UsageError(f"--recipes {name}: {recipes.first_problem(error)}") from error
+        raise UsageError(f"--recipe {name}: {recipes.first_problem(error)}") from error
 
 
 def _check(config: ResultsConfig, names: Sequence[str]) -> None:
     """Raise UsageError for settings of nothing, and for averages that cannot be."""
     for key in config.set:
         recipe, _, field = key.rpartition(".")
-        if field in ResultsConfig.model_fields:
+        if field in _OF_ALL:
             raise UsageError(f"--set {key}: all recipes have the same; take --{field.replace('_', '-')}")
         if recipe and recipe not in names:
             raise UsageError(f"--set {key}: {recipe} is not among the recipes that are trained")
     folders = [_folder(name) for name in names]
     twice = sorted({f for f in folders if folders.count(f) > 1})
     if twice:
-        raise UsageError(f"--recipes: two are named {twice[0]}; give one file another name")
-    for average in config.average:
+        raise UsageError(f"--recipe: two are named {twice[0]}; give one file another name")
+    for average in config.combine:
         members = average.split("+")
         unknown = sorted({*members} - {*names})
         if unknown:
-            raise UsageError(f"--average {average}: {', '.join(unknown)} is not among the recipes that are trained")
+            raise UsageError(f"--combine {average}: {', '.join(unknown)} is not among the recipes that are trained")
         inputs = {preprocessing_of(_training(config, name, 0)) for name in members}
         if len(inputs) > 1:
-            raise UsageError(f"--average {average}: only recipes of one form of input can be averaged")
-        if len(members) == 1 and (len(config.seeds) == 1 or config.split_seed is None):
+            raise UsageError(f"--combine {average}: only recipes of one form of input can be averaged")
+        if len(members) == 1 and (len(config.seed) == 1 or config.split_seed is None):
             raise UsageError(
-                f"--average {average}: one recipe is averaged over seeds that share their sides; "
-                "give several --seeds, and --split-seed"
+                f"--combine {average}: one recipe is averaged over seeds that share their sides; "
+                "give several --seed, and --split-seed"
             )
 
 
 def _changed(config: ResultsConfig, name: str) -> dict[str, Any]:
-    """Settings over a recipe's own: --set FIELD=VALUE for all, --set RECIPE.FIELD=VALUE for one, --pretrained."""
+    """Settings over a recipe's own: --set FIELD=VALUE for all, --set RECIPE.FIELD=VALUE for one, --weights."""
     settings = recipes.load(name).settings
     of_all: dict[str, Any] = {}
     of_one: dict[str, Any] = {}
@@ -138,13 +141,13 @@ def _averages(config: ResultsConfig, average: str) -> dict[Location, list[Locati
     """The bundles that an average stands for, and those that each is made of: one recipe's seeds, or seed by seed."""
     names = average.split("+")
     if len(names) == 1:
-        return {_bundle(config, average, *config.seeds): [_bundle(config, average, seed) for seed in config.seeds]}
-    return {_bundle(config, average, seed): [_bundle(config, name, seed) for name in names] for seed in config.seeds}
+        return {_bundle(config, average, *config.seed): [_bundle(config, average, seed) for seed in config.seed]}
+    return {_bundle(config, average, seed): [_bundle(config, name, seed) for name in names] for seed in config.seed}
 
 
 def _called(config: ResultsConfig, average: str) -> str:
     names = "+".join(map(_shown, average.split("+")))
-    return names if "+" in average else f"{names}, average of {len(config.seeds)} seeds"
+    return names if "+" in average else f"{names}, average of {len(config.seed)} seeds"
 
 
 def _shown(name: str) -> str:
@@ -158,8 +161,8 @@ def _combine(config: ResultsConfig, target: Location, members: Sequence[Location
         if [member.model_id for member in _card(target).members] == made_of:
             return
         target.delete()
-    shared = {n: getattr(config, n) for n in ResultsConfig.model_fields if n in CombineConfig.model_fields}
-    own = {"bundles": [member.uri for member in members], "average": "predictions", "out": target.uri}
+    shared = {n: getattr(config, n) for n in _OF_ALL if n in CombineConfig.model_fields}
+    own = {"model": [member.uri for member in members], "average": "predictions", "out": target.uri}
     combine.run(CombineConfig.model_validate({**shared, **own}), Console(as_json=True, silent=True))
 
 
@@ -224,8 +227,8 @@ def _spread(line: Line) -> str:
 
 
 def _seeds(config: ResultsConfig) -> str:
-    said = ", ".join(map(str, config.seeds))
-    return f"mean of seeds {said}" if len(config.seeds) > 1 else f"seed {said}"
+    said = ", ".join(map(str, config.seed))
+    return f"mean of seeds {said}" if len(config.seed) > 1 else f"seed {said}"
 
 
 def _drawn(config: ResultsConfig) -> str:

@@ -21,7 +21,7 @@ def run(config: RetrievalConfig, console: Console) -> int:
     _say(console, measured)
     console.say(f"Page: {measured.page}")
     shop = ["--manifest", config.manifest, *(["--images", config.images] if config.images else [])]
-    console.say(next_line(config, "duplicates", config.indexes[0], *shop, "--out", f"{config.indexes[0]}-duplicates"))
+    console.say(next_line(config, "duplicates", config.index[0], *shop, "--out", f"{config.index[0]}-duplicates"))
     console.result({"page": str(measured.page), "figures": measured.summary.to_dict("records")})
     return 0
 

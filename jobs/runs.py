@@ -11,7 +11,7 @@ def run(config: RunsConfig, console: Console) -> int:
     """List the runs in a folder, the newest first."""
     summaries = runs(config, console)
     console.table(
-        f"{len(summaries)} {'run' if len(summaries) == 1 else 'runs'} in {config.folder}",
+        f"{len(summaries)} {'run' if len(summaries) == 1 else 'runs'} in {config.run}",
         ["run", "state", "started", "took", "model", "tagged", "review", "failed", "left alone"],
         [_row(summary) for summary in summaries],
     )

@@ -5,8 +5,11 @@ import json
 from pydantic import BaseModel
 
 from tagger.errors import UsageError
+from tagger.jobs.shell.console import Console
 from tagger.jobs.shell.registry import JOBS
 from tagger.schemas.arrow import columns_of, json_schema, listing
+from tagger.schemas.configs.schema import SchemaConfig
+from tagger.schemas.configs.search import SearchSpace
 from tagger.schemas.documents.bundle import ModelCard
 from tagger.schemas.documents.index import INDEXED, IndexCard
 from tagger.schemas.documents.run import RunRecord
@@ -18,6 +21,7 @@ from tagger.schemas.tables.finding import FINDING
 from tagger.schemas.tables.item import ITEM, REJECT
 from tagger.schemas.tables.prediction import PREDICTION
 from tagger.schemas.tables.similar import SIMILAR
+from tagger.schemas.wording import did_you_mean, listed
 
 ARROW = {
     "prediction": PREDICTION,
@@ -36,13 +40,17 @@ MODELS: dict[str, type[BaseModel]] = {
     "bundle": ModelCard,
     "run": RunRecord,
     "index_card": IndexCard,
+    "space": SearchSpace,
     **{f"{job}_config" if job in ARROW else job: config for job, config in JOBS.items()},
 }
 
 
-def run(name: str, arrow: bool, as_json: bool) -> int:
+def run(config: SchemaConfig, console: Console) -> int:
     """Print a contract."""
-    print(text_of(name, arrow, as_json))
+    text = text_of(config.name or "", config.arrow, console.as_json)
+    console.say(text)
+    if console.as_json:
+        console.result(json.loads(text))
     return 0
 
 
@@ -50,13 +58,16 @@ def text_of(name: str, arrow: bool, as_json: bool = False) -> str:
     """Return the JSON Schema of a contract, or the listing of its Arrow columns; without a name, the names.
 
     Args:
-        name: The contract's.
+        name: The contract's; of a command, `NAME_config` is the same as `NAME`; hyphens are as good as underscores.
         arrow: Whether to list the Arrow columns.
         as_json: Whether names and columns come as JSON, too.
     """
     names = sorted([*ARROW, *MODELS])
     if not name:
         return json.dumps(names, indent=2) if as_json else "\n".join(names)
+    name = name.replace("-", "_")
+    if name not in MODELS and name.removesuffix("_config") in JOBS:
+        name = name.removesuffix("_config")
     if name in ARROW:
         if not arrow:
             return json.dumps(json_schema(ARROW[name], name), indent=2)
@@ -65,4 +76,10 @@ def text_of(name: str, arrow: bool, as_json: bool = False) -> str:
         if arrow:
             raise UsageError(f"{name} is a JSON document, not a table; leave --arrow out")
         return json.dumps(MODELS[name].model_json_schema(by_alias=True), indent=2)
-    raise UsageError(f"no contract {name!r}; there are {', '.join(names)}")
+    raise UsageError(f"there is no contract {name!r}{did_you_mean(name, names)}; there are {listed(names)}")
+
+
+if __name__ == "__main__":
+    from tagger.jobs.shell.cli import main
+
+    main(job="schema")

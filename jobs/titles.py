@@ -31,7 +31,7 @@ def run(config: TitlesConfig, console: Console) -> int:
     images = result.card.provenance.config.get("images")
     catalogue = catalogue_flags(config.model_dump() | {"images": images})
     console.say(
-        next_line(config, "tag", *catalogue, "--model", config.bundle, "--titles", "check", "--out", "run-titles")
+        next_line(config, "tag", *catalogue, "--model", config.model, "--titles", "check", "--out", "run-titles")
     )
     return 0
 

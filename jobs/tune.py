@@ -96,7 +96,8 @@ def _space(config: TuneConfig) -> SearchSpace:
 
 def _base(config: TuneConfig, space: SearchSpace) -> dict[str, Any]:
     """What every trial's TrainConfig has; each value of the space is tried out for whether it goes with it."""
-    shared = {n: getattr(config, n) for n in TuneConfig.model_fields if n in TrainConfig.model_fields}
+    named = set(TuneConfig.model_fields) - set(WeightsOptions.model_fields)
+    shared = {n: getattr(config, n) for n in named if n in TrainConfig.model_fields}
     base = {**space.set, **shared, "recipe": space.recipe}
     for settings in space.probes():
         try:
@@ -157,7 +158,7 @@ def _search(
     return Search(
         base=base,
         space=space,
-        weights=WeightsOptions(pretrained=config.pretrained),
+        weights=WeightsOptions(weights=config.weights),
         trials=config.trials,
         taxonomy=items.taxonomy,
         provenance=provenance,

@@ -1,9 +1,11 @@
 """What configs are made of: their base, sizes, shares and ranges as text, and choices that several of them share."""
 
 import re
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from tagger.schemas.documents.taxonomy import Level
 
@@ -80,10 +82,66 @@ Confidence = Annotated[float, BeforeValidator(no_flag), Field(ge=0, le=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 
 
+class Panel(StrEnum):
+    """What settings are about: the groups in which `--help` lists them, in this order."""
+
+    IN_AND_OUT = "Input and output"
+    SETTINGS = "Settings"
+    SELECTION = "Which items"
+    DECISIONS = "Decisions"
+    DATA = "Data"
+    IMAGES = "Images"
+    SPLIT = "Split"
+    MODEL = "Model"
+    TRAINING = "Training"
+    RARE = "Rare leaves"
+    AUGMENTATION = "Augmentation"
+    SPEED = "Engine and speed"
+    LIMITS = "Limits"
+    RAY = "Ray"
+    S3 = "S3"
+    ALL_COMMANDS = "In all commands"
+
+
 class JobConfig(BaseModel):
     """What every job's config has in common."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    panel: ClassVar[Panel] = Panel.SETTINGS
+    """Where the fields stand that this config declares."""
+    examples: ClassVar[tuple[str, ...]] = ()
+    """What people write behind the command's name, for its help."""
+    renamed: ClassVar[Mapping[str, str]] = {}
+    """Fields by the name that they had in the last release; the old name goes with the next one."""
+    synonyms: ClassVar[Mapping[str, str]] = {}
+    """Fields by a second name, which stays."""
+
+    @classmethod
+    def old_names(cls) -> dict[str, str]:
+        """Fields by their names of the last release, of this config and of those it is made of."""
+        return {old: new for base in cls.__mro__ for old, new in vars(base).get("renamed", {}).items()}
+
+    @classmethod
+    def second_names(cls) -> dict[str, str]:
+        """Fields by their second names, of this config and of those it is made of."""
+        return {name: field for base in cls.__mro__ for name, field in vars(base).get("synonyms", {}).items()}
+
+    @classmethod
+    def other_names(cls) -> dict[str, str]:
+        """Fields by every name but today's."""
+        return cls.old_names() | cls.second_names()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _by_todays_names(cls, given: object) -> object:
+        if not isinstance(given, dict):
+            return given
+        names = cls.other_names()
+        for old in given:
+            if names.get(old) in given:
+                raise ValueError(f"{old} and {names[old]} are one setting: give {names[old]} alone")
+        return {names.get(name, name): value for name, value in given.items()}
 
 
 def by_level(value: object) -> object:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import cast
 
 import typer.main
+from rich.text import Text
 from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 
 from scripts.markdown import cell, code, table
@@ -45,9 +46,10 @@ def _parameters(command: TyperCommand | TyperGroup) -> list[Parameter]:
 
 
 def _section(name: str, command: TyperCommand) -> str:
-    arguments = [p.name.upper() for p in _parameters(command) if isinstance(p, TyperArgument) and p.name]
-    usage = " ".join([f"tagger {name}", *arguments, "[FLAGS]"])
-    parts = [f"## tagger {name}", _prose(command.help), f"`{usage}`"]
+    usage = " ".join(
+        [f"tagger {name}", *command.collect_usage_pieces(command.make_context(name, [], resilient_parsing=True))]
+    )
+    parts = [f"## tagger {name}", _prose(_plain(command.help)), f"`{usage}`"]
     for title, rows in _panels(command):
         if title:
             parts.append(f"**{title}**")
@@ -72,7 +74,7 @@ def _rows(parameters: list[Parameter], of_all: bool = False) -> Iterator[tuple[s
     for parameter in parameters:
         if parameter.hidden or (parameter.name in _SHARED) != of_all or "completion" in str(parameter.name):
             continue
-        text = parameter.help or ""
+        text = _plain(parameter.help)
         required = bool(_REQUIRED.search(text)) or parameter.required
         default = _DEFAULT.search(text)
         text = _REQUIRED.sub("", _DEFAULT.sub("", text))
@@ -80,15 +82,16 @@ def _rows(parameters: list[Parameter], of_all: bool = False) -> Iterator[tuple[s
         yield _written(parameter), stands_in, cell(text)
 
 
+def _plain(text: str | None) -> str:
+    """A help text without its colours."""
+    return Text.from_markup(text or "").plain
+
+
 def _written(parameter: Parameter) -> str:
     if isinstance(parameter, TyperArgument):
         return code(str(parameter.name).upper())
-    flag = max(parameter.opts, key=len)
-    if parameter.secondary_opts:
-        return f"{code(flag)}, {code(parameter.secondary_opts[0])}"
-    if parameter.is_flag:
-        return code(flag)
-    return code(f"{flag} {parameter.metavar or 'TEXT'}")
+    flags = ", ".join(parameter.opts)
+    return code(flags if parameter.is_flag else f"{flags} {parameter.metavar or 'TEXT'}")
 
 
 def _prose(text: str | None) -> str:

@@ -160,7 +160,7 @@ def _at_random(asked: argparse.Namespace, truth: pd.DataFrame, count: int) -> No
 
 def _evaluate(asked: argparse.Namespace, name: str) -> dict[str, Any]:
     said = _tagger(
-        "evaluate", "--run", asked.out / f"{name}-control", "--labels", asked.out / "truth.parquet", "--model",
+        "evaluate", "--run", asked.out / f"{name}-control", "--manifest", asked.out / "truth.parquet", "--model",
         asked.out / name, "--out", asked.out / f"{name}-report", "--json",
     )  # fmt: skip
     found: dict[str, Any] = json.loads(said)

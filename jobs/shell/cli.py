@@ -7,22 +7,27 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import typer
 
 import tagger
+from tagger.errors import UsageError
 from tagger.jobs.shell.flags import command_of
-from tagger.jobs.shell.outcome import exit_code_of
-from tagger.jobs.shell.registry import JOBS
+from tagger.jobs.shell.help import Commands, command_class, help_of
+from tagger.jobs.shell.outcome import complain
+from tagger.jobs.shell.registry import PANELS
 from tagger.schemas.values import JobConfig
+
+_USAGE_ERROR = cast(type[typer.BadParameter], typer.BadParameter.__base__)
+"""What typer raises for every wrong word on a command line; its module differs between versions."""
 
 app = typer.Typer(
     name="tagger",
-    help="Tags a shop's catalogue with masterCategory and articleType from its images, with honest confidences.",
-    no_args_is_help=True,
-    add_completion=False,
-    rich_markup_mode=None,
+    cls=Commands,
+    help="Tag a shop's catalogue with masterCategory and articleType from its images, with honest confidences.",
+    epilog="[dim]`tagger COMMAND --help` has examples and all options.[/dim]",
+    rich_markup_mode="rich",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -57,28 +62,34 @@ def _runner(name: str) -> Callable[[Any, bool], int]:
     return run
 
 
-for _name, _config in JOBS.items():
-    app.command(_name)(command_of(_config, _runner(_name)))
-
-
-@app.command("schema")
-def schema(
-    name: Annotated[str, typer.Argument(help="item, reject, prediction, bundle, run, or a job's config.")] = "",
-    arrow: Annotated[bool, typer.Option("--arrow", help="List the Arrow columns instead.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print names and columns as JSON, too.")] = False,
-) -> None:
-    """Print a contract as JSON Schema, or as a listing of its Arrow columns; without a name, the names."""
-    from tagger.jobs.schema import run
-
-    raise typer.Exit(exit_code_of(lambda: run(name, arrow, as_json)))
+for _panel, _jobs in PANELS.items():
+    for _name, _config in _jobs.items():
+        app.command(_name, cls=command_class(_config), help=help_of(_name, _config), rich_help_panel=_panel)(
+            command_of(_config, _runner(_name))
+        )
 
 
 def main(arguments: list[str] | None = None, job: str | None = None) -> None:
-    """Run the command line, or that of one job, and exit with its code."""
+    """Run the command line, or that of one job, and exit with its code.
+
+    Without a word it shows the help and exits with 2: a script that has lost its arguments must not look done.
+    """
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     _keep_compiled_code()
     given = sys.argv[1:] if arguments is None else arguments
-    app([*([job] if job else []), *given], prog_name="tagger")
+    words = [*([job] if job else []), *given]
+    try:
+        code = app(words or ["--help"], prog_name="tagger", standalone_mode=False)
+    except _USAGE_ERROR as error:
+        sys.exit(_explain(error))
+    sys.exit(code if words else UsageError.exit_code)
+
+
+def _explain(error: typer.BadParameter) -> int:
+    """Say what was wrong with the words of a command line, in the form of all messages."""
+    command = error.ctx.command_path if error.ctx else "tagger"
+    complain(f"{error.format_message().rstrip('.')}; {command} --help shows what there is")
+    return UsageError.exit_code
 
 
 def _keep_compiled_code() -> None:

@@ -1,29 +1,38 @@
-"""Makes a command of a job's config: each field is a flag, `--config FILE.yaml` gives the rest, flags win."""
+"""Makes a command of a job's config: each field is a flag, `--config FILE.yaml` gives the rest, flags win.
+
+Own code in place of pydantic-settings' command line, which is argparse: no panels, no completion, and pydantic's own
+words where a value is wrong.
+"""
 
 import inspect
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
 import typer
-import yaml
-from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
-from tagger.errors import UsageError
-from tagger.jobs.shell.outcome import ErrorLog, exit_code_of
-from tagger.schemas.values import JobConfig
-from tagger.training import recipes
+from tagger.jobs.shell.asked import AS_ARGUMENT, AS_NEGATION, build, flag_of, is_argument, negation_of
+from tagger.jobs.shell.outcome import ErrorLog, exit_code_of, warn
+from tagger.schemas.values import JobConfig, Panel
 
 Config = TypeVar("Config", bound=JobConfig)
+_SHORT_CHOICE = 24
+"""Choices that are written in fewer characters stand in the place of the type, longer ones behind the description."""
+_SHARED = {
+    **dict.fromkeys(("manifest", "images", "model", "run", "index"), Panel.IN_AND_OUT),
+    "out": Panel.IN_AND_OUT,
+}
+"""Names that mean the same in all commands."""
+_KINDS = {int: "INTEGER", float: "NUMBER"}
 
 
 def command_of(config: type[Config], run: Callable[[Config, bool], int]) -> Callable[..., None]:
     """Return a function for typer whose parameters are the config's fields, `--config` and `--json`.
 
     Args:
-        config: The job's config; its docstring becomes the help.
+        config: The job's config.
         run: Takes the config and whether `--json` was given; returns the exit code.
     """
 
@@ -32,17 +41,13 @@ def command_of(config: type[Config], run: Callable[[Config, bool], int]) -> Call
         log = ErrorLog()
 
         def work() -> int:
-            asked = build(config, file, given)
+            asked = build(config, file, given, warn)
             log.lie_in(getattr(asked, "out", None))
             return run(asked, as_json)
 
         raise typer.Exit(exit_code_of(work, log))
 
-    own = config.__annotations__
-    order = sorted(
-        config.model_fields.items(), key=lambda f: (not f[1].is_required(), f[0] != "images", f[0] not in own)
-    )
-    parameters = [_parameter(name, field) for name, field in order]
+    parameters = [p for name, field in in_panels(config) for p in _parameters(config, name, field)]
     parameters += [_CONFIG_FLAG, _JSON_FLAG]
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     command.__annotations__ = {p.name: p.annotation for p in parameters}
@@ -50,67 +55,55 @@ def command_of(config: type[Config], run: Callable[[Config, bool], int]) -> Call
     return command
 
 
-def build(config: type[Config], file: Path | None, given: dict[str, Any]) -> Config:
-    """Build a config from a file and flags. Raises UsageError that names the flag or the file's key."""
-    values = _read(file) if file else {}
-    chosen = given.get("recipe") or values.get("recipe") if "recipe" in config.model_fields else None
-    before = {**(recipes.load(str(chosen)).settings if chosen else {}), **values}
-    flags = {name: _value(config, name, v) for name, v in given.items() if v is not None and v != []}
-    try:
-        return config.model_validate({**values, **{name: _over(before.get(name), v) for name, v in flags.items()}})
-    except ValidationError as error:
-        raise UsageError("\n".join(_explain(config, e, file, flags) for e in error.errors()[:5])) from error
+def in_panels(config: type[JobConfig]) -> list[tuple[str, FieldInfo]]:
+    """A config's fields in the order of their panels; in each, what is required comes first."""
+    order = list(Panel)
+    names = list(_SHARED)
+
+    def place(item: tuple[str, FieldInfo]) -> tuple[int, bool, int]:
+        name, field = item
+        rank = names.index(name) if name in names else len(names)
+        return order.index(panel_of(config, name)), not field.is_required(), rank
+
+    return sorted(config.model_fields.items(), key=place)
 
 
-def _read(file: Path) -> dict[str, Any]:
-    try:
-        found = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"--config {file}: cannot be read: {error}") from error
-    except (yaml.YAMLError, ValueError) as error:
-        raise UsageError(f"--config {file}: not YAML: {' '.join(str(error).split())}") from error
-    if not isinstance(found, dict):
-        raise UsageError(f"--config {file}: holds no keys")
-    return found
+def panel_of(config: type[JobConfig], name: str) -> Panel:
+    """The panel of a field: that of the class which declares it first, unless all commands share its name."""
+    if name in _SHARED:
+        return _SHARED[name]
+    configs = [base for base in reversed(config.__mro__) if issubclass(base, JobConfig)]
+    return next(base.panel for base in configs if name in vars(base).get("__annotations__", {}))
 
 
-def _over(before: Any, flag: Any) -> Any:
-    """A flag over the file's value: of pairs, key by key."""
-    return {**before, **flag} if isinstance(before, dict) and isinstance(flag, dict) else flag
-
-
-def _explain(config: type[JobConfig], error: Any, file: Path | None, flags: dict[str, Any]) -> str:
-    message = str(error["msg"]).removeprefix("Value error, ")
-    if not error["loc"]:
-        return f"--config {file}: {message}" if file else message
-    key = str(error["loc"][0])
-    where = f"--{key.replace('_', '-')}" if key in flags or not file else f"--config {file}: {key}"
-    match error["type"]:
-        case "extra_forbidden":
-            return f"--config {file}: unknown key {key!r}"
-        case "missing":
-            return f"{_flag_of(config, key)} is missing"
-        case _:
-            inner = ".".join(str(part) for part in error["loc"][1:])
-            return f"{where}{f' {inner}' if inner else ''}: {message}"
-
-
-def _parameter(name: str, field: FieldInfo) -> inspect.Parameter:
+def _parameters(config: type[JobConfig], name: str, field: FieldInfo) -> Iterable[inspect.Parameter]:
+    """A field's flag; before it, the same without a flag where that goes; then its names of the last release."""
     base = _base_type(field.annotation)
     kind = bool if base is bool else list[str] if get_origin(base) in (dict, list) else str
-    if isinstance(field.json_schema_extra, dict) and field.json_schema_extra.get("argument"):
-        argument: Any = Annotated[kind | None, typer.Argument(help=_help(field), show_default=False)]
-        return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=argument)
-    flag = f"--{name.replace('_', '-')}"
-    declared = [f"{flag}/--no-{flag[2:]}"] if kind is bool else [flag]
-    option = typer.Option(*declared, help=_help(field), show_default=False, metavar=_metavar(base))
-    annotation: Any = Annotated[kind | None, option]
+    if is_argument(config, name):
+        yield _parameter(name + AS_ARGUMENT, kind, typer.Argument(metavar=name.upper(), hidden=True))
+    also = [flag_of(second) for second, of in config.second_names().items() if of == name]
+    choices = _choices(base)
+    option = typer.Option(
+        flag_of(name),
+        *also,
+        help=_help(name, field),
+        show_default=False,
+        metavar=metavar_of(field),
+        rich_help_panel=panel_of(config, name),
+        autocompletion=_completing(choices) if choices else None,
+    )
+    yield _parameter(name, kind, option)
+    if kind is bool:
+        yield _parameter(name + AS_NEGATION, kind, typer.Option(negation_of(name), hidden=True))
+    for old, of in config.old_names().items():
+        if of == name:
+            yield _parameter(old, kind, typer.Option(flag_of(old), hidden=True))
+
+
+def _parameter(name: str, kind: Any, declared: Any) -> inspect.Parameter:
+    annotation: Any = Annotated[kind | None, declared]
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
-
-
-def _flag_of(config: type[JobConfig], key: str) -> str:
-    extra = config.model_fields[key].json_schema_extra
-    return key.upper() if isinstance(extra, dict) and extra.get("argument") else f"--{key.replace('_', '-')}"
 
 
 def _base_type(annotation: Any) -> Any:
@@ -120,48 +113,89 @@ def _base_type(annotation: Any) -> Any:
     return annotation
 
 
-def _help(field: FieldInfo) -> str:
-    text = field.description or ""
+def _choices(base: Any) -> list[str]:
+    (inner,) = get_args(base) if get_origin(base) is list else (base,)
+    return [str(choice) for choice in get_args(inner)] if get_origin(inner) is Literal else []
+
+
+def _completing(choices: list[str]) -> Callable[[str], list[str]]:
+    def completed(incomplete: str) -> list[str]:
+        return [choice for choice in choices if choice.startswith(incomplete)]
+
+    return completed
+
+
+def _help(name: str, field: FieldInfo) -> str:
+    """The description with its choices and its default, in rich's markup."""
+    parts = [escaped(field.description or "")]
+    choices = _choices(_base_type(field.annotation))
+    if len("|".join(choices)) > _SHORT_CHOICE:
+        parts.append(f"[yellow]{escaped('[' + '|'.join(choices) + ']')}[/yellow]")
     if field.is_required():
-        return f"{text} [required]"
-    default = field.default
+        parts.append(r"[red]\[required][/red]")
+    elif field.default is None and _base_type(field.annotation) is bool:
+        parts.append(f"[dim]{escaped(f'[or {negation_of(name)}]')}[/dim]")
+    elif default := _default(name, field):
+        parts.append(f"[dim]{escaped(f'[default: {default}]')}[/dim]")
+    return " ".join(filter(None, parts))
+
+
+def escaped(text: str) -> str:
+    """Text whose brackets are none of rich's markup."""
+    return text.replace("[", r"\[")
+
+
+def _default(name: str, field: FieldInfo) -> str:
+    default: object = field.default
+    if _base_type(field.annotation) is bool:
+        return f"on; {negation_of(name)}" if default else ""
     if default in (None, {}, [], ""):
-        return text
+        return ""
     if isinstance(default, dict):
-        default = ", ".join(f"{k}={v}" for k, v in default.items())
-    return f"{text} [default: {str(default).lower() if isinstance(default, bool) else default}]"
+        return ", ".join(f"{key}={value}" for key, value in default.items())
+    return ", ".join(map(str, default)) if isinstance(default, list) else str(default)
 
 
-def _metavar(base: Any) -> str | None:
-    if get_origin(base) is Literal:
-        return "|".join(map(str, get_args(base)))
+def metavar_of(field: FieldInfo) -> str:
+    """What stands for a field's value; nothing for what is on or off."""
+    base = _base_type(field.annotation)
+    choices = _choices(base)
+    if base is bool:
+        return ""
+    if choices:
+        together = "|".join(choices)
+        return together if len(together) <= _SHORT_CHOICE else "CHOICE"
     if get_origin(base) is dict:
         return "KEY=VALUE"
-    return {int: "INTEGER", float: "NUMBER", bool: None}.get(base, "TEXT")
+    (inner,) = get_args(base) if get_origin(base) is list else (base,)
+    return _KINDS.get(_bare(inner), "TEXT")
 
 
-def _value(config: type[JobConfig], name: str, given: Any) -> Any:
-    """Turn repeated KEY=VALUE into a dict; leave everything else to pydantic."""
-    if not isinstance(given, list) or get_origin(config.model_fields[name].annotation) is list:
-        return given
-    if len(given) == 1 and "=" not in given[0] and get_origin(config.model_fields[name].annotation) is dict:
-        return given[0]
-    pairs = [text.partition("=") for text in given]
-    for (key, equals, _), text in zip(pairs, given, strict=True):
-        if not equals or not key:
-            raise UsageError(f"--{name.replace('_', '-')} {text}: is not KEY=VALUE")
-    return {key.strip(): value.strip() for key, _, value in pairs}
+def _bare(annotation: Any) -> Any:
+    """A type without what pydantic is told about it."""
+    return get_args(annotation)[0] if hasattr(annotation, "__metadata__") else annotation
 
 
 _CONFIG_FLAG = inspect.Parameter(
     "config",
     inspect.Parameter.KEYWORD_ONLY,
     default=None,
-    annotation=Annotated[Path | None, typer.Option("--config", help="YAML file of these settings; flags win over it.")],
+    annotation=Annotated[
+        Path | None,
+        typer.Option(
+            "--config",
+            metavar="FILE.yaml",
+            help="YAML of these settings, by the flags' names with _ for -; flags win over it.",
+            rich_help_panel=Panel.ALL_COMMANDS,
+        ),
+    ],
 )
 _JSON_FLAG = inspect.Parameter(
     "json",
     inspect.Parameter.KEYWORD_ONLY,
     default=False,
-    annotation=Annotated[bool, typer.Option("--json", help="Print one JSON document, for machines.")],
+    annotation=Annotated[
+        bool,
+        typer.Option("--json", help="Print one JSON document, for machines.", rich_help_panel=Panel.ALL_COMMANDS),
+    ],
 )

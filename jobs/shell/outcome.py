@@ -73,10 +73,10 @@ def exit_code_of(work: Callable[[], int], log: ErrorLog | None = None) -> int:
             sys.stdout.flush()  # here, where a reader that is gone can still be told from a failure
             return code
         except TaggerError as error:
-            _complain(str(error))
+            complain(str(error))
             return error.exit_code
         except KeyboardInterrupt:
-            _complain(_INTERRUPTED)
+            complain(_INTERRUPTED)
             return INTERRUPTED
         except Exception as error:
             if isinstance(error, BrokenPipeError) and _reader_is_gone():
@@ -114,11 +114,11 @@ def _explain(error: Exception, log: ErrorLog) -> int:
     """Say in a line what no part of the program foresaw, and keep where it happened."""
     root = _root_of(error)
     if isinstance(root, TaggerError):
-        _complain(str(root))
+        complain(str(root))
         return root.exit_code
     file = log.add(error)
     where = f"traceback: {file}" if file else f"with {_TRACEBACK}=1 set, the same command shows where"
-    _complain(f"{type(root).__name__}: {first_line(root)}; what was finished is kept ({where})")
+    complain(f"{type(root).__name__}: {first_line(root)}; what was finished is kept ({where})")
     return FAILED
 
 
@@ -130,6 +130,12 @@ def _root_of(error: BaseException) -> BaseException:
     return error
 
 
-def _complain(message: str) -> None:
+def warn(message: str) -> None:
+    """Say before a command begins what a person should look at."""
+    typer.secho(f"! {printable(message)}", err=True, fg="yellow" if sys.stderr.isatty() else None)
+
+
+def complain(message: str) -> None:
+    """Say on standard error why a command failed."""
     for line in printable(message).split("\n"):
         typer.secho(f"tagger: {line}", err=True, fg="red" if sys.stderr.isatty() else None)

@@ -1,4 +1,4 @@
-"""Which commands there are, and what each is asked for."""
+"""Which commands there are, under which heading of `tagger --help`, and what each is asked for."""
 
 from tagger.schemas.configs.audit import AuditConfig
 from tagger.schemas.configs.bench import BenchConfig
@@ -7,32 +7,47 @@ from tagger.schemas.configs.confidence import PolicyConfig, QualityConfig, Title
 from tagger.schemas.configs.demo import DemoConfig
 from tagger.schemas.configs.evaluate import EvaluateConfig
 from tagger.schemas.configs.review import ApplyConfig, ReviewConfig
+from tagger.schemas.configs.schema import SchemaConfig
 from tagger.schemas.configs.similarity import DuplicatesConfig, IndexConfig, RetrievalConfig, SimilarConfig
 from tagger.schemas.configs.tag import LatestConfig, RunsConfig, TagConfig
 from tagger.schemas.configs.train import CombineConfig, RecipesConfig, ResultsConfig, TrainConfig, TuneConfig
 from tagger.schemas.values import JobConfig
 
-JOBS: dict[str, type[JobConfig]] = {
-    "demo": DemoConfig,
-    "check": CheckConfig,
-    "train": TrainConfig,
-    "recipes": RecipesConfig,
-    "tune": TuneConfig,
-    "results": ResultsConfig,
-    "combine": CombineConfig,
-    "policy": PolicyConfig,
-    "titles": TitlesConfig,
-    "tag": TagConfig,
-    "review": ReviewConfig,
-    "apply": ApplyConfig,
-    "quality": QualityConfig,
-    "runs": RunsConfig,
-    "latest": LatestConfig,
-    "index": IndexConfig,
-    "similar": SimilarConfig,
-    "retrieval": RetrievalConfig,
-    "duplicates": DuplicatesConfig,
-    "audit": AuditConfig,
-    "evaluate": EvaluateConfig,
-    "bench": BenchConfig,
+PANELS: dict[str, dict[str, type[JobConfig]]] = {
+    "Start here": {
+        "demo": DemoConfig,
+        "check": CheckConfig,
+        "train": TrainConfig,
+        "tag": TagConfig,
+    },
+    "Better models": {
+        "recipes": RecipesConfig,
+        "tune": TuneConfig,
+        "results": ResultsConfig,
+        "combine": CombineConfig,
+        "evaluate": EvaluateConfig,
+    },
+    "Confidence": {
+        "policy": PolicyConfig,
+        "quality": QualityConfig,
+        "titles": TitlesConfig,
+    },
+    "Review": {
+        "review": ReviewConfig,
+        "apply": ApplyConfig,
+    },
+    "Find and clean": {
+        "index": IndexConfig,
+        "similar": SimilarConfig,
+        "retrieval": RetrievalConfig,
+        "duplicates": DuplicatesConfig,
+        "audit": AuditConfig,
+    },
+    "Operate": {
+        "runs": RunsConfig,
+        "latest": LatestConfig,
+        "bench": BenchConfig,
+        "schema": SchemaConfig,
+    },
 }
+JOBS: dict[str, type[JobConfig]] = {name: config for jobs in PANELS.values() for name, config in jobs.items()}

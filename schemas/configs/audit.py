@@ -16,7 +16,7 @@ class AuditConfig(CatalogOptions, RayOptions):
 
     index: str | None = Field(
         default=None,
-        description="Index with labels (tagger index --labels); of a model that was not fine-tuned on these labels.",
+        description="Index with labels (tagger index --manifest); of a model that was not fine-tuned on these labels.",
         json_schema_extra={"argument": True},
     )
     model: str | None = Field(

@@ -1,5 +1,8 @@
 """What `tagger policy`, `titles` and `quality` are asked for."""
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 from pydantic import Field, field_validator, model_validator
 
 from tagger.schemas.configs.options import (
@@ -18,7 +21,9 @@ from tagger.schemas.values import (
 class PolicyConfig(S3Options):
     """Name a precision: find the confidences from which on a bundle's tags have it, and keep them in the bundle."""
 
-    bundle: str = Field(description="The bundle.", json_schema_extra={"argument": True})
+    renamed: ClassVar[Mapping[str, str]] = {"bundle": "model"}
+
+    model: str = Field(description="The bundle.", json_schema_extra={"argument": True})
     target_precision: dict[Level, Confidence] = Field(
         description="LEVEL=PRECISION, or one for both levels: of what is to be accepted without a person."
     )
@@ -59,7 +64,9 @@ class PolicyConfig(S3Options):
 class QualityConfig(S3Options):
     """Say how precise accepted tags are in production, from what people said of the QA sample (tag --qa-sample)."""
 
-    runs: list[str] = Field(min_length=1, description="Runs, or folders of runs.", json_schema_extra={"argument": True})
+    renamed: ClassVar[Mapping[str, str]] = {"runs": "run"}
+
+    run: list[str] = Field(min_length=1, description="Runs, or folders of runs.", json_schema_extra={"argument": True})
     target_precision: dict[Level, Confidence] = Field(
         default={}, description="LEVEL=PRECISION, or one for both levels; by default what the runs' policy promised."
     )
@@ -78,7 +85,9 @@ class QualityConfig(S3Options):
 class TitlesConfig(ManifestFormat):
     """Teach a bundle what titles say of its classes, as a second witness for tagger tag --titles; and measure it."""
 
-    bundle: str = Field(description="The bundle.", json_schema_extra={"argument": True})
+    renamed: ClassVar[Mapping[str, str]] = {"bundle": "model"}
+
+    model: str = Field(description="The bundle.", json_schema_extra={"argument": True})
     manifest: str = Field(description="The manifest that the bundle was trained on, with its labels and titles.")
     title: str = Field(description="Column of the titles, such as productDisplayName.")
     run: str | None = Field(

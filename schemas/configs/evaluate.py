@@ -1,5 +1,8 @@
 """What `tagger evaluate` is asked for."""
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 from pydantic import Field
 
 from tagger.schemas.configs.options import (
@@ -14,8 +17,10 @@ from tagger.schemas.values import (
 class EvaluateConfig(ManifestFormat, FetchOptions):
     """Compare a run with known labels, and with another run or bundle: metrics and a report."""
 
+    synonyms: ClassVar[Mapping[str, str]] = {"labels": "manifest"}
+
     run: str = Field(description="The run directory.")
-    labels: str = Field(description="Labelled manifest: a file, a folder or a glob, local or s3://.")
+    manifest: str = Field(description="Labelled manifest: a file, a folder or a glob, local or s3://.")
     out: str = Field(description="Folder of the report.")
     model: str | None = Field(
         default=None,

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from typing import Any, Literal, get_args
+from typing import Any, ClassVar, Literal, get_args
 
 from pydantic import Field, field_validator, model_validator
 
@@ -193,7 +193,9 @@ class SplitOptions(JobConfig):
 class WeightsOptions(JobConfig):
     """Where weights come from when several backbones are trained."""
 
-    pretrained: dict[str, str] = Field(
+    renamed: ClassVar[Mapping[str, str]] = {"pretrained": "weights"}
+
+    weights: dict[str, str] = Field(
         default={}, description="BACKBONE=file:PATH or none, in place of torchvision's, for recipes that take those."
     )
 
@@ -201,4 +203,4 @@ class WeightsOptions(JobConfig):
         """The weights to take with a recipe's settings, where they are not the recipe's own."""
         backbone = str(settings.get("backbone", Learning.model_fields["backbone"].default))
         wants_them = settings.get("weights", "pretrained") == "pretrained"
-        return {"weights": self.pretrained[backbone]} if wants_them and backbone in self.pretrained else {}
+        return {"weights": self.weights[backbone]} if wants_them and backbone in self.weights else {}

@@ -1,6 +1,7 @@
 """What `tagger review` and `apply` are asked for."""
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import ClassVar, Literal
 
 from pydantic import Field, field_validator
 
@@ -54,9 +55,11 @@ class ReviewConfig(S3Options):
 class ApplyConfig(S3Options):
     """Write final tags for the PIM system: what people decided, else what the model was sure enough of."""
 
+    renamed: ClassVar[Mapping[str, str]] = {"formats": "format"}
+
     run: str = Field(description="The run, or a folder of runs.", json_schema_extra={"argument": True})
     out: str = Field(description="Folder of the tags; it must be new or empty.")
-    formats: list[Literal["parquet", "csv"]] = Field(
+    format: list[Literal["parquet", "csv"]] = Field(
         default=["parquet", "csv"],
         min_length=1,
         description="Forms to write: parquet has every item with its state, csv those that have tags to set.",
@@ -69,7 +72,7 @@ class ApplyConfig(S3Options):
     )
     database: str | None = Field(default=None, description=DATABASE_DESCRIPTION)
 
-    @field_validator("no_value", "formats", mode="before")
+    @field_validator("no_value", "format", mode="before")
     @classmethod
     def _one_or_several(cls, value: object) -> object:
         return [value] if isinstance(value, str) else value

@@ -1,5 +1,8 @@
 """What `tagger index`, `similar`, `retrieval` and `duplicates` are asked for."""
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 from pydantic import Field, field_validator, model_validator
 
 from tagger.schemas.configs.options import (
@@ -15,26 +18,28 @@ from tagger.schemas.values import (
 class IndexConfig(ManifestFormat):
     """Make an index of the image vectors of runs (tag --embeddings), or add to one, to find items that look alike."""
 
-    runs: list[str] = Field(min_length=1, description="Runs, or folders of runs.", json_schema_extra={"argument": True})
+    renamed: ClassVar[Mapping[str, str]] = {"runs": "run", "labels": "manifest"}
+
+    run: list[str] = Field(min_length=1, description="Runs, or folders of runs.", json_schema_extra={"argument": True})
     out: str = Field(description="Folder of the index, on a disk. What it has is kept, and what is new is added.")
-    labels: str | None = Field(
+    manifest: str | None = Field(
         default=None, description="Manifest whose labels stand in place of predictions: a file, a folder or a glob."
     )
     keep: list[str] = Field(
         default=[],
-        description="Columns of --labels that the items of the index have besides, such as a product's number, for "
+        description="Columns of --manifest that the items of the index have besides, such as a product's number, for "
         "tagger similar --unlike.",
     )
 
-    @field_validator("runs", "keep", mode="before")
+    @field_validator("run", "keep", mode="before")
     @classmethod
     def _one_or_several(cls, value: object) -> object:
         return [value] if isinstance(value, str) else value
 
     @model_validator(mode="after")
     def _check(self) -> "IndexConfig":
-        if self.keep and not self.labels:
-            raise ValueError("keep takes columns of a manifest: labels")
+        if self.keep and not self.manifest:
+            raise ValueError("keep takes columns of a manifest: name one with --manifest")
         return self
 
 
@@ -77,6 +82,8 @@ class SimilarConfig(ManifestFormat):
 class DuplicatesConfig(CatalogOptions):
     """Find the items of an index that show one picture: the same file, or resized, compressed, cropped or mirrored."""
 
+    renamed: ClassVar[Mapping[str, str]] = {"bundle": "model"}
+
     index: str = Field(description="The index.", json_schema_extra={"argument": True})
     out: str | None = Field(
         default=None, description="Folder of the groups, the pairs and a page; it must be new or empty."
@@ -101,8 +108,10 @@ class DuplicatesConfig(CatalogOptions):
         description="With --judged, in place of --structure: take the lowest structure from which on the judged pairs "
         "have this precision.",
     )
-    bundle: str | None = Field(
-        default=None, description="Bundle trained on these items: say what copies on two sides of its split are worth."
+    model: str | None = Field(
+        default=None,
+        description="Bundle trained on these items: say what copies on two sides of its split are worth. With --plant: "
+        "the bundle that the index was made with; by default, where it was then.",
     )
     shown: int = Field(default=200, ge=0, description="Groups on the page; those whose labels differ come first.")
     seed: Seed = Field(default=0, description="Seed of the sample of pairs to judge, and of --plant.")
@@ -112,17 +121,13 @@ class DuplicatesConfig(CatalogOptions):
         description="Try it out instead: alter copies of so many images (resized, recompressed, cropped, mirrored), "
         "and say how many of them are found.",
     )
-    model: str | None = Field(
-        default=None,
-        description="With --plant: the bundle that the index was made with; by default, where it was then.",
-    )
 
     @model_validator(mode="after")
     def _check(self) -> "DuplicatesConfig":
         if self.out is None and not self.plant:
             raise ValueError("name a folder for what is found: out")
-        if self.plant and (self.judged or self.bundle or self.out):
-            raise ValueError("plant only tries things out, and writes nothing: leave judged, bundle and out")
+        if self.plant and (self.judged or self.out):
+            raise ValueError("plant only tries things out, and writes nothing: leave judged and out")
         if self.precision is not None and self.judged is None:
             raise ValueError("precision is that of judged pairs: name their file with judged")
         if self.precision is not None and "structure" in self.model_fields_set:
@@ -133,10 +138,12 @@ class DuplicatesConfig(CatalogOptions):
 class RetrievalConfig(CatalogOptions):
     """Measure how well indexes find items of the same class: precision and recall at k, mean average precision."""
 
-    indexes: list[str] = Field(
+    renamed: ClassVar[Mapping[str, str]] = {"indexes": "index", "bundle": "model"}
+
+    index: list[str] = Field(
         min_length=1, description="Indexes with labels, of one catalogue.", json_schema_extra={"argument": True}
     )
-    bundle: str = Field(description="Bundle whose test items are looked for among its train items.")
+    model: str = Field(description="Bundle whose test items are looked for among its train items.")
     out: str = Field(description="Folder of the figures and of the page.")
     by: list[str] = Field(
         default=[], description="Columns that the indexes keep, whose equal values are relevant, too: subCategory."
@@ -145,7 +152,7 @@ class RetrievalConfig(CatalogOptions):
     seed: Seed = Field(default=0, description="Seed of the draw, and of the examples.")
     shown: int = Field(default=12, ge=0, description="Examples on the page, each of another article type.")
 
-    @field_validator("indexes", "by", mode="before")
+    @field_validator("index", "by", mode="before")
     @classmethod
     def _one_or_several(cls, value: object) -> object:
         return [value] if isinstance(value, str) else value

@@ -1,5 +1,8 @@
 """What `tagger tag`, `runs` and `latest` are asked for."""
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 from pydantic import Field, field_validator, model_validator
 
 from tagger.schemas.configs.options import (
@@ -104,7 +107,9 @@ class TagConfig(CatalogOptions, RayOptions):
 class RunsConfig(S3Options):
     """List the runs in a folder: when, with which model, how long, and what came out."""
 
-    folder: str = Field(description="Folder of runs, or one run.", json_schema_extra={"argument": True})
+    renamed: ClassVar[Mapping[str, str]] = {"folder": "run"}
+
+    run: str = Field(description="Folder of runs, or one run.", json_schema_extra={"argument": True})
 
 
 class LatestConfig(RunsConfig):

@@ -1,6 +1,7 @@
 """What `tagger train`, `tune`, `results`, `combine` and `recipes` are asked for."""
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -90,12 +91,15 @@ class TuneConfig(CatalogOptions, RayOptions, SplitOptions, WeightsOptions):
 class ResultsConfig(CatalogOptions, RayOptions, SplitOptions, WeightsOptions):
     """Train recipes side by side on one catalogue, and write the table of what each reaches."""
 
+    renamed: ClassVar[Mapping[str, str]] = {"recipes": "recipe", "seeds": "seed", "average": "combine"}
+
     out: str = Field(description="Folder of the bundles and the table. The same command continues.")
-    recipes: list[str] = Field(default=[], description="Recipes by name or FILE.yaml; all that there are by default.")
-    seeds: list[Seed] = Field(default=[0], min_length=1, description="Each recipe is trained with each of these.")
-    average: list[str] = Field(
+    recipe: list[str] = Field(default=[], description="Recipes by name or FILE.yaml; all that there are by default.")
+    seed: list[Seed] = Field(default=[0], min_length=1, description="Each recipe is trained with each of these.")
+    combine: list[str] = Field(
         default=[],
-        description="RECIPE+RECIPE, or RECIPE for that of its seeds: average their predictions, and measure that.",
+        description="RECIPE+RECIPE, or RECIPE for that of its seeds: average their predictions as tagger combine does, "
+        "and measure that.",
     )
     set: dict[str, str] = Field(
         default={}, description="FIELD=VALUE over every recipe's own, or RECIPE.FIELD=VALUE over one's."
@@ -107,7 +111,9 @@ class ResultsConfig(CatalogOptions, RayOptions, SplitOptions, WeightsOptions):
 class CombineConfig(CatalogOptions, DecisionsOptions, RayOptions):
     """Make one bundle of several that were trained on the same items: their predictions averaged, or their weights."""
 
-    bundles: list[str] = Field(
+    renamed: ClassVar[Mapping[str, str]] = {"bundles": "model"}
+
+    model: list[str] = Field(
         description="Two or more bundles of one taxonomy and one form of input.", json_schema_extra={"argument": True}
     )
     out: str = Field(description="Folder of the bundle, local or s3://; new or empty.")
@@ -119,7 +125,7 @@ class CombineConfig(CatalogOptions, DecisionsOptions, RayOptions):
 
     @model_validator(mode="after")
     def _check(self) -> "CombineConfig":
-        if len(self.bundles) < 2:
+        if len(self.model) < 2:
             raise ValueError("name two or more bundles")
         return self
 
@@ -127,4 +133,6 @@ class CombineConfig(CatalogOptions, DecisionsOptions, RayOptions):
 class RecipesConfig(JobConfig):
     """List the recipes of tagger train, or print one: a YAML file to begin one's own with."""
 
-    name: str | None = Field(default=None, description="The recipe to print.", json_schema_extra={"argument": True})
+    renamed: ClassVar[Mapping[str, str]] = {"name": "recipe"}
+
+    recipe: str | None = Field(default=None, description="The recipe to print.", json_schema_extra={"argument": True})

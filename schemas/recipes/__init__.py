@@ -8,6 +8,7 @@ import yaml
 from pydantic import ValidationError
 
 from tagger.schemas.configs.learning import Learning
+from tagger.schemas.wording import did_you_mean, in_words
 
 _FOLDER = Path(__file__).parent
 
@@ -70,4 +71,6 @@ def first_problem(error: ValidationError) -> str:
     """The first of a validation's complaints, in a line."""
     first = error.errors()[0]
     where = ".".join(map(str, first["loc"])) or "the settings"
-    return f"{where}: {first['msg'].removeprefix('Value error, ')}"
+    if first["type"] == "extra_forbidden":
+        return f"unknown setting {where!r}{did_you_mean(where, Learning.model_fields)}"
+    return f"{where}: {in_words(first)}"

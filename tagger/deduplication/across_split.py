@@ -24,10 +24,10 @@ class TestedBundle:
     @classmethod
     def read(cls, bundle: Location) -> "TestedBundle":
         """Read both from a bundle's folder. Raises UsageError or InputError when it lacks one."""
-        sides = read_splits(bundle, "--bundle")
+        sides = read_splits(bundle, "--model")
         file = bundle / "report" / ITEMS
         if not file.exists():
-            raise UsageError(f"--bundle: there is no {file}")
+            raise UsageError(f"--model: there is no {file}")
         with file.open_random() as source:
             return cls(sides, pq.read_table(source).to_pandas())
 

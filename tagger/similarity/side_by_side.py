@@ -31,7 +31,7 @@ class CommonItems:
         numbers = {name: index.numbers(frame["id"].tolist()) for name, index in indexes.items()}
         in_all = np.all([n >= 0 for n in numbers.values()], axis=0)
         if not in_all.any():
-            raise InputError("INDEX: they have no labelled item in common; tagger index --labels MANIFEST labels them")
+            raise InputError("INDEX: they have no labelled item in common; tagger index --manifest M labels them")
         return cls(frame[in_all].reset_index(drop=True), {name: n[in_all] for name, n in numbers.items()})
 
     def relevance(self, by: Sequence[str], queries: np.ndarray, gallery: np.ndarray) -> dict[str, Relevance]:

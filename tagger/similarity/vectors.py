@@ -22,7 +22,7 @@ NEW, CHANGED, THERE, OLDER = "new", "changed", "there already", "older than anot
 _LEVELS = [str(level) for level in Level]
 
 
-def labels_of(manifest: Manifest, keep: Sequence[str], flag: str = "--labels") -> pa.Table:
+def labels_of(manifest: Manifest, keep: Sequence[str], flag: str = "--manifest") -> pa.Table:
     """The id, the labels where there are some, and the columns to keep of every row of a manifest, as text.
 
     Raises UsageError for a column that the manifest has not.

@@ -130,7 +130,7 @@ def try_flipped_labels(config: AuditConfig, reporter: Reporter = LOG) -> tuple[i
 
 
 def _labelled(index: VectorIndex, config: AuditConfig, reporter: Reporter) -> LabelledIndex:
-    way = "the manifest has none" if config.model else "tagger index --labels MANIFEST makes one that has"
+    way = "the manifest has none" if config.model else "tagger index --manifest M makes one that has"
     labelled = LabelledIndex.of(index, config.title, way)
     if labelled.left_out:
         reporter.warn(f"{labelled.left_out:,} items of the index have no label, and are left out")
@@ -163,7 +163,7 @@ def _make_index(config: AuditConfig, out: Location, manifest: Manifest, reporter
         reporter.warn(f"{failed:,} images could not be looked at, and {rejected:,} rows of the manifest were rejected")
     (out / _INDEX).delete()  # what a stopped audit may have left
     shared = {name: getattr(config, name) for name in AuditConfig.model_fields if name in IndexConfig.model_fields}
-    kept = {"runs": [asked["out"]], "out": (out / _INDEX).uri, "labels": config.manifest}
+    kept = {"run": [asked["out"]], "out": (out / _INDEX).uri}
     kept |= {"keep": [config.title] if config.title else []}
     return build_index(IndexConfig.model_validate(shared | kept), reporter).folder
 

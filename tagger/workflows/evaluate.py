@@ -90,7 +90,7 @@ def evaluate(config: EvaluateConfig, reporter: Reporter = LOG) -> EvaluateResult
         result = evaluate(EvaluateConfig(run="run-1", labels="styles.csv", out="evaluation"))
         print(f"{result.metrics.levels['articleType'].accuracy:.1%} of {result.counted.counted:,} items are right")
     """
-    reporter.step(f"Comparing {config.run} with {config.labels}")
+    reporter.step(f"Comparing {config.run} with {config.manifest}")
     directory = RunDirectory(place(config.run, config))
     predictions = directory.read(_COLUMNS).to_pandas()
     record = directory.record()
@@ -99,7 +99,7 @@ def evaluate(config: EvaluateConfig, reporter: Reporter = LOG) -> EvaluateResult
     out = place(config.out, config)
     out.check_writable("--out")
 
-    manifest = open_manifest(config.labels, config, reporter, "--labels")
+    manifest = open_manifest(config.manifest, config, reporter, "--manifest")
     options = _image_options(config)
     store = open_store(options, manifest) if options.images else None
     labels = _labels(config, manifest, store, judged.bundle)
@@ -108,7 +108,7 @@ def evaluate(config: EvaluateConfig, reporter: Reporter = LOG) -> EvaluateResult
     left_out = set() if config.split or config.include_trained else judged.of_side("train")
     rows, counted = sort_out(labels, predictions, judged.leaves, left_out)
     if rows.empty:
-        raise InputError(f"--labels: not one of {counted.labelled:,} labelled items counts: {counted.in_words()}")
+        raise InputError(f"--manifest: not one of {counted.labelled:,} labelled items counts: {counted.in_words()}")
     evaluation = _evaluation(config, rows, counted)
     trained_on = judged.of_side("train") | _trained_on(config)
     against = _against(config, evaluation, other, trained_on) if other is not None else None
@@ -186,7 +186,7 @@ def _judged(config: EvaluateConfig, reporter: Reporter, record: RunRecord | None
 def _image_options(config: EvaluateConfig) -> CatalogOptions:
     """The labelled manifest and its images, as other jobs name them."""
     shared = {name: getattr(config, name) for name in CatalogOptions.model_fields if hasattr(config, name)}
-    return CatalogOptions(manifest=config.labels, **shared)
+    return CatalogOptions(**shared)
 
 
 def _labels(
@@ -195,11 +195,11 @@ def _labels(
     """Items with both labels: id, one column a level, imageRef where there is a store, time where there is one."""
     columns = ["id", *map(str, Level)]
     if missing := manifest.why_unlabelled():
-        raise InputError(f"--labels: {config.labels} has {missing}")
+        raise InputError(f"--manifest: {config.manifest} has {missing}")
     tables = []
     for batch in manifest.batches():
         if absent := [c for c in columns if c not in batch.items.schema.names]:
-            raise InputError(f"--labels: {batch.file} has no column {absent[0]!r}, which the first file has")
+            raise InputError(f"--manifest: {batch.file} has no column {absent[0]!r}, which the first file has")
         table = batch.items.select(columns).to_pandas()
         if store:
             table["imageRef"] = store.locate(batch)
@@ -208,7 +208,7 @@ def _labels(
         tables.append(table)
     labels = pd.concat(tables).dropna(subset=columns) if tables else pd.DataFrame(columns=columns)
     if labels.empty:
-        raise InputError(f"--labels: no row of {config.labels} has both labels")
+        raise InputError(f"--manifest: no row of {config.manifest} has both labels")
     masters, articles = labels[Level.MASTER_CATEGORY], labels[Level.ARTICLE_TYPE]
     if bundle:
         known = KnownLabels(bundle.card.taxonomy, config.merge_spellings)

@@ -81,7 +81,7 @@ def export(config: ApplyConfig, reporter: Reporter = LOG) -> ExportResult:
     database = config.database or os.environ.get(DATABASE)
     decided = newest_by_id(table for entry in entries for table in decisions_of(entry.directory, database))
     tally = _Tally(decided)
-    files = TagFiles(out, config.formats, {str(role): name for role, name in config.column.items()})
+    files = TagFiles(out, config.format, {str(role): name for role, name in config.column.items()})
     files.write(tally.counting(final_tags(latest(entries), decided, NoValue(config.no_value))))
     mark_complete(out)
     lost = len(decided) - len(tally.used)

@@ -48,12 +48,12 @@ def build_index(config: IndexConfig, reporter: Reporter = LOG) -> IndexResult:
         InputError: when no run has finished with image vectors.
     """
     folder = Location(config.out)
-    entries = newest_first([e for name in config.runs for e in read_ledger(place(name, config), f"RUN {name}")])
+    entries = newest_first([e for name in config.run for e in read_ledger(place(name, config), f"RUN {name}")])
     runs = _usable(entries, read_card(folder), config, reporter)
     labels = None
-    if config.labels:
+    if config.manifest:
         reporter.step("Reading the labels")
-        labels = labels_of(open_manifest(config.labels, config, reporter, "--labels"), config.keep)
+        labels = labels_of(open_manifest(config.manifest, config, reporter, "--manifest"), config.keep)
     with holding(folder):
         before = read_card(folder)
         card = before or _empty_card(runs, config)

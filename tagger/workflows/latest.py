@@ -57,8 +57,8 @@ def latest(config: LatestConfig, reporter: Reporter = LOG) -> LatestResult:
         result = latest(LatestConfig(folder="runs", out="latest"))
         print(f"{result.items:,} items in {result.parts} parts")
     """
-    source = place(config.folder, config)
-    entries = read_ledger(source, "FOLDER")
+    source = place(config.run, config)
+    entries = read_ledger(source, "RUN")
     if place(config.out, config).uri == source.uri:
         raise UsageError(f"--out: {source} holds the runs themselves; name a new folder")
     out = new_folder(config.out, config)

@@ -95,7 +95,7 @@ def fit_policy(config: PolicyConfig, reporter: Reporter = LOG) -> PolicyResult:
         result = fit_policy(PolicyConfig(bundle="bundle", target_precision=targets))
         print(f"{result.policy.levels['articleType'].coverage:.0%} of items need no person")
     """
-    folder = Location(config.bundle, config.s3_endpoint, config.s3_region)
+    folder = Location(config.model, config.s3_endpoint, config.s3_region)
     with holding_bundle(folder) as bundle:
         side = _fitting_side(folder, reporter)
         held_out, blurry = _predictions(folder, bundle, [side])
@@ -129,7 +129,7 @@ def try_policy(config: PolicyConfig, reporter: Reporter = LOG) -> PolicyTrial:
         trial = try_policy(PolicyConfig(bundle="bundle", target_precision=0.95, splits=100))
         print(f"kept on {trial.levels['articleType'].kept:.0%} of the halves")
     """
-    folder = Location(config.bundle, config.s3_endpoint, config.s3_region)
+    folder = Location(config.model, config.s3_endpoint, config.s3_region)
     bundle = Bundle.load(folder, "BUNDLE")
     held_out, blurry = _predictions(folder, bundle, [_fitting_side(folder, reporter), "test"])
     levels = try_target(

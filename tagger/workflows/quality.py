@@ -58,7 +58,7 @@ def measure_quality(config: QualityConfig, reporter: Reporter = LOG) -> QualityR
         quality = measure_quality(QualityConfig(runs=["run-1"]))
         print(quality.levels["articleType"].share)  # None before anybody has answered
     """
-    places = [place(name, config) for name in config.runs]
+    places = [place(name, config) for name in config.run]
     runs = newest_first([entry for where in places for entry in read_ledger(where, f"RUN {where}")])
     reporter.step(f"Reading the QA sample of {len(runs)} {'run' if len(runs) == 1 else 'runs'}")
     database = config.database or os.environ.get(DATABASE)

@@ -50,8 +50,8 @@ def measure_retrieval(config: RetrievalConfig, reporter: Reporter = LOG) -> Retr
         UsageError: when two indexes have one name, or the bundle has no split.
         InputError: when the indexes have no labelled test or train item in common.
     """
-    indexes = {Location(name).name: VectorIndex(Location(name)) for name in config.indexes}
-    if len(indexes) < len(config.indexes):
+    indexes = {Location(name).name: VectorIndex(Location(name)) for name in config.index}
+    if len(indexes) < len(config.index):
         raise UsageError("INDEX: two have one name, by which the report would tell them apart")
     out = place(config.out, config)
     out.check_writable("--out")
@@ -79,10 +79,10 @@ def measure_retrieval(config: RetrievalConfig, reporter: Reporter = LOG) -> Retr
 
 def _sides(config: RetrievalConfig, items: CommonItems) -> tuple[np.ndarray, np.ndarray]:
     """Rows of the test items to look for, and of the train items, int [Q] and [G]. Raises InputError for none."""
-    side = items.frame["id"].map(read_splits(place(config.bundle, config), "--bundle"))
+    side = items.frame["id"].map(read_splits(place(config.model, config), "--model"))
     queries, gallery = (np.flatnonzero(side == name) for name in ("test", "train"))
     if not len(queries) or not len(gallery):
-        raise InputError(f"--bundle: the indexes have no labelled item of {config.bundle}'s test or train side")
+        raise InputError(f"--model: the indexes have no labelled item of {config.model}'s test or train side")
     rng = np.random.default_rng(config.seed)
     return np.sort(rng.permutation(queries)[: config.queries]), gallery
 

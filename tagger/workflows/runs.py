@@ -43,7 +43,7 @@ def runs(config: RunsConfig, reporter: Reporter = LOG) -> list[RunSummary]:
         for run in runs(RunsConfig(folder="runs")):
             print(run.directory.root, run.state, run.record.counts.predictions)
     """
-    entries = read_ledger(place(config.folder, config), "FOLDER")
+    entries = read_ledger(place(config.run, config), "RUN")
     return [RunSummary(entry.directory, entry.record, _state(entry)) for entry in entries]
 
 

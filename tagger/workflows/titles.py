@@ -89,7 +89,7 @@ def titles(config: TitlesConfig, reporter: Reporter = LOG) -> TitlesResult:
         result = titles(TitlesConfig(bundle="bundle", manifest="styles.csv", title="productDisplayName"))
         print(f"{result.by['title']['articleType'].accuracy:.1%} right by the title alone")
     """
-    folder = place(config.bundle, config)
+    folder = place(config.model, config)
     with holding_bundle(folder) as bundle:
         return _teach(config, reporter, bundle, folder)
 

@@ -71,7 +71,7 @@ def make_run(folder: Path, bundle: Bundle, leaves: dict[str, object], failed: se
 
 
 def evaluated(tagger: Run, folder: Path, *flags: object) -> tuple[dict[str, object], str]:
-    given = ["--run", folder / "run", "--labels", folder / "m.csv", "--out", folder / "e", *flags]
+    given = ["--run", folder / "run", "--manifest", folder / "m.csv", "--out", folder / "e", *flags]
     outcome = tagger("evaluate", *given, "--json")
     assert outcome.code == 0, outcome.err
     return json.loads(outcome.out), outcome.err
@@ -85,7 +85,7 @@ def test_the_runs_own_bundle_says_which_items_count(tagger: Run, judged: Path) -
     assert found["levels"]["articleType"]["items"] == 19  # type: ignore[index]
     assert found["levels"]["articleType"]["accuracy"] == pytest.approx(18 / 19)  # type: ignore[index]
     assert "not at hand" not in said
-    shown = tagger("evaluate", "--run", judged / "run", "--labels", judged / "m.csv", "--out", judged / "e").out
+    shown = tagger("evaluate", "--run", judged / "run", "--manifest", judged / "m.csv", "--out", judged / "e").out
     assert "The run on 19 of 60 labelled items" in shown
     assert "25 trained the model (--include-trained counts them)" in shown
     assert "10 are of leaves that the model does not know, 1 failed, 5 are not in the run" in shown
@@ -116,7 +116,7 @@ def test_a_bundle_that_is_gone_or_was_trained_anew_is_said_aloud(tagger: Run, ju
     assert found["counts"]["counted"] == 54  # type: ignore[index]
     again, _ = evaluated(tagger, judged, "--model", judged / "moved")
     assert again["counts"]["counted"] == 19  # type: ignore[index]
-    asked = ["--run", judged / "run", "--labels", judged / "m.csv", "--out", judged / "e", "--split", "test"]
+    asked = ["--run", judged / "run", "--manifest", judged / "m.csv", "--out", judged / "e", "--split", "test"]
     refused = tagger("evaluate", *asked)
     assert (refused.code, "name it with --model" in refused.err) == (2, True)
 
@@ -124,7 +124,7 @@ def test_a_bundle_that_is_gone_or_was_trained_anew_is_said_aloud(tagger: Run, ju
 def test_where_nothing_counts_the_reasons_are_named(tagger: Run, judged: Path) -> None:
     rows = (judged / "m.csv").read_text().splitlines()
     (judged / "m.csv").write_text("\n".join([*rows[:11], *rows[46:]]) + "\n")
-    asked = ["--run", judged / "run", "--labels", judged / "m.csv", "--out", judged / "e"]
+    asked = ["--run", judged / "run", "--manifest", judged / "m.csv", "--out", judged / "e"]
     refused = tagger("evaluate", *asked)
     assert refused.code == 3
     assert "not one of 25 labelled items counts: 10 trained the model" in refused.err
@@ -140,7 +140,7 @@ def test_a_comparison_says_how_large_the_difference_is_and_how_sure(tagger: Run,
     assert difference["accuracy"] == pytest.approx(7 / 19)
     assert 0 < difference["lowest"] < 7 / 19 < difference["highest"] < 1
     shown = tagger(
-        "evaluate", "--run", judged / "run", "--labels", judged / "m.csv", "--against", judged / "other/run",
+        "evaluate", "--run", judged / "run", "--manifest", judged / "m.csv", "--against", judged / "other/run",
         "--out", judged / "e",
     ).out  # fmt: skip
     assert "+36.84" in shown
@@ -151,7 +151,7 @@ def test_a_comparison_says_how_large_the_difference_is_and_how_sure(tagger: Run,
 
 def test_a_run_compared_with_itself_differs_nowhere(tagger: Run, judged: Path) -> None:
     shown = tagger(
-        "evaluate", "--run", judged / "run", "--labels", judged / "m.csv", "--against", judged / "run",
+        "evaluate", "--run", judged / "run", "--manifest", judged / "m.csv", "--against", judged / "run",
         "--out", judged / "e",
     ).out  # fmt: skip
     assert "articleType: both are right on the same items." in shown
@@ -161,7 +161,7 @@ def test_a_run_compared_with_itself_differs_nowhere(tagger: Run, judged: Path) -
 def test_a_run_is_judged_in_python_without_a_word_on_standard_output(
     judged: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    config = EvaluateConfig(run=str(judged / "run"), labels=str(judged / "m.csv"), out=str(judged / "e"))
+    config = EvaluateConfig(run=str(judged / "run"), manifest=str(judged / "m.csv"), out=str(judged / "e"))
     result = evaluate(config)
     assert (result.counted.counted, result.differences) == (19, {})
     assert result.metrics.levels[Level.ARTICLE_TYPE].accuracy == pytest.approx(18 / 19)

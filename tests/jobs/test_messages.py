@@ -163,7 +163,7 @@ def test_pairs_in_a_flag_add_to_those_in_the_file(tagger: Run, drawn: Drawn, tmp
 
 
 def test_a_run_that_is_none(tagger: Run, drawn: Drawn, tmp_path: Path) -> None:
-    arguments = ["--labels", drawn.manifest, "--out", tmp_path / "e"]
+    arguments = ["--manifest", drawn.manifest, "--out", tmp_path / "e"]
     told(tagger("evaluate", "--run", tmp_path / "no", *arguments), 2, "there is no run")
     told(tagger("evaluate", "--run", tmp_path, *arguments), 3, "not a finished run")
 

@@ -180,7 +180,7 @@ def test_a_failed_prediction_never_hides_an_earlier_good_one(
 def test_what_is_no_run_is_told(tagger: Run, shop: Path, bundle_dir: Path, tmp_path: Path) -> None:
     assert "there is no run or folder" in tagger("runs", tmp_path / "nothing").err
     assert "there is no run in" in tagger("latest", tmp_path, "--out", tmp_path / "l").err
-    assert "FOLDER is missing" in tagger("runs").err
+    assert "RUN (or --run) is missing" in tagger("runs").err
     common = [
         "tag",
         "--manifest",

@@ -148,7 +148,7 @@ def test_a_bundle_without_predictions_says_so(tagger: Run, bundle_dir: Path) -> 
 def test_a_policy_is_fitted_in_python_without_a_word_on_standard_output(
     measured: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    config = PolicyConfig(bundle=str(measured), target_precision=dict.fromkeys(Level, 0.9))
+    config = PolicyConfig(model=str(measured), target_precision=dict.fromkeys(Level, 0.9))
     result = fit_policy(config)
     assert result.card.policy == result.policy == Bundle.load(Location(str(measured))).card.policy
     assert result.curve.exists()

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.usefixtures("embedded_ray")
 def test_recipes_and_their_average_stand_in_one_table(tagger: Run, drawn: Drawn, tmp_path: Path) -> None:
     command = [
         "results", "--manifest", drawn.manifest, "--images", drawn.images, "--out", tmp_path / "r",
-        "--recipes", "cnn-3conv-adam", "--recipes", "cnn-3conv-sgd", "--average", "cnn-3conv-adam+cnn-3conv-sgd",
+        "--recipe", "cnn-3conv-adam", "--recipe", "cnn-3conv-sgd", "--combine", "cnn-3conv-adam+cnn-3conv-sgd",
         "--min-items", 8, "--val", 0.15, "--test", 0.15, "--set", "image_size=48x36", "--set", "batch_size=16",
         "--set", "epochs=2", "--set", "cnn-3conv-sgd.epochs=1", "--json",
     ]  # fmt: skip
@@ -53,8 +53,8 @@ def test_one_recipe_is_averaged_over_seeds_that_share_their_sides(tagger: Run, d
     recipe = tmp_path / "mine.yaml"
     recipe.write_text(tagger("recipes", "cnn-2conv").out)
     command = [
-        "results", "--manifest", drawn.manifest, "--images", drawn.images, "--out", tmp_path / "r", "--recipes",
-        recipe, "--seeds", 1, "--seeds", 2, "--average", recipe, "--min-items", 8, "--set", "image_size=32x24",
+        "results", "--manifest", drawn.manifest, "--images", drawn.images, "--out", tmp_path / "r", "--recipe",
+        recipe, "--seed", 1, "--seed", 2, "--combine", recipe, "--min-items", 8, "--set", "image_size=32x24",
         "--set", "epochs=1", "--json",
     ]  # fmt: skip
     alone = tagger(*command)
@@ -73,6 +73,6 @@ def test_one_recipe_is_averaged_over_seeds_that_share_their_sides(tagger: Run, d
 def test_an_average_of_what_is_not_trained_is_refused(tagger: Run, drawn: Drawn, tmp_path: Path) -> None:
     outcome = tagger(
         "results", "--manifest", drawn.manifest, "--images", drawn.images, "--out", tmp_path / "r",
-        "--recipes", "fast", "--average", "fast+best",
+        "--recipe", "fast", "--combine", "fast+best",
     )  # fmt: skip
     assert (outcome.code, "best is not among the recipes" in outcome.err) == (2, True)

@@ -39,7 +39,7 @@ def shop(drawn: Drawn, bundle_dir: Path, tmp_path: Path) -> pd.DataFrame:
 def test_indexes_are_measured_side_by_side(tagger: Run, shop: pd.DataFrame, drawn: Drawn, tmp_path: Path) -> None:
     outcome = tagger(
         "retrieval", tmp_path / "good", tmp_path / "poor", "--manifest", drawn.manifest, "--images", drawn.images,
-        "--bundle", tmp_path / "bundle", "--by", "kind", "--out", tmp_path / "out", "--json",
+        "--model", tmp_path / "bundle", "--by", "kind", "--out", tmp_path / "out", "--json",
     )  # fmt: skip
     assert outcome.code == 0, outcome.err
     figures = {(row["vectors"], row["by"]): row for row in json.loads(outcome.out)["figures"]}
@@ -59,9 +59,9 @@ def test_indexes_are_measured_side_by_side(tagger: Run, shop: pd.DataFrame, draw
 def test_what_cannot_be_measured_says_why(tagger: Run, shop: pd.DataFrame, drawn: Drawn, tmp_path: Path) -> None:
     asked = ["--manifest", drawn.manifest, "--images", drawn.images, "--out", tmp_path / "out"]
     for given, words in [
-        ([tmp_path / "good", "--bundle", tmp_path / "none"], "none/splits.parquet, which says what was trained on"),
-        ([tmp_path / "poor", "--bundle", tmp_path / "bundle", "--by", "kind"], "--by kind: the index has no such"),
-        ([tmp_path / "good", tmp_path / "good", "--bundle", tmp_path / "bundle"], "two have one name"),
+        ([tmp_path / "good", "--model", tmp_path / "none"], "none/splits.parquet, which says what was trained on"),
+        ([tmp_path / "poor", "--model", tmp_path / "bundle", "--by", "kind"], "--by kind: the index has no such"),
+        ([tmp_path / "good", tmp_path / "good", "--model", tmp_path / "bundle"], "two have one name"),
     ]:
         outcome = tagger("retrieval", *given, *asked)
         assert (outcome.code, words in outcome.err) == (2, True), outcome.err

@@ -48,7 +48,7 @@ def test_train_tag_and_evaluate_in_buckets(
     assert all(u.startswith(f"{base}/images/") for u in uris)
 
     evaluated = tagger(
-        "evaluate", "--run", f"{base}/run", "--labels", f"{base}/styles.csv", "--out", f"{base}/report",
+        "evaluate", "--run", f"{base}/run", "--manifest", f"{base}/styles.csv", "--out", f"{base}/report",
         "--s3-endpoint", s3.endpoint, "--json",
     )  # fmt: skip
     assert evaluated.code == 0, evaluated.err

@@ -77,7 +77,7 @@ def test_a_run_becomes_an_index_that_finds_what_looks_alike(
     tagger: Run, drawn: Drawn, bundle_dir: Path, embedded: Path, tmp_path: Path
 ) -> None:
     index = tmp_path / "index"
-    made = tagger("index", embedded, "--out", index, "--labels", drawn.manifest, "--keep", "baseColour", "--json")
+    made = tagger("index", embedded, "--out", index, "--manifest", drawn.manifest, "--keep", "baseColour", "--json")
     assert made.code == 0, made.err
     vectors = pd.read_parquet(embedded / "embeddings").set_index("id")
     document = json.loads(made.out)
@@ -121,8 +121,8 @@ def test_an_index_takes_what_is_new_or_changed_and_nothing_else(
     tagger: Run, drawn: Drawn, bundle_dir: Path, embedded: Path, tmp_path: Path
 ) -> None:
     index = tmp_path / "index"
-    assert tagger("index", embedded, "--out", index, "--labels", drawn.manifest).code == 0
-    again = json.loads(tagger("index", embedded, "--out", index, "--labels", drawn.manifest, "--json").out)
+    assert tagger("index", embedded, "--out", index, "--manifest", drawn.manifest).code == 0
+    again = json.loads(tagger("index", embedded, "--out", index, "--manifest", drawn.manifest, "--json").out)
     assert again["counts"] == {"there already": again["items"]}
     assert len(again["segments"]) == 1
     frame = pd.read_csv(drawn.manifest, dtype=str, on_bad_lines="skip")
@@ -131,7 +131,8 @@ def test_an_index_takes_what_is_new_or_changed_and_nothing_else(
     item = next(i for i in labelled["id"] if i in set(vectors["id"]))
     frame.loc[frame["id"] == item, "articleType"] = "Renamed"
     frame.to_csv(tmp_path / "changed.csv", index=False)
-    changed = json.loads(tagger("index", embedded, "--out", index, "--labels", tmp_path / "changed.csv", "--json").out)
+    other = ["--manifest", tmp_path / "changed.csv", "--json"]
+    changed = json.loads(tagger("index", embedded, "--out", index, *other).out)
     assert changed["counts"]["changed"] == 1
     assert changed["items"] == again["items"]
     rows = json.loads(tagger("similar", index, "--id", item, "--top", 1000, "--json").out)["similar"]
@@ -147,11 +148,11 @@ def test_what_cannot_be_answered_says_why(
     index = tmp_path / "index"
     refused: list[tuple[list[object], int, str]] = [
         (["index", plain, "--out", index], 3, "tagger tag --embeddings writes them"),
-        (["index", embedded, "--out", index, "--keep", "baseColour"], 2, "labels"),
+        (["index", embedded, "--out", index, "--keep", "baseColour"], 2, "--manifest"),
         (
-            ["index", embedded, "--out", index, "--labels", drawn.manifest, "--keep", "x"],
+            ["index", embedded, "--out", index, "--manifest", drawn.manifest, "--keep", "x"],
             2,
-            "--keep x: --labels has no",
+            "--keep x: --manifest has no",
         ),
         (["index", embedded, "--out", "s3://b/i"], 2, "lies in a bucket"),
         (["similar", index, "--id", "1"], 2, "there is no index"),
@@ -202,7 +203,7 @@ def test_copies_of_a_picture_are_found_and_others_are_not(
     shop = ["--manifest", tmp_path / "m.csv", "--images", images]
     made = tagger("tag", *shop, "--model", bundle_dir, "--out", tmp_path / "run", "--embeddings")
     assert made.code == 0, made.err
-    assert tagger("index", tmp_path / "run", "--out", tmp_path / "index", "--labels", tmp_path / "m.csv").code == 0
+    assert tagger("index", tmp_path / "run", "--out", tmp_path / "index", "--manifest", tmp_path / "m.csv").code == 0
     outcome = tagger("duplicates", tmp_path / "index", *shop, "--out", tmp_path / "copies", "--json")
     assert outcome.code == 0, outcome.err
     groups = pd.read_parquet(tmp_path / "copies/groups.parquet")
@@ -229,7 +230,7 @@ def test_copies_of_a_picture_are_found_and_others_are_not(
     tested = pd.DataFrame({"id": [*test, "other"], "articleType": "Shirts", "articleTypeTrue": "Shirts"})
     tested.loc[tested["id"] == "other", "articleType"] = "Tops"
     tested.to_parquet(bundle / "report/items.parquet")
-    leaked = tagger("duplicates", tmp_path / "index", *shop, "--out", tmp_path / "more", "--bundle", bundle)
+    leaked = tagger("duplicates", tmp_path / "index", *shop, "--out", tmp_path / "more", "--model", bundle)
     assert leaked.code == 0, leaked.err
     lines = {line.split("│")[1].strip(): line.split("│")[2:4] for line in leaked.out.splitlines() if "│" in line}
     copies, right = (cell.strip() for cell in lines["with a copy among the train items"])

@@ -64,7 +64,7 @@ def test_every_spelling_of_a_label_is_right_and_no_conflict_with_a_bundle_of_mer
     assert (spelt_otherwise & ~conflicts).sum() > 10
 
     judged = tagger(
-        "evaluate", "--run", tmp_path / "run", "--labels", tmp_path / "shop.csv", "--out", tmp_path / "report",
+        "evaluate", "--run", tmp_path / "run", "--manifest", tmp_path / "shop.csv", "--out", tmp_path / "report",
         "--include-trained", "--json",
     )  # fmt: skip
     assert judged.code == 0, judged.err

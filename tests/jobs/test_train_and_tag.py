@@ -256,7 +256,7 @@ def test_evaluating_the_run_on_the_test_split_gives_the_bundles_own_metrics(
     tagger: Run, run_dir: Path, trained: Path, drawn: Drawn, tmp_path: Path
 ) -> None:
     outcome = tagger(
-        "evaluate", "--run", run_dir, "--labels", drawn.manifest, "--out", tmp_path / "e", "--model", trained,
+        "evaluate", "--run", run_dir, "--manifest", drawn.manifest, "--out", tmp_path / "e", "--model", trained,
         "--split", "test", "--json",
     )  # fmt: skip
     assert outcome.code == 0, outcome.err
@@ -272,12 +272,12 @@ def test_evaluating_the_run_on_the_test_split_gives_the_bundles_own_metrics(
 def test_evaluating_counts_what_it_leaves_out(tagger: Run, run_dir: Path, trained: Path, tmp_path: Path) -> None:
     rows = [f"{i},Apparel,Spacesuits" for i in range(10_010, 10_020)]
     (tmp_path / "m.csv").write_text("\n".join(["id,masterCategory,articleType", "10001,Apparel,Tshirts", *rows]) + "\n")
-    arguments = ["evaluate", "--run", run_dir, "--labels", tmp_path / "m.csv", "--out", tmp_path / "e", "--json"]
+    arguments = ["evaluate", "--run", run_dir, "--manifest", tmp_path / "m.csv", "--out", tmp_path / "e", "--json"]
     found = json.loads(tagger(*arguments, "--include-trained").out)
     assert found["levels"]["articleType"]["items"] == 1
     assert found["outsideTaxonomy"] + found["failed"] == 10
     (tmp_path / "none.csv").write_text("id,kind\n1,x\n")
-    missing = tagger("evaluate", "--run", run_dir, "--labels", tmp_path / "none.csv", "--out", tmp_path / "e")
+    missing = tagger("evaluate", "--run", run_dir, "--manifest", tmp_path / "none.csv", "--out", tmp_path / "e")
     assert missing.code == 3
     assert "no column 'masterCategory'" in missing.err
 
@@ -370,7 +370,7 @@ def test_a_run_is_compared_with_a_bundle_and_its_mistakes_are_shown(
     tagger: Run, run_dir: Path, trained: Path, drawn: Drawn, tmp_path: Path
 ) -> None:
     outcome = tagger(
-        "evaluate", "--run", run_dir, "--labels", drawn.manifest, "--images", drawn.images, "--against", trained,
+        "evaluate", "--run", run_dir, "--manifest", drawn.manifest, "--images", drawn.images, "--against", trained,
         "--out", tmp_path / "e", "--json",
     )  # fmt: skip
     assert outcome.code == 0, outcome.err
@@ -385,7 +385,8 @@ def test_a_run_is_compared_with_a_bundle_and_its_mistakes_are_shown(
     assert "Beside bundle" in page
     groups = pd.read_csv(tmp_path / "e/groups.csv")
     assert set(groups["kind"]) == {"by frequency of the class", "by blur", "by time"}
-    no_such = tagger("evaluate", "--run", run_dir, "--labels", drawn.manifest, "--against", tmp_path, "--out", tmp_path)
+    judged = ["evaluate", "--run", run_dir, "--manifest", drawn.manifest]
+    no_such = tagger(*judged, "--against", tmp_path, "--out", tmp_path)
     assert (no_such.code, "--against" in no_such.err) == (3, True)
 
 

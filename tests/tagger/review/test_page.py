@@ -278,7 +278,7 @@ def test_an_item_is_decided_like_those_that_look_like_it(
     leaf = bundle.card.taxonomy.leaves[0]
     rows = [f"{n},{leaf.masterCategory},{leaf.articleType}" for n in range(ITEMS)]
     (tmp_path / "labels.csv").write_text("\n".join(["id,masterCategory,articleType", *rows]) + "\n")
-    made = tagger("index", run, "--labels", tmp_path / "labels.csv", "--out", tmp_path / "index")
+    made = tagger("index", run, "--manifest", tmp_path / "labels.csv", "--out", tmp_path / "index")
     assert made.code == 0, made.err
     with ReviewServer(run, "--index", str(tmp_path / "index")) as server:
         page = browser.new_page(base_url=server.url)

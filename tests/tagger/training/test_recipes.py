@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from tagger.errors import UsageError
-from tagger.jobs.shell.flags import build
+from tagger.jobs.shell.asked import build
 from tagger.models import backbones
 from tagger.schemas.configs.learning import Learning
 from tagger.schemas.configs.train import TrainConfig
@@ -52,7 +52,7 @@ def test_a_recipe_of_ones_own_is_a_file(tmp_path: Path) -> None:
     ("text", "said"),
     [
         ("colour: red\n", "colour: .*number"),
-        ("colours: 0.1\n", "colours: Extra inputs"),
+        ("colours: 0.1\n", "unknown setting 'colours' .did you mean colour\\?"),
         ("- 1\n", "holds no settings"),
         ("a: [\n", "cannot be read"),
     ],

@@ -43,7 +43,7 @@ def drawn_for_quality(run: Path) -> None:
 
 def test_a_run_is_done_or_interrupted_or_held_by_a_process(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (folder / "tuesday/_SUCCESS").unlink()
-    config = RunsConfig(folder=str(folder))
+    config = RunsConfig(run=str(folder))
     assert {run.directory.root.name: run.state for run in runs(config)} == {"monday": "done", "tuesday": "interrupted"}
     with holding(Location(str(folder / "tuesday"))):
         assert {run.state for run in runs(config)} == {"done", "running"}
@@ -52,18 +52,18 @@ def test_a_run_is_done_or_interrupted_or_held_by_a_process(folder: Path, capsys:
 
 
 def test_the_newest_predictions_of_several_runs_are_written_and_counted_by_run(folder: Path, tmp_path: Path) -> None:
-    result = latest(LatestConfig(folder=str(folder), out=str(tmp_path / "latest")))
+    result = latest(LatestConfig(run=str(folder), out=str(tmp_path / "latest")))
     assert (result.items, result.parts, result.unfinished) == (3, 1, ())
     assert sorted(result.from_run) == ["written-monday", "written-tuesday"]
     assert len(pd.read_parquet(tmp_path / "latest")) == 3
     with pytest.raises(UsageError, match="holds the runs themselves"):
-        latest(LatestConfig(folder=str(folder), out=str(folder)))
+        latest(LatestConfig(run=str(folder), out=str(folder)))
 
 
 def test_a_sample_that_nobody_has_answered_is_a_sentence_and_not_an_empty_table(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    config = QualityConfig(runs=[str(folder / "monday")])
+    config = QualityConfig(run=[str(folder / "monday")])
     with pytest.raises(InputError, match="none of these runs has a QA sample"):
         measure_quality(config)
     drawn_for_quality(folder / "monday")

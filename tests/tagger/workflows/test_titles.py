@@ -35,11 +35,11 @@ def test_titles_that_say_what_an_item_is_are_always_right(
     assert result.items == 3 * len(bundle.card.taxonomy.leaves)
     assert result.by["title"][Level.ARTICLE_TYPE].accuracy == pytest.approx(1)
     assert result.objections is None
-    assert TitleModel.load(Location(config.bundle), bundle.card.model_id).digest == result.model.digest
+    assert TitleModel.load(Location(config.model), bundle.card.model_id).digest == result.model.digest
     assert capsys.readouterr().out == ""
 
 
 def test_a_bundle_that_does_not_say_what_it_was_trained_on_cannot_be_taught(config: TitlesConfig) -> None:
-    (Path(config.bundle) / "splits.parquet").unlink()
+    (Path(config.model) / "splits.parquet").unlink()
     with pytest.raises(InputError, match="which says what was trained on"):
         titles(config)

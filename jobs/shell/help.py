@@ -1,0 +1,99 @@
+"""How `--help` looks: usage with what is required, examples, the terminal's whole width, plain text in a pipe."""
+
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import typer.core
+
+from tagger.jobs.shell.asked import flag_of, is_argument
+from tagger.jobs.shell.flags import escaped, in_panels, metavar_of
+from tagger.schemas.values import JobConfig, Panel
+
+_WIDTH_IN_A_PIPE = 120
+"""Wide enough that no description is cut into many lines, narrow enough to be read."""
+
+
+def command_class(config: type[JobConfig]) -> type[typer.core.TyperCommand]:
+    """A command whose usage line names what its config needs."""
+
+    class Command(typer.core.TyperCommand):
+        def collect_usage_pieces(self, ctx: Any) -> list[str]:
+            return [*usage_of(config), "[OPTIONS]"]
+
+        def get_params(self, ctx: Any) -> Any:
+            return _without_types(super().get_params(ctx), Panel.ALL_COMMANDS)
+
+        def format_help(self, ctx: Any, formatter: Any) -> None:
+            with _as_wide_as_it_goes():
+                super().format_help(ctx, formatter)
+
+    return Command
+
+
+class Commands(typer.core.TyperGroup):
+    """All commands."""
+
+    def get_params(self, ctx: Any) -> Any:
+        """Its own options."""
+        return _without_types(super().get_params(ctx), None)
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Print them in their panels."""
+        with _as_wide_as_it_goes():
+            super().format_help(ctx, formatter)
+
+
+def _without_types(parameters: Sequence[Any], panel: str | None) -> Sequence[Any]:
+    """Leave the type of what is on or off out of the help, and put --help where it belongs."""
+    for parameter in parameters:
+        if getattr(parameter, "is_flag", False):
+            parameter.metavar = ""
+        if parameter.name == "help" and panel:
+            parameter.rich_help_panel = panel
+    return parameters
+
+
+def usage_of(config: type[JobConfig]) -> list[str]:
+    """What a command is called with: what goes without a flag, then the flags that are required."""
+    arguments, flags = [], []
+    for name, field in in_panels(config):
+        if is_argument(config, name):
+            piece = f"[{flag_of(name)}] {name.upper()}" + ("..." if _is_list(field.annotation) else "")
+            arguments.append(piece if field.is_required() else f"[{piece}]")
+        elif field.is_required():
+            flags.append(f"{flag_of(name)} {metavar_of(field)}")
+    return [*arguments, *flags]
+
+
+def help_of(command: str, config: type[JobConfig]) -> str:
+    """A command's help in rich's markup: what it does, and examples."""
+    calls = [f"tagger {command} {example}".rstrip() for example in config.examples]
+    title = "[bold]Example[/bold]" if len(calls) == 1 else "[bold]Examples[/bold]"
+    shown = "\n".join([title, *(f"  [cyan]{escaped(call)}[/cyan]" for call in calls)]) if calls else ""
+    return "\n\n".join(filter(None, (escaped(config.__doc__ or ""), shown)))
+
+
+def _is_list(annotation: object) -> bool:
+    return getattr(annotation, "__origin__", None) is list
+
+
+@contextmanager
+def _as_wide_as_it_goes() -> Iterator[None]:
+    """Have typer's help take the whole terminal, and where there is none as many columns as it reads well in.
+
+    Also where an environment variable of a build service asks typer for colours: a pipe takes none, unless
+    FORCE_COLOR asks for them.
+    """
+    from typer import rich_utils
+
+    before = rich_utils.MAX_WIDTH, rich_utils.FORCE_TERMINAL
+    is_seen = any(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr))
+    rich_utils.MAX_WIDTH = None if is_seen or os.environ.get("COLUMNS") else _WIDTH_IN_A_PIPE
+    rich_utils.FORCE_TERMINAL = None
+    try:
+        yield
+    finally:
+        rich_utils.MAX_WIDTH, rich_utils.FORCE_TERMINAL = before
