@@ -5,14 +5,22 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 DOCS_INSTALLED := $(VENV)/.docs-installed
 
-.PHONY: demo test lint wheel-check lowest-check format bench docs reference pictures clean
+# pytest's processes; each starts a Ray of its own where a test needs one.
+TEST_PROCESSES ?= 2
+PYTEST := $(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
+
+.PHONY: demo test test-quick lint wheel-check lowest-check python-check format bench docs reference pictures clean
 
 demo: $(INSTALLED)
 	rm -rf demo-out
 	$(BIN)/tagger demo --out demo-out
 
 test: lint
-	$(BIN)/python -m pytest
+	$(PYTEST)
+
+# The inner loop: what needs no Ray, no browser, no server and no training.
+test-quick: $(INSTALLED)
+	$(PYTEST) -m "not slow"
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
@@ -26,6 +34,10 @@ wheel-check:
 
 lowest-check:
 	.ci/lowest-check $(PYTHON)
+
+# The tests of test-quick on every Python that is allowed and can be had here.
+python-check:
+	.ci/python-check
 
 format: $(INSTALLED)
 	$(BIN)/ruff check --fix .

@@ -8,13 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import boto3
+import hypothesis
 import pytest
-import torch
 
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # PyTorch's idle threads would take the cores that others need
 os.environ.setdefault("AWS_ACCESS_KEY_ID", "test")  # moto takes any; Ray's workers inherit these
 os.environ.setdefault("AWS_SECRET_ACCESS_KEY", "test")
 os.environ.setdefault("AWS_DEFAULT_REGION", "us-east-1")
 os.environ.setdefault("AWS_EC2_METADATA_DISABLED", "true")
+
+import torch
 
 from tagger.demo.drawn_catalogue import ARTICLES, Drawn, draw_catalogue
 from tagger.io.location import Location
@@ -24,15 +27,41 @@ from tagger.schemas.configs.options import RayOptions
 from tagger.schemas.configs.train import TrainConfig
 from tests.builders import card
 
+# A property test that names no number of its own tries 100 examples; CI tries the same ones each time.
+hypothesis.settings.register_profile(
+    "bounded", max_examples=100, deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.register_profile("ci", hypothesis.settings.get_profile("bounded"), derandomize=True, database=None)
+hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "bounded")
+
+_SLOW_FIXTURES = {"embedded_ray", "browser", "postgres_address"}
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Mark slow tests."""
+    if _is_slow(item):
+        item.add_marker("slow")
+
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave the tests marked `gpu` to machines that have one."""
+    """Leave the tests marked `gpu` to machines that have one; several processes begin with the slow files."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        slow_files = {item.path for item in items if item.get_closest_marker("slow")}
+        items.sort(key=lambda item: item.path not in slow_files)
     if torch.cuda.is_available():
         return
     left_out = [item for item in items if item.get_closest_marker("gpu")]
     if left_out:
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in left_out]
+
+
+def _is_slow(item: pytest.Item) -> bool:
+    """Whether a test is marked so, or has a fixture that starts Ray, a browser or a database server."""
+    if not isinstance(item, pytest.Function) or item.get_closest_marker("slow"):
+        return item.get_closest_marker("slow") is not None
+    parameters = item.callspec.params.values() if hasattr(item, "callspec") else ()
+    return not _SLOW_FIXTURES.isdisjoint(item.fixturenames) or "postgres" in parameters
 
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

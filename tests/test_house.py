@@ -90,6 +90,7 @@ def test_the_lowest_allowed_version_of_every_library_is_the_one_that_is_tested()
         assert pins[requirement.name.lower()] == lowest, requirement.name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("job", JOBS)
 def test_each_job_is_a_module_that_runs_as_a_command(job: str) -> None:
     done = subprocess.run(

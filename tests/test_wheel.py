@@ -22,6 +22,7 @@ def listed(*folders: str) -> list[str]:
     return [name for name in names if (ROOT / name).exists()]
 
 
+@pytest.mark.slow
 def test_the_wheel_holds_every_file_of_the_packages(tmp_path: Path) -> None:
     for name in listed(*PACKAGES, "pyproject.toml", "README.md", "LICENSE"):
         (tmp_path / "source" / name).parent.mkdir(parents=True, exist_ok=True)

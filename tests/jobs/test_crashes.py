@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pytest
 
 from tagger.demo.drawn_catalogue import Drawn
 from tests.exif import in_jpeg
 
+pytestmark = pytest.mark.slow
 DEADLY = b"this picture ends its decoder"
 # Python runs a module of this name first, in the command and in all that it starts: the JPEG decoder gets its fault.
 FAULTY_DECODER = f"""

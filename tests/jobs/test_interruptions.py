@@ -19,6 +19,7 @@ from tagger.io.location import Location
 from tagger.jobs.benchmark.process_tree import tree_of
 from tagger.models.bundle import Bundle
 
+pytestmark = pytest.mark.slow
 WAIT_S = 300
 
 

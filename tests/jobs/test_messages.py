@@ -174,6 +174,7 @@ def test_unreachable_weights_and_unknown_backbones(tagger: Run, inputs: list[obj
     told(tagger("train", *common, "--weights", "file:/no.pth"), 2, "--weights", "/no.pth")
 
 
+@pytest.mark.slow
 def test_a_cluster_that_is_not_there(inputs: list[object], bundle_dir: Path, tmp_path: Path) -> None:
     """In a process of its own: where Ray runs already, it is used."""
     common = ["tag", *inputs, "--model", bundle_dir, "--out", tmp_path / "r", "--ray-address", "127.0.0.1:9"]
@@ -182,6 +183,7 @@ def test_a_cluster_that_is_not_there(inputs: list[object], bundle_dir: Path, tmp
     told(Outcome(done.returncode, done.stdout, done.stderr), 2, "--ray-address 127.0.0.1:9")
 
 
+@pytest.mark.usefixtures("embedded_ray")
 def test_a_gpu_that_is_not_there(tagger: Run, inputs: list[object], bundle_dir: Path, tmp_path: Path) -> None:
     import torch
 

@@ -5,8 +5,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tagger.demo.drawn_catalogue import Drawn
 from tests.kill_runs import TARGETS, predictions, run
+
+pytestmark = pytest.mark.slow
 
 
 def test_killed_runs_are_repeated_to_the_same_bytes(drawn: Drawn, bundle_dir: Path, tmp_path: Path) -> None:

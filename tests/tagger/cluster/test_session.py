@@ -13,6 +13,7 @@ import ray
 
 from tests.control_groups import control_groups
 
+pytestmark = pytest.mark.slow
 GB = 2**30
 CLUSTER = """
 import json, sys

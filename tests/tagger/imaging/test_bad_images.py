@@ -49,6 +49,7 @@ def test_mutations_are_the_same_for_the_same_seed() -> None:
     assert list(mutations(images, 50, seed=4)) != list(mutations(images, 50, seed=5))
 
 
+@pytest.mark.slow
 def test_twenty_thousand_mutations_neither_crash_nor_hang_nor_eat_memory(tmp_path: Path) -> None:
     """In a process of its own, so that a crash of a decoder is seen."""
     folder = tmp_path / "images"
