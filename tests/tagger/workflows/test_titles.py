@@ -25,7 +25,7 @@ def config(bundle: Bundle, bundle_dir: Path, tmp_path: Path) -> TitlesConfig:
     pd.DataFrame({"id": ids, "split": sides}).to_parquet(tmp_path / "bundle/splits.parquet")
     items = {"masterCategory": [leaf.masterCategory for leaf in leaves], "articleType": [x.articleType for x in leaves]}
     pd.DataFrame({"id": ids, **items, "title": items["articleType"]}).to_csv(tmp_path / "m.csv", index=False)
-    return TitlesConfig(bundle=str(tmp_path / "bundle"), manifest=str(tmp_path / "m.csv"), title="title")
+    return TitlesConfig(model=str(tmp_path / "bundle"), manifest=str(tmp_path / "m.csv"), title="title")
 
 
 def test_titles_that_say_what_an_item_is_are_always_right(
