@@ -3,41 +3,37 @@
 import hashlib
 import json
 import uuid
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Literal
 
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from pydantic import ValidationError
 
 from tagger.errors import InputError, TaggerError, UsageError
-from tagger.images.failed import EXAMPLES, FailedImages
 from tagger.io.completion import is_complete, mark_complete
 from tagger.io.location import Location, first_line
 from tagger.io.parquet import write_parquet
 from tagger.runs.differences import differences
+from tagger.runs.parts import (
+    PartCounts,
+    Spent,
+    embedded_pieces,
+    engine_share,
+    part_counts,
+    pieces,
+    prediction_pieces,
+    whole_counts,
+)
 from tagger.runs.staging import Staged, is_staged
 from tagger.schemas.documents.run import Counts, RunRecord
-from tagger.schemas.tables.prediction import PREDICTION, Decision
+from tagger.schemas.tables.prediction import PREDICTION
 
-_COUNTS = b"counts"
 RECORD = "run.json"
-_BATCH_ROWS = 16_384
 ETAG = pa.schema([PREDICTION.field(name) for name in ("id", "imageUri", "imageDigest", "imageEtag")])
 """What a run keeps of an image that was known already, where its server gave an ETag that no earlier run has."""
-
-
-@dataclass(frozen=True)
-class Spent:
-    """Seconds that a worker took for a shard, and of those the engine's; None where that runs in another process."""
-
-    worker_s: float
-    engine_s: float | None
 
 
 @dataclass(frozen=True)
@@ -147,28 +143,10 @@ class RunDirectory:
                     left.delete()
             raise
 
-    def failed_images(self) -> FailedImages:
-        """How many items failed for each error code, and some examples of each."""
-        found = FailedImages()
-        for file in self.predictions.files():
-            part = self._open(file)
-            errors = json.loads(part.schema_arrow.metadata[_COUNTS])["errors"]
-            if any(len(found.examples[code]) < EXAMPLES for code in errors):
-                table = part.read(["id", "imageUri", "errorCode", "errorMessage"])
-                for row in table.filter(pc.is_valid(table["errorCode"])).to_pylist():
-                    found.add_row(row["id"], row["imageUri"], row["errorCode"], row["errorMessage"])
-            else:
-                found.counts.update(errors)
-        return found
-
     def pending(self, staged: Staged) -> list[int]:
         """Numbers of the shards that have no part yet."""
         present = {f.name for f in self.predictions.files()}
         return [n for n in range(staged.shards) if f"part-{n:05d}.parquet" not in present]
-
-    def rows_done(self) -> int:
-        """Rows in the parts that are there."""
-        return sum(sum(c["decisions"].values()) + sum(c["skipped"].values()) for c in self._part_counts())
 
     def write_part(
         self, number: int, predictions: pa.Table, skipped: Mapping[str, int], spent: Spent, redecided: int = 0
@@ -182,14 +160,8 @@ class RunDirectory:
             spent: What the shard took.
             redecided: How many of the predictions are stored ones that were decided anew.
         """
-        counts = {
-            "redecided": redecided,
-            "seconds": {"worker": spent.worker_s, "engine": spent.engine_s},
-            "skipped": {reason: n for reason, n in skipped.items() if n},
-            "decisions": dict(Counter(predictions["decision"].to_pylist())),
-            "errors": dict(Counter(e for e in predictions["errorCode"].to_pylist() if e)),
-        }
-        table = predictions.replace_schema_metadata({_COUNTS: json.dumps(counts)})
+        counts = PartCounts.of_predictions(predictions, skipped, spent, redecided)
+        table = predictions.replace_schema_metadata(counts.as_metadata())
         write_parquet(self.predictions / f"part-{number:05d}.parquet", table)
 
     def write_embeddings(self, number: int, embeddings: pa.Table) -> None:
@@ -206,43 +178,19 @@ class RunDirectory:
         Raises:
             TaggerError: when the counts do not add up.
         """
-        decisions: Counter[str] = Counter()
-        errors: Counter[str] = Counter()
-        skipped = Counter(staged.skip_reasons)
         if not staged.shards:  # so that those who read the run find its columns
             self.write_part(0, PREDICTION.empty_table(), {}, Spent(0, None))
-        parts = self._part_counts()
-        for part in parts:
-            decisions.update(part["decisions"])
-            errors.update(part["errors"])
-            skipped.update(part["skipped"])
-        predictions = sum(decisions.values())
-        known = sum(part["skipped"].get("known", 0) for part in parts)
-        if predictions + staged.rejects + skipped.total() != staged.rows:
-            raise TaggerError(
-                f"{self.root}: {staged.rows} rows were read, but there are {predictions} predictions, "
-                f"{staged.rejects} rejects and {skipped.total()} skipped rows"
-            )
-        finished = datetime.now(UTC)
+        parts = part_counts(self.predictions)
+        try:
+            counts = whole_counts(staged, parts)
+        except TaggerError as error:
+            raise TaggerError(f"{self.root}: {error}") from error
         done = record.model_copy(
             update={
                 "state": "done",
-                "finished_at": finished,
-                "engine_share": _engine_share([Spent(p["seconds"]["worker"], p["seconds"]["engine"]) for p in parts]),
-                "counts": Counts(
-                    rows=staged.rows,
-                    repaired=staged.repaired,
-                    rejects=staged.rejects,
-                    skipped=skipped.total(),
-                    skip_reasons=dict(skipped),
-                    known=staged.known + known,
-                    predictions=predictions,
-                    redecided=sum(part.get("redecided", 0) for part in parts),
-                    decisions=dict(decisions),
-                    errors=dict(errors),
-                    reject_reasons=staged.reject_reasons,
-                    parts=len(parts),
-                ),
+                "finished_at": datetime.now(UTC),
+                "engine_share": engine_share(parts),
+                "counts": counts,
             }
         )
         self.write(done)
@@ -262,8 +210,7 @@ class RunDirectory:
 
     def batches(self, columns: Sequence[str]) -> Iterator[pa.Table]:
         """Columns of the predictions in the parts that are there, piece by piece; null where an older run has none."""
-        for table in self._read(self.predictions, columns):
-            yield _with_all(table, columns)
+        return prediction_pieces(self.predictions, columns)
 
     def embedded(self, columns: Sequence[str]) -> Iterator[tuple[pa.Table, pa.Table]]:
         """Columns of the predictions that have an image vector, and by EMBEDDING those vectors, row by row, in pieces.
@@ -272,23 +219,11 @@ class RunDirectory:
 
         Raises InputError when the vectors of a part are not those of its predictions.
         """
-        for file in self.embeddings.files((".parquet",)):
-            part = self._open(self.predictions / file.name).read(["id", "decision", *columns])
-            tagged = part.filter(pc.not_equal(part["decision"], str(Decision.FAILED)))
-            if json.loads((part.schema.metadata or {}).get(_COUNTS, b"{}")).get("redecided"):
-                tagged = tagged.filter(pc.is_in(tagged["id"], self._open(file).read(["id"])["id"].combine_chunks()))
-            done = 0
-            for batch in self._open(file).iter_batches(_BATCH_ROWS):
-                vectors = pa.Table.from_batches([batch]).replace_schema_metadata(None)
-                found = tagged.slice(done, len(vectors))
-                if not found["id"].equals(vectors["id"]):
-                    raise InputError(f"{file}: its vectors are not those of the predictions beside it")
-                done += len(vectors)
-                yield found, vectors
+        return embedded_pieces(self.predictions, self.embeddings, columns)
 
     def decisions(self, columns: Sequence[str]) -> Iterator[pa.Table]:
         """Columns of what people decided, by DECISION, piece by piece."""
-        return self._read(self.decided, columns)
+        return pieces(self.decided, columns)
 
     def write(self, record: RunRecord) -> None:
         """Write the record."""
@@ -296,39 +231,8 @@ class RunDirectory:
 
     def vectors(self, columns: Sequence[str]) -> Iterator[pa.Table]:
         """Columns of the image vectors, by EMBEDDING, in the parts that are there, piece by piece."""
-        return self._read(self.embeddings, columns)
+        return pieces(self.embeddings, columns)
 
     def new_etags(self) -> Iterator[pa.Table]:
         """By ETAG what servers gave for images that were known, piece by piece."""
-        return self._read(self.etags, ETAG.names)
-
-    def _read(self, folder: Location, columns: Sequence[str]) -> Iterator[pa.Table]:
-        for file in folder.files((".parquet",)):
-            for batch in self._open(file).iter_batches(_BATCH_ROWS, columns=list(columns)):
-                yield pa.Table.from_batches([batch]).replace_schema_metadata(None)
-
-    def _part_counts(self) -> list[Mapping[str, Any]]:
-        return [json.loads(self._open(f).schema_arrow.metadata[_COUNTS]) for f in self.predictions.files()]
-
-    @staticmethod
-    def _open(part: Location) -> pq.ParquetFile:
-        try:
-            return pq.ParquetFile(part.open_random())
-        except (pa.ArrowException, OSError) as error:
-            raise InputError(f"{part}: not a readable part: {first_line(error)}") from error
-
-
-def _with_all(table: pa.Table, columns: Sequence[str]) -> pa.Table:
-    """Rows by PREDICTION with these columns in this order; null in a column that an older run did not write."""
-    for name in columns:
-        f = PREDICTION.field(name)
-        if name not in table.schema.names and f.nullable:
-            table = table.append_column(f, pa.nulls(len(table), f.type))
-    return table.select(list(columns))
-
-
-def _engine_share(spent: Sequence[Spent]) -> float | None:
-    """The engine's share of the workers' seconds, over the shards whose worker had the engine itself."""
-    known = [(s.worker_s, s.engine_s) for s in spent if s.engine_s is not None]
-    worker_s, engine_s = (sum(column) for column in zip(*known, strict=True)) if known else (0, 0)
-    return engine_s / worker_s if worker_s else None
+        return pieces(self.etags, ETAG.names)

@@ -21,7 +21,8 @@ from tagger.images.stores import ImageStore, fetch_all, fetch_revisions
 from tagger.imaging.threads import decode_in_one_thread
 from tagger.io.location import first_line
 from tagger.models.titles import TitleModel
-from tagger.runs.directory import ETAG, RunDirectory, Spent
+from tagger.runs.directory import ETAG, RunDirectory
+from tagger.runs.parts import Spent
 from tagger.runs.staging import kept, known_etags, read_shard, shard_of
 from tagger.schemas.documents.bundle import ModelCard
 from tagger.schemas.tables.prediction import ErrorCode

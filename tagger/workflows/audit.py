@@ -20,7 +20,8 @@ from tagger.io.parquet import write_parquet
 from tagger.manifest.groups import read_groups
 from tagger.manifest.manifest import Manifest
 from tagger.reporter import LOG, Reporter
-from tagger.runs.directory import RunDirectory, Spent
+from tagger.runs.directory import RunDirectory
+from tagger.runs.parts import Spent
 from tagger.runs.staging import Staged
 from tagger.schemas.configs.audit import AuditConfig
 from tagger.schemas.configs.similarity import IndexConfig

@@ -30,6 +30,7 @@ from tagger.runs.directory import RunDirectory
 from tagger.runs.identity import FUSE, run_inputs
 from tagger.runs.ledger import known_runs, newest_first
 from tagger.runs.limits import nothing_to_tag, too_many
+from tagger.runs.parts import failed_images, rows_done
 from tagger.runs.staging import Staged, stage
 from tagger.schemas.configs.tag import TagConfig
 from tagger.schemas.documents.bundle import ModelCard
@@ -137,7 +138,7 @@ def tag(config: TagConfig, reporter: Reporter = LOG) -> TagResult:
 
 
 def _result(config: TagConfig, directory: RunDirectory, record: RunRecord, store: ImageStore) -> TagResult:
-    failed = directory.failed_images()
+    failed = failed_images(directory.predictions)
     code = str(ErrorCode.NOT_FOUND)
     absent = [example.image for example in failed.examples[code] if example.image]
     hints = near_misses(store, absent) if 2 * failed.counts[code] > record.counts.predictions else []
@@ -251,7 +252,7 @@ def _tag(
 ) -> RunRecord:
     """Tag the shards that have no part yet; return the record with the engine that did."""
     pending = plan.run.pending(staged)
-    done = plan.run.rows_done()
+    done = rows_done(plan.run.predictions)
     if done:
         reporter.step(f"Going on: {done:,} of {staged.items:,} items are done already")
     asked = parse_range(config.workers)

@@ -16,8 +16,9 @@ from tagger.io.location import Location
 from tagger.models.bundle import Bundle
 from tagger.models.levels import Levels
 from tagger.models.titles import TitleModel
-from tagger.runs.directory import RunDirectory, Spent
+from tagger.runs.directory import RunDirectory
 from tagger.runs.ledger import LedgerEntry
+from tagger.runs.parts import Spent
 from tagger.runs.staging import KNOWN_OUTCOME, Staged, kept
 from tagger.schemas.documents.run import Counts, RunRecord
 from tagger.schemas.documents.taxonomy import Level

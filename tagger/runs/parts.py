@@ -1,0 +1,200 @@
+"""The parts of a run: what each says of itself in its metadata, and their rows in pieces."""
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from tagger.errors import InputError, TaggerError
+from tagger.images.failed import EXAMPLES, FailedImages
+from tagger.io.location import Location, first_line
+from tagger.runs.staging import Staged
+from tagger.schemas.documents.run import Counts
+from tagger.schemas.tables.prediction import PREDICTION, Decision
+
+_COUNTS = b"counts"
+_BATCH_ROWS = 16_384
+
+
+@dataclass(frozen=True)
+class Spent:
+    """Seconds that a worker took for a shard, and of those the engine's; None where that runs in another process."""
+
+    worker_s: float
+    engine_s: float | None
+
+
+@dataclass(frozen=True)
+class PartCounts:
+    """How many rows of a shard went where, and what the shard took."""
+
+    decisions: Mapping[str, int]
+    """Predictions by decision."""
+    errors: Mapping[str, int]
+    """Failed items by error code."""
+    skipped: Mapping[str, int]
+    """Items of the shard without a prediction, by reason."""
+    redecided: int
+    """Of the predictions, stored ones that were decided anew."""
+    spent: Spent
+
+    @classmethod
+    def of_predictions(
+        cls, predictions: pa.Table, skipped: Mapping[str, int], spent: Spent, redecided: int
+    ) -> "PartCounts":
+        """Count a shard's predictions, by PREDICTION."""
+        return cls(
+            decisions=Counter(predictions["decision"].to_pylist()),
+            errors=Counter(code for code in predictions["errorCode"].to_pylist() if code),
+            skipped={reason: n for reason, n in skipped.items() if n},
+            redecided=redecided,
+            spent=spent,
+        )
+
+    @classmethod
+    def of_metadata(cls, metadata: Mapping[bytes, bytes] | None) -> "PartCounts":
+        """What a part's file says of itself; nothing is counted where it says nothing."""
+        fields = json.loads((metadata or {}).get(_COUNTS, b"{}"))
+        seconds = fields.get("seconds", {})
+        return cls(
+            decisions=fields.get("decisions", {}),
+            errors=fields.get("errors", {}),
+            skipped=fields.get("skipped", {}),
+            redecided=fields.get("redecided", 0),
+            spent=Spent(seconds.get("worker", 0), seconds.get("engine")),
+        )
+
+    def as_metadata(self) -> dict[bytes, str]:
+        """The same as a part's file keeps it."""
+        fields = {
+            "redecided": self.redecided,
+            "seconds": {"worker": self.spent.worker_s, "engine": self.spent.engine_s},
+            "skipped": dict(self.skipped),
+            "decisions": dict(self.decisions),
+            "errors": dict(self.errors),
+        }
+        return {_COUNTS: json.dumps(fields)}
+
+    @property
+    def rows(self) -> int:
+        """Rows of the shard."""
+        return sum(self.decisions.values()) + sum(self.skipped.values())
+
+
+def part_counts(predictions: Location) -> list[PartCounts]:
+    """What the parts in a folder say of themselves. Raises InputError when one cannot be read."""
+    return [PartCounts.of_metadata(open_part(file).schema_arrow.metadata) for file in predictions.files()]
+
+
+def rows_done(predictions: Location) -> int:
+    """Rows of the manifest that the parts in a folder account for."""
+    return sum(part.rows for part in part_counts(predictions))
+
+
+def failed_images(predictions: Location) -> FailedImages:
+    """How many items of the parts in a folder failed for each error code, and some examples of each."""
+    failed = FailedImages()
+    for file in predictions.files():
+        part = open_part(file)
+        errors = PartCounts.of_metadata(part.schema_arrow.metadata).errors
+        if any(len(failed.examples[code]) < EXAMPLES for code in errors):
+            table = part.read(["id", "imageUri", "errorCode", "errorMessage"])
+            for row in table.filter(pc.is_valid(table["errorCode"])).to_pylist():
+                failed.add_row(row["id"], row["imageUri"], row["errorCode"], row["errorMessage"])
+        else:
+            failed.counts.update(errors)
+    return failed
+
+
+def whole_counts(staged: Staged, parts: Sequence[PartCounts]) -> Counts:
+    """Where all rows of a manifest went.
+
+    Raises:
+        TaggerError: when rows read are not predictions, rejects and skipped rows together.
+    """
+    decisions, errors, skipped = Counter[str](), Counter[str](), Counter(staged.skip_reasons)
+    for part in parts:
+        decisions.update(part.decisions)
+        errors.update(part.errors)
+        skipped.update(part.skipped)
+    if decisions.total() + staged.rejects + skipped.total() != staged.rows:
+        raise TaggerError(
+            f"{staged.rows} rows were read, but there are {decisions.total()} predictions, {staged.rejects} rejects "
+            f"and {skipped.total()} skipped rows"
+        )
+    return Counts(
+        rows=staged.rows,
+        repaired=staged.repaired,
+        rejects=staged.rejects,
+        skipped=skipped.total(),
+        skip_reasons=dict(skipped),
+        known=staged.known + sum(part.skipped.get("known", 0) for part in parts),
+        predictions=decisions.total(),
+        redecided=sum(part.redecided for part in parts),
+        decisions=dict(decisions),
+        errors=dict(errors),
+        reject_reasons=staged.reject_reasons,
+        parts=len(parts),
+    )
+
+
+def engine_share(parts: Sequence[PartCounts]) -> float | None:
+    """The engine's share of the workers' seconds, 0 to 1, over the shards whose worker had the engine itself."""
+    timed = [part.spent for part in parts if part.spent.engine_s is not None]
+    worker_s = sum(spent.worker_s for spent in timed)
+    return sum(spent.engine_s or 0 for spent in timed) / worker_s if worker_s else None
+
+
+def pieces(folder: Location, columns: Sequence[str]) -> Iterator[pa.Table]:
+    """Columns of the Parquet files in a folder, some thousand rows at a time."""
+    for file in folder.files((".parquet",)):
+        for batch in open_part(file).iter_batches(_BATCH_ROWS, columns=list(columns)):
+            yield pa.Table.from_batches([batch]).replace_schema_metadata(None)
+
+
+def prediction_pieces(predictions: Location, columns: Sequence[str]) -> Iterator[pa.Table]:
+    """The same of rows by PREDICTION, in this order; null in a column that an older run did not write."""
+    for piece in pieces(predictions, columns):
+        table = piece
+        for name in columns:
+            f = PREDICTION.field(name)
+            if name not in table.schema.names and f.nullable:
+                table = table.append_column(f, pa.nulls(len(table), f.type))
+        yield table.select(list(columns))
+
+
+def embedded_pieces(
+    predictions: Location, embeddings: Location, columns: Sequence[str]
+) -> Iterator[tuple[pa.Table, pa.Table]]:
+    """Columns of the predictions that have an image vector, and by EMBEDDING those vectors, row by row, in pieces.
+
+    A prediction that was decided anew has none: it stands in the run that looked at the image.
+
+    Raises:
+        InputError: when the vectors of a part are not those of its predictions.
+    """
+    for file in embeddings.files((".parquet",)):
+        part = open_part(predictions / file.name).read(["id", "decision", *columns])
+        tagged = part.filter(pc.not_equal(part["decision"], str(Decision.FAILED)))
+        if PartCounts.of_metadata(part.schema.metadata).redecided:
+            tagged = tagged.filter(pc.is_in(tagged["id"], open_part(file).read(["id"])["id"].combine_chunks()))
+        done = 0
+        for batch in open_part(file).iter_batches(_BATCH_ROWS):
+            vectors = pa.Table.from_batches([batch]).replace_schema_metadata(None)
+            rows = tagged.slice(done, len(vectors))
+            if not rows["id"].equals(vectors["id"]):
+                raise InputError(f"{file}: its vectors are not those of the predictions beside it")
+            done += len(vectors)
+            yield rows, vectors
+
+
+def open_part(part: Location) -> pq.ParquetFile:
+    """Open one part. Raises InputError when it cannot be read."""
+    try:
+        return pq.ParquetFile(part.open_random())
+    except (pa.ArrowException, OSError) as error:
+        raise InputError(f"{part}: not a readable part: {first_line(error)}") from error

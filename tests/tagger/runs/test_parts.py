@@ -1,0 +1,57 @@
+"""What the parts of a run say of themselves."""
+
+import pyarrow as pa
+import pytest
+
+from tagger.errors import TaggerError
+from tagger.runs.parts import PartCounts, Spent, engine_share, whole_counts
+from tagger.runs.staging import Staged
+from tagger.schemas.tables.prediction import PREDICTION
+
+
+def predictions(*decisions: str) -> pa.Table:
+    codes = ["not_found" if decision == "failed" else None for decision in decisions]
+    columns = {"decision": list(decisions), "errorCode": codes}
+    nulls = {name: [None] * len(decisions) for name in PREDICTION.names if name not in columns}
+    return pa.table({**nulls, **columns})
+
+
+def staged(rows: int) -> Staged:
+    return Staged(
+        rows=rows, items=5, repaired=1, rejects=2, skip_reasons={"labelled": 3}, reject_reasons={"blank_id": 2},
+        shards=2, known=1,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def parts() -> list[PartCounts]:
+    """Of two shards: three predictions, and one with an item that is known."""
+    return [
+        PartCounts.of_predictions(predictions("accept", "review", "failed"), {}, Spent(4, 3), 0),
+        PartCounts.of_predictions(predictions("accept"), {"known": 1, "decided": 0}, Spent(9, None), 1),
+    ]
+
+
+def test_what_a_part_says_of_itself_comes_back_from_its_metadata(parts: list[PartCounts]) -> None:
+    for part in parts:
+        schema = pa.schema([], metadata=part.as_metadata())
+        assert PartCounts.of_metadata(schema.metadata) == part
+    assert [part.rows for part in parts] == [3, 2]
+
+
+def test_all_rows_of_a_manifest_are_accounted_for(parts: list[PartCounts]) -> None:
+    counts = whole_counts(staged(10), parts)
+    assert (counts.rows, counts.predictions, counts.rejects, counts.skipped) == (10, 4, 2, 4)
+    assert (counts.known, counts.redecided, counts.parts) == (2, 1, 2)
+    assert counts.errors == {"not_found": 1}
+    assert counts.skip_reasons == {"labelled": 3, "known": 1}
+
+
+def test_a_row_that_went_nowhere_is_an_error(parts: list[PartCounts]) -> None:
+    with pytest.raises(TaggerError, match="11 rows were read, but there are 4 predictions, 2 rejects and 4 skipped"):
+        whole_counts(staged(11), parts)
+
+
+def test_the_engines_share_leaves_out_workers_whose_engine_ran_elsewhere(parts: list[PartCounts]) -> None:
+    assert engine_share(parts) == pytest.approx(3 / 4)
+    assert engine_share(parts[1:]) is None
