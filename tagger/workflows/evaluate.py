@@ -87,7 +87,7 @@ def evaluate(config: EvaluateConfig, reporter: Reporter = LOG) -> EvaluateResult
 
         from tagger.schemas.configs.evaluate import EvaluateConfig
 
-        result = evaluate(EvaluateConfig(run="run-1", labels="styles.csv", out="evaluation"))
+        result = evaluate(EvaluateConfig(run="run-1", manifest="styles.csv", out="evaluation"))
         print(f"{result.metrics.levels['articleType'].accuracy:.1%} of {result.counted.counted:,} items are right")
     """
     reporter.step(f"Comparing {config.run} with {config.manifest}")

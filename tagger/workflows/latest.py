@@ -54,7 +54,7 @@ def latest(config: LatestConfig, reporter: Reporter = LOG) -> LatestResult:
 
         from tagger.schemas.configs.tag import LatestConfig
 
-        result = latest(LatestConfig(folder="runs", out="latest"))
+        result = latest(LatestConfig(run="runs", out="latest"))
         print(f"{result.items:,} items in {result.parts} parts")
     """
     source = place(config.run, config)

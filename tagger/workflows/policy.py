@@ -92,7 +92,7 @@ def fit_policy(config: PolicyConfig, reporter: Reporter = LOG) -> PolicyResult:
         from tagger.schemas.configs.confidence import PolicyConfig
 
         targets = {"masterCategory": 0.98, "articleType": 0.95}
-        result = fit_policy(PolicyConfig(bundle="bundle", target_precision=targets))
+        result = fit_policy(PolicyConfig(model="bundle", target_precision=targets))
         print(f"{result.policy.levels['articleType'].coverage:.0%} of items need no person")
     """
     folder = Location(config.model, config.s3_endpoint, config.s3_region)
@@ -126,7 +126,7 @@ def try_policy(config: PolicyConfig, reporter: Reporter = LOG) -> PolicyTrial:
 
         from tagger.schemas.configs.confidence import PolicyConfig
 
-        trial = try_policy(PolicyConfig(bundle="bundle", target_precision=0.95, splits=100))
+        trial = try_policy(PolicyConfig(model="bundle", target_precision=0.95, splits=100))
         print(f"kept on {trial.levels['articleType'].kept:.0%} of the halves")
     """
     folder = Location(config.model, config.s3_endpoint, config.s3_region)

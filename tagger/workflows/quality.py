@@ -55,7 +55,7 @@ def measure_quality(config: QualityConfig, reporter: Reporter = LOG) -> QualityR
 
         from tagger.schemas.configs.confidence import QualityConfig
 
-        quality = measure_quality(QualityConfig(runs=["run-1"]))
+        quality = measure_quality(QualityConfig(run=["run-1"]))
         print(quality.levels["articleType"].share)  # None before anybody has answered
     """
     places = [place(name, config) for name in config.run]

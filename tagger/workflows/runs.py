@@ -40,7 +40,7 @@ def runs(config: RunsConfig, reporter: Reporter = LOG) -> list[RunSummary]:
 
         from tagger.schemas.configs.tag import RunsConfig
 
-        for run in runs(RunsConfig(folder="runs")):
+        for run in runs(RunsConfig(run="runs")):
             print(run.directory.root, run.state, run.record.counts.predictions)
     """
     entries = read_ledger(place(config.run, config), "RUN")

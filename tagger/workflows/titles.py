@@ -86,7 +86,7 @@ def titles(config: TitlesConfig, reporter: Reporter = LOG) -> TitlesResult:
 
         from tagger.schemas.configs.confidence import TitlesConfig
 
-        result = titles(TitlesConfig(bundle="bundle", manifest="styles.csv", title="productDisplayName"))
+        result = titles(TitlesConfig(model="bundle", manifest="styles.csv", title="productDisplayName"))
         print(f"{result.by['title']['articleType'].accuracy:.1%} right by the title alone")
     """
     folder = place(config.model, config)
