@@ -41,9 +41,10 @@ def _document(result: EvaluateResult) -> dict[str, object]:
 
 def _say_compared(console: Console, against: Against, differences: dict[Level, Difference]) -> None:
     """Both sides' figures, the difference, whether chance would do as much, and where they differ most."""
-    console.metrics(f"{against.name}, on the items that both have", against.other.metrics())
+    items = len(against.own.items)
+    console.metrics(f"{against.name}, on the {items:,} items that both have", against.other.metrics())
     console.table(
-        f"The run compared with {against.name}: points of accuracy on {len(against.own.items):,} items that both have",
+        f"The run compared with {against.name}: points of accuracy on the {items:,} items that both have",
         ["level", "difference", "95% from", "to", "right here alone", "right there alone", "p (McNemar)"],
         [
             (

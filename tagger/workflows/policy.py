@@ -25,6 +25,7 @@ from tagger.schemas.configs.confidence import PolicyConfig
 from tagger.schemas.documents.bundle import ModelCard, Policy
 from tagger.schemas.documents.taxonomy import Level
 from tagger.workflows.holding_out import holding_bundle
+from tagger.workflows.open_catalog import place
 
 _Side = Literal["val", "test", "control"]
 _FILES: dict[_Side, str] = {"val": VAL_ITEMS, "test": ITEMS, "control": CONTROL_ITEMS}
@@ -95,7 +96,7 @@ def fit_policy(config: PolicyConfig, reporter: Reporter = LOG) -> PolicyResult:
         result = fit_policy(PolicyConfig(model="bundle", target_precision=targets))
         print(f"{result.policy.levels['articleType'].coverage:.0%} of items need no person")
     """
-    folder = Location(config.model, config.s3_endpoint, config.s3_region)
+    folder = place(config.model, config)
     with holding_bundle(folder) as bundle:
         side = _fitting_side(folder, reporter)
         held_out, blurry = _predictions(folder, bundle, [side])
@@ -129,7 +130,7 @@ def try_policy(config: PolicyConfig, reporter: Reporter = LOG) -> PolicyTrial:
         trial = try_policy(PolicyConfig(model="bundle", target_precision=0.95, splits=100))
         print(f"kept on {trial.levels['articleType'].kept:.0%} of the halves")
     """
-    folder = Location(config.model, config.s3_endpoint, config.s3_region)
+    folder = place(config.model, config)
     bundle = Bundle.load(folder, "BUNDLE")
     held_out, blurry = _predictions(folder, bundle, [_fitting_side(folder, reporter), "test"])
     levels = try_target(
