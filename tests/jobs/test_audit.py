@@ -24,6 +24,7 @@ from tests.conftest import Outcome
 from tests.indexes import made_index
 
 Run = Callable[..., Outcome]
+pytestmark = pytest.mark.slow
 LEAVES = [
     ("Apparel", "Shirts"), ("Apparel", "Tops"), ("Apparel", "Jeans"), ("Accessories", "Watches"),
     ("Accessories", "Belts"), ("Footwear", "Heels"), ("Footwear", "Flats"), ("Footwear", "Sandals"),

@@ -22,6 +22,7 @@ from tagger.workflows.evaluate import evaluate
 from tests.conftest import Outcome
 
 Run = Callable[..., Outcome]
+pytestmark = pytest.mark.slow
 _TAUGHT = 40
 
 

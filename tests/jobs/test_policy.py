@@ -20,6 +20,7 @@ from tagger.workflows.policy import fit_policy, try_policy
 from tests.conftest import Outcome
 
 Run = Callable[..., Outcome]
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from tests.conftest import Outcome
 from tests.indexes import made_index
 
 Run = Callable[..., Outcome]
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture

@@ -22,6 +22,7 @@ from tagger.training.learner import Learner, figures
 from tagger.training.plan import Plan, draft_card, with_edge_threshold
 from tests.builders import card
 
+pytestmark = pytest.mark.slow
 PAIRS = [("A", "red"), ("A", "green"), ("B", "blue")]
 ITEMS = (40, 24, 8)
 
