@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TextIO
 
+from rich import box
+from rich.cells import cell_len
 from rich.console import Console as RichConsole
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
@@ -19,6 +21,8 @@ from tagger.schemas.documents.bundle import Metrics
 
 _LINE_EVERY_S = 10.0
 _AS_WIDE_AS_NEEDED = 100_000
+_KEPT_WHOLE = 32
+"""Characters of a word, such as a run's name, that a table does not fold however narrow the terminal is."""
 _RATE_OVER_S = 120.0
 """The time left is judged by this long: what was before, such as the first steps, says little about what comes."""
 
@@ -66,16 +70,25 @@ class Console:
         self._stdout.flush()
 
     def table(self, title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-        """A table of the result, for a person; numbers stand right."""
+        """A table of the result, for a person; numbers stand right, and no word is broken over two lines.
+
+        Where a terminal is too narrow for that, the table has no frame, and is as wide as its words need.
+        """
         if self.as_json:
             return
-        table = Table(title=Text(printable(title)), title_justify="left", title_style="bold", header_style="bold")
-        found = [list(row) for row in rows]
-        for i, column in enumerate(columns):
-            numeric = bool(found) and all(_is_number(r[i]) for r in found)
-            table.add_column(column, justify="right" if numeric else "left", overflow="fold")
-        for row in found:
-            table.add_row(*(Text(_cell(value)) for value in row))  # text: a label may hold [brackets]
+        cells = [[_cell(value) for value in row] for row in rows]
+        right = [_are_numbers([row[i] for row in cells]) for i in range(len(columns))]
+        widths = [_longest_word([column, *(row[i] for row in cells)]) for i, column in enumerate(columns)]
+        frame = box.HEAVY_HEAD if sum(widths) + 3 * len(columns) + 1 <= self._out.width else box.SIMPLE_HEAD
+        is_framed = frame is box.HEAVY_HEAD
+        table = Table(
+            title=Text(printable(title)), title_justify="left", title_style="bold", header_style="bold", box=frame,
+            show_edge=is_framed, padding=(0, 1) if is_framed else (0, 1, 0, 0),
+        )  # fmt: skip
+        for column, numeric, width in zip(columns, right, widths, strict=True):
+            table.add_column(column, justify="right" if numeric else "left", overflow="fold", min_width=width)
+        for row in cells:
+            table.add_row(*(Text(cell) for cell in row))  # text: a label may hold [brackets]
         self._out.print(table)
 
     def metrics(self, title: str, metrics: Metrics) -> None:
@@ -169,8 +182,15 @@ class _Lines:
         self._console.print(", ".join(filter(None, (how_far, time_left, note))), markup=False)
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) or (isinstance(value, str) and value.replace(".", "", 1).isdecimal())
+def _longest_word(texts: Iterable[str]) -> int:
+    """The width of the longest word, as far as it is kept whole: an address may be folded."""
+    return min(_KEPT_WHOLE, max((cell_len(word) for text in texts for word in text.split()), default=0))
+
+
+def _are_numbers(cells: Sequence[str]) -> bool:
+    """Whether a column holds numbers, as far as its cells are not empty."""
+    digits = [cell.replace(".", "", 1).replace(",", "").lstrip("+-") for cell in cells if cell]
+    return bool(digits) and all(text.isdecimal() for text in digits)
 
 
 def _cell(value: object) -> str:

@@ -60,3 +60,17 @@ def test_json_holds_neither_nan_nor_infinity(capfd: pytest.CaptureFixture[str]) 
         "of numpy": [None, 7],
         "where": "/tmp",
     }
+
+
+def test_a_table_on_a_narrow_terminal_breaks_no_word(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "40")
+    heads = ["level", "calibration error", "from confidence", "difference"]
+    Console().table("Figures", heads, [["masterCategory", 0.0127, "", "+3.75"], ["articleType", 1.5, "never", "-0.10"]])
+    shown = re.sub(r"\x1b\[[0-9;]*m", "", capfd.readouterr().out)
+    for word in ("masterCategory", "articleType", "calibration", "confidence", "difference", "+3.75"):
+        assert word in shown
+    assert "┃" not in shown, "a frame would need more room than there is"
+    assert re.search(r"masterCategory +0\.0127 +\+3\.75", shown)
