@@ -97,12 +97,13 @@ def _written(parameter: Parameter) -> str:
 def _prose(text: str | None) -> str:
     """A command's help: paragraphs, and examples, which are indented, as code."""
     paragraphs = re.split(r"\n\s*\n", (text or "").replace("\b\n", "").strip())
-    return "\n\n".join(_examples(p) if p.startswith((" ", "tagger ")) else cell(p) for p in paragraphs)
+    return "\n\n".join(_examples(p) if p.startswith((" ", "tagger ", "Example")) else cell(p) for p in paragraphs)
 
 
 def _examples(text: str) -> str:
     """Examples as code; a line that is none stands before it as a word."""
-    lines = [line.strip() for line in text.replace("\b", "").splitlines() if line.strip()]
+    text = re.sub(r" \\\n\s+", " ", text.replace("\b", ""))  # a call in several lines is one
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
     calls = [line for line in lines if line.startswith(("tagger ", "$ tagger ", "#"))]
     others = [line for line in lines if line not in calls]
     block = '```sh not_run="an example of the command\'s help"\n' + "\n".join(calls) + "\n```" if calls else ""

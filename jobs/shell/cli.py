@@ -16,17 +16,21 @@ from tagger.errors import UsageError
 from tagger.jobs.shell.flags import command_of
 from tagger.jobs.shell.help import Commands, command_class, help_of
 from tagger.jobs.shell.outcome import complain
-from tagger.jobs.shell.registry import PANELS
+from tagger.jobs.shell.registry import JOBS, PANELS
 from tagger.schemas.values import JobConfig
 
 _USAGE_ERROR = cast(type[typer.BadParameter], typer.BadParameter.__base__)
 """What typer raises for every wrong word on a command line; its module differs between versions."""
 
+_EPILOG = """[bold]tagger COMMAND --help[/bold] has examples and all options of a command.
+
+[dim]-h, --help; --version; --install-completion, --show-completion: for bash, zsh and fish.[/dim]"""
+
 app = typer.Typer(
     name="tagger",
     cls=Commands,
     help="Tag a shop's catalogue with masterCategory and articleType from its images, with honest confidences.",
-    epilog="[dim]`tagger COMMAND --help` has examples and all options.[/dim]",
+    epilog=_EPILOG,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -81,13 +85,13 @@ def main(arguments: list[str] | None = None, job: str | None = None) -> None:
     try:
         code = app(words or ["--help"], prog_name="tagger", standalone_mode=False)
     except _USAGE_ERROR as error:
-        sys.exit(_explain(error))
+        sys.exit(_explain(error, words[0]))
     sys.exit(code if words else UsageError.exit_code)
 
 
-def _explain(error: typer.BadParameter) -> int:
+def _explain(error: typer.BadParameter, first: str) -> int:
     """Say what was wrong with the words of a command line, in the form of all messages."""
-    command = error.ctx.command_path if error.ctx else "tagger"
+    command = f"tagger {first}" if first in JOBS else "tagger"
     complain(f"{error.format_message().rstrip('.')}; {command} --help shows what there is")
     return UsageError.exit_code
 

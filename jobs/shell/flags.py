@@ -5,6 +5,7 @@ words where a value is wrong.
 """
 
 import inspect
+import re
 import types
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -25,6 +26,8 @@ _SHARED = {
     "out": Panel.IN_AND_OUT,
 }
 """Names that mean the same in all commands."""
+_PAIR = re.compile(r"[A-Z]+=[A-Z]+(?=[,: ])")
+"""What a description of pairs begins with."""
 _KINDS = {int: "INTEGER", float: "NUMBER"}
 
 
@@ -72,8 +75,9 @@ def panel_of(config: type[JobConfig], name: str) -> Panel:
     """The panel of a field: that of the class which declares it first, unless all commands share its name."""
     if name in _SHARED:
         return _SHARED[name]
-    configs = [base for base in reversed(config.__mro__) if issubclass(base, JobConfig)]
-    return next(base.panel for base in configs if name in vars(base).get("__annotations__", {}))
+    first = next(base for base in reversed(config.__mro__) if name in vars(base).get("__annotations__", {}))
+    panel: Panel = vars(first).get("panel", Panel.SETTINGS)
+    return panel
 
 
 def _parameters(config: type[JobConfig], name: str, field: FieldInfo) -> Iterable[inspect.Parameter]:
@@ -125,12 +129,16 @@ def _completing(choices: list[str]) -> Callable[[str], list[str]]:
     return completed
 
 
+def _together(choices: list[str]) -> str:
+    return (" " if "|" in choices else "|").join(choices)
+
+
 def _help(name: str, field: FieldInfo) -> str:
     """The description with its choices and its default, in rich's markup."""
     parts = [escaped(field.description or "")]
     choices = _choices(_base_type(field.annotation))
-    if len("|".join(choices)) > _SHORT_CHOICE:
-        parts.append(f"[yellow]{escaped('[' + '|'.join(choices) + ']')}[/yellow]")
+    if len(_together(choices)) > _SHORT_CHOICE:
+        parts.append(f"[yellow]{escaped(f'[{_together(choices)}]')}[/yellow]")
     if field.is_required():
         parts.append(r"[red]\[required][/red]")
     elif field.default is None and _base_type(field.annotation) is bool:
@@ -163,10 +171,11 @@ def metavar_of(field: FieldInfo) -> str:
     if base is bool:
         return ""
     if choices:
-        together = "|".join(choices)
+        together = _together(choices)
         return together if len(together) <= _SHORT_CHOICE else "CHOICE"
     if get_origin(base) is dict:
-        return "KEY=VALUE"
+        begins = _PAIR.match(field.description or "")
+        return begins[0] if begins else "KEY=VALUE"
     (inner,) = get_args(base) if get_origin(base) is list else (base,)
     return _KINDS.get(_bare(inner), "TEXT")
 

@@ -1,6 +1,8 @@
 """How `--help` looks: usage with what is required, examples, the terminal's whole width, plain text in a pipe."""
 
+import inspect
 import os
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -12,6 +14,7 @@ from tagger.jobs.shell.asked import flag_of, is_argument
 from tagger.jobs.shell.flags import escaped, in_panels, metavar_of
 from tagger.schemas.values import JobConfig, Panel
 
+_EXAMPLE_WIDTH = 74
 _WIDTH_IN_A_PIPE = 120
 """Wide enough that no description is cut into many lines, narrow enough to be read."""
 
@@ -41,9 +44,16 @@ class Commands(typer.core.TyperGroup):
         return _without_types(super().get_params(ctx), None)
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
-        """Print them in their panels."""
-        with _as_wide_as_it_goes():
-            super().format_help(ctx, formatter)
+        """Print them in their panels; its own options, which few need, stand behind them, in the epilog."""
+        options = self.get_params(ctx)
+        for option in options:
+            option.hidden = True
+        try:
+            with _as_wide_as_it_goes():
+                super().format_help(ctx, formatter)
+        finally:
+            for option in options:
+                option.hidden = False
 
 
 def _without_types(parameters: Sequence[Any], panel: str | None) -> Sequence[Any]:
@@ -70,10 +80,22 @@ def usage_of(config: type[JobConfig]) -> list[str]:
 
 def help_of(command: str, config: type[JobConfig]) -> str:
     """A command's help in rich's markup: what it does, and examples."""
-    calls = [f"tagger {command} {example}".rstrip() for example in config.examples]
+    calls = [_in_lines(f"tagger {command} {example}".rstrip()) for example in config.examples]
     title = "[bold]Example[/bold]" if len(calls) == 1 else "[bold]Examples[/bold]"
     shown = "\n".join([title, *(f"  [cyan]{escaped(call)}[/cyan]" for call in calls)]) if calls else ""
-    return "\n\n".join(filter(None, (escaped(config.__doc__ or ""), shown)))
+    about = inspect.cleandoc(config.__doc__ or "")
+    return "\n\n".join(filter(None, (escaped(about), shown)))
+
+
+def _in_lines(call: str) -> str:
+    """A call that can be pasted, in lines that a terminal of 80 columns does not fold."""
+    lines: list[str] = []
+    for piece in re.split(r" (?=--)", call):  # a flag and its value stay together
+        if lines and len(lines[-1]) + len(piece) < _EXAMPLE_WIDTH:
+            lines[-1] += f" {piece}"
+        else:
+            lines.append(piece)
+    return " \\\n      ".join(lines)
 
 
 def _is_list(annotation: object) -> bool:

@@ -12,7 +12,16 @@ from tagger.schemas.values import (
 
 
 class AuditConfig(CatalogOptions, RayOptions):
-    """Find labels that are likely wrong, by image, title, duplicates and taxonomy: a ranked list, and a queue."""
+    """Find labels that are likely wrong, as a list and a queue.
+
+    It goes by image, title, duplicates and taxonomy. Review what it finds: tagger review --run AUDIT.
+    """
+
+    examples = (
+        "index --manifest styles.csv --images images/ --title productDisplayName --out audit",
+        "--model bundle --manifest styles.csv --images images/ --out audit",
+        "index --manifest styles.csv --images images/ --flip 0.03",
+    )
 
     index: str | None = Field(
         default=None,

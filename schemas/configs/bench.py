@@ -11,7 +11,16 @@ from tagger.schemas.values import (
 
 
 class BenchConfig(JobConfig):
-    """Measure images per second: decoding, the forward pass, the whole tag job, and plain scripts beside it."""
+    """Measure images per second, beside plain scripts.
+
+    Decoding, the forward pass and the whole tag job, on the same images; or with an index, its searches.
+    """
+
+    examples = (
+        "",
+        "--model bundle --manifest styles.csv --images images/",
+        "--index index --growth 100000 --growth 1000000",
+    )
 
     index: str | None = Field(
         default=None, description="Measure finding similar items instead, in indexes of noisy copies of its vectors."

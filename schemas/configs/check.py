@@ -12,7 +12,16 @@ from tagger.schemas.values import (
 
 
 class CheckConfig(CatalogOptions, SplitOptions):
-    """What is in a catalogue, what is wrong with it, and whether it can be learnt: run this first."""
+    """Say what is in a catalogue, and whether it can be learnt.
+
+    Run this first: it counts rows, labels, classes and images, and names what is wrong with them.
+    """
+
+    examples = (
+        "--manifest styles.csv --images images/",
+        "--manifest styles.csv --images images/ --sample 1000",
+        "--manifest shop.parquet --images s3://shop/img/{id}.jpg --column id=sku --json",
+    )
 
     min_items: int = Field(default=50, ge=1, description="Leaves with fewer items are reported as too small to train.")
     merge: dict[str, str] = Field(default={}, description="FROM=TO: count one master category as another.")

@@ -19,8 +19,16 @@ from tagger.schemas.values import (
 
 
 class PolicyConfig(S3Options):
-    """Name a precision: find the confidences from which on a bundle's tags have it, and keep them in the bundle."""
+    """Find the confidences that give a bundle a target precision.
 
+    They are kept in the bundle: tagger tag accepts what is surer, and leaves the rest to tagger review.
+    """
+
+    examples = (
+        "bundle --target-precision 0.95",
+        "bundle --target-precision masterCategory=0.98 --target-precision articleType=0.95",
+        "bundle --target-precision 0.95 --splits 40",
+    )
     renamed: ClassVar[Mapping[str, str]] = {"bundle": "model"}
 
     model: str = Field(description="The bundle.", json_schema_extra={"argument": True})
@@ -62,8 +70,12 @@ class PolicyConfig(S3Options):
 
 
 class QualityConfig(S3Options):
-    """Say how precise accepted tags are in production, from what people said of the QA sample (tag --qa-sample)."""
+    """Measure how precise accepted tags are, from reviewed samples.
 
+    The sample is that of tagger tag --qa-sample, which people have decided about since.
+    """
+
+    examples = ("run-1", "nights/ --out classes.csv")
     renamed: ClassVar[Mapping[str, str]] = {"runs": "run"}
 
     run: list[str] = Field(min_length=1, description="Runs, or folders of runs.", json_schema_extra={"argument": True})
@@ -83,8 +95,12 @@ class QualityConfig(S3Options):
 
 
 class TitlesConfig(ManifestFormat):
-    """Teach a bundle what titles say of its classes, as a second witness for tagger tag --titles; and measure it."""
+    """Teach a bundle what titles say of its classes.
 
+    They are a second witness for tagger tag --titles; with --run, both together are measured and calibrated.
+    """
+
+    examples = ("bundle --manifest styles.csv --title productDisplayName --run run-1",)
     renamed: ClassVar[Mapping[str, str]] = {"bundle": "model"}
 
     model: str = Field(description="The bundle.", json_schema_extra={"argument": True})

@@ -11,7 +11,12 @@ from tagger.schemas.values import (
 
 
 class DemoConfig(RayOptions):
-    """Draw a small catalogue, then check it, train on it and tag it."""
+    """Draw a small catalogue, check it, train on it and tag it.
+
+    Then open the page that decides what is not sure: tagger review --run demo-out/run.
+    """
+
+    examples = ("", "--out trial --items 2000")
 
     out: str = Field(default="demo-out", description="Folder that everything is written to.")
     items: int = Field(default=900, ge=600, le=20_000, description="Items to draw.")

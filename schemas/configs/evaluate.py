@@ -15,8 +15,15 @@ from tagger.schemas.values import (
 
 
 class EvaluateConfig(ManifestFormat, FetchOptions):
-    """Compare a run with known labels, and with another run or bundle: metrics and a report."""
+    """Compare a run with known labels, or with another run.
 
+    Items that the run's bundle was trained on do not count, unless that is asked for.
+    """
+
+    examples = (
+        "--run run-1 --manifest styles.csv --out evaluation",
+        "--run run-2 --manifest styles.csv --against run-1 --out evaluation-2",
+    )
     synonyms: ClassVar[Mapping[str, str]] = {"labels": "manifest"}
 
     run: str = Field(description="The run directory.")

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from tagger.schemas.values import Fit, JobConfig, Precision, Resize, Size, parse_size
+from tagger.schemas.values import Fit, JobConfig, Panel, Precision, Resize, Size, parse_size
 
 Edges = Literal["none", "channel", "branch"]
 Head = Literal["linear", "fc", "batchnorm"]
@@ -18,6 +18,8 @@ ClassWeights = Literal["none", "sqrt", "balanced", "effective"]
 class Augmentation(JobConfig):
     """Random changes of training images; 0 leaves one out."""
 
+    panel = Panel.AUGMENTATION
+
     flip: bool = Field(default=True, description="Mirror half of the training images.")
     shift: float = Field(default=0.06, ge=0, lt=0.5, description="Largest random shift, share of each side.")
     crop: float = Field(default=0, ge=0, lt=1, description="Cut out a random part, at most this share smaller.")
@@ -30,14 +32,28 @@ class Augmentation(JobConfig):
     blur: float = Field(default=0, ge=0, le=1, description="Share of the images that are blurred.")
 
 
-class Learning(Augmentation):
-    """The fields of a recipe: data, model, optimisation, imbalance, augmentation."""
+class Mixing(JobConfig):
+    """Images and labels blended in pairs."""
 
-    flip_when_tagging: bool | None = Field(
-        default=None, description="Average what is said of an image and of its mirror image; by default, as flip."
-    )
+    panel = Panel.AUGMENTATION
+
+    mixup: float = Field(default=0, ge=0, description="Alpha of mixup: blend pairs of images and their labels.")
+    cutmix: float = Field(default=0, ge=0, description="Alpha of CutMix: paste parts of images, with their labels.")
+
+
+class Leaves(JobConfig):
+    """Which leaves are learnt."""
+
+    panel = Panel.DATA
+
     min_items: int = Field(default=50, ge=1, description="Leaves with fewer items are left out and reported.")
     merge: dict[str, str] = Field(default={}, description="FROM=TO: count one master category as another.")
+
+
+class Architecture(JobConfig):
+    """The network, its weights at the start, and what it sees of an image."""
+
+    panel = Panel.MODEL
 
     backbone: str = Field(
         default="mobilenet_v2", description="A torchvision classification model, or one of this project's small ones."
@@ -56,6 +72,15 @@ class Learning(Augmentation):
     )
     hidden: list[int] = Field(default=[512], description="Units of each layer of an fc or batchnorm head.")
     dropout: float = Field(default=0.2, ge=0, lt=1, description="Before each linear layer of the head.")
+    flip_when_tagging: bool | None = Field(
+        default=None, description="Average what is said of an image and of its mirror image; by default, as flip."
+    )
+
+
+class Optimisation(JobConfig):
+    """How the weights are learnt."""
+
+    panel = Panel.TRAINING
 
     frozen_epochs: int = Field(
         default=0,
@@ -80,7 +105,7 @@ class Learning(Augmentation):
         default=1.0, gt=0, le=1, description="Each block learns so many times as fast as the next."
     )
     momentum: float = Field(default=0.9, ge=0, lt=1, description="Of sgd and rmsprop.")
-    weight_decay: float = Field(default=0.02, ge=0)
+    weight_decay: float = Field(default=0.02, ge=0, description="Decay of the weights, for adamw and sgd.")
     schedule: Schedule = Field(default="one_cycle", description="Of the learning rates, over each phase.")
     lr_end: float = Field(default=0.01, gt=0, le=1, description="What is left of the rates with schedule exponential.")
     patience: int = Field(
@@ -88,8 +113,16 @@ class Learning(Augmentation):
     )
     monitor: Monitor = Field(default="loss", description="The val figure that says which epoch is best.")
     ema: float = Field(default=0, ge=0, lt=1, description="Decay of a moving average of the weights, such as 0.999.")
-    label_smoothing: float = Field(default=0.1, ge=0, lt=1)
+    label_smoothing: float = Field(
+        default=0.1, ge=0, lt=1, description="Share of a label that is spread over the other leaves."
+    )
     precision: Precision = Field(default="auto", description="auto trains in bfloat16 where the hardware has it.")
+
+
+class RareLeaves(JobConfig):
+    """How leaves of few items are helped."""
+
+    panel = Panel.RARE
 
     sampling: Sampling = Field(default="uniform", description="How often leaves are drawn: as they are, or more alike.")
     class_weights: ClassWeights = Field(default="none", description="How much more an item of a rare leaf counts.")
@@ -101,8 +134,10 @@ class Learning(Augmentation):
         description="Draw each leaf with fewer training items as if it had so many, and change these "
         "images more (rotation, crop, colour).",
     )
-    mixup: float = Field(default=0, ge=0, description="Alpha of mixup: blend pairs of images and their labels.")
-    cutmix: float = Field(default=0, ge=0, description="Alpha of CutMix: paste parts of images, with their labels.")
+
+
+class Learning(RareLeaves, Optimisation, Architecture, Leaves, Mixing, Augmentation):
+    """The fields of a recipe: data, model, optimisation, imbalance, augmentation."""
 
     @field_validator("merge")
     @classmethod

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal, get_args
 from pydantic import Field, field_validator, model_validator
 
 from tagger.schemas.configs.learning import Learning
-from tagger.schemas.values import Device, JobConfig, Seed
+from tagger.schemas.values import Device, JobConfig, Panel, Seed
 
 RoleName = Literal["id", "masterCategory", "articleType", "imageUri", "image"]
 SplitKind = Literal["stratified", "group", "time"]
@@ -18,6 +18,8 @@ DATABASE_DESCRIPTION = (
 
 class S3Options(JobConfig):
     """Where `s3://` addresses lead."""
+
+    panel = Panel.S3
 
     s3_endpoint: str | None = Field(default=None, description="Address of an S3 service other than Amazon's.")
     s3_region: str | None = Field(default=None, description="Region of the S3 buckets.")
@@ -32,6 +34,8 @@ class S3Options(JobConfig):
 
 class ManifestFormat(S3Options):
     """How a table of items is read."""
+
+    panel = Panel.DATA
 
     column: dict[RoleName, str] = Field(
         default={},
@@ -83,6 +87,8 @@ class ManifestFormat(S3Options):
 class FetchOptions(JobConfig):
     """How images are fetched, and which may be."""
 
+    panel = Panel.IMAGES
+
     allow_http: bool = Field(default=False, description="Fetch images whose addresses are http:// or https://.")
     allow_private_hosts: list[str] = Field(
         default=[],
@@ -108,6 +114,8 @@ class FetchOptions(JobConfig):
 class CatalogOptions(ManifestFormat, FetchOptions):
     """A manifest and the image store that goes with it."""
 
+    panel = Panel.IMAGES
+
     manifest: str = Field(description="CSV, JSON Lines, Parquet or XLSX: a file, a folder or a glob, local or s3://.")
     images: str | None = Field(
         default=None,
@@ -123,17 +131,28 @@ class CatalogOptions(ManifestFormat, FetchOptions):
     store_concurrency: int = Field(default=16, ge=1, le=512, description="Image requests in flight per worker.")
 
 
-class RayOptions(JobConfig):
+class DeviceOptions(JobConfig):
+    """What computes."""
+
+    panel = Panel.SPEED
+
+    device: Device = Field(default="auto", description="auto takes the GPUs that Ray has, else the CPUs.")
+
+
+class RayOptions(DeviceOptions):
     """Where the job runs."""
+
+    panel = Panel.RAY
 
     ray_address: str | None = Field(
         default=None, description="A Ray cluster (auto, or ray://HOST:PORT); without it, Ray runs inside the command."
     )
-    device: Device = Field(default="auto", description="auto takes the GPUs that Ray has, else the CPUs.")
 
 
 class DecisionsOptions(JobConfig):
     """What people decided in the review, as labels."""
+
+    panel = Panel.DATA
 
     decisions: list[str] = Field(
         default=[],
@@ -148,6 +167,8 @@ class DecisionsOptions(JobConfig):
 
 class SplitOptions(JobConfig):
     """Which labelled items train, steer and judge a model."""
+
+    panel = Panel.SPLIT
 
     split: SplitKind = Field(
         default="group",
@@ -193,6 +214,7 @@ class SplitOptions(JobConfig):
 class WeightsOptions(JobConfig):
     """Where weights come from when several backbones are trained."""
 
+    panel = Panel.MODEL
     renamed: ClassVar[Mapping[str, str]] = {"pretrained": "weights"}
 
     weights: dict[str, str] = Field(

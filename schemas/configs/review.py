@@ -12,7 +12,12 @@ from tagger.schemas.configs.options import (
 
 
 class ReviewConfig(S3Options):
-    """Serve the page on which people decide what the model was not sure of; or write what they decided to Parquet."""
+    """Serve the page on which people decide what is not sure.
+
+    It runs until Ctrl-C, and prints its address. With export it writes the decisions that stand to Parquet.
+    """
+
+    examples = ("--run run-1", "--run run-1 --host 0.0.0.0 --port 8765 --index index", "export --run run-1")
 
     action: Literal["serve", "export"] = Field(
         default="serve",
@@ -53,8 +58,9 @@ class ReviewConfig(S3Options):
 
 
 class ApplyConfig(S3Options):
-    """Write final tags for the PIM system: what people decided, else what the model was sure enough of."""
+    """Write final tags for the PIM: people's first, then sure ones."""
 
+    examples = ("run-1 --out tags", "nights/ --out tags --format csv --column id=sku")
     renamed: ClassVar[Mapping[str, str]] = {"formats": "format"}
 
     run: str = Field(description="The run, or a folder of runs.", json_schema_extra={"argument": True})

@@ -6,7 +6,7 @@ from tagger.schemas.values import JobConfig
 
 
 class SchemaConfig(JobConfig):
-    """Print the contract of a file or of a command's settings."""
+    """Print the schema of a file, or of a command's settings."""
 
     examples = ("", "prediction", "prediction --arrow", "train --json", "similar-config")
 

@@ -16,8 +16,12 @@ from tagger.schemas.values import (
 
 
 class IndexConfig(ManifestFormat):
-    """Make an index of the image vectors of runs (tag --embeddings), or add to one, to find items that look alike."""
+    """Index image vectors of runs, to find items that look alike.
 
+    The vectors are those of tagger tag --embeddings. Run again, it adds what is new or changed.
+    """
+
+    examples = ("run-1 --out index", "run-1 run-2 --out index --manifest styles.csv --keep productDisplayName")
     renamed: ClassVar[Mapping[str, str]] = {"runs": "run", "labels": "manifest"}
 
     run: list[str] = Field(min_length=1, description="Runs, or folders of runs.", json_schema_extra={"argument": True})
@@ -44,7 +48,13 @@ class IndexConfig(ManifestFormat):
 
 
 class SimilarConfig(ManifestFormat):
-    """Find the items of an index that look like an item, or like an image."""
+    """Find items that look like an item or an image."""
+
+    examples = (
+        "index --id 15970",
+        "index --image photo.jpg --top 10",
+        "index --run run-2 --same masterCategory --out similar",
+    )
 
     index: str = Field(description="The index.", json_schema_extra={"argument": True})
     id: list[str] = Field(default=[], description="Items of the index.")
@@ -80,8 +90,13 @@ class SimilarConfig(ManifestFormat):
 
 
 class DuplicatesConfig(CatalogOptions):
-    """Find the items of an index that show one picture: the same file, or resized, compressed, cropped or mirrored."""
+    """Find items that show one picture, even resized or cropped."""
 
+    examples = (
+        "index --manifest styles.csv --images images/ --out duplicates",
+        "index --manifest styles.csv --images images/ --out again --judged judged.csv --precision 0.99",
+        "index --manifest styles.csv --images images/ --plant 500",
+    )
     renamed: ClassVar[Mapping[str, str]] = {"bundle": "model"}
 
     index: str = Field(description="The index.", json_schema_extra={"argument": True})
@@ -136,8 +151,12 @@ class DuplicatesConfig(CatalogOptions):
 
 
 class RetrievalConfig(CatalogOptions):
-    """Measure how well indexes find items of the same class: precision and recall at k, mean average precision."""
+    """Measure how well indexes find items of the same class.
 
+    Precision and recall at k and mean average precision, of a bundle's test items among its train items.
+    """
+
+    examples = ("index --model bundle --manifest styles.csv --images images/ --out retrieval",)
     renamed: ClassVar[Mapping[str, str]] = {"indexes": "index", "bundle": "model"}
 
     index: list[str] = Field(

@@ -14,6 +14,8 @@ from tagger.schemas.documents.taxonomy import Level
 from tagger.schemas.values import (
     Confidence,
     EngineName,
+    JobConfig,
+    Panel,
     Seed,
     ShareOrCount,
     TitleUse,
@@ -23,11 +25,35 @@ from tagger.schemas.values import (
 )
 
 
-class TagConfig(CatalogOptions, RayOptions):
-    """Tag every item of a catalogue with a bundle, and write the tags with their confidences."""
+class Selection(JobConfig):
+    """Which items are tagged."""
 
-    model: str = Field(description="The bundle.")
-    out: str = Field(description="Run directory, local or s3://. The same command continues what it began.")
+    panel = Panel.SELECTION
+
+    untagged_only: bool = Field(default=False, description="Leave alone the items that have both labels already.")
+    since: dict[str, str] = Field(
+        default={},
+        description="COLUMN=VALUE: leave alone the items whose column is before a number, or an ISO date or time; "
+        "COLUMN=text:VALUE compares as text.",
+    )
+    known: list[str] = Field(
+        default=[],
+        description="An earlier run, or a folder of runs, which may be still to come: leave alone the items that a "
+        "person decided about, and those that this model has tagged from the same image. Where another decision holds "
+        "for one now, it is decided anew without predicting again.",
+    )
+
+    @field_validator("known", mode="before")
+    @classmethod
+    def _one_or_several(cls, value: object) -> object:
+        return [value] if isinstance(value, str) else value
+
+
+class Acceptance(JobConfig):
+    """What is accepted without a person."""
+
+    panel = Panel.DECISIONS
+
     accept_above: dict[Level, Confidence] = Field(
         default={},
         description="LEVEL=CONFIDENCE, or one confidence for both levels: what is surer is accepted without a person. "
@@ -41,27 +67,24 @@ class TagConfig(CatalogOptions, RayOptions):
         "quality can say how precise the accepted tags are.",
     )
     seed: Seed = Field(default=0, description="Seed of that sample.")
-    embeddings: bool = Field(
-        default=False, description="Write the image vectors, too, for tagger index, similar, duplicates and audit."
-    )
     titles: TitleUse = Field(
         default="ignore",
         description="What the bundle's model of titles (tagger titles) is for: `check` sends items to review whose "
         "title is sure of another class than the image; `fuse` tags by image and title together, for which "
         "--accept-above holds, and not the bundle's policy.",
     )
-    untagged_only: bool = Field(default=False, description="Leave alone the items that have both labels already.")
-    since: dict[str, str] = Field(
-        default={},
-        description="COLUMN=VALUE: leave alone the items whose column is before a number, or an ISO date or time; "
-        "COLUMN=text:VALUE compares as text.",
-    )
-    known: list[str] = Field(
-        default=[],
-        description="An earlier run, or a folder of runs, which may be still to come: leave alone the items that a "
-        "person decided about, and those that this model has tagged from the same image. Where another decision holds "
-        "for one now, it is decided anew without predicting again.",
-    )
+
+    @field_validator("accept_above", mode="before")
+    @classmethod
+    def _both_levels(cls, value: object) -> object:
+        return by_level(value)
+
+
+class Speed(JobConfig):
+    """What runs the model, in how many processes."""
+
+    panel = Panel.SPEED
+
     engine: EngineName = Field(
         default="auto",
         description="What runs the model; auto takes the quickest that agrees with float32 PyTorch on this catalogue.",
@@ -69,15 +92,6 @@ class TagConfig(CatalogOptions, RayOptions):
     batch_size: int = Field(default=0, ge=0, description="Images per forward pass; 0: 16 on a CPU, 512 on a GPU.")
     workers: str = Field(
         default="0", description="Tagging processes, N or MIN-MAX; 0 fits them to the machine or cluster."
-    )
-    part_rows: int = Field(default=8192, ge=1, description="Rows in one part of the output.")
-    max_failed: ShareOrCount = Field(
-        default="5%",
-        description="More failed items than this, 100 or 5%, exit with 4. A share is one of the items that were looked "
-        "at and those that the runs of --known had tagged.",
-    )
-    max_rejected: ShareOrCount = Field(
-        default="5%", description="More rejected rows of the manifest than this, 100 or 5%, exit with 4."
     )
 
     @field_validator("workers", mode="before")
@@ -87,10 +101,40 @@ class TagConfig(CatalogOptions, RayOptions):
         parse_range(text)
         return text
 
-    @field_validator("known", mode="before")
-    @classmethod
-    def _one_or_several(cls, value: object) -> object:
-        return [value] if isinstance(value, str) else value
+
+class Limits(JobConfig):
+    """When a run counts as failed."""
+
+    panel = Panel.LIMITS
+
+    max_failed: ShareOrCount = Field(
+        default="5%",
+        description="More failed items than this, 100 or 5%, exit with 4. A share is one of the items that were looked "
+        "at and those that the runs of --known had tagged.",
+    )
+    max_rejected: ShareOrCount = Field(
+        default="5%", description="More rejected rows of the manifest than this, 100 or 5%, exit with 4."
+    )
+
+
+class TagConfig(CatalogOptions, Selection, Acceptance, Speed, Limits, RayOptions):
+    """Tag every item of a catalogue, and say how sure each tag is.
+
+    The tags are Parquet in --out, each accepted or for review. The same command goes on where it was stopped.
+    """
+
+    examples = (
+        "--manifest styles.csv --images images/ --model bundle --out run-1",
+        "--manifest styles.csv --images images/ --model bundle --out run-2 --untagged-only --known run-1",
+        "--manifest s3://shop/items/ --images column:url --model bundle --out s3://shop/run",
+    )
+
+    model: str = Field(description="The bundle.")
+    out: str = Field(description="Run directory, local or s3://. The same command continues what it began.")
+    embeddings: bool = Field(
+        default=False, description="Write the image vectors, too, for tagger index, similar, duplicates and audit."
+    )
+    part_rows: int = Field(default=8192, ge=1, description="Rows in one part of the output.")
 
     @model_validator(mode="after")
     def _check(self) -> "TagConfig":
@@ -98,22 +142,20 @@ class TagConfig(CatalogOptions, RayOptions):
             raise ValueError(f"engine {self.engine} does not run on device {self.device}")
         return self
 
-    @field_validator("accept_above", mode="before")
-    @classmethod
-    def _both_levels(cls, value: object) -> object:
-        return by_level(value)
-
 
 class RunsConfig(S3Options):
-    """List the runs in a folder: when, with which model, how long, and what came out."""
+    """List the runs in a folder: when, how long, what came out."""
 
+    examples: ClassVar[tuple[str, ...]] = ("nights/", "nights/ --json")
     renamed: ClassVar[Mapping[str, str]] = {"folder": "run"}
 
     run: str = Field(description="Folder of runs, or one run.", json_schema_extra={"argument": True})
 
 
 class LatestConfig(RunsConfig):
-    """Write the newest prediction of every item over the finished runs in a folder."""
+    """Write the newest prediction of every item over all runs."""
+
+    examples = ("nights/ --out newest",)
 
     out: str = Field(description="Folder for the Parquet parts; it must be new or empty.")
     part_rows: int = Field(default=65_536, ge=1, description="Rows in one part of the output.")

@@ -16,12 +16,23 @@ from tagger.schemas.configs.options import (
 )
 from tagger.schemas.values import (
     JobConfig,
+    Panel,
     Seed,
 )
 
 
 class TrainConfig(CatalogOptions, DecisionsOptions, RayOptions, SplitOptions, Learning):
-    """Learn the taxonomy and the model from the labelled items of a catalogue."""
+    """Train a model on the labelled items of a catalogue.
+
+    It learns the taxonomy, too, and writes a bundle: weights, calibrated confidences, figures and a report.
+    """
+
+    panel = Panel.TRAINING
+    examples = (
+        "--manifest styles.csv --images images/ --out bundle",
+        "--manifest styles.csv --images images/ --out bundle --recipe fast --min-items 20",
+        "--manifest styles.csv --images images/ --out bundle-2 --decisions run-1 --config mine.yaml",
+    )
 
     out: str = Field(description="Folder of the bundle, local or s3://. The same command continues what it began.")
     recipe: str = Field(
@@ -72,7 +83,15 @@ class TrainConfig(CatalogOptions, DecisionsOptions, RayOptions, SplitOptions, Le
 
 
 class TuneConfig(CatalogOptions, RayOptions, SplitOptions, WeightsOptions):
-    """Search for a better recipe: train with many settings, and keep those that do best on val."""
+    """Search for better settings: train with many, keep the best.
+
+    The best of them is written as a recipe for tagger train. The file of --space: tagger schema space.
+    """
+
+    examples = (
+        "--manifest styles.csv --images images/ --space space.yaml --out search",
+        "--manifest styles.csv --images images/ --space space.yaml --out search --trials 30 --sample 5000",
+    )
 
     space: str = Field(description="FILE.yaml of the settings to try, or the name of a space that comes with this.")
     out: str = Field(description="Folder of the leaderboard and the best recipe. The same command continues.")
@@ -89,8 +108,12 @@ class TuneConfig(CatalogOptions, RayOptions, SplitOptions, WeightsOptions):
 
 
 class ResultsConfig(CatalogOptions, RayOptions, SplitOptions, WeightsOptions):
-    """Train recipes side by side on one catalogue, and write the table of what each reaches."""
+    """Train several recipes and write a table of what each reaches."""
 
+    examples = (
+        "--manifest styles.csv --images images/ --out results --recipe fast --recipe mine.yaml",
+        "--manifest styles.csv --images images/ --out seeds --recipe fast --seed 0 --seed 1",
+    )
     renamed: ClassVar[Mapping[str, str]] = {"recipes": "recipe", "seeds": "seed", "average": "combine"}
 
     out: str = Field(description="Folder of the bundles and the table. The same command continues.")
@@ -109,8 +132,15 @@ class ResultsConfig(CatalogOptions, RayOptions, SplitOptions, WeightsOptions):
 
 
 class CombineConfig(CatalogOptions, DecisionsOptions, RayOptions):
-    """Make one bundle of several that were trained on the same items: their predictions averaged, or their weights."""
+    """Make one bundle of several: average predictions or weights.
 
+    They were trained on the same items; the new bundle is calibrated anew.
+    """
+
+    examples = (
+        "bundle-1 bundle-2 --manifest styles.csv --images images/ --out both",
+        "bundle-1 bundle-2 --manifest styles.csv --images images/ --out mean --average weights",
+    )
     renamed: ClassVar[Mapping[str, str]] = {"bundles": "model"}
 
     model: list[str] = Field(
@@ -131,8 +161,12 @@ class CombineConfig(CatalogOptions, DecisionsOptions, RayOptions):
 
 
 class RecipesConfig(JobConfig):
-    """List the recipes of tagger train, or print one: a YAML file to begin one's own with."""
+    """List the recipes of tagger train, or print one.
 
+    A recipe is a YAML file; one that is printed is a good beginning of one's own.
+    """
+
+    examples = ("", "fast", "fast > mine.yaml")
     renamed: ClassVar[Mapping[str, str]] = {"name": "recipe"}
 
     recipe: str | None = Field(default=None, description="The recipe to print.", json_schema_extra={"argument": True})
