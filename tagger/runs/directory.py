@@ -101,19 +101,19 @@ class RunDirectory:
         """
         fingerprint = hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()[:16]
         try:
-            found = self.record()
+            record = self.record()
         except OSError as error:
             raise UsageError(f"--out: cannot write to {self.root}: {first_line(error)}") from error
-        if found is not None and found.fingerprint != fingerprint and not is_staged(self.work) and not self.is_done():
-            for left in (self.root / RECORD, self.work, self.rejects):
-                left.delete()  # an earlier call failed before it had read the manifest
-            found = None
-        if found is None:
+        is_other = record is not None and record.fingerprint != fingerprint
+        if is_other and not is_staged(self.work) and not self.is_done():
+            self._take_back()  # an earlier call failed before it had read the manifest
+            record = None
+        if record is None:
             if self.root.files():
                 raise UsageError(f"--out: {self.root} is not empty and holds no run; name a new folder")
             self.root.check_writable("--out")
             started = datetime.now(UTC)
-            found = RunRecord(
+            record = RunRecord(
                 run_id=f"{started:%Y%m%dT%H%M%SZ}-{uuid.uuid4().hex[:8]}",
                 model_id=model_id,
                 state="running",
@@ -125,11 +125,11 @@ class RunDirectory:
                 started_at=started,
                 counts=Counts(),
             )
-            self.write(found)
-        elif found.fingerprint != fingerprint:
-            changed = "; ".join(differences(found, config, inputs))
+            self.write(record)
+        elif record.fingerprint != fingerprint:
+            changed = "; ".join(differences(record, config, inputs))
             raise UsageError(f"--out: {self.root} holds another run: {changed}. Name a new folder for this one")
-        return found
+        return record
 
     @contextmanager
     def taken_back_if_refused(self) -> Iterator[None]:
@@ -139,9 +139,12 @@ class RunDirectory:
             yield
         except (UsageError, InputError):
             if fresh and not self.predictions.files():
-                for left in (self.root / RECORD, self.work, self.rejects):
-                    left.delete()
+                self._take_back()
             raise
+
+    def _take_back(self) -> None:
+        for begun in (self.root / RECORD, self.work, self.rejects):
+            begun.delete()
 
     def pending(self, staged: Staged) -> list[int]:
         """Numbers of the shards that have no part yet."""
