@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tagger.engines.base import PreparedEngine
-from tagger.errors import InputError, UsageError
+from tagger.errors import InputError, UsageError, WriteError
 from tagger.io.location import first_line
 from tagger.schemas.documents.run import EngineCheck
 
@@ -142,10 +142,11 @@ def _checked(bundle: "Bundle", name: str, batch_size: int, reference: _Reference
     Raises:
         _UnfitError: when the engine is not to be taken.
         InputError: when it is the bundle that is not whole.
+        WriteError: when there is no room for it while it is prepared.
     """
     try:
         prepared = prepare(bundle, name, batch_size)
-    except InputError:
+    except (InputError, WriteError):
         raise
     except Exception as error:  # whatever the library raises
         raise _UnfitError(f"cannot run this model: {first_line(error)}") from error

@@ -6,15 +6,20 @@ import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tagger.engines.base import Engine, as_batches
 from tagger.errors import UsageError
 from tagger.io.location import first_line
+from tagger.io.scratch import check_room
 from tagger.models.bundle import Bundle
 
+if TYPE_CHECKING:
+    from torch import nn
+
+_GRAPH_BYTES = 2**20
 # What a CPU says it computes in, and OpenVINO's own name for it; float16 is as quick as bfloat16 and closer to float32.
 _PRECISIONS = {"float16": ("FP16", "f16"), "bfloat16": ("BF16", "bf16"), "float32": ("FP32", "f32")}
 
@@ -83,6 +88,7 @@ def convert(bundle: Bundle, precision: str, batch_size: int) -> PreparedOpenVino
 
     Raises:
         UsageError: when OpenVINO cannot express the model.
+        WriteError: when the temporary folder has no room for it.
         InputError: when the bundle's weights do not fit its card.
     """
     import torch
@@ -102,6 +108,7 @@ def convert(bundle: Bundle, precision: str, batch_size: int) -> PreparedOpenVino
     except Exception as error:
         raise UsageError(f"OpenVINO cannot express the model: {first_line(error)}") from error
     with tempfile.TemporaryDirectory() as folder:  # it serialises to files only
+        check_room(Path(folder), _saved_bytes(model))  # it says nothing of room, but of an iostream
         file = Path(folder) / "model.xml"
         openvino.save_model(converted, file, compress_to_fp16=False)
         return PreparedOpenVino(file.read_bytes(), file.with_suffix(".bin").read_bytes(), precision, batch_size)
@@ -114,3 +121,8 @@ def _openvino() -> ModuleType:
     import openvino
 
     return openvino  # type: ignore[no-any-return]
+
+
+def _saved_bytes(model: "nn.Module") -> int:
+    """What the files of a model take at most: its weights in float32, and its graph."""
+    return sum(int(tensor.nbytes) for tensor in model.state_dict().values()) + _GRAPH_BYTES

@@ -1,12 +1,17 @@
 """Ids and what belongs to them, on disk, so that any number of rows fits."""
 
+import os
 import sqlite3
+import tempfile
 from bisect import bisect_left
 from collections.abc import Collection, Sequence
+from pathlib import Path
 from typing import Generic, TypeVar
 
+from tagger.io.scratch import full_folder
 from tagger.notices import Notices
 
+_NO_ROOM = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR}
 _SAME_TABLE = 0.9
 """Share of a file's ids, read before in other files, from which on it looks like one of them."""
 
@@ -16,21 +21,31 @@ Place = TypeVar("Place", int, str, bytes)
 class SeenIds(Generic[Place]):
     """Ids, each with what it was first seen with; exact, in a temporary database on disk."""
 
-    def __init__(self) -> None:
+    def __init__(self, memory_kib: int = 65536) -> None:
+        """Take so much memory before ids go to the disk."""
         self._db = sqlite3.connect("", isolation_level=None, check_same_thread=False)  # "" is a temporary file
         self._db.execute("PRAGMA journal_mode = OFF")
         self._db.execute("PRAGMA synchronous = OFF")
-        self._db.execute("PRAGMA cache_size = -65536")
+        self._db.execute(f"PRAGMA cache_size = -{memory_kib}")
         self._db.execute("CREATE TABLE seen (id TEXT PRIMARY KEY, place) WITHOUT ROWID")
         self._db.execute("BEGIN")
 
     def add(self, ids: Sequence[str], places: Sequence[Place]) -> dict[int, Place]:
-        """Add ids; return {position in `ids`: place where it was first seen} for those seen before."""
+        """Add ids; return {position in `ids`: place where it was first seen} for those seen before.
+
+        Raises WriteError when the disk has no room for them.
+        """
         execute = self._db.execute
         repeated: dict[int, Place] = {}
-        for i, (item, place) in enumerate(zip(ids, places, strict=True)):
-            if not execute("INSERT OR IGNORE INTO seen VALUES (?, ?)", (item, place)).rowcount:
-                (repeated[i],) = execute("SELECT place FROM seen WHERE id = ?", (item,)).fetchone()
+        try:
+            for i, (item, place) in enumerate(zip(ids, places, strict=True)):
+                if not execute("INSERT OR IGNORE INTO seen VALUES (?, ?)", (item, place)).rowcount:
+                    (repeated[i],) = execute("SELECT place FROM seen WHERE id = ?", (item,)).fetchone()
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF not in _NO_ROOM:
+                raise
+            folder = os.environ.get("SQLITE_TMPDIR") or tempfile.gettempdir()
+            raise full_folder(Path(folder), f"the ids of a table of items are kept there, and {error}") from error
         return repeated
 
     def get(self, ids: Sequence[str]) -> list[Place | None]:

@@ -1,5 +1,6 @@
-"""Temporary folders that a kill leaves behind are swept by the next process that makes one."""
+"""The temporary folder: what a kill leaves there is swept by the next process, and a lack of room names the folder."""
 
+import errno
 import fcntl
 import os
 import shutil
@@ -8,7 +9,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from tagger.errors import WriteError
+
 _HELD = ".held"
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}
 
 
 @contextmanager
@@ -21,17 +25,50 @@ def scratch_folder(prefix: str, parent: Path | None = None) -> Iterator[Path]:
     Args:
         prefix: Of the folder's name.
         parent: Where it lies; None for the temporary folder.
+
+    Raises:
+        WriteError: when there is no room for it.
     """
     parent = parent or Path(tempfile.gettempdir())
     _sweep(parent, prefix)
-    folder = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
-    held = _lock(folder / _HELD, os.O_CREAT)
+    with naming_full_folder(parent):
+        folder = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
+        held = _lock(folder / _HELD, os.O_CREAT)
     try:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
         if held is not None:
             os.close(held)
+
+
+@contextmanager
+def naming_full_folder(folder: Path | None = None) -> Iterator[None]:
+    """Have a lack of room said with the folder that lacks it, and the way out.
+
+    Args:
+        folder: Where files are written meanwhile; None for the temporary folder.
+
+    Raises:
+        WriteError: in place of an OSError about room.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _NO_ROOM:
+            raise
+        raise full_folder(folder or Path(tempfile.gettempdir()), str(error.strerror)) from error
+
+
+def full_folder(folder: Path, reason: str) -> WriteError:
+    """The error of a folder for temporary files that has no room."""
+    return WriteError(f"{folder} has no room for temporary files: {reason}; make room, or name another with TMPDIR")
+
+
+def check_room(folder: Path, size: int) -> None:
+    """Raise WriteError unless a file of so many bytes can be written to a folder."""
+    with naming_full_folder(folder), tempfile.TemporaryFile(dir=folder) as file:
+        os.posix_fallocate(file.fileno(), 0, max(1, size))
 
 
 def _sweep(parent: Path, prefix: str) -> None:

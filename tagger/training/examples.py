@@ -8,6 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from tagger.io.scratch import naming_full_folder
+
 
 class Examples:
     """Images and leaves by number: in any order, any number of times, however small the memory.
@@ -18,11 +20,13 @@ class Examples:
     def __init__(self, batches: Iterable[Mapping[str, np.ndarray]], folder: Path | None = None) -> None:
         """Take batches of image uint8 [n, H, W, 3] and leaf int64 [n]; their file takes room where `folder` is.
 
-        Without a folder, or where this machine does not have it, that is the temporary one.
+        Without a folder, or where this machine does not have it, that is the temporary one. Raises WriteError when
+        there is no room.
         """
         leaves: list[np.ndarray] = []
         shape: tuple[int, ...] = (0, 0, 3)
-        with tempfile.TemporaryFile(dir=folder if folder and folder.is_dir() else None) as file:
+        where = folder if folder and folder.is_dir() else Path(tempfile.gettempdir())
+        with naming_full_folder(where), tempfile.TemporaryFile(dir=where) as file:
             for batch in batches:
                 images = np.ascontiguousarray(batch["image"])
                 shape = images.shape[1:]
