@@ -16,6 +16,7 @@ ROOT = Path(__file__).parent.parent
 PACKAGES = ("schemas", "tagger", "jobs")
 MAY_IMPORT_RAY = {
     "tagger/cluster/session.py",
+    "tagger/cluster/submission.py",
     "tagger/training/on_ray.py",
     "tagger/training/search_on_ray.py",
     "tagger/tagging/on_ray.py",

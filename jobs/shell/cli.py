@@ -12,6 +12,7 @@ from typing import Annotated, Any, cast
 import typer
 
 import tagger
+from tagger.cluster.submitted import on_the_cluster_of_this_job
 from tagger.errors import UsageError
 from tagger.jobs.shell.flags import command_of
 from tagger.jobs.shell.help import Commands, command_class, help_of
@@ -57,6 +58,7 @@ def _runner(name: str) -> Callable[[Any, bool], int]:
         from tagger.jobs.shell.console import Console
 
         console = Console(as_json=as_json)
+        config = on_the_cluster_of_this_job(config, console)
         job = importlib.import_module(f"tagger.jobs.{name}")
         if "cv2" in sys.modules:
             importlib.import_module("tagger.imaging.threads").decode_in_one_thread()

@@ -65,6 +65,11 @@ class Console:
         if not self.as_json:
             self._out.print(printable(text), markup=False)
 
+    def write(self, text: str) -> None:
+        """Pass on what another process wrote, at once, with line ends of its own."""
+        self._stdout.write(printable(text))
+        self._stdout.flush()
+
     def flush(self) -> None:
         """Let what was said be read now, by whoever waits for it."""
         self._stdout.flush()

@@ -9,6 +9,7 @@ from tagger.schemas.configs.evaluate import EvaluateConfig
 from tagger.schemas.configs.review import ApplyConfig, ReviewConfig
 from tagger.schemas.configs.schema import SchemaConfig
 from tagger.schemas.configs.similarity import DuplicatesConfig, IndexConfig, RetrievalConfig, SimilarConfig
+from tagger.schemas.configs.submit import SubmitConfig
 from tagger.schemas.configs.tag import LatestConfig, RunsConfig, TagConfig
 from tagger.schemas.configs.train import CombineConfig, RecipesConfig, ResultsConfig, TrainConfig, TuneConfig
 from tagger.schemas.values import JobConfig
@@ -46,6 +47,7 @@ PANELS: dict[str, dict[str, type[JobConfig]]] = {
     "Operate": {
         "runs": RunsConfig,
         "latest": LatestConfig,
+        "submit": SubmitConfig,
         "bench": BenchConfig,
         "schema": SchemaConfig,
     },

@@ -145,7 +145,9 @@ class RayOptions(DeviceOptions):
     panel = Panel.RAY
 
     ray_address: str | None = Field(
-        default=None, description="A Ray cluster (auto, or ray://HOST:PORT); without it, Ray runs inside the command."
+        default=None,
+        description="A Ray cluster (auto, HOST:PORT or ray://HOST:PORT), or local: Ray runs inside the command, as "
+        "without it, unless the command was submitted to a cluster: then that one is taken.",
     )
 
 

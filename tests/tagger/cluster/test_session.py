@@ -46,11 +46,17 @@ TOKEN = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "a" * 32}
 CODE = """
 import os
 import signal
+import subprocess
+import sys
+from pathlib import Path
 import ray
 from tagger.jobs.benchmark.process_tree import tree_of
 from tagger.cluster.session import ray_session
 from tagger.schemas.configs.options import RayOptions
 
+own = Path(sys.argv[1]) / "monitor.py"
+own.write_text("input()")
+mine = subprocess.Popen([sys.executable, own], stdin=subprocess.PIPE)
 before = signal.getsignal(signal.SIGTERM)
 with ray_session(RayOptions()):
     assert signal.getsignal(signal.SIGTERM) is before
@@ -58,7 +64,10 @@ with ray_session(RayOptions()):
     import psutil
     lines = [" ".join(child.cmdline()) for child in psutil.Process().children() if child.status() != "zombie"]
     assert any("raylet" in line for line in lines), lines
-    assert not [line for line in lines if "monitor.py" in line], lines
+    assert [line for line in lines if "monitor.py" in line] == [f"{sys.executable} {own}"], lines
+assert mine.poll() is None, "a child of the user's own that is called as one of Ray's"
+mine.kill()
+mine.wait()
 assert [name for pid, name in tree_of(os.getpid()).items() if pid != os.getpid() and name] == []
 """
 
@@ -118,10 +127,23 @@ def test_a_cluster_is_joined_with_its_token(token_cluster: str) -> None:
     assert join(token_cluster, with_tokens(**TOKEN)).stdout == "joined\n"
 
 
-def test_an_embedded_ray_works_without_what_only_clusters_need_and_leaves_nothing() -> None:
-    done = subprocess.run([sys.executable, "-c", CODE], capture_output=True, text=True, timeout=100)
+def test_an_embedded_ray_works_without_what_only_clusters_need_and_leaves_nothing(tmp_path: Path) -> None:
+    done = subprocess.run([sys.executable, "-c", CODE, str(tmp_path)], capture_output=True, text=True, timeout=100)
     assert done.returncode == 0, done.stderr[-2000:]
     assert done.stderr == "", "nor says a word"
+
+
+def test_a_variable_leaves_an_embedded_ray_its_monitors() -> None:
+    code = (
+        "import psutil\n"
+        "from tagger.cluster.session import ray_session\n"
+        "from tagger.schemas.configs.options import RayOptions\n"
+        "with ray_session(RayOptions()):\n"
+        "    print([child.cmdline() for child in psutil.Process().children()])"
+    )
+    environment = os.environ | {"TAGGER_KEEP_RAY_MONITORS": "1"}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
+    assert "/monitor.py" in done.stdout and "/log_monitor.py" in done.stdout, done.stderr
 
 
 def test_an_embedded_ray_takes_no_more_than_its_container_has() -> None:

@@ -1,0 +1,115 @@
+"""Runs a command on a Ray cluster through its job server, and tells how it ended."""
+
+import asyncio
+import fnmatch
+import logging
+import os
+import re
+import shlex
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tagger.errors import TaggerError, UsageError
+from tagger.io.location import first_line
+
+_POLL_S = 1.0
+_INTERRUPTED = 130
+_OF_RAY = re.compile(r"^\S+ \S+\tINFO job_manager\.py.*\n", re.MULTILINE)
+"""Lines that Ray's job server adds to a command's own."""
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a submitted command ended."""
+
+    submission_id: str
+    status: str
+    """Ray's word: SUCCEEDED, FAILED or STOPPED."""
+    exit_code: int
+    """Of the command itself; 130 where it was stopped, as after Ctrl-C."""
+
+
+class Submission:
+    """A command on a cluster.
+
+    Args:
+        address: Of the cluster's dashboard, `http://HOST:8265`.
+        command: What to run, word by word.
+        environment: Variables for the command and its workers.
+        cpus: CPUs that the command itself reserves; 0 runs it on the head node.
+
+    Raises:
+        UsageError: when there is no job server, or none that takes this process's token.
+    """
+
+    def __init__(self, address: str, command: Sequence[str], environment: Mapping[str, str], cpus: float = 0) -> None:
+        self._client = _client(address)
+        self.submission_id: str = self._client.submit_job(
+            entrypoint=shlex.join(command),
+            runtime_env={"env_vars": dict(environment)} if environment else None,
+            entrypoint_num_cpus=cpus or None,
+        )
+
+    def follow(self, write: Callable[[str], object]) -> Ended:
+        """Hand on what the command writes until it has ended.
+
+        A connection that breaks loses what is written after it, not the command nor its exit code.
+
+        Raises:
+            TaggerError: when the command could not be started, or its end is not known.
+        """
+        try:
+            asyncio.run(self._tail(write))
+        except (RuntimeError, OSError) as error:
+            write(f"the log breaks off here: {first_line(error)}\n")
+        while not (details := self._client.get_job_info(self.submission_id)).status.is_terminal():
+            time.sleep(_POLL_S)
+        return self._ended(details)
+
+    def stop(self) -> None:
+        """Ask the command to end; it gets a SIGTERM, and some seconds later it is killed."""
+        self._client.stop_job(self.submission_id)
+
+    async def _tail(self, write: Callable[[str], object]) -> None:
+        async for text in self._client.tail_job_logs(self.submission_id):
+            write(_OF_RAY.sub("", text))
+
+    def _ended(self, details: Any) -> Ended:
+        status = str(details.status.value)
+        code: int | None = _INTERRUPTED if status == "STOPPED" else details.driver_exit_code
+        if code is None:
+            raise TaggerError(f"the job {self.submission_id} did not run: {first_line(Exception(details.message))}")
+        return Ended(self.submission_id, status, code if code >= 0 else 128 - code)
+
+
+def named_variables(names: Sequence[str], environment: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """The variables that names or patterns such as `AWS_*` stand for. Raises UsageError where one stands for none."""
+    variables: dict[str, str] = {}
+    for name in names:
+        matching = {key: value for key, value in environment.items() if fnmatch.fnmatchcase(key, name)}
+        if not matching:
+            raise UsageError(f"--env {name}: there is no such variable here")
+        variables |= matching
+    return variables
+
+
+def _client(address: str) -> Any:
+    """A client of a cluster's job server. Raises UsageError when there is none, or it does not take our token."""
+    from ray.exceptions import AuthenticationError
+    from ray.job_submission import JobSubmissionClient
+
+    logging.getLogger(JobSubmissionClient.__module__).setLevel(logging.ERROR)  # it tells of each closed connection
+
+    try:
+        return JobSubmissionClient(address)
+    except AuthenticationError as error:
+        raise UsageError(
+            f"--address {address}: the cluster takes no command from here: {first_line(error)}; it asks for another "
+            "token than this process has: RAY_AUTH_MODE=token, and RAY_AUTH_TOKEN or RAY_AUTH_TOKEN_PATH, set one"
+        ) from error
+    except (RuntimeError, ConnectionError, ValueError, OSError) as error:
+        raise UsageError(
+            f"--address {address}: no job server of a Ray cluster answers there: {first_line(error)}"
+        ) from error
