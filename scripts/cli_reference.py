@@ -35,6 +35,16 @@ def commands() -> str:
     return "\n\n".join(_section(name, command) for name, command in all_commands().items())
 
 
+def overview() -> str:
+    """A table of all commands."""
+    rows = [(f"[`tagger {name}`](#tagger-{name})", _brief(command)) for name, command in all_commands().items()]
+    return table(["command", "what it does"], rows)
+
+
+def _brief(command: TyperCommand) -> str:
+    return cell(re.split(r"\n\s*\n", (command.help or "").strip())[0])
+
+
 def shared_flags() -> str:
     """The flags of `tagger` itself, and those that every command has."""
     rows = [*_rows(_parameters(command_group())), *_rows(_parameters(all_commands()["check"]), of_all=True)]

@@ -11,12 +11,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from scripts.api_reference import public_names
-from scripts.cli_reference import commands, shared_flags
+from scripts.cli_reference import commands, overview, shared_flags
 from scripts.table_reference import configs, documents, tables
 
 PAGES = Path(__file__).parent.parent / "docs/reference"
 GENERATORS: dict[str, Callable[[], str]] = {
     "commands": commands,
+    "overview": overview,
     "shared flags": shared_flags,
     "configs": configs,
     "tables": tables,

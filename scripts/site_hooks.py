@@ -9,6 +9,7 @@ from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
 _ROOT = Path(__file__).parent.parent
+_FOR_TESTS = re.compile(r'^(?P<fence> *```\w+.*?) (?:not_run|exit)="[^"]*"', re.MULTILINE)
 _FROM_ELSEWHERE = re.compile(r"""<(?:script|img|iframe|link[^>]+rel="(?:stylesheet|preconnect)")[^>]+"(?:https?:)?//""")
 
 
@@ -17,6 +18,11 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     text = (_ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     files.append(File.generated(config, "about/changelog.md", content=text))
     return files
+
+
+def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Take what fences say to the tests alone out of them; Markdown would take it for a mistake."""
+    return _FOR_TESTS.sub(r"\g<fence>", markdown)
 
 
 def on_post_page(output: str, page: Page, config: MkDocsConfig) -> str:

@@ -25,7 +25,8 @@ SMALL = {
     "image_size": "48x36",
     "epochs": 3,
     "early_epochs": 0,
-    "freeze_epochs": 0,
+    "frozen_epochs": 0,
+    "head": "linear",
     "batch_size": 32,
     "lr": 6e-3,
     "head_lr": 6e-3,
@@ -91,9 +92,12 @@ def test_every_command_of_a_page_runs_in_the_order_of_the_page(
 ) -> None:
     lay_out(demo_out, tmp_path, starts_with(page))
     monkeypatch.chdir(tmp_path)
+    names_of_python: dict[str, object] = {}
     for block in blocks(page):
         if not block.is_run:
             continue
+        if block.language == "python":
+            exec(compile(block.text, f"{page}:{block.line}", "exec"), names_of_python)
         if block.language == "yaml" and "title" in block.options:
             Path(block.options["title"]).write_text(block.text + "\n")
         for call in calls(block):
@@ -142,6 +146,11 @@ def test_every_link_of_a_page_leads_to_a_file(page: Path) -> None:
 
 def test_the_reference_is_as_the_code_is() -> None:
     assert not names(list(stale_pages())), "run `make reference`"
+
+
+def test_the_readme_is_short() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= 120
 
 
 def test_every_page_is_in_the_navigation() -> None:
