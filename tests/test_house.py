@@ -11,6 +11,7 @@ from packaging.requirements import Requirement
 from packaging.version import Version
 
 from tagger.jobs.shell.registry import JOBS
+from tagger.optional import EXTRAS
 
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("schemas", "tagger", "jobs")
@@ -89,6 +90,14 @@ def test_the_lowest_allowed_version_of_every_library_is_the_one_that_is_tested()
     for requirement in map(Requirement, requirements):
         (lowest,) = (Version(s.version) for s in requirement.specifier if s.operator == ">=")
         assert pins[requirement.name.lower()] == lowest, requirement.name
+
+
+def test_the_extras_name_what_a_machine_that_only_tags_and_trains_can_leave_out() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    everything = {Requirement(text).name for text in project["dependencies"]}
+    for extra, packages in EXTRAS.items():
+        assert set(project["optional-dependencies"][extra]) == set(packages.values())
+        assert {Requirement(text).name for text in packages.values()} <= everything, "the default is complete"
 
 
 @pytest.mark.slow

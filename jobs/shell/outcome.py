@@ -14,9 +14,10 @@ from pathlib import Path
 import psutil
 import typer
 
-from tagger.errors import TaggerError
+from tagger.errors import TaggerError, UsageError
 from tagger.io.location import S3, first_line
 from tagger.io.signals import interrupted_by_signals
+from tagger.optional import what_to_install
 from tagger.printable import printable
 
 INTERRUPTED, FAILED = 130, 1
@@ -116,6 +117,9 @@ def _explain(error: Exception, log: ErrorLog) -> int:
     if isinstance(root, TaggerError):
         complain(str(root))
         return root.exit_code
+    if isinstance(root, ModuleNotFoundError) and (message := what_to_install(root)):
+        complain(message)
+        return UsageError.exit_code
     file = log.add(error)
     where = f"traceback: {file}" if file else f"with {_TRACEBACK}=1 set, the same command shows where"
     complain(f"{type(root).__name__}: {first_line(root)}; what was finished is kept ({where})")

@@ -1,0 +1,29 @@
+"""Packages that some commands need and tagging and training do not, so that an environment may lack them."""
+
+import shlex
+
+EXTRAS = {
+    "cpu": {"openvino": "openvino"},
+    "similarity": {"faiss": "faiss-cpu"},
+    "review": {
+        "alembic": "alembic",
+        "fastapi": "fastapi",
+        "itsdangerous": "itsdangerous",
+        "psycopg": "psycopg[binary]",
+        "python_multipart": "python-multipart",
+        "sqlalchemy": "SQLAlchemy",
+        "starlette": "fastapi",
+        "uvicorn": "uvicorn",
+    },
+}
+"""By extra: modules, and the packages that bring them."""
+
+
+def what_to_install(error: ModuleNotFoundError) -> str | None:
+    """A message of one line for a module that is optional; None for any other."""
+    module = (error.name or "").partition(".")[0]
+    for extra, packages in EXTRAS.items():
+        if module in packages:
+            names = shlex.join(sorted(set(packages.values())))
+            return f"this needs {module} of the extra {extra}, which is not installed here: pip install {names}"
+    return None
