@@ -256,7 +256,7 @@ def _tag(
     if done:
         reporter.step(f"Going on: {done:,} of {staged.items:,} items are done already")
     asked = parse_range(config.workers)
-    reporter.step(f"Starting workers, and choosing an engine by at most {CHECKED_IMAGES} images")
+    reporter.step(f"Starting workers, and comparing engines on up to {CHECKED_IMAGES} images")
     with ray_session(config, processes=asked[1], reporter=reporter):
         device = "cuda" if wants_gpu(config) else "cpu"
         choosing = engines.answer(device)
