@@ -63,7 +63,7 @@ def _say_of_flipped(config: AuditConfig, console: Console, items: int, found: li
         (f.level, f.made_wrong, f"{f.average_precision:.3f}", f.found, percent(f.precision), percent(f.recall))
         for f in found
     ]
-    console.table(f"{100 * config.flip:g} % of {items:,} labels made wrong at random", columns, rows)
+    console.table(f"{100 * config.flip:g}% of {items:,} labels made wrong at random", columns, rows)
     console.result({"flip": config.flip, "levels": [dict(zip(columns, row, strict=True)) for row in rows]})
 
 

@@ -91,8 +91,8 @@ def _say_of_judged(console: Console, judged: JudgedPairs) -> dict[str, object]:
     else:
         console.say(
             f"Of {precision.answered:,} judged pairs with a structure of {judged.structure:.4g} or more, "
-            f"{precision.right:,} are one picture: precision {100 * precision.share:.1f} %, with a probability of "
-            f"{100 * PROBABILITY:g} % between {100 * precision.lowest:.1f} % and {100 * precision.highest:.1f} %."
+            f"{precision.right:,} are one picture: precision {100 * precision.share:.1f}%, with a probability of "
+            f"{100 * PROBABILITY:g}% between {100 * precision.lowest:.1f}% and {100 * precision.highest:.1f}%."
         )
     return {
         "structure": judged.structure,

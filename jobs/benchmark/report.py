@@ -64,8 +64,8 @@ def report(result: Result, bundle: Bundle, config: BenchConfig, console: Console
         said = ", ".join(f"{share:.2f}" for share in shares)
         console.say(f"Share of the job's workers' time that the engine took, in the same runs: {said}.")
     if result.embeddings_cost:
-        said = ", ".join(f"{100 * cost:+.1f} %" for cost in result.embeddings_cost)
-        console.say(f"With --embeddings tagging takes longer by {said}; median {100 * _cost(result):+.1f} %.")
+        said = ", ".join(f"{100 * cost:+.1f}%" for cost in result.embeddings_cost)
+        console.say(f"With --embeddings tagging takes longer by {said}; median {100 * _cost(result):+.1f}%.")
     fixed, alone = (", ".join(f"{s:.1f}" for s in seconds) for seconds in (result.fixed_cost_s, result.ray_alone_s))
     console.say(
         f"Whole runs over {FIXED_COST_ITEMS} items: {fixed} s, of which Ray with one actor that does nothing takes "
@@ -113,7 +113,7 @@ def report_searches(sizes: Sequence[dict[str, float]], console: Console) -> None
     )  # fmt: skip
     console.table(
         "Building these indexes",
-        ["vectors", "seconds", "memory MB", "1 % more in s", "files MB"],
+        ["vectors", "seconds", "memory MB", "1% more in s", "files MB"],
         [
             (
                 int(s["vectors"]), round(s["buildSeconds"]), round(s["buildPeakBytes"] / _MB), f"{s['addSeconds']:.1f}",

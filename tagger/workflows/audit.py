@@ -193,6 +193,6 @@ def _facts(result: AuditResult) -> list[tuple[str, str]]:
     return [
         ("labelled items", f"{result.labelled:,}"),
         ("of leaves too small to judge", f"{result.labelled - result.judged:,}"),
-        *((f"labels that the {name} confirms", f"{100 * share:.2f} %") for name, share in result.confirmed.items()),
+        *((f"labels that the {name} confirms", f"{100 * share:.2f}%") for name, share in result.confirmed.items()),
         *((f"findings: {str(r).replace('_', ' ')}", f"{count:,}") for r, count in result.reasons.items()),
     ]

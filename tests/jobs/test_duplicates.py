@@ -169,8 +169,8 @@ def test_a_pair_counts_as_it_was_judged_whatever_the_threshold(
     assert (written[ids[0]], written[ids[1]]) == ("false", "true")
     assert pd.isna(written[ids[2]])
     shown = tagger(*shop, "--out", tmp_path / "shown", *judged)
-    assert "Of 2 judged pairs with a structure of 0.8 or more, 1 are one picture: precision 50.0 %" in shown.out
-    assert "with a probability of 95 % between 1.3 % and 98.7 %" in shown.out
+    assert "Of 2 judged pairs with a structure of 0.8 or more, 1 are one picture: precision 50.0%" in shown.out
+    assert "with a probability of 95% between 1.3% and 98.7%" in shown.out
 
 
 def test_pairs_that_others_connect_stay_together_and_that_is_said(
@@ -214,7 +214,7 @@ def test_a_precision_chooses_the_threshold(tagger: Run, shop: list[object], ids:
         ([], 2, "name a folder for what is found: out"),
         (["--out", "no", "--precision", "0.9"], 2, "name their file with judged"),
         (["--out", "no", "--judged", "j.csv", "--precision", "0.9", "--structure", "0.8"], 2, "give one of the two"),
-        (["--plant", "3", "--judged", "j.csv"], 2, "leave judged, bundle and out"),
+        (["--plant", "3", "--judged", "j.csv"], 2, "leave judged and out"),
         (["--plant", "3"], 2, "--model: name the bundle that the index was made with"),
         (["--plant", "3", "--model", "nowhere"], 2, "there is no bundle"),
         (["--out", "no", "--judged", "nowhere.csv"], 2, "--judged: there is no file"),

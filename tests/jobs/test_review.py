@@ -369,7 +369,7 @@ def test_one_image_is_tried_with_the_runs_own_model(server: ReviewServer, run: P
     page = client.http.post("/try", data={"csrf": csrf}, files={"image": ("5.jpg", data)}).text
     row = pd.read_parquet(run / "predictions").set_index("id").loc["5"]
     assert f"<h2>{row['articleType']}" in page
-    assert f"{100 * row['articleTypeConfidence']:.1f} % sure of {row['articleType']}" in page
+    assert f"{100 * row['articleTypeConfidence']:.1f}% sure of {row['articleType']}" in page
     bad = client.http.post("/try", data={"csrf": csrf}, files={"image": ("x.jpg", b"<svg onload=alert(1)>")})
     assert bad.status_code == 422 and "&lt;svg onload=" in bad.text
     large = client.http.post("/try", data={"csrf": csrf}, files={"image": ("x.jpg", b"\xff" * (33 * 2**20))})

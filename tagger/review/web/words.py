@@ -32,7 +32,7 @@ _STATUS = {
 
 def percent(share: float) -> str:
     """A share of 1."""
-    return f"{100 * share:.1f} %" if share < 0.9995 else "100 %"
+    return f"{100 * share:.1f}%" if share < 0.9995 else "100%"
 
 
 def named(master: str | None, article: str | None) -> str:

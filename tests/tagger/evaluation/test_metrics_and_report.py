@@ -129,7 +129,7 @@ def test_the_report_is_one_page_with_its_facts_beside_it(tmp_path: Path) -> None
     tags = _Tags()
     tags.feed(text)
     assert all(link.startswith("#") for link in tags.links), "the page must not load anything"
-    assert "83.33 %" in text
+    assert "83.33%" in text
     assert "&lt;b&gt;rare" in text
     assert "<b>rare" not in text
     assert text.count("<svg") == 7
