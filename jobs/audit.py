@@ -51,20 +51,22 @@ def _say(console: Console, result: AuditResult) -> None:
         console.table("Findings by what speaks against the label; one may have several reasons", ["", "items"], rows)
     console.table(
         "How often a witness that has not seen the item finds its label the most probable",
-        ["witness", "labels %"],
+        ["witness", "labels"],
         [(name, percent(share)) for name, share in result.confirmed.items()],
     )
     console.say(f"Page: {result.page}")
 
 
 def _say_of_flipped(config: AuditConfig, console: Console, items: int, found: list[FoundLabels]) -> None:
-    columns = ["level", "made wrong", "average precision", "found", "precision %", "recall %"]
+    columns = ["level", "made wrong", "average precision", "found", "precision", "recall"]
     rows = [
         (f.level, f.made_wrong, f"{f.average_precision:.3f}", f.found, percent(f.precision), percent(f.recall))
         for f in found
     ]
     console.table(f"{100 * config.flip:g}% of {items:,} labels made wrong at random", columns, rows)
-    console.result({"flip": config.flip, "levels": [dict(zip(columns, row, strict=True)) for row in rows]})
+    keys = [*columns[:-2], "precision %", "recall %"]
+    levels = [dict(zip(keys, (*row[:-2], *(text.removesuffix("%") for text in row[-2:])), strict=True)) for row in rows]
+    console.result({"flip": config.flip, "levels": levels})
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from tagger.evaluation.pictures import Pictures
 from tagger.io.location import Location
 from tagger.io.parquet import write_parquet
 from tagger.jobs.shell.console import Console
+from tagger.jobs.shell.figures import percent
 from tagger.models.bundle import CARD, Bundle
 from tagger.models.combine import average_predictions, average_weights, with_own_statistics
 from tagger.schemas.configs.train import CombineConfig
@@ -141,16 +142,16 @@ def _is_below_all(average: Metrics, members: list[Metrics]) -> bool:
 
 
 def _in_words(metrics: Metrics) -> str:
-    return ", ".join(f"{level} {100 * m.accuracy:.2f} %" for level, m in metrics.levels.items())
+    return ", ".join(f"{level} {percent(m.accuracy, 2)}" for level, m in metrics.levels.items())
 
 
 def _say(console: Console, bundle: Bundle, members: list[Bundle], own: list[Metrics], out: Location) -> None:
     (test,) = bundle.card.metrics
     rows = [
-        (name, *(f"{100 * metrics.levels[level].accuracy:.2f}" for level in Level))
+        (name, *(percent(metrics.levels[level].accuracy, 2) for level in Level))
         for name, metrics in zip([*_names(members), f"{bundle.card.model_id} (all)"], [*own, test], strict=True)
     ]
-    console.table("Accuracy on the common test items, %", ["model", *map(str, Level)], rows)
+    console.table("Accuracy on the common test items", ["model", *map(str, Level)], rows)
     console.metrics(f"Test metrics of {bundle.card.model_id}", test)
     console.say(f"Bundle: {out}")
     console.say(f"Report: {out / 'report/index.html'}")

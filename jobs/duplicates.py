@@ -78,7 +78,7 @@ def _say_of_split(console: Console, result: DuplicatesResult) -> None:
     }
     console.table(
         "Test items of the bundle",
-        ["what", "items", "article type right %"],
+        ["what", "items", "article type right"],
         [(what, r.items, percent(r.share, 2)) for what, r in rows.items()],
     )
 

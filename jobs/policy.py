@@ -34,11 +34,11 @@ def _say(config: PolicyConfig, console: Console, result: PolicyResult) -> None:
         )
     console.table(
         f"What is accepted, fitted on {policy.fitted_on:,} {policy.side} items",
-        ["level", "target %", "from confidence", "coverage %", "right %", "at least %", "test: coverage %", "right %"],
+        ["level", "target", "from confidence", "coverage", "right", "at least", "coverage on test", "right on test"],
         [
             (
                 str(level),
-                f"{100 * p.target_precision:g}",
+                f"{100 * p.target_precision:g}%",
                 _threshold(p.accept_above) + (f", {len(p.classes)} classes by their own" if p.classes else ""),
                 percent(p.coverage),
                 percent(p.precision, 2),
@@ -68,11 +68,11 @@ def _say_trial(config: PolicyConfig, console: Console, trial: PolicyTrial) -> No
     """How often the promise was kept on items that it was not fitted to."""
     console.table(
         f"{config.splits} random halves of {trial.items:,} held-out items: fitted on one, applied to the other",
-        ["level", "target %", "kept in % of the halves", "lowest right %", "mean right %", "mean coverage %"],
+        ["level", "target", "kept in halves", "lowest right", "mean right", "mean coverage"],
         [
             (
                 str(level),
-                f"{100 * k.target:g}",
+                f"{100 * k.target:g}%",
                 percent(k.kept, 0),
                 percent(k.lowest_precision, 2),
                 percent(k.mean_precision, 2),

@@ -29,7 +29,7 @@ def _say(config: QualityConfig, console: Console, result: QualityResult) -> None
     else:
         console.table(
             f"Precision of accepted tags, from {sample}",
-            ["level", "drawn", "answered", "right", "right %", between, "and", "target %", "is"],
+            ["level", "drawn", "answered", "right", "share right", between, "and", "target", "is"],
             [_row(str(level), found, result.targets.get(level)) for level, found in result.levels.items()],
         )
     classes = result.classes
@@ -57,7 +57,7 @@ def _say(config: QualityConfig, console: Console, result: QualityResult) -> None
 def _row(name: str, found: Precision, target: float | None) -> tuple[object, ...]:
     return (
         name, found.sampled, found.answered, found.right, percent(found.share), percent(found.lowest),
-        percent(found.highest), "" if target is None else f"{100 * target:g}", found.against(target),
+        percent(found.highest), "" if target is None else f"{100 * target:g}%", found.against(target),
     )  # fmt: skip
 
 

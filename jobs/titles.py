@@ -18,8 +18,9 @@ def run(config: TitlesConfig, console: Console) -> int:
     """Fit a model of titles to the bundle's training items, calibrate it on val, and measure it on test."""
     result = titles(config, console)
     rows = _rows(result)
-    shown = [[f"{v:g}" if isinstance(v, float) else v for v in row.values()] for row in rows]
-    console.table(f"{result.items:,} test items, % right", list(rows[0]), shown)
+    levels = [str(level) for level in Level]
+    shown = [[f"{v:.2f}%" if name in levels else v for name, v in row.items()] for row in rows]
+    console.table(f"{result.items:,} test items: how many are right", list(rows[0]), shown)
     console.say(f"Macro F1 is the mean over the article types with {MINIMUM_SUPPORT} or more of these items.")
     document: dict[str, object] = {"items": result.items, "words": len(result.model.words), "by": rows}
     if result.objections:

@@ -277,10 +277,10 @@ def _write_report(
 
 
 def _epoch_line(epoch: dict[str, float], plan: Plan) -> str:
-    waited = f", {100 * epoch['waited_share']:.0f} % of the time waiting for data" if plan.use_gpu else ""
+    waited = f", {100 * epoch['waited_share']:.0f}% of the time waiting for data" if plan.use_gpu else ""
     return (
         f"epoch {epoch['epoch'] + 1:.0f} of {plan.epochs}: train loss {epoch['train_loss']:.3f}, "
-        f"val loss {epoch['val_loss']:.3f}, val accuracy {100 * epoch['val_accuracy']:.2f} %, "
+        f"val loss {epoch['val_loss']:.3f}, val accuracy {100 * epoch['val_accuracy']:.2f}%, "
         f"{epoch['images_per_s']:.0f} images/s{waited}"
     )
 

@@ -188,7 +188,7 @@ def _best_so_far(trials: Sequence[Trial]) -> str:
     best = max(trials, key=lambda t: t.score, default=None)
     if best is None or not best.best:
         return ""
-    return f"best val accuracy {100 * best.best['val_accuracy']:.2f} % with {_label(best)}"
+    return f"best val accuracy {100 * best.best['val_accuracy']:.2f}% with {_label(best)}"
 
 
 def _table(trials: Sequence[Trial], space: SearchSpace) -> pd.DataFrame:

@@ -10,6 +10,7 @@ import numpy as np
 
 from tagger.jobs.benchmark.process_tree import PeakMemory
 from tagger.jobs.shell.console import Console
+from tagger.jobs.shell.figures import percent
 from tagger.models.bundle import Bundle
 from tagger.schemas.configs.bench import BenchConfig
 
@@ -102,10 +103,10 @@ def report_searches(sizes: Sequence[dict[str, float]], console: Console) -> None
     """Print how indexes of several sizes were built and searched, one row each."""
     console.table(
         f"Five nearest of new vectors, by {int(sizes[0]['threads'])} threads",
-        ["vectors", "queries/s", "recall@5 %", "one query ms", "memory MB", "of its own"],
+        ["vectors", "queries/s", "recall@5", "one query ms", "memory MB", "of its own"],
         [
             (
-                int(s["vectors"]), round(s["queriesPerSecond"]), f"{100 * s['recall']:.1f}",
+                int(s["vectors"]), round(s["queriesPerSecond"]), percent(s["recall"]),
                 f"{s['aloneMilliseconds']:.1f}", round(s["peakBytes"] / _MB), round(s["ownBytes"] / _MB),
             )
             for s in sizes

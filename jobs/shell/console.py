@@ -15,6 +15,7 @@ from rich.text import Text
 
 from tagger.io.json_text import as_json
 from tagger.io.signals import end_if_interrupted
+from tagger.jobs.shell.figures import percent
 from tagger.printable import printable
 from tagger.reporter import Bar
 from tagger.schemas.documents.bundle import Metrics
@@ -100,12 +101,12 @@ class Console:
         """The figures of both levels on one set of items."""
         self.table(
             title,
-            ["level", "items", "accuracy %", "weighted F1", "macro F1", "calibration error"],
+            ["level", "items", "accuracy", "weighted F1", "macro F1", "calibration error"],
             [
                 (
                     str(level),
                     m.items,
-                    f"{100 * m.accuracy:.2f}",
+                    percent(m.accuracy, 2),
                     m.weighted_f1,
                     m.macro_f1,
                     m.expected_calibration_error,
@@ -194,7 +195,7 @@ def _longest_word(texts: Iterable[str]) -> int:
 
 def _are_numbers(cells: Sequence[str]) -> bool:
     """Whether a column holds numbers, as far as its cells are not empty."""
-    digits = [cell.replace(".", "", 1).replace(",", "").lstrip("+-") for cell in cells if cell]
+    digits = [cell.removesuffix("%").replace(".", "", 1).replace(",", "").lstrip("+-") for cell in cells if cell]
     return bool(digits) and all(text.isdecimal() for text in digits)
 
 

@@ -13,12 +13,12 @@ def say_of_planted(config: DuplicatesConfig, console: Console, trial: Trial) -> 
     console.table(
         f"Altered copies of {trial.origins:,} of {trial.images:,} images, at --structure "
         f"{config.structure:g} and --colour {config.colour:g}",
-        ["copies", "planted", "found %", "pairs", "precision %"],
+        ["copies", "planted", "found", "pairs", "precision"],
         [(name, c.copies, percent(c.recall), c.pairs, percent(c.precision)) for name, c in trial.kinds.items()],
     )
     console.table(
         "At other thresholds",
-        ["--structure", "found %", "pairs", "precision %"],
+        ["--structure", "found", "pairs", "precision"],
         [(f"{at:.2f}", percent(c.recall), c.pairs, percent(c.precision)) for at, c in trial.thresholds.items()],
     )
     console.say(

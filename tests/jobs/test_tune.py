@@ -142,7 +142,7 @@ def test_a_trial_that_came_to_nothing_is_not_the_best_so_far() -> None:
     lost = Trial({"lr": 1e18}, ({"score": float("nan"), "val_accuracy": float("nan")},))
     assert _best_so_far([]) == _best_so_far([lost]) == ""
     won = Trial({"lr": 0.01}, ({"score": -1.0, "val_accuracy": 0.5},))
-    assert _best_so_far([lost, won]) == "best val accuracy 50.00 % with lr 0.01"
+    assert _best_so_far([lost, won]) == "best val accuracy 50.00% with lr 0.01"
 
 
 def test_the_published_grid_has_its_24_trials() -> None:

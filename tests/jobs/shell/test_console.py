@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from tagger.jobs.shell.console import Console
+from tagger.jobs.shell.figures import percent
 
 
 def test_the_time_left_is_judged_by_the_last_minutes_and_not_by_a_slow_start(
@@ -74,3 +75,10 @@ def test_a_table_on_a_narrow_terminal_breaks_no_word(
         assert word in shown
     assert "┃" not in shown, "a frame would need more room than there is"
     assert re.search(r"masterCategory +0\.0127 +\+3\.75", shown)
+
+
+def test_shares_are_written_with_their_sign_and_stand_right_as_numbers_do(capfd: pytest.CaptureFixture[str]) -> None:
+    assert [percent(0.689), percent(1, 0), percent(None), percent(float("nan"))] == ["68.9%", "100%", "", ""]
+    Console().table("Shares", ["level", "a rather wide head"], [("master", percent(0.1)), ("article", percent(None))])
+    row = next(line for line in capfd.readouterr().out.splitlines() if "10.0%" in line)
+    assert row.endswith("             10.0% │")
