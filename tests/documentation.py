@@ -85,7 +85,11 @@ def _call(line: int, text: str) -> Iterator[Call]:
     while words and re.match(r"[A-Z_]+=", words[0]):
         words = words[1:]
     if "--" in words:
-        words = words[words.index("--") + 1 :]
+        before, after = words[: words.index("--")], words[words.index("--") + 1 :]
+        if before[:2] == ["tagger", "submit"]:
+            yield Call(line, [*before[1:], "--", *after], None)
+            after = ["tagger", *after]
+        words = after
     if not words or words[0] != "tagger":
         return
     into = None
