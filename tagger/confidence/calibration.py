@@ -114,8 +114,8 @@ def _fitted(probabilities: np.ndarray, right: np.ndarray) -> ConfidenceCurve:
 
     def loss(parameters: np.ndarray) -> float:
         a, b, c = parameters
-        found = on_curve(ConfidenceCurve(a=max(a, 0), b=max(b, 0), c=c), probabilities)
-        return float(_log_loss(found, targets).mean())
+        calibrated = on_curve(ConfidenceCurve(a=max(a, 0), b=max(b, 0), c=c), probabilities)
+        return float(_log_loss(calibrated, targets).mean())
 
     bounds = [(0, _STEEPEST), (0, _STEEPEST), (-_STEEPEST, _STEEPEST)]
     a, b, c = minimize(loss, [1, 1, 0], bounds=bounds, method="L-BFGS-B").x

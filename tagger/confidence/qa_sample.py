@@ -71,11 +71,11 @@ def sample_answers(predictions: Iterable[pa.Table], decided: Mapping[str, Mappin
             if ReviewReason.QA_SAMPLE not in reasons:
                 continue
             levels = [Level.MASTER_CATEGORY] if ReviewReason.LOW_CONFIDENCE in reasons else list(Level)
-            found = decided.get(row["id"])
-            answered = found is not None and found["verdict"] != Verdict.UNUSABLE
+            decision = decided.get(row["id"])
+            answered = decision is not None and decision["verdict"] != Verdict.UNUSABLE
             for level in levels:
-                right = answered and found is not None and found[str(level)] == row[str(level)]
-                rows.append((row["id"], str(level), row[str(level)], answered, right, found is None))
+                right = answered and decision is not None and decision[str(level)] == row[str(level)]
+                rows.append((row["id"], str(level), row[str(level)], answered, right, decision is None))
     return pd.DataFrame(rows, columns=["id", "level", "class", "answered", "right", "waiting"])
 
 
@@ -110,11 +110,11 @@ def by_class(answers: pd.DataFrame, probability: float) -> pd.DataFrame:
     """
     rows: list[dict[str, object]] = []
     for (level, name), group in answers.groupby(["level", "class"]):
-        found = precision_of(group, probability)
+        precision = precision_of(group, probability)
         rows.append(
             {
-                "level": level, "class": name, "drawn": found.sampled, "answered": found.answered,
-                "right": found.right, "lowest": found.lowest, "highest": found.highest,
+                "level": level, "class": name, "drawn": precision.sampled, "answered": precision.answered,
+                "right": precision.right, "lowest": precision.lowest, "highest": precision.highest,
             }
         )  # fmt: skip
     return pd.DataFrame(rows)

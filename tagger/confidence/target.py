@@ -68,24 +68,24 @@ def fit_policy(
         class_items: A class that is predicted for so many items may have a threshold of its own; 0: none has.
     """
     asked = ~blurry
-    found: dict[Level, LevelPolicy] = {}
+    levels: dict[Level, LevelPolicy] = {}
     for level in (Level.MASTER_CATEGORY, Level.ARTICLE_TYPE):
         predicted = held_out.levels[level]
         classes = _own_classes(predicted.predicted[asked], class_items)
-        shared, own = _thresholds(predicted.only(asked), classes, targets[level], probability)
-        needed = np.array([_number(own.get(name, shared)) for name in predicted.predicted])
+        shared, thresholds = _thresholds(predicted.only(asked), classes, targets[level], probability)
+        needed = np.array([_number(thresholds.get(name, shared)) for name in predicted.predicted])
         asked = asked & (predicted.confidence >= needed)
         right = int(predicted.right[asked].sum())
         applied = Applied(len(predicted), int(asked.sum()), right)
-        found[level] = LevelPolicy(
+        levels[level] = LevelPolicy(
             target_precision=targets[level],
             accept_above=shared,
-            classes=own,
+            classes=thresholds,
             coverage=applied.coverage,
             precision=applied.precision,
             at_least=lower_bound(right, applied.accepted, probability),
         )
-    return Policy(probability=probability, fitted_on=len(blurry), levels=found)
+    return Policy(probability=probability, fitted_on=len(blurry), levels=levels)
 
 
 def own_classes(held_out: Evaluation, blurry: np.ndarray, level: Level, class_items: int) -> list[str]:
@@ -154,24 +154,24 @@ def _thresholds(
     alone = [_threshold(predicted.only(codes == n), target, careful) for n in range(len(classes))]
     accepted_alone = [int((predicted.confidence[codes == n] >= _number(t)).sum()) for n, t in enumerate(alone)]
 
-    def accepted(own: Sequence[int]) -> tuple[int, float | None]:
+    def accepted(chosen: Sequence[int]) -> tuple[int, float | None]:
         """How many items are, where these classes have their own threshold; and the shared one."""
-        others = predicted.only(~np.isin(codes, own))
+        others = predicted.only(~np.isin(codes, chosen))
         shared = _threshold(others, target, careful)
-        return sum(accepted_alone[n] for n in own) + int((others.confidence >= _number(shared)).sum()), shared
+        return sum(accepted_alone[n] for n in chosen) + int((others.confidence >= _number(shared)).sum()), shared
 
-    own = list(range(len(classes)))
-    most, shared = accepted(own)
-    while own:
-        tries = [(*accepted([n for n in own if n != dropped]), dropped) for dropped in own]
+    chosen = list(range(len(classes)))
+    most, shared = accepted(chosen)
+    while chosen:
+        tries = [(*accepted([n for n in chosen if n != dropped]), dropped) for dropped in chosen]
         items, its_shared, dropped = max(tries, key=lambda tried: tried[0])
         if items < most:
             break
         most, shared = items, its_shared
-        own.remove(dropped)
+        chosen.remove(dropped)
     if int((predicted.confidence >= _number(plain)).sum()) >= most:
         return plain, {}
-    return shared, {classes[n]: alone[n] for n in own}
+    return shared, {classes[n]: alone[n] for n in chosen}
 
 
 def _threshold(predicted: Predicted, target: float, probability: float) -> float | None:

@@ -25,7 +25,11 @@ class Thresholds:
     def of_policy(cls, policy: Policy | None, accept_above: Mapping[Level, float] | None = None) -> "Thresholds":
         """Those of a bundle's policy, or the usual ones where it has none; a level that is named has the one named."""
         named = accept_above or {}
-        fitted = {level: found for level, found in (policy.levels if policy else {}).items() if level not in named}
+        fitted = {
+            level: level_policy
+            for level, level_policy in (policy.levels if policy else {}).items()
+            if level not in named
+        }
         return cls(
             {**dict.fromkeys(Level, USUAL), **{k: _or_never(p.accept_above) for k, p in fitted.items()}, **named},
             {k: {name: _or_never(v) for name, v in p.classes.items()} for k, p in fitted.items() if p.classes},
@@ -33,8 +37,8 @@ class Thresholds:
 
     def needed(self, level: Level, classes: Sequence[str] | np.ndarray) -> np.ndarray:
         """The threshold for every class of a level, float64 [N]."""
-        own = self.classes.get(level, {})
-        return np.array([own.get(name, self.levels[level]) for name in classes], np.float64)
+        by_class = self.classes.get(level, {})
+        return np.array([by_class.get(name, self.levels[level]) for name in classes], np.float64)
 
 
 @dataclass(frozen=True)

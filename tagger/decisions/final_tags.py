@@ -19,13 +19,13 @@ PREDICTED = [
 
 def newest_by_id(decisions: Iterable[pa.Table]) -> dict[str, dict[str, Any]]:
     """The newest decision of every item."""
-    found: dict[str, dict[str, Any]] = {}
+    newest: dict[str, dict[str, Any]] = {}
     for table in decisions:
         for row in table.to_pylist():
-            before = found.get(row["id"])
+            before = newest.get(row["id"])
             if before is None or before["decidedAt"] < row["decidedAt"]:
-                found[row["id"]] = row
-    return found
+                newest[row["id"]] = row
+    return newest
 
 
 def final_tags(

@@ -54,9 +54,9 @@ class ReviewedLabels:
     @property
     def counts(self) -> dict[str, int]:
         """Rows by what the decisions did to them (NEW and so on), and decisions whose item was not there (ABSENT)."""
-        found = Counter(self._seen.values())
+        effects = Counter(self._seen.values())
         absent = len(self._labels) - len(self._seen)
-        counts = {name: found[name] for name in (NEW, CHANGED, CONFIRMED, REMOVED)} | {ABSENT: absent}
+        counts = {name: effects[name] for name in (NEW, CHANGED, CONFIRMED, REMOVED)} | {ABSENT: absent}
         return {name: count for name, count in counts.items() if count}
 
     def fingerprint(self) -> str:
@@ -69,9 +69,9 @@ class ReviewedLabels:
         items = batch.items
         ids = items["id"].to_pylist()
         none: list[str | None] = [None] * len(ids)
-        there = items.schema.names
-        own: list[list[str | None]] = [items[n].to_pylist() if n in there else none for n in _COLUMNS]
-        pairs: list[tuple[str | None, ...]] = list(zip(*own, strict=True))
+        present = items.schema.names
+        labels: list[list[str | None]] = [items[n].to_pylist() if n in present else none for n in _COLUMNS]
+        pairs: list[tuple[str | None, ...]] = list(zip(*labels, strict=True))
         effects: list[str | None] = []
         for row, item in enumerate(ids):
             decided = self._labels.get(item)
@@ -80,29 +80,29 @@ class ReviewedLabels:
                 pairs[row] = decided
                 self._seen[item] = effects[row] or ""
         columns = list(zip(*pairs, strict=True)) or [(), ()]
-        found: dict[str, Sequence[str | None]] = {REVIEWED: effects}
-        found |= dict(zip(_COLUMNS, columns, strict=True))
-        found |= dict(zip(OWN_LABELS, own, strict=True))
-        for name, values in found.items():
+        changed: dict[str, Sequence[str | None]] = {REVIEWED: effects}
+        changed |= dict(zip(_COLUMNS, columns, strict=True))
+        changed |= dict(zip(OWN_LABELS, labels, strict=True))
+        for name, values in changed.items():
             column = pa.array(values, pa.string())
             index = items.schema.get_field_index(name)
             items = items.append_column(name, column) if index < 0 else items.set_column(index, name, column)
         return replace(batch, items=items)
 
 
-def _effect(own: tuple[str | None, ...], decided: tuple[str | None, str | None]) -> str:
+def _effect(labels: tuple[str | None, ...], decided: tuple[str | None, str | None]) -> str:
     if None in decided:
         return REMOVED
-    if None in own:
+    if None in labels:
         return NEW
-    return CONFIRMED if own == decided else CHANGED
+    return CONFIRMED if labels == decided else CHANGED
 
 
 def labelled_once(batch: Batch) -> np.ndarray:
     """Items that have both labels, or had before the review: what a split is drawn over, bool [N]."""
-    found = tagged(batch)
+    is_labelled = tagged(batch)
     if REVIEWED in batch.items.schema.names:
-        found |= np.asarray(
+        is_labelled |= np.asarray(
             pc.equal(batch.items[REVIEWED], REMOVED).fill_null(False).to_numpy(zero_copy_only=False), bool
         )
-    return found
+    return is_labelled

@@ -59,23 +59,25 @@ def decisions_of(run: RunDirectory, database: str | None = None) -> Iterator[pa.
     yield from (conformed(table, DECISION) for table in run.decisions(DECISION.names))
 
 
-def named_decisions(place: Location, flag: str) -> Iterator[pa.Table]:
+def named_decisions(folder: Location, flag: str) -> Iterator[pa.Table]:
     """The decisions of a run, of a folder of runs, or in Parquet files, by DECISION, in pieces.
 
     Raises UsageError when there are none, InputError when a file holds something else.
     """
-    if not place.exists():
-        raise UsageError(f"{flag}: there is no run, file or folder {place}")
-    files = [place]
-    if place.is_dir():
-        roots = [place] if (place / RECORD).exists() else [f.parent for f in place.files((RECORD,)) if f.name == RECORD]
+    if not folder.exists():
+        raise UsageError(f"{flag}: there is no run, file or folder {folder}")
+    files = [folder]
+    if folder.is_dir():
+        roots = (
+            [folder] if (folder / RECORD).exists() else [f.parent for f in folder.files((RECORD,)) if f.name == RECORD]
+        )
         if roots:
             for root in roots:
                 yield from decisions_of(RunDirectory(root))
             return
-        files = place.files((".parquet",))
+        files = folder.files((".parquet",))
     if not files:
-        raise UsageError(f"{flag}: there is neither a run nor a Parquet file in {place}")
+        raise UsageError(f"{flag}: there is neither a run nor a Parquet file in {folder}")
     for file in files:
         table = open_parquet(file).read()
         missing = [f.name for f in DECISION if not f.nullable and f.name not in table.schema.names]
@@ -87,7 +89,7 @@ def named_decisions(place: Location, flag: str) -> Iterator[pa.Table]:
 def standing_rows(store: "ReviewStore") -> Iterator[pa.Table]:
     """The decisions that stand in a store, by DECISION, in pieces."""
     for part in store.standing():
-        yield pa.Table.from_pylist([_row(found) for found in part], schema=DECISION)
+        yield pa.Table.from_pylist([_row(row) for row in part], schema=DECISION)
 
 
 def export(store: "ReviewStore", folder: Location) -> int:
@@ -114,15 +116,15 @@ def export(store: "ReviewStore", folder: Location) -> int:
     return rows
 
 
-def _row(found: Mapping[Any, Any]) -> dict[str, Any]:
+def _row(mapping: Mapping[Any, Any]) -> dict[str, Any]:
     return {
-        "id": found["id"],
-        "runId": found["run_id"],
-        "beforeMasterCategory": found["before_master"],
-        "beforeArticleType": found["before_article"],
-        "verdict": found["verdict"],
-        "masterCategory": found["master"],
-        "articleType": found["article"],
-        "decidedBy": found["decided_by"],
-        "decidedAt": found["decided_at"].replace(tzinfo=UTC),
+        "id": mapping["id"],
+        "runId": mapping["run_id"],
+        "beforeMasterCategory": mapping["before_master"],
+        "beforeArticleType": mapping["before_article"],
+        "verdict": mapping["verdict"],
+        "masterCategory": mapping["master"],
+        "articleType": mapping["article"],
+        "decidedBy": mapping["decided_by"],
+        "decidedAt": mapping["decided_at"].replace(tzinfo=UTC),
     }

@@ -15,10 +15,10 @@ _SIGNIFICANT = 0.05
 def most_frequent_confusions(p: Predicted) -> pd.DataFrame:
     """Mistakes by truth and prediction, the most frequent first: truth, predicted, items, share of the true class."""
     wrong = pd.DataFrame({"truth": p.truth[~p.right], "predicted": p.predicted[~p.right]})
-    found = wrong.groupby(["truth", "predicted"]).size().rename("items").reset_index()
+    confusions = wrong.groupby(["truth", "predicted"]).size().rename("items").reset_index()
     support = pd.Series(p.truth).value_counts()
-    found["share"] = found["items"] / found["truth"].map(support).astype(float)
-    return found.sort_values(["items", "truth", "predicted"], ascending=[False, True, True]).reset_index(drop=True)
+    confusions["share"] = confusions["items"] / confusions["truth"].map(support).astype(float)
+    return confusions.sort_values(["items", "truth", "predicted"], ascending=[False, True, True]).reset_index(drop=True)
 
 
 def confusion_cells(p: Predicted) -> pd.DataFrame:
@@ -31,12 +31,12 @@ def confusion_cells(p: Predicted) -> pd.DataFrame:
 
 def confused_pairs(p: Predicted) -> pd.DataFrame:
     """Two classes that are taken for each other, either way, the most frequent first: a, b, items, aAsB, bAsA."""
-    found: dict[tuple[str, str], list[int]] = {}
+    counts: dict[tuple[str, str], list[int]] = {}
     table = most_frequent_confusions(p)
     for truth, predicted, items in zip(table["truth"], table["predicted"], table["items"], strict=True):
         a, b = sorted((truth, predicted))
-        found.setdefault((a, b), [0, 0])[int(truth != a)] += int(items)
-    rows = [{"a": a, "b": b, "items": sum(n), "aAsB": n[0], "bAsA": n[1]} for (a, b), n in found.items()]
+        counts.setdefault((a, b), [0, 0])[int(truth != a)] += int(items)
+    rows = [{"a": a, "b": b, "items": sum(n), "aAsB": n[0], "bAsA": n[1]} for (a, b), n in counts.items()]
     table = pd.DataFrame(rows, columns=["a", "b", "items", "aAsB", "bAsA"])
     return table.sort_values(["items", "a", "b"], ascending=[False, True, True]).reset_index(drop=True)
 
@@ -50,9 +50,9 @@ def by_support(p: Predicted) -> pd.DataFrame:
     classes = classes[classes["support"] > 0]
     rank = np.arange(len(classes)) * 3 // max(1, len(classes))
     third = pd.Series([("head", "middle", "tail")[r] for r in rank], index=classes["class"], dtype=object)
-    found = by_group(p, third.reindex(p.truth).to_numpy(object))
+    figures = by_group(p, third.reindex(p.truth).to_numpy(object))
     f1 = classes.set_index("class")["f1"].groupby(third).mean()
-    return found.assign(macro_f1=found["group"].map(f1).astype(float))
+    return figures.assign(macro_f1=figures["group"].map(f1).astype(float))
 
 
 def by_group(p: Predicted, groups: np.ndarray) -> pd.DataFrame:
@@ -62,14 +62,19 @@ def by_group(p: Predicted, groups: np.ndarray) -> pd.DataFrame:
         p: The predictions.
         groups: Name of each item's group, object [N]; items without one (None) are left out.
     """
-    found = []
+    rows = []
     for name in sorted({g for g in groups if g is not None and g == g}, key=_number_or_name):
-        own = p.only(groups == name)
-        classes = set(own.truth)
-        f1 = per_class(own).set_index("class")["f1"]
-        row = {"group": str(name), "classes": len(classes), "items": len(own), "accuracy": float(own.right.mean())}
-        found.append({**row, "macro_f1": float(f1[f1.index.isin(classes)].mean())})
-    return pd.DataFrame(found, columns=["group", "classes", "items", "accuracy", "macro_f1"])
+        members = p.only(groups == name)
+        classes = set(members.truth)
+        f1 = per_class(members).set_index("class")["f1"]
+        row = {
+            "group": str(name),
+            "classes": len(classes),
+            "items": len(members),
+            "accuracy": float(members.right.mean()),
+        }
+        rows.append({**row, "macro_f1": float(f1[f1.index.isin(classes)].mean())})
+    return pd.DataFrame(rows, columns=["group", "classes", "items", "accuracy", "macro_f1"])
 
 
 @dataclass(frozen=True)

@@ -167,7 +167,7 @@ def reliability(confidence: np.ndarray, correct: np.ndarray, bins: int = BINS) -
     """Mean confidence, accuracy and number of items of every bin that has items."""
     number = np.clip((np.asarray(confidence) * bins).astype(int), 0, bins - 1)
     frame = pd.DataFrame({"bin": number, "confidence": confidence, "accuracy": np.asarray(correct, float)})
-    found = frame.groupby("bin").agg(
+    bins_of_confidence = frame.groupby("bin").agg(
         confidence=("confidence", "mean"), accuracy=("accuracy", "mean"), items=("accuracy", "size")
     )
-    return found.reset_index()
+    return bins_of_confidence.reset_index()

@@ -30,9 +30,9 @@ class Pictures:
 
     def of(self, refs: Sequence[str | None]) -> dict[str, str]:
         """Read the images of all references at once, and return them by reference."""
-        wanted = sorted({ref for ref in refs if ref})
-        found = fetch_all(self._store, wanted)
-        return {ref: self._shown(data) for ref, data in zip(wanted, found, strict=True)}
+        distinct = sorted({ref for ref in refs if ref})
+        images = fetch_all(self._store, distinct)
+        return {ref: self._shown(data) for ref, data in zip(distinct, images, strict=True)}
 
     def _shown(self, data: bytes | ImageError) -> str:
         try:

@@ -234,8 +234,8 @@ def _shown(evaluation: Evaluation, level: Level) -> np.ndarray:
     """Positions of the items whose pictures a level's part of the page shows."""
     predicted = evaluation.levels[level]
     pairs = confused_pairs(predicted).head(_PAIRS)
-    found = [_of_pair(predicted, a, b) for a, b in zip(pairs["a"], pairs["b"], strict=True)]
-    return np.unique(np.concatenate([*found, _mistakes(predicted)[:_WORST]]).astype(int))
+    positions = [_of_pair(predicted, a, b) for a, b in zip(pairs["a"], pairs["b"], strict=True)]
+    return np.unique(np.concatenate([*positions, _mistakes(predicted)[:_WORST]]).astype(int))
 
 
 def _pictures(evaluation: Evaluation, pictures: Pictures | None) -> dict[str, str]:

@@ -23,36 +23,36 @@ class LedgerEntry:
     done: bool
 
 
-def read_ledger(place: Location, flag: str) -> list[LedgerEntry]:
+def read_ledger(folder: Location, flag: str) -> list[LedgerEntry]:
     """The runs in a folder, the newest first; a run's own folder is a ledger of one. Audits are not among them.
 
     Raises UsageError when there is none.
     """
-    if not place.exists():
-        raise UsageError(f"{flag}: there is no run or folder {place}")
-    entries = _runs_in(place)
+    if not folder.exists():
+        raise UsageError(f"{flag}: there is no run or folder {folder}")
+    entries = _runs_in(folder)
     if not entries:
-        raise UsageError(f"{flag}: there is no run in {place}")
+        raise UsageError(f"{flag}: there is no run in {folder}")
     return entries
 
 
-def known_runs(place: Location, flag: str) -> list[LedgerEntry]:
+def known_runs(folder: Location, flag: str) -> list[LedgerEntry]:
     """The runs in a folder, the newest first; none in one that is still to come, such as before the first night.
 
     Raises UsageError when it is no folder, or cannot be read.
     """
     try:
-        if not place.exists():
+        if not folder.exists():
             return []
-        if not place.is_dir():
-            raise UsageError(f"{flag}: {place} is a file; name a run, or a folder of runs")
-        return _runs_in(place)
+        if not folder.is_dir():
+            raise UsageError(f"{flag}: {folder} is a file; name a run, or a folder of runs")
+        return _runs_in(folder)
     except OSError as error:
-        raise UsageError(f"{flag}: {place} cannot be read: {first_line(error)}") from error
+        raise UsageError(f"{flag}: {folder} cannot be read: {first_line(error)}") from error
 
 
-def _runs_in(place: Location) -> list[LedgerEntry]:
-    roots = [place] if (place / RECORD).exists() else [f.parent for f in place.files((RECORD,)) if f.name == RECORD]
+def _runs_in(folder: Location) -> list[LedgerEntry]:
+    roots = [folder] if (folder / RECORD).exists() else [f.parent for f in folder.files((RECORD,)) if f.name == RECORD]
     entries = []
     for root in roots:
         directory = RunDirectory(root)
@@ -81,8 +81,8 @@ def latest(runs: Sequence[LedgerEntry]) -> Iterator[pa.Table]:
         for run in (r for r in runs if r.done):
             for table in run.directory.batches(PREDICTION.names):
                 is_failed = pc.equal(table["decision"], str(Decision.FAILED))
-                wanted = table.filter(is_failed if failed else pc.invert(is_failed))
-                repeated = seen.add(wanted["id"].to_pylist(), [0] * len(wanted))
-                fresh = wanted.take(pa.array([i for i in range(len(wanted)) if i not in repeated], pa.int64()))
+                chosen = table.filter(is_failed if failed else pc.invert(is_failed))
+                repeated = seen.add(chosen["id"].to_pylist(), [0] * len(chosen))
+                fresh = chosen.take(pa.array([i for i in range(len(chosen)) if i not in repeated], pa.int64()))
                 if len(fresh):
                     yield fresh

@@ -180,7 +180,7 @@ def known_etags(shard: pa.Table) -> list[str | None]:
 def _items(batch: Batch, store: ImageStore, keep: Sequence[str]) -> pa.Table:
     none = pa.nulls(len(batch.items), pa.string())
     columns = {str(level): batch.items[level] if level in batch.items.schema.names else none for level in Level}
-    found = pa.table(
+    table = pa.table(
         {
             "id": batch.items["id"],
             "row": pa.array(batch.rows),
@@ -190,9 +190,9 @@ def _items(batch: Batch, store: ImageStore, keep: Sequence[str]) -> pa.Table:
         }
     ).cast(ITEM)
     for name in keep:
-        there = batch.column(name) is not None
-        found = found.append_column(kept(name), text_column(batch, name, "--manifest") if there else none)
-    return found
+        is_present = batch.column(name) is not None
+        table = table.append_column(kept(name), text_column(batch, name, "--manifest") if is_present else none)
+    return table
 
 
 def _recalled(items: pa.Table, known: KnownTags) -> pa.Table:
@@ -200,9 +200,9 @@ def _recalled(items: pa.Table, known: KnownTags) -> pa.Table:
     digests, outcomes = known.recall(items)
     etags = known.etags(items, digests)
     at = items.schema.get_field_index("knownDigest")
-    found = items.set_column(at, ITEM.field("knownDigest"), pa.array(digests, pa.string()))
-    found = found.append_column(KNOWN_OUTCOME, pa.array(outcomes, pa.binary()))
-    return found.append_column(_KNOWN_ETAG, pa.array(etags, pa.string()))
+    table = items.set_column(at, ITEM.field("knownDigest"), pa.array(digests, pa.string()))
+    table = table.append_column(KNOWN_OUTCOME, pa.array(outcomes, pa.binary()))
+    return table.append_column(_KNOWN_ETAG, pa.array(etags, pa.string()))
 
 
 def _in_store_order(tables: Iterator[pa.Table], store: ImageStore) -> Iterator[pa.Table]:

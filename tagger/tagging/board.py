@@ -47,17 +47,17 @@ class Board:
             digests: SHA-256 of images.
             take_over: Look at those, too, that another worker said it would look at.
         """
-        found: list[Outcome | Claim] = []
+        answers: list[Outcome | Claim] = []
         for digest in digests:
             outcome = self._outcomes.get(digest)
             if outcome is not None:
-                found.append(outcome)
+                answers.append(outcome)
             elif take_over or self._looking.setdefault(digest, worker) == worker:
                 self._looking[digest] = worker
-                found.append(Claim.MINE)
+                answers.append(Claim.MINE)
             else:
-                found.append(Claim.ANOTHERS)
-        return found
+                answers.append(Claim.ANOTHERS)
+        return answers
 
     def tell(self, outcomes: Mapping[bytes, Outcome]) -> None:
         """Keep what was found."""

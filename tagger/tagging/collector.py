@@ -89,13 +89,13 @@ class Predictor:
         if not finite.all():
             logits = np.where(finite[:, None], logits, np.float32(0))
         probabilities = softmax(logits, self._card.calibration.temperature)
-        found = np.zeros(len(images), self._type)
-        fill(found, self._levels, probabilities)
-        found["blur_score"] = [image.blur_score for image in images]
+        records = np.zeros(len(images), self._type)
+        fill(records, self._levels, probabilities)
+        records["blur_score"] = [image.blur_score for image in images]
         if self._embeddings:
-            found["embedding"] = of_length_one(embeddings)
-            found["layout"] = layouts(pixels[..., :3])
-        return [record.tobytes() if fine else _NOT_FINITE for record, fine in zip(found, finite, strict=True)]
+            records["embedding"] = of_length_one(embeddings)
+            records["layout"] = layouts(pixels[..., :3])
+        return [record.tobytes() if fine else _NOT_FINITE for record, fine in zip(records, finite, strict=True)]
 
 
 def fill(records: np.ndarray, levels: Levels, probabilities: np.ndarray) -> None:

@@ -99,11 +99,11 @@ class Known:
     def decided(self, ids: Sequence[str]) -> list[bool]:
         """Whether a person decided about the item."""
         self._read()
-        return [found is not None for found in self._decided.get(ids)]
+        return [decision is not None for decision in self._decided.get(ids)]
 
     def knows(self, ids: Sequence[str]) -> list[bool]:
         """Whether an earlier run tagged the item, with whatever model, or a person decided about it."""
-        tagged = [found is not None for found in self._read().get(ids)]
+        tagged = [stored is not None for stored in self._read().get(ids)]
         return [a or b for a, b in zip(tagged, self.decided(ids), strict=True)]
 
     def crashed(self) -> frozenset[bytes]:
@@ -123,9 +123,9 @@ class Known:
         digests: list[str | None] = []
         outcomes: list[bytes | None] = []
         for start in range(0, len(items), _ROWS_AT_ONCE):
-            found = self._recall(items.slice(start, _ROWS_AT_ONCE))
-            digests += found[0]
-            outcomes += found[1]
+            piece = self._recall(items.slice(start, _ROWS_AT_ONCE))
+            digests += piece[0]
+            outcomes += piece[1]
         return digests, outcomes
 
     def etags(self, items: pa.Table, digests: Sequence[str | None]) -> list[str | None]:
@@ -191,11 +191,11 @@ class Known:
 
     def _is_decided_anew(self, items: Items, stored: np.ndarray) -> np.ndarray:
         before = stored["outcome"]
-        found = self._rows.decide(items, before.copy(), np.ones(len(stored), bool))
-        changed = (found.reasons != stored["reasons"]).any(axis=1)
-        changed |= np.array([_DECISIONS.index(d) for d in found.decisions], np.int8) != stored["decision"]
+        decided = self._rows.decide(items, before.copy(), np.ones(len(stored), bool))
+        changed = (decided.reasons != stored["reasons"]).any(axis=1)
+        changed |= np.array([_DECISIONS.index(d) for d in decided.decisions], np.int8) != stored["decision"]
         for name in ("master", "master_confidence", "type", "type_confidence"):
-            changed |= found.records[name] != before[name]
+            changed |= decided.records[name] != before[name]
         return np.asarray(changed, bool)
 
     def _read(self) -> SeenIds[bytes]:
@@ -225,8 +225,8 @@ class Known:
             self._add_etags(table)
         if self._embeddings:
             for table in run.directory.vectors(["id", "imageDigest", "modelId"]):
-                own = table.filter(pc.equal(table["modelId"], self._card.model_id))
-                self._vectors.add(own["id"].to_pylist(), own["imageDigest"].to_pylist())
+                of_model = table.filter(pc.equal(table["modelId"], self._card.model_id))
+                self._vectors.add(of_model["id"].to_pylist(), of_model["imageDigest"].to_pylist())
 
 
 def _source(digest: str, ref: str) -> str:
@@ -245,7 +245,8 @@ def recalled(shard: pa.Table) -> list[Recalled | None]:
     if KNOWN_OUTCOME not in shard.schema.names:
         return [None] * len(shard)
     return [
-        None if found is None else Recalled(found[1:], bool(found[0])) for found in shard[KNOWN_OUTCOME].to_pylist()
+        None if outcome is None else Recalled(outcome[1:], bool(outcome[0]))
+        for outcome in shard[KNOWN_OUTCOME].to_pylist()
     ]
 
 
@@ -265,23 +266,23 @@ class _Packer:
             table: _COLUMNS of predictions.
             fused: Whether they are of image and title together.
         """
-        found = np.zeros(len(table), _STORED)
-        found["digest"] = _bytes_of(table["imageDigest"], _DIGEST_BYTES)
-        found["title"] = _bytes_of(table["titleDigest"], _TITLE_BYTES)
-        found["fused"] = fused
-        found["decision"] = _numbers(table["decision"], pa.array(_DECISIONS))
+        stored = np.zeros(len(table), _STORED)
+        stored["digest"] = _bytes_of(table["imageDigest"], _DIGEST_BYTES)
+        stored["title"] = _bytes_of(table["titleDigest"], _TITLE_BYTES)
+        stored["fused"] = fused
+        stored["decision"] = _numbers(table["decision"], pa.array(_DECISIONS))
         reasons = table["reviewReasons"].combine_chunks()
         which = _numbers(pc.list_flatten(reasons), pa.array([str(reason) for reason in REASONS]))
         rows = np.asarray(pc.list_parent_indices(reasons))[which >= 0]
-        found["reasons"][rows, which[which >= 0]] = True
-        outcome = found["outcome"]
+        stored["reasons"][rows, which[which >= 0]] = True
+        outcome = stored["outcome"]
         outcome["master"] = _numbers(table["masterCategory"], self._masters)
         outcome["type"] = _numbers(table["articleType"], self._types)
         outcome["master_confidence"] = _floats(table["masterCategoryConfidence"])
         outcome["type_confidence"] = _floats(table["articleTypeConfidence"])
         outcome["blur_score"] = _floats(table["blurScore"])
         self._fill_leaves(outcome, table["alternatives"].combine_chunks())
-        return [row.tobytes() for row in found]
+        return [row.tobytes() for row in stored]
 
     def _fill_leaves(self, outcome: np.ndarray, alternatives: pa.ListArray) -> None:
         flat = pc.list_flatten(alternatives)

@@ -117,8 +117,8 @@ class PredictionRows:
         good = np.array([error is None for error in errors], bool)
         records = np.zeros(size, self._type)
         records[good] = self._records(outcomes)
-        found = self.decide(items, records, good)
-        records, null = found.records, ~good
+        decided = self.decide(items, records, good)
+        records, null = decided.records, ~good
         columns = {
             "id": pa.array(items.ids, pa.string()),
             "imageUri": pa.array(items.uris, pa.string()),
@@ -129,8 +129,8 @@ class PredictionRows:
             "articleType": self._types.take(pa.array(records["type"], mask=null)),
             "articleTypeConfidence": pa.array(records["type_confidence"], mask=null),
             "alternatives": self._alternatives(records, null),
-            "decision": pa.array(found.decisions, pa.string()),
-            "reviewReasons": _reasons(found.reasons),
+            "decision": pa.array(decided.decisions, pa.string()),
+            "reviewReasons": _reasons(decided.reasons),
             "blurScore": pa.array(records["blur_score"], mask=null),
             "titleDigest": pa.array(
                 [title_digest(t) for t in items.titles] if self._titles else [None] * size, pa.string()
@@ -211,8 +211,8 @@ class PredictionRows:
     def _conflicts(self, known: Sequence[str | None], predicted: np.ndarray) -> np.ndarray:
         """Items whose known master category is another one; one that the model does not know conflicts, too."""
         merged = [self._known.master(name) for name in known]
-        numbers = np.array([-1 if name is None else self._number_of.get(name, -2) for name in merged], np.int64)
-        conflicts: np.ndarray = (numbers != -1) & (numbers != predicted)
+        codes = np.array([-1 if name is None else self._number_of.get(name, -2) for name in merged], np.int64)
+        conflicts: np.ndarray = (codes != -1) & (codes != predicted)
         return conflicts
 
     def _contradicted(self, titles: Sequence[str | None], predicted: np.ndarray) -> np.ndarray:
@@ -229,14 +229,14 @@ class PredictionRows:
         """The records as image and title together have them; those of titles without a known word as they are."""
         texts = [title or "" for title in titles]
         told = good & model.says_something(texts)
-        found = records.copy()
+        fused = records.copy()
         if told.any():
             chosen = records[told]
             image = spread(chosen["leaves"], chosen["leaf_confidences"], len(self._leaf_types))
             both = model.probabilities_of_both(image, [text for text, t in zip(texts, told, strict=True) if t])
             fill(chosen, self._levels, both)
-            found[told] = chosen
-        return found
+            fused[told] = chosen
+        return fused
 
     def _alternatives(self, records: np.ndarray, null: np.ndarray) -> pa.ListArray:
         leaves = records["leaves"][~null]

@@ -196,18 +196,18 @@ class ShardTagger:
         self._look_at_the_rest(collector, shard["imageRef"])
         self._board.flush()
         same = np.array([d is not None and d == k for d, k in zip(collector.digests, known, strict=True)], bool)
-        found = self._with_recalled(shard, collector.digests, etags, collector.outcomes(), same)
-        predictions = self._rows.table(found.items, found.digests, found.outcomes, found.etags)
+        looked_at = self._with_recalled(shard, collector.digests, etags, collector.outcomes(), same)
+        predictions = self._rows.table(looked_at.items, looked_at.digests, looked_at.outcomes, looked_at.etags)
         new_etags = _new_etags(shard, etags, same)
         if len(new_etags):
             self._plan.run.write_etags(number, new_etags)
         if self._plan.embeddings:
-            vectors = self._rows.embeddings(found.items, found.digests, found.outcomes, found.recalled)
+            vectors = self._rows.embeddings(looked_at.items, looked_at.digests, looked_at.outcomes, looked_at.recalled)
             self._plan.run.write_embeddings(number, vectors)
         engine_s = None if self._elsewhere else predictor.engine_s - engine_before
         spent = Spent(time.perf_counter() - started, engine_s)
         left = {"known": len(shard) - len(predictions)}
-        self._plan.run.write_part(number, predictions, left, spent, redecided=int(found.recalled.sum()))
+        self._plan.run.write_part(number, predictions, left, spent, redecided=int(looked_at.recalled.sum()))
 
     def _with_recalled(
         self,

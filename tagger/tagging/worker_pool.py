@@ -32,18 +32,18 @@ class Workers:
         return f"workers: {span}" + (f", GPUs: {self.gpus}" if self.gpus else "")
 
 
-def fit_workers(on_gpu: bool, wanted: tuple[int, int], shards: int, may_grow: bool) -> Workers:
+def fit_workers(on_gpu: bool, asked: tuple[int, int], shards: int, may_grow: bool) -> Workers:
     """How many workers a run gets.
 
     Args:
         on_gpu: Whether engines on GPUs do the predicting.
-        wanted: As asked, least and most; 0 for what fits the machine or the cluster.
+        asked: Least and most; 0 for what fits the machine or the cluster.
         shards: Pieces of work; there are never more workers.
         may_grow: Whether this is a cluster that may get more nodes while the run goes on.
     """
     gpus = fitting_workers("GPU", shards) if on_gpu else 0
     fitting = fitting_workers("CPU", shards)
-    least, most = wanted
+    least, most = asked
     if not least:
         return Workers(fitting, max(fitting, min(shards, _GROWS_TO * fitting)) if may_grow else fitting, gpus)
     least, most = min(least, shards), min(most, shards)
