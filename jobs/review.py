@@ -110,13 +110,12 @@ def _application(
     secret = str(store.set_once("secret", secrets.token_urlsafe(32)))
     say = partial(_log, console)
     sessions = Sessions(secret, record.run_id, token, who, store.ended_sessions(), say)
-    engine = record.engine.engine if record.engine else "auto"
     review = Review(
         directory.root.name,
         store,
         Pictures(images, tagged.max_pixels),
         Leaves(store.setting(LEAVES), LeafCounts(**store.setting(LEAF_COUNTS))),
-        Trial(bundle, engine, tagged.accept_above, tagged.max_pixels) if bundle else None,
+        Trial(bundle, record.engine, tagged.accept_above, tagged.max_pixels) if bundle else None,
         LookAlikes(VectorIndex(Location(config.index))) if config.index else None,
         is_audit,
     )

@@ -10,6 +10,7 @@ import pyarrow as pa
 from tagger.imaging.layout import LAYOUT_SIZE
 from tagger.io.location import Location
 from tagger.schemas.documents.index import INDEXED, IndexCard
+from tagger.schemas.documents.run import EngineCheck
 from tagger.similarity.build import Piece, add
 
 
@@ -20,6 +21,7 @@ def made_index(
     keep: Sequence[str] = (),
     layouts: np.ndarray | None = None,
     model_id: str = "some-model",
+    engine: EngineCheck | None = None,
 ) -> None:
     """An index of labelled items: id, imageUri, imageDigest, masterCategory, articleType and columns to keep.
 
@@ -30,12 +32,13 @@ def made_index(
         keep: Columns of the items that the index keeps.
         layouts: [N, 216]; without them, zeros.
         model_id: Of the model that made the vectors.
+        engine: What ran it.
     """
     schema = pa.schema([*INDEXED, *(pa.field(name, pa.string()) for name in keep)])
     table = pa.Table.from_pandas(items.assign(labelled=True)[schema.names], schema, preserve_index=False)
     of_length_one = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
     folder.mkdir()
-    card = IndexCard(model_id=model_id, dimension=vectors.shape[1], keep=tuple(keep))
+    card = IndexCard(model_id=model_id, engine=engine, dimension=vectors.shape[1], keep=tuple(keep))
     if layouts is None:
         layouts = np.zeros((len(items), LAYOUT_SIZE), np.float16)
     add(Location(str(folder)), card, [Piece(table, of_length_one.astype(np.float16), layouts)])

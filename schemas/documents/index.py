@@ -6,7 +6,7 @@ import pyarrow as pa
 from pydantic import Field
 
 from tagger.schemas.arrow import field
-from tagger.schemas.documents.run import RunPart
+from tagger.schemas.documents.run import EngineCheck, RunPart
 
 INDEXED = pa.schema(
     [
@@ -38,6 +38,9 @@ class IndexCard(RunPart):
     index_version: Literal[1] = 1
     model_id: str
     model: str | None = Field(default=None, description="Where the bundle was that made the vectors.")
+    engine: EngineCheck | None = Field(
+        default=None, description="What ran the model; images to find items for are looked at with the same."
+    )
     dimension: int
     keep: tuple[str, ...] = Field(default=(), description="Columns of the manifest that the items have besides.")
     segments: tuple[IndexSegment, ...] = ()

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 MIN_AGREEMENT = 0.995
 CHECKED_IMAGES = 512
 ENOUGH_IMAGES = 200
-"""With fewer, an agreement of 99.5% cannot be told from a lower one; `auto` then takes an engine in float32."""
+"""With fewer, an agreement of 99.5% cannot be told from a lower one; `auto` then takes what many images have shown."""
 _ONE_OFF = 1  # of a few images, one that was a near tie says nothing
 
 _TORCH_CPU = "torch-cpu-float32"
@@ -71,33 +71,36 @@ def prepare(bundle: "Bundle", name: str, batch_size: int) -> PreparedEngine:
 
 
 def choose_engine(
-    bundle: "Bundle", wanted: str, device: str, batch_size: int, sample: Callable[[], np.ndarray]
+    bundle: "Bundle",
+    wanted: str,
+    device: str,
+    batch_size: int,
+    sample: Callable[[], np.ndarray],
+    measured: Callable[[], EngineCheck | None] = lambda: None,
 ) -> tuple[PreparedEngine, EngineCheck]:
     """Take the quickest engine of a device that agrees with float32 PyTorch.
 
     Args:
         bundle: The model.
-        wanted: `auto`, or the name of the only one to try. With fewer than ENOUGH_IMAGES to measure on, `auto` tries
-            engines in float32 only.
+        wanted: `auto`, or the name of the only one to try. With fewer than ENOUGH_IMAGES to measure on, `auto` takes
+            what was measured before, or else float32 PyTorch: a few images show nothing of another engine.
         device: `cpu` or `cuda`.
         batch_size: Images per pass.
-        sample: Gives uint8 images [N, H, W, 3] of the run to measure the agreement on; where there are none,
-            `auto` takes float32 PyTorch.
+        sample: Gives uint8 images [N, H, W, 3] of the run to measure the agreement on.
+        measured: Gives what was chosen for this model on such a machine by ENOUGH_IMAGES or more.
 
     Raises:
         UsageError: when the engine that was asked for cannot run here, or disagrees too often.
         InputError: when the bundle is not whole, or its own outputs are not finite.
     """
+    reference = _Reference(bundle, device, batch_size, sample)
+    if wanted == "auto" and len(reference.images) < ENOUGH_IMAGES:
+        return _without_measuring(bundle, device, batch_size, reference, measured())
     names = engine_names(device)
     if wanted != "auto" and wanted not in names:
         raise UsageError(f"--engine {wanted}: this machine runs {', '.join(names)}")
-    reference = _Reference(bundle, device, batch_size, sample)
     passed_over: dict[str, str] = {}
-    tried = names if wanted == "auto" else (wanted,)
-    if wanted == "auto" and len(reference.images) < ENOUGH_IMAGES:
-        precise = tuple(name for name in names if name.endswith("float32"))
-        tried = precise if len(reference.images) else (reference.engine,)
-    for name in tried:
+    for name in names if wanted == "auto" else (wanted,):
         try:
             prepared, check = _checked(bundle, name, batch_size, reference)
         except _UnfitError as error:
@@ -107,6 +110,27 @@ def choose_engine(
         else:
             return prepared, check.model_copy(update={"passed_over": passed_over})
     raise UsageError(f"no engine runs this model on {device}: {passed_over}")
+
+
+def runs_here(engine: str) -> bool:
+    """Whether this machine can run an engine, as far as that can be told before it is started."""
+    device = engine.split("-")[1]
+    return (device == "cpu" or device_here("auto") == device) and engine in engine_names(device)
+
+
+def _without_measuring(
+    bundle: "Bundle", device: str, batch_size: int, reference: "_Reference", measured: EngineCheck | None
+) -> tuple[PreparedEngine, EngineCheck]:
+    """The engine that was measured before, or float32 PyTorch."""
+    passed_over = {}
+    if measured and measured.engine in engine_names(device):
+        try:
+            return _prepared(bundle, measured.engine, batch_size), measured
+        except _UnfitError as error:
+            passed_over[measured.engine] = str(error)
+    if len(reference.images):
+        reference.check_finite()
+    return prepare(bundle, reference.engine, batch_size), EngineCheck(engine=reference.engine, passed_over=passed_over)
 
 
 class _UnfitError(Exception):
@@ -125,6 +149,10 @@ class _Reference:
     def images(self) -> np.ndarray:
         return self._sample()
 
+    def check_finite(self) -> None:
+        """Raise InputError when the model's own outputs are not finite."""
+        _ = self.logits
+
     @cached_property
     def logits(self) -> np.ndarray:
         from tagger.engines.torch import PreparedTorch
@@ -136,6 +164,16 @@ class _Reference:
         return logits
 
 
+def _prepared(bundle: "Bundle", name: str, batch_size: int) -> PreparedEngine:
+    """`prepare`, with an engine that cannot run the model told from a bundle that is not whole and a full disk."""
+    try:
+        return prepare(bundle, name, batch_size)
+    except (InputError, WriteError):
+        raise
+    except Exception as error:  # whatever the library raises
+        raise _UnfitError(f"cannot run this model: {first_line(error)}") from error
+
+
 def _checked(bundle: "Bundle", name: str, batch_size: int, reference: _Reference) -> tuple[PreparedEngine, EngineCheck]:
     """Start an engine and hold it against the reference.
 
@@ -144,12 +182,7 @@ def _checked(bundle: "Bundle", name: str, batch_size: int, reference: _Reference
         InputError: when it is the bundle that is not whole.
         WriteError: when there is no room for it while it is prepared.
     """
-    try:
-        prepared = prepare(bundle, name, batch_size)
-    except (InputError, WriteError):
-        raise
-    except Exception as error:  # whatever the library raises
-        raise _UnfitError(f"cannot run this model: {first_line(error)}") from error
+    prepared = _prepared(bundle, name, batch_size)
     if name == reference.engine or not len(reference.images):
         return prepared, EngineCheck(engine=name, agreement=1.0)
     images, expected = reference.images, reference.logits

@@ -12,12 +12,13 @@ import subprocess
 import sys
 from dataclasses import dataclass, replace
 
-from tagger.engines.base import BATCH_SIZE, Engine
-from tagger.engines.choose import choose_engine, device_here, engine_names, prepare
+from tagger.engines.base import BATCH_SIZE, Engine, PreparedEngine
+from tagger.engines.choose import ENOUGH_IMAGES, choose_engine, device_here, engine_names, prepare
+from tagger.engines.measured import keep_measured, last_measured
 from tagger.engines.sample import RunSample
 from tagger.errors import TaggerError
 from tagger.imaging.threads import decode_in_one_thread
-from tagger.io.location import first_line
+from tagger.io.location import Location, first_line
 from tagger.io.scratch import scratch_folder
 from tagger.models.bundle import Bundle
 from tagger.schemas.documents.run import EngineCheck
@@ -51,6 +52,8 @@ class Question:
     sample: RunSample
     before: EngineCheck | None
     """What a run that goes on had, and will have again where it can."""
+    folder: Location | None = None
+    """The bundle's, where a choice by many images is kept for those who have few."""
 
     def answer(self, device: str) -> Chosen:
         """Choose an engine for `cpu` or `cuda`, here. Errors are those of `choose_engine`."""
@@ -58,8 +61,20 @@ class Question:
         if self.before and self.before.engine in engine_names(device):
             prepared, check = prepare(self.bundle, self.before.engine, batch_size), self.before
         else:
-            prepared, check = choose_engine(self.bundle, self.wanted, device, batch_size, self.sample)
+            prepared, check = self._choose(device, batch_size)
         return PickledEngine(prepared.name, pickle.dumps(prepared)), check
+
+    def _choose(self, device: str, batch_size: int) -> tuple[PreparedEngine, EngineCheck]:
+        folder, model_id = self.folder, self.bundle.card.model_id
+        if self.wanted != "auto" or folder is None:
+            return choose_engine(self.bundle, self.wanted, device, batch_size, self.sample)
+        images = self.sample()
+        chosen = choose_engine(
+            self.bundle, "auto", device, batch_size, lambda: images, lambda: last_measured(folder, model_id, device)
+        )
+        if len(images) >= ENOUGH_IMAGES:
+            keep_measured(folder, model_id, device, chosen[1])
+        return chosen
 
     def with_care(self) -> "Question":
         """The same question, to be answered where an image has ended a process that answered it."""

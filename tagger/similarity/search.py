@@ -9,9 +9,11 @@ import pyarrow.compute as pc
 
 from tagger.errors import UsageError
 from tagger.schemas.tables.similar import SIMILAR
-from tagger.similarity.index import VectorIndex
+from tagger.similarity.index import Neighbours, VectorIndex
 
 _DIGEST = "imageDigest"
+_COMPARED_AT_ONCE = 8192
+_TINY = 1e-12  # a vector of zeros has no direction; its cosines are 0
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,9 @@ class Similar:
                 good &= (self._codes[name][numbers] != of_query) | (of_query < 0)
             return good
 
-        neighbours = self._index.search(queries.vectors, self._criteria.top, allowed)
+        neighbours = self._with_exact_cosines(
+            queries.vectors, self._index.search(queries.vectors, self._criteria.top, allowed)
+        )
         is_item = neighbours.numbers >= 0
         query, rank = np.nonzero(is_item)
         items = self._index.items.take(pa.array(neighbours.numbers[is_item]))
@@ -100,6 +104,22 @@ class Similar:
             **{name: items[name] for name in ("masterCategory", "articleType", "labelled", "imageUri")},
         }
         return pa.table(columns, schema=SIMILAR)
+
+    def _with_exact_cosines(self, vectors: np.ndarray, neighbours: Neighbours) -> Neighbours:
+        """Neighbours by cosines that do not depend on the rounded lengths of vectors: an image and itself have 1."""
+        lengths = np.linalg.norm(vectors, axis=1)
+        cosines = np.full(neighbours.numbers.shape, -np.inf, np.float32)
+        at_once = max(1, _COMPARED_AT_ONCE // self._criteria.top)
+        for first in range(0, len(vectors), at_once):
+            row, column = np.nonzero(neighbours.numbers[first : first + at_once] >= 0)
+            row += first
+            others = self._index.vectors(neighbours.numbers[row, column])
+            products = np.einsum("nd,nd->n", vectors[row], others)
+            cosines[row, column] = products / (lengths[row] * np.linalg.norm(others, axis=1)).clip(_TINY)
+        order = np.argsort(-cosines, axis=1, kind="stable")
+        return Neighbours(
+            np.take_along_axis(neighbours.numbers, order, axis=1), np.take_along_axis(cosines, order, axis=1)
+        )
 
     def _coded(self, name: str, values: pa.Array | pa.ChunkedArray) -> np.ndarray:
         """Numbers of values, int64 [N]; -1 for none, and for one that the index does not have."""

@@ -50,7 +50,9 @@ class EngineChoice:
         shards = [shard_of(work, number) for number in pending]
         crashed = Crashes.read(work).digests
         sample = RunSample(shards, self._store, self._bundle.card, self._config.max_pixels, crashed=crashed)
-        self._question = Question(self._bundle, self._config.engine, self._config.batch_size, sample, self._before)
+        config = self._config
+        folder = Location(config.model, config.s3_endpoint, config.s3_region)
+        self._question = Question(self._bundle, config.engine, config.batch_size, sample, self._before, folder)
         if self._process:
             self._early = self._pool.submit(self._process.ask, self._question, self._config.device)
 

@@ -10,7 +10,8 @@ import pyarrow.compute as pc
 
 from tagger.confidence.thresholds import Thresholds
 from tagger.engines.base import BATCH_SIZE
-from tagger.engines.choose import CHECKED_IMAGES, ENOUGH_IMAGES, choose_engine, device_here
+from tagger.engines.choose import CHECKED_IMAGES, ENOUGH_IMAGES, choose_engine, device_here, prepare, runs_here
+from tagger.engines.measured import last_measured
 from tagger.engines.sample import decoded_sample
 from tagger.errors import ImageError
 from tagger.images.digests import digest_of
@@ -32,8 +33,9 @@ _CHUNK = 256
 class Tagger:
     """A bundle that is ready to tag: with the same engine, the job's predictions to the last digit.
 
-    A few images cannot show that a quick engine agrees with float32 PyTorch, so they are tagged in float32; `tag` with
-    200 images or more chooses again, as the job does.
+    A few images cannot show that a quick engine agrees with float32 PyTorch. They are tagged with the engine that the
+    job chose last for this bundle on such a machine by 200 images or more, else with float32 PyTorch itself. `tag` with
+    200 images or more chooses anew, as the job does.
 
     It is not thread-safe: give each thread one of its own, or call it under a lock.
     """
@@ -41,15 +43,19 @@ class Tagger:
     def __init__(
         self,
         bundle: Bundle,
-        engine: str = "auto",
+        engine: str | EngineCheck = "auto",
         device: str = "auto",
         accept_above: Mapping[Level, float] | None = None,
+        folder: Location | None = None,
     ) -> None:
         self.card = bundle.card
         self.engine: EngineCheck | None = None
         """What runs the model: chosen with the first images, and again where later ones can show more."""
         self._bundle = bundle
-        self._wanted = engine
+        self._folder = folder
+        known = engine if isinstance(engine, EngineCheck) and runs_here(engine.engine) else None
+        self._known = known
+        self._wanted = engine if isinstance(engine, str) else known.engine if known else "auto"
         self._device = device
         self._predictor: Predictor | None = None
         self._images_offered = 0  # when the engine was chosen
@@ -62,7 +68,7 @@ class Tagger:
     def load(
         cls,
         bundle: str | PathLike[str],
-        engine: str = "auto",
+        engine: str | EngineCheck = "auto",
         device: str = "auto",
         accept_above: Mapping[Level, float] | None = None,
         s3_endpoint: str | None = None,
@@ -71,7 +77,8 @@ class Tagger:
 
         Args:
             bundle: Where it is.
-            engine: `auto`, or one by name; a run's `run.json` says which it had.
+            engine: `auto`, or one by name, or what a run says of its own (`engine` of `run.json`), which is taken as
+                it is where this machine can run it, and else counts as `auto`.
             device: `auto`, `cpu` or `cuda`.
             accept_above: Threshold of each level for the decision; without one, what the tag job would take.
             s3_endpoint: Address of an S3 service other than Amazon's.
@@ -80,7 +87,8 @@ class Tagger:
             UsageError: when nothing is there.
             InputError: when it is not a bundle.
         """
-        return cls(Bundle.load(Location(str(bundle), s3_endpoint)), engine, device, accept_above)
+        folder = Location(str(bundle), s3_endpoint)
+        return cls(Bundle.load(folder), engine, device, accept_above, folder)
 
     def tag(
         self,
@@ -171,18 +179,23 @@ class Tagger:
         self._device = device_here(self._device, self._wanted)
         self._images_offered = len(images)
 
-        def some() -> list[bytes | ImageError]:
-            return [self._read(image) for image in images[:CHECKED_IMAGES]]
-
-        prepared, self.engine = choose_engine(
-            self._bundle,
-            self._wanted,
-            self._device,
-            BATCH_SIZE[self._device],
-            lambda: decoded_sample(some(), self.card, self._max_pixels),
-        )
+        batch_size = BATCH_SIZE[self._device]
+        if self._known:
+            prepared, self.engine = prepare(self._bundle, self._known.engine, batch_size), self._known
+        else:
+            prepared, self.engine = choose_engine(
+                self._bundle, self._wanted, self._device, batch_size, lambda: self._sample(images), self._last_measured
+            )
         self._predictor = Predictor(self.card, prepared.start(), self._max_pixels, embeddings=True)
         return self._predictor
+
+    def _sample(self, images: Sequence[bytes | str | PathLike[str]]) -> np.ndarray:
+        """Some of the images, decoded, uint8 [N, H, W, C]."""
+        data = [self._read(image) for image in images[:CHECKED_IMAGES]]
+        return decoded_sample(data, self.card, self._max_pixels)
+
+    def _last_measured(self) -> EngineCheck | None:
+        return last_measured(self._folder, self.card.model_id, self._device) if self._folder else None
 
     def _read(self, image: bytes | str | PathLike[str]) -> bytes | ImageError:
         if isinstance(image, bytes):

@@ -107,6 +107,7 @@ def _empty_card(runs: Sequence[LedgerEntry], config: IndexConfig) -> IndexCard:
                 return IndexCard(
                     model_id=record.model_id,
                     model=str(model) if model else None,
+                    engine=record.engine,
                     dimension=len(vectors["vector"][0]),
                     keep=tuple(config.keep),
                 )

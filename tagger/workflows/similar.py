@@ -96,13 +96,19 @@ def _embed(config: SimilarConfig, index: VectorIndex, reporter: Reporter) -> Que
     if model is None:
         raise UsageError("--model: name the bundle that made the index's vectors")
     reporter.step(f"Loading the model {model}")
-    tagger = Tagger.load(place(model, config).uri, s3_endpoint=config.s3_endpoint)
+    tagger = Tagger.load(place(model, config).uri, index.card.engine or "auto", s3_endpoint=config.s3_endpoint)
     if tagger.card.model_id != index.card.model_id:
         raise UsageError(
             f"--model: {model} is {tagger.card.model_id}, but the index has vectors of {index.card.model_id}"
         )
-    reporter.step(f"Embedding {len(config.image):,} images")
+    reporter.step(f"Looking at {len(config.image):,} images")
     tags, vectors = tagger.tag_and_embed(config.image)
+    expected = index.card.engine.engine if index.card.engine else None
+    if tagger.engine and expected and tagger.engine.engine != expected:
+        reporter.warn(
+            f"the index's vectors come from {expected}, which cannot run here; with {tagger.engine.engine}, cosines "
+            "are off in the third or fourth decimal"
+        )
     failed = tags[tags["decision"] == "failed"]
     if len(failed):
         raise UsageError(f"--image {failed['id'].iloc[0]}: {failed['errorMessage'].iloc[0]}")

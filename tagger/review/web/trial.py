@@ -9,6 +9,7 @@ from typing import Any
 from tagger.errors import ImageError
 from tagger.models.bundle import Bundle
 from tagger.review.web.pictures import for_browser, room_to_decode
+from tagger.schemas.documents.run import EngineCheck
 from tagger.schemas.documents.taxonomy import Level
 from tagger.schemas.tables.prediction import Decision, ErrorCode
 from tagger.tagging.notebook import Tagger
@@ -35,13 +36,15 @@ class Trial:
 
     Args:
         bundle: The model.
-        engine: The one that the run had, so that the same image gets the same confidences.
+        engine: What the run says of its own, so that the same image gets the same confidences; None where it has none.
         accept_above: Thresholds that the run was given in place of the bundle's.
         max_pixels: Largest image.
     """
 
-    def __init__(self, bundle: Bundle, engine: str, accept_above: Mapping[Level, float], max_pixels: int) -> None:
-        self._tagger = Tagger(bundle, engine, "cpu" if "-cpu-" in engine else "auto", accept_above)
+    def __init__(
+        self, bundle: Bundle, engine: EngineCheck | None, accept_above: Mapping[Level, float], max_pixels: int
+    ) -> None:
+        self._tagger = Tagger(bundle, engine or "auto", accept_above=accept_above)
         self._blur_threshold = bundle.card.blur_threshold
         self._max_pixels = max_pixels
         self._lock = threading.Lock()
@@ -52,7 +55,7 @@ class Trial:
         Raises:
             ImageError: when it is none, or too large.
             BusyError: when others wait for their predictions already.
-            TaggerError: when the engine cannot run here.
+            TaggerError: when no engine can run here.
         """
         picture = for_browser(data, self._max_pixels)
         with room_to_decode(data), self._lock:

@@ -154,12 +154,17 @@ def test_an_engine_that_disagrees_is_passed_over_with_the_reason(
         choose_engine(bundle, "openvino-cpu-float32", "cpu", 4, lambda: IMAGES)
 
 
-def test_a_few_images_cannot_show_that_half_precision_agrees(bundle: Bundle) -> None:
+def test_a_few_images_show_nothing_and_what_many_showed_before_is_taken(bundle: Bundle) -> None:
     assert len(MANY_IMAGES) >= ENOUGH_IMAGES > len(IMAGES)
     _, check = choose_engine(bundle, "auto", "cpu", 4, lambda: IMAGES)
-    assert check.engine == "openvino-cpu-float32"
-    assert check.passed_over == {}
-    _, check = choose_engine(bundle, "auto", "cpu", 4, lambda: MANY_IMAGES)
+    assert check == EngineCheck(engine="torch-cpu-float32"), "one of them could prove no other engine right"
+    before = EngineCheck(engine=HERE[0], images=512, agreement=0.998, largest_difference=0.1)
+    prepared, check = choose_engine(bundle, "auto", "cpu", 4, lambda: IMAGES, lambda: before)
+    assert (prepared.name, check) == (HERE[0], before)
+    elsewhere = EngineCheck(engine="openvino-cpu-int3", images=512)
+    assert choose_engine(bundle, "auto", "cpu", 4, lambda: IMAGES, lambda: elsewhere)[0].name == "torch-cpu-float32"
+    _, check = choose_engine(bundle, "auto", "cpu", 4, lambda: MANY_IMAGES, lambda: before)
+    assert check != before, "many images are measured on"
     assert check.engine == HERE[0] or HERE[0] in check.passed_over, "the quickest one is tried"
 
 

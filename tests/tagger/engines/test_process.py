@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from tagger.demo.drawn_catalogue import Drawn
-from tagger.engines.choose import engine_names, prepare
+from tagger.engines.choose import ENOUGH_IMAGES, engine_names, prepare
+from tagger.engines.measured import last_measured
 from tagger.engines.process import Chosen, EngineProcess, Question
 from tagger.engines.sample import RunSample
 from tagger.errors import InputError, TaggerError, UsageError
@@ -53,6 +54,17 @@ def test_a_run_that_goes_on_keeps_its_engine(question: Question) -> None:
     before = EngineCheck(engine=engine_names("cpu")[-1], images=7, agreement=1.0)
     engine, check = chosen(replace(question, before=before))
     assert (engine.name, check) == (before.engine, before)
+
+
+def test_what_many_images_showed_is_kept_for_a_run_that_has_few(question: Question, tmp_path: Path) -> None:
+    folder = Location(str(tmp_path / "bundle"))
+    question.bundle.save(folder)
+    few = replace(question, sample=replace(question.sample, shards=question.sample.shards[-1:]), folder=folder)
+    assert len(few.sample()) < ENOUGH_IMAGES
+    assert few.answer("cpu")[1] == EngineCheck(engine="torch-cpu-float32")
+    _, check = replace(question, folder=folder).answer("cpu")
+    assert few.answer("cpu")[1] == check
+    assert last_measured(folder, question.bundle.card.model_id, "cpu") == check
 
 
 def test_a_gpu_is_left_to_the_workers(question: Question) -> None:
