@@ -28,9 +28,9 @@ class Counted:
         """What was left out and why, in a line; empty where nothing was."""
         reasons = {
             "trained the model (--include-trained counts them)": self.trained_on,
-            "are of leaves that the model does not know": self.unknown_leaves,
+            "of leaves that the model does not know": self.unknown_leaves,
             "failed": self.failed,
-            "are not in the run": self.not_in_run,
+            "not in the run": self.not_in_run,
         }
         return ", ".join(f"{items:,} {reason}" for reason, items in reasons.items() if items)
 

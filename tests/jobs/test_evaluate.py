@@ -89,7 +89,7 @@ def test_the_runs_own_bundle_says_which_items_count(tagger: Run, judged: Path) -
     shown = tagger("evaluate", "--run", judged / "run", "--manifest", judged / "m.csv", "--out", judged / "e").out
     assert "The run on 19 of 60 labelled items" in shown
     assert "25 trained the model (--include-trained counts them)" in shown
-    assert "10 are of leaves that the model does not know, 1 failed, 5 are not in the run" in shown
+    assert "10 of leaves that the model does not know, 1 failed, 5 not in the run" in shown
     assert "Macro F1 is the mean over the classes with 5 or more of these items" in shown
 
 
