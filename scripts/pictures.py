@@ -69,7 +69,7 @@ def _lay_out(folder: Path, demo: Path) -> None:
 
 def _draw(browser: Browser, folder: Path) -> None:
     terminal = Terminal(browser, folder)
-    terminal.draw(PICTURES / "terminal-check.png", ("check", *_CATALOGUE), lines=17)
+    terminal.draw(PICTURES / "terminal-check.png", ("check", *_CATALOGUE), lines=16)
     terminal.draw(PICTURES / "terminal-tag.png", ("tag", *_CATALOGUE, "--model", "bundle", "--out", "run-1"), lines=34)
     more = folder / "more"  # a run of the same name, of which more waits for a person
     command = [sys.executable, "-m", "tagger.jobs.tag", *_CATALOGUE, "--model", "bundle", "--out", str(more / "run-1")]
@@ -78,7 +78,6 @@ def _draw(browser: Browser, folder: Path) -> None:
         page.draw(browser, PICTURES / "review-grid.png", "/grid", size=(1180, 760))
         page.skip(browser, items=1)  # the blurry one
         page.draw(browser, PICTURES / "review-queue.png", "/queue", size=(1180, 760))
-    screenshot_of_file(browser, folder / "bundle/report/index.html", PICTURES / "report.png", (1180, 900))
     hero = folder / "hero.html"
     images = {"terminal": PICTURES / "terminal-tag.png", "page": PICTURES / "review-queue.png"}
     hero.write_text(_HERO.format(**{name: picture.as_uri() for name, picture in images.items()}))
