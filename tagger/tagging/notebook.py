@@ -38,6 +38,13 @@ class Tagger:
     200 images or more chooses anew, as the job does.
 
     It is not thread-safe: give each thread one of its own, or call it under a lock.
+
+    Example::
+
+        from tagger import Tagger
+
+        model = Tagger.load("bundle")
+        print(model.tag(["images/10001.jpg", "images/10002.jpg"])[["id", "articleType", "articleTypeConfidence"]])
     """
 
     def __init__(

@@ -75,6 +75,14 @@ def audit(config: AuditConfig, reporter: Reporter = LOG) -> AuditResult:
     Raises:
         UsageError: when `out` is missing or not empty, or a column is not there.
         InputError: when there are no labels, too few to judge by, or no image can be looked at.
+
+    Example::
+
+        from tagger import AuditConfig, audit
+
+        shop = {"manifest": "styles.csv", "images": "images/"}
+        result = audit(AuditConfig(index="index", **shop, title="productDisplayName", out="audit"))
+        print(f"{len(result.findings):,} of {result.labelled:,} labels are likely wrong or odd")
     """
     if not config.out:
         raise UsageError("--out is missing: the folder for what is found")

@@ -86,9 +86,20 @@ def duplicates(config: DuplicatesConfig, reporter: Reporter = LOG) -> Duplicates
         config: The index, its images, the thresholds, and the folder for groups, pairs, a page and a sample to judge.
         reporter: What is told how it goes.
 
+    Returns:
+        The groups and the pairs that they are made of; `out` has both as Parquet.
+
     Raises:
         UsageError: when `out` is missing or not empty, or no threshold has the precision that was asked for.
         InputError: when the index or the judged pairs cannot be read.
+
+    Example::
+
+        from tagger import DuplicatesConfig, duplicates
+
+        shop = {"manifest": "styles.csv", "images": "images/"}
+        result = duplicates(DuplicatesConfig(index="index", **shop, out="copies"))
+        print(f"{len(result.groups):,} items share a picture with another one")
     """
     if not config.out:
         raise UsageError("--out is missing: the folder for what is found")

@@ -41,11 +41,18 @@ def build_index(config: IndexConfig, reporter: Reporter = LOG) -> IndexResult:
         reporter: What is told how it goes.
 
     Returns:
-        The index. `tagger.find_similar` and `VectorIndex(result.folder)` search it.
+        The index; `find_similar` searches it.
 
     Raises:
         UsageError: when the index holds another model's vectors or keeps other columns, or another process holds it.
         InputError: when no run has finished with image vectors.
+
+    Example::
+
+        from tagger import IndexConfig, build_index
+
+        result = build_index(IndexConfig(runs=["run-1"], out="index", manifest="styles.csv"))
+        print(f"{result.card.items:,} items can be found")
     """
     folder = Location(config.out)
     entries = newest_first([e for name in config.run for e in read_ledger(place(name, config), f"RUN {name}")])

@@ -50,6 +50,13 @@ def find_similar(config: SimilarConfig, reporter: Reporter = LOG) -> SimilarResu
     Raises:
         UsageError: for an item that the index lacks, an image that cannot be read, or another model than the index's.
         InputError: when the index, or what is read, is not whole.
+
+    Example::
+
+        from tagger import SimilarConfig, find_similar
+
+        result = find_similar(SimilarConfig(index="index", id=["10003"], top=3))
+        print(result.table.to_pandas()[["similarId", "cosine", "articleType"]])
     """
     index = VectorIndex(Location(config.index))
     similar = Similar(index, Criteria(config.top, config.same, config.unlike, config.other_images))
