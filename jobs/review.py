@@ -21,18 +21,19 @@ from tagger.io.location import Location, first_line
 from tagger.jobs.shell.console import Console
 from tagger.manifest.manifest import Manifest
 from tagger.models.bundle import Bundle
-from tagger.review.store.claims import DUPLICATES, LEAF_COUNTS, SUGGESTIONS, ReviewStore
+from tagger.review.store.claims import ReviewStore
 from tagger.review.store.leaves import LeafCounts, Leaves, Pair
 from tagger.review.store.queue import fill_queue, label_counts, suggestions_of
-from tagger.review.store.reading import LEAVES
+from tagger.review.store.settings import DUPLICATES, LEAF_COUNTS, LEAVES, SECRET, SUGGESTIONS
 from tagger.review.store.tables import open_database
-from tagger.review.web.access import LOOPBACK, Door, Sessions
 from tagger.review.web.app import review_app
 from tagger.review.web.connections import Limits, bounded
 from tagger.review.web.guesses import weakness
 from tagger.review.web.look_alikes import LookAlikes
+from tagger.review.web.origins import LOOPBACK, OriginPolicy
 from tagger.review.web.pages import Review
 from tagger.review.web.pictures import Pictures
+from tagger.review.web.sessions import Sessions
 from tagger.review.web.trial import Trial
 from tagger.runs.directory import RunDirectory
 from tagger.schemas.configs.review import ReviewConfig
@@ -99,27 +100,27 @@ def _application(
     bundle = _bundle(console, tagged)
     taxonomy = bundle.card.taxonomy if bundle else None
     labelled = _begin(config, console, store, directory, manifest, taxonomy)
-    if is_audit and not store.setting(SUGGESTIONS):
+    if is_audit and not store.settings.get(SUGGESTIONS):
         store.suggest(suggestions_of(directory))
-    if store.setting(LEAF_COUNTS) is None:
+    if store.settings.get(LEAF_COUNTS) is None:
         counts = label_counts(manifest, taxonomy) if labelled is None else labelled
         known = set(taxonomy.index) if taxonomy else set() if is_audit else None
-        pairs = [(master, article) for master, article in store.setting(LEAVES)]
-        store.set_once(LEAF_COUNTS, vars(LeafCounts.of(pairs, counts, known)))
+        pairs = [(master, article) for master, article in store.settings.get(LEAVES)]
+        store.settings.set_once(LEAF_COUNTS, vars(LeafCounts.of(pairs, counts, known)))
     who = config.reviewer or os.environ.get("USER") or _user()
-    secret = str(store.set_once("secret", secrets.token_urlsafe(32)))
-    say = partial(_log, console)
-    sessions = Sessions(secret, record.run_id, token, who, store.ended_sessions(), say)
+    secret = str(store.settings.set_once(SECRET, secrets.token_urlsafe(32)))
+    report = partial(_log, console)
+    sessions = Sessions(secret, record.run_id, token, who, store.settings.ended_sessions(), report)
     review = Review(
         directory.root.name,
         store,
         Pictures(images, tagged.max_pixels),
-        Leaves(store.setting(LEAVES), LeafCounts(**store.setting(LEAF_COUNTS))),
+        Leaves(store.settings.get(LEAVES), LeafCounts(**store.settings.get(LEAF_COUNTS))),
         Trial(bundle, record.engine, tagged.accept_above, tagged.max_pixels) if bundle else None,
         LookAlikes(VectorIndex(Location(config.index))) if config.index else None,
         is_audit,
     )
-    return review_app(review, sessions, _door(config), tagged.max_bytes, say)
+    return review_app(review, sessions, _origins(config), tagged.max_bytes, report)
 
 
 def _begin(
@@ -143,7 +144,7 @@ def _begin(
             console.step(f"{filled.items:,} items to review, {filled.leaves} classes to choose from")
         if filled and filled.without_row:
             console.warn(f"{filled.without_row:,} of them are no longer in the manifest; they show without its columns")
-    began_with = store.setting(DUPLICATES)
+    began_with = store.settings.get(DUPLICATES)
     if duplicates and duplicates.uri != began_with:
         raise UsageError(
             f"--duplicates: this review began {f'with {began_with}' if began_with else 'without it'}; "
@@ -157,13 +158,13 @@ def _log(console: Console, line: str) -> None:
     console.warn(f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC {line}")
 
 
-def _door(config: ReviewConfig) -> Door:
-    """Under which addresses the page may be asked for."""
+def _origins(config: ReviewConfig) -> OriginPolicy:
+    """Under which addresses browsers reach the page."""
     hosts = frozenset(LOOPBACK) if config.host in LOOPBACK else None
     if config.public_url is None:
-        return Door(hosts, None)
-    found = urlsplit(config.public_url)
-    return Door(hosts | {str(found.hostname)} if hosts else None, f"{found.scheme}://{found.netloc}")
+        return OriginPolicy(hosts, None)
+    url = urlsplit(config.public_url)
+    return OriginPolicy(hosts | {str(url.hostname)} if hosts else None, f"{url.scheme}://{url.netloc}")
 
 
 def _tagged(config: ReviewConfig, record: RunRecord) -> TagConfig:
@@ -235,7 +236,7 @@ def _welcome(config: ReviewConfig, port: int, token: str | None) -> Iterator[str
 def _export(config: ReviewConfig, console: Console, store: ReviewStore, directory: RunDirectory) -> int:
     folder = _check_out(config) or directory.decided
     rows = export(store, folder)
-    progress = store.progress("")
+    progress = store.counts.progress("")
     console.say(f"{rows:,} of {progress.items:,} items are decided. Decisions: {folder}")
     console.result({"decided": rows, "items": progress.items, "decisions": str(folder)})
     return 0

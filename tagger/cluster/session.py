@@ -15,7 +15,7 @@ import psutil
 import ray
 from ray._private import auto_init_hook
 
-from tagger.allocator import KEEP_FREED_MEMORY
+from tagger.allocator import keep_freed_memory
 from tagger.cluster.local_paths import check_local_paths
 from tagger.errors import UsageError
 from tagger.io.scratch import scratch_folder
@@ -157,7 +157,7 @@ def _embed(processes: int, with_data: bool, folder: Path) -> None:
     if not any(name in os.environ for name in _AUTH):
         os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
     quiet = {name: value for name, value in _QUIET_EMBEDDED.items() if name not in os.environ}
-    with _environment({**quiet, **(KEEP_FREED_MEMORY if with_data else {})}), _without_note_of_log_level():
+    with _environment({**quiet, **(keep_freed_memory() if with_data else {})}), _without_note_of_log_level():
         _init(
             folder,
             address="local",

@@ -1,44 +1,51 @@
-"""Torchvision, a second sooner: PyTorch's compiler, of which it imports one function, is loaded when that is called.
+"""Imports torchvision without PyTorch's compiler, which no classification model needs.
 
-An image operator that no classification model has is why `import torchvision` loads `torch._dynamo`, which takes nine
-tenths of its time, in every process that builds a network.
+torchvision imports one function of `torch._dynamo` for an operator of detection models (`torchvision.ops.roi_align`).
+That import takes about half of the time that a process takes to load a network; here the module is loaded when the
+function is first called.
 """
 
 import importlib
 import sys
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Iterator
 from contextlib import contextmanager
 from types import ModuleType
-from typing import Any
 
+from tagger.workarounds import Workaround
+
+QUICK_TORCHVISION = Workaround("quick_torchvision", "torchvision", first=(0, 26), last=(0, 29))
 _COMPILER = ("torch._dynamo", "torch._dynamo.utils")
 
 
-class _Later(ModuleType):
-    """Stands for a module until one of its functions is called, which loads it and is then the module's own."""
-
-    def __getattr__(self, name: str) -> Callable[..., Any]:
-        if name.startswith("__"):
-            raise AttributeError(name)
-
-        def call(*args: Any, **kwargs: Any) -> Any:
-            return getattr(importlib.import_module(self.__name__), name)(*args, **kwargs)
-
-        return call
+def _is_compile_supported(device_type: str) -> bool:
+    """What torchvision imports; the real function replaces the compiler's stand-in from here on."""
+    supported: bool = importlib.import_module("torch._dynamo.utils").is_compile_supported(device_type)
+    return supported
 
 
 @contextmanager
-def _compiler_when_called() -> Iterator[None]:
-    standing_in = {name: _Later(name) for name in _COMPILER if name not in sys.modules}
-    sys.modules.update(standing_in)
+def _without_compiler() -> Iterator[None]:
+    """Let `torch._dynamo` be two empty modules, but for the one function, until the end of the block."""
+    stubs = {name: ModuleType(name) for name in _COMPILER}
+    stubs["torch._dynamo.utils"].is_compile_supported = _is_compile_supported  # type: ignore[attr-defined]
+    sys.modules.update(stubs)
     try:
         yield
     finally:
-        for name in standing_in:
+        for name in stubs:
             del sys.modules[name]
 
 
-with _compiler_when_called():
+def _is_safe() -> bool:
+    """Whether nobody else can see the stand-ins: the compiler is not loaded, and no other thread could import it."""
+    return not any(name in sys.modules for name in _COMPILER) and threading.active_count() == 1
+
+
+if QUICK_TORCHVISION.is_on() and "torchvision" not in sys.modules and _is_safe():
+    with _without_compiler():
+        import torchvision
+else:
     import torchvision
 
 __all__ = ["torchvision"]

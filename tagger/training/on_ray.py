@@ -16,7 +16,7 @@ from ray.train import Checkpoint, CheckpointConfig, FailureConfig, RunConfig, Sc
 from ray.train.torch import TorchTrainer, get_device, prepare_model
 from torch import Tensor
 
-from tagger.allocator import KEEP_FREED_MEMORY
+from tagger.allocator import keep_freed_memory
 from tagger.dataset.items import DecodeShard
 from tagger.errors import TaggerError
 from tagger.flow.watch import run_watched
@@ -104,7 +104,7 @@ def fit(
         scaling_config=ScalingConfig(num_workers=plan.config.workers, use_gpu=plan.use_gpu),
         run_config=RunConfig(
             name=CHECKPOINTS,
-            worker_runtime_env={"env_vars": KEEP_FREED_MEMORY} if plan.config.ray_address else None,
+            worker_runtime_env={"env_vars": dict(keep_freed_memory())} if plan.config.ray_address else None,
             storage_path=storage.path,
             storage_filesystem=storage.filesystem,
             checkpoint_config=CheckpointConfig(

@@ -1,8 +1,9 @@
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 
-from tagger.allocator import KEEP_FREED_MEMORY
+from tagger.allocator import keep_freed_memory
 
 CODE = """
 import resource, threading
@@ -19,11 +20,11 @@ thread.join()
 """
 
 
-def page_faults(settings: dict[str, str]) -> int:
+def page_faults(settings: Mapping[str, str]) -> int:
     environment = {**os.environ, "NUMPY_MADVISE_HUGEPAGE": "0", **settings}
     done = subprocess.run([sys.executable, "-c", CODE], capture_output=True, text=True, check=True, env=environment)
     return int(done.stdout)
 
 
 def test_memory_that_was_freed_is_used_again_in_any_thread() -> None:
-    assert page_faults(KEEP_FREED_MEMORY) < 2000 < page_faults({})  # 10 × 64 MiB are 160,000 pages of 4 KiB
+    assert page_faults(keep_freed_memory()) < 2000 < page_faults({})  # 10 × 64 MiB are 160,000 pages of 4 KiB

@@ -1,23 +1,22 @@
-"""The append-only log of a review: every key press that said something, what it said, and what took it back."""
+"""The append-only log of a review: every key press that did something, what it did, and which one undid it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
 from sqlalchemy import Connection, RowMapping, and_, exists, func, insert, select
 
-from tagger.review.store.records import Entry, Said
+from tagger.review.store.records import Action, Entry
 from tagger.review.store.tables import decisions, queue
 
 UNDONE, REFUSED, SKIPPED, UNSKIPPED = "undone", "refused", "skipped", "shown again"
-"""Beside the verdicts of people: what else one key press may do to an item."""
+"""What a key press may do to an item other than decide it."""
 LEAVE_IT_WAITING = (REFUSED, SKIPPED, UNSKIPPED)
 
 
 @dataclass(frozen=True)
 class Line:
-    """What is to be written of one item."""
+    """One item's entry, to be written."""
 
     position: int
     verdict: str
@@ -26,7 +25,7 @@ class Line:
     before: int | None = None
     """The decision that stood before."""
     undoes: int | None = None
-    """The entry that this one takes back."""
+    """The entry that this one undoes."""
 
 
 class Log:
@@ -39,24 +38,26 @@ class Log:
     def __init__(self, run_id: str) -> None:
         self._run_id = run_id
 
-    def append(self, connection: Connection, session: str, who: str, stroke: str, lines: Sequence[Line]) -> list[int]:
-        """Write what one key press said; return the new entries' numbers, in order."""
+    def append(
+        self, connection: Connection, session: str, who: str, action_id: str, lines: Sequence[Line]
+    ) -> list[int]:
+        """Write the entries of one key press; return their sequence numbers, in order."""
         if not lines:
             return []
-        everywhere = {
-            "run_id": self._run_id, "session": session, "decided_by": who, "decided_at": now(), "stroke": stroke,
+        shared = {
+            "run_id": self._run_id, "session": session, "decided_by": who, "decided_at": now(), "action_id": action_id,
         }  # fmt: skip
         written = insert(decisions).returning(decisions.c.seq, sort_by_parameter_order=True)
-        return list(connection.scalars(written, [everywhere | vars(line) for line in lines]))
+        return list(connection.scalars(written, [shared | vars(line) for line in lines]))
 
     def of(self, connection: Connection, position: int) -> list[Entry]:
-        """All that was said of an item, the oldest first."""
-        mine = and_(decisions.c.run_id == self._run_id, decisions.c.position == position)
-        rows = connection.execute(select(decisions).where(mine).order_by(decisions.c.seq)).mappings()
+        """An item's entries, the oldest first."""
+        of_item = and_(decisions.c.run_id == self._run_id, decisions.c.position == position)
+        rows = connection.execute(select(decisions).where(of_item).order_by(decisions.c.seq)).mappings()
         return [entry(row) for row in rows]
 
-    def last_to_undo(self, connection: Connection, session: str) -> Sequence[Any]:
-        """The entries of a session's last key press that was not taken back, their items locked in order."""
+    def last_to_undo(self, connection: Connection, session: str) -> Sequence[RowMapping]:
+        """The entries of a session's last key press that was not undone; their items are locked in order."""
         later = decisions.alias()
         standing = and_(
             decisions.c.run_id == self._run_id,
@@ -64,20 +65,20 @@ class Log:
             decisions.c.verdict != UNDONE,
             ~exists(select(later.c.seq).where(later.c.undoes == decisions.c.seq)),
         )
-        last = select(decisions.c.stroke).where(standing).order_by(decisions.c.seq.desc()).limit(1)
+        last = select(decisions.c.action_id).where(standing).order_by(decisions.c.seq.desc()).limit(1)
         return connection.execute(
             select(
                 decisions.c.seq, decisions.c.position, decisions.c.verdict, decisions.c.before, queue.c.current,
                 queue.c.claimed_by, queue.c.claimed_until,
             )
             .join(queue, and_(queue.c.run_id == decisions.c.run_id, queue.c.position == decisions.c.position))
-            .where(standing, decisions.c.stroke == last.scalar_subquery())
+            .where(standing, decisions.c.action_id == last.scalar_subquery())
             .order_by(queue.c.position)
             .with_for_update(of=queue)
-        ).all()  # fmt: skip
+        ).mappings().all()  # fmt: skip
 
     def standing_before(self, connection: Connection, seq: int | None) -> int | None:
-        """A decision, or the nearest one before it that was not taken back."""
+        """A decision, or the nearest one before it that was not undone."""
         while seq is not None:
             undone = select(decisions.c.seq).where(decisions.c.undoes == seq).limit(1)
             if connection.scalar(undone) is None:
@@ -85,24 +86,24 @@ class Log:
             seq = connection.scalar(select(decisions.c.before).where(decisions.c.seq == seq))
         return None
 
-    def last_said(self, connection: Connection, session: str) -> list[Said]:
-        """What a session's last key press did, undo included: how many items by verdict and class, the most first."""
-        mine = and_(decisions.c.run_id == self._run_id, decisions.c.session == session)
-        last = select(decisions.c.stroke).where(mine).order_by(decisions.c.seq.desc()).limit(1).scalar_subquery()
+    def last_action(self, connection: Connection, session: str) -> list[Action]:
+        """What a session's last key press did, undo included: items by verdict and class, the most frequent first."""
+        by_session = and_(decisions.c.run_id == self._run_id, decisions.c.session == session)
+        last = select(decisions.c.action_id).where(by_session).order_by(decisions.c.seq.desc()).limit(1)
         undone = decisions.alias()
-        said = func.coalesce(undone.c.verdict, decisions.c.verdict).label("verdict")
+        verdict = func.coalesce(undone.c.verdict, decisions.c.verdict).label("verdict")
         master = func.coalesce(undone.c.master, decisions.c.master).label("master")
         article = func.coalesce(undone.c.article, decisions.c.article).label("article")
-        taken_back = decisions.c.undoes.is_not(None).label("taken_back")
-        by = (said, master, article, taken_back)
+        is_undo = decisions.c.undoes.is_not(None).label("is_undo")
+        by = (verdict, master, article, is_undo)
         rows = connection.execute(
             select(*by, func.count().label("items"))
             .select_from(decisions.outerjoin(undone, undone.c.seq == decisions.c.undoes))
-            .where(mine, decisions.c.stroke == last)
+            .where(by_session, decisions.c.action_id == last.scalar_subquery())
             .group_by(*by)
-            .order_by(func.count().desc(), said)
+            .order_by(func.count().desc(), verdict)
         )
-        return [Said(row.verdict, row.master, row.article, row.items, bool(row.taken_back)) for row in rows]
+        return [Action(row.verdict, row.master, row.article, row.items, bool(row.is_undo)) for row in rows]
 
 
 def entry(row: RowMapping) -> Entry:
@@ -111,5 +112,5 @@ def entry(row: RowMapping) -> Entry:
 
 
 def now() -> datetime:
-    """The time as the log has it: UTC, without saying so."""
+    """The time in the log's form: UTC, without a time zone."""
     return datetime.now(UTC).replace(tzinfo=None)

@@ -1,8 +1,8 @@
-"""Fills a review's queue: a run's items that need a person, with what the manifest says of them."""
+"""Fills a review's queue: a run's items that need a person, joined with their rows of the manifest."""
 
 import math
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,11 +33,12 @@ _PREDICTED = [
 _TITLES = ("productDisplayName", "title", "name", "productName", "product_name", "displayName")
 _TEXT_LIMIT = 2000
 _COLUMN_LIMIT = 60
+_NO_DETAILS: dict[str, Any] = {"known_master": None, "known_article": None, "title": None, "columns": {}}
 
 
 @dataclass(frozen=True)
 class Filled:
-    """What a queue was filled with."""
+    """Counts of a filled queue."""
 
     items: int
     leaves: int
@@ -54,9 +55,9 @@ def fill_queue(
     taxonomy: Taxonomy | None,
     duplicates: Location | None = None,
 ) -> Filled | None:
-    """Read the run's predictions and the manifest once each, and write the queue; None where another process has.
+    """Read the run's predictions and the manifest once each, and write the queue; None where another process did.
 
-    Decisions that lie in RUN/decisions already are taken over into the log.
+    Decisions in RUN/decisions are imported into the log.
 
     Args:
         store: Whose queue is still empty.
@@ -64,22 +65,40 @@ def fill_queue(
         manifest: The table of items that the run tagged.
         taxonomy: The model's leaves, where its bundle is at hand; a person may choose these, those that are predicted,
             and all that the manifest's labels have.
-        duplicates: What tagger duplicates wrote of pictures; without it, items with the same image file have one.
+        duplicates: The output of tagger duplicates; without it, items share a picture when their image files are equal.
     """
-    wanted = _need_a_person(run)
-    pictures = _shared_pictures(wanted, read_groups(duplicates) if duplicates else None)
-    said, labelled = _manifest_rows(manifest, set(wanted["id"].to_pylist()))
+    predictions = _need_a_person(run)
+    pictures = _shared_pictures(predictions, read_groups(duplicates) if duplicates else None)
+    details, labelled = _manifest_rows(manifest, set(predictions["id"].to_pylist()))
     labelled = merged(labelled, taxonomy)
     leaves = {*labelled, *(taxonomy.index if taxonomy else ())}
-    for predicted in wanted["alternatives"].to_pylist():
-        leaves |= {(a["masterCategory"], a["articleType"]) for a in predicted}
-    missing = 0
+    for alternatives in predictions["alternatives"].to_pylist():
+        leaves |= {(a["masterCategory"], a["articleType"]) for a in alternatives}
+    rows = _QueueRows(predictions, pictures, details)
+    earlier = (row for table in run.decisions(DECISION.names) for row in conformed(table, DECISION).to_pylist())
+    items = store.fill(rows, sorted(leaves), earlier, duplicates.uri if duplicates else None)
+    return None if items is None else Filled(items, len(leaves), rows.without_details, labelled)
 
-    def rows() -> Iterator[dict[str, Any]]:
-        nonlocal missing
-        for position, (row, picture) in enumerate(zip(wanted.to_pylist(), pictures, strict=True), 1):
-            of_manifest = said.pop(row["id"], None)
-            missing += of_manifest is None
+
+class _QueueRows:
+    """Rows for the queue: predictions with their details from the manifest.
+
+    Args:
+        predictions: The items, in the queue's order.
+        pictures: For each, the key that items with one picture share.
+        details: Columns from the manifest, by id.
+    """
+
+    def __init__(
+        self, predictions: pa.Table, pictures: Sequence[str | None], details: Mapping[str, dict[str, Any]]
+    ) -> None:
+        self._predictions = predictions
+        self._pictures = pictures
+        self._details = details
+        self.without_details = sum(item not in details for item in predictions["id"].to_pylist())
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        for position, (row, picture) in enumerate(zip(self._predictions.to_pylist(), self._pictures, strict=True), 1):
             yield {
                 "position": position,
                 "id": row["id"],
@@ -92,32 +111,29 @@ def fill_queue(
                 "reasons": row["reviewReasons"],
                 "blur_score": row["blurScore"],
                 "picture": picture,
-                **(of_manifest or {"known_master": None, "known_article": None, "title": None, "columns": {}}),
+                **self._details.get(row["id"], _NO_DETAILS),
             }
-
-    earlier = (row for table in run.decisions(DECISION.names) for row in conformed(table, DECISION).to_pylist())
-    items = store.fill(rows(), sorted(leaves), earlier, duplicates.uri if duplicates else None)
-    return None if items is None else Filled(items, len(leaves), missing, labelled)
 
 
 def _need_a_person(run: RunDirectory) -> pa.Table:
-    """The predictions that have a reason to be reviewed; a failed item has nothing that could be looked at."""
-    found = [run.read(_PREDICTED).slice(0, 0)]
+    """The predictions with a reason to be reviewed; a failed item has no image to look at."""
+    tables = [run.read(_PREDICTED).slice(0, 0)]
     for table in run.batches(_PREDICTED):
-        looked_at = pc.not_equal(table["decision"], str(Decision.FAILED))
-        found.append(table.filter(pc.and_(looked_at, pc.greater(pc.list_value_length(table["reviewReasons"]), 0))))
-    return pa.concat_tables(found)
+        has_image = pc.not_equal(table["decision"], str(Decision.FAILED))
+        has_reason = pc.greater(pc.list_value_length(table["reviewReasons"]), 0)
+        tables.append(table.filter(pc.and_(has_image, has_reason)))
+    return pa.concat_tables(tables)
 
 
-def _shared_pictures(wanted: pa.Table, groups: pd.DataFrame | None) -> list[str | None]:
-    """What items with one picture share, for each item; None where no other that is reviewed has its picture."""
-    key = pictures_of(wanted["imageDigest"].to_pandas().astype(object), groups)
+def _shared_pictures(predictions: pa.Table, groups: pd.DataFrame | None) -> list[str | None]:
+    """For each item the key of its picture; None where no other item in the queue has that picture."""
+    key = pictures_of(predictions["imageDigest"].to_pandas().astype(object), groups)
     shared = key.notna() & key.duplicated(keep=False)
     return [value if is_shared else None for value, is_shared in zip(key, shared, strict=True)]
 
 
 def label_counts(manifest: Manifest, taxonomy: Taxonomy | None) -> Counter[Pair]:
-    """How many items of a manifest have which labels, after the taxonomy's merging."""
+    """Items of a manifest by their labels, after the taxonomy's merging."""
     counts: Counter[Pair] = Counter()
     for batch in manifest.batches():
         counts.update(_labels_of(batch))
@@ -125,7 +141,7 @@ def label_counts(manifest: Manifest, taxonomy: Taxonomy | None) -> Counter[Pair]
 
 
 def merged(labelled: Counter[Pair], taxonomy: Taxonomy | None) -> Counter[Pair]:
-    """Counts of labels under the names that they count as."""
+    """Counts of labels, with merged labels under the name of their leaf."""
     known = KnownLabels(taxonomy) if taxonomy else None
     counts: Counter[Pair] = Counter()
     for (master, article), items in labelled.items():
@@ -134,7 +150,7 @@ def merged(labelled: Counter[Pair], taxonomy: Taxonomy | None) -> Counter[Pair]:
 
 
 def suggestions_of(audit: RunDirectory) -> Iterator[tuple[str, str, str, float]]:
-    """What an audit suggests in place of its labels: id, masterCategory, articleType, how sure.
+    """An audit's suggestions: id, masterCategory, articleType, confidence.
 
     Raises:
         InputError: when its findings are gone.
@@ -146,14 +162,14 @@ def suggestions_of(audit: RunDirectory) -> Iterator[tuple[str, str, str, float]]
     for batch in open_parquet(file).iter_batches(columns=columns):
         for row in batch.to_pylist():
             if row["suggestedArticleType"]:
-                sure = row["suggestionConfidence"]
-                is_known = sure is not None and not math.isnan(sure)
+                confidence = row["suggestionConfidence"]
+                is_known = confidence is not None and not math.isnan(confidence)
                 names = (row["id"], row["suggestedMasterCategory"], row["suggestedArticleType"])
-                yield (*names, sure if is_known else row["score"])
+                yield (*names, confidence if is_known else row["score"])
 
 
 def _labels_of(batch: Batch) -> dict[Pair, int]:
-    """How many items of a batch have which labels."""
+    """Items of a batch by their labels."""
     levels = [str(level) for level in Level]
     if not set(levels) <= set(batch.items.schema.names):
         return {}
@@ -162,21 +178,23 @@ def _labels_of(batch: Batch) -> dict[Pair, int]:
 
 
 def _manifest_rows(manifest: Manifest, ids: set[str]) -> tuple[dict[str, dict[str, Any]], Counter[Pair]]:
-    """What the manifest says of some items by id, and how many have which labels."""
-    said: dict[str, dict[str, Any]] = {}
+    """The manifest's columns for some items by id, and all its items by their labels."""
+    details: dict[str, dict[str, Any]] = {}
     labelled: Counter[Pair] = Counter()
     title = next((name for name in _TITLES if name in manifest.columns), None)
     for batch in manifest.batches():
         labelled.update(_labels_of(batch))
         chosen = batch.items.filter(pc.is_in(batch.items["id"], pa.array(sorted(ids), pa.string())))
         for row in chosen.to_pylist():
-            said[row["id"]] = _said(row, batch, title)
-    return said, labelled
+            details[row["id"]] = _details(row, batch, title)
+    return details, labelled
 
 
-def _said(row: dict[str, Any], batch: Batch, title: str | None) -> dict[str, Any]:
-    own = {current: original for original, current in batch.names.items()}
-    shown = [(own.get(name, name), value) for name, value in row.items() if name not in (Role.ID, Role.IMAGE, title)]
+def _details(row: dict[str, Any], batch: Batch, title: str | None) -> dict[str, Any]:
+    originals = {current: original for original, current in batch.names.items()}
+    shown = [
+        (originals.get(name, name), value) for name, value in row.items() if name not in (Role.ID, Role.IMAGE, title)
+    ]
     return {
         "known_master": row.get(Level.MASTER_CATEGORY),
         "known_article": row.get(Level.ARTICLE_TYPE),

@@ -1,4 +1,4 @@
-"""What a review's store takes and gives: filters, items, decisions, how far it is."""
+"""What a review's store takes and returns: filters, items, decisions, progress."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ Order = Literal["uncertain", "certain", "catalogue"]
 
 @dataclass(frozen=True)
 class Filter:
-    """Which waiting items, and which of them first."""
+    """Which of the waiting items, and in which order."""
 
     reason: str = ""
     master: str = ""
@@ -28,7 +28,7 @@ class Filter:
 
 @dataclass(frozen=True)
 class Entry:
-    """One line of the log: a decision, or one taken back."""
+    """One line of the log: a decision, or an undo."""
 
     seq: int
     verdict: str
@@ -39,14 +39,14 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Said:
-    """What one key press said of some items, or took back."""
+class Action:
+    """What one key press did, or undid, to items of one class."""
 
     verdict: str
     master: str | None
     article: str | None
     items: int
-    taken_back: bool
+    is_undo: bool
 
 
 @dataclass(frozen=True)
@@ -69,44 +69,44 @@ class QueuedItem:
     title: str | None
     columns: dict[str, str]
     picture: str | None
-    """What items with this picture share; None where no other item has it."""
+    """A key that items with this picture share; None where no other item has it."""
     suggested_master: str | None
     suggested_article: str | None
     suggested_confidence: float | None
-    """In an audit, what its label would be instead, and how sure that is; None where nothing is suggested."""
+    """In an audit, the confidence of the suggested label; these three are None where nothing is suggested."""
     current: int | None
     refused: bool
 
 
 @dataclass(frozen=True)
 class Copies:
-    """The other items that have the picture of one."""
+    """The other items with an item's picture."""
 
     shown: Sequence[tuple[QueuedItem, Entry | None]]
-    """Some of them, with what stands of those that are decided; these come first."""
+    """Some of them, the decided ones first, with their decisions."""
     waiting: int
     """How many of them can be decided at once."""
     others: int
-    """How many wait, but for those that somebody has marked wrong."""
+    """How many wait, without those that somebody has marked wrong."""
     in_conflict: bool
     """Whether the picture has different labels in the manifest, predictions, or decisions."""
 
 
 @dataclass(frozen=True)
 class Change:
-    """What a person says of one item."""
+    """A person's decision about one item, to be saved."""
 
     position: int
     verdict: Verdict
     master: str | None
     article: str | None
     expected: int | None = None
-    """The decision that stood when the person looked; another one since is a conflict."""
+    """The decision that stood when the person looked; a later one is a conflict."""
 
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a review is, and how quick a person."""
+    """Items and decisions of a review, and a person's speed."""
 
     items: int
     decided: int

@@ -94,11 +94,9 @@ decisions = Table(
     Column("decided_by", String, nullable=False),
     Column("decided_at", DateTime, nullable=False),  # UTC
     Column("session", String, nullable=False),
-    Column(
-        "stroke", String, nullable=False
-    ),  # one key press or click, which may decide many items, and is undone whole
+    Column("stroke", String, key="action_id", nullable=False),  # one key press, which may decide many items
     Column("before", Integer),  # the decision that stood before
-    Column("undoes", Integer),  # what this entry takes back
+    Column("undoes", Integer),  # the entry that this one undoes
     ForeignKeyConstraint(["run_id", "position"], ["review_queue.run_id", "review_queue.position"]),
     Index("review_decisions_session", "run_id", "session", "seq"),
     Index("review_decisions_undone", "undoes"),

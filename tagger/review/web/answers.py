@@ -1,4 +1,4 @@
-"""What a button says of an item: the one that is shown, its copies, or all that a grid showed."""
+"""Turns a button of the page into decisions: about the item that is shown, its copies, or the items of a grid."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import replace
@@ -14,32 +14,32 @@ _MASTER, _UNUSABLE, _LEAF = "master", "unusable", "leaf"
 
 
 def suggestion_of(item: QueuedItem, leaves: Leaves) -> Leaf | None:
-    """What an audit suggests in place of an item's label; None where it suggests nothing that can be chosen."""
+    """The class that an audit suggests for an item; None where it suggests none that can be chosen."""
     return leaves.find(item.suggested_master, item.suggested_article)
 
 
-def change_of(item: QueuedItem, say: str, leaves: Leaves, expected: int | None = None) -> Change:
-    """What a button says of an item.
+def change_of(item: QueuedItem, answer: str, leaves: Leaves, expected: int | None = None) -> Change:
+    """The decision about one item.
 
     Args:
         item: The item.
-        say: The button: `leaf:NUMBER`, `keep` (an audit's label), `master` or `unusable`.
+        answer: The button: `leaf:NUMBER`, `keep` (an audit's label), `master` or `unusable`.
         leaves: What the numbers mean.
         expected: The decision that stood when the person looked.
 
     Raises:
-        HTTPException: when the button is none that the page has.
+        HTTPException: when the page has no such button.
     """
-    if say == _MASTER:
+    if answer == _MASTER:
         return Change(item.position, Verdict.MASTER_ONLY, item.master, None, expected)
-    if say == _UNUSABLE:
+    if answer == _UNUSABLE:
         return Change(item.position, Verdict.UNUSABLE, None, None, expected)
-    if say == KEEP:
+    if answer == KEEP:
         return Change(item.position, Verdict.ACCEPTED, item.master, item.article, expected)
-    kind, _, number = say.partition(":")
-    known = kind == _LEAF and number.isdecimal() and len(number) < 8 and int(number) < len(leaves)
-    if not known:
-        raise HTTPException(422, "Choose a class first." if not say else f"This page has no answer {say[:40]!r}.")
+    kind, _, number = answer.partition(":")
+    is_known = kind == _LEAF and number.isdecimal() and len(number) < 8 and int(number) < len(leaves)
+    if not is_known:
+        raise HTTPException(422, "Choose a class first." if not answer else f"This page has no answer {answer[:40]!r}.")
     leaf = leaves[int(number)]
     same = (leaf.master, leaf.article) == (item.master, item.article)
     verdict = Verdict.ACCEPTED if same else Verdict.CORRECTED
@@ -47,7 +47,7 @@ def change_of(item: QueuedItem, say: str, leaves: Leaves, expected: int | None =
 
 
 def change_of_copy(change: Change, other: QueuedItem) -> Change:
-    """What was said of an item, of another that waits with the same picture."""
+    """An item's decision, applied to another item with the same picture."""
     verdict = change.verdict
     if verdict in (Verdict.ACCEPTED, Verdict.CORRECTED):
         same = (change.master, change.article) == (other.master, other.article)
@@ -56,17 +56,17 @@ def change_of_copy(change: Change, other: QueuedItem) -> Change:
 
 
 def changes_of_grid(
-    items: Sequence[QueuedItem], say: str, marked: Collection[int], leaves: Leaves, is_audit: bool
+    items: Sequence[QueuedItem], answer: str, marked: Collection[int], leaves: Leaves, is_audit: bool
 ) -> list[Change]:
-    """What a button of the grid says: accepting, of all that are not marked; anything else, of those that are.
+    """The decisions of a grid: accepting applies to all unmarked items, any other button to the marked ones.
 
-    In an audit, accepting takes what is suggested, and `keep` keeps the label.
+    In an audit, accepting takes the suggestion, and `keep` keeps the label.
 
     Raises:
-        HTTPException: when the button is none that the page has.
+        HTTPException: when the page has no such button.
     """
-    if say != ACCEPT:
-        return [change_of(item, say, leaves) for item in items if item.position in marked]
+    if answer != ACCEPT:
+        return [change_of(item, answer, leaves) for item in items if item.position in marked]
     unmarked = [item for item in items if item.position not in marked]
     if not is_audit:
         return [Change(item.position, Verdict.ACCEPTED, item.master, item.article) for item in unmarked]

@@ -1,4 +1,4 @@
-"""Items that look like one under review, with their tags: what was decided for its like."""
+"""Items that look like the one under review, with their tags."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from tagger.similarity.index import VectorIndex
 from tagger.similarity.search import Criteria, Similar
 
 _SHOWN = 5
-_MOST_OF_THEM = 3
+_MAJORITY = 3
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,7 @@ class LookAlike:
     """An item of the index that looks like another."""
 
     number: int
-    """Of the item in the index, by which its image is asked for."""
+    """The item's row in the index, by which its image is requested."""
     id: str
     master: str
     article: str
@@ -37,7 +37,7 @@ class LookAlikes:
         self._similar = Similar(index, Criteria(top=_SHOWN))
 
     def of(self, item: str) -> list[LookAlike]:
-        """The five items that look most like one, by its id, the most similar first; none where it is not there."""
+        """The five items most similar to one, by its id, the most similar first; none where the index lacks it."""
         rows = self._similar.items([item]).to_pylist()
         numbers = self._index.numbers([row["similarId"] for row in rows]).tolist()
         return [
@@ -56,8 +56,8 @@ class LookAlikes:
         return str(ref) if ref else None
 
 
-def agreed(found: Sequence[LookAlike]) -> tuple[str, str] | None:
-    """What three of five look-alikes or more are; None where they do not agree."""
-    leaves = Counter((one.master, one.article) for one in found)
+def agreed(look_alikes: Sequence[LookAlike]) -> tuple[str, str] | None:
+    """The class of at least three of the five look-alikes; None where they do not agree."""
+    leaves = Counter((one.master, one.article) for one in look_alikes)
     best = leaves.most_common(1)
-    return best[0][0] if best and best[0][1] >= _MOST_OF_THEM else None
+    return best[0][0] if best and best[0][1] >= _MAJORITY else None

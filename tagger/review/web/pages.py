@@ -14,24 +14,24 @@ from tagger.review.store.claims import ReviewStore
 from tagger.review.store.leaves import Leaf, Leaves
 from tagger.review.store.records import Filter, QueuedItem
 from tagger.review.web import words
-from tagger.review.web.access import Door, Session, Sessions
 from tagger.review.web.answers import suggestion_of
 from tagger.review.web.look_alikes import LookAlike, LookAlikes, agreed
 from tagger.review.web.pictures import Pictures
+from tagger.review.web.sessions import Session, Sessions
 from tagger.review.web.trial import Trial
 from tagger.schemas.tables.prediction import ReviewReason
 
 GRID_ITEMS = 48
-_AHEAD = 3
+_PREFETCHED = 3
 _COPIES_SHOWN = 6
 _ALTERNATIVES = 5
 GridClass = tuple[str, str, str, str]
-"""masterCategory and articleType, and in an audit those that are suggested instead, else twice nothing."""
+"""masterCategory and articleType, and in an audit the suggested two; otherwise these are empty."""
 
 
 @dataclass(frozen=True)
 class Review:
-    """One run under review: all that the page needs."""
+    """One run under review, with all that the page needs."""
 
     name: str
     store: ReviewStore
@@ -41,27 +41,27 @@ class Review:
     trial: Trial | None
     """Predicts one image; None where the run's bundle is not at hand."""
     look_alikes: LookAlikes | None = None
-    """Finds items that look like one; None where no index is at hand."""
+    """Finds items that look like one; None without an index."""
     is_audit: bool = False
-    """Whether labels are reviewed, with what is suggested in their place, rather than a model's tags."""
+    """Whether labels are reviewed with suggestions for them, rather than a model's tags."""
 
 
-def query_of(wanted: Filter, **more: object) -> str:
-    """A filter as the query of an address, with a leading question mark where there is any."""
-    named = asdict(wanted) | {"least": 100 * wanted.least, "most": 100 * wanted.most}
-    usual = asdict(Filter()) | {"least": 0.0, "most": 100.0}
-    given = {k: f"{v:g}" if isinstance(v, float) else v for k, v in named.items() if v != usual[k]} | more
-    return f"?{urlencode(given)}" if given else ""
+def query_of(item_filter: Filter, **more: object) -> str:
+    """A filter as a URL's query with its question mark; empty where nothing differs from the defaults."""
+    named = asdict(item_filter) | {"least": 100 * item_filter.least, "most": 100 * item_filter.most}
+    default = asdict(Filter()) | {"least": 0.0, "most": 100.0}
+    parameters = {k: f"{v:g}" if isinstance(v, float) else v for k, v in named.items() if v != default[k]} | more
+    return f"?{urlencode(parameters)}" if parameters else ""
 
 
-def class_filter(wanted: Filter, item: QueuedItem | None, is_audit: bool) -> Filter:
+def class_filter(item_filter: Filter, item: QueuedItem | None, is_audit: bool) -> Filter:
     """A filter for the items of one class of the grid; without an item, for those of all classes."""
     if item is None:
-        return replace(wanted, master="", article="", to_master="", to_article="")
+        return replace(item_filter, master="", article="", to_master="", to_article="")
     if not is_audit:
-        return replace(wanted, master=item.master, article=item.article)
+        return replace(item_filter, master=item.master, article=item.article)
     to_master, to_article = item.suggested_master or "", item.suggested_article or ""
-    return replace(wanted, master=item.master, article=item.article, to_master=to_master, to_article=to_article)
+    return replace(item_filter, master=item.master, article=item.article, to_master=to_master, to_article=to_article)
 
 
 class Pages:
@@ -69,15 +69,12 @@ class Pages:
 
     Args:
         review: What is reviewed.
-        sessions: Gives browsers their cookies.
-        door: Under which addresses they ask.
+        sessions: Say whether a token is needed.
     """
 
-    def __init__(self, review: Review, sessions: Sessions, door: Door) -> None:
+    def __init__(self, review: Review, sessions: Sessions) -> None:
         self._review = review
         self._store = review.store
-        self._sessions = sessions
-        self._door = door
         self._templates = Jinja2Templates(Path(__file__).parent / "templates")
         self._templates.env.filters.update(percent=words.percent, entry=words.entry_text)
         self._templates.env.globals.update(
@@ -86,7 +83,7 @@ class Pages:
         )  # fmt: skip
 
     def message(self, request: Request, status: int, text: str) -> Response:
-        """A page that says one thing."""
+        """A page with one message."""
         context = {"text": text, "status": status, "name": self._review.name}
         return self._templates.TemplateResponse(request, "message.html", context, status)
 
@@ -95,118 +92,155 @@ class Pages:
         context = {"problem": problem, "name": self._review.name, "back": back}
         return self._templates.TemplateResponse(request, "sign_in.html", context, status)
 
-    def remembered(self, request: Request, session: Session, response: Response) -> Response:
-        """An answer that gives the browser its session, where it has not got it."""
-        if self._sessions.of(request) != session:
-            self._sessions.remember(session, response, secure=self._door.is_secure(request))
-        return response
-
     def trial(self, request: Request, session: Session, status: int = 200, **context: Any) -> Response:
         """The page on which an image is tried."""
         ready = self._review.trial is not None
         return self._page(request, session, "try.html", status, view="try", ready=ready, **context)
 
     def next(
-        self, request: Request, session: Session, wanted: Filter, problem: str = "", status: int = 200, done: str = ""
+        self,
+        request: Request,
+        session: Session,
+        item_filter: Filter,
+        problem: str = "",
+        status: int = 200,
+        done: str = "",
     ) -> Response:
         """The next item of the queue, or that there is none."""
-        items = self._store.next(session.key, wanted, _AHEAD)
+        items = self._store.next(session.key, item_filter, _PREFETCHED)
         if items:
-            return self.item(request, session, wanted, items, problem, status, done)
+            return self.item(request, session, item_filter, items, problem, status, done)
         return self._page(
-            request, session, "nothing.html", status, wanted=wanted, view="queue", problem=problem, done=done,
-            waiting=self._store.waiting(wanted), skipped=self._store.skipped(session.key),
-        )  # fmt: skip
+            request,
+            session,
+            "nothing.html",
+            status,
+            item_filter=item_filter,
+            view="queue",
+            problem=problem,
+            done=done,
+            waiting=self._store.counts.waiting(item_filter),
+            skipped=self._store.counts.skipped(session.key),
+        )
 
     def item(
         self,
         request: Request,
         session: Session,
-        wanted: Filter,
+        item_filter: Filter,
         items: Sequence[QueuedItem],
         problem: str = "",
         status: int = 200,
         done: str = "",
     ) -> Response:
-        """The first of some items; the images of the others are fetched while that is looked at."""
+        """The first of some items; the browser prefetches the images of the others."""
         item, *upcoming = items
         leaves = self._review.leaves
         copies = self._store.copies(item, _COPIES_SHOWN)
         tag = leaves.find(item.master, item.article)
         suggestion = suggestion_of(item, leaves) if self._review.is_audit else None
         return self._page(
-            request, session, "item.html", status, wanted=wanted, view="queue", problem=problem, done=done, item=item,
-            alternatives=self._alternatives(item, suggestion or tag), tag=tag, suggestion=suggestion, copies=copies,
-            why=words.why(item, copies, self._review.is_audit), history=self._store.history(item.position),
-            waiting=self._store.waiting(wanted), upcoming=[i.position for i in upcoming], **self._look_alikes(item),
-        )  # fmt: skip
+            request,
+            session,
+            "item.html",
+            status,
+            item_filter=item_filter,
+            view="queue",
+            problem=problem,
+            done=done,
+            item=item,
+            alternatives=self._alternatives(item, suggestion or tag),
+            tag=tag,
+            suggestion=suggestion,
+            copies=copies,
+            why=words.why(item, copies, self._review.is_audit),
+            history=self._store.history(item.position),
+            waiting=self._store.counts.waiting(item_filter),
+            upcoming=[i.position for i in upcoming],
+            **self._look_alikes(item),
+        )
 
     def _alternatives(self, item: QueuedItem, first: Leaf | None) -> list[tuple[Leaf, float]]:
-        """The classes to take by a number, with their confidences; what `a` takes stands first."""
+        """The classes to choose by a number key, with their confidences; the key `a` takes the first one."""
         offered = ((self._review.leaves.find(a["masterCategory"], a["articleType"]), a) for a in item.alternatives)
-        found = [(leaf, float(a["confidence"])) for leaf, a in offered if leaf]
+        choices = [(leaf, float(a["confidence"])) for leaf, a in offered if leaf]
         if first is None:
-            return found[:_ALTERNATIVES]
-        sure = item.suggested_confidence if self._review.is_audit else item.article_confidence
-        of_first = dict(found).get(first, 0.0 if sure is None else sure)
-        return [(first, of_first), *((leaf, s) for leaf, s in found if leaf != first)][:_ALTERNATIVES]
+            return choices[:_ALTERNATIVES]
+        confidence = item.suggested_confidence if self._review.is_audit else item.article_confidence
+        of_first = dict(choices).get(first, 0.0 if confidence is None else confidence)
+        return [(first, of_first), *((leaf, c) for leaf, c in choices if leaf != first)][:_ALTERNATIVES]
 
     def grid(
-        self, request: Request, session: Session, wanted: Filter, problem: str = "", status: int = 200, done: str = ""
+        self,
+        request: Request,
+        session: Session,
+        item_filter: Filter,
+        problem: str = "",
+        status: int = 200,
+        done: str = "",
     ) -> Response:
         """Items of one class; in an audit, of one label with one suggestion."""
         is_audit = self._review.is_audit
-        everything = class_filter(wanted, None, is_audit)
+        everything = class_filter(item_filter, None, is_audit)
         classes = self._classes(everything)
-        asked = (wanted.master, wanted.article, wanted.to_master, wanted.to_article)
-        fitting = [c for c, _ in classes if all(not a or a == b for a, b in zip(asked, c, strict=True))]
-        chosen = all(asked) if is_audit else wanted.master and wanted.article
-        if fitting and not chosen:
-            wanted = in_class(wanted, fitting[0])
-        is_class = wanted.to_article if is_audit else wanted.article
-        items = self._store.next(session.key, wanted, GRID_ITEMS, in_grid=True) if is_class else []
-        linked = [(*c, n, query_of(in_class(everything, c)), c == asked_of(wanted)) for c, n in classes]
+        class_ = class_of(item_filter)
+        matching = [c for c, _ in classes if all(not a or a == b for a, b in zip(class_, c, strict=True))]
+        is_chosen = all(class_) if is_audit else item_filter.master and item_filter.article
+        if matching and not is_chosen:
+            item_filter = in_class(item_filter, matching[0])
+        is_class = item_filter.to_article if is_audit else item_filter.article
+        items = self._store.next(session.key, item_filter, GRID_ITEMS, in_grid=True) if is_class else []
+        linked = [(*c, n, query_of(in_class(everything, c)), c == class_of(item_filter)) for c, n in classes]
         return self._page(
-            request, session, "grid.html", status, wanted=wanted, view="grid", problem=problem, done=done, items=items,
-            classes=linked, everything=everything,
-        )  # fmt: skip
+            request,
+            session,
+            "grid.html",
+            status,
+            item_filter=item_filter,
+            view="grid",
+            problem=problem,
+            done=done,
+            items=items,
+            classes=linked,
+            everything=everything,
+        )
 
-    def has_class(self, wanted: Filter) -> bool:
-        """Whether items of the class that a filter asks for wait in the grid."""
-        return any(c == asked_of(wanted) for c, _ in self._classes(wanted))
+    def has_class(self, item_filter: Filter) -> bool:
+        """Whether items of a filter's class wait in the grid."""
+        return any(c == class_of(item_filter) for c, _ in self._classes(item_filter))
 
-    def _classes(self, wanted: Filter) -> list[tuple[GridClass, int]]:
-        """What the grid shows by: classes, or pairs of label and suggestion, with how many items wait in each."""
+    def _classes(self, item_filter: Filter) -> list[tuple[GridClass, int]]:
+        """The grid's classes, or an audit's pairs of label and suggestion, with the items that wait in each."""
         if self._review.is_audit:
-            return [((m, a, to_m, to_a), n) for m, a, to_m, to_a, n in self._store.pairs(wanted)]
-        return [((m, a, "", ""), n) for m, a, n in self._store.classes(wanted)]
+            return [((m, a, to_m, to_a), n) for m, a, to_m, to_a, n in self._store.counts.pairs(item_filter)]
+        return [((m, a, "", ""), n) for m, a, n in self._store.counts.classes(item_filter)]
 
     def _page(self, request: Request, session: Session, template: str, status: int = 200, **context: Any) -> Response:
-        progress = self._store.progress(session.who)
-        everywhere = {"session": session, "progress": progress, "name": self._review.name, "wanted": Filter()}
-        page = self._templates.TemplateResponse(request, template, everywhere | context, status)
-        return self.remembered(request, session, page)
+        progress = self._store.counts.progress(session.who)
+        shared = {"session": session, "progress": progress, "name": self._review.name, "item_filter": Filter()}
+        return self._templates.TemplateResponse(request, template, shared | context, status)
 
     def _look_alikes(self, item: QueuedItem) -> dict[str, object]:
         """The items that look like one, and the leaf that most of them have, where it can be chosen."""
-        found = self._review.look_alikes.of(item.id) if self._review.look_alikes else []
-        leaf = agreed(found)
-        return {"look_alikes": found, "like_these": self._review.leaves.find(*leaf) if leaf else None}
+        look_alikes = self._review.look_alikes.of(item.id) if self._review.look_alikes else []
+        leaf = agreed(look_alikes)
+        return {"look_alikes": look_alikes, "like_these": self._review.leaves.find(*leaf) if leaf else None}
 
-    def _look_alike_image(self, found: LookAlike) -> str:
-        return f"/look-alikes/{found.number + 1}?{urlencode({'run': self._store.run_id, 'id': found.id})}"
+    def _look_alike_image(self, look_alike: LookAlike) -> str:
+        query = urlencode({"run": self._store.run_id, "id": look_alike.id})
+        return f"/look-alikes/{look_alike.number + 1}?{query}"
 
     def _image(self, position: int) -> str:
-        """An image's address; another run's has another, so that no browser shows what it kept of that."""
+        """An image's address; it names the run, so that no browser shows another run's image from its cache."""
         return f"/images/{position}?run={self._store.run_id}"
 
 
-def asked_of(wanted: Filter) -> GridClass:
-    """The class that a filter asks for."""
-    return wanted.master, wanted.article, wanted.to_master, wanted.to_article
+def class_of(item_filter: Filter) -> GridClass:
+    """The class that a filter names; empty parts match all."""
+    return item_filter.master, item_filter.article, item_filter.to_master, item_filter.to_article
 
 
-def in_class(wanted: Filter, asked: GridClass) -> Filter:
+def in_class(item_filter: Filter, grid_class: GridClass) -> Filter:
     """A filter for one class of the grid."""
-    master, article, to_master, to_article = asked
-    return replace(wanted, master=master, article=article, to_master=to_master, to_article=to_article)
+    master, article, to_master, to_article = grid_class
+    return replace(item_filter, master=master, article=article, to_master=to_master, to_article=to_article)

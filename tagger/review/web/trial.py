@@ -1,4 +1,4 @@
-"""One image from a person's hand: the tag job's prediction of it."""
+"""Predicts one uploaded image as the tag job would."""
 
 import base64
 import threading
@@ -16,8 +16,8 @@ from tagger.tagging.notebook import Tagger
 
 
 @dataclass(frozen=True)
-class Tried:
-    """What the model says of one image."""
+class Prediction:
+    """The model's prediction for one image."""
 
     master: str
     master_confidence: float
@@ -32,12 +32,12 @@ class Tried:
 
 
 class Trial:
-    """Predicts one image after another; the model is made ready with the first.
+    """Predicts one image after another; the model is loaded with the first.
 
     Args:
         bundle: The model.
-        engine: What the run says of its own, so that the same image gets the same confidences; None where it has none.
-        accept_above: Thresholds that the run was given in place of the bundle's.
+        engine: The run's record of its engine, so that the same image gets the same confidences; None where it has none.
+        accept_above: Thresholds of the run that replace the bundle's.
         max_pixels: Largest image.
     """
 
@@ -49,7 +49,7 @@ class Trial:
         self._max_pixels = max_pixels
         self._lock = threading.Lock()
 
-    def of(self, data: bytes) -> Tried:
+    def of(self, data: bytes) -> Prediction:
         """Predict an image file.
 
         Raises:
@@ -63,7 +63,7 @@ class Trial:
         if row["decision"] == Decision.FAILED:
             raise ImageError(ErrorCode(row["errorCode"]), row["errorMessage"])
         shown = base64.b64encode(picture.data).decode()
-        return Tried(
+        return Prediction(
             row["masterCategory"],
             float(row["masterCategoryConfidence"]),
             row["articleType"],

@@ -1,9 +1,9 @@
-"""What the page says of items, answers and refusals, in plain words."""
+"""The page's sentences about items, answers and errors."""
 
 from collections.abc import Iterator, Sequence
 
 from tagger.review.store.log import REFUSED, SKIPPED, UNSKIPPED
-from tagger.review.store.records import Copies, Entry, QueuedItem, Said
+from tagger.review.store.records import Action, Copies, Entry, QueuedItem
 from tagger.schemas.tables.decision import Verdict
 from tagger.schemas.tables.prediction import ReviewReason
 
@@ -41,13 +41,13 @@ def named(master: str | None, article: str | None) -> str:
 
 
 def status_text(status: int, detail: str) -> str:
-    """What a refusal says; the web framework's own words are replaced."""
+    """The message for a status; the web framework's default texts are replaced."""
     return _STATUS.get(status, detail) if detail in ("Not Found", "Method Not Allowed") else detail
 
 
-def field_text(place: Sequence[int | str], message: str) -> str:
-    """What a value says that makes no sense, by its place in the request."""
-    field = str(place[-1]) if place else ""
+def field_text(location: Sequence[int | str], message: str) -> str:
+    """The message for an invalid value, by its location in the request."""
+    field = str(location[-1]) if location else ""
     return _FIELDS.get(field, f"{field}: {message}")
 
 
@@ -57,17 +57,17 @@ def entry_text(entry: Entry) -> str:
     return f"{entry.verdict.replace('_', ' ')}{f': {name}' if name else ''}"
 
 
-def said_text(said: Sequence[Said], is_audit: bool) -> str:
-    """What a key press did, or what was taken back by one."""
-    text = ", ".join(_one(part, is_audit) for part in said)
+def action_text(actions: Sequence[Action], is_audit: bool) -> str:
+    """What a key press did, or what it undid."""
+    text = ", ".join(_one(action, is_audit) for action in actions)
     if not text:
         return ""
-    return f"Taken back: {text}." if said[0].taken_back else f"{text[0].upper()}{text[1:]}. Undo (u)"
+    return f"Taken back: {text}." if actions[0].is_undo else f"{text[0].upper()}{text[1:]}. Undo (u)"
 
 
-def _one(said: Said, is_audit: bool) -> str:
-    count, name = f"{said.items:,}", named(said.master, said.article)
-    match said.verdict:
+def _one(action: Action, is_audit: bool) -> str:
+    count, name = f"{action.items:,}", named(action.master, action.article)
+    match action.verdict:
         case Verdict.ACCEPTED:
             return f"{count} kept as {name}" if is_audit else f"{count} accepted as {name}"
         case Verdict.CORRECTED:
@@ -83,11 +83,11 @@ def _one(said: Said, is_audit: bool) -> str:
         case verdict if verdict == UNSKIPPED:
             return f"{count} shown again"
         case _:
-            return f"{count} {said.verdict}"
+            return f"{count} {action.verdict}"
 
 
 def why(item: QueuedItem, copies: Copies, is_audit: bool) -> Iterator[str]:
-    """The reasons for which an item is before a person."""
+    """Why an item needs a person, one reason after another."""
     if copies.in_conflict and ReviewReason.DUPLICATE_CONFLICT not in item.reasons:
         yield "items with this picture do not agree"
     for reason in item.reasons:

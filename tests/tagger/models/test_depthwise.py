@@ -4,6 +4,7 @@ from torch.nn.functional import conv2d
 
 from tagger.models import backbones
 from tagger.models.depthwise import StridedDepthwise, avoid_slow_gradients
+from tagger.workarounds import SWITCH
 
 
 @pytest.mark.parametrize(
@@ -61,6 +62,13 @@ def test_a_model_keeps_its_numbers_and_has_half_precision_under_autocast() -> No
             assert module.weight.grad is not None
             found.append(module.weight.grad.clone())
         torch.testing.assert_close(found[1], found[0], rtol=0.03, atol=0.03 * float(found[0].abs().max()))
+
+
+def test_the_quick_gradient_can_be_switched_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(SWITCH, "quick_depthwise")
+    strided = torch.nn.Conv2d(4, 4, 3, stride=2, padding=1, groups=4)
+    avoid_slow_gradients(strided)
+    assert type(strided) is torch.nn.Conv2d
 
 
 def test_other_convolutions_are_left_alone() -> None:

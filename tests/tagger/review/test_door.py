@@ -13,10 +13,11 @@ from tagger.review.store.claims import ReviewStore
 from tagger.review.store.leaves import LeafCounts, Leaves
 from tagger.review.store.records import Filter
 from tagger.review.store.tables import open_database
-from tagger.review.web.access import Door, Sessions, clean_name
 from tagger.review.web.app import review_app
+from tagger.review.web.origins import OriginPolicy
 from tagger.review.web.pages import Review
 from tagger.review.web.pictures import Pictures
+from tagger.review.web.sessions import Sessions, clean_name
 from tests.builders import catalog_of
 from tests.tagger.review.test_store import LEAF_PAIRS, row
 
@@ -44,8 +45,8 @@ class Page:
         _, images = catalog_of(folder / "m.csv", folder / "images")
         leaves = Leaves(LEAF_PAIRS, LeafCounts.of(LEAF_PAIRS, {}, None))
         review = Review("run", store, Pictures(images, 1000), leaves, None)
-        sessions = Sessions("secret", "run", token, "Ann", store.ended_sessions(), self.lines.append)
-        self._app = review_app(review, sessions, Door(HOSTS, None), 1000, self.lines.append)
+        sessions = Sessions("secret", "run", token, "Ann", store.settings.ended_sessions(), self.lines.append)
+        self._app = review_app(review, sessions, OriginPolicy(HOSTS, None), 1000, self.lines.append)
 
     def browser(self, host: str = "testserver") -> TestClient:
         return TestClient(self._app, f"http://{host}", raise_server_exceptions=False)
@@ -102,6 +103,15 @@ def test_a_name_of_nothing_visible_changes_nothing(store: ReviewStore, tmp_path:
     browser.post("/name", data={"csrf": csrf(browser), "who": "\u202e"})
     assert "<summary>Berta</summary>" in browser.get("/queue").text
     assert "1 to 60 characters" in heading(browser.post("/name", data={"csrf": csrf(browser), "who": "x" * 61}).text)
+
+
+def test_only_a_change_of_the_session_sends_its_cookie(store: ReviewStore, tmp_path: Path) -> None:
+    browser = Page(store, tmp_path).browser()
+    token = csrf(browser)
+    assert "set-cookie" not in browser.get("/leaves.json").headers, "it might overwrite a newer one"
+    renamed = browser.post("/name", data={"csrf": token, "who": "Berta"}, follow_redirects=False)
+    assert renamed.headers["set-cookie"].startswith("tagger_review_")
+    assert all(flag in renamed.headers["set-cookie"].lower() for flag in ("httponly", "samesite=lax", "max-age"))
 
 
 def test_who_has_signed_out_is_out_also_after_a_restart(store: ReviewStore, tmp_path: Path) -> None:

@@ -68,7 +68,7 @@ def test_an_older_database_is_brought_up_to_date_with_its_decisions(
     engine = open_database(address, "--database")
     store = ReviewStore(engine, "old")
     assert standing(store) == [("a", "corrected", "Tops", "Ann")]
-    assert (store.setting("secret"), store.progress("Ann").decided) == ("kept", 1)
+    assert (store.settings.get("secret"), store.counts.progress("Ann").decided) == ("kept", 1)
     assert [i.id for i in store.next("s", Filter())] == ["b"], "the page goes on with it"
     assert store.undo("s", "Ann") is None, "that was another session's"
     with engine.connect() as connection:
@@ -134,17 +134,17 @@ def test_what_is_opened_to_read_cannot_be_written(emptied: tuple[str, Engine]) -
     make_old(plain, with_pictures=True)
     store = ReviewStore(open_to_read(address, "--database"), "old")
     with pytest.raises(Exception, match=r"read-?only"):
-        store.set_once("name", "value")
+        store.settings.set_once("name", "value")
     store.close()
 
 
 def test_a_database_in_use_is_read_with_what_was_decided_last(tmp_path: Path) -> None:
     file = tmp_path / "r.sqlite"
     at_work = ReviewStore(open_database(str(file), "--database"), "run")
-    at_work.set_once("name", "value")
+    at_work.settings.set_once("name", "value")
     assert file.with_name("r.sqlite-wal").stat().st_size, "it is in the journal alone"
     reader = ReviewStore(open_to_read(str(file), "--database"), "run")
-    assert reader.setting("name") == "value"
+    assert reader.settings.get("name") == "value"
     reader.close()
     at_work.close()
 
@@ -158,7 +158,7 @@ def test_a_new_database_is_its_owners_alone(tmp_path: Path) -> None:
     before = os.umask(0o022)
     try:
         engine = open_database(str(tmp_path / "r.sqlite"), "--database")
-        ReviewStore(engine, "run").set_once("secret", "s")
+        ReviewStore(engine, "run").settings.set_once("secret", "s")
         modes = {f.name: stat.S_IMODE(f.stat().st_mode) for f in tmp_path.iterdir()}
         engine.dispose()
     finally:

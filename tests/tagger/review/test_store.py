@@ -12,7 +12,7 @@ from sqlalchemy import select, update
 
 from tagger.errors import UsageError
 from tagger.review.store.claims import ConflictError, ReviewStore
-from tagger.review.store.records import Change, Filter, Said
+from tagger.review.store.records import Action, Change, Filter
 from tagger.review.store.tables import decisions, open_database, queue
 from tagger.schemas.tables.decision import Verdict
 
@@ -76,9 +76,11 @@ def test_filters_and_orders(store: ReviewStore) -> None:
     assert positions(Filter(article="Shirts", least=0.3)) == [31, 33, 35, 37, 39]
     assert positions(Filter(master="Accessories", most=0.07)) == [2, 4, 6]
     assert positions(Filter(least=0.38, order="certain")) == [40, 39, 38]
-    assert store.waiting(Filter(reason="blurry_image", article="Shirts")) == 4
-    assert store.classes(Filter()) == [("Accessories", "Watches", 20), ("Apparel", "Shirts", 20)]
-    waiting = {name: store.waiting(Filter(reason=name)) for name in ("low_confidence", "blurry_image", "qa_sample")}
+    assert store.counts.waiting(Filter(reason="blurry_image", article="Shirts")) == 4
+    assert store.counts.classes(Filter()) == [("Accessories", "Watches", 20), ("Apparel", "Shirts", 20)]
+    waiting = {
+        name: store.counts.waiting(Filter(reason=name)) for name in ("low_confidence", "blurry_image", "qa_sample")
+    }
     assert waiting == {"low_confidence": 40, "blurry_image": 8, "qa_sample": 0}
 
 
@@ -120,7 +122,7 @@ def test_undo_is_a_new_entry_and_gives_the_item_back(store: ReviewStore) -> None
     assert store.next("bob", Filter())[0].position == 3, "what was undone is hers again"
     assert store.undo("ann", "Ann") == [1]
     assert store.undo("ann", "Ann") is None
-    assert store.progress("Ann").decided == 0
+    assert store.counts.progress("Ann").decided == 0
 
 
 def test_undo_of_a_second_decision_brings_back_the_first(store: ReviewStore) -> None:
@@ -146,7 +148,7 @@ def test_a_decision_that_was_taken_back_does_not_come_back_when_the_one_over_it_
     assert store.undo("ann", "Ann") == []
     assert store.undo("bob", "Bob") == [1]
     assert store.items([1])[0].current is None
-    assert store.waiting(Filter()) == ITEMS
+    assert store.counts.waiting(Filter()) == ITEMS
 
 
 def test_undo_neither_takes_an_item_from_somebody_nor_clears_anothers_mark(store: ReviewStore) -> None:
@@ -187,7 +189,7 @@ def test_a_queue_is_filled_once_whoever_comes_second(store: ReviewStore) -> None
     store.next("ann", Filter(), 5)
     store.decide("ann", "Ann", [accepted(1)])
     assert store.fill((row(n) for n in range(1, 4)), LEAF_PAIRS) is None
-    assert store.progress("Ann").items == ITEMS
+    assert store.counts.progress("Ann").items == ITEMS
     assert store.next("bob", Filter())[0].position == 6, "her claims hold"
 
 
@@ -202,19 +204,19 @@ def test_earlier_decisions_stand_in_a_new_database(fresh: ReviewStore) -> None:
         "Tops",
         when.replace(tzinfo=None),
     )
-    assert fresh.waiting(Filter()) == 2
+    assert fresh.counts.waiting(Filter()) == 2
 
 
 def test_a_page_of_the_grid_is_one_stroke(store: ReviewStore) -> None:
     page = store.next("ann", Filter(article="Shirts"), 6, in_grid=True)
     right = [accepted(i.position) for i in page[:4]]
     wrong = [i.position for i in page[4:]]
-    assert store.decide("ann", "Ann", [], wrong, beside=right) == [1, 3, 5, 7]
+    assert store.decide("ann", "Ann", [], wrong, optional=right) == [1, 3, 5, 7]
     assert [i.position for i in store.next("ann", Filter(article="Shirts"), 2, in_grid=True)] == [13, 15]
     assert [i.position for i in store.next("ann", Filter(article="Shirts"), 2)] == [9, 11], "the queue still shows them"
-    assert [n for _, article, n in store.classes(Filter()) if article == "Shirts"] == [14]
+    assert [n for _, article, n in store.counts.classes(Filter()) if article == "Shirts"] == [14]
     assert sorted(store.undo("ann", "Ann") or ()) == [1, 3, 5, 7, 9, 11]
-    assert store.waiting(Filter(article="Shirts")) == 20
+    assert store.counts.waiting(Filter(article="Shirts")) == 20
     assert [i.position for i in store.next("ann", Filter(article="Shirts"), 6, in_grid=True)] == [1, 3, 5, 7, 9, 11]
 
 
@@ -234,11 +236,11 @@ def test_copies_are_told_and_those_of_somebody_else_are_left_out(fresh: ReviewSt
     assert [i.position for i in fresh.next("ann", Filter(), 9)] == [4, 5, 6], "nobody else gets what has his picture"
     fresh.take("ann", 1)
     beside = [accepted(i.position) for i in fresh.waiting_copies(first)]
-    assert fresh.decide("ann", "Ann", [accepted(1)], beside=beside) == [1, 3]
+    assert fresh.decide("ann", "Ann", [accepted(1)], optional=beside) == [1, 3]
     assert fresh.copies(first, 9).waiting == 1
     assert fresh.undo("ann", "Ann") == [1, 3]
     with pytest.raises(ConflictError):
-        fresh.decide("ann", "Ann", [accepted(2)], beside=[accepted(1)])
+        fresh.decide("ann", "Ann", [accepted(2)], optional=[accepted(1)])
     assert fresh.copies(first, 9).waiting == 2, "a stroke that is spoilt leaves its copies alone, too"
 
 
@@ -250,7 +252,7 @@ def test_copies_are_shown_with_what_was_decided_and_without_those_marked_wrong(f
     assert [(i.position, e and (e.article, e.decided_by)) for i, e in found.shown] == [(5, ("Tops", "Bob")), (3, None)]
     assert (found.waiting, found.others, found.in_conflict) == (1, 1, False)
     assert [i.position for i in fresh.waiting_copies(first)] == [7], "what is wrong is to be seen by itself"
-    fresh.decide("ann", "Ann", [accepted(1)], beside=[accepted(7)])
+    fresh.decide("ann", "Ann", [accepted(1)], optional=[accepted(7)])
     assert fresh.copies(first, 2).in_conflict, "one picture has two decisions"
 
 
@@ -268,7 +270,7 @@ def test_what_was_decided_meanwhile_is_left_out_of_a_page(store: ReviewStore) ->
     with store._engine.begin() as connection:  # her time is up
         connection.execute(update(queue).values(claimed_until=0.0))
     store.decide("bob", "Bob", [accepted(page[1])])
-    assert store.decide("ann", "Ann", [], beside=[accepted(p) for p in page]) == [1, 3, 4]
+    assert store.decide("ann", "Ann", [], optional=[accepted(p) for p in page]) == [1, 3, 4]
     assert [e.decided_by for e in store.history(2)] == ["Bob"]
 
 
@@ -277,7 +279,7 @@ def test_skipped_items_wait_for_others_and_come_back_on_request(store: ReviewSto
     store.skip("ann", "Ann", [2, 3, 999])
     assert store.next("ann", Filter())[0].position == 4
     assert store.next("bob", Filter())[0].position == 1
-    assert store.skipped("ann") == 3
+    assert store.counts.skipped("ann") == 3
     store.forget_skips("ann", "Ann")
     assert store.next("ann", Filter())[0].position == 2
 
@@ -286,7 +288,7 @@ def test_undo_takes_back_the_last_key_press_and_nothing_before_it_when_that_was_
     store.decide("ann", "Ann", [accepted(1)])
     store.skip("ann", "Ann", [2])
     assert store.undo("ann", "Ann") == [2], "the skip"
-    assert store.skipped("ann") == 0
+    assert store.counts.skipped("ann") == 0
     assert store.items([1])[0].current is not None, "the decision before it stands"
     assert [e.verdict for e in store.history(2)] == ["skipped", "undone"]
     assert store.next("bob", Filter())[0].position == 3, "it is open before her again"
@@ -298,9 +300,9 @@ def test_showing_again_what_was_skipped_is_a_key_press_too(store: ReviewStore) -
     store.skip("ann", "Ann", [1, 2])
     store.forget_skips("ann", "Ann")
     assert store.undo("ann", "Ann") == []
-    assert store.skipped("ann") == 2
+    assert store.counts.skipped("ann") == 2
     assert sorted(store.undo("ann", "Ann") or ()) == [1, 2]
-    assert store.skipped("ann") == 0
+    assert store.counts.skipped("ann") == 0
 
 
 def test_a_skip_is_neither_a_decision_nor_a_part_of_ones_speed(store: ReviewStore) -> None:
@@ -312,18 +314,18 @@ def test_a_skip_is_neither_a_decision_nor_a_part_of_ones_speed(store: ReviewStor
 
 
 def test_the_last_key_press_is_told_in_counts_and_so_is_what_took_it_back(store: ReviewStore) -> None:
-    assert store.last_said("ann") == []
-    store.decide("ann", "Ann", [], [5, 7], beside=[accepted(1), accepted(3), accepted(9)])
-    assert store.last_said("ann") == [
-        Said("accepted", "Apparel", "Shirts", 3, False),
-        Said("refused", None, None, 2, False),
+    assert store.last_action("ann") == []
+    store.decide("ann", "Ann", [], [5, 7], optional=[accepted(1), accepted(3), accepted(9)])
+    assert store.last_action("ann") == [
+        Action("accepted", "Apparel", "Shirts", 3, False),
+        Action("refused", None, None, 2, False),
     ]
     store.undo("ann", "Ann")
-    assert store.last_said("ann") == [
-        Said("accepted", "Apparel", "Shirts", 3, True),
-        Said("refused", None, None, 2, True),
+    assert store.last_action("ann") == [
+        Action("accepted", "Apparel", "Shirts", 3, True),
+        Action("refused", None, None, 2, True),
     ]
-    assert store.last_said("bob") == []
+    assert store.last_action("bob") == []
 
 
 def test_claims_end_by_the_databases_clock_and_not_by_that_of_a_server(
@@ -341,7 +343,7 @@ def test_what_an_audit_suggests_stands_beside_the_label_and_makes_pairs(fresh: R
     fresh.fill((row(n) for n in range(1, 9)), LEAF_PAIRS)
     fresh.suggest([(f"item/{n}", "Accessories", "Watches", 0.9) for n in (1, 3, 5)] + [("gone", "A", "B", 1.0)])
     fresh.suggest([("item/2", "A", "B", 1.0)])  # another process, which comes too late
-    assert fresh.pairs(Filter()) == [("Apparel", "Shirts", "Accessories", "Watches", 3)]
+    assert fresh.counts.pairs(Filter()) == [("Apparel", "Shirts", "Accessories", "Watches", 3)]
     (item,) = fresh.items([3])
     assert (item.suggested_master, item.suggested_article, item.suggested_confidence) == ("Accessories", "Watches", 0.9)
     pair = Filter(master="Apparel", article="Shirts", to_master="Accessories", to_article="Watches")
@@ -352,7 +354,7 @@ def test_a_session_that_has_signed_out_is_remembered_and_lets_go_of_its_items(st
     store.next("ann", Filter())
     store.end_session("ann")
     store.end_session("ann")
-    assert store.ended_sessions() == {"ann"}
+    assert store.settings.ended_sessions() == {"ann"}
     assert store.next("bob", Filter())[0].position == 1
 
 
@@ -360,10 +362,10 @@ def test_several_runs_share_a_database(store: ReviewStore, database: str) -> Non
     other = ReviewStore(open_database(database, "--database"), f"{store.run_id}-other")
     other.fill([row(1)], [])
     other.decide("ann", "Ann", [accepted(1)])
-    assert (store.progress("Ann").decided, other.progress("Ann").decided) == (0, 1)
-    assert other.set_once("secret", "a") == "a"
-    assert other.set_once("secret", "b") == "a"
-    assert store.setting("secret") is None
+    assert (store.counts.progress("Ann").decided, other.counts.progress("Ann").decided) == (0, 1)
+    assert other.settings.set_once("secret", "a") == "a"
+    assert other.settings.set_once("secret", "b") == "a"
+    assert store.settings.get("secret") is None
     other.close()
 
 

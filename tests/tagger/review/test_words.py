@@ -4,8 +4,8 @@ from datetime import datetime
 
 import pytest
 
-from tagger.review.store.records import Entry, Said
-from tagger.review.web.words import entry_text, field_text, said_text, status_text
+from tagger.review.store.records import Action, Entry
+from tagger.review.web.words import action_text, entry_text, field_text, status_text
 
 WHEN = datetime(2026, 1, 2)
 
@@ -24,14 +24,15 @@ def test_history_names_both_levels(verdict: str, master: str | None, article: st
 
 
 def test_what_a_key_press_did_is_told_in_the_words_of_what_is_reviewed() -> None:
-    kept = Said("accepted", "Apparel", "Tops", 1200, taken_back=False)
-    assert said_text([kept], is_audit=False) == "1,200 accepted as Tops (Apparel). Undo (u)"
-    assert said_text([kept], is_audit=True) == "1,200 kept as Tops (Apparel). Undo (u)"
-    both = [Said("corrected", "Apparel", "Tops", 2, taken_back=True), Said("refused", None, None, 1, taken_back=True)]
+    kept = Action("accepted", "Apparel", "Tops", 1200, is_undo=False)
+    assert action_text([kept], is_audit=False) == "1,200 accepted as Tops (Apparel). Undo (u)"
+    assert action_text([kept], is_audit=True) == "1,200 kept as Tops (Apparel). Undo (u)"
+    both = [Action("corrected", "Apparel", "Tops", 2, is_undo=True), Action("refused", None, None, 1, is_undo=True)]
     assert (
-        said_text(both, is_audit=False) == "Taken back: 2 changed to Tops (Apparel), 1 marked as wrong (see the queue)."
+        action_text(both, is_audit=False)
+        == "Taken back: 2 changed to Tops (Apparel), 1 marked as wrong (see the queue)."
     )
-    assert said_text([], is_audit=False) == ""
+    assert action_text([], is_audit=False) == ""
 
 
 def test_errors_are_not_the_frameworks() -> None:

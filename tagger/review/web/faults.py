@@ -1,0 +1,70 @@
+"""Responses to what a view could not do, in plain words."""
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.exceptions import HTTPException
+from starlette.responses import RedirectResponse, Response
+
+from tagger.io.location import first_line
+from tagger.review.web import words
+from tagger.review.web.dependencies import SEE_OTHER, NewSessionError, NoSessionError, Site
+
+
+class Faults:
+    """Exception handlers of the page.
+
+    Args:
+        site: Makes the pages.
+    """
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+        self._pages = site.pages
+
+    def register(self, app: FastAPI) -> None:
+        """Add all handlers to an application."""
+        app.add_exception_handler(NoSessionError, self._ask_to_sign_in)
+        app.add_exception_handler(NewSessionError, self._open_session)
+        app.add_exception_handler(HTTPException, self._explain_status)
+        app.add_exception_handler(RequestValidationError, self._explain_value)
+        app.add_exception_handler(SQLAlchemyError, self._explain_database)
+        app.add_exception_handler(Exception, self._explain_fault)
+
+    def _ask_to_sign_in(self, request: Request, error: Exception) -> Response:
+        return self._pages.sign_in(request, _address(request) if request.method == "GET" else "/queue", "", 401)
+
+    def _open_session(self, request: Request, error: Exception) -> Response:
+        """Give the browser a session before it claims anything, so that its claims stay with it."""
+        if "began" in request.query_params:
+            return self._pages.message(request, 400, "This page needs cookies: it tells reviewers apart by them.")
+        self._site.sessions.save(request, self._site.sessions.new())
+        address = _address(request)
+        return RedirectResponse(f"{address}{'&' if '?' in address else '?'}began=1", SEE_OTHER)
+
+    def _explain_status(self, request: Request, error: Exception) -> Response:
+        if not isinstance(error, HTTPException):
+            raise error
+        text = words.status_text(error.status_code, str(error.detail))
+        return self._pages.message(request, error.status_code, text)
+
+    def _explain_value(self, request: Request, error: Exception) -> Response:
+        if not isinstance(error, RequestValidationError):
+            raise error
+        first = error.errors()[0]
+        return self._pages.message(request, 422, words.field_text(first["loc"][1:], first["msg"]))
+
+    def _explain_database(self, request: Request, error: Exception) -> Response:
+        cause = getattr(error, "orig", None) or error
+        self._site.report(f"{request.method} {request.url.path}: the database did not answer: {first_line(cause)}")
+        page = self._pages.message(request, 503, words.BUSY)
+        page.headers["Retry-After"] = "5"
+        return page
+
+    def _explain_fault(self, request: Request, error: Exception) -> Response:
+        return self._pages.message(request, 500, words.BROKEN)
+
+
+def _address(request: Request) -> str:
+    """Path and query of a request."""
+    return f"{request.url.path}{f'?{request.url.query}' if request.url.query else ''}"
