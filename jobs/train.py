@@ -9,7 +9,8 @@ import numpy as np
 import ray.data
 
 from tagger.cluster.session import check_workers, ray_session, wants_gpu
-from tagger.dataset.items import LabelledItems, SplitRule
+from tagger.dataset.items import LabelledItems
+from tagger.dataset.split_rule import SplitRule
 from tagger.dataset.splits import SPLITS
 from tagger.dataset.splits_file import SPLITS_FILE
 from tagger.decisions.labels import ReviewedLabels

@@ -11,7 +11,8 @@ from PIL import Image
 
 from tagger.images.stores import ImageStore, open_store
 from tagger.io.location import Location
-from tagger.manifest.manifest import Batch, Manifest
+from tagger.manifest.batch import Batch
+from tagger.manifest.manifest import Manifest
 from tagger.schemas.configs.check import CheckConfig
 from tagger.schemas.configs.options import ManifestFormat
 from tagger.schemas.documents.bundle import Architecture, Calibration, Inference, ModelCard, Preprocessing, Provenance

@@ -15,7 +15,7 @@ from tagger.flow.hash_order import hash_order
 from tagger.images.stores import ImageStore, fetch_all
 from tagger.imaging.decode import decode, decode_whole
 from tagger.imaging.layout import LAYOUT_SIZE, layouts
-from tagger.manifest.manifest import Batch
+from tagger.manifest.batch import Batch
 from tagger.schemas.documents.bundle import Preprocessing
 
 _RESIZED_TO, _CROPPED_BY = 0.6, 0.03

@@ -9,7 +9,7 @@ from urllib.parse import unquote
 
 from tagger.errors import ImageError
 from tagger.images.patterns import fill_pattern, resolve_in
-from tagger.manifest.manifest import Batch
+from tagger.manifest.batch import Batch
 from tagger.schemas.tables.prediction import ErrorCode
 
 _LISTED = 50_000

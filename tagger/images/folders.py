@@ -13,7 +13,8 @@ from tagger.images.files import files_below
 from tagger.images.s3 import keys_below, names_in
 from tagger.imaging.suffixes import IMAGE_SUFFIXES, UNREAD_SUFFIXES
 from tagger.io.location import Location
-from tagger.manifest.manifest import Batch, Manifest
+from tagger.manifest.batch import Batch
+from tagger.manifest.manifest import Manifest
 from tagger.manifest.tables.parquet import PARQUET
 
 _NESTED = 2000

@@ -16,7 +16,7 @@ from tagger.images.parquet_reader import ColumnReader, first_unreadable
 from tagger.images.patterns import resolve_in
 from tagger.io.location import S3, Location, first_line
 from tagger.io.parquet import open_parquet
-from tagger.manifest.manifest import Batch
+from tagger.manifest.batch import Batch
 from tagger.manifest.tables.ids import as_ids
 from tagger.manifest.tables.kinds import is_parquet
 from tagger.manifest.tables.parquet import is_image_type

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tagger.errors import ImageError, InputError, UsageError
-from tagger.manifest.manifest import Batch
+from tagger.manifest.batch import Batch
 from tagger.schemas.tables.prediction import ErrorCode
 
 _BASE64 = "^(data:image/[a-z+]+;base64,|/9j/|iVBORw0KGgo|R0lGOD|UklGR)[A-Za-z0-9+/=\\s]{64}"

@@ -6,7 +6,7 @@ import cv2
 
 from tagger.errors import ImageError, InputError
 from tagger.io.location import Location, first_line
-from tagger.manifest.manifest import Batch
+from tagger.manifest.batch import Batch
 from tagger.manifest.tables.pixels import PixelTable
 from tagger.schemas.tables.prediction import ErrorCode
 

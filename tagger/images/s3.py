@@ -14,7 +14,7 @@ from tagger.images.files import spellings
 from tagger.images.patterns import fill_pattern
 from tagger.io.location import S3, Location, first_line
 from tagger.io.s3 import s3_client
-from tagger.manifest.manifest import Batch
+from tagger.manifest.batch import Batch
 from tagger.schemas.configs.options import CatalogOptions
 from tagger.schemas.tables.prediction import ErrorCode
 

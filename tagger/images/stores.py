@@ -21,7 +21,8 @@ from tagger.images.s3 import S3Images
 from tagger.images.uri import UriImages
 from tagger.images.urls import scheme_of
 from tagger.io.location import Location
-from tagger.manifest.manifest import Batch, Manifest
+from tagger.manifest.batch import Batch
+from tagger.manifest.manifest import Manifest
 from tagger.manifest.tables.parquet import PARQUET
 from tagger.schemas.configs.options import CatalogOptions
 from tagger.schemas.tables.item import Role

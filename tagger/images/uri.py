@@ -13,7 +13,8 @@ from tagger.images.revisions import Revision
 from tagger.images.s3 import S3Images
 from tagger.images.urls import is_http, scheme_of, shown
 from tagger.io.location import S3, Location
-from tagger.manifest.manifest import Batch, Manifest
+from tagger.manifest.batch import Batch
+from tagger.manifest.manifest import Manifest
 from tagger.notices import Notices
 from tagger.schemas.configs.options import CatalogOptions
 from tagger.schemas.tables.prediction import ErrorCode

@@ -12,7 +12,8 @@ from tagger.images.patterns import text_column
 from tagger.images.stores import ImageStore, row_order
 from tagger.io.location import Location
 from tagger.io.parquet import write_parquet
-from tagger.manifest.manifest import Batch, Manifest
+from tagger.manifest.batch import Batch
+from tagger.manifest.manifest import Manifest
 from tagger.manifest.selection import EVERYTHING, KnownTags, Selection
 from tagger.schemas.documents.taxonomy import Level
 from tagger.schemas.tables.item import ITEM

@@ -17,7 +17,7 @@ from ray.train.torch import TorchTrainer, get_device, prepare_model
 from torch import Tensor
 
 from tagger.allocator import keep_freed_memory
-from tagger.dataset.items import DecodeShard
+from tagger.dataset.decoding import DecodeShard
 from tagger.errors import TaggerError
 from tagger.flow.watch import run_watched
 from tagger.imaging.quality import blur_score, blurred, learn_blur_threshold

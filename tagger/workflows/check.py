@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from tagger.dataset.census import Census, Looking, take_census
-from tagger.dataset.items import SplitRule
+from tagger.dataset.split_rule import SplitRule
 from tagger.images.near_misses import near_misses
 from tagger.images.stores import ImageStore
 from tagger.manifest.labels import Spellings

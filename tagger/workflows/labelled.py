@@ -8,15 +8,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import ray.data
 
-from tagger.dataset.items import (
-    DIGEST,
-    DUPLICATES,
-    FAILURE,
-    DecodeShard,
-    DigestShard,
-    LabelledItems,
-    SplitRule,
-)
+from tagger.dataset.decoding import FAILURE, DecodeShard, DigestShard
+from tagger.dataset.items import LabelledItems
+from tagger.dataset.split_rule import DIGEST, DUPLICATES, SplitRule
 from tagger.dataset.splits import SPLITS
 from tagger.dataset.trainable import why_unlabelled
 from tagger.decisions.labels import OWN_LABELS, REVIEWED, ReviewedLabels, labelled_once

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from tagger.dataset.census import Census
-from tagger.dataset.items import DIGEST, DUPLICATES, LabelledItems, SplitRule
+from tagger.dataset.items import LabelledItems
+from tagger.dataset.split_rule import DIGEST, DUPLICATES, SplitRule
 from tagger.dataset.splits import SPLITS
 from tagger.dataset.trainable import why_unlabelled
 from tagger.errors import InputError

@@ -20,7 +20,8 @@ from tagger.images.near_misses import near_misses
 from tagger.images.stores import ImageStore
 from tagger.io.location import Location
 from tagger.io.lock import holding
-from tagger.manifest.manifest import Batch, Manifest
+from tagger.manifest.batch import Batch
+from tagger.manifest.manifest import Manifest
 from tagger.manifest.no_value import NoValue
 from tagger.manifest.selection import Before, Selection, already_labelled
 from tagger.models.bundle import Bundle

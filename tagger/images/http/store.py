@@ -20,7 +20,7 @@ from tagger.images.http.request import AgainError, ImageRequest, Patience
 from tagger.images.patterns import fill_pattern
 from tagger.images.revisions import Revision
 from tagger.images.urls import quoted, request_url, shown
-from tagger.manifest.manifest import Batch
+from tagger.manifest.batch import Batch
 from tagger.notices import Notices
 from tagger.schemas.configs.options import CatalogOptions
 from tagger.schemas.tables.prediction import ErrorCode

@@ -15,7 +15,8 @@ from tagger.io.location import Location
 from tagger.io.parquet import open_parquet
 from tagger.manifest.groups import pictures_of, read_groups
 from tagger.manifest.labels import KnownLabels
-from tagger.manifest.manifest import Batch, Manifest
+from tagger.manifest.batch import Batch
+from tagger.manifest.manifest import Manifest
 from tagger.review.store.claims import ReviewStore
 from tagger.review.store.leaves import Pair
 from tagger.runs.directory import RunDirectory

@@ -7,7 +7,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tagger.dataset.items import DecodeShard, LabelledItems, SplitRule
+from tagger.dataset.decoding import DecodeShard
+from tagger.dataset.items import LabelledItems
+from tagger.dataset.split_rule import SplitRule
 from tagger.demo.drawn_catalogue import Drawn
 from tagger.errors import InputError
 from tagger.io.location import Location

@@ -7,8 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tagger.dataset.items import DIGEST, DigestShard
+from tagger.dataset.decoding import DigestShard
 from tagger.dataset.long_tail import long_tail, unbalanced
+from tagger.dataset.split_rule import DIGEST
 from tagger.errors import ImageError, InputError, UsageError
 from tagger.images.stores import fetch_all
 from tagger.io.location import Location
