@@ -18,8 +18,8 @@ from tagger.images.patterns import text_column
 from tagger.images.stores import ImageStore, fetch_all, row_order
 from tagger.imaging.decode import decode, read_header
 from tagger.machine import usable_cores
-from tagger.manifest.labels import LabelTally
 from tagger.manifest.batch import Batch
+from tagger.manifest.labels import LabelTally
 from tagger.manifest.manifest import Manifest
 from tagger.manifest.selection import tagged
 from tagger.manifest.spelling import look_alike, variants

@@ -10,8 +10,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tagger.manifest.labels import own_label
 from tagger.manifest.batch import Batch
+from tagger.manifest.labels import own_label
 from tagger.manifest.selection import tagged
 from tagger.schemas.documents.taxonomy import Level
 from tagger.schemas.tables.decision import Verdict

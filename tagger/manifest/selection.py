@@ -10,8 +10,8 @@ import pyarrow.compute as pc
 
 from tagger.errors import InputError, UsageError
 from tagger.io.location import first_line
-from tagger.manifest.headings import listed, nearest
 from tagger.manifest.batch import Batch
+from tagger.manifest.headings import listed, nearest
 from tagger.manifest.manifest import Manifest
 from tagger.manifest.no_value import NoValue
 from tagger.manifest.ordered_cells import as_moment, as_number

@@ -13,9 +13,9 @@ import pyarrow.compute as pc
 from tagger.errors import InputError
 from tagger.io.location import Location
 from tagger.io.parquet import open_parquet
+from tagger.manifest.batch import Batch
 from tagger.manifest.groups import pictures_of, read_groups
 from tagger.manifest.labels import KnownLabels
-from tagger.manifest.batch import Batch
 from tagger.manifest.manifest import Manifest
 from tagger.review.store.claims import ReviewStore
 from tagger.review.store.leaves import Pair
