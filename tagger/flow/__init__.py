@@ -1,1 +1,1 @@
-"""What streams of items need: prefetching, ordering, background work that is watched, sets of ids on disk."""
+"""Tools for streams of items: prefetching, hash order, watched background work, sets of ids on disk."""

@@ -1,4 +1,4 @@
-"""An order of items that depends on nothing but their ids and a seed: what samples and splits are drawn by."""
+"""A pseudorandom order of items by the hash of their ids and a seed, for samples and splits."""
 
 from collections.abc import Sequence
 from hashlib import blake2b
@@ -7,7 +7,7 @@ import numpy as np
 
 
 def hash_order(ids: Sequence[str], seed: int) -> np.ndarray:
-    """Return a uint64 for every id that depends on nothing but the id and the seed."""
+    """Return a uint64 for every id, a hash of the id and the seed alone."""
     key = seed.to_bytes(8, "little", signed=True)
     digests = b"".join(blake2b(item.encode(), digest_size=8, key=key).digest() for item in ids)
     return np.frombuffer(digests, np.uint64)

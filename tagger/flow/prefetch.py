@@ -1,4 +1,4 @@
-"""Reading ahead: many requests in flight, results in order, and no more bytes in memory than a budget."""
+"""Prefetching: many requests in flight, results in order, and no more bytes in memory than a budget."""
 
 import queue
 from collections import deque
@@ -23,42 +23,42 @@ class _End:
 
 
 class ByteBudget:
-    """How many bytes may be held at once. Whoever is next in order may always go on, so that nobody waits for ever."""
+    """A semaphore over bytes. The next request in order always gets its bytes, so that there is no deadlock."""
 
     def __init__(self, size: int) -> None:
         self._free = size
         self._next = 0
         self._changed = Condition()
 
-    def take(self, number: int, size: int) -> None:
+    def acquire(self, number: int, size: int) -> None:
         """Wait until `size` bytes are free, or until `number` is the next in order."""
         with self._changed:
             self._changed.wait_for(lambda: self._free >= size or number <= self._next)
             self._free -= size
 
-    def take_at_once(self, number: int, size: int) -> bool:
-        """Take `size` bytes if they are free or `number` is the next in order; say whether."""
+    def try_acquire(self, number: int, size: int) -> bool:
+        """Acquire `size` bytes if they are free or `number` is the next in order; return whether."""
         with self._changed:
             if self._free < size and number > self._next:
                 return False
             self._free -= size
             return True
 
-    def give_back(self, size: int) -> None:
-        """Let bytes go."""
+    def release(self, size: int) -> None:
+        """Release bytes."""
         with self._changed:
             self._free += size
             self._changed.notify_all()
 
-    def next_is(self, number: int) -> None:
-        """Say who is next in order."""
+    def set_next(self, number: int) -> None:
+        """Set the number of the next request in order."""
         with self._changed:
             self._next = number
             self._changed.notify_all()
 
 
-class Share:
-    """The bytes that one piece of work holds of a budget. Called with a size, it waits until so many may be held."""
+class Reservation:
+    """The bytes of a budget that one request holds. Called with a size, it waits until the budget has so many."""
 
     def __init__(self, budget: ByteBudget, number: int) -> None:
         self._budget = budget
@@ -66,56 +66,56 @@ class Share:
         self.size = 0
 
     def __call__(self, size: int) -> None:
-        """Hold `size` bytes in place of those held so far, once they are free."""
-        self._budget.take(self._number, size - self.size)
+        """Hold `size` bytes in all; wait until they are free."""
+        self._budget.acquire(self._number, size - self.size)
         self.size = size
 
-    def at_once(self, size: int) -> bool:
-        """Hold `size` bytes in place of those held so far if that needs no waiting; say whether."""
-        if not self._budget.take_at_once(self._number, size - self.size):
+    def try_resize(self, size: int) -> bool:
+        """Hold `size` bytes in all if that needs no waiting; return whether."""
+        if not self._budget.try_acquire(self._number, size - self.size):
             return False
         self.size = size
         return True
 
 
-def in_order(
-    work: Callable[[Name, Share], Result],
+def map_in_order(
+    work: Callable[[Name, Reservation], Result],
     names: Sequence[Name],
     pool: Executor,
-    ahead: int,
+    limit: int,
     budget_bytes: int,
 ) -> Iterator[Result]:
-    """Do work on names in a pool, `ahead` of them at a time, and yield the results in order.
+    """Call a function for each name in a pool, and yield the results in order.
 
     Args:
-        work: Takes a name and a share to call with a number of bytes before it reads so many into memory.
-        names: What to work on.
-        pool: Threads that do it.
-        ahead: Most names that are worked on, or done and not yet yielded.
-        budget_bytes: Most bytes of those, one result's more at the most.
+        work: Takes a name and a reservation, which it calls with a size before it reads so many bytes into memory.
+        names: Its arguments.
+        pool: Threads that call it.
+        limit: Most results that are in the making, or done and not yet yielded.
+        budget_bytes: Most bytes of those; a single result may exceed it.
     """
     budget = ByteBudget(budget_bytes)
-    waiting: deque[tuple[Share, Future[Result]]] = deque()
+    pending: deque[tuple[Reservation, Future[Result]]] = deque()
     try:
         for number in range(len(names)):
-            while len(waiting) < min(ahead, len(names) - number):
-                share = Share(budget, number + len(waiting))
-                waiting.append((share, pool.submit(work, names[number + len(waiting)], share)))
-            budget.next_is(number)
-            share, future = waiting.popleft()
+            while len(pending) < min(limit, len(names) - number):
+                reservation = Reservation(budget, number + len(pending))
+                pending.append((reservation, pool.submit(work, names[number + len(pending)], reservation)))
+            budget.set_next(number)
+            reservation, future = pending.popleft()
             result = future.result()
-            budget.give_back(share.size)
+            budget.release(reservation.size)
             yield result
     finally:
-        budget.next_is(len(names))  # whoever still waits for bytes is let go
-        for _, future in waiting:
+        budget.set_next(len(names))  # ends every wait for bytes
+        for _, future in pending:
             future.cancel()
 
 
-def ahead(items: Iterator[Result]) -> Iterator[Result]:
-    """Run an iterator in a thread of its own: one item is ready and one in the making while the last is used.
+def prefetched(items: Iterator[Result]) -> Iterator[Result]:
+    """Run an iterator in a background thread, which prepares the next two items while the current one is used.
 
-    What the iterator raises is raised here.
+    An exception of the iterator is raised to the caller.
     """
     ready: queue.Queue[_Item[Result] | _End] = queue.Queue(maxsize=1)
     stopped = Event()
@@ -131,12 +131,12 @@ def ahead(items: Iterator[Result]) -> Iterator[Result]:
             error = raised
         ready.put(_End(error))
 
-    Thread(target=run, name="ahead", daemon=True).start()
+    Thread(target=run, name="prefetch", daemon=True).start()
     try:
-        while isinstance(taken := ready.get(), _Item):
-            yield taken.value
-        if taken.error is not None:
-            raise taken.error
+        while isinstance(entry := ready.get(), _Item):
+            yield entry.value
+        if entry.error is not None:
+            raise entry.error
     finally:
         stopped.set()
         while not ready.empty():

@@ -1,4 +1,4 @@
-"""Waits for long work in a way that leaves the main thread free for progress and Ctrl-C."""
+"""Runs long work in a thread, so that the main thread stays free for progress and Ctrl-C."""
 
 import threading
 from collections.abc import Callable
@@ -8,7 +8,7 @@ Result = TypeVar("Result")
 
 
 def run_watched(work: Callable[[], Result], look: Callable[[], None], every_s: float = 0.5) -> Result:
-    """Run `work` in a thread and `look` in this one, now and then, until it ends; return or raise what it does."""
+    """Run `work` in a thread and call `look` in this one every few moments; return or raise what `work` does."""
     results: list[Result] = []
     errors: list[BaseException] = []
 

@@ -13,11 +13,11 @@ _SEPARATORS = re.compile(r"[,;|\s]")
 
 
 def images_of(cell: str, is_file: Callable[[str], bool]) -> list[str]:
-    """The images that a cell names, one or several; the whole cell where it is the name of a file.
+    """The images that a cell names, one or several; the whole cell where it names a file.
 
     Args:
         cell: A cell, trimmed.
-        is_file: Whether a path is that of a file.
+        is_file: Whether a path names a file.
     """
     if cell.startswith("[") and cell.endswith("]"):
         return _listed(cell) or [cell]
@@ -33,7 +33,7 @@ def images_of(cell: str, is_file: Callable[[str], bool]) -> list[str]:
 
 
 def _listed(cell: str) -> list[str]:
-    """The texts of a list as JSON or Python write it; none where it is no such list."""
+    """The texts of a JSON or Python list; empty for anything else."""
     try:
         value = ast.literal_eval(cell)
     except (ValueError, SyntaxError, MemoryError, RecursionError):

@@ -1,4 +1,4 @@
-"""What tells two image files apart: the hash of their bytes."""
+"""Digests of image files."""
 
 import hashlib
 

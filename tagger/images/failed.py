@@ -1,4 +1,4 @@
-"""Which images cannot be used, and why: counts by error code, and the first few of each."""
+"""Images that cannot be used: counts by error code, with a few examples of each."""
 
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field

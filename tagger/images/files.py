@@ -21,7 +21,7 @@ class FolderImages:
 
     Args:
         root: The folder; nothing is read outside it.
-        patterns: Paths below it; of several, the first that is there.
+        patterns: Paths below it; of several, the first that exists.
         max_bytes: Largest file read.
         follow_links: Whether links that point outside the folder are read.
     """
@@ -35,12 +35,12 @@ class FolderImages:
         self._follow_links = follow_links
 
     def locate(self, batch: Batch) -> list[str | None]:
-        """References are paths: of several patterns and spellings, the first that is there."""
+        """References are paths: of several patterns and spellings, the first that exists."""
         filled = [fill_pattern(p, batch) for p in self._patterns]
         return [self._path(candidates) for candidates in zip(*filled, strict=True)]
 
     def fetch(self, refs: Sequence[str]) -> Iterator[bytes | ImageError]:
-        """Read the files one after another; they are local."""
+        """Read the local files one after another."""
         return map(self._read, refs)
 
     def refs_below(self, prefix: str) -> list[str]:
@@ -59,7 +59,7 @@ class FolderImages:
 
 
 def spellings(path: str) -> list[str]:
-    """Other forms that may be meant by a path: percent-decoded, with slashes for backslashes, in NFC and NFD."""
+    """Other spellings of a path: percent-decoded, with slashes for backslashes, in NFC and NFD."""
     if path.isascii() and "%" not in path and "\\" not in path:
         return []
     plain = [path, unquote(path)] if "%" in path else [path]
@@ -69,19 +69,19 @@ def spellings(path: str) -> list[str]:
 
 
 def first_file(folder: str, paths: Sequence[str]) -> str | None:
-    """Of paths below a folder, as they are and then in their other spellings, the first that is there; else the first.
+    """The first path below a folder that exists, first as written, then in other spellings; otherwise the first path.
 
-    Nothing is looked at where there is one path in one spelling. Returns None where there is no path.
+    A single path with a single spelling is returned without a look at the disk. Returns None without paths.
     """
     others = [other for path in paths for other in spellings(path)]
     joined = [f"{folder}/{path}" for path in (*paths, *others)]
     if len(joined) < 2:
         return joined[0] if joined else None
-    return next((path for path in joined if is_there(path)), joined[0])
+    return next((path for path in joined if exists(path)), joined[0])
 
 
-def is_there(path: str) -> bool:
-    """Whether there is a file or a folder."""
+def exists(path: str) -> bool:
+    """Whether a file or a folder exists."""
     try:
         return os.path.exists(path)  # noqa: PTH110 - a hot path; pathlib takes ten times as long
     except ValueError:
@@ -89,7 +89,7 @@ def is_there(path: str) -> bool:
 
 
 def files_below(prefix: str, limit: int = _LISTED) -> list[str]:
-    """Paths of files that begin with a prefix, those of the nearest folders first."""
+    """Paths of files that begin with a prefix, those in the nearest folders first."""
     files: list[str] = []
     folders = deque([prefix.rpartition("/")[0] or "/"])
     for _ in range(_FOLDERS):
@@ -110,9 +110,9 @@ def files_below(prefix: str, limit: int = _LISTED) -> list[str]:
 
 
 def read_file(path: str, max_bytes: int) -> bytes:
-    """Return a file's bytes. Raises ImageError when there is none, or it is larger than `max_bytes`."""
+    """Return a file's bytes. Raises ImageError when it does not exist, or is larger than `max_bytes`."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # a pipe must not make us wait
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # a pipe must not block
         try:
             status = os.fstat(descriptor)
             if not stat.S_ISREG(status.st_mode):

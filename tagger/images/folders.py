@@ -1,4 +1,4 @@
-"""What a folder or prefix of images holds, and the pattern by which its images can be named."""
+"""The content of a folder or prefix of images, and a pattern that names its images."""
 
 import os
 from collections import Counter
@@ -22,7 +22,7 @@ _NESTED = 2000
 
 @dataclass(frozen=True)
 class Content:
-    """The names of the files directly in a folder and, where none is an image, some paths below it."""
+    """The file names directly in a folder and, where none is an image, some paths below it."""
 
     folder: Location
     names: Sequence[str]
@@ -31,19 +31,19 @@ class Content:
 
     @property
     def suffixes(self) -> list[str]:
-        """The suffixes of its images as they are written, the most frequent first."""
+        """The suffixes of its images as written, the most frequent first."""
         return [s for s, _ in self._counts().most_common() if s.lower() in IMAGE_SUFFIXES]
 
     @property
     def parquet(self) -> bool:
-        """Whether it holds Parquet files and, where they lie deeper, no images beside them."""
+        """Whether it holds Parquet files; in subfolders they count only where no images are beside them."""
         if any(name.lower().endswith(PARQUET) for name in self.names):
             return True
         deeper = [path.lower() for path in self.nested]
         return any(p.endswith(PARQUET) for p in deeper) and not any(p.endswith(IMAGE_SUFFIXES) for p in deeper)
 
     def notices(self) -> list[str]:
-        """What a person should know of how its images are taken."""
+        """Remarks for the user on how its images are found."""
         counts, notices = self._counts(), []
         if self.folder.is_s3 or len(self.suffixes) > 1:
             patterns = ", ".join(f"{{id}}{suffix} ({counts[suffix]:,})" for suffix in self.suffixes)
@@ -55,7 +55,7 @@ class Content:
         return notices
 
     def advice(self, batch: Batch | None) -> str:
-        """Why its images cannot be taken by `{id}` and a suffix, and what to say instead."""
+        """Why `{id}` and a suffix do not name its images, and which flag does."""
         text = f"--images: no image files in {self.folder}"
         images = [path for path in self.nested if path.lower().endswith(IMAGE_SUFFIXES)]
         if images:
@@ -79,7 +79,7 @@ class Content:
 
 
 def look_into(folder: Location) -> Content:
-    """List a folder or prefix: what lies directly in it and, where no image does, some of what lies below."""
+    """List a folder or prefix: its files and, where none is an image, some of those in subfolders."""
     if folder.is_s3:
         names, complete = names_in(folder)
     else:
@@ -98,16 +98,16 @@ def first_batch(manifest: Manifest) -> Batch | None:
 
 
 def _pattern_of(path: str, batch: Batch | None) -> str | None:
-    """A path with the columns that its parts are values of in braces; None where one is of no column."""
+    """A path with columns in braces in place of their values; None where a part is no column's value."""
     if batch is None:
         return None
     *folders, name = path.split("/")
     stem, suffix = PurePosixPath(name).stem, PurePosixPath(name).suffix
     columns = [_column_of(part, batch) for part in folders]
-    own = _column_of(stem, batch)
-    if own is None or None in columns:
+    name_column = _column_of(stem, batch)
+    if name_column is None or None in columns:
         return None
-    return "/".join([*(f"{{{column}}}" for column in columns), f"{{{own}}}{suffix}"])
+    return "/".join([*(f"{{{column}}}" for column in columns), f"{{{name_column}}}{suffix}"])
 
 
 def _column_of(value: str, batch: Batch) -> str | None:

@@ -1,4 +1,4 @@
-"""What was probably meant by image references that a store has not: another suffix, another case, a subfolder."""
+"""Likely meanings of image references that a store lacks: another suffix, another case, a subfolder."""
 
 import re
 import unicodedata
@@ -12,8 +12,8 @@ from urllib.parse import unquote
 
 from tagger.imaging.suffixes import IMAGE_SUFFIXES
 
-_MOST_REFS = 200
-_MOST_LINES = 3
+_MAX_REFS = 200
+_MAX_LINES = 3
 _PROBED = 5
 _HIGHER = 4
 _MANY = 1000
@@ -27,13 +27,13 @@ class Listing(Protocol):
     """A store whose files can be listed."""
 
     def refs_below(self, prefix: str) -> list[str]:
-        """Some thousand references at most that begin with a prefix; none where there is nothing."""
+        """At most a few thousand references that begin with a prefix."""
         ...
 
 
 @dataclass(frozen=True)
 class _Rule:
-    """Two paths that are equal in this form are probably meant to be the same; `hint` says how they differ."""
+    """Paths that are equal in this form probably mean the same file; `hint` says how they differ."""
 
     canonical: Canonical
     hint: str
@@ -64,9 +64,9 @@ _EVERYTHING = _Rule(
 
 
 def near_misses(store: object, refs: Sequence[str]) -> list[str]:
-    """Say what is probably meant by references that a store did not find: at most a few lines.
+    """Explain references that a store did not find, in a few lines.
 
-    The files nearby are listed once, some thousand of them at most; a store that cannot be listed gives no line.
+    Nearby files are listed once, at most a few thousand; a store that cannot be listed gives no line.
 
     Args:
         store: An image store.
@@ -74,8 +74,8 @@ def near_misses(store: object, refs: Sequence[str]) -> list[str]:
     """
     if not refs or not isinstance(store, Listing):
         return []
-    step = max(1, len(refs) // _MOST_REFS)
-    missing = list(dict.fromkeys(refs[::step]))[:_MOST_REFS]
+    step = max(1, len(refs) // _MAX_REFS)
+    missing = list(dict.fromkeys(refs[::step]))[:_MAX_REFS]
     links = [line for ref in missing if (line := _dangling(ref))]
     if links:
         return links[:1]
@@ -86,25 +86,25 @@ def near_misses(store: object, refs: Sequence[str]) -> list[str]:
 
 
 def _lines(folder: str, missing: Sequence[str], files: Sequence[str]) -> list[str]:
-    left = list(missing)
+    unexplained = list(missing)
     hits: list[tuple[int, str]] = []
     for rule in (*_RULES, _EVERYTHING):
         index: dict[str, str] = {}
         for file in files:
             index.setdefault(rule.canonical(file), file)
-        pairs = [(path, index[form]) for path in left if (form := rule.canonical(path)) in index]
+        pairs = [(path, index[form]) for path in unexplained if (form := rule.canonical(path)) in index]
         if pairs:
             (path, other), count = pairs[0], f"{len(pairs):,} of the {len(missing):,} looked at"
             hits.append((len(pairs), f"In {folder}: no {path}, but {other} is there: {rule.hint} ({count})"))
-            left = [path for path in left if rule.canonical(path) not in index]
+            unexplained = [path for path in unexplained if rule.canonical(path) not in index]
     if hits:
-        return [line for _, line in sorted(hits, key=lambda hit: -hit[0])][:_MOST_LINES]
+        return [line for _, line in sorted(hits, key=lambda hit: -hit[0])][:_MAX_LINES]
     shown = ", ".join(sorted(files)[:3]) + (", …" if len(files) > 3 else "")
     return [f"In {folder}: nothing is like {missing[0]}; it holds {shown}"]
 
 
 def _nearby(store: Listing, missing: Sequence[str]) -> tuple[str, list[str]]:
-    """The folder that all references lie in, or the nearest above it that has files, and its files."""
+    """The common folder of all references, or the nearest one above it that has files, and its files."""
     levels = zip(*(ref.split("/")[:-1] for ref in missing), strict=False)
     first = folder = "".join(f"{names[0]}/" for names in takewhile(lambda names: len(set(names)) == 1, levels))
     files = store.refs_below(folder)

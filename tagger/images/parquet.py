@@ -28,67 +28,71 @@ if TYPE_CHECKING:
 _ATTEMPTS, _ATTEMPTS_IN_BUCKET = 2, 6
 _FIRST_PAUSE_S = 0.1
 _NO_END = 2**62
+_ROW_BITS = 40
 _IMAGE_NAMES = ("image", "bytes", "content", "data")
 
 
 @dataclass(frozen=True)
 class PositionIndex:
-    """Where the image of each id lies: the files, the image column, and a table from id to (file, row)."""
+    """An index from id to the row of its image: the files, the image column, and (file, row) by id."""
 
     files: tuple[Location, ...]
     column: str
-    places: "pd.Series[int]"
-    """Indexed by id; file number times 2**40 plus the row in the file."""
+    locations: "pd.Series[int]"
+    """Indexed by id: the file's number times 2**40 plus the row in the file."""
 
     @classmethod
     def read(cls, files: Sequence[Location]) -> "PositionIndex":
         """Read the id column of all files. Raises InputError when one lacks an id or an image column."""
-        places: list[np.ndarray] = []
+        locations: list[np.ndarray] = []
         ids: list[str | None] = []
         column = ""
         for number, file in enumerate(files):
             source = open_parquet(file)
             column, first = _image_column(file, source.schema_arrow), column
             if first and column != first:
-                raise InputError(f"{file}: the images are in column {column!r}, but in {first!r} of the files before")
+                raise InputError(f"{file}: the images are in column {column!r}, but in {first!r} of the earlier files")
             try:
                 column_of_ids = source.read(columns=["id"])["id"]
             except (pa.ArrowException, OSError) as error:
                 raise InputError(f"{file}: its ids cannot be read: {first_line(error)}") from error
-            found = as_ids(column_of_ids, file)
-            ids += found
-            places.append(np.arange(len(found), dtype=np.int64) + (number << 40))
+            file_ids = as_ids(column_of_ids, file)
+            ids += file_ids
+            locations.append(np.arange(len(file_ids), dtype=np.int64) + (number << _ROW_BITS))
         import pandas as pd
 
-        series = pd.Series(np.concatenate(places), index=pd.Index(ids, dtype=object))
+        series = pd.Series(np.concatenate(locations), index=pd.Index(ids, dtype=object))
         return cls(tuple(files), column, series[~series.index.duplicated()])
 
     def refs(self, ids: Sequence[str]) -> list[str]:
-        """A reference for every id; one that no file has gets a reference that leads nowhere."""
+        """A reference for each id; an unknown id gets one that names no file."""
         import pandas as pd
 
-        found = self.places.index.get_indexer(pd.Index(ids, dtype=object))
-        places = self.places.to_numpy()
+        positions = self.locations.index.get_indexer(pd.Index(ids, dtype=object))
+        locations = self.locations.to_numpy()
         nowhere = self.files[0].parent
         return [
-            _ref(self.files[int(places[f]) >> 40], int(places[f]) & ((1 << 40) - 1)) if f >= 0 else f"{nowhere}#{item}"
-            for item, f in zip(ids, found.tolist(), strict=True)
+            self._ref(int(locations[position])) if position >= 0 else f"{nowhere}#{item}"
+            for item, position in zip(ids, positions.tolist(), strict=True)
         ]
+
+    def _ref(self, location: int) -> str:
+        return _ref(self.files[location >> _ROW_BITS], location & ((1 << _ROW_BITS) - 1))
 
 
 class ParquetImages:
-    """The image column of some Parquet files: a manifest's own, or with an index those of images joined by id.
+    """The image column of Parquet files: of the manifest itself or, with an index, of files that are joined by id.
 
-    References are `FILE#ROW`. Files are read a batch of rows at a time, forwards, and the last ones stay open. A file
-    that fails is opened and read again, in a bucket several times with growing pauses. A damaged page costs its rows
-    and those after it in its row group, and no others.
+    References are `FILE#ROW`. Files are read forwards, a batch of rows at a time, and the last few stay open. A file
+    that fails is opened again and retried, in a bucket several times with backoff. A damaged page costs its rows and
+    the later rows of its row group, and no others.
 
     Args:
         files: The Parquet files.
         column: Of image bytes, or of the datasets library's struct<bytes, path>.
         max_bytes: Most bytes of an image.
-        index: Where the image of each id lies, where they are joined by id.
-        root: Folder of the files that a path names where the bytes are null; None for the Parquet file's own.
+        index: Joins images by id; None for the manifest's own column.
+        root: Folder for paths that stand in for null bytes; None for the folder of the Parquet file.
     """
 
     def __init__(
@@ -118,12 +122,12 @@ class ParquetImages:
 
     @staticmethod
     def sort_key(ref: str | None) -> tuple[str, int]:
-        """What orders references as they lie in the files."""
+        """A key that sorts references by their position in the files."""
         file, _, row = (ref or "#0").rpartition("#")
         return file, int(row) if row.isdecimal() else -1
 
     def locate(self, batch: Batch) -> list[str | None]:
-        """Of the manifest's own column, every row; else what the index knows."""
+        """References of every row or, with an index, of every id."""
         if self._index is not None:
             return list(self._index.refs(batch.items["id"].to_pylist()))
         return [_ref(batch.file, int(p)) for p in batch.positions]
@@ -132,40 +136,40 @@ class ParquetImages:
         """Read the references one after another; neighbours in a file share a read."""
         for file, location in self._files.items():
             if location.is_s3:
-                self._faults.pop(file, None)  # the bucket may be well again
+                self._faults.pop(file, None)  # the bucket may have recovered
         return map(self._read, refs)
 
     def _read(self, ref: str) -> bytes | ImageError:
-        file, _, place = ref.rpartition("#")
+        file, _, row_text = ref.rpartition("#")
         location = self._files.get(file)
         if location is None:
-            return ImageError(ErrorCode.NOT_FOUND, f"no image of id {place!r} in the Parquet files")
-        row = int(place)
+            return ImageError(ErrorCode.NOT_FOUND, f"no image of id {row_text!r} in the Parquet files")
+        row = int(row_text)
         fault = self._fault_of(file, row)
         if fault is not None:
             return ImageError(ErrorCode.STORE_ERROR, fault.message)
         try:
             value = self._value(location, row)
         except (pa.ArrowException, OSError, InputError) as error:
-            self._remember(location, row, first_line(error))
-            return self._read(ref)  # it may lie before the damaged page, though in one batch with it
+            self._record_fault(location, row, first_line(error))
+            return self._read(ref)  # it may come before the damaged page, in the same batch
         if value is None:
             return ImageError(ErrorCode.NOT_FOUND, f"the file has no row {row}")
         return self._bytes_of(value, location)
 
     def _value(self, location: Location, row: int) -> pa.Scalar | None:
-        """Read a row, again and again while there is hope. Raises what the last attempt did."""
+        """Read a row, with retries. Raises the error of the last attempt."""
         attempts = _ATTEMPTS_IN_BUCKET if location.is_s3 else _ATTEMPTS
         for attempt in range(1, attempts + 1):
             try:
                 return self._reader(location, row).read(row)
             except (pa.ArrowException, OSError, InputError):
-                self._open.pop(str(location), None)  # what is open has gone wrong, too
+                self._open.pop(str(location), None)  # an open reader is unusable after an error
                 if attempt == attempts:
                     raise
                 if location.is_s3:
                     time.sleep(random.uniform(0, _FIRST_PAUSE_S * 2**attempt))
-        raise AssertionError("there is at least one attempt")
+        raise AssertionError("at least one attempt is made")
 
     def _reader(self, location: Location, row: int) -> ColumnReader:
         key = str(location)
@@ -180,8 +184,8 @@ class ParquetImages:
     def _fault_of(self, file: str, row: int) -> "_Fault | None":
         return next((fault for fault in self._faults.get(file, []) if fault.first <= row < fault.end), None)
 
-    def _remember(self, location: Location, row: int, reason: str) -> None:
-        """Find out which rows cannot be read, so that nobody tries them again."""
+    def _record_fault(self, location: Location, row: int, reason: str) -> None:
+        """Record which rows cannot be read, so that they are not tried again."""
         faults = self._faults.setdefault(str(location), [])
         try:
             start, end = ColumnReader(location, self._column).group_of(row)
@@ -190,7 +194,7 @@ class ParquetImages:
             faults.append(_Fault(0, 0, _NO_END, f"{location}: {reason}"))
             return
         if any((fault.start, fault.first) == (start, first) for fault in faults):
-            start, first, end = row, row, row + 1  # it comes and goes
+            start, first, end = row, row, row + 1  # an intermittent fault
         faults.append(_Fault(start, first, end, f"{location}: rows {first} to {end - 1} cannot be read: {reason}"))
 
     def _bytes_of(self, value: pa.Scalar, location: Location) -> bytes | ImageError:

@@ -1,4 +1,4 @@
-"""One column of a Parquet file, row by row, as far as the file is sound."""
+"""One column of a Parquet file, row by row, as far as the file is undamaged."""
 
 from typing import Any
 
@@ -13,9 +13,9 @@ _BATCH_ROWS = 256
 
 
 class ColumnReader:
-    """A column, read forwards; going back starts its row group again. After an error it is of no more use.
+    """A column, read forwards; going back reads its row group again. After an error the reader is unusable.
 
-    Raises InputError when the file is no Parquet, or has no such column.
+    Raises InputError when the file is not Parquet, or has no such column.
     """
 
     def __init__(self, location: Location, column: str, batch_rows: int = _BATCH_ROWS) -> None:
@@ -32,7 +32,7 @@ class ColumnReader:
         self._batch: pa.Array = pa.array([], pa.binary())
 
     def group_of(self, row: int) -> tuple[int, int]:
-        """The first row of a row's group, and the first one after it."""
+        """The first row of a row's group, and the first row after the group."""
         group = int(np.searchsorted(self._starts, row, side="right")) - 1
         return int(self._starts[group]), int(self._starts[group + 1])
 
@@ -62,13 +62,13 @@ class ColumnReader:
 def first_unreadable(location: Location, column: str, row: int) -> int:
     """The first row of a row's group that cannot be read; the group's end where all can.
 
-    Arrow cannot pass over a damaged page, so that all rows of the group after it are lost with it.
+    Arrow cannot skip a damaged page, so all later rows of the group are lost with it.
     """
     reader = ColumnReader(location, column, batch_rows=1)
     first, end = reader.group_of(row)
-    for place in range(first, end):
+    for candidate in range(first, end):
         try:
-            reader.read(place)
+            reader.read(candidate)
         except (pa.ArrowException, OSError):
-            return place
+            return candidate
     return end

@@ -1,4 +1,4 @@
-"""Paths made of a manifest's columns, and the check that keeps them below their root."""
+"""Paths made from a manifest's columns, and the check that they stay below their root."""
 
 import os
 import re
@@ -12,16 +12,16 @@ from tagger.manifest.batch import Batch
 from tagger.schemas.tables.prediction import ErrorCode
 
 _BASE64 = "^(data:image/[a-z+]+;base64,|/9j/|iVBORw0KGgo|R0lGOD|UklGR)[A-Za-z0-9+/=\\s]{64}"
-"""How images begin as base64: JPEG, PNG, GIF and WebP."""
+"""The beginning of base64 images: JPEG, PNG, GIF and WebP."""
 
 
 def fill_pattern(pattern: str, batch: Batch, encode: Callable[[str], str] | None = None) -> list[str | None]:
-    """Fill `{column}` places for every row; None where a value is missing or blank.
+    """Replace `{column}` for every row; None where a value is missing or blank.
 
     Args:
         pattern: A path or an address with columns in braces.
         batch: The rows.
-        encode: How a value is written in the result, where not as it is.
+        encode: Encodes a value; None leaves it unchanged.
 
     Raises:
         UsageError: for a column that the manifest lacks.
@@ -43,7 +43,7 @@ def fill_pattern(pattern: str, batch: Batch, encode: Callable[[str], str] | None
 def text_column(batch: Batch, name: str, flag: str) -> pa.ChunkedArray:
     """A column of the manifest as text.
 
-    Raises, naming the flag that asks for it, UsageError where there is none, InputError where it holds no text.
+    Raises UsageError where the column does not exist, and InputError where it is not text; both name the flag.
     """
     column = batch.column(name)
     if column is None and name in batch.bytes_columns:
@@ -65,7 +65,7 @@ def text_column(batch: Batch, name: str, flag: str) -> pa.ChunkedArray:
 def resolve_in(root: str, relative: str, follow_links: bool = False) -> str:
     """Return the path of a file below a root.
 
-    Raises ImageError `outside_store` for `..`, for absolute paths and, unless they are followed, for links that point
+    Raises ImageError `outside_store` for `..`, for absolute paths and, unless links are followed, for links to files
     outside.
     """
     if relative.startswith(("/", "\\")) or ".." in re.split(r"[/\\]", relative) or "\0" in relative:

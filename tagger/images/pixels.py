@@ -14,7 +14,7 @@ from tagger.schemas.tables.prediction import ErrorCode
 class PixelImages:
     """The images that a manifest of raw pixels holds itself, as PNG.
 
-    References are `FILE#ROW`. A file is read as a whole, when its first image is asked for.
+    References are `FILE#ROW`. A file is read as a whole, with its first image.
     """
 
     ordered_by_store = False

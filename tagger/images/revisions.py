@@ -1,4 +1,4 @@
-"""Images together with the validator of their server, by which an unchanged one need not be downloaded again."""
+"""Images with their server's validator (ETag), so that unchanged ones are not downloaded again."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -13,21 +13,21 @@ _ENTITY_TAG = re.compile(r'(W/)?"[!#-~]+"')  # RFC 9110, 8.8.3, without the byte
 
 
 class Unchanged(Enum):
-    """In place of an image's bytes: the server says that they are still those of the ETag it was asked with."""
+    """Stands for an image's bytes that have not changed since the ETag of the request."""
 
     UNCHANGED = "unchanged"
 
 
 @dataclass(frozen=True)
 class Revision:
-    """What a store has of an image now."""
+    """The present state of an image in a store."""
 
     data: bytes | ImageError | Unchanged
     etag: str | None = None
-    """ETag of these bytes, or of the unchanged ones; None where the server gave none that is kept."""
+    """ETag of these bytes, or of the unchanged ones; None where the server sent no usable one."""
 
     def content(self) -> bytes | ImageError:
-        """What was downloaded. Raises ValueError for an unchanged image, of which nothing was."""
+        """The downloaded bytes, or the error. Raises ValueError for an unchanged image, which was not downloaded."""
         if isinstance(self.data, Unchanged):
             raise ValueError(f"nothing was downloaded: the image is still that of {self.etag}")
         return self.data
@@ -38,20 +38,20 @@ class RevisionStore(Protocol):
     """A store of images that have validators."""
 
     def revisions(self, refs: Sequence[str], etags: Sequence[str | None]) -> Iterator[Revision]:
-        """Yield what there is of every reference, in order; nothing is downloaded where it is still that of its ETag.
+        """Yield the state of each reference, in order; an image with an unchanged ETag is not downloaded.
 
         Args:
             refs: References, as for `fetch`.
-            etags: For each the ETag of the image that is known; None asks for the image whatever it is.
+            etags: For each the ETag of the known image; None downloads the image in any case.
         """
         ...
 
 
-def kept_etag(header: str | None) -> str | None:
-    """The ETag of an answer as it is stored and sent back; None for one that is no entity tag, or a very long one.
+def storable_etag(header: str | None) -> str | None:
+    """The ETag of a response as it is stored and sent back; None for an invalid or very long one.
 
-    A server's text goes into our requests, so nothing but one entity tag passes: neither `*`, which any image matches,
-    nor a list of them. A weak one passes, too: it is the server's word that nothing has changed that matters.
+    A server's text goes into our requests, so only a single entity tag passes: neither `*`, which matches any image,
+    nor a list. A weak one passes, too: all that matters is whether the server calls the image unchanged.
     """
     if header is None or len(header) > _MOST_CHARACTERS or not _ENTITY_TAG.fullmatch(header):
         return None

@@ -1,4 +1,4 @@
-"""Images in S3 buckets: many requests in flight, retried with backoff, every failure with a code of its own."""
+"""Images in S3 buckets: concurrent requests, retries with backoff, an error code for each kind of failure."""
 
 import random
 import time
@@ -9,7 +9,7 @@ from http.client import HTTPException
 from typing import Any
 
 from tagger.errors import ImageError, UsageError
-from tagger.flow.prefetch import in_order
+from tagger.flow.prefetch import map_in_order
 from tagger.images.files import spellings
 from tagger.images.patterns import fill_pattern
 from tagger.io.location import S3, Location, first_line
@@ -25,9 +25,9 @@ _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 10.0
 _BUDGET_BYTES = 64 * 2**20
 _LISTED = 5000
 _PAGE = 1000
-_MOST_NAMES = 200_000
-_AGAIN_STATUS = {408, 429}
-_AGAIN = {"SlowDown", "RequestTimeout", "Throttling", "ThrottlingException", "RequestTimeTooSkewed"}
+_MAX_NAMES = 200_000
+_RETRYABLE_STATUS = {408, 429}
+_RETRYABLE = {"SlowDown", "RequestTimeout", "Throttling", "ThrottlingException", "RequestTimeTooSkewed"}
 
 
 class S3Images:
@@ -64,8 +64,7 @@ class S3Images:
             folder: The prefix.
             options: Endpoint and limits.
             suffixes: The suffixes that its objects have, the most frequent first.
-            names: Names of those that were listed. One that was not is asked for under each suffix in turn, which
-                costs a request each.
+            names: The listed names. An object that was not listed is requested under each suffix in turn.
         """
         store = cls.of_pattern(f"{folder}/{{id}}", options)
         store._suffixes = tuple(suffixes)
@@ -86,15 +85,15 @@ class S3Images:
     def fetch(self, refs: Sequence[str]) -> Iterator[bytes | ImageError]:
         """Get the objects, `store_concurrency` at a time, and yield them in order.
 
-        Raises UsageError when there are no credentials at all.
+        Raises UsageError when there are no credentials.
         """
         if refs:
-            client = self._client  # made here, before threads ask for it
+            client = self._client  # made before threads use it
             get = partial(self._get, client)
-            yield from in_order(get, refs, self._pool, 2 * self._concurrency, _BUDGET_BYTES)
+            yield from map_in_order(get, refs, self._pool, 2 * self._concurrency, _BUDGET_BYTES)
 
     def refs_below(self, prefix: str) -> list[str]:
-        """Addresses of some thousand objects that begin with a prefix; none where it cannot be listed."""
+        """Addresses of a few thousand objects that begin with a prefix; empty where it cannot be listed."""
         if self._within and not prefix.startswith(self._within):
             return []
         return _listed(self._client, prefix, _LISTED)
@@ -110,43 +109,47 @@ class S3Images:
     def _client(self) -> Any:
         return s3_client(self._endpoint, self._region, self._concurrency)
 
-    def _get(self, client: Any, ref: str, take: Callable[[int], None]) -> bytes | ImageError:
-        """Get one object by its key or, where there is none, by the key's other suffixes and spellings."""
+    def _get(self, client: Any, ref: str, reserve: Callable[[int], None]) -> bytes | ImageError:
+        """Get one object by its key or, if it does not exist, by other suffixes and spellings of the key."""
         bucket, _, key = ref.removeprefix(S3).partition("/")
         missing = ImageError(ErrorCode.NOT_FOUND, f"there is no object {ref}")
         for number, other in enumerate((key, *self._others(key))):
             if ".." in other.split("/") or (self._within and not f"{S3}{bucket}/{other}".startswith(self._within)):
                 message = f"{ref!r} lies outside {self._within or 'the image store'}"
                 return missing if number else ImageError(ErrorCode.OUTSIDE_STORE, message)
-            answer = self._get_patiently(client, bucket, other, take)
+            answer = self._get_with_retries(client, bucket, other, reserve)
             if not isinstance(answer, ImageError) or answer.code != ErrorCode.NOT_FOUND:
                 return answer
             missing = missing if number else answer
         return missing
 
     def _others(self, key: str) -> list[str]:
-        own = next((suffix for suffix in self._suffixes if key.endswith(suffix)), None)
-        stems = [] if own is None else [key.removesuffix(own) + suffix for suffix in self._suffixes if suffix != own]
+        current = next((suffix for suffix in self._suffixes if key.endswith(suffix)), None)
+        stems = []
+        if current is not None:
+            stems = [key.removesuffix(current) + suffix for suffix in self._suffixes if suffix != current]
         return [*stems, *spellings(key)]
 
-    def _get_patiently(self, client: Any, bucket: str, key: str, take: Callable[[int], None]) -> bytes | ImageError:
-        """Get one object, again and again while there is hope; the pauses between grow, with jitter."""
+    def _get_with_retries(
+        self, client: Any, bucket: str, key: str, reserve: Callable[[int], None]
+    ) -> bytes | ImageError:
+        """Get one object, with retries, exponential backoff and jitter."""
         reason = ""
         for attempt in range(_ATTEMPTS):
             if attempt:
                 time.sleep(random.uniform(0, min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2**attempt)))
             try:
-                return self._get_once(client, bucket, key, take)
-            except _AgainError as error:
+                return self._get_once(client, bucket, key, reserve)
+            except _RetryableError as error:
                 reason = str(error)
         return ImageError(ErrorCode.STORE_ERROR, f"{S3}{bucket}/{key}: after {_ATTEMPTS} attempts: {reason}")
 
-    def _get_once(self, client: Any, bucket: str, key: str, take: Callable[[int], None]) -> bytes | ImageError:
-        """Get one object. Raises _AgainError when another attempt may succeed."""
+    def _get_once(self, client: Any, bucket: str, key: str, reserve: Callable[[int], None]) -> bytes | ImageError:
+        """Get one object. Raises _RetryableError when another attempt may succeed."""
         from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, ParamValidationError
 
         try:
-            found = client.get_object(Bucket=bucket, Key=key)
+            response = client.get_object(Bucket=bucket, Key=key)
         except ClientError as error:
             return _explained(error, f"{S3}{bucket}/{key}")
         except NoCredentialsError as error:
@@ -154,27 +157,27 @@ class S3Images:
         except (ParamValidationError, ValueError) as error:
             return ImageError(ErrorCode.STORE_ERROR, first_line(error))
         except (BotoCoreError, OSError) as error:
-            raise _AgainError(first_line(error)) from error
-        size = found["ContentLength"]
+            raise _RetryableError(first_line(error)) from error
+        size = response["ContentLength"]
         if size > self._max_bytes:
-            found["Body"].close()
+            response["Body"].close()
             return ImageError(ErrorCode.TOO_LARGE, f"{S3}{bucket}/{key} is larger than {self._max_bytes:,} bytes")
-        take(size)
+        reserve(size)
         try:
-            body: bytes = found["Body"].read()
+            body: bytes = response["Body"].read()
         except (BotoCoreError, OSError, HTTPException) as error:
-            raise _AgainError(f"the object broke off: {first_line(error)}") from error
+            raise _RetryableError(f"the object broke off: {first_line(error)}") from error
         if len(body) != size:
-            raise _AgainError(f"the object broke off after {len(body):,} of {size:,} bytes")
+            raise _RetryableError(f"the object broke off after {len(body):,} of {size:,} bytes")
         return body
 
 
-class _AgainError(Exception):
-    """What may succeed at another attempt."""
+class _RetryableError(Exception):
+    """An error that another attempt may cure."""
 
 
 def keys_below(folder: Location, limit: int) -> list[str]:
-    """Addresses of some objects anywhere below a prefix; none where it cannot be listed."""
+    """Addresses of some objects below a prefix; empty where it cannot be listed."""
     return _listed(s3_client(folder.s3_endpoint, folder.s3_region, 1, _ATTEMPTS), f"{folder.uri.rstrip('/')}/", limit)
 
 
@@ -192,7 +195,7 @@ def _listed(client: Any, prefix: str, limit: int) -> list[str]:
 
 
 def names_in(folder: Location) -> tuple[list[str], bool]:
-    """Names of the objects directly below a prefix, and whether these are all: the first 200,000 are listed.
+    """Names of the objects directly below a prefix, at most 200,000, and whether the list is complete.
 
     Raises UsageError when the bucket cannot be listed.
     """
@@ -208,7 +211,7 @@ def names_in(folder: Location) -> tuple[list[str], bool]:
         )
         for page in pages:
             names += [entry["Key"].removeprefix(prefix) for entry in page.get("Contents", [])]
-            if len(names) >= _MOST_NAMES:
+            if len(names) >= _MAX_NAMES:
                 return names, False
     except (BotoCoreError, ClientError) as error:
         raise UsageError(f"--images {folder}: cannot be listed: {first_line(error)}") from error
@@ -222,6 +225,6 @@ def _explained(error: Any, ref: str) -> ImageError:
     if code in _DENIED:
         return ImageError(ErrorCode.ACCESS_DENIED, f"{ref} may not be read ({code})")
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 500)
-    if status >= 500 or status in _AGAIN_STATUS or code in _AGAIN:
-        raise _AgainError(first_line(error)) from error
+    if status >= 500 or status in _RETRYABLE_STATUS or code in _RETRYABLE:
+        raise _RetryableError(first_line(error)) from error
     return ImageError(ErrorCode.STORE_ERROR, first_line(error))

@@ -1,7 +1,7 @@
 """Where image bytes come from: a folder, a URI column, an S3 prefix, a bytes column, a Parquet of id and image.
 
-A store does two things, at two places. `locate`, where the manifest is read, turns rows into references, which are
-plain strings and end up as `imageUri`. `fetch`, where images are decoded, turns references into bytes.
+A store does two things. `locate` runs where the manifest is read: it turns rows into references, plain strings that
+become `imageUri`. `fetch` runs where images are decoded: it turns references into bytes.
 """
 
 import re
@@ -30,25 +30,24 @@ from tagger.schemas.tables.prediction import ErrorCode
 
 
 class ImageStore(Protocol):
-    """Where bytes come from, given a row. Picklable: it travels to the workers."""
+    """Where image bytes come from, given a row. Picklable, so that workers can receive it."""
 
     ordered_by_store: bool
-    """Whether references are read fastest in their own order rather than in the manifest's."""
+    """Whether sorted references are read faster than the manifest's order."""
 
     def locate(self, batch: Batch) -> list[str | None]:
-        """Return a reference for every item of the batch, None where the row names no image."""
+        """Return a reference for each item of the batch; None where the row names no image."""
         ...
 
     def fetch(self, refs: Sequence[str]) -> Iterator[bytes | ImageError]:
-        """Yield the bytes of every reference, in order, or why there are none; few of them are in memory at once."""
+        """Yield for each reference, in order, its bytes or an error; only a few are in memory at once."""
         ...
 
 
 def open_store(options: CatalogOptions, manifest: Manifest) -> ImageStore:
     """Return the image store that `--images` names, or that the manifest's columns imply.
 
-    What a person should know of it goes to the manifest's notices. Raises UsageError when it names nothing that is
-    there.
+    Remarks for the user go to the manifest's notices. Raises UsageError when it names nothing that exists.
     """
     spec = options.images
     if spec is None:
@@ -57,7 +56,7 @@ def open_store(options: CatalogOptions, manifest: Manifest) -> ImageStore:
         return _column_store(spec.removeprefix("column:"), options, manifest)
     if scheme_of(spec) in ("http", "https"):
         return _http_store(spec, options, manifest)
-    _say_mapped(spec, options, manifest)
+    _notice_mapped(spec, options, manifest)
     location = Location(spec, options.s3_endpoint, options.s3_region)
     if location.is_glob:
         return _joined_store([f for f in location.glob() if f.name.lower().endswith(PARQUET)], spec, options)
@@ -90,20 +89,20 @@ def _implied_store(options: CatalogOptions, manifest: Manifest) -> ImageStore:
 
 
 def fetch_all(store: ImageStore, refs: Sequence[str | None]) -> Iterator[bytes | ImageError]:
-    """Fetch references, of which None stands for a row that names no image."""
-    found = store.fetch([ref for ref in refs if ref])
-    return (next(found) if ref else _no_image() for ref in refs)
+    """Fetch references; None stands for a row that names no image."""
+    images = store.fetch([ref for ref in refs if ref])
+    return (next(images) if ref else _no_image() for ref in refs)
 
 
 def fetch_revisions(store: ImageStore, refs: Sequence[str | None], etags: Sequence[str | None]) -> Iterator[Revision]:
-    """Fetch references as `fetch_all` does, but not the images that are still those of their ETags.
+    """Fetch references as `fetch_all` does, but do not download images whose ETag is unchanged.
 
     A store without validators reads every image.
 
     Args:
         store: Where the images are.
         refs: None stands for a row that names no image.
-        etags: For each row the ETag of the image that is known; None reads the image whatever it is.
+        etags: For each row the ETag of the known image; None downloads the image in any case.
     """
     if not isinstance(store, RevisionStore):
         yield from (Revision(data) for data in fetch_all(store, refs))
@@ -149,7 +148,7 @@ def _pattern_store(location: Location, options: CatalogOptions) -> ImageStore:
 
 
 def _folder_store(folder: Location, options: CatalogOptions, manifest: Manifest) -> ImageStore:
-    """A folder or prefix without a pattern: of images, by `{id}` and the suffixes there, or of Parquet files."""
+    """A folder or prefix without a pattern: of images, by `{id}` and the suffixes that occur, or of Parquet files."""
     content = look_into(folder)
     if content.parquet and not content.suffixes:
         return _joined_store(folder.files(PARQUET), str(folder), options)
@@ -163,8 +162,8 @@ def _folder_store(folder: Location, options: CatalogOptions, manifest: Manifest)
     return FolderImages(folder.uri, patterns, options.max_bytes, options.follow_links)
 
 
-def _say_mapped(spec: str, options: CatalogOptions, manifest: Manifest) -> None:
-    """Say which column `{id}` means where another has that name."""
+def _notice_mapped(spec: str, options: CatalogOptions, manifest: Manifest) -> None:
+    """Add a notice of which column `{id}` means where another column has that name."""
     for role, column in options.column.items():
         used = f"{{{role}}}" in spec or ("{" not in spec and role == "id")
         if used and column != role and role in manifest.columns:
@@ -175,7 +174,7 @@ def _say_mapped(spec: str, options: CatalogOptions, manifest: Manifest) -> None:
 
 
 def row_order(store: ImageStore, refs: Sequence[str | None]) -> np.ndarray:
-    """Positions of references in the order in which the store reads them best."""
+    """Positions of references in the order in which the store reads them fastest."""
     if not store.ordered_by_store:
         return np.arange(len(refs))
     keys = [ParquetImages.sort_key(r) for r in refs]

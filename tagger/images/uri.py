@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from tagger.errors import ImageError, UsageError
 from tagger.images.cells import images_of
-from tagger.images.files import files_below, first_file, is_there, read_file
+from tagger.images.files import exists, files_below, first_file, read_file
 from tagger.images.folders import first_batch
 from tagger.images.patterns import resolve_in, text_column
 from tagger.images.revisions import Revision
@@ -26,9 +26,9 @@ class UriImages:
     """A column of the manifest that holds paths, `s3://` and, where that is allowed, http addresses.
 
     Relative paths are relative to the root, or without one to the manifest file that names them. Nothing is read
-    outside the root or, without one, outside the manifest's folder; whole `s3://` addresses are then read wherever
-    they lie. A path that is not there is looked for percent-decoded, with slashes for backslashes, and in the other
-    Unicode form. Of a cell with several images, the first is taken.
+    outside the root or, without one, outside the manifest's folder; whole `s3://` addresses are then read wherever they
+    lie. A path that does not exist is tried percent-decoded, with slashes for backslashes, and in the other Unicode
+    form. Of a cell with several images, the first is taken.
     """
 
     ordered_by_store = False
@@ -49,7 +49,7 @@ class UriImages:
 
     @classmethod
     def opened(cls, column: str, options: CatalogOptions, manifest: Manifest) -> "UriImages":
-        """The store, after a look at the manifest's first rows.
+        """The store, checked against the manifest's first rows.
 
         Raises UsageError when most of them name http addresses, and those are not allowed.
         """
@@ -71,18 +71,18 @@ class UriImages:
         return store
 
     def locate(self, batch: Batch) -> list[str | None]:
-        """References are whole paths and addresses, the relative ones put below their folder."""
+        """References are absolute paths and whole addresses; relative paths are resolved below their folder."""
         folder = (self._base or batch.file.parent).uri.rstrip("/")
         cells: list[str | None] = text_column(batch, self._column, self._flag).to_pylist()
         return [_reference(self._first_image(cell), folder) if cell else None for cell in cells]
 
     def fetch(self, refs: Sequence[str]) -> Iterator[bytes | ImageError]:
-        """Local paths are read below the root; objects in buckets and http images many at a time."""
+        """Read local paths below the root; fetch objects and http images concurrently."""
         for revision in self.revisions(refs, [None] * len(refs)):
             yield revision.content()
 
     def revisions(self, refs: Sequence[str], etags: Sequence[str | None]) -> Iterator[Revision]:
-        """Like `fetch`, but http images that are still those of their ETags are not downloaded."""
+        """Like `fetch`, but http images whose ETag is unchanged are not downloaded."""
         objects = self._s3.fetch([ref for ref in refs if ref.startswith(S3)])
         conditions = [(ref, etag) for ref, etag in zip(refs, etags, strict=True) if is_http(ref)]
         pages = self._http.revisions([ref for ref, _ in conditions], [etag for _, etag in conditions])
@@ -109,7 +109,7 @@ class UriImages:
         return images[0]
 
     def _in_root(self, path: str) -> bool:
-        return is_there(os.path.join(self._root, path))  # noqa: PTH118 - as for all paths of rows
+        return exists(os.path.join(self._root, path))  # noqa: PTH118 - as for all paths of rows
 
     def _read(self, ref: str) -> bytes | ImageError:
         try:
@@ -126,7 +126,7 @@ class UriImages:
 
 
 def _reference(uri: str, folder: str) -> str:
-    """A cell's path or address as a whole one."""
+    """A cell's path or address as an absolute one."""
     scheme = scheme_of(uri)
     rest = uri.partition(":")[2]
     if scheme in _S3_SCHEMES:
@@ -144,7 +144,7 @@ def _reference(uri: str, folder: str) -> str:
 
 
 def _path(path: str, folder: str) -> str:
-    """A path as an absolute one without `.` and `..`, in the spelling that is there."""
+    """An absolute path without `.` and `..`, in the spelling that exists."""
     if folder.startswith(S3) and not path.startswith("/"):
         bucket, _, key = f"{folder}/{path}".removeprefix(S3).partition("/")
         steps = re.search(r"(^|/)\.{1,2}/", path)

@@ -1,4 +1,4 @@
-"""Addresses of images: which kind they are, how they are written in a request, and how they are shown."""
+"""Addresses of images: their scheme, their form in a request, and their form in messages."""
 
 import re
 from typing import TYPE_CHECKING
@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from urllib3.util import Url  # its import changes the warnings of the process, so it waits for an http image
 
 _SHOWN = 300
-_SHORT = {"data", "file"}  # these go without slashes, too; elsewhere a colon may be part of a file's name
+_SHORT = {"data", "file"}  # these need no slashes; elsewhere a colon may be part of a file name
 
 
 def scheme_of(uri: str) -> str | None:
@@ -23,9 +23,9 @@ def is_http(uri: str) -> bool:
 
 
 def request_url(address: str) -> "Url":
-    """An address as it is requested: percent-encoded where it must be, without fragment, the host in ASCII.
+    """An address for a request: percent-encoded where needed, without fragment, the host in ASCII.
 
-    Raises ValueError when it is no http address.
+    Raises ValueError when it is not an http address.
     """
     from urllib3.exceptions import LocationParseError
     from urllib3.util import parse_url
@@ -40,17 +40,17 @@ def request_url(address: str) -> "Url":
 
 
 def next_url(url: "Url", location: str) -> "Url":
-    """Where a redirect leads. Raises ValueError when that is no http address."""
+    """The target of a redirect. Raises ValueError when it is not an http address."""
     return request_url(urljoin(url._replace(auth=None).url, location.strip()))
 
 
 def quoted(value: str) -> str:
-    """A value as part of an address's path; what is percent-encoded already stays."""
+    """A value percent-encoded for a path; parts that are percent-encoded already stay."""
     return "".join(part if i % 2 else quote(part) for i, part in enumerate(re.split(r"(%[0-9A-Fa-f]{2})", value)))
 
 
 def shown(address: str) -> str:
-    """An address for messages: without user and password, and not too long."""
+    """An address for messages: without user and password, and shortened."""
     if "@" in address and "://" in address:
         try:
             parts = urlsplit(address)

@@ -1,4 +1,4 @@
-"""Documents as JSON that every reader takes: the standard knows neither NaN nor infinity."""
+"""Documents as standard JSON, which has neither NaN nor infinity."""
 
 import json
 import math
@@ -7,7 +7,7 @@ from typing import Any
 
 
 def as_json(document: Mapping[str, Any]) -> str:
-    """Return a document as indented JSON; a figure that is not finite becomes null, what JSON lacks becomes text."""
+    """Return a document as indented JSON; numbers that are not finite become null, unknown types become text."""
     return json.dumps(_finite(document), indent=2, ensure_ascii=False, allow_nan=False, default=_plain)
 
 
@@ -24,5 +24,5 @@ def _finite(value: Any) -> Any:
 
 
 def _plain(value: Any) -> Any:
-    """An array or a number of NumPy's as Python has it; anything else as text."""
+    """A NumPy array or number as Python values; anything else as text."""
     return _finite(value.tolist()) if hasattr(value, "tolist") else str(value)

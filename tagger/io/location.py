@@ -1,4 +1,4 @@
-"""Files and folders, local or in S3 buckets, behind one type; every write is complete or absent."""
+"""Files and folders, local or in S3 buckets, behind one type; every write is atomic."""
 
 import fnmatch
 import os
@@ -23,9 +23,9 @@ _ATTEMPTS = 8
 
 @dataclass(frozen=True)
 class Location:
-    """A file or folder by path or `s3://BUCKET/KEY`; picklable, so that it travels to workers.
+    """A file or folder by path or `s3://BUCKET/KEY`; picklable, so that workers can receive it.
 
-    A local path is made absolute, because Ray's workers have a working directory of their own.
+    A local path is made absolute, because Ray's workers have another working directory.
     """
 
     uri: str
@@ -42,12 +42,12 @@ class Location:
 
     @property
     def is_s3(self) -> bool:
-        """Whether it lies in a bucket."""
+        """Whether it is in a bucket."""
         return self.uri.startswith(S3)
 
     @property
     def path(self) -> str:
-        """The path as its file system takes it."""
+        """The path without its scheme, for its file system."""
         return self.uri.removeprefix(S3).rstrip("/") if self.is_s3 else self.uri
 
     @property
@@ -57,7 +57,7 @@ class Location:
 
     @property
     def parent(self) -> "Location":
-        """The folder that it lies in."""
+        """The folder that contains it."""
         return replace(self, uri=self.uri.rstrip("/").rsplit("/", 1)[0] or "/")
 
     def __truediv__(self, name: str) -> "Location":
@@ -71,7 +71,7 @@ class Location:
 
     @cached_property
     def filesystem(self) -> pafs.FileSystem:
-        """The Arrow file system that it lies on."""
+        """Its Arrow file system."""
         if not self.is_s3:
             return pafs.LocalFileSystem()
         return pafs.S3FileSystem(
@@ -84,32 +84,32 @@ class Location:
         )
 
     def exists(self) -> bool:
-        """Whether there is a file or a folder."""
+        """Whether a file or a folder exists."""
         return bool(self._info().type != pafs.FileType.NotFound)
 
     def is_dir(self) -> bool:
-        """Whether there is a folder."""
+        """Whether it is an existing folder."""
         return bool(self._info().type == pafs.FileType.Directory)
 
     def stamp(self) -> str:
-        """What changes when the file does: size and modification time."""
+        """A text that changes when the file does: size and modification time."""
         info = self._info()
         return f"{info.size}:{info.mtime_ns}"
 
     def files(self, suffixes: tuple[str, ...] = ()) -> list["Location"]:
-        """The files below a folder, sorted by path; only those with one of the suffixes, hidden ones left out."""
-        found = self.filesystem.get_file_info(pafs.FileSelector(self.path, recursive=True, allow_not_found=True))
+        """The files below a folder, sorted by path: those with one of the suffixes, without hidden ones."""
+        infos = self.filesystem.get_file_info(pafs.FileSelector(self.path, recursive=True, allow_not_found=True))
         below = len(self.path) + 1
         return [
             self._sibling(info.path)
-            for info in sorted(found, key=lambda i: i.path)
+            for info in sorted(infos, key=lambda info: info.path)
             if info.type == pafs.FileType.File
             and (not suffixes or info.path.lower().endswith(suffixes))
             and not any(part.startswith((".", "_")) for part in info.path[below:].split("/"))
         ]
 
     def glob(self) -> list["Location"]:
-        """The files that a path with `*`, `?` or `[…]` names, sorted; `*` stays within one folder."""
+        """The files that match a path with `*`, `?` or `[…]`, sorted; `*` matches within one folder."""
         parts = self.path.split("/")
         first = next(i for i, part in enumerate(parts) if any(c in part for c in _GLOB))
         base = self._sibling("/".join(parts[:first]) or "/")
@@ -133,7 +133,7 @@ class Location:
             yield cast(IO[bytes], stream)
 
     def open_random(self) -> pa.NativeFile:
-        """Read the file at any offset, as Parquet needs."""
+        """Open the file for random access, as Parquet needs."""
         return self.filesystem.open_input_file(self.path)
 
     def read_bytes(self) -> bytes:
@@ -142,9 +142,9 @@ class Location:
             return stream.read()
 
     def write_bytes(self, data: bytes | pa.Buffer) -> None:
-        """Write the whole file: under a temporary name, then renamed; in a bucket, by one upload.
+        """Write the whole file atomically: under a temporary name, then renamed; in a bucket, by one upload.
 
-        Raises WriteError when the disk is full, the bucket is gone, or anything else is in the way.
+        Raises WriteError when the disk is full, the bucket is gone, or the write fails otherwise.
         """
         try:
             self._write(data)
@@ -173,12 +173,12 @@ class Location:
         self.write_bytes(text.encode())
 
     def mkdir(self) -> None:
-        """Make the folder; buckets have none, but the bucket itself must exist."""
+        """Create the folder; a bucket needs none, but must exist itself."""
         if not self.is_s3:
             self.filesystem.create_dir(self.path, recursive=True)
 
     def delete(self) -> None:
-        """Delete the file or the folder with all in it, if it is there."""
+        """Delete the file, or the folder with its content, if it exists."""
         kind = self._info().type
         if kind == pafs.FileType.Directory:
             self.filesystem.delete_dir(self.path)

@@ -1,7 +1,7 @@
-"""Keeps two processes from writing to one folder: a file lock, or in a bucket a lease that is renewed.
+"""Keeps two processes from writing to one folder: a file lock, or in a bucket a lease that its holder renews.
 
-A lease expires, so its holder may lose it without knowing. Fencing: a holder that could not renew in time stops by
-itself, before anyone else may take the lease over.
+A lease expires, so its holder may lose it without knowing. Fencing: a holder that could not renew in time stops
+before another process may take the lease over.
 """
 
 import fcntl
@@ -14,6 +14,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -28,9 +29,9 @@ from tagger.io.signals import restorer
 _NAME = "_lock"
 _RENEW_S, _RENEW_AGAIN_S = 15.0, 3.0
 _EXPIRES_S = 60.0
-"""Age at which others take a lease over."""
+"""Age at which other processes may take a lease over."""
 _STOPS_S = 45.0
-"""Age at which its holder stops; a renewal that is under way then takes at most _TIMEOUT_S."""
+"""Age at which its holder stops; a renewal in progress then takes at most _TIMEOUT_S."""
 _TIMEOUT_S = 10.0
 _ATTEMPTS = 6
 _CONFLICT_PAUSES_S = (0.1, 0.3, 1.0, 3.0)
@@ -38,28 +39,28 @@ _CONFLICT_PAUSES_S = (0.1, 0.3, 1.0, 3.0)
 
 @contextmanager
 def holding(root: Location, flag: str = "--out") -> Iterator[Callable[[], None]]:
-    """Hold a folder while writing to it; yields a check that raises TaggerError once the hold is lost.
+    """Lock a folder while writing to it; yields a check that raises TaggerError once the lock is lost.
 
-    In the main thread, a hold that is lost ends the work even where nothing checks. The lock of a process that was
-    killed is free at once on a disk, and in a bucket after a minute, or when the same machine asks for it.
+    In the main thread, a lost lock interrupts the work even where nothing checks. After a kill, a lock on a disk is
+    free at once, a lease in a bucket after a minute, or at once for the same machine.
 
     Args:
-        root: The folder; a local one is made, and deleted again if nothing came into it.
-        flag: What names the folder, for messages.
+        root: The folder; a local one is created, and deleted again if it stays empty.
+        flag: Names the folder in messages.
 
     Raises:
-        UsageError: when another process holds it, or the folder cannot be written to.
-        TaggerError: when the hold was lost.
+        UsageError: when another process holds the lock, or the folder cannot be written to.
+        TaggerError: when the lock was lost.
     """
     with _lease(root, flag) if root.is_s3 else _file_lock(root, flag) as check:
         yield check
 
 
 def is_held(root: Location) -> bool:
-    """Whether a process holds a folder now; nothing is changed by looking."""
+    """Whether a process holds a folder's lock now; this changes nothing."""
     if root.is_s3:
-        found = (lease := _Lease(root, ""))._read(lease._client)
-        return found is not None and found[2] < _EXPIRES_S and not _died_here(found[0])
+        stored = _Lease(root, "").stored()
+        return stored is not None and stored.is_live()
     try:
         descriptor = os.open(Path(root.path) / _NAME, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
@@ -91,7 +92,7 @@ def _file_lock(root: Location, flag: str) -> Iterator[Callable[[], None]]:
                 raise _taken(root, flag, holder) from error
             if path.exists() and os.fstat(descriptor).st_ino == path.stat().st_ino:
                 break
-            os.close(descriptor)  # its last holder deleted the file between our opening and locking it
+            os.close(descriptor)  # its last holder deleted the file between open and lock
         os.ftruncate(descriptor, 0)
         os.write(descriptor, _signature(uuid.uuid4().hex, 0))
     except OSError as error:
@@ -131,7 +132,7 @@ def _lease(root: Location, flag: str) -> Iterator[Callable[[], None]]:
 
 
 class _Lease:
-    """An object that is written only if it is as it was: conditional writes decide between two processes."""
+    """A lease as an object in a bucket; conditional writes decide between two processes."""
 
     def __init__(self, root: Location, flag: str) -> None:
         self._root = root
@@ -152,13 +153,12 @@ class _Lease:
 
         try:
             while True:
-                found = self._read(self._client)
-                if found is not None:
-                    body, etag, age_s = found
-                    if age_s < _EXPIRES_S and not _died_here(body):
-                        hint = f"{age_s:.0f} s ago; if it was killed, try again in a minute"
-                        raise _taken(self._root, self._flag, body, hint)
-                    condition = {"IfMatch": etag}
+                stored = self.stored()
+                if stored is not None:
+                    if stored.is_live():
+                        hint = f"{stored.age_s:.0f} s ago; if it was killed, try again in a minute"
+                        raise _taken(self._root, self._flag, stored.body, hint)
+                    condition = {"IfMatch": stored.etag}
                 else:
                     condition = {"IfNoneMatch": "*"}
                 if self._put(self._client, condition):
@@ -167,11 +167,11 @@ class _Lease:
             raise UsageError(f"{self._flag}: cannot write to {self._root}: {first_line(error)}") from error
 
     def renew_until(self, ended: threading.Event, interrupt: bool) -> None:
-        """Renew the lease now and then, until that is of no use; then interrupt the main thread on request."""
+        """Renew the lease until it ends or is lost; then interrupt the main thread on request."""
         pause = _RENEW_S
         while not ended.wait(pause):
             pause = _RENEW_AGAIN_S
-            with suppress(Exception):  # an outage; the next renewal may succeed, or find that another has taken it
+            with suppress(Exception):  # an outage; the next renewal may succeed, or find the lease taken over
                 self._is_lost = not self._put(self._renewing, {"IfMatch": self._etag})
                 pause = _RENEW_S
             if self.is_over():
@@ -190,19 +190,19 @@ class _Lease:
             raise TaggerError(f"{self._root} {reason}; this one stops")
 
     def release(self) -> None:
-        """Delete the object if it is still this process's; else it is another's, or expires by itself."""
+        """Delete the object if this process still holds the lease."""
         from botocore.exceptions import ClientError, ParamValidationError
 
         with suppress(Exception):
-            found = self._read(self._client)
-            if found is None or _nonce_of(found[0]) != self._nonce:
+            stored = self.stored()
+            if stored is None or _nonce_of(stored.body) != self._nonce:
                 return
             try:
-                self._client.delete_object(**self._object, IfMatch=found[1])
+                self._client.delete_object(**self._object, IfMatch=stored.etag)
             except ParamValidationError:
                 self._client.delete_object(**self._object)
             except ClientError as error:
-                if _status(error) in (400, 501):  # a service that knows no condition here
+                if _status(error) in (400, 501):  # a service without conditional deletes
                     self._client.delete_object(**self._object)
 
     def _reason(self) -> str:
@@ -213,50 +213,67 @@ class _Lease:
             return f"could not be held: no renewal for {_now() - self._written:.0f} s, so another process may take it"
         return ""
 
-    def _read(self, client: Any) -> tuple[bytes, str, float] | None:
+    def stored(self) -> "_StoredLease | None":
+        """The lease in the bucket; None where there is none."""
+        return self._read(self._client)
+
+    def _read(self, client: Any) -> "_StoredLease | None":
         from botocore.exceptions import ClientError
 
         try:
-            found = client.get_object(**self._object)
+            response = client.get_object(**self._object)
         except ClientError as error:
             if _status(error) == 404 and "Key" in str(error):
                 return None
             raise
-        age = _server_time(found) - found["LastModified"]
-        return found["Body"].read(), found["ETag"], age.total_seconds()
+        age = _server_time(response) - response["LastModified"]
+        return _StoredLease(response["Body"].read(), response["ETag"], age.total_seconds())
 
     def _put(self, client: Any, condition: dict[str, str]) -> bool:
-        """Write the object; False when another process has."""
+        """Write the object; False when another process has written it."""
         from botocore.exceptions import ClientError
 
         for pause in (*_CONFLICT_PAUSES_S, None):
             began = _now()
             self._writes += 1
             try:
-                answer = client.put_object(**self._object, Body=_signature(self._nonce, self._writes), **condition)
+                response = client.put_object(**self._object, Body=_signature(self._nonce, self._writes), **condition)
             except ClientError as error:
                 if _status(error) == 409 and pause is not None:
-                    time.sleep(pause)  # two writes met, and neither counts
+                    time.sleep(pause)  # two writes collided, and neither was done
                     continue
                 if _status(error) in (404, 409, 412):
                     return self._was_written(client)
                 raise
-            self._etag, self._written = answer["ETag"], began
+            self._etag, self._written = response["ETag"], began
             return True
         return False
 
     def _was_written(self, client: Any) -> bool:
-        """Whether a write that was refused had been done before: its answer was lost, and it was repeated."""
+        """Whether a refused write is the retry of one that succeeded, whose response was lost."""
         now = _now()
-        found = self._read(client)
-        if found is None or _nonce_of(found[0]) != self._nonce:
+        stored = self._read(client)
+        if stored is None or _nonce_of(stored.body) != self._nonce:
             return False
-        self._etag, self._written = found[1], now - found[2]
+        self._etag, self._written = stored.etag, now - stored.age_s
         return True
 
 
+@dataclass(frozen=True)
+class _StoredLease:
+    """A lease as it lies in the bucket."""
+
+    body: bytes
+    etag: str
+    age_s: float
+
+    def is_live(self) -> bool:
+        """Whether its holder may still be at work."""
+        return self.age_s < _EXPIRES_S and not _died_here(self.body)
+
+
 def _interrupt_main() -> None:
-    """Raise KeyboardInterrupt in the main thread, whatever it waits for."""
+    """Raise KeyboardInterrupt in the main thread, even while it waits."""
     for number in (signal.SIGINT, signal.SIGTERM):  # a shell's background job ignores the first
         if callable(signal.getsignal(number)):
             signal.pthread_kill(threading.main_thread().ident or 0, number)
@@ -264,7 +281,7 @@ def _interrupt_main() -> None:
 
 
 def _signature(nonce: str, writes: int) -> bytes:
-    """Who holds; another one at every write, so that a write is not taken for an earlier one."""
+    """The holder as JSON; each write differs, so that none is mistaken for an earlier one."""
     pid = os.getpid()
     holder = {"host": socket.gethostname(), "pid": pid, "since": f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"}
     holder |= {"processes": _processes(), "started": psutil.Process(pid).create_time(), "nonce": nonce}
@@ -278,7 +295,7 @@ def _nonce_of(signature: bytes) -> str:
 
 
 def _processes() -> str:
-    """What names the processes that this one sees: this boot of this machine, and the namespace of its process ids.
+    """Identifies the processes that this one sees: this boot of this machine, and the namespace of its process ids.
 
     A host name does not: cloned machines share it, and so do containers.
     """
@@ -287,7 +304,7 @@ def _processes() -> str:
 
 
 def _died_here(signature: bytes) -> bool:
-    """Whether the holder was one of the processes that this one sees, and no longer runs."""
+    """Whether the holder ran among the processes that this one sees, and no longer runs."""
     with suppress(ValueError, KeyError, TypeError, OSError):
         holder = json.loads(signature)
         if holder["processes"] != _processes():
@@ -302,7 +319,7 @@ def _died_here(signature: bytes) -> bool:
 
 
 def _now() -> float:
-    """Seconds on a clock that only goes forward, also while the machine sleeps."""
+    """Seconds on a monotonic clock that also runs while the machine sleeps."""
     return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
@@ -310,9 +327,9 @@ def _status(error: Any) -> int:
     return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
 
 
-def _server_time(found: Any) -> datetime:
-    """The time as the service has it, so that no clock here matters."""
-    stated = found["ResponseMetadata"]["HTTPHeaders"].get("date")
+def _server_time(response: Any) -> datetime:
+    """The service's time, so that this machine's clock does not matter."""
+    stated = response["ResponseMetadata"]["HTTPHeaders"].get("date")
     return datetime.strptime(stated, "%a, %d %b %Y %H:%M:%S %Z").replace(tzinfo=UTC) if stated else datetime.now(UTC)
 
 

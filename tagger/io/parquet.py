@@ -1,4 +1,4 @@
-"""Parquet files: opened with a word where they are none, and written complete or not at all."""
+"""Parquet files: opened with a clear error, and written atomically."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,7 @@ from tagger.io.location import Location, first_line
 
 
 def open_parquet(file: Location) -> pq.ParquetFile:
-    """Open a Parquet file. Raises InputError when it is none."""
+    """Open a Parquet file. Raises InputError when it is not one."""
     try:
         return pq.ParquetFile(file.open_random())
     except (pa.ArrowException, OSError) as error:
@@ -18,18 +18,18 @@ def open_parquet(file: Location) -> pq.ParquetFile:
 
 
 def write_parquet(target: Location, table: pa.Table, plain: Sequence[str] = ()) -> None:
-    """Write one Parquet file, complete or not at all.
+    """Write one Parquet file atomically.
 
     Args:
         target: Where.
         table: Its rows.
-        plain: Columns that are noise to a compressor.
+        plain: Columns that do not compress.
     """
     sink = pa.BufferOutputStream()
-    packed = [name for name in table.schema.names if name not in plain]
+    compressed = [name for name in table.schema.names if name not in plain]
     if plain:
-        compression = dict.fromkeys(packed, "zstd") | {f"{name}.list.element": "none" for name in plain}
-        pq.write_table(table, sink, compression=compression, use_dictionary=packed, write_statistics=packed)
+        compression = dict.fromkeys(compressed, "zstd") | {f"{name}.list.element": "none" for name in plain}
+        pq.write_table(table, sink, compression=compression, use_dictionary=compressed, write_statistics=compressed)
     else:
         pq.write_table(table, sink, compression="zstd")
     target.write_bytes(sink.getvalue())

@@ -12,10 +12,10 @@ def s3_client(
     attempts: int = 1,
     read_timeout_s: float = _READ_TIMEOUT_S,
 ) -> Any:
-    """A boto3 client with timeouts and a pool of so many connections.
+    """A boto3 client with timeouts and a connection pool.
 
-    It retries nothing by itself: botocore cannot retry a body that breaks off, and its quota of retries, shared by all
-    threads, runs dry when a service throttles for long.
+    By default it retries nothing: botocore cannot retry a body that breaks off, and all threads share its retry quota,
+    which runs out when a service throttles for long.
     """
     import boto3
     from botocore.config import Config

@@ -1,4 +1,4 @@
-"""The temporary folder: what a kill leaves there is swept by the next process, and a lack of room names the folder."""
+"""Temporary folders: the next process deletes those that a killed one left behind; a full disk names the folder."""
 
 import errno
 import fcntl
@@ -17,14 +17,14 @@ _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}
 
 @contextmanager
 def scratch_folder(prefix: str, parent: Path | None = None) -> Iterator[Path]:
-    """Have an empty folder for a while, which is deleted with all in it.
+    """Create an empty folder, and delete it with its content at the end.
 
-    The folder is held by a lock that ends with this process, however it ends. Those of the same prefix that nobody
-    holds any more are deleted first.
+    A lock marks the folder as in use until this process ends, however it ends. Unlocked folders with the same prefix
+    are deleted first.
 
     Args:
         prefix: Of the folder's name.
-        parent: Where it lies; None for the temporary folder.
+        parent: Where to create it; None for the temporary folder.
 
     Raises:
         WriteError: when there is no room for it.
@@ -44,7 +44,7 @@ def scratch_folder(prefix: str, parent: Path | None = None) -> Iterator[Path]:
 
 @contextmanager
 def naming_full_folder(folder: Path | None = None) -> Iterator[None]:
-    """Have a lack of room said with the folder that lacks it, and the way out.
+    """Name the full folder and the way out in errors about a full disk.
 
     Args:
         folder: Where files are written meanwhile; None for the temporary folder.
@@ -72,7 +72,7 @@ def check_room(folder: Path, size: int) -> None:
 
 
 def _sweep(parent: Path, prefix: str) -> None:
-    """Delete the folders that no process holds; one without a lock file is just being made, or not ours."""
+    """Delete unlocked folders; one without a lock file is being created, or is not ours."""
     for folder in parent.glob(f"{prefix}*"):
         with suppress(OSError):
             held = _lock(folder / _HELD)
@@ -82,7 +82,7 @@ def _sweep(parent: Path, prefix: str) -> None:
 
 
 def _lock(file: Path, create: int = 0) -> int | None:
-    """Lock a file until it is closed; None when another process has it."""
+    """Lock a file until it is closed; None when another process has locked it."""
     descriptor = os.open(file, os.O_RDWR | os.O_CLOEXEC | create, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,4 +1,4 @@
-"""The signals by which people and schedulers end a process, and what the process does at them."""
+"""Handling of the signals by which people and schedulers end a process."""
 
 import signal
 import sys
@@ -12,20 +12,20 @@ Handler = Callable[[int, object], None]
 _stopped = threading.Event()
 """Whether a signal asked the process to end."""
 _holding: list[bool] = []
-"""One entry for each `held_back_signals` that the main thread is in."""
+"""One entry for each active `held_back_signals` of the main thread."""
 
 
 def restorer() -> Callable[[], None]:
-    """Return what makes this process do at STOP_SIGNALS again what it does at them now.
+    """Return a function that restores the present handlers of STOP_SIGNALS.
 
-    Other threads than the main one cannot set handlers; in them it does nothing.
+    Only the main thread can set handlers; in others the function does nothing.
     """
     handlers = {number: signal.getsignal(number) for number in STOP_SIGNALS}
 
     def restore() -> None:
         if threading.current_thread() is threading.main_thread():
             for number, handler in handlers.items():
-                if handler is not None:  # what a library has set in C
+                if handler is not None:  # None: a library has set it in C
                     signal.signal(number, handler)
 
     return restore
@@ -33,7 +33,7 @@ def restorer() -> Callable[[], None]:
 
 @contextmanager
 def kept_signal_handlers() -> Iterator[None]:
-    """Have STOP_SIGNALS do afterwards what they did before."""
+    """Restore the handlers of STOP_SIGNALS at the end."""
     restore = restorer()
     try:
         yield
@@ -43,9 +43,9 @@ def kept_signal_handlers() -> Iterator[None]:
 
 @contextmanager
 def interrupted_by_signals(at_the_second: Handler) -> Iterator[None]:
-    """Have STOP_SIGNALS raise KeyboardInterrupt, as Ctrl-C does, and any second one call `at_the_second`.
+    """Let STOP_SIGNALS raise KeyboardInterrupt, as Ctrl-C does; a second signal calls `at_the_second`.
 
-    Other threads than the main one cannot set handlers; in them it does nothing.
+    Only the main thread can set handlers; in others this does nothing.
     """
 
     def interrupt(number: int, frame: object) -> None:
@@ -67,9 +67,9 @@ def interrupted_by_signals(at_the_second: Handler) -> Iterator[None]:
 
 
 def end_if_interrupted() -> None:
-    """Raise KeyboardInterrupt again where a signal's first one was lost, as one within a destructor of a library is.
+    """Raise KeyboardInterrupt again where the first one was lost, for example inside a library's destructor.
 
-    Commands ask between their steps; whatever clears away after an exception goes on.
+    Commands call this between their steps; it does nothing while an exception is being handled.
     """
     if _stopped.is_set() and sys.exc_info()[0] is None and threading.current_thread() is threading.main_thread():
         raise KeyboardInterrupt
@@ -77,10 +77,10 @@ def end_if_interrupted() -> None:
 
 @contextmanager
 def held_back_signals() -> Iterator[None]:
-    """Let what clears away come to its end: a first signal ends the command after it, a second one at once.
+    """Let cleanup finish: a first signal ends the command afterwards, a second one at once.
 
     Raises:
-        KeyboardInterrupt: at its end, after a signal, unless an exception is on its way already.
+        KeyboardInterrupt: at the end, after a signal, unless another exception is being raised.
     """
     _holding.append(True)
     try:

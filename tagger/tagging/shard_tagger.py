@@ -14,7 +14,7 @@ import simplejpeg
 from tagger.confidence.thresholds import QaSample, Thresholds
 from tagger.engines.base import Engine
 from tagger.errors import ImageError, TaggerError
-from tagger.flow.prefetch import ahead
+from tagger.flow.prefetch import prefetched
 from tagger.images.digests import digest_of
 from tagger.images.revisions import Revision, Unchanged
 from tagger.images.stores import ImageStore, fetch_all, fetch_revisions
@@ -183,7 +183,7 @@ class ShardTagger:
         collector = Collector(predictor, len(shard), size, self._submit, self._board.tell)
         skipped = crashes.rows_of(number)
         refs = _without(shard["imageRef"].to_pylist(), skipped)
-        for piece in ahead(self._pieces(refs, known, known_etags(shard), crashes.digests)):
+        for piece in prefetched(self._pieces(refs, known, known_etags(shard), crashes.digests)):
             etags += [image.etag for image in piece.images]
             for row, (image, digest) in enumerate(zip(piece.images, piece.digests, strict=True), piece.first):
                 if row in skipped:

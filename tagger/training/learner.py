@@ -15,7 +15,7 @@ from torch.nn.functional import cross_entropy
 from torch.nn.parallel import DistributedDataParallel
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from tagger.flow.prefetch import ahead
+from tagger.flow.prefetch import prefetched
 from tagger.imaging.edges import all_with_edges
 from tagger.models.backbones import blocks
 from tagger.models.classifier import new_classifier
@@ -223,7 +223,7 @@ class Learner:
         if self._device.type == "cuda":
             found = ((a.pin_memory(), b.pin_memory(), c.pin_memory()) for a, b, c in found)
         asked = time.perf_counter()
-        for batch in ahead(found):
+        for batch in prefetched(found):
             numbers, images, leaves = (part.to(self._device, non_blocking=True) for part in batch)
             yield numbers, images, leaves, time.perf_counter() - asked
             asked = time.perf_counter()

@@ -1,4 +1,4 @@
-"""A circuit breaker: a host that no longer answers is left alone, but for a probe now and then."""
+"""A circuit breaker: a host that no longer answers gets no requests, except for a probe now and then."""
 
 import time
 from collections.abc import Callable
@@ -8,18 +8,18 @@ from threading import Lock
 
 @dataclass(frozen=True)
 class BreakerLimits:
-    """When a host counts as dead. Any answer, an error of HTTP, too, shows that it is not."""
+    """When a host counts as dead. Any response, even an HTTP error, shows that it is alive."""
 
     images: int = 5
-    """So many images in a row were given up without an answer."""
+    """Consecutive images that were given up without a response."""
     silent_s: float = 30
-    """And so long nothing else was answered, so that a host which is started anew costs no image."""
+    """And seconds without any response, so that a host that restarts costs no image."""
     probe_every_s: float = 30
-    """How often one request is let through all the same, which may find the host alive."""
+    """Seconds between probes: single requests that may find the host alive again."""
 
 
 class CircuitBreaker:
-    """Closed while a host answers; open when it is dead, and half open for each probe.
+    """Closed while a host answers, open while it is dead, half-open for each probe.
 
     Args:
         limits: When it opens, and how often a probe is let through.
@@ -35,7 +35,7 @@ class CircuitBreaker:
         self._next_probe: float | None = None
 
     def allows(self) -> bool:
-        """Whether a request may be sent; of an open breaker, whether it is the next probe."""
+        """Whether a request may be sent; with an open breaker, whether it is the next probe."""
         with self._lock:
             if self._next_probe is None:
                 return True
@@ -45,18 +45,18 @@ class CircuitBreaker:
             return True
 
     def answered(self) -> None:
-        """Take in an answer, whatever it says: this closes the breaker."""
+        """Record a response, whatever its status: this closes the breaker."""
         with self._lock:
             self._images, self._silent_since, self._next_probe = 0, None, None
 
     def unanswered(self) -> None:
-        """Take in a request that could not connect, or got no answer in time."""
+        """Record a request that could not connect, or got no response in time."""
         with self._lock:
             if self._silent_since is None:
                 self._silent_since = self._clock()
 
     def given_up(self) -> None:
-        """Take in that an image was given up for such requests: this may open the breaker."""
+        """Record that an image was given up after such requests: this may open the breaker."""
         with self._lock:
             self._images += 1
             now = self._clock()

@@ -1,4 +1,4 @@
-"""Connections for http images: to checked addresses only, and closed when a request takes too long in all."""
+"""Connections for http images: to checked addresses only, and closed at a deadline for the whole request."""
 
 import socket
 import threading
@@ -16,65 +16,65 @@ from tagger.images.http.public_hosts import connect
 _current = threading.local()
 
 
-class Guard:
-    """The time limit of one request. Timeouts of a socket alone let a server send one byte a second for ever."""
+class Deadline:
+    """The deadline of one request. A socket's timeouts alone would let a server send one byte a second for ever."""
 
-    def __init__(self, deadline: float) -> None:
-        self.deadline = deadline
+    def __init__(self, at: float) -> None:
+        self.at = at
         self.expired = False
         self._socket: socket.socket | None = None
 
     def attach(self, connected: socket.socket | None) -> None:
-        """Name the socket that is to be shut down. Raises TimeoutError when the time is over already."""
+        """Set the socket to shut down. Raises TimeoutError when the deadline has passed."""
         self._socket = connected
         if self.expired:
             raise TimeoutError("the time is over")
 
     def expire(self) -> None:
-        """Shut the socket down: whoever reads from it is let go."""
+        """Shut the socket down, which ends the read that waits on it."""
         self.expired = True
         if self._socket is not None:
             with suppress(OSError):
                 socket.socket.shutdown(self._socket, socket.SHUT_RDWR)  # past TLS, which would answer first
 
 
-class Watch:
-    """A thread that lets requests go whose time is over."""
+class DeadlineWatcher:
+    """A thread that ends requests at their deadlines."""
 
     def __init__(self) -> None:
-        self._guards: set[Guard] = set()
+        self._deadlines: set[Deadline] = set()
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
         self._wakes_at = float("inf")
 
     @contextmanager
-    def limit(self, seconds: float) -> Iterator[Guard]:
-        """Requests of this thread inside the `with` end after so many seconds."""
-        guard = Guard(time.monotonic() + seconds)
-        _current.guard = guard
+    def limit(self, seconds: float) -> Iterator[Deadline]:
+        """End the requests of this thread inside the `with` after so many seconds."""
+        deadline = Deadline(time.monotonic() + seconds)
+        _current.deadline = deadline
         with self._changed:
-            self._guards.add(guard)
+            self._deadlines.add(deadline)
             self._start()
-            if guard.deadline < self._wakes_at:
+            if deadline.at < self._wakes_at:
                 self._changed.notify()
         try:
-            yield guard
+            yield deadline
         finally:
-            _current.guard = None
+            _current.deadline = None
             with self._changed:
-                self._guards.discard(guard)
+                self._deadlines.discard(deadline)
 
     @contextmanager
-    def stopped(self, guard: Guard) -> Iterator[None]:
-        """Inside the `with`, a request's time does not pass."""
+    def stopped(self, deadline: Deadline) -> Iterator[None]:
+        """Stop a request's clock inside the `with`."""
         began = time.monotonic()
         with self._changed:
-            left, guard.deadline = guard.deadline, float("inf")
+            paused, deadline.at = deadline.at, float("inf")
         try:
             yield
         finally:
             with self._changed:
-                guard.deadline = left + time.monotonic() - began
+                deadline.at = paused + time.monotonic() - began
                 self._changed.notify()
 
     def _start(self) -> None:
@@ -86,16 +86,16 @@ class Watch:
         with self._changed:
             while True:
                 now = time.monotonic()
-                for guard in self._guards:
-                    if guard.deadline <= now and not guard.expired:
-                        guard.expire()
-                left = [guard.deadline for guard in self._guards if not guard.expired]
-                self._wakes_at = min(left, default=float("inf"))
+                for deadline in self._deadlines:
+                    if deadline.at <= now and not deadline.expired:
+                        deadline.expire()
+                pending = [deadline.at for deadline in self._deadlines if not deadline.expired]
+                self._wakes_at = min(pending, default=float("inf"))
                 self._changed.wait(None if self._wakes_at == float("inf") else max(0.0, self._wakes_at - now))
 
 
 class _Checked:
-    """What plain and TLS connections have in common: where they may connect to, and their time limit."""
+    """Shared by plain and TLS connections: the addresses that they may connect to."""
 
     allowed: Sequence[str] = ()
 
@@ -129,15 +129,15 @@ class _TLSConnection(_Checked, HTTPSConnection):
 
 
 def _attach(connected: socket.socket | None) -> None:
-    guard: Guard | None = getattr(_current, "guard", None)
-    if guard is not None:
-        guard.attach(connected)
+    deadline: Deadline | None = getattr(_current, "deadline", None)
+    if deadline is not None:
+        deadline.attach(connected)
 
 
 def checked_pools(allowed: Sequence[str], per_host: int) -> PoolManager:
-    """Pools of connections to public addresses, and to private ones of the hosts that are allowed.
+    """Connection pools to public addresses, and to private addresses of the hosts that are allowed.
 
-    Proxies that the environment names are not used: they would resolve names themselves.
+    Proxies of the environment are not used: they would resolve names themselves.
     """
     plain = type("Connection", (_Connection,), {"allowed": tuple(allowed)})
     tls = type("TLSConnection", (_TLSConnection,), {"allowed": tuple(allowed)})

@@ -1,4 +1,4 @@
-"""The hosts that images are fetched from: few requests at a time to each, and pauses where one asks for them."""
+"""Hosts of images: a semaphore each for requests in flight, a circuit breaker, and the pauses that they ask for."""
 
 import random
 import time
@@ -16,7 +16,7 @@ _MOST_HOSTS = 256
 
 
 class Host:
-    """One host: a semaphore for requests in flight, the time before which it wants none, and whether it is dead."""
+    """One host: a semaphore for requests in flight, the end of a pause that it asked for, and its circuit breaker."""
 
     def __init__(
         self,
@@ -32,12 +32,12 @@ class Host:
         self._sleep = sleep
 
     def pause(self, seconds: float) -> None:
-        """Begin no request for so many seconds, a minute at most: what `Retry-After` asks for."""
+        """Start no request for so many seconds, at most a minute, as `Retry-After` asks."""
         self._not_before = max(self._not_before, self._clock() + min(seconds, LONGEST_PAUSE_S))
 
     @contextmanager
     def slot(self) -> Iterator[None]:
-        """Wait until a request may begin; what is inside the `with` counts as in flight."""
+        """Acquire the semaphore for one request, after any pause; release it at the end of the `with`."""
         self._enter()
         try:
             yield
@@ -45,8 +45,8 @@ class Host:
             self._semaphore.release()
 
     @contextmanager
-    def left(self) -> Iterator[None]:
-        """Inside a slot, let another request in its place for as long as this one waits for something else."""
+    def released(self) -> Iterator[None]:
+        """Inside a slot, let another request use it while this one waits for something else."""
         self._semaphore.release()
         try:
             yield
@@ -60,11 +60,11 @@ class Host:
             if pause <= 0:
                 return
             self._semaphore.release()
-            self._sleep(pause * random.uniform(1, 1.1))  # all at once would be throttled again
+            self._sleep(pause * random.uniform(1, 1.1))  # jitter: together they would be throttled again
 
 
 class Hosts:
-    """The hosts in use, those of the last requests."""
+    """The most recently used hosts."""
 
     def __init__(self, per_host: int, limits: BreakerLimits = BreakerLimits()) -> None:  # noqa: B008 - it is frozen
         self._per_host = per_host
@@ -83,7 +83,7 @@ class Hosts:
 
 
 def retry_after(header: str | None, now: datetime | None = None) -> float | None:
-    """Seconds that a `Retry-After` header asks for, as a number or as a date (RFC 9110); None where it does not say."""
+    """Seconds of a `Retry-After` header, a number or a date (RFC 9110); None where it is absent or invalid."""
     if not header:
         return None
     text = header.strip()

@@ -1,6 +1,6 @@
-"""Which network addresses images may be fetched from: none of private networks, of this machine or of its cloud.
+"""Which network addresses images may be fetched from: none in private networks, on this machine or in its cloud.
 
-The address that was checked is the one connected to, so that a name that is resolved anew cannot lead elsewhere.
+The connection goes to the address that was checked, so that a second name lookup cannot lead elsewhere.
 """
 
 import ipaddress
@@ -10,7 +10,7 @@ from ipaddress import IPv4Address, IPv6Address
 
 _TRANSLATED = (ipaddress.ip_network("64:ff9b::/96"), ipaddress.ip_network("64:ff9b:1::/48"))  # NAT64: RFC 6052, 8215
 _SHARED = ipaddress.ip_network("100.64.0.0/10")  # carrier-grade NAT: RFC 6598
-_MOST_TRIED = 3
+_MAX_ADDRESSES = 3
 
 
 class PrivateAddressError(Exception):
@@ -32,7 +32,7 @@ def private_kind(address: str) -> str | None:
 
 
 def _embedded(ip: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
-    """The IPv4 address inside an IPv6 one that stands for it, else the address."""
+    """The IPv4 address that an IPv6 one embeds; otherwise the address itself."""
     if isinstance(ip, IPv4Address):
         return ip
     inside = ip.ipv4_mapped or ip.sixtofour or (ip.teredo[1] if ip.teredo else None)
@@ -68,10 +68,10 @@ def connect(host: str, port: int, timeout_s: float | None, allowed: Sequence[str
     usable = [a for a in addresses if a not in private or is_named(name, port, allowed, a)]
     if not usable:
         address, kind = next(iter(private.items()))
-        where = "" if name == address else f"{name} is {address}, "
-        raise PrivateAddressError(f"{where or f'{name} is '}{kind}; --allow-private-hosts {name} lets it in")
+        prefix = "" if name == address else f"{name} is {address}, "
+        raise PrivateAddressError(f"{prefix or f'{name} is '}{kind}; --allow-private-hosts {name} lets it in")
     failure: OSError | None = None
-    for address in usable[:_MOST_TRIED]:
+    for address in usable[:_MAX_ADDRESSES]:
         try:
             return socket.create_connection((address, port), timeout_s)
         except OSError as error:

@@ -1,4 +1,4 @@
-"""One attempt to get one image over http: redirects, status, size, and what may be tried again."""
+"""One attempt to get one image over http: redirects, status, size, and which errors can be retried."""
 
 import re
 import socket
@@ -17,27 +17,27 @@ from urllib3.exceptions import TimeoutError as NoAnswerError  # also where a con
 from urllib3.util import Timeout, Url
 
 from tagger.errors import ImageError
-from tagger.flow.prefetch import Share
+from tagger.flow.prefetch import Reservation
 from tagger.images.http.circuit_breaker import BreakerLimits
-from tagger.images.http.connections import Guard, Watch
+from tagger.images.http.connections import Deadline, DeadlineWatcher
 from tagger.images.http.hosts import Host, Hosts, retry_after
 from tagger.images.http.public_hosts import PrivateAddressError
-from tagger.images.revisions import Revision, Unchanged, kept_etag
+from tagger.images.revisions import Revision, Unchanged, storable_etag
 from tagger.images.urls import next_url, shown
 from tagger.io.location import first_line
 from tagger.schemas.tables.prediction import ErrorCode
 
 _BLOCK_BYTES = 64 * 2**10
 _STEP_BYTES = 2**20
-_AGAIN_STATUS = {408, 425, 429}
+_RETRYABLE_STATUS = {408, 425, 429}
 _NOT_FOUND, _DENIED = {404, 410}, {401, 403}
 _REDIRECTS = {301, 302, 303, 307, 308}
 _NOT_MODIFIED = 304
 
 
 @dataclass(frozen=True)
-class Patience:
-    """How long and how often is tried; seconds."""
+class RetryPolicy:
+    """Timeouts, attempts and backoff, in seconds."""
 
     connect_s: float = 10
     read_s: float = 30
@@ -48,8 +48,8 @@ class Patience:
     breaker: BreakerLimits = field(default_factory=BreakerLimits)
 
 
-class AgainError(Exception):
-    """What may succeed at another attempt."""
+class RetryableError(Exception):
+    """An error that another attempt may cure."""
 
     unanswered_by: Host | None = None
     """The host that could not be connected to, or did not answer in time."""
@@ -59,23 +59,23 @@ class AgainError(Exception):
 class ImageRequest:
     """One attempt to get one image, through its redirects.
 
-    With an ETag every hop is asked on that condition: which of them will answer is not known before. The ETag that is
-    kept is that of the hop that gave the image, and a hop that only redirects goes by no condition. To another origin
-    it is a text without a meaning; one that answers 304 all the same says that it has the image by this ETag.
+    With an ETag every hop gets the condition, because any of them may have the image. The stored ETag is that of the
+    hop that returned the image; a hop that only redirects ignores the condition. To another origin the ETag means
+    nothing; an origin that answers 304 all the same says that its image has this ETag.
     """
 
     pools: PoolManager
     hosts: Hosts
-    watch: Watch
-    patience: Patience
+    deadlines: DeadlineWatcher
+    policy: RetryPolicy
     left_s: float
     max_bytes: int
-    take: Share
+    reservation: Reservation
     etag: str | None = None
-    """Ask for the image only if it is no longer that of this ETag."""
+    """Download the image only if its ETag is no longer this one."""
 
     def follow(self, url: Url) -> Revision:
-        """Get the image. Raises ImageError, or AgainError when another attempt may succeed."""
+        """Get the image. Raises ImageError, or RetryableError when another attempt may succeed."""
         auth = url.auth
         url = url._replace(auth=None)
         visited = [url.url]
@@ -99,12 +99,12 @@ class ImageRequest:
             raise ImageError(ErrorCode.STORE_ERROR, f"{way} redirects from https to {shown(target.url)}")
         if target._replace(auth=None).url in visited:
             raise ImageError(ErrorCode.STORE_ERROR, f"{way} redirects in a circle")
-        if len(visited) > self.patience.redirects:
-            raise ImageError(ErrorCode.STORE_ERROR, f"{way} redirects more than {self.patience.redirects} times")
+        if len(visited) > self.policy.redirects:
+            raise ImageError(ErrorCode.STORE_ERROR, f"{way} redirects more than {self.policy.redirects} times")
         return target
 
     def _hop(self, url: Url, auth: str | None) -> Revision | str:
-        """One request: the image, or where it is redirected to."""
+        """One request: the image, or the address of a redirect."""
         host = self.hosts.of(_origin(url))
         if not host.breaker.allows():
             raise ImageError(
@@ -115,22 +115,20 @@ class ImageRequest:
         with host.slot():
             began = time.monotonic()
             try:
-                with self.watch.limit(self.left_s) as guard, ExitStack() as closing:
-                    response = self._ask(url, auth, host, guard)
-                    closing.callback(_let_go, response)
-                    return self._answer(url, response, host, guard)
+                with self.deadlines.limit(self.left_s) as deadline, ExitStack() as closing:
+                    response = self._ask(url, auth, host, deadline)
+                    closing.callback(_release, response)
+                    return self._answer(url, response, host, deadline)
             finally:
                 self.left_s -= time.monotonic() - began
 
-    def _ask(self, url: Url, auth: str | None, host: Host, guard: Guard) -> BaseHTTPResponse:
+    def _ask(self, url: Url, auth: str | None, host: Host, deadline: Deadline) -> BaseHTTPResponse:
         headers = {"User-Agent": _user_agent(), "Accept-Encoding": "identity"}
         if auth:
             headers |= make_headers(basic_auth=unquote(auth))
         if self.etag:
             headers["If-None-Match"] = self.etag
-        timeout = Timeout(
-            connect=min(self.patience.connect_s, self.left_s), read=min(self.patience.read_s, self.left_s)
-        )
+        timeout = Timeout(connect=min(self.policy.connect_s, self.left_s), read=min(self.policy.read_s, self.left_s))
         pool = self.pools.connection_from_host(url.host, url.port, url.scheme)
         try:
             response = pool.urlopen(
@@ -140,25 +138,25 @@ class ImageRequest:
         except PrivateAddressError as error:
             raise ImageError(ErrorCode.OUTSIDE_STORE, f"{shown(url.url)}: {error}") from error
         except (HTTPError, OSError) as error:
-            explained = _explained(error, url, guard)
-            if isinstance(explained, AgainError) and (guard.expired or isinstance(error, NoAnswerError)):
+            explained = _explained(error, url, deadline)
+            if isinstance(explained, RetryableError) and (deadline.expired or isinstance(error, NoAnswerError)):
                 host.breaker.unanswered()
                 explained.unanswered_by = host
             raise explained from error
         host.breaker.answered()
         return response
 
-    def _answer(self, url: Url, response: BaseHTTPResponse, host: Host, guard: Guard) -> Revision | str:
+    def _answer(self, url: Url, response: BaseHTTPResponse, host: Host, deadline: Deadline) -> Revision | str:
         status = response.status
         if status in _REDIRECTS and (location := response.headers.get("Location")):
             return location
         if status == _NOT_MODIFIED and self.etag:
             return Revision(Unchanged.UNCHANGED, self.etag)
-        if status in _AGAIN_STATUS or status >= 500:
+        if status in _RETRYABLE_STATUS or status >= 500:
             pause = retry_after(response.headers.get("Retry-After"))
             if pause is not None:
                 host.pause(pause)
-            raise AgainError(f"{url.host} answered {status} {response.reason or ''}".rstrip())
+            raise RetryableError(f"{url.host} answered {status} {response.reason or ''}".rstrip())
         if not 200 <= status < 300:
             code = (
                 ErrorCode.NOT_FOUND if status in _NOT_FOUND
@@ -167,39 +165,39 @@ class ImageRequest:
             )  # fmt: skip
             raise ImageError(code, f"{shown(url.url)}: the server answered {status} {response.reason or ''}".rstrip())
         try:
-            body = self._body(url, response, host, guard)
+            body = self._body(url, response, host, deadline)
         except (HTTPError, OSError) as error:
-            raise _explained(error, url, guard) from error
-        if guard.expired:
-            raise AgainError(f"{url.host} takes too long")
-        if not body and "Content-Length" not in response.headers:  # as where the headers broke off
-            raise AgainError(f"{url.host} answered nothing")
-        return Revision(body, kept_etag(response.headers.get("ETag")))
+            raise _explained(error, url, deadline) from error
+        if deadline.expired:
+            raise RetryableError(f"{url.host} takes too long")
+        if not body and "Content-Length" not in response.headers:  # the headers may have been cut off
+            raise RetryableError(f"{url.host} answered nothing")
+        return Revision(body, storable_etag(response.headers.get("ETag")))
 
-    def _body(self, url: Url, response: BaseHTTPResponse, host: Host, guard: Guard) -> bytes:
-        """The whole body, unpacked; no more than `max_bytes` of it, and no more than may be held."""
+    def _body(self, url: Url, response: BaseHTTPResponse, host: Host, deadline: Deadline) -> bytes:
+        """The whole body, decompressed: at most `max_bytes` of it, and never more than was reserved."""
         too_large = ImageError(ErrorCode.TOO_LARGE, f"{shown(url.url)} is larger than {self.max_bytes:,} bytes")
         declared = response.headers.get("Content-Length", "")
         size = int(declared) if declared.isdecimal() else 0
         if size > self.max_bytes:
             raise too_large
-        self._hold(size or _STEP_BYTES, host, guard)
+        self._hold(size or _STEP_BYTES, host, deadline)
         body = bytearray()
         for block in response.stream(_BLOCK_BYTES, decode_content=True):
             body += block
             if len(body) > self.max_bytes:
                 raise too_large
-            if len(body) > self.take.size:
-                self._hold(len(body) + _STEP_BYTES, host, guard)
+            if len(body) > self.reservation.size:
+                self._hold(len(body) + _STEP_BYTES, host, deadline)
         return bytes(body)
 
-    def _hold(self, size: int, host: Host, guard: Guard) -> None:
-        """Wait until so much may be in memory. Meanwhile others may ask the host: one of them may be waited for."""
-        if self.take.at_once(size):
+    def _hold(self, size: int, host: Host, deadline: Deadline) -> None:
+        """Wait until the budget has room. Meanwhile another request may use the host: this one may wait for it."""
+        if self.reservation.try_resize(size):
             return
         began = time.monotonic()
-        with self.watch.stopped(guard), host.left():
-            self.take(size)
+        with self.deadlines.stopped(deadline), host.released():
+            self.reservation(size)
         self.left_s += time.monotonic() - began
 
 
@@ -208,8 +206,8 @@ def _user_agent() -> str:
     return f"catalog-tagger/{version('catalog-tagger')}"
 
 
-def _let_go(response: BaseHTTPResponse) -> None:
-    """Give the connection back if the answer was read to its end, or nearly, else close it."""
+def _release(response: BaseHTTPResponse) -> None:
+    """Return the connection to its pool if the response was read to its end, or nearly; otherwise close it."""
     if response.length_remaining is not None and response.length_remaining <= _BLOCK_BYTES:
         response.drain_conn()
         response.release_conn()
@@ -217,16 +215,16 @@ def _let_go(response: BaseHTTPResponse) -> None:
         response.close()
 
 
-def _explained(error: Exception, url: Url, guard: Guard) -> Exception:
-    if guard.expired:
-        return AgainError(f"{url.host} takes too long")
+def _explained(error: Exception, url: Url, deadline: Deadline) -> Exception:
+    if deadline.expired:
+        return RetryableError(f"{url.host} takes too long")
     if isinstance(error, SSLError) and isinstance(error.args[0], ssl.SSLCertVerificationError):
         return ImageError(ErrorCode.STORE_ERROR, f"{shown(url.url)}: {first_line(error)}")
     cause = error.__cause__
     if isinstance(error, NameResolutionError) and getattr(cause, "errno", None) != socket.EAI_AGAIN:
         return ImageError(ErrorCode.STORE_ERROR, f"{shown(url.url)}: there is no host {url.host}")
     reason = str(error.args[-1]) if isinstance(error, ProtocolError) and error.args else first_line(error)
-    return AgainError(re.sub(r"^\w+\(host=[^)]*\): ", "", reason) or type(error).__name__)
+    return RetryableError(re.sub(r"^\w+\(host=[^)]*\): ", "", reason) or type(error).__name__)
 
 
 def _origin(url: Url) -> str:

@@ -13,10 +13,10 @@ from functools import cached_property
 from urllib3 import PoolManager
 
 from tagger.errors import ImageError, UsageError
-from tagger.flow.prefetch import Share, in_order
-from tagger.images.http.connections import Watch, checked_pools
+from tagger.flow.prefetch import Reservation, map_in_order
+from tagger.images.http.connections import DeadlineWatcher, checked_pools
 from tagger.images.http.hosts import Hosts
-from tagger.images.http.request import AgainError, ImageRequest, Patience
+from tagger.images.http.request import ImageRequest, RetryableError, RetryPolicy
 from tagger.images.patterns import fill_pattern
 from tagger.images.revisions import Revision
 from tagger.images.urls import quoted, request_url, shown
@@ -34,19 +34,19 @@ class HttpImages:
     Args:
         options: What is allowed, how many requests are in flight, and how long an image may take.
         pattern: An address with columns in braces.
-        patience: Timeouts, attempts and pauses.
+        policy: Timeouts, attempts and pauses.
     """
 
     ordered_by_store = False
 
-    def __init__(self, options: CatalogOptions, pattern: str | None = None, patience: Patience | None = None) -> None:
+    def __init__(self, options: CatalogOptions, pattern: str | None = None, policy: RetryPolicy | None = None) -> None:
         self._allowed = options.allow_http
         self._private = tuple(options.allow_private_hosts)
         self._concurrency = options.store_concurrency
         self._per_host = options.http_per_host
         self._timeout_s = options.http_timeout
         self._max_bytes = options.max_bytes
-        self._patience = patience or Patience()
+        self._policy = policy or RetryPolicy()
         self._pattern = pattern
         self._within = pattern[: pattern.index("{")].rsplit("/", 1)[0] + "/" if pattern else None
 
@@ -72,14 +72,14 @@ class HttpImages:
             yield revision.content()
 
     def revisions(self, refs: Sequence[str], etags: Sequence[str | None]) -> Iterator[Revision]:
-        """Get the images that are not those of their ETags any more, as `fetch` does."""
+        """Like `fetch`, but images whose ETag is unchanged are not downloaded."""
         if refs:
-            _ = self._pools, self._hosts, self._watch  # made here, before threads ask for them
+            _ = self._pools, self._hosts, self._deadlines  # made before threads use them
             conditions = list(zip(refs, etags, strict=True))
-            yield from in_order(self._get, conditions, self._pool, 2 * self._concurrency, _BUDGET_BYTES)
+            yield from map_in_order(self._get, conditions, self._pool, 2 * self._concurrency, _BUDGET_BYTES)
 
     def __getstate__(self) -> dict[str, object]:
-        return {k: v for k, v in self.__dict__.items() if k not in ("_pool", "_pools", "_hosts", "_watch")}
+        return {k: v for k, v in self.__dict__.items() if k not in ("_pool", "_pools", "_hosts", "_deadlines")}
 
     @cached_property
     def _pool(self) -> ThreadPoolExecutor:
@@ -91,22 +91,22 @@ class HttpImages:
 
     @cached_property
     def _hosts(self) -> Hosts:
-        return Hosts(self._per_host, self._patience.breaker)
+        return Hosts(self._per_host, self._policy.breaker)
 
     @cached_property
-    def _watch(self) -> Watch:
-        return Watch()
+    def _deadlines(self) -> DeadlineWatcher:
+        return DeadlineWatcher()
 
-    def _get(self, condition: tuple[str, str | None], take: Share) -> Revision:
-        """Get one image, if it is not that of its ETag; an error is its data."""
+    def _get(self, condition: tuple[str, str | None], reservation: Reservation) -> Revision:
+        """Get one image unless its ETag is unchanged; an error becomes its data."""
         ref, etag = condition
         try:
-            return self._try(ref, etag, take)
+            return self._try(ref, etag, reservation)
         except ImageError as error:
             return Revision(error)
 
-    def _try(self, ref: str, etag: str | None, take: Share) -> Revision:
-        """Ask again and again while there is hope and time; the pauses between grow, with jitter. Raises ImageError."""
+    def _try(self, ref: str, etag: str | None, reservation: Reservation) -> Revision:
+        """Retry with exponential backoff and jitter, until the time is over. Raises ImageError."""
         if not self._allowed:
             message = f"{shown(ref)} is fetched with --allow-http alone"
             raise ImageError(ErrorCode.UNSUPPORTED_URI, message)
@@ -116,28 +116,30 @@ class HttpImages:
             raise ImageError(ErrorCode.UNSUPPORTED_URI, f"{shown(ref)} {error}") from error
         if self._within and not url.url.startswith(request_url(self._within).url):
             raise ImageError(ErrorCode.OUTSIDE_STORE, f"{shown(ref)} lies outside {shown(self._within)}")
-        patience, left_s, reason, dead = self._patience, self._timeout_s, "", None
-        for attempt in range(patience.attempts):
+        policy, left_s, reason, dead_host = self._policy, self._timeout_s, "", None
+        for attempt in range(policy.attempts):
             if attempt:
-                pause = random.uniform(0, min(patience.longest_pause_s, patience.first_pause_s * 2**attempt))
+                pause = random.uniform(0, min(policy.longest_pause_s, policy.first_pause_s * 2**attempt))
                 time.sleep(min(pause, left_s))
                 left_s -= pause
-            request = ImageRequest(self._pools, self._hosts, self._watch, patience, left_s, self._max_bytes, take, etag)
+            request = ImageRequest(
+                self._pools, self._hosts, self._deadlines, policy, left_s, self._max_bytes, reservation, etag
+            )
             try:
                 return request.follow(url)
-            except AgainError as error:
-                reason, dead = str(error), error.unanswered_by
+            except RetryableError as error:
+                reason, dead_host = str(error), error.unanswered_by
             left_s = request.left_s
             if left_s <= 0:
                 reason = f"not done in {self._timeout_s:g} s: {reason}"
                 break
-        if dead:
-            dead.breaker.given_up()
+        if dead_host:
+            dead_host.breaker.given_up()
         raise ImageError(ErrorCode.STORE_ERROR, f"{shown(ref)}: after {attempt + 1} attempts: {reason}")
 
 
 def say_proxies(notices: Notices) -> None:
-    """Say that proxies of the environment are not used, where it names some."""
+    """Add a notice that proxies of the environment are not used, where it names some."""
     names = [name for name in ("https_proxy", "HTTPS_PROXY", "http_proxy", "HTTP_PROXY") if os.environ.get(name)]
     if names:
         notices.add(f"{names[0]} is set, but images over http are fetched without a proxy")

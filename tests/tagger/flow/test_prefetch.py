@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tagger.flow.prefetch import ahead, in_order
+from tagger.flow.prefetch import map_in_order, prefetched
 
 
 @settings(max_examples=60, deadline=None)
@@ -35,7 +35,7 @@ def test_results_come_in_order_and_never_hold_more_than_the_budget_and_one_more(
 
     found = []
     with ThreadPoolExecutor(threads) as pool:
-        for number in in_order(work, [str(i) for i in range(len(sizes))], pool, ahead, budget):
+        for number in map_in_order(work, [str(i) for i in range(len(sizes))], pool, ahead, budget):
             found.append(number)
             with lock:
                 held -= sizes[number]
@@ -51,7 +51,7 @@ def test_as_many_are_in_flight_as_asked() -> None:
         return name
 
     with ThreadPoolExecutor(4) as pool:
-        assert "".join(in_order(work, "abcdefgh", pool, 4, 100)) == "abcdefgh"
+        assert "".join(map_in_order(work, "abcdefgh", pool, 4, 100)) == "abcdefgh"
 
 
 def test_whoever_stops_early_leaves_nobody_waiting() -> None:
@@ -60,7 +60,7 @@ def test_whoever_stops_early_leaves_nobody_waiting() -> None:
         return name
 
     with ThreadPoolExecutor(4) as pool:
-        results = in_order(work, "abcdefgh", pool, 4, 100)
+        results = map_in_order(work, "abcdefgh", pool, 4, 100)
         assert next(results) == "a"
         assert isinstance(results, Generator)
         results.close()  # leaving the pool would hang if a thread still waited for bytes
@@ -74,7 +74,7 @@ def test_what_is_read_ahead_is_one_ready_and_one_in_the_making() -> None:
             made.append(number)
             yield number
 
-    taken = ahead(items())
+    taken = prefetched(items())
     assert next(taken) == 0
     time.sleep(0.2)
     assert made == [0, 1, 2]
@@ -86,7 +86,7 @@ def test_what_is_raised_while_reading_ahead_comes_after_what_was_read() -> None:
         yield 1
         raise KeyError("gone")
 
-    taken = ahead(items())
+    taken = prefetched(items())
     assert next(taken) == 1
     with pytest.raises(KeyError, match="gone"):
         next(taken)

@@ -53,7 +53,7 @@ def test_a_page_of_other_suffixes_does_not_decide_and_late_objects_are_found(
     refs = [ref or "" for ref in store.locate(first_batch(rows))]
     s3.put("many/late.jpg", b"late")
     assert list(store.fetch(refs)) == [b"z0.jpg", b"a1.png", b"late"]
-    monkeypatch.setattr("tagger.images.s3._MOST_NAMES", 3)
+    monkeypatch.setattr("tagger.images.s3._MAX_NAMES", 3)
     rows, _ = catalog_of(file, prefix, s3_endpoint=s3.endpoint)
     assert rows.notices.texts[0].endswith("images are taken by {id}.png (3); only the first 3 files were listed")
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tagger.errors import ImageError
-from tagger.images.revisions import Revision, Unchanged, kept_etag
+from tagger.images.revisions import Revision, Unchanged, storable_etag
 from tagger.images.stores import ImageStore, fetch_revisions
 from tagger.schemas.tables.prediction import ErrorCode
 from tests.builders import catalog_of, encoded, first_batch, picture
@@ -72,10 +72,10 @@ def test_an_etag_that_is_none_or_very_long_is_not_kept(site: ImageServer, tmp_pa
 
 
 def test_the_longest_etag_and_none_at_all() -> None:
-    assert kept_etag('"' + "x" * 254 + '"')
-    assert kept_etag('W/"!#~"') == 'W/"!#~"'
-    assert kept_etag(None) is None
-    assert kept_etag('"a"\r\nHost: x') is None
+    assert storable_etag('"' + "x" * 254 + '"')
+    assert storable_etag('W/"!#~"') == 'W/"!#~"'
+    assert storable_etag(None) is None
+    assert storable_etag('"a"\r\nHost: x') is None
 
 
 def test_an_answer_that_nothing_has_changed_is_an_error_where_nobody_asked(site: ImageServer, tmp_path: Path) -> None:

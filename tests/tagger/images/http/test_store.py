@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from tagger.errors import ImageError, UsageError
 from tagger.images.http.circuit_breaker import BreakerLimits
-from tagger.images.http.request import Patience
+from tagger.images.http.request import RetryPolicy
 from tagger.images.http.store import HttpImages
 from tagger.schemas.configs.check import CheckConfig
 from tagger.schemas.tables.prediction import ErrorCode
@@ -21,7 +21,7 @@ from tests.builders import catalog_of, encoded, first_batch, picture
 from tests.image_server import ImageServer, serving
 
 JPEG = encoded(picture())
-QUICK = Patience(connect_s=2, read_s=0.3, attempts=3, first_pause_s=0.001, longest_pause_s=0.002)
+QUICK = RetryPolicy(connect_s=2, read_s=0.3, attempts=3, first_pause_s=0.001, longest_pause_s=0.002)
 
 
 @pytest.fixture
@@ -30,11 +30,11 @@ def site() -> Iterator[ImageServer]:
         yield server
 
 
-def store_of(site: ImageServer | None = None, patience: Patience = QUICK, **options: object) -> HttpImages:
+def store_of(site: ImageServer | None = None, policy: RetryPolicy = QUICK, **options: object) -> HttpImages:
     """A store that may ask a server on loopback, by its address."""
     hosts = [site.address.split("/")[2]] if site else []
     settings = {"allow_http": True, "allow_private_hosts": hosts, "http_timeout": 5, **options}
-    store = HttpImages(CheckConfig(manifest="m.csv", **settings), patience=patience)  # type: ignore[arg-type]
+    store = HttpImages(CheckConfig(manifest="m.csv", **settings), policy=policy)  # type: ignore[arg-type]
     copied: HttpImages = pickle.loads(pickle.dumps(store))
     return copied
 
@@ -160,7 +160,7 @@ def test_a_host_that_does_not_exist_or_does_not_answer_is_a_store_error() -> Non
 def dead_after(images: int, probe_every_s: float = 1000) -> dict[str, object]:
     """Options of a store that asks for one image after another, and takes a host for dead after so many."""
     limits = BreakerLimits(images=images, silent_s=0, probe_every_s=probe_every_s)
-    return {"patience": replace(QUICK, breaker=limits), "store_concurrency": 1, "http_per_host": 1}
+    return {"policy": replace(QUICK, breaker=limits), "store_concurrency": 1, "http_per_host": 1}
 
 
 def test_after_several_images_that_a_host_refused_the_others_fail_at_once_and_name_it(site: ImageServer) -> None:
