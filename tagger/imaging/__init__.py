@@ -1,1 +1,1 @@
-"""From an image file's bytes to the pixels that a model sees, and how good they are."""
+"""From an image file's bytes to the model's input, and measures of its quality."""

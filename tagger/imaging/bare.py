@@ -1,7 +1,7 @@
-"""A picture without what lies beside its pixels: EXIF, XMP, colour profiles, texts, previews, further frames.
+"""Strips a picture file of its metadata: EXIF, XMP, colour profiles, texts, previews, further frames.
 
-Decoders read these, too, and refuse a sound picture for a fault in them. So they are taken out before a decoder sees
-the file, and of all that they say the orientation is read alone.
+Decoders read these, too, and refuse a sound picture for a fault in them. So they are removed before a decoder sees the
+file, and only the orientation is read from them.
 """
 
 import re
@@ -20,17 +20,17 @@ from tagger.imaging.orientation import (
 )
 
 VISIBLE_SHARE = 0.01
-"""Share of a picture, above which what is missing of it is seen."""
+"""A missing part of a picture above this share is visible."""
 JPEG, PNG, WEBP = b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"WEBP"
 _XMP_PREFIX = b"http://ns.adobe.com/xap/1.0/\0"
 _APP1, _SCAN = 0xE1, 0xDA
-_BESIDE_PIXELS = {*range(0xE1, 0xEE), 0xEF, 0xFE}  # APP0 and APP14 say how the colours are stored
+_METADATA = {*range(0xE1, 0xEE), 0xEF, 0xFE}  # APP0 and APP14 describe how colours are stored
 _ALONE = {0x00, 0x01, *range(0xD0, 0xD9)}  # markers without a length
-_MOST_TEXT = 2**20
+_MAX_TEXT = 2**20
 _WEBP_PIXELS = (b"VP8X", b"VP8 ", b"VP8L", b"ALPH", b"ANIM", b"ANMF")
-_WEBP_SPARE = 64  # bytes, so that codes that are cut in two have an end
-_WEBP_BESIDES = 0x20 | 0x08 | 0x04  # VP8X's flags for a colour profile, EXIF and XMP
-# The tags of TIFF that say how the pixels are stored.
+_WEBP_SPARE = 64  # bytes, so that a truncated code has an end
+_WEBP_METADATA = 0x20 | 0x08 | 0x04  # VP8X's flags for a colour profile, EXIF and XMP
+# TIFF tags that describe how pixels are stored.
 _TIFF_PIXELS = {
     *range(256, 260), 262, 266, 273, *range(277, 280), 284, 292, 293, 317, 320, *range(322, 326), 332, 334, 338, 339,
     347, *range(512, 522), *range(529, 533), 34925, 50674,
@@ -40,14 +40,14 @@ _BEFORE = re.compile(rb"[\s\0\xef\xbb\xbf]{1,64}(?=\xff\xd8\xff|\x89PNG\r\n\x1a\
 
 @dataclass(frozen=True)
 class Bare:
-    """A picture file with nothing but its pixels, and how the picture is to be turned."""
+    """A picture file with only its pixels, and the orientation that its metadata named."""
 
     data: bytes
     orientation: int
 
 
 def bare(data: bytes) -> Bare:
-    """Take out of a JPEG, PNG, WebP, TIFF or AVIF file what is not pixels; other files are returned as they are."""
+    """Remove metadata from a JPEG, PNG, WebP, TIFF or AVIF file; other files are returned unchanged."""
     if data.startswith(JPEG):
         return _bare_jpeg(data)
     if data.startswith(PNG):
@@ -62,24 +62,24 @@ def bare(data: bytes) -> Bare:
 
 
 def trimmed(data: bytes) -> bytes:
-    """A file without the blank lines or the byte order mark that a script wrote before the picture."""
+    """A file without blank lines or a byte order mark that a script wrote before the picture."""
     before = _BEFORE.match(data) if data[:1] in b" \t\r\n\v\f\0\xef" else None
     return data[before.end() :] if before else data
 
 
 def is_cut_webp(data: bytes) -> bool:
-    """Whether a WebP file is shorter than it says."""
+    """Whether a WebP file is shorter than its header says."""
     return data.startswith(b"RIFF") and data[8:12] == WEBP and len(data) < 8 + int.from_bytes(data[4:8], "little")
 
 
 def jpeg_orientation(data: bytes) -> int:
-    """How a JPEG is to be turned, 1 to 8."""
-    beside = [data[start:end] for marker, start, end in jpeg_segments(data) if marker == _APP1]
-    return _jpeg_orientation(beside) if beside else UPRIGHT
+    """The EXIF orientation of a JPEG, 1 to 8."""
+    metadata = [data[start:end] for marker, start, end in jpeg_segments(data) if marker == _APP1]
+    return _jpeg_orientation(metadata) if metadata else UPRIGHT
 
 
 def jpeg_segments(data: bytes) -> Iterator[tuple[int, int, int]]:
-    """Each segment before the first scan: its marker's second byte, where the segment begins, and where it ends."""
+    """Each segment before the first scan: its marker's second byte, its start and its end."""
     at, size = 2, len(data)
     while at + 4 <= size:
         if data[at] != 0xFF or data[at + 1] == 0xFF:
@@ -96,7 +96,7 @@ def jpeg_segments(data: bytes) -> Iterator[tuple[int, int, int]]:
 
 
 def png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes, bool]]:
-    """Each chunk of a PNG: its type, its bytes, and whether its checksum is right; the last one may be cut off."""
+    """Each chunk of a PNG: its type, its bytes, and whether its checksum is right; the last one may be truncated."""
     at = len(PNG)
     while at + 8 <= len(data):
         size = int.from_bytes(data[at : at + 4])
@@ -112,14 +112,14 @@ def png_chunk(kind: bytes, body: bytes) -> bytes:
 
 
 def _bare_jpeg(data: bytes) -> Bare:
-    kept, beside, done = [], [], 0
+    parts, metadata, done = [], [], 0
     for marker, start, end in jpeg_segments(data):
-        if marker in _BESIDE_PIXELS:
-            kept.append(data[done:start])
+        if marker in _METADATA:
+            parts.append(data[done:start])
             done = end
         if marker == _APP1:
-            beside.append(data[start:end])
-    return Bare(b"".join([*kept, data[done:]]), _jpeg_orientation(beside))
+            metadata.append(data[start:end])
+    return Bare(b"".join([*parts, data[done:]]), _jpeg_orientation(metadata))
 
 
 def _jpeg_orientation(segments: list[bytes]) -> int:
@@ -134,7 +134,7 @@ def _orientation(exif: bytes, xmp: bytes) -> int:
 
 
 def _bare_png(data: bytes) -> Bare:
-    kept, exif, xmp = [PNG], b"", b""
+    chunks, exif, xmp = [PNG], b"", b""
     for kind, body, is_right in png_chunks(data):
         if kind == b"eXIf":
             exif = body
@@ -145,28 +145,28 @@ def _bare_png(data: bytes) -> Bare:
         elif kind == b"IEND" or not kind.isalpha():
             break
         elif kind == b"IDAT" or (kind == b"tRNS" and is_right):
-            kept.append(png_chunk(kind, body))  # the checksum of the whole is inside the pixels' own stream
-        elif not kind[0] & 0x20:  # critical ones keep their checksum, right or wrong
+            chunks.append(png_chunk(kind, body))  # the pixels' zlib stream has a checksum of its own
+        elif not kind[0] & 0x20:  # critical chunks keep their checksum, right or wrong
             checksum = zlib.crc32(kind + body) ^ (not is_right)
-            kept.append(len(body).to_bytes(4) + kind + body + checksum.to_bytes(4))
-    return Bare(b"".join([*kept, png_chunk(b"IEND", b"")]), _orientation(exif, xmp))
+            chunks.append(len(body).to_bytes(4) + kind + body + checksum.to_bytes(4))
+    return Bare(b"".join([*chunks, png_chunk(b"IEND", b"")]), _orientation(exif, xmp))
 
 
 def _text_of(kind: bytes, body: bytes) -> tuple[bytes, bytes]:
     """The keyword and the beginning of the text of a PNG's text chunk."""
     name, _, rest = body.partition(b"\0")
     if kind == b"tEXt":
-        return name, rest[:_MOST_TEXT]
+        return name, rest[:_MAX_TEXT]
     is_packed = kind == b"zTXt" or rest[:1] == b"\1"
     rest = rest[1:] if kind == b"zTXt" else rest[2:].split(b"\0", 2)[-1]
     try:
-        return name, zlib.decompressobj().decompress(rest, _MOST_TEXT) if is_packed else rest[:_MOST_TEXT]
+        return name, zlib.decompressobj().decompress(rest, _MAX_TEXT) if is_packed else rest[:_MAX_TEXT]
     except zlib.error:
         return name, b""
 
 
 def _hexadecimal(text: bytes) -> bytes:
-    """The bytes of a raw profile: a blank line, its name, its length, and hexadecimal digits."""
+    """The bytes of a raw profile: a blank line, its name, its length, then hexadecimal digits."""
     try:
         return bytes.fromhex("".join(text.decode("latin-1").split("\n")[3:]))
     except ValueError:
@@ -174,12 +174,12 @@ def _hexadecimal(text: bytes) -> bytes:
 
 
 def _bare_webp(data: bytes) -> Bare:
-    kept, exif, xmp, at = [WEBP], b"", b"", 12
+    chunks, exif, xmp, at = [WEBP], b"", b"", 12
     while at + 8 <= len(data):
         kind, size = data[at : at + 4], int.from_bytes(data[at + 4 : at + 8], "little")
         body = data[at + 8 : at + 8 + size]
         at += 8 + size + size % 2
-        if size * (1 - VISIBLE_SHARE) <= len(body) < size:  # the decoder takes whole chunks only
+        if size * (1 - VISIBLE_SHARE) <= len(body) < size:  # the decoder accepts whole chunks only
             body += b"\0" * (size - len(body) + _WEBP_SPARE)
             size = len(body)
         if kind == b"EXIF":
@@ -187,14 +187,14 @@ def _bare_webp(data: bytes) -> Bare:
         elif kind == b"XMP ":
             xmp = body
         elif kind in _WEBP_PIXELS:
-            shown = bytes([body[0] & ~_WEBP_BESIDES]) + body[1:] if kind == b"VP8X" and body else body
-            kept.append(kind + struct.pack("<I", size) + shown + b"\0" * (len(body) == size and size % 2))
-    pixels = b"".join(kept)
+            shown = bytes([body[0] & ~_WEBP_METADATA]) + body[1:] if kind == b"VP8X" and body else body
+            chunks.append(kind + struct.pack("<I", size) + shown + b"\0" * (len(body) == size and size % 2))
+    pixels = b"".join(chunks)
     return Bare(b"RIFF" + struct.pack("<I", len(pixels)) + pixels, _orientation(exif, xmp))
 
 
 def _bare_tiff(data: bytes) -> Bare:
-    """The file with another first directory at its end, which names nothing but the pixels, and no further page."""
+    """The file with a new first directory at its end, which names only the pixels, and no further page."""
     directory = first_directory(data)
     if directory is None or not directory.entries:
         return Bare(data, UPRIGHT)
@@ -209,6 +209,6 @@ def _bare_tiff(data: bytes) -> Bare:
 
 
 def _bare_avif(data: bytes) -> Bare:
-    """The file with its EXIF item named otherwise; AVIF's own boxes say how to turn it, and the decoder reads them."""
+    """The file with its EXIF item renamed; AVIF's orientation is in boxes that the decoder reads."""
     data = re.sub(rb"(infe\x02[\s\S]{7})Exif", rb"\1free", data)
     return Bare(re.sub(rb"(infe\x03[\s\S]{9})Exif", rb"\1free", data), UPRIGHT)

@@ -1,6 +1,6 @@
-"""Bytes to RGB uint8 at model size, or why not.
+"""Decodes image files to RGB uint8 at model size, or explains why they cannot be decoded.
 
-A picture is judged by its pixels: what else lies in its file never fails it, and only the orientation is read of it.
+Only pixels decide whether a picture is usable: faulty metadata never fails it, and only its orientation is read.
 """
 
 import io
@@ -42,13 +42,13 @@ _SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"II*\0", b"MM\0*", b"II+\0
 _BRANDS = {b"avif", b"avis"}
 _SCALE_16_BIT = 1 / 257
 _WHITE = 255
-_LONGEST_MESSAGE = 200
+_MAX_MESSAGE = 200
 _PADDING = b"\0" * 4  # at the end of a last row, which some programs do not write
 
 
 @dataclass(frozen=True)
 class Header:
-    """What an image file says of itself, before its pixels are read."""
+    """Format and size from an image file's header."""
 
     format: str
     width: int
@@ -57,7 +57,7 @@ class Header:
 
 @dataclass(frozen=True)
 class Decoded:
-    """An image at model size: uint8 [H, W, C], C as the preprocessing says, and its blur score without the padding."""
+    """An image at model size, uint8 [H, W, C] with the preprocessing's channels, and its blur score without padding."""
 
     pixels: np.ndarray
     blur_score: float
@@ -73,11 +73,11 @@ def decode(data: bytes, preprocessing: Preprocessing, max_pixels: int) -> Decode
 def decode_resized(data: bytes, preprocessing: Preprocessing, max_pixels: int) -> np.ndarray:
     """Decode JPEG, PNG, WebP, GIF (first frame), BMP, TIFF or AVIF to the model's size, uint8 [h, w, 3], not padded.
 
-    EXIF rotation is applied and transparency is put on white. Large JPEGs are decoded at the smallest DCT scale
+    EXIF rotation is applied, and transparency becomes white. Large JPEGs are decoded at the smallest DCT scale
     (1/1 … 1/8) that is not below the model's size.
 
     Raises:
-        ImageError: with the code that says why the bytes are not a usable image.
+        ImageError: with the code of the reason, when the bytes are not a usable image.
     """
     size = (preprocessing.height, preprocessing.width)
     rgb = _decode_jpeg(data, size, max_pixels) if data.startswith(JPEG) else None
@@ -87,12 +87,12 @@ def decode_resized(data: bytes, preprocessing: Preprocessing, max_pixels: int) -
 
 
 def decode_whole(data: bytes, max_pixels: int) -> np.ndarray:
-    """Decode an image file at its own size, uint8 [h, w, 3]. Raises what `decode_resized` does."""
+    """Decode an image file at its original size, uint8 [h, w, 3]. Raises what `decode_resized` does."""
     return _decode_any(data, (max_pixels, max_pixels), max_pixels)
 
 
 def read_header(data: bytes) -> Header:
-    """Return format and size of an image file. Raises ImageError when it is none."""
+    """Return format and size of an image file. Raises ImageError when it is not an image."""
     image = _open(bare(trimmed(data)).data)
     return Header(image.format or "", image.width, image.height)
 
@@ -113,7 +113,7 @@ def resize(rgb: np.ndarray, preprocessing: Preprocessing) -> np.ndarray:
 
 
 def pad(rgb: np.ndarray, preprocessing: Preprocessing) -> np.ndarray:
-    """Put an image uint8 [h, w, 3] in the middle of the model's input, on white."""
+    """Center an image uint8 [h, w, 3] in the model's input, on white."""
     size = (preprocessing.height, preprocessing.width)
     if rgb.shape[:2] == size:
         return np.ascontiguousarray(rgb)
@@ -124,7 +124,7 @@ def pad(rgb: np.ndarray, preprocessing: Preprocessing) -> np.ndarray:
 
 
 def _decode_jpeg(data: bytes, size: tuple[int, int], max_pixels: int) -> np.ndarray | None:
-    """The quick way for plain JPEGs; None leaves the rest (CMYK, damaged) to Pillow, and to its verdict."""
+    """Decode plain JPEGs quickly; None leaves the others (CMYK, damaged) to Pillow."""
     try:
         height, width, colours, _ = simplejpeg.decode_jpeg_header(data)
         if colours in ("CMYK", "YCCK"):
@@ -253,4 +253,4 @@ def _is_truncation(error: BaseException) -> bool:
 
 
 def _message(what: str, error: BaseException) -> str:
-    return f"{what}: {printable(str(error) or type(error).__name__)[:_LONGEST_MESSAGE]}"
+    return f"{what}: {printable(str(error) or type(error).__name__)[:_MAX_MESSAGE]}"

@@ -1,4 +1,4 @@
-"""Edge maps: what is left of a blurry image when colour and texture say little."""
+"""Edge maps, an additional channel for blurry images, whose colour and texture tell little."""
 
 import cv2
 import numpy as np
@@ -19,11 +19,11 @@ def edge_map(rgb: np.ndarray) -> np.ndarray:
 
 
 def with_edges(rgb: np.ndarray, preprocessing: Preprocessing) -> np.ndarray:
-    """Return an image with the channels that the model takes, uint8 [H, W, 3] or [H, W, 4].
+    """Return an image with the model's channels, uint8 [H, W, 3] or [H, W, 4].
 
     Args:
         rgb: uint8 [H, W, 3], at model size with its margin.
-        preprocessing: Says of which images there are edges.
+        preprocessing: Says which images get edges.
     """
     if preprocessing.edges == "none":
         return rgb

@@ -1,4 +1,4 @@
-"""What a file is that is no picture, by how it begins: for messages, so without anything that is not text."""
+"""Names what a file is that is not a picture, by its first bytes, for messages."""
 
 import codecs
 import re
@@ -45,31 +45,31 @@ _BY_TEXT = (
     (r"<\?xml|<\w+[^>]*>", "XML"),
     (r"[\[{]\s*[\"\]}\[{]", "JSON"),
 )  # fmt: skip
-_LOOKED_AT = 2048
+_HEAD_BYTES = 2048
 _SHOWN = 60
-_MOST_ACCENTS = 0.3  # share of a text in an old encoding
+_MAX_ACCENTS = 0.3  # share of a text in an old encoding
 
 
 def kind_of(data: bytes) -> str:
-    """What a file is, in words, with the beginning of it where it is text."""
+    """What a file is, in words; of text, with its beginning."""
     if data[4:8] == b"ftyp":
         return next((_BY_BRAND[brand] for brand in brands_of(data) if brand in _BY_BRAND), "an MPEG-4 film")
     for beginning, words in _BY_BEGINNING:
         if data.startswith(beginning):
             return words
-    head = data[:_LOOKED_AT]
+    head = data[:_HEAD_BYTES]
     if len(set(head)) == 1 and not head.isspace():
         return "the same byte over and over"
     text = _text_of(head)
     if text is None:
-        return "binary data of no kind that is known here"
+        return "binary data of no known kind"
     kind = next((words for pattern, words in _BY_TEXT if re.match(pattern, text, re.IGNORECASE | re.DOTALL)), "text")
     shown = printable(" ".join(text.split())[:_SHOWN])
     return f"{kind} (it begins with {shown!r})" if shown else "nothing but spaces"
 
 
 def brands_of(data: bytes) -> list[bytes]:
-    """The brands that a file of the MPEG-4 family names, its main one first."""
+    """The brands of a file of the MPEG-4 family, the major brand first."""
     brands = data[8 : min(int.from_bytes(data[:4]), 256)]
     return [brands[at : at + 4] for at in range(0, len(brands), 4) if at != 4]  # the second is a version
 
@@ -80,13 +80,13 @@ def printable(text: str) -> str:
 
 
 def _text_of(head: bytes) -> str | None:
-    """The beginning of a text file; None where it is none."""
+    """The beginning of a text file; None where it is not text."""
     marked = head.startswith((b"\xff\xfe", b"\xfe\xff"))
     try:
         # final=False: the last character may be cut in two
         text = codecs.getincrementaldecoder("utf-16" if marked else "utf-8-sig")().decode(head, final=False)
     except UnicodeDecodeError:
         text = head.decode("cp1252", errors="replace")
-        if sum(not c.isascii() for c in text) > _MOST_ACCENTS * len(text):
+        if sum(not c.isascii() for c in text) > _MAX_ACCENTS * len(text):
             return None
     return None if any(ord(c) < 32 and c not in "\t\r\n\f" for c in text) else text.lstrip()

@@ -1,26 +1,26 @@
-"""What an image looks like from afar: where it is bright and of which colour, which copies of it have in common."""
+"""A coarse layout of brightness and colour, which copies of an image share."""
 
 import cv2
 import numpy as np
 
 _SIDE = 32
 _LUMA, _CHROMA = 12, 6
-_MOST_CROPPED = 0.045
+_MAX_STEP = 0.045
 _STIFFNESS = 1.0
-_FAINTEST = 1e-3
-_AT_ONCE = 1024
+_MIN_CONTRAST = 1e-3
+_BATCH = 1024
 _COSINES = cv2.dct(np.eye(_SIDE, dtype=np.float32), flags=cv2.DCT_ROWS).T[:_LUMA]
 """The lowest frequencies of a row of pixels, [12, 32]."""
-_KEPT = np.zeros((3, _LUMA, _LUMA), bool)
-_KEPT[0], _KEPT[1:, :_CHROMA, :_CHROMA] = True, True
-_ODD_COLUMNS = np.broadcast_to(np.arange(_LUMA) % 2 == 1, _KEPT.shape)[_KEPT]
-_MEANS = np.zeros_like(_KEPT)
+_SELECTED = np.zeros((3, _LUMA, _LUMA), bool)
+_SELECTED[0], _SELECTED[1:, :_CHROMA, :_CHROMA] = True, True
+_ODD_COLUMNS = np.broadcast_to(np.arange(_LUMA) % 2 == 1, _SELECTED.shape)[_SELECTED]
+_MEANS = np.zeros_like(_SELECTED)
 _MEANS[:, 0, 0] = True
-_COMPARED = np.zeros_like(_KEPT)
+_COMPARED = np.zeros_like(_SELECTED)
 _COMPARED[0, :8, :8], _COMPARED[1:, :4, :4] = True, True
-_COMPARED, _VARYING = _COMPARED[_KEPT], (_COMPARED & ~_MEANS)[_KEPT]
+_COMPARED, _VARYING = _COMPARED[_SELECTED], (_COMPARED & ~_MEANS)[_SELECTED]
 
-LAYOUT_SIZE = int(_KEPT.sum())
+LAYOUT_SIZE = int(_SELECTED.sum())
 
 
 def layouts(images: np.ndarray) -> np.ndarray:
@@ -39,23 +39,23 @@ def layouts(images: np.ndarray) -> np.ndarray:
         shrunk = cv2.resize(np.ascontiguousarray(rgb), (_SIDE, _SIDE), interpolation=cv2.INTER_AREA)
         small[number] = cv2.cvtColor(shrunk, cv2.COLOR_RGB2YCrCb)
     planes = small.transpose(0, 3, 1, 2) / _SIDE
-    return np.asarray((_COSINES @ planes @ _COSINES.T)[:, _KEPT], np.float16)
+    return np.asarray((_COSINES @ planes @ _COSINES.T)[:, _SELECTED], np.float16)
 
 
-def mirrored(found: np.ndarray) -> np.ndarray:
-    """The layouts [N, 216] of the mirror images: every other horizontal frequency changes its sign."""
-    return np.where(_ODD_COLUMNS, -found, found)
+def mirrored(descriptors: np.ndarray) -> np.ndarray:
+    """Layouts [N, 216] of the mirror images: every other horizontal frequency changes its sign."""
+    return np.where(_ODD_COLUMNS, -descriptors, descriptors)
 
 
-def shortened(found: np.ndarray) -> np.ndarray:
+def shortened(descriptors: np.ndarray) -> np.ndarray:
     """The part of layouts [N, 216] that is compared, float32 [N, 96]: 8 × 8 and twice 4 × 4 frequencies."""
-    return np.ascontiguousarray(found[:, _COMPARED], np.float32)
+    return np.ascontiguousarray(descriptors[:, _COMPARED], np.float32)
 
 
 def distances(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """How much images differ once one of each pair is moved and stretched a little, as a share of their contrast.
+    """Difference of image pairs after small shifts and stretches of one of them, as a share of their contrast.
 
-    0 for the same image, some hundredths for one that was resized, compressed or cropped by 3 %.
+    0 for the same image, a few hundredths for one that was resized, compressed or cropped by 3 %.
 
     Source: the tangent distance of Simard et al. 1993, "Efficient pattern recognition using a new transformation
     distance", for shifts and stretches, each along both axes.
@@ -67,37 +67,37 @@ def distances(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     Returns:
         float32 [N].
     """
-    found = np.empty(len(first), np.float32)
-    for start in range(0, len(first), _AT_ONCE):
-        part = slice(start, start + _AT_ONCE)
+    differences = np.empty(len(first), np.float32)
+    for start in range(0, len(first), _BATCH):
+        part = slice(start, start + _BATCH)
         one, other = first[part].astype(np.float32), second[part].astype(np.float32)
         rest = np.minimum(_deformed(one, other), _deformed(other, one))
-        found[part] = rest / np.minimum(contrasts(one), contrasts(other))
-    return found
+        differences[part] = rest / np.minimum(contrasts(one), contrasts(other))
+    return differences
 
 
-def contrasts(found: np.ndarray) -> np.ndarray:
-    """How much images vary by their layouts [N, 216], in grey levels, float32 [N]; what is compared counts."""
-    varying = found[:, _VARYING].astype(np.float32)
-    return np.asarray(np.maximum(np.linalg.norm(varying, axis=1), _FAINTEST), np.float32)
+def contrasts(descriptors: np.ndarray) -> np.ndarray:
+    """Contrast of images from their layouts [N, 216], in grey levels, float32 [N]; only compared frequencies count."""
+    varying = descriptors[:, _VARYING].astype(np.float32)
+    return np.asarray(np.maximum(np.linalg.norm(varying, axis=1), _MIN_CONTRAST), np.float32)
 
 
 def _deformed(moving: np.ndarray, fixed: np.ndarray) -> np.ndarray:
-    """What is left of the difference of layouts float32 [N, 216] when the first is moved and stretched to fit."""
+    """The remaining difference of layouts float32 [N, 216] after the first is shifted and stretched to fit."""
     tangents = _tangents(moving)[:, :, _COMPARED]
     rest = (fixed - moving)[:, _COMPARED]
     products = tangents @ tangents.transpose(0, 2, 1) + _STIFFNESS * np.eye(tangents.shape[1], dtype=np.float32)
     steps = np.linalg.solve(products, tangents @ rest[:, :, None])[:, :, 0]
-    steps = np.clip(steps, -_MOST_CROPPED, _MOST_CROPPED)
+    steps = np.clip(steps, -_MAX_STEP, _MAX_STEP)
     return np.asarray(np.linalg.norm(rest - (steps[:, None] @ tangents)[:, 0], axis=1))
 
 
-def _tangents(found: np.ndarray) -> np.ndarray:
-    """How layouts [N, 216] change as the image is shifted right and down, and stretched so: [N, 4, 216]."""
-    planes = np.zeros((len(found), *_KEPT.shape), np.float32)
-    planes[:, _KEPT] = found
+def _tangents(descriptors: np.ndarray) -> np.ndarray:
+    """Derivatives of layouts [N, 216] for shifts right and down and stretches along both axes, [N, 4, 216]."""
+    planes = np.zeros((len(descriptors), *_SELECTED.shape), np.float32)
+    planes[:, _SELECTED] = descriptors
     image = _COSINES.T @ planes @ _COSINES
     down, right = np.gradient(image, 1 / _SIDE, axis=(2, 3))
-    place = ((np.arange(_SIDE) + 0.5) / _SIDE - 0.5).astype(np.float32)
-    moved = np.stack([right, down, right * place, down * place[:, None]], axis=1)
-    return np.asarray((_COSINES @ moved @ _COSINES.T)[:, :, _KEPT])
+    coordinate = ((np.arange(_SIDE) + 0.5) / _SIDE - 0.5).astype(np.float32)
+    moved = np.stack([right, down, right * coordinate, down * coordinate[:, None]], axis=1)
+    return np.asarray((_COSINES @ moved @ _COSINES.T)[:, :, _SELECTED])

@@ -1,4 +1,4 @@
-"""How a picture is to be turned: the orientation alone, out of EXIF, TIFF or XMP, whatever else is wrong with them."""
+"""Reads the orientation of a picture from EXIF, TIFF or XMP, even where these are damaged."""
 
 import re
 import struct
@@ -10,8 +10,8 @@ import numpy as np
 UPRIGHT = 1
 EXIF_PREFIX = b"Exif\0\0"
 _ORIENTATION = 0x0112
-_MOST_ENTRIES = 4096
-# The integer types of TIFF 6.0 and BigTIFF; real cameras and editors write the orientation as any of them.
+_MAX_ENTRIES = 4096
+# The integer types of TIFF 6.0 and BigTIFF; cameras and editors write the orientation as any of them.
 _INTEGERS = {1: "B", 3: "H", 4: "I", 6: "b", 8: "h", 9: "i", 13: "I", 16: "Q", 17: "q", 18: "Q"}
 _XMP = re.compile(rb"""tiff:Orientation(?:\s*=\s*["']|\s*>)\s*([1-8])\b""")
 
@@ -24,7 +24,7 @@ class Entry:
     kind: int
     count: int
     value: bytes
-    """The last 4 bytes of the entry, or 8 in BigTIFF: the value, or where it lies."""
+    """The last 4 bytes of the entry, or 8 in BigTIFF: the value, or its offset."""
     raw: bytes
     """The whole entry, 12 bytes, or 20 in BigTIFF."""
 
@@ -34,16 +34,16 @@ class Directory:
     """The first directory of a TIFF file, or of EXIF, which is one."""
 
     order: str
-    """`<` or `>`, as `struct` has them."""
+    """`<` or `>`, as in `struct`."""
     is_big: bool
     entries: tuple[Entry, ...]
 
 
 def exif_orientation(exif: bytes) -> int | None:
-    """The orientation, 1 to 8, that EXIF names in its first directory; None where it names none.
+    """The orientation, 1 to 8, in EXIF's first directory; None where it is absent.
 
     Args:
-        exif: A TIFF file as JPEG, PNG and WebP hold it, with or without `Exif` before it.
+        exif: A TIFF file as embedded in JPEG, PNG and WebP, with or without the prefix `Exif`.
     """
     while exif.startswith(EXIF_PREFIX):
         exif = exif[len(EXIF_PREFIX) :]
@@ -52,7 +52,7 @@ def exif_orientation(exif: bytes) -> int | None:
 
 
 def tiff_orientation(data: bytes, directory: Directory) -> int | None:
-    """The orientation, 1 to 8, that a directory of a TIFF file names; None where it names none."""
+    """The orientation, 1 to 8, in a directory of a TIFF file; None where it is absent."""
     for entry in directory.entries:
         if entry.tag == _ORIENTATION and (value := _first_integer(data, directory.order, entry)) in range(1, 9):
             return value
@@ -60,13 +60,13 @@ def tiff_orientation(data: bytes, directory: Directory) -> int | None:
 
 
 def xmp_orientation(xmp: bytes) -> int | None:
-    """The orientation, 1 to 8, that XMP names; None where it names none."""
+    """The orientation, 1 to 8, in XMP; None where it is absent."""
     match = _XMP.search(xmp)
     return int(match[1]) if match else None
 
 
 def first_directory(data: bytes) -> Directory | None:
-    """The first directory of a TIFF file, as far as its entries are there; None where there is none."""
+    """The first directory of a TIFF file, with all entries that are complete; None where it is missing."""
     order = {b"II": "<", b"MM": ">"}.get(data[:2])
     if order is None or len(data) < 8:
         return None
@@ -76,12 +76,12 @@ def first_directory(data: bytes) -> Directory | None:
         count = struct.unpack_from(f"{order}{'Q' if is_big else 'H'}", data, at)[0]
     except (struct.error, OverflowError):  # an offset beyond the end
         return None
-    entries = _entries(data, at + (8 if is_big else 2), min(count, _MOST_ENTRIES), order, is_big)
+    entries = _entries(data, at + (8 if is_big else 2), min(count, _MAX_ENTRIES), order, is_big)
     return Directory(order, is_big, tuple(entries))
 
 
 def turned(pixels: np.ndarray, orientation: int) -> np.ndarray:
-    """Turn and mirror an image [h, w, C] so that it stands upright: the eight orientations of EXIF."""
+    """Rotate and mirror an image [h, w, C] upright, from one of the eight orientations of EXIF."""
     if orientation >= 5:
         pixels = pixels.swapaxes(0, 1)
     if orientation in (3, 4, 7, 8):
@@ -104,7 +104,7 @@ def _first_integer(data: bytes, order: str, entry: Entry) -> int | None:
         return None
     layout = order + _INTEGERS[entry.kind]
     field = entry.value
-    if entry.count * struct.calcsize(layout) > len(field):  # the values lie elsewhere
+    if entry.count * struct.calcsize(layout) > len(field):  # the field holds the values' offset
         at = struct.unpack(f"{order}{'Q' if len(field) == 8 else 'I'}", field)[0]
         field = data[at : at + struct.calcsize(layout)]
     return int(struct.unpack_from(layout, field)[0]) if len(field) >= struct.calcsize(layout) else None

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 _BLUR = 0.02
-_OWN_BLURRY = 0.05
+_FALSE_BLURRY = 0.05
 
 
 def blur_score(rgb: np.ndarray) -> float:
@@ -24,27 +24,27 @@ def blur_score(rgb: np.ndarray) -> float:
 
 
 def blurred(rgb: np.ndarray) -> np.ndarray:
-    """Return an image uint8 [H, W, 3] as a camera out of focus would see it: a Gaussian of 2 % of its longer side."""
+    """Return an image uint8 [H, W, 3] as if out of focus: a Gaussian blur of 2 % of its longer side."""
     return np.asarray(cv2.GaussianBlur(rgb, (0, 0), _BLUR * max(rgb.shape[:2])), np.uint8)
 
 
 def learn_blur_threshold(scores: Sequence[float] | np.ndarray, when_blurred: Sequence[float] | np.ndarray) -> float:
-    """Return the score that best tells a catalogue's images from blurred copies of them.
+    """Return the score that best separates a catalogue's images from blurred copies of them.
 
-    Of all thresholds that call at most 5 % of the catalogue's own images blurry, it is the one at which the share of
-    copies below exceeds the share of originals below by most (Youden's J). Plain images have low scores without being
-    blurred, which is why not every copy can be told.
+    Of all thresholds that call at most 5 % of the originals blurry, it is the one with the largest difference between
+    the share of copies and the share of originals below it (Youden's J). Plain images have low scores without being
+    blurred, so some copies cannot be separated.
 
     Args:
         scores: Blur scores of the catalogue's images, [N], at one size.
         when_blurred: Blur scores of the same images after `blurred`, [N].
     """
-    own, copies = np.sort(np.asarray(scores, np.float64)), np.sort(np.asarray(when_blurred, np.float64))
+    originals, copies = np.sort(np.asarray(scores, np.float64)), np.sort(np.asarray(when_blurred, np.float64))
     candidates = np.unique(copies)
-    false_share = np.searchsorted(own, candidates, side="right") / len(own)
-    found_share = np.arange(1, len(copies) + 1)[np.searchsorted(copies, candidates, side="right") - 1] / len(copies)
-    allowed = false_share <= _OWN_BLURRY
+    false_share = np.searchsorted(originals, candidates, side="right") / len(originals)
+    true_share = np.arange(1, len(copies) + 1)[np.searchsorted(copies, candidates, side="right") - 1] / len(copies)
+    allowed = false_share <= _FALSE_BLURRY
     if not allowed.any():
-        return float(own[0])
-    best = np.where(allowed, found_share - false_share, -1.0).argmax()
+        return float(originals[0])
+    best = np.where(allowed, true_share - false_share, -1.0).argmax()
     return float(np.nextafter(candidates[best], np.inf))  # images below the threshold are blurry

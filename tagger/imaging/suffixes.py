@@ -1,4 +1,4 @@
-"""Which files are images by their names, and which are pictures that are not read."""
+"""File suffixes of images, and of pictures that are not supported."""
 
 IMAGE_SUFFIXES = (
     ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif",

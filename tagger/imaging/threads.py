@@ -1,12 +1,12 @@
-"""OpenCV's threads, for processes that are the product's."""
+"""OpenCV's threads in our worker and command processes."""
 
 import cv2
 
 
 def decode_in_one_thread() -> None:
-    """Let OpenCV use one thread in this process: a worker of Ray, or a command.
+    """Let OpenCV use one thread in this process, which is a Ray worker or a command.
 
-    Product images are small: more threads cost more than they give, and take from other processes. A process that only
-    imports the package is left as it is.
+    For small product images more threads cost more than they gain, and slow other processes. A process that only
+    imports the package keeps its setting.
     """
     cv2.setNumThreads(1)

@@ -1,4 +1,4 @@
-"""Pictures whose file ends early: whether what is missing can be seen, and if not, the file with an end.
+"""Truncated picture files: whether the missing part is visible and, if not, a completed file.
 
 A picture lacks a visible part when more than a hundredth of its area is missing. Less than that is the end marker, a
 checksum, or part of the last block.
@@ -23,7 +23,7 @@ _PIECE = 4096
 
 
 def ended_jpeg(data: bytes) -> bytes:
-    """A JPEG with the end marker, where its own is missing, in place of a segment that is cut off."""
+    """A JPEG with an end marker, which replaces a truncated last segment where it was missing."""
     if _JPEG_END in data[data.rfind(b"\xff\xda") :]:
         return data
     last = data.rfind(b"\xff", 0, -1)
@@ -35,7 +35,7 @@ def ended_jpeg(data: bytes) -> bytes:
 
 
 def jpeg_fault(data: bytes) -> str | None:
-    """What a strict decoder has against a JPEG; None where it is sound."""
+    """A strict decoder's error for a JPEG; None where it is sound."""
     try:
         _, _, colours, _ = simplejpeg.decode_jpeg_header(data)
         kind = "CMYK" if colours in ("CMYK", "YCCK") else "RGB"
@@ -46,11 +46,10 @@ def jpeg_fault(data: bytes) -> str | None:
 
 
 def jpeg_lacks_scans(data: bytes, is_premature: bool) -> bool:
-    """Whether a JPEG of several scans ends before it has shown enough.
+    """Whether a JPEG of several scans lacks a visible part.
 
-    A progressive picture that lacks the last bit of its frequencies is a little coarser, and nothing of it is missing.
-    The scan in which the file ends does not count. In a sequential JPEG each scan holds a colour, whose missing part
-    shows.
+    A progressive picture without the last bit of its frequencies is a little coarser, but complete. The scan in which
+    the file ends does not count. In a sequential JPEG each scan holds a colour, and a missing part of it is visible.
     """
     frame, components_of_frame, scans = _frame_and_scans(data)
     if frame not in _PROGRESSIVE:
@@ -64,14 +63,14 @@ def jpeg_lacks_scans(data: bytes, is_premature: bool) -> bool:
 
 
 def missing_share(pixels: np.ndarray) -> float:
-    """Share of a JPEG's pixels [h, w] or [h, w, C] that its scan did not reach: exactly grey, down to the end."""
+    """Share of a JPEG's pixels [h, w] or [h, w, C] that its scan did not reach: exactly grey rows at the end."""
     layers = pixels.reshape(*pixels.shape[:2], -1).astype(np.int16)
     grey = np.asarray((np.abs(layers * 2 - 255) <= 1).all(axis=2))  # 128, or 127 where the colours are stored inverted
     return float(np.logical_and.accumulate(grey[::-1], axis=0).mean())
 
 
 def ended_png(data: bytes) -> bytes | None:
-    """A PNG whose stream of pixels is whole, or lacks what nobody sees; None where a visible part is missing."""
+    """A PNG completed where an invisible part is missing; None where a visible part is."""
     chunks = [(kind, body) for kind, body, _ in png_chunks(data)]
     if not chunks or chunks[0][0] != b"IHDR" or len(chunks[0][1]) != 13:
         return None
@@ -86,15 +85,15 @@ def ended_png(data: bytes) -> bytes | None:
     row = 1 + -(-width * bits // 8)
     if not head[12]:
         rows += b"\0" * (-len(rows) % row)
-        rows += (b"\2" + b"\0" * (row - 1)) * ((expected - len(rows)) // row)  # as the row above
+        rows += (b"\2" + b"\0" * (row - 1)) * ((expected - len(rows)) // row)  # a copy of the row above
     rows += b"\0" * (expected - len(rows))
-    kept = [png_chunk(kind, body) for kind, body in chunks if kind not in (b"IDAT", b"IEND")]
+    others = [png_chunk(kind, body) for kind, body in chunks if kind not in (b"IDAT", b"IEND")]
     pixels = zlib.compress(rows, 1)
-    return b"".join([PNG, *kept, png_chunk(b"IDAT", pixels), png_chunk(b"IEND", b"")])
+    return b"".join([PNG, *others, png_chunk(b"IDAT", pixels), png_chunk(b"IEND", b"")])
 
 
 def _frame_and_scans(data: bytes) -> tuple[int | None, int, list[tuple[bytes, int, int, int]]]:
-    """A JPEG's kind of frame, its components, and of each scan its components, first and last frequency, lowest bit."""
+    """A JPEG's frame type and components, and each scan's components, first and last frequency, and lowest bit."""
     frame, components, scans = None, 0, []
     for match in _MARKER.finditer(data):
         marker, at = match[1][0], match.end()
@@ -115,7 +114,7 @@ def _pass_sizes(width: int, height: int) -> list[tuple[int, int]]:
 
 
 def _inflated(stream: bytes, expected: int) -> bytes:
-    """The beginning of a zlib stream, as far as it can be read; its checksum at the end is not asked for."""
+    """The readable beginning of a zlib stream; its checksum at the end is not checked."""
     unpacker, rows = zlib.decompressobj(-15), bytearray()
     try:
         for start in range(2, len(stream), _PIECE):
