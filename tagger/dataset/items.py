@@ -13,7 +13,7 @@ from tagger.dataset.long_tail import long_tail, unbalanced
 from tagger.dataset.split_rule import SplitRule
 from tagger.dataset.splits import SPLITS
 from tagger.dataset.trainable import why_unsplit, why_untrainable
-from tagger.decisions.labels import OWN_LABELS, REVIEWED
+from tagger.decisions.labels import MANIFEST_LABELS, REVIEWED
 from tagger.errors import InputError
 from tagger.flow.hash_order import hash_order
 from tagger.io.location import Location
@@ -162,7 +162,7 @@ def _sides(
     """The side of each item, object [N]; None for items that must be left out."""
     if kept(REVIEWED) not in frame:
         return rule.sides(frame)
-    labelled = _labelled(rows, merge, [kept(name) for name in OWN_LABELS])
+    labelled = _labelled(rows, merge, [kept(name) for name in MANIFEST_LABELS])
     counts = Counter(labelled["pair"])
     labelled = labelled[[counts[pair] >= min_items for pair in labelled["pair"]]].reset_index(drop=True)
     labelled["leaf"] = labelled["pair"].map(Taxonomy.of(set(labelled["pair"]), merge).index) if len(labelled) else 0

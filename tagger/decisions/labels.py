@@ -11,14 +11,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tagger.manifest.batch import Batch
-from tagger.manifest.labels import own_label
+from tagger.manifest.labels import manifest_label
 from tagger.manifest.selection import tagged
 from tagger.schemas.documents.taxonomy import Level
 from tagger.schemas.tables.decision import Verdict
 
 REVIEWED = "tagger:reviewed"
 """Column of a manifest with reviewed labels: what the review did to the row's labels, null where there was none."""
-OWN_LABELS = tuple(own_label(level) for level in Level)
+MANIFEST_LABELS = tuple(manifest_label(level) for level in Level)
 """Columns beside it: the labels that the manifest has itself."""
 NEW, CHANGED, CONFIRMED, REMOVED, ABSENT = "new", "changed", "confirmed", "removed", "absent"
 _COLUMNS = [str(level) for level in Level]
@@ -65,7 +65,7 @@ class ReviewedLabels:
         return hashlib.sha256(lines.encode()).hexdigest()[:16]
 
     def over(self, batch: Batch) -> Batch:
-        """A batch with the decided labels in place of its own, and REVIEWED and OWN_LABELS beside them."""
+        """A batch with the decided labels in place of its own, and REVIEWED and MANIFEST_LABELS beside them."""
         items = batch.items
         ids = items["id"].to_pylist()
         none: list[str | None] = [None] * len(ids)
@@ -82,7 +82,7 @@ class ReviewedLabels:
         columns = list(zip(*pairs, strict=True)) or [(), ()]
         changed: dict[str, Sequence[str | None]] = {REVIEWED: effects}
         changed |= dict(zip(_COLUMNS, columns, strict=True))
-        changed |= dict(zip(OWN_LABELS, labels, strict=True))
+        changed |= dict(zip(MANIFEST_LABELS, labels, strict=True))
         for name, values in changed.items():
             column = pa.array(values, pa.string())
             index = items.schema.get_field_index(name)

@@ -1,1 +1,1 @@
-"""A shop's table of items: rows, labels, rejects, and which rows are taken."""
+"""A shop's table of items: rows, labels, rejects, and the selection of rows."""

@@ -1,4 +1,4 @@
-"""Groups of items that show one picture, as tagger duplicates has written them."""
+"""Groups of items that show one picture, from the output of tagger duplicates."""
 
 import pandas as pd
 import pyarrow.parquet as pq
@@ -10,10 +10,10 @@ GROUPS = "groups.parquet"
 
 
 def read_groups(folder: Location) -> pd.DataFrame:
-    """The items of all groups, a row each: id, imageDigest, group (its number), conflict (whether its labels differ).
+    """The items of all groups: id, imageDigest, group (a number), conflict (whether labels in the group differ).
 
     Args:
-        folder: What tagger duplicates wrote to.
+        folder: The output folder of tagger duplicates.
 
     Raises:
         UsageError: when it has no groups.
@@ -22,16 +22,16 @@ def read_groups(folder: Location) -> pd.DataFrame:
     if not file.exists():
         raise UsageError(f"--duplicates: there is no {file}; tagger duplicates writes it")
     with file.open_random() as source:
-        found: pd.DataFrame = pq.read_table(source, columns=["id", "imageDigest", "group", "conflict"]).to_pandas()
-    return found
+        groups: pd.DataFrame = pq.read_table(source, columns=["id", "imageDigest", "group", "conflict"]).to_pandas()
+    return groups
 
 
 def pictures_of(digests: pd.Series, groups: pd.DataFrame | None) -> pd.Series:
-    """What items with one picture share, by the digests of their images: an item may have another image since.
+    """A key that items with one picture share, from their images' present digests.
 
     Args:
         digests: SHA-256 of each image file, str [N].
-        groups: What `read_groups` gives; without it, a picture is a file.
+        groups: From `read_groups`; None compares image files alone.
     """
     if groups is None:
         return digests

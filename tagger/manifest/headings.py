@@ -1,4 +1,4 @@
-"""Which column of a table is meant where a name is missing or misspelt."""
+"""Suggests the column of a table that is meant where a name is missing or misspelt."""
 
 import difflib
 import re
@@ -28,8 +28,8 @@ _OTHER_NAMES = {
     ),
     Role.IMAGE: ("image", "image bytes", "picture", "photo"),
 }  # fmt: skip
-"""What exports call a role, the likeliest first."""
-_ALIKE = 0.75
+"""Column names of common exports by role, the likeliest first."""
+_MIN_SIMILARITY = 0.75
 _SHOWN = 20
 
 
@@ -40,7 +40,7 @@ def plain(heading: str) -> str:
 
 
 def nearest(name: str, columns: Iterable[str]) -> str | None:
-    """The column that a misspelt name most likely means; None where none is near."""
+    """The column that a misspelt name most likely means; None where none is similar."""
     by_plain = {plain(column): column for column in reversed(list(columns))}
     near = difflib.get_close_matches(plain(name), by_plain, n=1, cutoff=0.6)
     if near:
@@ -50,32 +50,32 @@ def nearest(name: str, columns: Iterable[str]) -> str | None:
 
 
 def likely(role: Role, columns: Iterable[str]) -> str | None:
-    """The column that most likely is meant for a role; None where no heading looks like it."""
+    """The column that most likely has a role; None where no heading looks like it."""
     by_plain = {plain(column): column for column in reversed(list(columns))}
     for name in _OTHER_NAMES[role]:
         if plain(name) in by_plain:
             return by_plain[plain(name)]
-    near = difflib.get_close_matches(plain(role), by_plain, n=1, cutoff=_ALIKE)
+    near = difflib.get_close_matches(plain(role), by_plain, n=1, cutoff=_MIN_SIMILARITY)
     return by_plain[near[0]] if near else None
 
 
 def likely_all(roles: Iterable[Role], columns: Iterable[str]) -> dict[Role, str | None]:
-    """The likely column of each role, none for two of them."""
-    left = [c for c in columns if c not in list(Role)]
+    """The likely column of each role; no column gets two roles."""
+    unused = [c for c in columns if c not in list(Role)]
     chosen: dict[Role, str | None] = {}
     for role in roles:
-        chosen[role] = likely(role, left)
-        left = [c for c in left if c != chosen[role]]
+        chosen[role] = likely(role, unused)
+        unused = [c for c in unused if c != chosen[role]]
     return chosen
 
 
 def missing(roles: Sequence[Role], columns: Sequence[str], taken: Iterable[str] = ()) -> str:
-    """Say that a table has no column for roles, and which flag names the one that looks like each.
+    """A message that a table lacks columns for roles, with flags that name the likely ones.
 
     Args:
-        roles: Those that are missing.
+        roles: The missing roles.
         columns: The table's columns.
-        taken: Columns that are named for other roles.
+        taken: Columns that have other roles.
     """
     likely_columns = likely_all(roles, [c for c in columns if c not in set(taken)])
     absent = " and no column ".join(map(repr, map(str, roles)))
@@ -92,17 +92,17 @@ def missing(roles: Sequence[Role], columns: Sequence[str], taken: Iterable[str] 
 
 
 def flag(role: Role, column: str) -> str:
-    """The flag that names a column for a role, as a shell takes it."""
+    """The flag that names a column for a role, quoted for a shell."""
     return f"--column {shlex.quote(f'{role}={column}')}"
 
 
 def did_you_mean(role: Role, name: str, columns: Sequence[str]) -> str:
-    """Say that a table lacks the column that was named for a role, and which one is near."""
+    """A message that a table lacks the column that was named for a role, with the most similar one."""
     near = nearest(name, columns) or likely(role, columns)
     hint = f", perhaps {flag(role, near)}" if near else ""
     return f"no column {name!r}{hint}; it has {listed(columns)}"
 
 
 def listed(columns: Sequence[str]) -> str:
-    """The names of columns, of many the first."""
+    """The names of columns; of many, the first twenty."""
     return ", ".join(columns[:_SHOWN]) + (", …" if len(columns) > _SHOWN else "")

@@ -1,4 +1,4 @@
-"""Reads label columns: trims them, finds the cells without a value, and takes one spelling of each label."""
+"""Reads label columns: trims labels, recognises cells without a value, and merges spellings of one label."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
@@ -12,26 +12,26 @@ from tagger.manifest.spelling import Names, clean, mended, most_frequent
 from tagger.schemas.documents.taxonomy import Level, Taxonomy
 
 
-def own_label(level: Level) -> str:
-    """Column of the label that a manifest has itself, beside what was decided in its place."""
+def manifest_label(level: Level) -> str:
+    """Name of the column with the manifest's own label, where a review decision replaces it."""
     return f"tagger:{level}"
 
 
 @dataclass
 class LabelTally:
-    """What was read besides labels, in cells, by the column's role."""
+    """Counts of cells without a value and of corrected labels, by the column's role."""
 
     no_values: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
-    """Spellings of no value, as they stand; empty cells are not counted."""
+    """Spellings of no value as written; empty cells are not counted."""
     mended: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
-    """What was done to labels to read them."""
+    """Corrections that were made to labels."""
 
 
 def read_labels(column: pa.ChunkedArray, role: str, no_value: NoValue, tally: LabelTally) -> pa.ChunkedArray:
-    """The labels of a column of text, null where there is none.
+    """The labels of a text column; null where a cell has no value.
 
-    Outer white space and invisible characters are trimmed, and the Unicode form is NFC. Each spelling is looked at
-    once, so that the cost does not grow with the rows.
+    Outer white space and invisible characters are trimmed, and the Unicode form is NFC. Each distinct spelling is
+    processed once, so the cost does not grow with the rows.
     """
     counts = pc.value_counts(column)
     spellings: list[str | None] = counts.field("values").to_pylist()
@@ -51,25 +51,25 @@ def read_labels(column: pa.ChunkedArray, role: str, no_value: NoValue, tally: La
 
 @dataclass(frozen=True)
 class Spellings:
-    """The one spelling to take for each label, where labels of a catalogue differ by their spelling alone."""
+    """The spelling to use for each label, where labels of a catalogue differ in spelling alone."""
 
     chosen: Mapping[Level, Mapping[str, str]]
-    """For every spelling that has others beside it the one to take."""
+    """By level: from each spelling of a label with several spellings to the one to use."""
 
     @classmethod
     def of(cls, counts: Mapping[Level, Mapping[str, int]]) -> "Spellings":
-        """The most frequent spellings, by how often each label occurs."""
+        """The most frequent spellings, from counts of labels."""
         return cls({level: most_frequent(labels) for level, labels in counts.items()})
 
     def over(self, items: pa.Table) -> pa.Table:
-        """The items of a manifest with the spellings to take, also in the labels beside those that were decided."""
+        """The items of a manifest with merged spellings, also in columns of `manifest_label`."""
         for level in Level:
-            for name in {str(level), own_label(level)} & set(items.schema.names):
+            for name in {str(level), manifest_label(level)} & set(items.schema.names):
                 items = items.set_column(items.schema.get_field_index(name), name, self.apply(items[name], level))
         return items
 
     def apply(self, labels: pa.ChunkedArray, level: Level) -> pa.ChunkedArray:
-        """The labels of a column in the spelling to take; one that was not counted takes that of its letters."""
+        """A column's labels in the spelling to use; an uncounted spelling is matched by its letters."""
         chosen = self.chosen.get(level, {})
         names = Names(set(chosen.values()), by_letters=True)
         unique = pc.unique(labels)
@@ -80,14 +80,14 @@ class Spellings:
         return pc.take(pa.array(after, pa.string()), pc.index_in(labels, value_set=unique))
 
     def of_names(self, taxonomy: Taxonomy) -> dict[Level, dict[str, str]]:
-        """The spellings that are given up for a name of a taxonomy."""
+        """The merged spellings of a taxonomy's names, each with the name."""
         names = {level: {*taxonomy.classes(level)} for level in Level}
         names[Level.MASTER_CATEGORY] |= set(taxonomy.merge)
         merged = self.merged()
         return {level: {t: name for t, name in merged[level].items() if name in names[level]} for level in merged}
 
     def merged(self) -> dict[Level, dict[str, str]]:
-        """The spellings that are given up, each with the one taken for it."""
+        """The spellings that were merged, each with the one that replaces it."""
         return {
             level: {text: name for text, name in sorted(chosen.items()) if text != name}
             for level, chosen in self.chosen.items()
@@ -95,11 +95,11 @@ class Spellings:
 
 
 class KnownLabels:
-    """A catalogue's labels as a model's taxonomy has them.
+    """Maps a catalogue's labels to the names of a model's taxonomy.
 
     Args:
-        taxonomy: The model's. One that was learnt from merged spellings takes every spelling of its names.
-        merge_spellings: Take them in any case.
+        taxonomy: The model's. One that was learnt from merged spellings accepts every spelling of its names.
+        merge_spellings: Accept every spelling in any case.
     """
 
     def __init__(self, taxonomy: Taxonomy, merge_spellings: bool = False) -> None:
@@ -109,22 +109,22 @@ class KnownLabels:
         self._articles = Names(taxonomy.classes(Level.ARTICLE_TYPE), by_letters)
 
     def master(self, label: str | None) -> str | None:
-        """The master category that a label counts as; the label itself where the taxonomy has none such."""
+        """The master category that a label counts as; the label itself where the taxonomy lacks it."""
         if label is None:
             return None
         name = self._masters.of(label) or label
         return self._merge.get(name, name)
 
     def article(self, label: str | None) -> str | None:
-        """The article type that a label counts as; the label itself where the taxonomy has none such."""
+        """The article type that a label counts as; the label itself where the taxonomy lacks it."""
         return None if label is None else self._articles.of(label) or label
 
     def pair(self, master: str, article: str) -> tuple[str, str]:
-        """Both labels of an item as the taxonomy has them."""
+        """Both labels of an item, with the taxonomy's names."""
         return self.master(master) or master, self.article(article) or article
 
     def pairs(
         self, masters: Iterable[str | None], articles: Iterable[str | None]
     ) -> list[tuple[str | None, str | None]]:
-        """Both labels of items as the taxonomy has them."""
+        """Both labels of items, with the taxonomy's names."""
         return [(self.master(m), self.article(a)) for m, a in zip(masters, articles, strict=True)]

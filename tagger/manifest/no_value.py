@@ -10,19 +10,19 @@ NO_VALUE = (
     "[null]", "nil", "undefined", "\\N", "(blank)", "(empty)", "#NULL!", "#REF!", "#VALUE!", "#NAME?", "#NUM!",
     "#DIV/0!",
 )  # fmt: skip
-"""In any case: what pandas, SQL, spreadsheets, R and JavaScript write, and what people do."""
+"""Compared without case: spellings of pandas, SQL, spreadsheets, R, JavaScript, and of people."""
 NO_ID = (
     "None", "NaN", "nan", "<NA>", "NaT", "null", "NULL", "(null)", "undefined", "\\N", "#N/A", "#NULL!", "#REF!",
     "#VALUE!", "#NAME?", "#NUM!", "#DIV/0!",
 )  # fmt: skip
-"""As programs write them: an id may well be NA, nil or a dash."""
+"""Spellings of programs alone: an id may well be NA, nil or a dash."""
 
 
 class NoValue:
-    """The spellings that mean that there is no value.
+    """Recognises spellings of an empty cell.
 
     Args:
-        more: Spellings besides NO_VALUE, in any case; they hold for ids, too.
+        more: Further spellings beside NO_VALUE, in any case; they apply to ids, too.
     """
 
     def __init__(self, more: Sequence[str] = ()) -> None:
@@ -31,11 +31,11 @@ class NoValue:
         self._spellings = frozenset(text.casefold() for text in NO_VALUE) | self._more
 
     def means_none(self, text: str | float | None) -> bool:
-        """Whether a cell of text has no value; what pandas has in place of a missing text is none, either."""
+        """Whether a text cell has no value; pandas' markers of missing text have none."""
         return not isinstance(text, str) or clean(text).casefold() in self._spellings
 
     def means_no_id(self, text: str | None) -> bool:
-        """Whether a trimmed cell of ids has none."""
+        """Whether a trimmed id cell has no id."""
         if text is None or text in self._no_ids:
             return True
         return bool(self._more) and clean(text).casefold() in self._more

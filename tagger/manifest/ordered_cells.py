@@ -1,4 +1,4 @@
-"""Cells that have an order: plain numbers, and ISO 8601 dates and times. Nothing else is guessed at."""
+"""Parses cells that have an order: plain numbers, and ISO 8601 dates and times; nothing else is guessed."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -15,7 +15,7 @@ _YEAR_US = 365.2425 * 86_400 * 1e6
 
 
 def as_number(text: str) -> Decimal | None:
-    """A number in plain digits, with a point and an exponent at most; not nan, not infinity, no thousands separators.
+    """A number in plain digits, optionally with a point and an exponent; no nan, infinity or thousands separators.
 
     A year and 20261127 are numbers, too.
     """
@@ -25,7 +25,7 @@ def as_number(text: str) -> Decimal | None:
 def as_moment(text: str) -> int | None:
     """Microseconds from 1970 to an ISO 8601 date or time: 2026-11, 2026-11-27, 2026-11-27T03:00:00+01:00.
 
-    A time without a zone is one of UTC, a day its first moment, and a month its first day. Weeks, days of the year,
+    A time without a zone is in UTC, a day means its first moment, and a month its first day. Weeks, days of the year,
     dates without hyphens and every other order of day and month are refused.
     """
     match = _DATE.fullmatch(text.strip())

@@ -1,4 +1,4 @@
-"""Which rows of a manifest a run takes, and why it leaves the others alone."""
+"""Selects the rows of a manifest that a run processes, and gives the reason for each skipped one."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -18,52 +18,52 @@ from tagger.manifest.ordered_cells import as_moment, as_number
 from tagger.schemas.documents.taxonomy import Level
 
 TEXT = "text:"
-"""Before the value of --since: compare as text."""
+"""Prefix of the value of --since that compares as text."""
 
 
 class KnownTags(Protocol):
-    """What earlier runs and people said of items."""
+    """Results of earlier runs, and decisions of people."""
 
     def recall(self, items: pa.Table) -> tuple[list[str | None], list[bytes | None]]:
-        """What is known of the items of a shard, by ITEM and the columns that it keeps besides.
+        """Known results for the items of a shard.
 
         Returns:
-            For every item the digest of the image that need not be looked at again, and where its stored prediction is
-            decided otherwise now, that prediction.
+            For each item the digest of an image that need not be processed again, and its stored prediction where the
+            present policy decides it differently.
         """
         ...
 
     def etags(self, items: pa.Table, digests: Sequence[str | None]) -> list[str | None]:
-        """For every item the ETag under which its server gave the image of that digest, if it did.
+        """For each item the ETag that its server sent with the image of that digest, if any.
 
         Args:
             items: As for `recall`.
-            digests: What `recall` gave; None for an item whose image must be looked at, whatever it is.
+            digests: From `recall`; None for an item whose image must be processed in any case.
         """
         ...
 
     def knows(self, ids: Sequence[str]) -> list[bool]:
-        """Whether an earlier run tagged the item, or a person decided about it."""
+        """Whether an earlier run tagged each item, or a person decided it."""
         ...
 
 
 @dataclass(frozen=True)
 class Selection:
-    """Rules that leave rows alone, and what is known of the others."""
+    """Rules that skip rows, and known results for the others."""
 
     rules: Sequence[tuple[str, Callable[[Batch], np.ndarray]]] = ()
-    """Reason, and which rows of a batch to leave alone for it, bool [N]."""
+    """Pairs of a reason and a function that returns the rows of a batch to skip for it, bool [N]."""
     known: KnownTags | None = field(default=None)
 
     def skipped(self, batch: Batch) -> list[str]:
-        """For every item the first reason to leave it alone, or an empty text."""
+        """For each item the first reason to skip it, or an empty text."""
         reasons = np.full(len(batch.items), "", object)
         for reason, rule in self.rules:
             reasons[rule(batch) & (reasons == "")] = reason
         return list(reasons)
 
     def remarks(self) -> list[str]:
-        """What people should know of the rows that were read."""
+        """Remarks for the user about the rows that were read."""
         rules = [rule for _, rule in self.rules if isinstance(rule, Before) and rule.without_value]
         return [
             f"{rule.flag}: {rule.without_value:,} items have no value in {rule.column}, and are taken" for rule in rules
@@ -82,9 +82,9 @@ def tagged(batch: Batch) -> np.ndarray:
 
 
 def already_labelled(manifest: Manifest) -> Callable[[Batch], np.ndarray]:
-    """The rule of --untagged-only: which items have both labels.
+    """The rule of --untagged-only: skip items that have both labels.
 
-    Raises UsageError where the manifest lacks a label column: the flag could leave nothing alone. The rule raises
+    Raises UsageError where the manifest lacks a label column: the flag could skip nothing. The rule raises
     InputError for a file of the manifest that lacks one.
     """
     missing = manifest.why_unlabelled()
@@ -101,19 +101,19 @@ def already_labelled(manifest: Manifest) -> Callable[[Batch], np.ndarray]:
 
 
 class Before:
-    """Items whose column has a value before a given one.
+    """The rule of --since: skip items whose column has an earlier value.
 
-    The value says how the column is read: as a number, as an ISO 8601 date or time, or as text where it begins with
-    TEXT. An item whose cell has no value is not before it, and is counted: better tagged once more than never.
+    The value decides how the column is read: as a number, as an ISO 8601 date or time, or as text where it begins with
+    TEXT. An item whose cell has no value is kept, and counted: better tagged once more than never.
 
     Args:
-        column: The column, by its own name or its role's.
-        value: What --since gives.
-        columns: Those of the manifest.
+        column: The column, by its name or its role's.
+        value: The value of --since.
+        columns: The manifest's columns.
         no_value: What counts as an empty cell.
 
     Raises:
-        UsageError: when there is no such column, or the value is none of these.
+        UsageError: when the column does not exist, or the value is none of these.
     """
 
     def __init__(self, column: str, value: str, columns: Sequence[str], no_value: NoValue | None = None) -> None:
@@ -136,9 +136,9 @@ class Before:
             )
 
     def __call__(self, batch: Batch) -> np.ndarray:
-        """Which rows of a batch lie before the value, bool [N].
+        """The rows of a batch with an earlier value, bool [N].
 
-        Raises InputError for a cell that cannot be read as the value is.
+        Raises InputError for a cell that cannot be read like the value.
         """
         column = batch.column(self.column)
         if column is None:
@@ -152,16 +152,16 @@ class Before:
                 f"{first_line(error)}"
             ) from error
         unique = pc.unique(cells)
-        empty, before = [], []
+        is_empty, is_before = [], []
         for cell in unique.to_pylist():
-            empty.append(self._no_value.means_none(cell))
-            read = None if empty[-1] else self._read(cell)
-            if not empty[-1] and read is None:
+            is_empty.append(self._no_value.means_none(cell))
+            read = None if is_empty[-1] else self._read(cell)
+            if not is_empty[-1] and read is None:
                 raise self._unread(batch, cells.to_pylist(), cell)
-            before.append(read is not None and read < self._value)
-        which = np.asarray(pc.index_in(cells, value_set=unique).to_numpy(), np.int64)
-        self.without_value += int(np.array(empty, bool)[which].sum()) if len(which) else 0
-        return np.array(before, bool)[which] if len(which) else np.zeros(0, bool)
+            is_before.append(read is not None and read < self._value)
+        indices = np.asarray(pc.index_in(cells, value_set=unique).to_numpy(), np.int64)
+        self.without_value += int(np.array(is_empty, bool)[indices].sum()) if len(indices) else 0
+        return np.array(is_before, bool)[indices] if len(indices) else np.zeros(0, bool)
 
     def _unread(self, batch: Batch, cells: Sequence[str | None], cell: str) -> InputError:
         row = cells.index(cell)
@@ -178,7 +178,7 @@ _Read = Callable[[str], Any]
 
 
 def _reader(value: str) -> tuple[_Read, str, str]:
-    """How the cells of --since are read, what they then are, and an example of one."""
+    """A parser for the cells of --since, the name of their kind, and an example."""
     if value.startswith(TEXT):
         return str, "text", "a"
     if as_number(value) is not None:

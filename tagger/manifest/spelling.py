@@ -1,4 +1,4 @@
-"""Ways to write one label: what is trimmed on reading, and which labels differ by their spelling alone."""
+"""Spellings of labels: what is trimmed on reading, and which labels differ in spelling alone."""
 
 import re
 import unicodedata
@@ -20,7 +20,7 @@ def clean(text: str) -> str:
 
 
 def mended(text: str) -> list[str]:
-    """What `clean` does to a text, in words; empty where it changes nothing."""
+    """The corrections that `clean` makes to a text, in words; empty where it changes nothing."""
     if text == clean(text):
         return []
     trimmed = _AROUND.sub("", text)
@@ -36,18 +36,18 @@ def mended(text: str) -> list[str]:
 
 
 def same_letters(text: str) -> str:
-    """What labels have in common that differ in case, spaces, invisible characters or Unicode form alone."""
+    """A key that is equal for labels that differ in case, spaces, invisible characters or Unicode form alone."""
     return _NOT_SEEN.sub("", unicodedata.normalize("NFKC", text)).casefold()
 
 
 def look_alike(text: str) -> str:
-    """What labels have in common that differ in hyphens, other punctuation or accents besides."""
+    """A key that is equal also for labels that differ in hyphens, other punctuation or accents."""
     letters = unicodedata.normalize("NFKD", same_letters(text))
     return "".join(c for c in letters if c.isalnum()) or letters
 
 
 def variants(counts: Mapping[str, int], key: Callable[[str], str] = same_letters) -> list[dict[str, int]]:
-    """Groups of labels with one key: those of two and more, each and all by falling count, then by name."""
+    """Groups of two or more labels with one key; groups and their labels by falling count, then by name."""
     groups: dict[str, dict[str, int]] = defaultdict(dict)
     for name, count in sorted(counts.items(), key=lambda entry: (-entry[1], entry[0])):
         groups[key(name)][name] = count
@@ -56,17 +56,17 @@ def variants(counts: Mapping[str, int], key: Callable[[str], str] = same_letters
 
 
 def most_frequent(counts: Mapping[str, int]) -> dict[str, str]:
-    """For every label the spelling to take for it: the most frequent one, of several such the first by name."""
+    """From each label to its most frequent spelling; ties go to the first by name."""
     return {name: next(iter(group)) for group in variants(counts) for name in group}
 
 
 def visible(text: str) -> str:
-    """A label for a line of text: in quotes and with escapes where its spaces or characters cannot be seen."""
+    """A label for messages: with quotes and escapes where it has invisible characters or double spaces."""
     return repr(text) if re.search(r"\s\s", text) or not text.isprintable() else text
 
 
 class Names:
-    """Finds the name that a label stands for among names that are known.
+    """Finds the known name that a label stands for.
 
     Args:
         names: The names.
@@ -79,6 +79,6 @@ class Names:
         self._letters = {same_letters(name): name for name in order} if by_letters else {}
 
     def of(self, label: str) -> str | None:
-        """The name that a label stands for; None where there is none."""
+        """The name that a label stands for; None for an unknown label."""
         exact = self._names.get(label)
         return exact if exact is not None or not self._letters else self._letters.get(same_letters(label))

@@ -13,7 +13,7 @@ from tagger.dataset.items import LabelledItems
 from tagger.dataset.split_rule import DIGEST, DUPLICATES, SplitRule
 from tagger.dataset.splits import SPLITS
 from tagger.dataset.trainable import why_unlabelled
-from tagger.decisions.labels import OWN_LABELS, REVIEWED, ReviewedLabels, labelled_once
+from tagger.decisions.labels import MANIFEST_LABELS, REVIEWED, ReviewedLabels, labelled_once
 from tagger.decisions.read import named_decisions
 from tagger.errors import InputError, UsageError
 from tagger.images.failed import FailedImages
@@ -95,7 +95,9 @@ def read_learnable(
     """
     rule = SplitRule.of(config, seed, manifest.columns, config.no_value)
     reporter.step("Reading the manifest")
-    rows, staged = read_labelled(manifest, store, work, [*rule.columns, *([REVIEWED, *OWN_LABELS] if reviewed else [])])
+    rows, staged = read_labelled(
+        manifest, store, work, [*rule.columns, *([REVIEWED, *MANIFEST_LABELS] if reviewed else [])]
+    )
     if config.duplicates:
         groups = read_groups(place(config.duplicates, config))
         group_of = dict(zip(groups["id"], groups["group"].astype(str), strict=True))

@@ -1,1 +1,1 @@
-"""Tables of items as files: what kind a file is, and its rows, whatever the kind."""
+"""Tables of items as files: recognises a file's kind, and reads its rows."""

@@ -1,8 +1,8 @@
-"""CSV text as shops have it, to rows: repaired where that is sure, rejected where it is not.
+"""Reads faulty CSV text of real shops: rows are repaired where the repair is certain, and rejected otherwise.
 
-The standard reading (RFC 4180) comes first: a quoted cell that closes properly is one cell, however many lines it has.
-Only where that reading fails is a record mended, by the readings in `tables.quoting`. The parsers of pandas and Arrow
-give up at the first faulty record, or leave it out without its text; here one fault costs one row, which is kept.
+The standard (RFC 4180) comes first: a quoted cell that closes properly is one cell, however many lines it has. Only
+where that fails is a record repaired, by the rules in `tables.quoting`. The parsers of pandas and Arrow stop at the
+first faulty record, or drop it without its text; here one fault costs one row, which becomes a reject with its text.
 """
 
 import csv
@@ -34,7 +34,7 @@ _UNREADABLE = (EOFError, OSError, UnicodeError)
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One readable record: the line it begins at, its fields as many as the header has, and how it was mended."""
+    """One readable record: its first line, as many fields as the header has, and its repair."""
 
     line: int
     fields: list[str]
@@ -54,7 +54,7 @@ class BadRow:
 
 @dataclass(frozen=True, slots=True)
 class _Ragged:
-    """A record with more fields than the header, until it is known what the columns look like."""
+    """A record with more fields than the header, which waits until the columns are known."""
 
     line: int
     fields: list[str]
@@ -84,15 +84,15 @@ class CsvRows:
     def rows(self, *, last_is_text: bool) -> Iterator[Row | BadRow]:
         """Yield every record below the header, in order; the last column may hold the delimiter if `last_is_text`.
 
-        Ragged rows are judged once the columns are known: the first ones wait until then, with the rows after them.
+        Ragged rows are decided once the columns are known; until then they wait, with the rows after them.
         """
-        waiting: list[Row | BadRow | _Ragged] = []
+        pending: list[Row | BadRow | _Ragged] = []
         for record in self._records():
-            waiting.append(record)
-            if self._shape.rows >= Shape.LEARN or not any(isinstance(r, _Ragged) for r in waiting):
-                yield from (self._judged(r, last_is_text) for r in waiting)
-                waiting = []
-        yield from (self._judged(r, last_is_text) for r in waiting)
+            pending.append(record)
+            if self._shape.rows >= Shape.LEARN or not any(isinstance(r, _Ragged) for r in pending):
+                yield from (self._decided(r, last_is_text) for r in pending)
+                pending = []
+        yield from (self._decided(r, last_is_text) for r in pending)
 
     def _read_header(self) -> list[str]:
         """The names in the first line that is not blank; `sep=;` above it, as Excel writes it, names the delimiter."""
@@ -134,7 +134,7 @@ class CsvRows:
             except _UNREADABLE as error:
                 raise InputError(f"{self._name}: cannot be read after line {line - 1}: {error}") from error
             if not fields:
-                continue  # an empty line is no row
+                continue  # an empty line is not a row
             taken = self._feed.taken
             text = taken[0] if len(taken) == 1 else "".join(taken)
             if '"' in text and self._is_doubtful(text, fields):
@@ -147,24 +147,24 @@ class CsvRows:
         return csv.reader(self._feed, delimiter=self._delimiter, strict=True)
 
     def _is_doubtful(self, text: str, fields: list[str]) -> bool:
-        """Whether another reading of the quotes may be the better one."""
+        """Whether another way to read the quotes may be better."""
         if ' "' in text and has_spaced_quote(fields):
             return True
         if len(fields) == len(self.header):
             if len(self._feed.taken) > 1:
-                self._say_what_looks_like_rows()
+                self._notice_swallowed_rows()
             return '\\"' in text and self._has_two_readings(fields)
         return '\\"' in text or len(self._feed.taken) > 1
 
     def _has_two_readings(self, fields: list[str]) -> bool:
-        """Whether reading backslashes as escapes gives a row as well, and another one."""
+        """Whether reading backslashes as escapes also gives a row, and a different one."""
         lines = len(self._feed.taken)
         other = read_again(self._feed, self._delimiter, escaped=True)
         same = other is None or len(other) != len(fields) or [f.replace('\\"', '"') for f in fields] == other
         read_again(self._feed, self._delimiter)
         return not same or len(self._feed.taken) != lines
 
-    def _say_what_looks_like_rows(self) -> None:
+    def _notice_swallowed_rows(self) -> None:
         taken = self._feed.taken
         if len(self.header) >= 4 and lines_are_rows(taken, self._delimiter, len(self.header)):
             self._notices.add(
@@ -174,7 +174,7 @@ class CsvRows:
             )
 
     def _mended(self, line: int, standard: list[str] | None) -> Row | BadRow | _Ragged:
-        """Read a record whose quotes the standard reads wrongly, or not at all (`standard` is None)."""
+        """Repair a record that the standard reads wrongly, or cannot read (`standard` is None)."""
         feed, width = self._feed, len(self.header)
         if standard is not None and len(standard) == width and not has_spaced_quote(standard):
             text = "".join(feed.taken).rstrip("\r\n")
@@ -229,7 +229,7 @@ class CsvRows:
         )
         return BadRow(line, RejectReason.UNDECODABLE, f"the row holds bytes{assumed or ' of no known letter'}", text)
 
-    def _judged(self, record: Row | BadRow | _Ragged, last_is_text: bool) -> Row | BadRow:
+    def _decided(self, record: Row | BadRow | _Ragged, last_is_text: bool) -> Row | BadRow:
         if not isinstance(record, _Ragged):
             return record
         line, fields, width = record.line, record.fields, len(self.header)
@@ -240,7 +240,7 @@ class CsvRows:
         return BadRow(line, RejectReason.TOO_MANY_FIELDS, message, record.text)
 
     def _stray_quote(self, line: int) -> Row | BadRow:
-        """Read the record's first line without quoting; the lines that the quote swallowed go back."""
+        """Read the record's first line without quoting, and put the other lines back."""
         if not self._feed.taken:
             next(self._feed)
         self._feed.keep(1)
@@ -254,12 +254,12 @@ class CsvRows:
 
 
 def unique_names(names: list[str]) -> list[str]:
-    """Names of columns, each once: `column_N` where one is blank, `NAME_2` for the second of a name."""
-    found: list[str] = []
+    """Unique column names: `column_N` for a blank one, `NAME_2` for the second of a name."""
+    unique: list[str] = []
     for i, name in enumerate(names, 1):
         plain = name or f"column_{i}"
-        unique, n = plain, 2
-        while unique in found:
-            unique, n = f"{plain}_{n}", n + 1
-        found.append(unique)
-    return found
+        candidate, n = plain, 2
+        while candidate in unique:
+            candidate, n = f"{plain}_{n}", n + 1
+        unique.append(candidate)
+    return unique

@@ -26,7 +26,7 @@ class DelimitedFile:
             self.columns = self._rows_of(stream).header
 
     def chunks(self, rows: int, only: str | None = None) -> Iterator[Chunk]:
-        """Read the file; a chunk ends early where its text grows large."""
+        """Read the file; chunks with much text have fewer rows."""
         with self._file.open() as stream:
             source = self._rows_of(stream)
             records = source.rows(last_is_text=self._role_of(source.header[-1]) is None)

@@ -14,20 +14,19 @@ from tagger.notices import Notices
 _SCAN_ROWS = 65_536
 _WHOLE = re.compile(r"(-?[0-9]+)\.0+")
 _EXACT = {pa.float16(): 2.0**11, pa.float32(): 2.0**24}
-"""From these on, neighbouring whole numbers are one and the same float; for the others, from 2⁵³."""
+"""From these values on, neighbouring whole numbers are the same float; for other types, from 2⁵³."""
 
 
 class IdReader:
-    """Reads ids of a manifest's files: those like 15970.0 lose the .0 if all ids of the file are like this.
+    """Reads ids of a manifest's files: ids like 15970.0 lose the .0 if all ids of the file have it.
 
-    A table with gaps makes 15970.0 of 15970. Where ids such as 1.5 stand among them, they are no such numbers, and stay
-    as they are. A file whose first id is like this is therefore read once more, for its ids alone, so that batches
-    decide nothing.
+    Tables with gaps turn 15970 into 15970.0. Where other ids such as 1.5 occur, nothing is changed. A file whose first
+    id has the .0 is therefore read once more, its ids alone, so that the result does not depend on batches.
 
     Args:
         column: The files' column of ids.
-        no_value: What counts as no id.
-        notices: Takes that ids of text lost their .0.
+        no_value: Recognises cells without an id.
+        notices: Gets a remark when text ids lose their .0.
     """
 
     def __init__(self, column: str, no_value: NoValue, notices: Notices) -> None:
@@ -37,9 +36,9 @@ class IdReader:
     def read(
         self, file: Location, table: TableFile, column: pa.ChunkedArray
     ) -> tuple[list[str | None], dict[int, str]]:
-        """Consecutive ids of one file, None for a row without, and by position why a value can be no id.
+        """Consecutive ids of one file, None for a row without, and by position why a value cannot be an id.
 
-        Raises InputError when the column is of a type that is no text.
+        Raises InputError when the column's type is not text.
         """
         ids, problems = self._texts(column, file)
         key = str(file)
@@ -55,7 +54,7 @@ class IdReader:
 
     def _all_whole(self, file: Location, table: TableFile) -> bool:
         if self._column not in table.columns:
-            return False  # it stands in the path
+            return False  # it is in the path
         chunks = table.chunks(_SCAN_ROWS, only=self._column)
         return all(_are_whole(self._texts(chunk.table[self._column], file)[0]) for chunk in chunks)
 
@@ -65,7 +64,7 @@ class IdReader:
 
 
 def as_ids(column: pa.ChunkedArray, file: Location) -> list[str | None]:
-    """A whole column of ids as text, as IdReader reads it; None for what can be no id."""
+    """A whole column of ids as text, like IdReader; None for a value that cannot be an id."""
     ids, _ = _id_texts(column, file)
     return _without_point(ids) if _are_whole(ids) else ids
 
@@ -73,7 +72,7 @@ def as_ids(column: pa.ChunkedArray, file: Location) -> list[str | None]:
 def _id_texts(column: pa.ChunkedArray, file: Location) -> tuple[list[str | None], dict[int, str]]:
     """Ids as stripped text, and by position why some cannot be ids (those are None).
 
-    Raises InputError when the column is of a type that is no text.
+    Raises InputError when the column's type is not text.
     """
     if pa.types.is_dictionary(column.type):
         column = pc.cast(column, column.type.value_type)
@@ -92,7 +91,7 @@ def _is_whole(text: str) -> bool:
 
 
 def _are_whole(ids: list[str | None]) -> bool:
-    """Whether all ids that are not blank are such numbers."""
+    """Whether all ids that are not blank are whole numbers with .0."""
     return all(not i or _is_whole(i) for i in ids)
 
 

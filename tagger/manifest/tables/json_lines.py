@@ -19,14 +19,14 @@ from tagger.schemas.tables.item import RejectReason
 
 _CHUNK_CHARACTERS = 64 << 20
 _DECODER = json.JSONDecoder(parse_float=Decimal, parse_constant=lambda name: None)
-"""Numbers keep the digits that they are written with; NaN and the infinities are no value."""
+"""Numbers keep their digits; NaN and the infinities become null."""
 
 
 class JsonLinesFile:
-    """A file of JSON objects, one a line; their keys together are its columns, and nested values stay JSON text.
+    """A file of JSON objects, one a line; all their keys are its columns, and nested values stay JSON text.
 
-    A library's reader gives up at the first broken line, and rounds large numbers; here a broken line is one reject.
-    The file is read twice: keys may come late.
+    Libraries stop at the first broken line and round large numbers; here a broken line is one reject. The file is read
+    twice, since a key may first occur late.
     """
 
     def __init__(self, file: Location, encoding: str, notices: Notices) -> None:
@@ -39,7 +39,7 @@ class JsonLinesFile:
         self.columns = list(keys)
 
     def chunks(self, rows: int, only: str | None = None) -> Iterator[Chunk]:
-        """Read the file; a chunk ends early where its text grows large."""
+        """Read the file; chunks with much text have fewer rows."""
         with self._lines() as feed:
             good: list[Row] = []
             objects: list[dict[str, object]] = []
@@ -69,7 +69,7 @@ class JsonLinesFile:
 
 
 def _parsed(feed: Feed) -> Iterator[tuple[int, dict[str, object] | BadRow]]:
-    """Every line that is not blank, by its number: its object, or why there is none."""
+    """The number of each line that is not blank, with its object or the error."""
     while True:
         line = feed.start()
         try:

@@ -1,4 +1,4 @@
-"""What kind of file a file is, told by its first bytes: names lie."""
+"""Recognises a file's kind by its first bytes, since names mislead."""
 
 import io
 import json
@@ -48,7 +48,7 @@ _JSON_OBJECT = re.compile(r'\s*\{\s*(?:"|\}|$)')
 
 
 class Kind(StrEnum):
-    """The kinds of tables that are read."""
+    """The supported kinds of tables."""
 
     PARQUET = "Parquet"
     TEXT = "delimited text"
@@ -59,16 +59,16 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True)
 class Sniffed:
-    """What a file is: a kind of table, or what else, in words, with the way out."""
+    """A file's kind, or a description of an unsupported file with a way out."""
 
     kind: Kind | None
     words: str
     header: str = ""
-    """Of delimited text, its first line."""
+    """The first line of delimited text."""
 
 
 def sniff(file: Location, encoding: str) -> Sniffed:
-    """Look at a file's first bytes, unpacked if it is compressed.
+    """Recognise a file by its first bytes, decompressed where needed.
 
     Raises InputError when it is compressed and cannot be unpacked.
     """
@@ -93,7 +93,7 @@ def is_parquet(file: Location) -> bool:
 
 
 def _unpacked_head(raw: bytes, file: Location) -> bytes:
-    """The first bytes of what a file holds; of a compressed one, as many as its first bytes give."""
+    """The first bytes of a file; of a compressed one, as many as its first bytes decompress to."""
     plain = unpacked(io.BytesIO(raw), str(file))
     head = b""
     try:
@@ -138,7 +138,7 @@ def _by_text(text: str) -> Sniffed:
 
 
 def _has_object_lines(text: str) -> bool:
-    """Whether lines are objects of their own: the first one, or half of them, for a line may be broken."""
+    """Whether each line is an object: the first one, or half of them, since a line may be broken."""
     lines = [line for line in text.split("\n") if line.strip()]
     return _is_object(lines[0]) or 2 * sum(map(_is_object, lines)) >= len(lines)
 

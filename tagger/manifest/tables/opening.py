@@ -1,4 +1,4 @@
-"""Which files of a path are tables, and each of them opened by its kind."""
+"""Finds the tables of a path, and opens each by its kind."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -20,18 +20,18 @@ from tagger.schemas.configs.options import ManifestFormat
 from tagger.schemas.tables.item import Role
 
 _TABLES = (*PARQUET, ".csv", ".tsv", ".jsonl", ".ndjson", ".xlsx")
-_PACKED = (".gz", ".bz2", ".xz")
+_COMPRESSED = (".gz", ".bz2", ".xz")
 _IDX_IMAGES = ("images-idx3-ubyte", "images-idx3-ubyte.gz")
 _KINDS = "CSV, JSON Lines, Parquet or XLSX"
 _SHOWN = 5
 
 
 def open_table(file: Location, options: ManifestFormat, role_of: RoleOf, notices: Notices) -> TableFile:
-    """Open a file as the kind of table that it is. Raises InputError when it is none, saying what it is."""
+    """Open a table by its kind. Raises InputError, which names the kind of file, when it is not a table."""
     if pixels.is_idx_labels(file):
         return PixelLabels(file)
-    found = sniff(file, options.encoding)
-    match found.kind:
+    sniffed = sniff(file, options.encoding)
+    match sniffed.kind:
         case Kind.PARQUET:
             return ParquetTable(file, role_of)
         case Kind.JSON_LINES:
@@ -44,7 +44,7 @@ def open_table(file: Location, options: ManifestFormat, role_of: RoleOf, notices
         case Kind.EMPTY:
             raise InputError(f"{file}: the file is empty; it needs a header line")
         case None:
-            raise InputError(f"{file} is {found.words}. A manifest is {_KINDS}")
+            raise InputError(f"{file} is {sniffed.words}. A manifest is {_KINDS}")
 
 
 def find_tables(
@@ -52,7 +52,7 @@ def find_tables(
 ) -> list[Location]:
     """The tables that a path names: a file, or those of a folder or a glob, by path.
 
-    Files of a folder that are no tables are left out, and named once. Raises UsageError when nothing is there.
+    Other files of a folder are left out, and named once. Raises UsageError when nothing exists at the path.
     """
     if location.is_glob or location.is_dir():
         files = location.glob() if location.is_glob else location.files()
@@ -77,14 +77,14 @@ def find_tables(
 def _divided(
     files: Sequence[Location], options: ManifestFormat, role_of: RoleOf
 ) -> tuple[list[Location], list[Location]]:
-    """Tables, and other files. A name is believed where it says that a file is a table or an image."""
+    """Tables, and other files; the suffixes of tables and images are trusted."""
     tables: list[Location] = []
     others: list[Location] = []
     for file in files:
         name = file.name.lower()
         if name.startswith(("~$", ".", "_")) or name.endswith(_IDX_IMAGES):
-            continue  # an open workbook's lock, and the images that lie beside IDX labels
-        if name.endswith(pixels.IDX_LABELS) or _plain(name).endswith(_TABLES):
+            continue  # the lock of an open workbook, and the images of IDX labels
+        if name.endswith(pixels.IDX_LABELS) or _without_compression(name).endswith(_TABLES):
             is_table = True
         elif name.endswith(IMAGE_SUFFIXES + UNREAD_SUFFIXES):
             is_table = False
@@ -94,20 +94,20 @@ def _divided(
     return tables, others
 
 
-def _plain(name: str) -> str:
-    return next((name.removesuffix(s) for s in _PACKED if name.endswith(s)), name)
+def _without_compression(name: str) -> str:
+    return next((name.removesuffix(s) for s in _COMPRESSED if name.endswith(s)), name)
 
 
-def _is_table(found: Sniffed, role_of: RoleOf) -> bool:
-    """Whether a file of any name is a table: of text, whether its header has an id, for prose is delimited, too."""
-    if found.kind is not Kind.TEXT:
-        return found.kind not in (None, Kind.EMPTY)
-    names = [name.strip(' "') for d in ",;\t|" for name in found.header.split(d)]
+def _is_table(sniffed: Sniffed, role_of: RoleOf) -> bool:
+    """Whether a file of any name is a table; text is one if its header has an id, since prose has commas, too."""
+    if sniffed.kind is not Kind.TEXT:
+        return sniffed.kind not in (None, Kind.EMPTY)
+    names = [name.strip(' "') for d in ",;\t|" for name in sniffed.header.split(d)]
     return any(role_of(name) is Role.ID for name in names)
 
 
 def _named(files: Sequence[Location]) -> str:
-    """Files by name, or by suffix where there are many of one."""
+    """Files by name, or by suffix where many share one."""
     suffixes = Counter(PurePath(f.name).suffix for f in files)
     few = [f.name for f in files if suffixes[PurePath(f.name).suffix] <= _SHOWN]
     many = [f"{n:,} {suffix or 'other'} files" for suffix, n in suffixes.items() if n > _SHOWN]

@@ -18,7 +18,7 @@ _TEXT_ROLES = (Role.ID, Role.MASTER_CATEGORY, Role.ARTICLE_TYPE, Role.IMAGE_URI)
 class ParquetTable:
     """A Parquet file, without the bytes of its images.
 
-    Raises InputError when it is no readable Parquet.
+    Raises InputError when it is not a readable Parquet file.
     """
 
     def __init__(self, file: Location, role_of: RoleOf) -> None:
@@ -30,12 +30,12 @@ class ParquetTable:
     def chunks(self, rows: int, only: str | None = None) -> Iterator[Chunk]:
         """Read the file a chunk at a time."""
         source = open_parquet(self._file)
-        wanted = [f.name for f in source.schema_arrow if only in (None, f.name) and self._is_read(f)]
-        unread = {f.name: str(f.type) for f in source.schema_arrow if f.name not in wanted and is_image_type(f.type)}
+        columns = [f.name for f in source.schema_arrow if only in (None, f.name) and self._is_read(f)]
+        unread = {f.name: str(f.type) for f in source.schema_arrow if f.name not in columns and is_image_type(f.type)}
         start = 0
         try:
-            for batch in source.iter_batches(batch_size=rows, columns=wanted):
-                table = pa.table(batch.columns, names=wanted)
+            for batch in source.iter_batches(batch_size=rows, columns=columns):
+                table = pa.table(batch.columns, names=columns)
                 yield Chunk(table, np.arange(start + 1, start + len(table) + 1), bytes_columns=unread)
                 start += len(table)
         except (pa.ArrowException, OSError) as error:

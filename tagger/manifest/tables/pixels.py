@@ -1,7 +1,7 @@
 """Catalogues of raw pixels, such as Fashion-MNIST: labels and grey images in IDX files or in a CSV of 785 columns.
 
 The IDX format is Yann LeCun's (MNIST): a magic number with type and dimensions, sizes big-endian, then the values. Its
-labels and images lie in two files, `train-labels-idx1-ubyte.gz` and `train-images-idx3-ubyte.gz`; the labels are the
+labels and images are in two files, `train-labels-idx1-ubyte.gz` and `train-images-idx3-ubyte.gz`; the labels are the
 manifest. The CSV has a column `label` and one for each pixel of 28 × 28.
 """
 
@@ -47,19 +47,19 @@ class PixelTable:
 
     @classmethod
     def read(cls, file: Location) -> "PixelTable":
-        """Read a file of IDX labels with the images beside it, or a CSV. Raises InputError when it is neither."""
+        """Read a file of IDX labels with its file of images, or a CSV. Raises InputError when it is neither."""
         if not is_idx_labels(file):
             return _read_csv(file)
-        beside = file.parent / file.name.replace("labels-idx1", "images-idx3")
-        if not beside.exists():
-            raise InputError(f"{file}: the images are not beside it: there is no {beside.name}")
-        labels, images = _read_idx(file, 1), _read_idx(beside, 3)
+        images_file = file.parent / file.name.replace("labels-idx1", "images-idx3")
+        if not images_file.exists():
+            raise InputError(f"{file}: the images are not beside it: there is no {images_file.name}")
+        labels, images = _read_idx(file, 1), _read_idx(images_file, 3)
         if len(labels) != len(images):
-            raise InputError(f"{file}: {len(labels):,} labels, but {len(images):,} images in {beside.name}")
+            raise InputError(f"{file}: {len(labels):,} labels, but {len(images):,} images in {images_file.name}")
         return cls(labels, images)
 
     def items(self, prefix: str) -> pa.Table:
-        """The rows as a manifest's, by COLUMNS; ids are the prefix and the row's number."""
+        """The rows with the columns COLUMNS; ids are the prefix and the row's number."""
         names = [FASHION[label] if label < len(FASHION) else (None, None) for label in self.labels.tolist()]
         return pa.table(
             {
@@ -82,7 +82,7 @@ def is_pixel_header(header: Sequence[str]) -> bool:
 
 
 def prefix_of(file: Location) -> str:
-    """What the ids of a file's items begin with: `train` of train-labels-idx1-ubyte.gz and of train.csv."""
+    """The prefix of the ids of a file's items: `train` of train-labels-idx1-ubyte.gz and of train.csv."""
     name = file.name
     for suffix in (*(f"-{s}" for s in IDX_LABELS), ".csv.gz", ".csv"):
         name = name.removesuffix(suffix)

@@ -1,4 +1,4 @@
-"""Records of CSV text: the standard reading of quotes, and the readings that mend what the standard cannot read."""
+"""Records of CSV text: the standard rules for quotes, and repairs where the standard fails."""
 
 import csv
 import re
@@ -11,7 +11,7 @@ from typing import IO
 from tagger.schemas.tables.item import Repair
 
 CELL_LIMIT = 16 << 20
-"""Characters of the longest cell: a quote that is not closed within them counts as never closed."""
+"""Characters of the longest cell; a quote that is not closed within them counts as unclosed."""
 _LINE_LIMIT = CELL_LIMIT + (1 << 20)
 _FEW_COLUMNS, _ENOUGH_ROWS = 4, 3
 _ESCAPED = re.compile(r'(?<!\\)((?:\\\\)*)\\"')
@@ -23,7 +23,7 @@ class UnclosedQuoteError(Exception):
 
 
 class Feed:
-    """The lines of a text for csv.reader, with those of the current record at hand and a way to put them back."""
+    """The lines of a text for csv.reader; the lines of the current record can be put back."""
 
     def __init__(self, text: IO[str]) -> None:
         self._text = text
@@ -32,7 +32,7 @@ class Feed:
         self.line = 0
         self.taken: list[str] = []
         self.unclosed_until = 0
-        """No cell of a faulty record closes up to this line: what was searched once is not searched again."""
+        """No cell of a faulty record closes before this line, so that no line is searched twice."""
 
     def __iter__(self) -> "Feed":
         return self
@@ -55,7 +55,7 @@ class Feed:
         return self.line + 1
 
     def keep(self, lines: int) -> None:
-        """Put back the lines of the record, but for the first few."""
+        """Keep the first lines of the record, and put the others back."""
         self._returned.extendleft(reversed(self.taken[lines:]))
         del self.taken[lines:]
         self._size = sum(map(len, self.taken))
@@ -72,7 +72,7 @@ def read_again(feed: Feed, delimiter: str, *, spaced: bool = False, escaped: boo
     """The fields of the current record, read from its first line; None where this reading fails.
 
     Args:
-        feed: At any place within the record; afterwards at the record's end, as this reading has it.
+        feed: Anywhere within the record; afterwards at the record's end by this reading.
         delimiter: Between fields.
         spaced: Whether spaces may stand before a quote that opens a cell.
         escaped: Whether quotes within a cell are written with a backslash.
@@ -194,7 +194,7 @@ def _closing_quote(body: str, start: int, delimiter: str) -> int:
 
 @contextmanager
 def _long_cells() -> Iterator[None]:
-    """Let the csv module take cells up to the limit here; its own limit holds for the whole process."""
+    """Raise the csv module's cell limit inside the block; it applies to the whole process."""
     with _library_limit:
         before = csv.field_size_limit(2 * _LINE_LIMIT)
         try:

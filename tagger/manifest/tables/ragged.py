@@ -1,10 +1,10 @@
-"""Rows with more fields than the header: whether the last column holds the delimiter."""
+"""Rows with more fields than the header: decides whether the delimiter is part of the last column."""
 
 _BLANK = {"", "NA"}
 
 
 class Shape:
-    """What the columns of good rows look like, to tell a delimiter in the last column from one further left."""
+    """Statistics of good rows' columns, to tell a delimiter in the last column from one further left."""
 
     LEARN = 500
     _ENOUGH, _FEW = 20, 5
@@ -17,7 +17,7 @@ class Shape:
         self._seen: list[set[str]] = [set() for _ in range(width)]
 
     def learn(self, fields: list[str]) -> None:
-        """Take in one good row."""
+        """Add one good row."""
         if self.rows >= self.LEARN:
             return
         self.rows += 1
@@ -28,19 +28,19 @@ class Shape:
                 self._seen[i].add(value)
 
     def last_takes_text(self, fields: list[str]) -> bool:
-        """Whether the extra fields are surely the tail of the last column.
+        """Whether the extra fields are certainly the tail of the last column.
 
-        They are when no value to its left is unlike its column and, once there are rows enough to tell, when the
-        last column is text and the only one that is. Of a handful of rows nothing can be said against it.
+        They are when every value to the left fits its column and, once enough rows were seen, when the last column is
+        the only text column. A handful of rows never contradicts it.
         """
-        left = range(len(self._seen) - 1)
-        if self.rows >= self._FEW and any(self._is_unlike(i, fields[i]) for i in left):
+        others = range(len(self._seen) - 1)
+        if self.rows >= self._FEW and any(self._is_odd(i, fields[i]) for i in others):
             return False
         if self.rows < self._ENOUGH:
             return not (self.rows >= self._FEW and self._numeric[-1] and self._seen[-1])
-        return self._is_text(len(self._seen) - 1) and not any(self._is_text(i) for i in left)
+        return self._is_text(len(self._seen) - 1) and not any(self._is_text(i) for i in others)
 
-    def _is_unlike(self, i: int, value: str) -> bool:
+    def _is_odd(self, i: int, value: str) -> bool:
         if value in _BLANK or not self._seen[i]:
             return False
         if self._numeric[i]:
@@ -49,7 +49,7 @@ class Shape:
         return closed and value not in self._seen[i]
 
     def _is_text(self, i: int) -> bool:
-        """Several words in most values, and mostly different ones."""
+        """Whether most values have several words, and most are distinct."""
         return self._spaced[i] > 0.5 * self.rows and len(self._seen[i]) > 0.3 * self.rows
 
 

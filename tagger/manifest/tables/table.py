@@ -1,4 +1,4 @@
-"""What all kinds of tables have in common."""
+"""The interface of all kinds of tables."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,28 +11,28 @@ from tagger.manifest.tables.csv_rows import BadRow, Row
 from tagger.schemas.tables.item import Role
 
 RoleOf = Callable[[str], Role | None]
-"""From a file's column to the role that it has, if any."""
+"""Maps a file's column to its role, if any."""
 
 
 @dataclass(frozen=True)
 class Chunk:
-    """Consecutive rows of one file as the file has them.
+    """Consecutive rows of one file.
 
-    `table` has the file's own columns, `lines` int64 [N] the 1-based line or row of each, and `bad` the records
-    between them that cannot be read.
+    `table` has the file's columns, `lines` int64 [N] the 1-based line or row of each, and `bad` the unreadable records
+    between them.
     """
 
     table: pa.Table
     lines: np.ndarray
     bad: Sequence[BadRow] = ()
     rows: Sequence[Row] | None = field(default=None, repr=False)
-    """Of text, the rows as they stand in the file, with what was mended."""
+    """For text files, the rows as written, with their repairs."""
 
     bytes_columns: Mapping[str, str] = field(default_factory=dict)
     """Columns of the file that hold bytes and are not read, with their types."""
 
     def text(self, row: int) -> str:
-        """One row as it stands in the file, or its values."""
+        """One row as written in the file, or its values."""
         return self.rows[row].text if self.rows is not None else str(self.table.slice(row, 1).to_pylist()[0])
 
 
@@ -47,6 +47,6 @@ class TableFile(Protocol):
 
         Args:
             rows: Most rows in a chunk.
-            only: The one column that is needed, where the others need not be read.
+            only: Read this column alone.
         """
         ...

@@ -36,11 +36,11 @@ _UNREADABLE = (
 class WorkbookTable:
     """One sheet of a workbook: the first row that is not blank is its header.
 
-    Without a name, it is the first sheet that has an id column, else the first with anything in it; hidden sheets
-    count only if named. Formulas give the values that were saved with them, error cells no value, dates ISO text.
+    Without a name, it is the first sheet with an id column, otherwise the first with any content; hidden sheets
+    count only if named. Formulas have their saved values, error cells no value, and dates become ISO text.
 
     Raises:
-        UsageError: when there is no sheet of that name.
+        UsageError: when no sheet has that name.
         InputError: when the workbook cannot be read or is blank.
     """
 
@@ -48,7 +48,7 @@ class WorkbookTable:
         self._file, self._notices = file, notices
         with self._open() as book:
             headers = {s.title: _header(s) for s in book.worksheets if s.sheet_state == "visible" or s.title == sheet}
-        filled = {title: found for title, found in headers.items() if found is not None}
+        filled = {title: header for title, header in headers.items() if header is not None}
         if sheet is not None and sheet not in filled:
             raise UsageError(f"--sheet {sheet}: {file} has no such sheet with rows; it has {', '.join(filled)}")
         if not filled:
@@ -64,7 +64,7 @@ class WorkbookTable:
             )
 
     def chunks(self, rows: int, only: str | None = None) -> Iterator[Chunk]:
-        """Read the sheet; blank rows are no rows, and lines are the sheet's own row numbers."""
+        """Read the sheet without its blank rows; lines are the sheet's row numbers."""
         with self._open() as book:
             records = self._records(book)
             while batch := list(islice(records, rows)):
@@ -94,7 +94,7 @@ class WorkbookTable:
         try:
             with self._file.open_random() as stream:
                 with warnings.catch_warnings():
-                    warnings.simplefilter("ignore")  # of styles and extensions that are of no matter here
+                    warnings.simplefilter("ignore")  # about styles and extensions that do not matter
                     book = openpyxl.load_workbook(stream, read_only=True, data_only=True)
                 try:
                     for sheet in book.worksheets:
@@ -110,7 +110,7 @@ class WorkbookTable:
 
 
 def _header(sheet: Any) -> tuple[int, list[str]] | None:
-    """The number of the first row that is not blank, and its names; None of a blank sheet."""
+    """The number and the names of the first row that is not blank; None for a blank sheet."""
     for line, cells in enumerate(islice(sheet.iter_rows(), _HEADER_WITHIN), 1):
         names = [(_text(cell) or "").strip() for cell in cells]
         while names and not names[-1]:
@@ -121,7 +121,7 @@ def _header(sheet: Any) -> tuple[int, list[str]] | None:
 
 
 def _text(cell: Any) -> str | None:
-    """A cell as a person reads it: 15970 and not 15970.0, dates as ISO text, None for errors such as #N/A."""
+    """A cell as shown in a spreadsheet: 15970 and not 15970.0, dates as ISO text, None for errors such as #N/A."""
     value = cell.value
     if value is None or isinstance(value, str):
         return None if cell.data_type == "e" else value
