@@ -1,4 +1,4 @@
-"""Review job: a run in; a page on which people decide, and what they decided as Parquet, out."""
+"""Review job: serves the review page for a run, and exports the decisions as Parquet."""
 
 import getpass
 import os
@@ -49,7 +49,7 @@ _ANY = ("0.0.0.0", "::")
 
 
 def run(config: ReviewConfig, console: Console) -> int:
-    """Serve the page until Ctrl-C, or export; decisions that stand are exported at the end of both."""
+    """Serve the page until Ctrl-C, or only export; both end with an export of the decisions that stand."""
     directory = RunDirectory(Location(config.run, config.s3_endpoint, config.s3_region))
     directory.read([], "--run")
     record = directory.record()
@@ -71,7 +71,7 @@ def run(config: ReviewConfig, console: Console) -> int:
 
 
 def _token(config: ReviewConfig) -> str | None:
-    """The token that lets reviewers in. Raises UsageError when others can reach the page and there is none."""
+    """The token for reviewers. Raises UsageError when other machines can reach the page and no token is set."""
     token = config.token or os.environ.get(_TOKEN)
     weak = weakness(token) if token is not None else None
     if weak:
@@ -131,9 +131,9 @@ def _begin(
     manifest: Manifest,
     taxonomy: Taxonomy | None,
 ) -> Counter[Pair] | None:
-    """Fill the queue of a review that has not begun; return the manifest's labels where it was read for that.
+    """Fill the queue of a new review; return counts of the manifest's labels where it was read for that.
 
-    Raises UsageError when the review began with other duplicates.
+    Raises UsageError when the review began with another --duplicates.
     """
     duplicates = Location(config.duplicates, config.s3_endpoint, config.s3_region) if config.duplicates else None
     filled = None
@@ -148,13 +148,13 @@ def _begin(
     if duplicates and duplicates.uri != began_with:
         raise UsageError(
             f"--duplicates: this review began {f'with {began_with}' if began_with else 'without it'}; "
-            "take another --database to begin it anew"
+            "take another --database to begin a new one"
         )
     return filled.labelled if filled else None
 
 
 def _log(console: Console, line: str) -> None:
-    """A line for who watches the terminal, with the time."""
+    """Write a line with the time to the terminal."""
     console.warn(f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC {line}")
 
 
@@ -168,17 +168,17 @@ def _origins(config: ReviewConfig) -> OriginPolicy:
 
 
 def _tagged(config: ReviewConfig, record: RunRecord) -> TagConfig:
-    """What the run was asked, with what has moved since. Raises InputError."""
-    moved = {name: getattr(config, name) for name in ("manifest", "images", "model", "s3_endpoint", "s3_region")}
-    asked: Mapping[str, object] = {k: v for k, v in record.config.items() if k in TagConfig.model_fields}
+    """The run's config, with the locations that have moved since. Raises InputError."""
+    locations = {name: getattr(config, name) for name in ("manifest", "images", "model", "s3_endpoint", "s3_region")}
+    config_then: Mapping[str, object] = {k: v for k, v in record.config.items() if k in TagConfig.model_fields}
     try:
-        return TagConfig.model_validate({**asked, **{name: value for name, value in moved.items() if value}})
+        return TagConfig.model_validate({**config_then, **{name: value for name, value in locations.items() if value}})
     except ValidationError as error:
         raise InputError(f"--run: run.json's config cannot be read: {error.errors()[0]['msg']}") from error
 
 
 def _bundle(console: Console, tagged: TagConfig) -> Bundle | None:
-    """The bundle that tagged the run; the review goes without it where it is gone, and says so."""
+    """The bundle that tagged the run; None with a warning where it cannot be loaded."""
     try:
         return Bundle.load(Location(tagged.model, tagged.s3_endpoint, tagged.s3_region), "--model")
     except TaggerError as error:
@@ -187,13 +187,13 @@ def _bundle(console: Console, tagged: TagConfig) -> Bundle | None:
 
 
 def _listening(config: ReviewConfig) -> socket.socket:
-    """A socket on the page's address. Raises UsageError when it cannot be had."""
+    """A listening socket on the page's address. Raises UsageError when it cannot be opened."""
     family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)  # named, asyncio sets TCP_NODELAY: 40 ms
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((config.host, config.port))
-        listener.listen(_BACKLOG)  # who follows the address at once waits for the first answer
+        listener.listen(_BACKLOG)  # a browser that connects at once waits for the first response
     except OSError as error:
         listener.close()
         raise UsageError(
@@ -213,15 +213,15 @@ def _serve(config: ReviewConfig, console: Console, app: ASGIApp, listener: socke
         log_level="warning",
         access_log=False,
         server_header=False,
-        proxy_headers=config.public_url is not None,  # nobody else is believed whom they speak for
+        proxy_headers=config.public_url is not None,  # nobody but the proxy may name client addresses
         timeout_graceful_shutdown=5,
     )
-    with suppress(KeyboardInterrupt):  # how a server ends
+    with suppress(KeyboardInterrupt):  # the usual end of a server
         uvicorn.Server(settings).run(sockets=[listener])
 
 
 def _welcome(config: ReviewConfig, port: int, token: str | None) -> Iterator[str]:
-    """Where the page is, as colleagues may be told, and who can open it."""
+    """The page's address, in a form to share, and who can open it."""
     name = socket.gethostname() if config.host in _ANY else config.host
     address = f"http://{f'[{name}]' if ':' in name else name}:{port}/"
     how = "Ctrl-C ends it; decisions are kept as they are made"
@@ -243,7 +243,7 @@ def _export(config: ReviewConfig, console: Console, store: ReviewStore, director
 
 
 def _check_out(config: ReviewConfig) -> Location | None:
-    """The folder that was named to export to. Raises UsageError when it holds something."""
+    """The folder of --out. Raises UsageError when it is not empty."""
     if not config.out:
         return None
     folder = Location(config.out, config.s3_endpoint, config.s3_region)

@@ -1,1 +1,1 @@
-"""Labelled items as a model learns from them: splits, leaves, decoded images."""
+"""Labelled items for training: splits, leaves, decoded images."""

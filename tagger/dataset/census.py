@@ -1,4 +1,4 @@
-"""What is in a catalogue and what is wrong with it, in one pass over its rows and images."""
+"""Counts of a catalogue's content and faults, from one pass over its rows and images."""
 
 import hashlib
 from collections import Counter, defaultdict
@@ -29,7 +29,7 @@ from tagger.schemas.documents.taxonomy import Level
 from tagger.schemas.tables.prediction import ErrorCode
 
 EXAMPLES = 20
-_ABSENT = 200
+_MAX_ABSENT = 200
 _CHUNK_ROWS = 128
 _DIGEST_LETTERS = 16
 _PROBE = Preprocessing(height=64, width=64, fit="pad", resize="area")
@@ -44,19 +44,19 @@ class Census:
     rejects: Counter[str] = field(default_factory=Counter)
     reject_examples: list[dict[str, object]] = field(default_factory=list)
     cells: LabelTally = field(default_factory=LabelTally)
-    """Words for no value, and labels that were mended on reading."""
+    """Cells without a value, and labels that were corrected on reading."""
     labels: dict[Level, Counter[str]] = field(default_factory=lambda: {level: Counter() for level in Level})
-    """Items of each label, also of those that have only one of the two."""
+    """Items by label, also those with only one of the two labels."""
     leaves: Counter[tuple[str, str]] = field(default_factory=Counter)
     partly_labelled: int = 0
     unlabelled: int = 0
     labelled: list[pa.Table] = field(default_factory=list)
-    """The items with both labels: id, labels, the columns to keep, and digest (text) where all images are looked at."""
+    """The items with both labels: id, labels, the columns to keep, and digest (text) where all images are checked."""
     images_checked: int = 0
     failed: FailedImages = field(default_factory=FailedImages)
     failed_ids: set[str] = field(default_factory=set)
     absent: list[str] = field(default_factory=list)
-    """The first references that the store has not."""
+    """The first references that the store lacks."""
     formats: Counter[str] = field(default_factory=Counter)
     sizes: Counter[tuple[int, int]] = field(default_factory=Counter)
 
@@ -67,15 +67,15 @@ class Census:
 
     @property
     def images_usable(self) -> int:
-        """Images that were looked at and can be tagged."""
+        """Checked images that can be tagged."""
         return self.images_checked - sum(self.failed.counts.values())
 
     def small_leaves(self, min_items: int) -> list[tuple[tuple[str, str], int]]:
-        """Leaves with fewer items than training takes, smallest last."""
+        """Leaves with fewer items than training needs, smallest last."""
         return [(leaf, n) for leaf, n in self.leaves.most_common() if n < min_items]
 
     def ambiguous_types(self) -> dict[str, dict[str, int]]:
-        """Article types that stand under more than one master category, with the items under each."""
+        """Article types under more than one master category, with the items under each."""
         masters_of: dict[str, dict[str, int]] = defaultdict(dict)
         for (master, article), n in self.leaves.most_common():
             masters_of[article][master] = n
@@ -86,7 +86,7 @@ class Census:
         return {level: variants(counts) for level, counts in self.labels.items()}
 
     def look_alikes(self) -> dict[Level, list[dict[str, int]]]:
-        """Labels that differ in hyphens, punctuation or accents besides, with their items."""
+        """Labels that differ also in hyphens, punctuation or accents, with their items."""
         spelt = self.spelling_variants()
         return {
             level: [g for g in variants(self.labels[level], look_alike) if g not in spelt[level]] for level in Level
@@ -98,18 +98,18 @@ class Census:
             return {}
         table = pd.DataFrame([(w * h, w, h, n) for (w, h), n in self.sizes.items()], columns=["area", "w", "h", "n"])
         table = table.sort_values("area")
-        reached = table["n"].cumsum() / table["n"].sum()
-        rows = {"smallest": 0, "median": int(np.searchsorted(reached, 0.5)), "largest": len(table) - 1}
+        cumulative = table["n"].cumsum() / table["n"].sum()
+        rows = {"smallest": 0, "median": int(np.searchsorted(cumulative, 0.5)), "largest": len(table) - 1}
         return {name: (int(table["w"].iloc[i]), int(table["h"].iloc[i])) for name, i in rows.items()}
 
 
 @dataclass(frozen=True)
-class Looking:
-    """How a census looks at images.
+class ImageChecks:
+    """Which images a census checks, and their limit.
 
     Args:
         max_pixels: Larger images are errors.
-        sample: Number of images to look at, those with the smallest hash of id; 0 looks at all.
+        sample: Number of images to check, those with the smallest hash of id; 0 checks all.
         seed: Of the hash.
     """
 
@@ -122,38 +122,38 @@ def take_census(
     manifest: Manifest,
     store: ImageStore,
     merge: Mapping[str, str],
-    looking: Looking,
+    checks: ImageChecks,
     keep: Sequence[str],
     watch: Callable[[Census], None],
 ) -> Census:
-    """Read all rows, and look at all images or at a sample.
+    """Read all rows, and check all images or a sample.
 
     Args:
         manifest: The rows.
         store: Their images.
         merge: Master categories to count as another.
-        looking: Which images to look at.
-        keep: Columns of the manifest that `labelled` has besides.
+        checks: Which images to check.
+        keep: Further columns of the manifest for `labelled`.
         watch: Called after every batch.
     """
     census = Census()
     drawn: list[tuple[int, str, str | None]] = []
     with ThreadPoolExecutor(usable_cores()) as pool:
-        look = _Look(census, store, looking.max_pixels, pool)
+        checker = _ImageChecker(census, store, checks.max_pixels, pool)
         for batch in manifest.batches():
             _count_rows(census, manifest, batch, merge)
             ids = batch.items["id"].to_pylist()
             refs = store.locate(batch)
             digests = None
-            if looking.sample:
-                hashes = hash_order(ids, looking.seed).tolist() if ids else []
-                drawn = sorted([*drawn, *zip(hashes, ids, refs, strict=True)], key=lambda d: d[0])[: looking.sample]
+            if checks.sample:
+                hashes = hash_order(ids, checks.seed).tolist() if ids else []
+                drawn = sorted([*drawn, *zip(hashes, ids, refs, strict=True)], key=lambda d: d[0])[: checks.sample]
             else:
-                digests = look.at(ids, refs)
+                digests = checker.check(ids, refs)
             census.labelled.append(_labelled(batch, keep, digests))
             watch(census)
         if drawn:
-            look.at([d[1] for d in drawn], [d[2] for d in drawn])
+            checker.check([d[1] for d in drawn], [d[2] for d in drawn])
             watch(census)
     return census
 
@@ -164,8 +164,8 @@ def _count_rows(census: Census, manifest: Manifest, batch: Batch, merge: Mapping
     room = EXAMPLES - len(census.reject_examples)
     census.reject_examples += batch.rejects.slice(0, room).to_pylist() if room else []
     names = batch.items.schema.names
-    none = [None] * len(batch.items)
-    columns = [batch.items[str(level)].to_pylist() if str(level) in names else none for level in Level]
+    nulls = [None] * len(batch.items)
+    columns = [batch.items[str(level)].to_pylist() if str(level) in names else nulls for level in Level]
     for (master, article), count in Counter(zip(*columns, strict=True)).items():
         if master:
             census.labels[Level.MASTER_CATEGORY][master] += count
@@ -180,20 +180,20 @@ def _count_rows(census: Census, manifest: Manifest, batch: Batch, merge: Mapping
 
 
 def _labelled(batch: Batch, keep: Sequence[str], digests: Sequence[str | None] | None) -> pa.Table:
-    """The items of a batch with both labels, without those of rows that stand alone."""
-    none = pa.nulls(len(batch.items), pa.string())
+    """The items of a batch that have both labels."""
+    nulls = pa.nulls(len(batch.items), pa.string())
     names = batch.items.schema.names
-    table = pa.table({str(c): batch.items[str(c)] if str(c) in names else none for c in ("id", *Level)})
+    table = pa.table({str(c): batch.items[str(c)] if str(c) in names else nulls for c in ("id", *Level)})
     for name in keep:
-        column = text_column(batch, name, "--manifest") if batch.column(name) is not None else none
+        column = text_column(batch, name, "--manifest") if batch.column(name) is not None else nulls
         table = table.append_column(kept(name), column)
     if digests is not None:
         table = table.append_column("digest", pa.array(digests, pa.string()))
     return table.filter(pa.array(tagged(batch)))
 
 
-class _Look:
-    """Looks at images, and counts what it sees."""
+class _ImageChecker:
+    """Decodes images, and counts formats, sizes and failures."""
 
     def __init__(self, census: Census, store: ImageStore, max_pixels: int, pool: ThreadPoolExecutor) -> None:
         self._census = census
@@ -201,15 +201,15 @@ class _Look:
         self._max_pixels = max_pixels
         self._pool = pool
 
-    def at(self, ids: Sequence[str], refs: Sequence[str | None]) -> list[str | None]:
-        """Look at the images of items; return the digest of each, None where there are no bytes."""
+    def check(self, ids: Sequence[str], refs: Sequence[str | None]) -> list[str | None]:
+        """Check the images of items; return the digest of each, None for an image without bytes."""
         digests: list[str | None] = [None] * len(ids)
         order = iter(row_order(self._store, refs).tolist())
         while chunk := list(islice(order, _CHUNK_ROWS)):
             images = fetch_all(self._store, [refs[i] for i in chunk])
-            for position, (digest, seen) in zip(chunk, self._pool.map(self._one, images), strict=True):
+            for position, (digest, result) in zip(chunk, self._pool.map(self._one, images), strict=True):
                 digests[position] = digest
-                self._count(ids[position], refs[position], seen)
+                self._count(ids[position], refs[position], result)
         return digests
 
     def _one(self, data: bytes | ImageError) -> tuple[str | None, tuple[str, int, int] | ImageError]:
@@ -223,13 +223,13 @@ class _Look:
             return digest, error
         return digest, (header.format, header.width, header.height)
 
-    def _count(self, item: str, ref: str | None, seen: tuple[str, int, int] | ImageError) -> None:
+    def _count(self, item: str, ref: str | None, result: tuple[str, int, int] | ImageError) -> None:
         self._census.images_checked += 1
-        if not isinstance(seen, ImageError):
-            self._census.formats[seen[0]] += 1
-            self._census.sizes[seen[1], seen[2]] += 1
+        if not isinstance(result, ImageError):
+            self._census.formats[result[0]] += 1
+            self._census.sizes[result[1], result[2]] += 1
             return
-        self._census.failed.add(item, ref, seen)
+        self._census.failed.add(item, ref, result)
         self._census.failed_ids.add(item)
-        if ref and seen.code == ErrorCode.NOT_FOUND and len(self._census.absent) < _ABSENT:
+        if ref and result.code == ErrorCode.NOT_FOUND and len(self._census.absent) < _MAX_ABSENT:
             self._census.absent.append(ref)

@@ -1,4 +1,4 @@
-"""Takes items away from a catalogue, so that some leaves are rare: to see what a recipe does for them."""
+"""Makes leaves rare by leaving items out, to test what a recipe does for rare leaves."""
 
 from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
@@ -16,35 +16,35 @@ def unbalanced(
     Args:
         ids: Unique ids, [N].
         leaves: Leaf of each item, by any name, [N].
-        profile: Share of each leaf's items to keep, 0 to 1; what it does not name stays whole. A leaf that keeps
-            anything keeps one item at least.
-        seed: Another seed keeps other items.
+        profile: Share of each leaf's items to keep, 0 to 1; other leaves stay whole. Any share above 0 keeps at least
+            one item.
+        seed: Selects the items.
 
     Returns:
-        Which items stay, bool [N]: the same for an item whatever their order.
+        The items to keep, bool [N], independent of their order.
     """
     outside = {leaf: share for leaf, share in profile.items() if not 0 <= share <= 1}
     if outside:
         raise ValueError(f"shares are 0 to 1: {outside}")
     sizes = Counter(leaves)
-    left = {leaf: _kept(size, profile.get(leaf, 1.0)) for leaf, size in sizes.items()}
-    stays = np.zeros(len(ids), bool)
+    remaining = {leaf: _items_to_keep(size, profile.get(leaf, 1.0)) for leaf, size in sizes.items()}
+    keep = np.zeros(len(ids), bool)
     for position in np.argsort(hash_order(ids, seed), kind="stable"):
         leaf = leaves[position]
-        stays[position] = left[leaf] > 0
-        left[leaf] -= int(stays[position])
-    return stays
+        keep[position] = remaining[leaf] > 0
+        remaining[leaf] -= int(keep[position])
+    return keep
 
 
 def long_tail(leaves: Sequence[Hashable], ratio: float) -> dict[Hashable, float]:
-    """A profile in which leaves shrink step by step, the largest not at all, the smallest to a share of 1 / ratio.
+    """A profile in which shares fall from 1 for the largest leaf to 1 / ratio for the smallest.
 
     The exponential profile of Cui et al. 2019, "Class-balanced loss based on effective number of samples"
     (arXiv:1901.05555).
 
     Args:
         leaves: Leaf of each item, [N].
-        ratio: How much more is kept of the largest leaf than of the smallest, 1 or more.
+        ratio: Share of the largest leaf divided by that of the smallest, 1 or more.
     """
     if ratio < 1:
         raise ValueError(f"ratio {ratio} is below 1")
@@ -53,5 +53,5 @@ def long_tail(leaves: Sequence[Hashable], ratio: float) -> dict[Hashable, float]
     return {leaf: ratio ** (-rank / steps) for rank, leaf in enumerate(ordered)}
 
 
-def _kept(size: int, share: float) -> int:
+def _items_to_keep(size: int, share: float) -> int:
     return max(1, round(share * size)) if share > 0 else 0

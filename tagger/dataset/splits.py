@@ -1,4 +1,4 @@
-"""Which labelled items train the model, which steer it, and which judge it."""
+"""Splits labelled items into train, val, test and control."""
 
 from collections.abc import Sequence
 
@@ -15,7 +15,7 @@ from tagger.manifest.ordered_cells import as_moment, as_number, year_of
 SPLITS = ("train", "val", "test", "control")
 _ROUNDING = 1e-9
 _FIRST_YEAR, _LAST_YEAR = 1000, 3000
-_USUAL_NO_VALUE = NoValue()
+_DEFAULT_NO_VALUE = NoValue()
 
 
 def stratified(
@@ -25,23 +25,23 @@ def stratified(
     seed: int,
     groups: Sequence[int] | np.ndarray | None = None,
 ) -> np.ndarray:
-    """Split items by leaf; what a leaf cannot give exactly, because items and groups are whole, the next leaf makes up.
+    """Split items by leaf, with error diffusion: each side's rounding error is carried from leaf to leaf.
 
-    The rounding error of each side is carried from leaf to leaf (error diffusion), so that leaves of a few items give
-    every side its share over the catalogue: a leaf is at most about one item, or one group, off its share, and so is
-    the sum over leaves. Every leaf keeps an item to train on. A group that is more than half of its leaf trains.
+    So leaves of a few items still give every side its share over the catalogue: each leaf is at most about one item, or
+    one group, off its share, and so is the sum over leaves. Every leaf keeps an item to train on. A group that is more
+    than half of its leaf trains.
 
-    The result does not depend on the order of the items. An item keeps its side as long as its own leaf's items stay
-    the same, but for a few: another leaf's growth changes what is carried, and may move the item that lies at the end
-    of a side, at most one a side in each leaf that comes after. Leaves with few items come first as a rule, so that the
-    growth of large ones does not reach them.
+    The result does not depend on the order of the items. With few exceptions an item keeps its side as long as the
+    items of its leaf stay the same: growth of another leaf changes the carried error, and may move the last item of a
+    side, at most one a side in each later leaf. Leaves with few items mostly come first, so that growth of large leaves
+    does not affect them.
 
     Args:
         ids: Unique ids, [N].
         leaves: Leaf number of each item, [N].
         shares: Share of val, test and control; train takes the rest.
         seed: Another seed gives another split.
-        groups: Number of each item's group, [N]: a group stays together, with the leaf that most of it has.
+        groups: Group number of each item, [N]; a group stays together, in the leaf of most of its items.
 
     Returns:
         Names of SPLITS, object [N].
@@ -57,12 +57,12 @@ def stratified(
     for begin, end in zip(first_of_leaf, ends, strict=True):
         items = int(sizes[begin:end].sum())
         movable = begin + np.flatnonzero(sizes[begin:end] * 2 <= items)
-        shared_out = int(sizes[movable].sum())
+        divisible = int(sizes[movable].sum())
         if len(movable) == end - begin:
-            movable = movable[:-1]  # one is left to train on
-        own_shares = [shares.get(name, 0.0) * shared_out for name in SPLITS[1:]]
+            movable = movable[:-1]  # one must train
+        leaf_shares = [shares.get(name, 0.0) * divisible for name in SPLITS[1:]]
         position = 0
-        for name, share, start in zip(SPLITS[1:], own_shares, _starts(sizes[movable], own_shares), strict=True):
+        for name, share, start in zip(SPLITS[1:], leaf_shares, _starts(sizes[movable], leaf_shares), strict=True):
             position = max(position, start)
             taken = _taken(sizes[movable[position:]], share, share + carried[name]) if share else 0
             chosen = movable[position : position + taken]
@@ -73,11 +73,11 @@ def stratified(
 
 
 def _units(frame: pd.DataFrame, ids: Sequence[str], seed: int) -> pd.DataFrame:
-    """What moves as one, by group number: leaf and items; leaf by leaf, those with the fewest items first as a rule.
+    """Units that move as one, by group number: leaf and items; in the order of leaves, mostly the smallest first.
 
-    Leaves are ordered by the least hash of their items, the highest first, and so independently of their numbers, which
-    change with every new leaf. A group's place in its leaf is that of its least id: the least hash would favour large
-    groups.
+    Leaves are ordered by the smallest hash of their items, descending, and so independently of their numbers, which
+    change with every new leaf. A group is ordered in its leaf by the hash of its smallest id; the smallest hash would
+    favour large groups.
     """
     frame = frame.assign(items=frame.groupby("group")["leaf"].transform("size"), id=pd.Series(ids, dtype=object))
     alone = frame["items"] == 1
@@ -93,9 +93,9 @@ def _units(frame: pd.DataFrame, ids: Sequence[str], seed: int) -> pd.DataFrame:
 
 
 def _starts(sizes: np.ndarray, shares: Sequence[float]) -> list[int]:
-    """The unit of a leaf at which each side begins: room for one item more a side, so that none pushes the next along.
+    """The unit of a leaf at which each side begins, with room for one more item a side, so that sides stay in place.
 
-    Leaves too small for that begin each side where the one before it ends.
+    In leaves too small for that, each side begins where the previous one ends.
     """
     room = np.cumsum([0, *(np.floor(share + _ROUNDING) + 1 if share else 0 for share in shares)])
     starts = np.searchsorted(np.cumsum(sizes) - sizes, room[:-1])
@@ -105,10 +105,10 @@ def _starts(sizes: np.ndarray, shares: Sequence[float]) -> list[int]:
 
 
 def _taken(sizes: np.ndarray, share: float, quota: float) -> int:
-    """How many of a leaf's units, from the first on, come nearest to a side's quota.
+    """The number of a leaf's units, from the first on, that comes nearest to a side's quota.
 
-    A unit belongs to the side that holds its middle; the interval's begin is part of it and its end is not, up to
-    rounding. A leaf makes up for others by as much again as its own share, or by one unit.
+    A unit belongs to the side that contains its middle, in half-open intervals, up to rounding. A leaf compensates for
+    others by at most its share once more, or by one unit.
     """
     taken = items = 0
     for size in sizes:
@@ -120,39 +120,39 @@ def _taken(sizes: np.ndarray, share: float, quota: float) -> int:
 
 
 def connected(columns: Sequence[Sequence[str | None]]) -> np.ndarray:
-    """Number the groups of items that belong together: those that share a value in any column, and whoever they share.
+    """Group items that share a value in any column, directly or through other items.
 
     Args:
-        columns: Of N values each; a missing or blank value joins nothing.
+        columns: N values each; missing and blank values connect nothing.
 
     Returns:
-        Number of each item's group, int [N].
+        Group number of each item, int [N].
     """
     items = len(columns[0])
     rows: list[np.ndarray] = []
     values: list[np.ndarray] = []
-    found = items
+    nodes = items  # of a graph: first the items, then the distinct values of each column
     for column in columns:
         codes, names = pd.factorize(pd.Series(list(column), dtype=object).replace("", None))
-        there = codes >= 0
-        rows.append(np.flatnonzero(there))
-        values.append(codes[there] + found)
-        found += len(names)
+        has_value = codes >= 0
+        rows.append(np.flatnonzero(has_value))
+        values.append(codes[has_value] + nodes)
+        nodes += len(names)
     row, value = np.concatenate(rows), np.concatenate(values)
-    links = coo_array((np.ones(len(row), bool), (row, value)), shape=(found, found))
+    links = coo_array((np.ones(len(row), bool), (row, value)), shape=(nodes, nodes))
     return np.asarray(connected_components(links, directed=False)[1][:items])
 
 
 def chronological(ids: Sequence[str], times: np.ndarray, shares: dict[str, float], seed: int) -> np.ndarray:
     """Split items by time: train is the oldest, then come val, test and control.
 
-    No item is newer than one of a later side; items of one time are shared out by hash. An item without a time trains.
+    No item is newer than an item of a later side; items of one time are divided by hash. An item without a time trains.
 
     Args:
         ids: Unique ids, [N].
-        times: What orders the items, such as what `as_times` gives, float64 [N]; NaN where there is none.
+        times: The order of the items, for example from `as_times`, float64 [N]; NaN without a time.
         shares: Share of val, test and control; train takes the rest.
-        seed: Shares out the items of one time.
+        seed: Divides items of one time.
 
     Returns:
         Names of SPLITS, object [N].
@@ -170,39 +170,39 @@ def chronological(ids: Sequence[str], times: np.ndarray, shares: dict[str, float
 
 
 def as_times(
-    ids: Sequence[str], cells: Sequence[str | None], column: str, no_value: NoValue = _USUAL_NO_VALUE
+    ids: Sequence[str], cells: Sequence[str | None], column: str, no_value: NoValue = _DEFAULT_NO_VALUE
 ) -> np.ndarray:
-    """Years, with fractions where the cells are ISO dates, that order items, float64 [N]; NaN where a cell is empty.
+    """Cells as sortable years (with fractions for ISO dates) or numbers, float64 [N]; NaN where a cell is empty.
 
     Args:
-        ids: Of the items, [N].
+        ids: Ids of the items, [N].
         cells: Numbers, such as years, or ISO dates, [N].
-        column: Where they stand, for the message.
+        column: Their column, for messages.
         no_value: What counts as empty.
 
     Raises:
-        InputError: when a cell is neither a number nor an ISO date, when years and other numbers stand beside dates,
-            or when all cells are empty.
+        InputError: when a cell is neither a number nor an ISO date, when dates are mixed with numbers that are no
+            years, or when all cells are empty.
     """
-    read: dict[str, float | None] = {
+    times: dict[str, float | None] = {
         cell: _as_time(cell) for cell in set(cells) if cell is not None and not no_value.means_none(cell)
     }
-    given = [(item, cell) for item, cell in zip(ids, cells, strict=True) if cell in read]
-    unread = [(item, cell) for item, cell in given if read[cell] is None]
+    given = [(item, cell) for item, cell in zip(ids, cells, strict=True) if cell in times]
+    invalid = [(item, cell) for item, cell in given if times[cell] is None]
     where = f"--time-by {column}"
     if not given:
         raise InputError(f"{where}: not one cell of {column} has a value; name another column, or take another --split")
-    if unread:
-        some = f"{len(unread):,} of {len(given):,} cells" if len(unread) < len(given) else "not one cell"
-        verb = "are neither a number nor an ISO date" if len(unread) < len(given) else "is a number or an ISO date"
-        item, cell = unread[0]
+    if invalid:
+        some = f"{len(invalid):,} of {len(given):,} cells" if len(invalid) < len(given) else "not one cell"
+        verb = "are neither a number nor an ISO date" if len(invalid) < len(given) else "is a number or an ISO date"
+        item, cell = invalid[0]
         raise InputError(f"{where}: {some} of {column} {verb}, such as {cell!r} (id {item}); write dates as 2026-11-27")
-    numbers = [cell for cell in read if as_number(cell) is not None]
-    strange = [cell for cell in numbers if not _FIRST_YEAR <= as_number(cell) <= _LAST_YEAR]  # type: ignore[operator]
-    if strange and len(numbers) < len(read):
-        date = next(cell for cell in read if as_number(cell) is None)
-        raise InputError(f"{where}: {column} has dates such as {date!r} beside numbers such as {min(strange)!r}")
-    return np.array([read.get(cell or "", np.nan) for cell in cells], np.float64)
+    number_cells = [cell for cell in times if as_number(cell) is not None]
+    no_years = [cell for cell in number_cells if not _FIRST_YEAR <= as_number(cell) <= _LAST_YEAR]  # type: ignore[operator]
+    if no_years and len(number_cells) < len(times):
+        date = next(cell for cell in times if as_number(cell) is None)
+        raise InputError(f"{where}: {column} has dates such as {date!r} beside numbers such as {min(no_years)!r}")
+    return np.array([times.get(cell or "", np.nan) for cell in cells], np.float64)
 
 
 def _as_time(cell: str) -> float | None:

@@ -1,4 +1,4 @@
-"""Why labelled items are not enough to learn from: known from labels and sides, before an image is looked at."""
+"""Explains why labelled items do not suffice for training, from labels and sides alone, before images are read."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -15,12 +15,12 @@ _SHOWN = 3
 
 
 def why_unlabelled(missing: str | None, rows: int, items: int) -> str:
-    """Say why not one row has both labels, naming the way out.
+    """Explain why no row has both labels, with the way out.
 
     Args:
-        missing: What the manifest says of the label columns that it lacks; None where it has both.
+        missing: The manifest's message about missing label columns; None where it has both.
         rows: Rows that were read.
-        items: Those of them that are no rejects.
+        items: Rows that are not rejects.
     """
     if missing:
         return f"--manifest: there is nothing to learn from: {missing}"
@@ -37,11 +37,11 @@ def why_unlabelled(missing: str | None, rows: int, items: int) -> str:
 
 
 def why_untrainable(leaves: Mapping[Pair, int], min_items: int) -> str | None:
-    """Say why the labels are not enough to learn from, naming the flag and the way out; None where they are.
+    """Explain why labels do not suffice for training, with the flag and the way out; None where they do.
 
     Args:
         leaves: Labelled items of each leaf, before any is left out.
-        min_items: Least number of items of a leaf that is learnt.
+        min_items: Least number of items of a leaf.
     """
     if not leaves:
         return NO_LABELS
@@ -62,12 +62,12 @@ def why_untrainable(leaves: Mapping[Pair, int], min_items: int) -> str | None:
 
 
 def why_unsplit(pairs: Sequence[Pair], sides: Sequence[str | None], shares: Mapping[str, float]) -> str | None:
-    """Say why a split leaves a side without items, naming the flags and the way out; None where it does not.
+    """Explain why a split leaves a side empty, with the flags and the way out; None where it does not.
 
     Args:
-        pairs: The leaf of each item, [N], of leaves that are large enough.
-        sides: The side of each item, one of SPLITS, [N]; None where it fits none.
-        shares: Share of val, test and control, as asked for.
+        pairs: The leaf of each item, [N].
+        sides: The side of each item, one of SPLITS, [N]; None for an item that is left out.
+        shares: Requested share of val, test and control.
     """
     trained = {pair for pair, side in zip(pairs, sides, strict=True) if side == "train"}
     if len(trained) < 2:

@@ -1,1 +1,1 @@
-"""A drawn catalogue, to try everything on."""
+"""A small drawn catalogue for demonstrations."""

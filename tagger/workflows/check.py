@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from tagger.dataset.census import Census, Looking, take_census
+from tagger.dataset.census import Census, ImageChecks, take_census
 from tagger.dataset.split_rule import SplitRule
 from tagger.images.near_misses import near_misses
 from tagger.images.stores import ImageStore
@@ -72,7 +72,7 @@ def check(config: CheckConfig, reporter: Reporter = LOG) -> CheckResult:
     keep = SplitRule.of(config, config.seed, manifest.columns, config.no_value).columns
     with reporter.progress("Looking at images", config.sample or None, "images") as bar:
         census = take_census(
-            manifest, store, config.merge, Looking(config.max_pixels, config.sample, config.seed), keep,
+            manifest, store, config.merge, ImageChecks(config.max_pixels, config.sample, config.seed), keep,
             lambda so_far: bar.update(so_far.images_checked, f"{so_far.rows:,} rows read"),
         )  # fmt: skip
     hints = _near_misses(census, store)

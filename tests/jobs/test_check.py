@@ -8,7 +8,7 @@ from zlib import crc32
 
 import pytest
 
-from tagger.dataset.census import Looking, take_census
+from tagger.dataset.census import ImageChecks, take_census
 from tagger.jobs.check import run
 from tagger.jobs.shell.console import Console
 from tagger.schemas.configs.check import CheckConfig
@@ -45,7 +45,7 @@ def check(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Check:
 def why(config: CheckConfig) -> str | None:
     """Why tagger train would refuse a catalogue that lies there."""
     manifest, store = open_catalog(config, Console(silent=True))
-    census = take_census(manifest, store, {}, Looking(config.max_pixels), [config.time_by], lambda _: None)
+    census = take_census(manifest, store, {}, ImageChecks(config.max_pixels), [config.time_by], lambda _: None)
     return prospect(config, census, manifest).problem
 
 

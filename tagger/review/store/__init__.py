@@ -1,1 +1,1 @@
-"""What waits for a person, who has it, and what was decided: in SQLite or PostgreSQL."""
+"""The review's database: queue, claims, log and settings, in SQLite or PostgreSQL."""

@@ -1,4 +1,4 @@
-"""The classes that a person may choose, which of them are common in the catalogue, and which hardly occur."""
+"""The classes that a reviewer may choose, common and rare ones."""
 
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 Pair = tuple[str, str]
-_FEW = 3
-_LEAST_SHARE = 0.01
+_MIN_ITEMS = 3
+_MIN_SHARE = 0.01
 
 
 class Leaf(NamedTuple):
@@ -17,11 +17,11 @@ class Leaf(NamedTuple):
     master: str
     article: str
     items: int | None
-    """How many items of the manifest are labelled so; None where it has no labels."""
+    """Items of the manifest with this label; None where it has no labels."""
     is_rare: bool
-    """Whether it hardly occurs, so that it is more likely a slip than a choice."""
+    """Whether it hardly occurs, so that choosing it is probably a mistake."""
     by_model: bool
-    """Whether the model knows it."""
+    """Whether the model has learnt it."""
 
     @property
     def name(self) -> str:
@@ -30,13 +30,13 @@ class Leaf(NamedTuple):
 
     @property
     def note(self) -> str:
-        """What is said of a rare one."""
+        """A remark for a rare class; empty for a common one."""
         return f"rare here: {self.items or 0:,} {'item' if self.items == 1 else 'items'}" if self.is_rare else ""
 
 
 @dataclass(frozen=True)
 class LeafCounts:
-    """How often classes occur, in the order of the classes."""
+    """Items of each class, in the order of the classes."""
 
     items: Sequence[int] | None
     by_model: Sequence[bool]
@@ -48,7 +48,7 @@ class LeafCounts:
         Args:
             pairs: The classes.
             labelled: Items by their labels.
-            known: What the model knows; None where that is not at hand: it is all that no item has as its label.
+            known: The model's classes; None where the bundle is missing: then classes without a labelled item count.
         """
         items = [labelled.get(pair, 0) for pair in pairs]
         by_model = [not n if known is None else pair in known for pair, n in zip(pairs, items, strict=True)]
@@ -63,23 +63,23 @@ class Leaves:
 
     Args:
         pairs: masterCategory and articleType of each.
-        counts: How often they occur.
+        counts: Items of each.
     """
 
     def __init__(self, pairs: Sequence[Sequence[str]], counts: LeafCounts) -> None:
         items = counts.items
-        of_type: dict[str, int] = defaultdict(int)
+        type_items: dict[str, int] = defaultdict(int)
         for (_, article), n in zip(pairs, items or [0] * len(pairs), strict=True):
-            of_type[article] += n
+            type_items[article] += n
         self._leaves = [
             Leaf(
                 number, master, article, items[number] if items else None,
-                items is not None and _is_rare(items[number], of_type[article], counts.by_model[number]),
+                items is not None and _is_rare(items[number], type_items[article], counts.by_model[number]),
                 counts.by_model[number],
             )
             for number, (master, article) in enumerate(pairs)
         ]  # fmt: skip
-        self._numbers = {(leaf.master, leaf.article): leaf.number for leaf in self._leaves}
+        self._index = {(leaf.master, leaf.article): leaf.number for leaf in self._leaves}
 
     def __len__(self) -> int:
         return len(self._leaves)
@@ -92,7 +92,7 @@ class Leaves:
 
     def find(self, master: str | None, article: str | None) -> Leaf | None:
         """The class of two names; None where it cannot be chosen."""
-        number = self._numbers.get((master or "", article or ""))
+        number = self._index.get((master or "", article or ""))
         return None if number is None else self._leaves[number]
 
     @property
@@ -107,12 +107,12 @@ class Leaves:
 
     @property
     def common(self) -> list[Leaf]:
-        """Those that are not rare, by article type, under the master category first that most items have."""
+        """Common classes by article type; within a type, the most frequent master category first."""
         return self._by_article(rare=False)
 
     @property
     def rare(self) -> list[Leaf]:
-        """Those that hardly occur."""
+        """Rare classes, in the same order."""
         return self._by_article(rare=True)
 
     def _by_article(self, rare: bool) -> list[Leaf]:
@@ -124,14 +124,14 @@ class Leaves:
         return [[leaf.master, leaf.article, leaf.items, leaf.is_rare, leaf.by_model] for leaf in self._leaves]
 
 
-def _is_rare(items: int, of_type: int, by_model: bool) -> bool:
+def _is_rare(items: int, type_items: int, by_model: bool) -> bool:
     """Whether a class hardly occurs.
 
     Args:
-        items: That have it.
-        of_type: That have its article type, under any master category.
+        items: Items of the class.
+        type_items: Items of its article type, under any master category.
         by_model: Whether the model has learnt it, so that it occurs somewhere.
     """
     if by_model:
-        return items < _LEAST_SHARE * of_type
-    return items < max(_FEW, _LEAST_SHARE * of_type)
+        return items < _MIN_SHARE * type_items
+    return items < max(_MIN_ITEMS, _MIN_SHARE * type_items)

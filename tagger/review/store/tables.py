@@ -1,4 +1,4 @@
-"""The tables of a review: what waits for a person, and every decision ever made; in SQLite or PostgreSQL."""
+"""The tables of a review, its queue and its log of decisions, in SQLite or PostgreSQL."""
 
 import os
 import sqlite3
@@ -66,15 +66,15 @@ queue = Table(
     Column("known_article", String),
     Column("title", Text),
     Column("columns", JSON, nullable=False),
-    Column("picture", String),  # what items with one picture share; null where no other has it
-    Column("suggested_master", String),  # in an audit, what its label would be instead; null where nothing is suggested
+    Column("picture", String),  # a key that items with one picture share; null where no other item has it
+    Column("suggested_master", String),  # in an audit, the suggested label; null where nothing is suggested
     Column("suggested_article", String),
     Column("suggested_confidence", Float),
     Column("current", Integer),  # the decision that stands; null while the item waits
-    Column("refused", Boolean, nullable=False, default=False),  # marked wrong in the grid: to be seen by itself
+    Column("refused", Boolean, nullable=False, default=False),  # marked wrong in the grid; to be reviewed alone
     Column("claimed_by", String),
     Column("claimed_until", Float, nullable=False, default=0.0),
-    # with all that filters and counts need, so that these read no row
+    # covering indexes: filters and counts read no row
     Index("review_queue_open", *_WAITING, "article_confidence", "reason_bits", "refused", "master", "article"),
     Index("review_queue_class", *_WAITING, "article", "master", "refused", "article_confidence", "reason_bits"),
     Index("review_queue_id", "run_id", "id", unique=True),
@@ -115,14 +115,14 @@ skips = Table(
 
 
 def open_database(address: str, flag: str) -> Engine:
-    """Open a database to review in; make its tables, or bring those of an older version up to date.
+    """Open a database for a review; create its tables, or migrate those of an older version.
 
     Args:
         address: Path of an SQLite file, or `postgresql://USER@HOST/NAME`.
         flag: What to name in messages.
 
     Raises:
-        UsageError: when it cannot be opened, or a newer version has been at it.
+        UsageError: when it cannot be opened, or a newer version has changed it.
     """
     with _named(address, flag):
         _check_kind(address, flag)
@@ -136,18 +136,18 @@ def open_database(address: str, flag: str) -> Engine:
 
 
 def open_to_read(address: str, flag: str) -> Engine:
-    """Open a database of this or of an older version, and change nothing in it, nor beside it.
+    """Open a database of this or an older version read-only, and create no file beside it.
 
     Args:
         address: Path of an SQLite file that exists, or `postgresql://USER@HOST/NAME`.
         flag: What to name in messages.
 
     Raises:
-        UsageError: when it cannot be opened, or a newer version has been at it.
+        UsageError: when it cannot be opened, or a newer version has changed it.
     """
     with _named(address, flag):
         _check_kind(address, flag)
-        engine = _postgres(address, read_only=True) if _is_postgres(address) else _sqlite_as_it_is(_file(address))
+        engine = _postgres(address, read_only=True) if _is_postgres(address) else _sqlite_read_only(_file(address))
         with engine.execution_options(**READ_ONLY).begin() as connection:
             check_known(connection)
         return engine
@@ -155,7 +155,7 @@ def open_to_read(address: str, flag: str) -> Engine:
 
 @contextmanager
 def _named(address: str, flag: str) -> Iterator[None]:
-    """Name the flag and the database in what goes wrong."""
+    """Add the flag and the database to errors."""
     try:
         yield
     except NewerSchemaError as error:
@@ -188,7 +188,7 @@ def _postgres(address: str, read_only: bool = False) -> Engine:
 
 def _sqlite(file: Path) -> Engine:
     file.parent.mkdir(parents=True, exist_ok=True)
-    with suppress(FileExistsError):  # what signs the reviewers' cookies lies in it: nobody else's to read
+    with suppress(FileExistsError):  # it holds the secret that signs cookies, so only its owner may read it
         os.close(os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     engine = create_engine(
         URL.create("sqlite", database=str(file)),
@@ -207,13 +207,13 @@ def _sqlite(file: Path) -> Engine:
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
         reading = connection.get_execution_options().get("read_only")
-        connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")  # two writers wait for each other
+        connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")  # a second writer waits
 
     return engine
 
 
-def _sqlite_as_it_is(file: Path) -> Engine:
-    """An SQLite file to read: without a journal beside it nobody writes, and none is made."""
+def _sqlite_read_only(file: Path) -> Engine:
+    """An SQLite file, read-only; without a journal beside it nobody writes, and none is created."""
     mode = "mode=ro" if file.with_name(f"{file.name}-wal").exists() else "mode=ro&immutable=1"
 
     def connect() -> sqlite3.Connection:

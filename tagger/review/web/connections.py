@@ -1,8 +1,8 @@
-"""Connections of the page's server: none waits for ever for what does not come, and nobody has them all.
+"""Limits on the server's connections: timeouts for slow clients, and a cap for each client address.
 
-uvicorn waits as long as it takes for the head of a request and for the reader of an answer, and refuses everybody once
-it has too many connections. Here a request has to arrive in time, and where there are too many connections, one makes
-room on which no whole request has come, of the address that has the most of these.
+uvicorn has no timeout for a request's head or for the reader of a response, and refuses all clients once it has too
+many connections. Here requests must arrive in time; when there are too many connections, one without a complete request
+is closed, of the address that has the most of these.
 """
 
 import asyncio
@@ -22,17 +22,17 @@ _HEAD, _PIECE, _BODY, _READER = "head", "piece", "body", "reader"
 
 @dataclass(frozen=True)
 class Limits:
-    """How long a connection may take, in seconds, and how many connections there may be."""
+    """Timeouts in seconds, and numbers of connections."""
 
     head_s: float = 10
-    """From the opening, or the first byte, to the end of the head."""
+    """From the connection, or a request's first byte, to the end of its head."""
     idle_s: float = 20
-    """From one piece of the body to the next, and until the reader of an answer has read some of it."""
+    """Between two pieces of a body, and until the client reads more of a response."""
     body_s: float = 120
     """For the whole body."""
     connections: int = 256
     per_address: int | None = 64
-    """None behind a proxy, from whose address all of them come."""
+    """None behind a proxy, whose address all connections share."""
 
 
 def bounded(limits: Limits) -> type[H11Protocol]:
@@ -41,7 +41,7 @@ def bounded(limits: Limits) -> type[H11Protocol]:
 
 
 def network_of(address: str) -> str:
-    """What counts as one address: an IPv4 address, or an IPv6 network of the size that one household gets."""
+    """What counts as one client: an IPv4 address, or an IPv6 /64 network, which one household gets."""
     try:
         parsed = ip_address(address.split("%", 1)[0])
     except ValueError:
@@ -96,30 +96,30 @@ class _Bounded(H11Protocol):
         super().connection_lost(exc)
 
     def _watch(self) -> None:
-        """Start and stop the timers by what is to come next."""
+        """Start and stop timers by what the connection waits for."""
         to_come = self.conn.their_state
-        if self.transport.is_closing():  # what is still to be sent is sent, if it is read
+        if self.transport.is_closing():  # the rest is still sent if the client reads it
             self._stop(_HEAD, _PIECE, _BODY)
             self._start(_READER, self.limits.idle_s, self.transport.abort)
         elif to_come is h11.SEND_BODY:
             self._stop(_HEAD)
             self._start(_PIECE, self.limits.idle_s, self._end)
             self._start(_BODY, self.limits.body_s, self._end)
-        elif to_come is h11.IDLE and self.timeout_keep_alive_task is None:  # else uvicorn ends it
+        elif to_come is h11.IDLE and self.timeout_keep_alive_task is None:  # otherwise uvicorn closes it
             self._stop(_PIECE, _BODY)
             self._start(_HEAD, self.limits.head_s, self._end)
         else:
             self._stop(_HEAD, _PIECE, _BODY)
 
     def _end(self) -> None:
-        """Close a connection on which no whole request came; a browser may have opened it just in case."""
+        """Close a connection without a complete request; a browser may have opened it speculatively."""
         if self._got_bytes and self.conn.our_state is h11.IDLE:
             self.transport.write(_TOO_SLOW)
         self.transport.close()
         self._watch()
 
     def _make_room(self) -> bool:
-        """Close another connection where there are too many; return whether there is room then."""
+        """Close another connection where there are too many; return whether there is room now."""
         others = [one for one in cast("Iterable[_Bounded]", self.connections) if one is not self]
         neighbours = [one for one in others if one._network == self._network]
         if self.limits.per_address is not None and len(neighbours) >= self.limits.per_address:
@@ -138,10 +138,10 @@ class _Bounded(H11Protocol):
 
 
 def _close_one(connections: Iterable[_Bounded]) -> bool:
-    """Close a connection that is being waited for, the oldest of the address that has most; return whether any was."""
-    waited_for = [one for one in connections if not one.transport.is_closing()]
+    """Close an incomplete connection, the oldest of the address that has most; return whether there was one."""
+    incomplete = [one for one in connections if not one.transport.is_closing()]
     for state in (h11.IDLE, h11.SEND_BODY):
-        spare = [one for one in waited_for if one.conn.their_state is state]
+        spare = [one for one in incomplete if one.conn.their_state is state]
         if spare:
             most, _ = Counter(one._network for one in spare).most_common(1)[0]
             oldest = min((one for one in spare if one._network == most), key=lambda one: one._opened)

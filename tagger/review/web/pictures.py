@@ -1,4 +1,4 @@
-"""Images of a store in a form that every browser shows: as they are where that is small and safe, else as JPEG."""
+"""Images of a store for browsers: small ones of common formats unchanged, others as JPEG."""
 
 import io
 import pickle
@@ -17,15 +17,15 @@ from tagger.imaging.decode import Header, decode_resized, read_header
 from tagger.schemas.documents.bundle import Preprocessing
 from tagger.schemas.tables.prediction import ErrorCode
 
-_AS_THEY_ARE = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp", "GIF": "image/gif"}
-_SMALL_BYTES, _LONGER_SIDE = 200_000, 1200
+_UNCHANGED = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp", "GIF": "image/gif"}
+_SMALL_BYTES, _MAX_SIDE = 200_000, 1200
 _CACHE_BYTES = 128 * 2**20
-_AT_ONCE = 6
+_CONCURRENCY = 6
 WHOLE_PIXELS = 30_000_000
-"""Larger ones are decoded only where that can be done at a smaller scale: a file of few bytes may be very large."""
+"""Larger images are decoded only where the format allows a smaller scale; a file of few bytes may be very large."""
 _LARGE_PIXELS = 4_000_000
-_PATIENCE_S = 20
-_large_ones = threading.Semaphore(1)
+_TIMEOUT_S = 20
+_large_images = threading.Semaphore(1)
 
 
 class BusyError(TaggerError):
@@ -41,36 +41,36 @@ class Picture:
 
 
 class Pictures:
-    """A store's images, the last ones kept in memory; safe for threads, of which each takes a copy of the store.
+    """A store's images with an LRU cache; thread-safe, because each thread uses a copy of the store.
 
     Args:
-        store: Where the images are.
+        store: The store of the images.
         max_pixels: Larger images are not decoded.
     """
 
     def __init__(self, store: ImageStore, max_pixels: int) -> None:
         self._stores: LifoQueue[ImageStore] = LifoQueue()
         copied = pickle.dumps(store)
-        for _ in range(_AT_ONCE):
+        for _ in range(_CONCURRENCY):
             self._stores.put(pickle.loads(copied))
         self._max_pixels = max_pixels
-        self._kept: OrderedDict[str, Picture] = OrderedDict()
-        self._kept_bytes = 0
+        self._cache: OrderedDict[str, Picture] = OrderedDict()
+        self._cache_bytes = 0
         self._lock = threading.Lock()
 
     def of(self, ref: str | None) -> Picture:
         """The image behind a reference. Raises ImageError and BusyError."""
         with self._lock:
-            if ref is not None and ref in self._kept:
-                self._kept.move_to_end(ref)
-                return self._kept[ref]
+            if ref is not None and ref in self._cache:
+                self._cache.move_to_end(ref)
+                return self._cache[ref]
         picture = self._fetch(ref)
         if ref is not None:
-            self._keep(ref, picture)
+            self._remember(ref, picture)
         return picture
 
     def _fetch(self, ref: str | None) -> Picture:
-        store = self._stores.get()  # one of a few, so that few images are decoded at once
+        store = self._stores.get()  # a pool of few stores limits the images that are decoded at once
         try:
             data = next(fetch_all(store, [ref]))
             if isinstance(data, ImageError):
@@ -79,33 +79,33 @@ class Pictures:
         finally:
             self._stores.put(store)
 
-    def _keep(self, ref: str, picture: Picture) -> None:
+    def _remember(self, ref: str, picture: Picture) -> None:
         with self._lock:
-            if ref not in self._kept:
-                self._kept[ref] = picture
-                self._kept_bytes += len(picture.data)
-            while self._kept_bytes > _CACHE_BYTES and len(self._kept) > 1:
-                _, old = self._kept.popitem(last=False)
-                self._kept_bytes -= len(old.data)
+            if ref not in self._cache:
+                self._cache[ref] = picture
+                self._cache_bytes += len(picture.data)
+            while self._cache_bytes > _CACHE_BYTES and len(self._cache) > 1:
+                _, old = self._cache.popitem(last=False)
+                self._cache_bytes -= len(old.data)
 
 
 def for_browser(data: bytes, max_pixels: int) -> Picture:
-    """An image file as a browser may show it.
+    """An image file for a browser.
 
     Args:
         data: The file.
         max_pixels: Limit of width times height.
 
     Raises:
-        ImageError: when it is no image, or too large.
-        BusyError: when others of its size are still being decoded.
+        ImageError: when it is not an image, or too large.
+        BusyError: when other large images are being decoded.
     """
     header = read_header(data)
     is_small = len(data) <= _SMALL_BYTES and header.width * header.height <= min(max_pixels, WHOLE_PIXELS)
-    if header.format in _AS_THEY_ARE and is_small:
-        return Picture(data, _AS_THEY_ARE[header.format])
-    longer = min(_LONGER_SIDE, max(8, header.width, header.height))
-    fitted = Preprocessing(height=longer, width=longer, fit="pad", resize="area")
+    if header.format in _UNCHANGED and is_small:
+        return Picture(data, _UNCHANGED[header.format])
+    side = min(_MAX_SIDE, max(8, header.width, header.height))
+    fitted = Preprocessing(height=side, width=side, fit="pad", resize="area")
     with room_to_decode(data):
         shown = Image.fromarray(decode_resized(data, fitted, max_pixels))
     out = io.BytesIO()
@@ -115,11 +115,11 @@ def for_browser(data: bytes, max_pixels: int) -> Picture:
 
 @contextmanager
 def room_to_decode(data: bytes) -> Iterator[None]:
-    """Bound the memory that decoding an image file takes: large ones come one at a time, very large ones not at all.
+    """Bound the memory for decoding an image file: large ones one at a time, very large ones not at all.
 
     Raises:
-        ImageError: when it is no image, or has more than WHOLE_PIXELS and is none that can be decoded smaller.
-        BusyError: when others of its size are still being decoded.
+        ImageError: when it is not an image, or has more than WHOLE_PIXELS and cannot be decoded at a smaller scale.
+        BusyError: when other large images are being decoded.
     """
     header = read_header(data)
     pixels = header.width * header.height
@@ -132,14 +132,14 @@ def room_to_decode(data: bytes) -> Iterator[None]:
     if pixels <= _LARGE_PIXELS:
         yield
         return
-    if not _large_ones.acquire(timeout=_PATIENCE_S):
+    if not _large_images.acquire(timeout=_TIMEOUT_S):
         raise BusyError("The server is busy with other large images. Try again in a moment.")
     try:
         yield
     finally:
-        _large_ones.release()
+        _large_images.release()
 
 
 def _scales_down(data: bytes, header: Header) -> bool:
-    """Whether a file can be decoded smaller without being whole in memory first: a JPEG that is not progressive."""
+    """Whether a file can be decoded at a smaller scale: a JPEG that is not progressive."""
     return header.format == "JPEG" and "progressive" not in Image.open(io.BytesIO(data), formats=["JPEG"]).info

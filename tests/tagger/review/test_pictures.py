@@ -38,7 +38,7 @@ def test_a_plain_jpeg_of_that_size_is_shown_smaller() -> None:
 
 
 def test_large_pictures_are_decoded_one_at_a_time_and_small_ones_do_not_wait(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pictures, "_PATIENCE_S", 0.05)
+    monkeypatch.setattr(pictures, "_TIMEOUT_S", 0.05)
     data, small = encoded(Image.new("L", (2500, 2000)), "PNG"), encoded(Image.new("L", (250, 200)), "PNG")
     with room_to_decode(data):
         with room_to_decode(small):
