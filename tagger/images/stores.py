@@ -20,6 +20,7 @@ from tagger.images.revisions import Revision, RevisionStore
 from tagger.images.s3 import S3Images
 from tagger.images.uri import UriImages
 from tagger.images.urls import scheme_of
+from tagger.io.globs import is_glob, matching_files
 from tagger.io.location import Location
 from tagger.manifest.batch import Batch
 from tagger.manifest.manifest import Manifest
@@ -58,8 +59,8 @@ def open_store(options: CatalogOptions, manifest: Manifest) -> ImageStore:
         return _http_store(spec, options, manifest)
     _notice_mapped(spec, options, manifest)
     location = Location(spec, options.s3_endpoint, options.s3_region)
-    if location.is_glob:
-        return _joined_store([f for f in location.glob() if f.name.lower().endswith(PARQUET)], spec, options)
+    if is_glob(location):
+        return _joined_store([f for f in matching_files(location) if f.name.lower().endswith(PARQUET)], spec, options)
     if location.name.lower().endswith(PARQUET) and location.exists():
         return _joined_store([location], spec, options)
     if "{" in spec:

@@ -1,6 +1,5 @@
 """Files and folders, local or in S3 buckets, behind one type; every write is atomic."""
 
-import fnmatch
 import os
 import re
 import uuid
@@ -15,9 +14,9 @@ import pyarrow as pa
 import pyarrow.fs as pafs
 
 from tagger.errors import UsageError, WriteError
+from tagger.io.atomic import write_atomically
 
 S3 = "s3://"
-_GLOB = "*?["
 _ATTEMPTS = 8
 
 
@@ -60,6 +59,10 @@ class Location:
         """The folder that contains it."""
         return replace(self, uri=self.uri.rstrip("/").rsplit("/", 1)[0] or "/")
 
+    def sibling(self, path: str) -> "Location":
+        """Another path on the same file system."""
+        return replace(self, uri=f"{S3}{path}" if self.is_s3 else path)
+
     def __truediv__(self, name: str) -> "Location":
         return replace(self, uri=f"{self.uri.rstrip('/')}/{name}")
 
@@ -101,30 +104,12 @@ class Location:
         infos = self.filesystem.get_file_info(pafs.FileSelector(self.path, recursive=True, allow_not_found=True))
         below = len(self.path) + 1
         return [
-            self._sibling(info.path)
+            self.sibling(info.path)
             for info in sorted(infos, key=lambda info: info.path)
             if info.type == pafs.FileType.File
             and (not suffixes or info.path.lower().endswith(suffixes))
             and not any(part.startswith((".", "_")) for part in info.path[below:].split("/"))
         ]
-
-    def glob(self) -> list["Location"]:
-        """The files that match a path with `*`, `?` or `[…]`, sorted; `*` matches within one folder."""
-        parts = self.path.split("/")
-        first = next(i for i, part in enumerate(parts) if any(c in part for c in _GLOB))
-        base = self._sibling("/".join(parts[:first]) or "/")
-        depth = len(parts)
-        return [
-            f
-            for f in base.files()
-            if len(f.path.split("/")) == depth
-            and all(fnmatch.fnmatchcase(a, b) for a, b in zip(f.path.split("/"), parts, strict=True))
-        ]
-
-    @property
-    def is_glob(self) -> bool:
-        """Whether the path has wildcards (and is not the plain name of a file)."""
-        return any(c in self.path for c in _GLOB) and not self.exists()
 
     @contextmanager
     def open(self) -> Iterator[IO[bytes]]:
@@ -147,26 +132,13 @@ class Location:
         Raises WriteError when the disk is full, the bucket is gone, or the write fails otherwise.
         """
         try:
-            self._write(data)
+            if self.is_s3:
+                with self.filesystem.open_output_stream(self.path, compression=None) as out:
+                    out.write(data)
+            else:
+                write_atomically(Path(self.path), data)
         except OSError as error:
             raise WriteError(f"{self} cannot be written: {first_line(error)}") from error
-
-    def _write(self, data: bytes | pa.Buffer) -> None:
-        if self.is_s3:
-            with self.filesystem.open_output_stream(self.path, compression=None) as out:
-                out.write(data)
-            return
-        target = Path(self.path)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        temporary = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
-        try:
-            with temporary.open("wb") as out:
-                out.write(memoryview(data))
-                out.flush()
-                os.fsync(out.fileno())
-            temporary.replace(target)
-        finally:
-            temporary.unlink(missing_ok=True)
 
     def write_text(self, text: str) -> None:
         """Write a text file as UTF-8."""
@@ -197,9 +169,6 @@ class Location:
 
     def _info(self) -> pafs.FileInfo:
         return self.filesystem.get_file_info(self.path)
-
-    def _sibling(self, path: str) -> "Location":
-        return replace(self, uri=f"{S3}{path}" if self.is_s3 else path)
 
 
 def first_line(error: BaseException) -> str:

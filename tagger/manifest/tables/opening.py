@@ -6,6 +6,7 @@ from pathlib import PurePath
 
 from tagger.errors import InputError, UsageError
 from tagger.imaging.suffixes import IMAGE_SUFFIXES, UNREAD_SUFFIXES
+from tagger.io.globs import is_glob, matching_files
 from tagger.io.location import Location
 from tagger.manifest.tables import pixels
 from tagger.manifest.tables.delimited import DelimitedFile
@@ -54,8 +55,10 @@ def find_tables(
 
     Other files of a folder are left out, and named once. Raises UsageError when nothing exists at the path.
     """
-    if location.is_glob or location.is_dir():
-        files = location.glob() if location.is_glob else location.files()
+    if is_glob(location):
+        files = matching_files(location)
+    elif location.is_dir():
+        files = location.files()
     elif location.exists():
         return [location]
     else:
