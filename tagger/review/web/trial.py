@@ -36,7 +36,7 @@ class Trial:
 
     Args:
         bundle: The model.
-        engine: The run's record of its engine, so that the same image gets the same confidences; None where it has none.
+        engine: The run's engine, so that the same image gets the same confidences; None where no record has one.
         accept_above: Thresholds of the run that replace the bundle's.
         max_pixels: Largest image.
     """
