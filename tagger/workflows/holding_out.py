@@ -41,6 +41,6 @@ def holding_bundle(folder: Location) -> Iterator[Bundle]:
         UsageError: when there is none, another process holds it, or it cannot be written to.
         InputError: when it is not a bundle.
     """
-    Bundle.load(folder, "BUNDLE")  # holding would make the folder that a wrong path names
-    with holding(folder, "BUNDLE"):
-        yield Bundle.load(folder, "BUNDLE")  # as the last holder left it
+    Bundle.load(folder, "--model")  # holding would make the folder that a wrong path names
+    with holding(folder, "--model"):
+        yield Bundle.load(folder, "--model")  # as the last holder left it

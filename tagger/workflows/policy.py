@@ -131,7 +131,7 @@ def try_policy(config: PolicyConfig, reporter: Reporter = LOG) -> PolicyTrial:
         print(f"kept on {trial.levels['articleType'].kept:.0%} of the halves")
     """
     folder = place(config.model, config)
-    bundle = Bundle.load(folder, "BUNDLE")
+    bundle = Bundle.load(folder, "--model")
     held_out, blurry = _predictions(folder, bundle, [_fitting_side(folder, reporter), "test"])
     levels = try_target(
         held_out, blurry, config.target_precision, config.probability, config.class_items, config.splits, config.seed
@@ -156,7 +156,7 @@ def _predictions(folder: Location, bundle: Bundle, sides: list[_Side]) -> tuple[
     for side in sides:
         file = folder / "report" / _FILES[side]
         if not file.exists():
-            raise InputError(f"BUNDLE: {folder} has no report/{file.name}; bundles that are made from now on have it")
+            raise InputError(f"--model: {folder} has no report/{file.name}; bundles that are made from now on have it")
         with open_parquet(file) as items:
             tables.append(items.read().to_pandas())
     table = pd.concat(tables, ignore_index=True)

@@ -119,7 +119,7 @@ def _teach(config: TitlesConfig, reporter: Reporter, bundle: Bundle, folder: Loc
 
 def _sides(config: TitlesConfig, folder: Location, taxonomy: Taxonomy, reporter: Reporter) -> dict[str, pd.DataFrame]:
     """The items of each side of the bundle's split: id, title and leaf number. Raises InputError and UsageError."""
-    splits = read_splits(folder, "BUNDLE").rename_axis("id").reset_index()
+    splits = read_splits(folder, "--model").rename_axis("id").reset_index()
     manifest = open_manifest(config.manifest, config, reporter)
     if config.title not in manifest.columns:
         raise UsageError(f"--title {config.title}: the manifest has no such column; it has {manifest.columns}")

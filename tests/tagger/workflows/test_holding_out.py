@@ -49,10 +49,10 @@ def test_a_command_that_changes_a_bundle_is_refused_while_another_process_holds_
     with holding(Location(str(bundle))):
         outcome = tagger(*(part.format(bundle=bundle, manifest=drawn.manifest) for part in change))
     assert outcome.code == 2, outcome.err
-    assert f"BUNDLE: {bundle} is taken: process" in outcome.err
+    assert f"--model: {bundle} is taken: process" in outcome.err
     assert {path.name: path.read_bytes() for path in bundle.iterdir()} == before
     missing = tagger(*(part.format(bundle=tmp_path / "no", manifest=drawn.manifest) for part in change))
-    assert (missing.code, f"BUNDLE: there is no bundle {tmp_path / 'no'}" in missing.err) == (2, True), missing.err
+    assert (missing.code, f"--model: there is no bundle {tmp_path / 'no'}" in missing.err) == (2, True), missing.err
     assert not (tmp_path / "no").exists()
 
 
