@@ -19,7 +19,7 @@ from tagger.errors import TaggerError, UsageError
 from tagger.io.location import Location
 from tagger.jobs.benchmark.inputs import MAX_PIXELS, SOME, enlarged, random_bundle, write_images
 from tagger.jobs.benchmark.process_tree import PeakMemory, run_measured
-from tagger.jobs.benchmark.rates import decode_only, forward_only, together
+from tagger.jobs.benchmark.rates import decode_only, forward_only, rate_beyond_start, together
 from tagger.jobs.benchmark.report import FIXED_COST_ITEMS, Result, known_median, report, report_searches
 from tagger.jobs.shell.console import Console
 from tagger.machine import usable_cores
@@ -31,7 +31,6 @@ from tagger.similarity.index import VectorIndex
 _BASELINE_ITEMS = 4096  # they are slow
 _BASELINES = {"plain DataLoader script": "dataloader_script", "plain Ray Data pipeline": "ray_data_script"}
 _GROWTH_SHARD_ROWS = 50_000
-_MEASURABLE_S = 0.1
 
 
 def run(config: BenchConfig, console: Console) -> int:
@@ -95,8 +94,7 @@ def _round(
     few = work / "few.csv"
     few.write_text("id\n" + "".join(f"{file.stem}\n" for file in files[:FIXED_COST_ITEMS]))
     small = _tag(few, images, work, result)
-    seconds = tagged.tagging_s - small.tagging_s
-    rate = (len(files) - FIXED_COST_ITEMS) / seconds if seconds > _MEASURABLE_S else float("nan")
+    rate = rate_beyond_start(len(files) - FIXED_COST_ITEMS, small.tagging_s, tagged.tagging_s)
     result.rounds.append({"forward only": (before + after) / 2, "end to end": rate})
     result.engine_share.append(tagged.engine_share)
     result.memory.append(tagged.memory)
@@ -156,7 +154,7 @@ def _baseline(script: str, work: Path, workers: int) -> float:
         str(max(1, workers - 1) if script == "ray_data_script" else workers), "--batch-size", "32", "--limit",
         str(_BASELINE_ITEMS),
     )  # fmt: skip
-    return found["images"] / found["seconds"] if found["seconds"] > _MEASURABLE_S else float("nan")
+    return rate_beyond_start(int(found["images"]), found.get("startSeconds", 0), found["seconds"])
 
 
 def _script(name: str, *arguments: str) -> dict[str, float]:

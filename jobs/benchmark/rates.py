@@ -1,5 +1,6 @@
 """Images per second of one step alone, in as many processes as the job has workers."""
 
+import math
 import multiprocessing
 import time
 from collections.abc import Callable, Sequence
@@ -14,6 +15,10 @@ from tagger.jobs.benchmark.inputs import MAX_PIXELS, SOME
 from tagger.models.bundle import Bundle
 
 _AT_LEAST_S = 6.0
+_WORK_AT_LEAST_S = 0.3
+_WORK_PER_START = 0.2
+"""So much longer than the short run, at least, is a long one that tells work from start-up: start-up varies by some
+per cent from run to run, more on a shared machine."""
 
 
 def together(work: Callable[..., tuple[int, float]], processes: int, arguments: tuple[object, ...]) -> float:
@@ -47,6 +52,18 @@ def _for_a_while(work: Callable[[], int]) -> tuple[int, float]:
     while time.perf_counter() - started < _AT_LEAST_S:
         images += work()
     return images, time.perf_counter() - started
+
+
+def rate_beyond_start(images: int, short_s: float, long_s: float) -> float:
+    """Images per second without start-up; NaN where a short run took nearly as long as a long one.
+
+    Args:
+        images: By how many more the long run looked at.
+        short_s: Seconds of the short run, start-up included.
+        long_s: Seconds of the long run, start-up included.
+    """
+    work_s = long_s - short_s
+    return images / work_s if work_s >= max(_WORK_AT_LEAST_S, _WORK_PER_START * short_s) else math.nan
 
 
 def decode_only(bundle: Bundle, files: Sequence[Path]) -> tuple[int, float]:

@@ -58,12 +58,13 @@ def seconds(files: list[str], asked: Arguments) -> float:
 
 
 def main() -> None:
-    """Predict a part of a folder, then all of it, and print what the rest took: start-up apart, as for the job."""
+    """Predict a part of a folder, then all of it, and print what both took, to tell start-up apart, as for the job."""
     asked = arguments()
     files = [str(file) for file in asked.files]
     few = files[: len(files) // 4]
     ray.init("local", include_dashboard=False, log_to_driver=False, logging_level="ERROR")
-    print(json.dumps({"images": len(files) - len(few), "seconds": -seconds(few, asked) + seconds(files, asked)}))
+    times = {"startSeconds": seconds(few, asked), "seconds": seconds(files, asked)}
+    print(json.dumps({"images": len(files) - len(few), **times}))
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from tagger.models.bundle import Bundle
 from tagger.schemas.configs.bench import BenchConfig
 
 FIXED_COST_ITEMS = 100
+_ITEMS_THAT_DO = 16_384
 _MB = 2**20
 
 
@@ -58,8 +59,12 @@ def report(result: Result, bundle: Bundle, config: BenchConfig, console: Console
         f"End to end / forward only, round by round: {', '.join(map(_shown, ratios))}; "
         f"median {_shown(known_median(ratios))}."
     )
-    if any(map(math.isnan, [*ratios, *rates.values()])):
-        console.warn(f"{result.images:,} images are too few to tell work from start-up; try --items 16384")
+    unknown = [name for name, rate in rates.items() if math.isnan(rate)]
+    if unknown or any(map(math.isnan, ratios)):
+        console.warn(
+            f"{', '.join(unknown) or 'end to end in some rounds'}: not measurable on so few items, which take hardly "
+            f"longer than start-up; take --items {max(_ITEMS_THAT_DO, 4 * result.images)}"
+        )
     shares = [share for share in result.engine_share if share is not None]
     if shares:
         said = ", ".join(f"{share:.2f}" for share in shares)
@@ -141,7 +146,7 @@ def _shown(ratio: float) -> str:
 
 
 def _whole(rate: float) -> object:
-    return "–" if math.isnan(rate) else round(rate)
+    return "not measurable" if math.isnan(rate) else round(rate)
 
 
 def _or_none(value: float) -> float | None:
@@ -169,7 +174,8 @@ def _plot(result: Result, file: Path) -> None:
     panels = 1 + bool(result.growth)
     figure = Figure(figsize=(6.5 * panels, 3.2), layout="constrained")
     axes: Sequence[object] = np.atleast_1d(figure.subplots(1, panels)).tolist()
-    names, rates = list(result.images_per_second), list(result.images_per_second.values())
+    known = {name: rate for name, rate in result.images_per_second.items() if not math.isnan(rate)}
+    names, rates = list(known), list(known.values())
     bars = axes[0].barh(names[::-1], rates[::-1], color="#4c78a8")  # type: ignore[attr-defined]
     axes[0].bar_label(bars, fmt="{:,.0f}", padding=3)  # type: ignore[attr-defined]
     axes[0].set(xlabel="images per second", title=result.engine)  # type: ignore[attr-defined]

