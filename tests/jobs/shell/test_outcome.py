@@ -84,6 +84,16 @@ def test_a_reader_that_has_enough_ends_a_command_without_a_word(command: list[st
     assert (done.returncode, done.stderr) == (141, "")
 
 
+@pytest.mark.parametrize(("full_exit", "said"), [("", ""), ("1", "the end\n")])
+def test_a_command_ends_at_once_unless_what_waits_for_its_end_is_asked_for(full_exit: str, said: str) -> None:
+    code = "import atexit, sys; atexit.register(print, 'the end', file=sys.stderr)\n"
+    code += "sys.argv = ['tagger', 'schema', 'run']; from tagger.jobs.shell.cli import command; command()"
+    environment = {**os.environ, "TAGGER_FULL_EXIT": full_exit}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
+    assert (done.returncode, done.stderr) == (0, said)
+    assert done.stdout.endswith("}\n")
+
+
 def test_what_a_killed_process_left_is_swept_by_the_next(tmp_path: Path) -> None:
     code = "import os, sys; from pathlib import Path; from tagger.io.scratch import scratch_folder\n"
     code += "with scratch_folder('tagger-x-', Path(sys.argv[1])) as folder:\n    os.kill(os.getpid(), 9)"
