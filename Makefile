@@ -9,7 +9,7 @@ DOCS_INSTALLED := $(VENV)/.docs-installed
 TEST_PROCESSES ?= 2
 PYTEST := $(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo test test-quick lint wheel-check lowest-check python-check format bench docs reference pictures clean
+.PHONY: demo test test-quick lint wheel-check lowest-check python-check gpu-check format bench docs reference pictures clean
 
 demo: $(INSTALLED)
 	rm -rf demo-out
@@ -38,6 +38,11 @@ lowest-check:
 # The tests of test-quick on every Python that is allowed and can be had here.
 python-check:
 	.ci/python-check
+
+# Engines, tagging, kills and training on a GPU; GPU_CHECK="engines tag --out DIR" chooses steps.
+GPU_CHECK ?= --out gpu-check-out
+gpu-check: $(INSTALLED)
+	$(BIN)/python -m tests.gpu_check $(GPU_CHECK)
 
 format: $(INSTALLED)
 	$(BIN)/ruff check --fix .

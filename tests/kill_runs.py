@@ -23,6 +23,7 @@ from tagger.jobs.benchmark.process_tree import tree_of
 from tests.builders import tag_arguments
 
 TARGETS = ("driver", "worker", "raylet")
+_TITLES = {"engine": "ray::_EngineServer", "worker": "ray::ShardTagger", "raylet": "raylet"}
 _OWN = ("runId", "taggedAt")
 _WORKERS = 2
 _CALLS = 4
@@ -86,8 +87,8 @@ def _kill(process: subprocess.Popen[str], target: str) -> None:
     if process.poll() is not None:
         return
     tree = tree_of(process.pid)
-    wanted = {"worker": "ray::ShardTagger", "raylet": "raylet"}.get(target, "")
-    below = [pid for pid, name in tree.items() if wanted and Path(name).name.startswith(wanted)]
+    title = _TITLES.get(target, "")
+    below = [pid for pid, name in tree.items() if title and Path(name).name.startswith(title)]
     os.kill(random.choice(below) if below else process.pid, signal.SIGKILL)
 
 

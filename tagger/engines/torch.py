@@ -149,6 +149,11 @@ class CudaEngine:
         return _joined([(logits.numpy(), embeddings.numpy()) for logits, embeddings in parts])
 
     @property
+    def is_compiled(self) -> bool:
+        """Whether the model was compiled; known once it has run."""
+        return self._compiled is not None and self._compiled is not self._eager
+
+    @property
     def _halved(self) -> bool:
         return self._precision != torch.float32
 
