@@ -7,7 +7,9 @@ from types import FunctionType
 import tagger
 from scripts.markdown import cell, code, table
 
-_SECTION = re.compile(r"^(Args|Attributes|Returns|Yields|Raises|Example|Examples|Note):\s*$", re.MULTILINE)
+_SECTION = re.compile(r"^(Args|Attributes|Returns|Yields|Raises|Example|Examples|Note)::?\s*$", re.MULTILINE)
+_MODULE = re.compile(r"\b(?:[a-z_]+\.)+(?=[A-Za-z])")
+_OBJECT = re.compile(r"<[^<>]* object at 0x[0-9a-f]+>")
 _ENTRY = re.compile(r"^(?P<name>\*{0,2}[\w.]+)(?: \([^)]*\))?: (?P<text>.*)$")
 
 
@@ -45,6 +47,7 @@ def _signature(name: str, thing: object) -> str:
         inner = "".join(f"    {parameter},\n" for parameter in map(str, parameters))
         end = "" if signature.return_annotation is inspect.Signature.empty else text[text.rindex(")") + 1 :]
         text = f"(\n{inner}){end}"
+    text = _OBJECT.sub("…", _MODULE.sub("", text))
     return f'```python not_run="a signature"\n{name}{text}\n```'
 
 
