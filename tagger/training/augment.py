@@ -42,20 +42,20 @@ class Augment:
     """The random changes that a recipe asks for, on uint8 images [B, H, W, 3].
 
     Args:
-        wanted: How strong each of them is; 0 leaves it out.
+        strengths: How strong each of them is; 0 leaves it out.
         image_size: Height and width, which stay.
     """
 
-    def __init__(self, wanted: Augmentation, image_size: tuple[int, int]) -> None:
-        self._wanted = wanted
-        steps = _transforms(wanted, image_size)
+    def __init__(self, strengths: Augmentation, image_size: tuple[int, int]) -> None:
+        self._strengths = strengths
+        steps = _transforms(strengths, image_size)
         self._transform = v2.Compose(steps) if steps else None
 
     def __call__(self, images: Tensor) -> Tensor:
         """Return changed images, uint8 [B, H, W, 3]; the given ones stay as they are."""
-        if self._wanted.flip:
+        if self._strengths.flip:
             images = random_flip(images)
-        images = random_shift(images, self._wanted.shift)
+        images = random_shift(images, self._strengths.shift)
         if self._transform:
             planes = images.permute(0, 3, 1, 2)
             planes = torch.cat([self._transform(few) for few in torch.split(planes, _SHARED_DRAW)])
@@ -81,31 +81,31 @@ class Mix:
         return mixed.round().to(torch.uint8).permute(0, 2, 3, 1), shares
 
 
-def _transforms(wanted: Augmentation, image_size: tuple[int, int]) -> list[v2.Transform]:
-    found: list[v2.Transform] = []
-    if wanted.crop:
-        found.append(v2.RandomResizedCrop(image_size, scale=(1 - wanted.crop, 1.0), ratio=_ratios(image_size)))
-    if wanted.rotation:
-        found.append(v2.RandomRotation(wanted.rotation, v2.InterpolationMode.BILINEAR, fill=_WHITE))
-    if wanted.colour:
-        found.append(v2.ColorJitter(wanted.colour, wanted.colour, wanted.colour, wanted.colour / 10))
-    if wanted.blur:
-        found.append(v2.RandomApply([v2.GaussianBlur(7, (0.5, 2.5))], wanted.blur))
-    if wanted.noise:
-        found += [
+def _transforms(strengths: Augmentation, image_size: tuple[int, int]) -> list[v2.Transform]:
+    transforms: list[v2.Transform] = []
+    if strengths.crop:
+        transforms.append(v2.RandomResizedCrop(image_size, scale=(1 - strengths.crop, 1.0), ratio=_ratios(image_size)))
+    if strengths.rotation:
+        transforms.append(v2.RandomRotation(strengths.rotation, v2.InterpolationMode.BILINEAR, fill=_WHITE))
+    if strengths.colour:
+        transforms.append(v2.ColorJitter(strengths.colour, strengths.colour, strengths.colour, strengths.colour / 10))
+    if strengths.blur:
+        transforms.append(v2.RandomApply([v2.GaussianBlur(7, (0.5, 2.5))], strengths.blur))
+    if strengths.noise:
+        transforms += [
             v2.ToDtype(torch.float32, scale=True),
-            v2.GaussianNoise(sigma=wanted.noise),
+            v2.GaussianNoise(sigma=strengths.noise),
             v2.ToDtype(torch.uint8, scale=True),
         ]
-    if wanted.erasing:
-        found.append(v2.RandomErasing(wanted.erasing, scale=(0.02, 0.2), value=_WHITE))
-    return found
+    if strengths.erasing:
+        transforms.append(v2.RandomErasing(strengths.erasing, scale=(0.02, 0.2), value=_WHITE))
+    return transforms
 
 
 def _ratios(image_size: tuple[int, int]) -> tuple[float, float]:
     """The image's own ratio of width to height, and a little around it."""
-    own = image_size[1] / image_size[0]
-    return own * 0.9, own / 0.9
+    ratio = image_size[1] / image_size[0]
+    return ratio * 0.9, ratio / 0.9
 
 
 def _shifted(batch: int, length: int, share: float, device: torch.device) -> Tensor:

@@ -63,5 +63,5 @@ def load_weights(folder: Path, averaged: bool = True) -> dict[str, Tensor]:
 
 def load_state(folder: Path) -> tuple[dict[str, Any], TrainingState]:
     """State dicts of optimiser and schedule by name, and where the training was."""
-    found = torch.load(folder / _STATE, map_location="cpu", weights_only=True)
-    return found, TrainingState(**json.loads(found["state"]))
+    optimisation = torch.load(folder / _STATE, map_location="cpu", weights_only=True)
+    return optimisation, TrainingState(**json.loads(optimisation["state"]))

@@ -1,19 +1,16 @@
 """One process of a training: its model, its share of the images, its place in the schedule. It knows nothing of Ray."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-import torch.distributed as dist
 from safetensors.torch import load
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
 from torch.nn.parallel import DistributedDataParallel
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from tagger.flow.prefetch import prefetched
 from tagger.imaging.edges import all_with_edges
@@ -25,15 +22,23 @@ from tagger.schemas.configs.learning import Augmentation
 from tagger.schemas.values import parse_size
 from tagger.training.augment import Augment, Mix, resized
 from tagger.training.checkpoint import TrainingState, load_state, load_weights, save_checkpoint
+from tagger.training.embeddings import EmbeddingCache
 from tagger.training.examples import Examples
 from tagger.training.losses import LeafLoss
 from tagger.training.plan import Plan
+from tagger.training.precision import use_bfloat16
 from tagger.training.sampling import epoch_order, leaf_shares
 from tagger.training.schedules import optimiser, scheduled
+from tagger.training.validation import ValSums, figures_of
+from tagger.training.weight_average import weight_average
+from tagger.training.workers import share_buffers, sum_over_workers
 
-_EMBEDDED_AT_ONCE = 64
 _MINORITY = {"flip": True, "shift": 0.1, "crop": 0.25, "rotation": 15.0, "colour": 0.2}
 """What images of small leaves go through, after Buda et al. 2018 (arXiv:1710.05381), who find oversampling the best."""
+
+
+Looking = Callable[[int, int], None]
+"""Takes how many images a backbone has looked at, and of how many."""
 
 
 @dataclass(frozen=True)
@@ -58,8 +63,8 @@ class _Head(nn.Module):
         self.head = head
 
     def forward(self, embeddings: Tensor) -> Tensor:
-        found: Tensor = self.head(embeddings)
-        return found.float()
+        logits: Tensor = self.head(embeddings)
+        return logits.float()
 
 
 class Learner:
@@ -97,9 +102,9 @@ class Learner:
         if device.type == "cuda" and config.workers > 1:
             self._model = nn.SyncBatchNorm.convert_sync_batchnorm(self._model)  # type: ignore[no-untyped-call]
         items = np.array(plan.leaf_items)
-        own = np.bincount(train.leaves, minlength=len(items))
+        counts = np.bincount(train.leaves, minlength=len(items))
         each_as_often = config.sampling == "uniform" and not config.minority_items
-        self._shares = leaf_shares(own if each_as_often else items, config.sampling, config.minority_items)
+        self._shares = leaf_shares(counts if each_as_often else items, config.sampling, config.minority_items)
         self._minority = torch.from_numpy(items < config.minority_items).to(device)
         size = (plan.card.preprocessing.height, plan.card.preprocessing.width)
         self._augment = Augment(config, size)
@@ -108,9 +113,10 @@ class Learner:
         self._loss = LeafLoss(
             plan.leaf_items, config.class_weights, config.focal_gamma, config.logit_adjustment, config.label_smoothing
         ).to(device)
-        self._average = AveragedModel(self._model, multi_avg_fn=self._follow, use_buffers=True) if config.ema else None
+        self._average = weight_average(self._model, config.ema) if config.ema else None
         self._master_of = torch.from_numpy(Levels(plan.card.taxonomy).of_leaves(np.arange(len(items)))[0])
-        self._embeddings: dict[str, Tensor] = {}
+        self._embeddings = EmbeddingCache(self._with_edges, self._model.embed, device)
+        self._show_looking: Looking = lambda seen, images: None
         self.state = TrainingState()
         self._begin_phase()
 
@@ -122,21 +128,28 @@ class Learner:
         out_of_patience = bool(patience) and state.bad_epochs >= patience and in_last_phase
         return state.epoch >= self._plan.epochs or out_of_patience or state.diverged
 
-    def run_epoch(self, show: Callable[[int, Tally, float], None] = lambda step, tally, seconds: None) -> None:
+    def run_epoch(
+        self,
+        show: Callable[[int, Tally, float], None] = lambda step, tally, seconds: None,
+        show_looking: Looking = lambda seen, images: None,
+    ) -> None:
         """Train one epoch and measure it on val; the figures are the last of `state.history`.
 
         Args:
             show: Called after each step with its number, what this worker has summed up, and the seconds so far.
+            show_looking: Called while the backbone looks at each image once, with how many it has seen and how many of
+                this worker's there are.
         """
         if self.state.epoch == self._config.frozen_epochs and self._config.frozen_epochs:
             self.state.bad_epochs = 0
             self._begin_phase()
+        self._show_looking = show_looking
         drawn_from = np.random.SeedSequence((self._config.seed, self.state.epoch, self._rank))
         torch.manual_seed(int(drawn_from.generate_state(1)[0]))  # an epoch draws alike whatever was before it
         started = time.perf_counter()
         tally = self._train_epoch(show)
         seconds = time.perf_counter() - started
-        loss, accuracy = Tally(self._sum(tally.sums)).means()
+        loss, accuracy = Tally(sum_over_workers(tally.sums, self._device)).means()
         items = self._plan.steps * self._plan.worker_batch * self._config.workers
         metrics = {
             "epoch": float(self.state.epoch),
@@ -183,7 +196,7 @@ class Learner:
 
     def _begin_phase(self) -> None:
         config, model = self._config, self._model
-        self._embeddings = {}
+        self._embeddings.clear()
         model.requires_grad_(True)
         model.backbone.requires_grad_(not self._frozen)
         if not self._frozen and config.tuned_blocks:
@@ -205,8 +218,8 @@ class Learner:
             self._model.backbone.eval()
         elif self._config.tuned_blocks:
             for module in self._model.backbone.modules():
-                own = list(module.parameters(recurse=False))
-                if own and not any(parameter.requires_grad for parameter in own):
+                parameters = list(module.parameters(recurse=False))
+                if parameters and not any(parameter.requires_grad for parameter in parameters):
                     module.eval()  # frozen means its batch statistics, too
         tally = Tally(torch.zeros(3, dtype=torch.double, device=self._device))
         started = time.perf_counter()
@@ -219,11 +232,11 @@ class Learner:
         """This epoch's batches on the device, each with the seconds that it was waited for."""
         plan, seed = self._plan, (self._config.seed, self.state.epoch, self._rank)
         order = epoch_order(self._train.leaves, self._shares, plan.steps * plan.worker_batch, seed)
-        found = self._train.batches(order, plan.worker_batch, with_images=not self._keeps_embeddings)
+        batches = self._train.batches(order, plan.worker_batch, with_images=not self._keeps_embeddings)
         if self._device.type == "cuda":
-            found = ((a.pin_memory(), b.pin_memory(), c.pin_memory()) for a, b, c in found)
+            batches = ((a.pin_memory(), b.pin_memory(), c.pin_memory()) for a, b, c in batches)
         asked = time.perf_counter()
-        for batch in prefetched(found):
+        for batch in prefetched(batches):
             numbers, images, leaves = (part.to(self._device, non_blocking=True) for part in batch)
             yield numbers, images, leaves, time.perf_counter() - asked
             asked = time.perf_counter()
@@ -250,7 +263,7 @@ class Learner:
     def _pass(self, numbers: Tensor, images: Tensor, leaves: Tensor) -> tuple[Tensor, Tensor]:
         with torch.autocast(self._device.type, torch.bfloat16, enabled=self._half):
             if self._keeps_embeddings:
-                kept = self._embedded("train", self._train, self._config.flip)
+                kept = self._embeddings.get("train", self._train, self._config.flip, self._show_looking)
                 side = torch.randint(len(kept), (len(numbers),), device=self._device)
                 logits, targets = self._trained(kept[side, numbers]), leaves
             else:
@@ -288,92 +301,20 @@ class Learner:
         return self._frozen and not any((*changes, config.mixup, config.cutmix, config.minority_items))
 
     @torch.no_grad()
-    def _embedded(self, split: str, examples: Examples, flip: bool) -> Tensor:
-        """Embeddings [S, N, D] of all images, S of 1, or of 2 with the mirrored ones; computed once a phase."""
-        if split not in self._embeddings:
-            found = []
-            for _, images, _ in examples.batches(np.arange(len(examples)), _EMBEDDED_AT_ONCE):
-                sent = self._with_edges(images.to(self._device))
-                sides = (sent, sent.flip(2)) if flip else (sent,)
-                found.append(torch.stack([self._model.embed(side).float() for side in sides]))
-            self._embeddings[split] = torch.cat(found, dim=1)
-        return self._embeddings[split]
-
-    @torch.no_grad()
     def _validate(self) -> dict[str, float]:
         model = self._average.module if self._average else self._model
-        self._share_statistics(model)
+        share_buffers(model)
         model.eval()
-        size = len(self._plan.leaf_items)
-        found = torch.zeros(size, size, dtype=torch.double)
-        loss_sum = 0.0
+        sums = ValSums(len(self._plan.leaf_items))
         everything = np.arange(len(self._val))
         batches = self._val.batches(everything, self._plan.worker_batch, with_images=not self._frozen)
         for numbers, images, leaves in batches:
             with torch.autocast(self._device.type, torch.bfloat16, enabled=self._half):
                 if self._frozen:
-                    kept = self._embedded("val", self._val, flip=False)
+                    kept = self._embeddings.get("val", self._val, flip=False, show=self._show_looking)
                     logits = model.get_submodule("head")(kept[0, numbers.to(self._device)])
                 else:
                     logits, _ = model(self._with_edges(images.to(self._device)))
-            loss_sum += cross_entropy(logits.float(), leaves.to(self._device), reduction="sum").item()
-            pairs = leaves * size + logits.argmax(1).cpu()
-            found += torch.bincount(pairs, minlength=size * size).view(size, size)
+            sums.add(logits, leaves)
         self._model.train()
-        everyone = self._sum(torch.cat([found.flatten(), torch.tensor([loss_sum], dtype=torch.double)]))
-        return figures(everyone[:-1].view(size, size), self._master_of, float(everyone[-1]))
-
-    def _share_statistics(self, model: nn.Module) -> None:
-        """Give all workers the first one's batch statistics, with which the model is saved."""
-        if _has_company():
-            for buffer in model.buffers():
-                dist.broadcast(buffer, 0)
-
-    def _sum(self, numbers: Tensor) -> Tensor:
-        """Sums over all workers."""
-        if _has_company():
-            numbers = numbers.to(self._device)
-            dist.all_reduce(numbers)
-        return numbers.cpu()
-
-    def _follow(self, averages: Sequence[Tensor], now: Sequence[Tensor], count: Tensor | int) -> None:
-        """Exponential moving averages, whose memory grows with the steps they have seen."""
-        decay = min(self._config.ema, (1 + float(count)) / (10 + float(count)))
-        get_ema_multi_avg_fn(decay)(averages, now, count)  # type: ignore[no-untyped-call]
-
-
-def _has_company() -> bool:
-    return dist.is_initialized() and dist.get_world_size() > 1
-
-
-def figures(confusion: Tensor, master_of: Tensor, loss_sum: float) -> dict[str, float]:
-    """What a val set says after an epoch.
-
-    Args:
-        confusion: Number of items by true and predicted leaf, [L, L].
-        master_of: Master category of each leaf, int64 [L].
-        loss_sum: Cross-entropy summed over the items.
-
-    Returns:
-        val_loss, val_accuracy of leaves, val_macro_f1 over the leaves that occur, val_master_accuracy.
-    """
-    items = max(1.0, float(confusion.sum()))
-    hits, truth, predicted = confusion.diagonal(), confusion.sum(1), confusion.sum(0)
-    f1 = 2 * hits / (truth + predicted).clamp(min=1)
-    same_master = (master_of[:, None] == master_of[None, :]).double()
-    return {
-        "val_loss": loss_sum / items,
-        "val_accuracy": float(hits.sum()) / items,
-        "val_macro_f1": float(f1[truth > 0].mean()) if (truth > 0).any() else 0.0,
-        "val_master_accuracy": float((confusion * same_master).sum()) / items,
-    }
-
-
-def use_bfloat16(precision: str, device: str) -> bool:
-    """Whether to train in bfloat16: asked for, or the hardware multiplies it natively."""
-    if precision != "auto":
-        return precision == "bfloat16"
-    if device == "cuda":
-        return bool(torch.cuda.is_bf16_supported())
-    capabilities: dict[str, bool] = getattr(torch.cpu, "get_capabilities", dict)()
-    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
+        return figures_of(sum_over_workers(sums.flat(), self._device), self._master_of)

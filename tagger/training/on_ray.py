@@ -51,6 +51,10 @@ class Progress:
     history: tuple[dict[str, float], ...]
     resumed: int
     """Epochs that were done before this call."""
+    images_seen: int = 0
+    """Where a frozen backbone looks at each image once: of so many it has; the steps come after."""
+    images: int = 0
+    """How many those are; 0 where every step looks at images of its own."""
 
 
 @dataclass(frozen=True)
@@ -180,7 +184,7 @@ def _train_worker(settings: dict[str, Any]) -> None:
         return
     board = _BoardView(settings["board"], plan, learner.state)
     while not learner.finished:
-        learner.run_epoch(board.show)
+        learner.run_epoch(board.show, board.show_looking)
         with tempfile.TemporaryDirectory(prefix=DRAFT, dir=folder if folder and folder.is_dir() else None) as draft:
             learner.save(Path(draft))
             ray.train.report(learner.state.history[-1], checkpoint=Checkpoint.from_directory(draft))
@@ -204,15 +208,31 @@ class _BoardView:
         items = step * self._plan.worker_batch * self._plan.config.workers
         self._tell(step, tally.means()[0], items / seconds)
 
+    def show_looking(self, seen: int, images: int) -> None:
+        """Tell how many of its images the frozen backbone has looked at, unless it is too soon or it has seen all."""
+        if seen < images and time.perf_counter() - self._told < _REPORT_S:
+            return
+        workers = self._plan.config.workers
+        self._tell(0, 0.0, 0.0, seen * workers, images * workers)
+
     def show_epoch(self) -> None:
         """Tell that an epoch is over."""
         self._tell(0, 0.0, 0.0)
 
-    def _tell(self, step: int, loss: float, images_per_s: float) -> None:
+    def _tell(self, step: int, loss: float, images_per_s: float, images_seen: int = 0, images: int = 0) -> None:
         self._told = time.perf_counter()
         state, plan = self._state, self._plan
         self._board.write.remote(
             Progress(
-                state.epoch, plan.epochs, step, plan.steps, loss, images_per_s, tuple(state.history), self._resumed
+                epoch=state.epoch,
+                epochs=plan.epochs,
+                step=step,
+                steps=plan.steps,
+                loss=loss,
+                images_per_s=images_per_s,
+                history=tuple(state.history),
+                resumed=self._resumed,
+                images_seen=images_seen,
+                images=images,
             )
         )

@@ -7,12 +7,12 @@ import numpy as np
 from tagger.schemas.configs.learning import Sampling
 
 
-def epoch_order(leaves: np.ndarray, wanted: np.ndarray, count: int, seed: Sequence[int]) -> np.ndarray:
+def epoch_order(leaves: np.ndarray, odds: np.ndarray, count: int, seed: Sequence[int]) -> np.ndarray:
     """Draw the items of one epoch, in random order; no item of a leaf comes once more before all of it had their turn.
 
     Args:
         leaves: Leaf of each item, int64 [N].
-        wanted: How often each leaf is to be drawn, relative to each other, [L]; see `leaf_shares`.
+        odds: How often each leaf is to be drawn, relative to each other, [L]; see `leaf_shares`.
         count: Items to draw.
         seed: Other numbers for each epoch and worker.
 
@@ -20,8 +20,8 @@ def epoch_order(leaves: np.ndarray, wanted: np.ndarray, count: int, seed: Sequen
         Indices int64 [count] into the items.
     """
     rng = np.random.default_rng(seed)
-    items = np.bincount(leaves, minlength=len(wanted))
-    shares = np.where(items > 0, wanted, 0.0)
+    items = np.bincount(leaves, minlength=len(odds))
+    shares = np.where(items > 0, odds, 0.0)
     if np.allclose(shares / shares.sum(), items / items.sum()):
         return _turns(np.arange(len(leaves)), count, rng)  # each item as often as each other
     drawn = _whole(shares * count / shares.sum(), rng)
@@ -41,9 +41,9 @@ def leaf_shares(items: np.ndarray, sampling: Sampling, least: int = 0) -> np.nda
         least: Leaves with fewer items are drawn as if they had so many.
     """
     power = {"uniform": 1.0, "sqrt": 0.5, "balanced": 0.0}[sampling]
-    wanted: np.ndarray = np.power(np.maximum(items, least), power, dtype=np.float64)
-    wanted[items == 0] = 0
-    return wanted
+    shares: np.ndarray = np.power(np.maximum(items, least), power, dtype=np.float64)
+    shares[items == 0] = 0
+    return shares
 
 
 def _turns(items: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:

@@ -18,8 +18,9 @@ from tagger.schemas.configs.train import TrainConfig
 from tagger.training.augment import resized
 from tagger.training.checkpoint import load_weights
 from tagger.training.examples import Examples
-from tagger.training.learner import Learner, figures
+from tagger.training.learner import Learner
 from tagger.training.plan import Plan, draft_card, with_edge_threshold
+from tagger.training.validation import figures
 from tests.builders import card
 
 pytestmark = pytest.mark.slow

@@ -1,0 +1,20 @@
+"""A moving average of a model's weights, which tags better than the last ones do."""
+
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+
+def weight_average(model: nn.Module, decay: float) -> AveragedModel:
+    """An exponential moving average of weights and buffers, whose memory grows with the steps that it has seen.
+
+    The decay of step n is at most (1 + n) / (10 + n), as in TensorFlow's ExponentialMovingAverage with `num_updates`:
+    the average of a short training is not one of the weights that it began with.
+    """
+
+    def follow(averages: Sequence[Tensor], now: Sequence[Tensor], count: Tensor | int) -> None:
+        growing = min(decay, (1 + float(count)) / (10 + float(count)))
+        get_ema_multi_avg_fn(growing)(averages, now, count)  # type: ignore[no-untyped-call]
+
+    return AveragedModel(model, multi_avg_fn=follow, use_buffers=True)
