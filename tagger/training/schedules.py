@@ -5,12 +5,14 @@ from typing import Any
 
 from torch import nn
 from torch.optim import SGD, Adam, AdamW, Optimizer, RMSprop
-from torch.optim.lr_scheduler import LambdaLR
+from torch.optim.lr_scheduler import ConstantLR, ExponentialLR, LambdaLR, LRScheduler, OneCycleLR
 
 from tagger.models.backbones import blocks
 from tagger.schemas.configs.learning import OptimiserName, Schedule
 
-_ONE_CYCLE_RISE, _ONE_CYCLE_START, _LEAST = 0.3, 1 / 25, 1e-3
+_ONE_CYCLE_START, _LEAST = 25, 1e-3
+_ONE_CYCLE_STEPS = 4
+"""OneCycleLR divides by zero where 30 % of its steps are less than one whole step."""
 
 
 def optimiser(
@@ -54,35 +56,35 @@ def optimiser(
     return Adam(groups, lr=lr) if name == "adam" else AdamW(groups, lr=lr)
 
 
-def rate_factor(schedule: Schedule, step: int, steps: int, decay: float = 0.0) -> float:
-    """What a learning rate is multiplied with at a step.
+def scheduled(optimiser: Optimizer, schedule: Schedule, steps: int, decay: float) -> LRScheduler:
+    """Have every group's learning rate follow a schedule over a phase; the group's own rate is its highest.
 
     Args:
-        schedule: `constant`; `exponential`: down to `decay` over the phase; `cosine`: down to nearly nothing
+        optimiser: Whose rates.
+        schedule: `constant`; `exponential`: down to `decay` over the phase; `cosine`: down to a thousandth
             (Loshchilov & Hutter 2017, arXiv:1608.03983); `one_cycle`: up for 30 % of the phase, then down (Smith &
             Topin 2018, arXiv:1708.07120).
-        step: From 0.
         steps: In the phase.
-        decay: What is left at the end with `exponential`.
+        decay: What is left at the end with `exponential`, a share.
     """
-    place = min(1.0, step / max(1, steps - 1))
-    if schedule == "exponential":
-        return float(decay**place)
-    if schedule == "cosine":
-        return _between(1.0, _LEAST, place)
     if schedule == "one_cycle":
-        peak = max(1.0, _ONE_CYCLE_RISE * steps - 1)
-        if step <= peak:
-            return _between(_ONE_CYCLE_START, 1.0, step / peak)
-        return _between(1.0, _ONE_CYCLE_START * _LEAST, min(1.0, (step - peak) / max(1.0, steps - 1 - peak)))
-    return 1.0
+        highest = [group["lr"] for group in optimiser.param_groups]
+        return OneCycleLR(
+            optimiser,
+            highest,
+            total_steps=max(_ONE_CYCLE_STEPS, steps),
+            div_factor=_ONE_CYCLE_START,
+            final_div_factor=1 / _LEAST,
+            cycle_momentum=False,
+        )
+    if schedule == "exponential":
+        return ExponentialLR(optimiser, decay ** (1 / max(1, steps - 1)))
+    if schedule == "cosine":
+        # CosineAnnealingLR ends at one rate for all groups, here each ends at a share of its own
+        return LambdaLR(optimiser, lambda step: _half_wave(1.0, _LEAST, min(1.0, step / max(1, steps - 1))))
+    return ConstantLR(optimiser, factor=1.0)
 
 
-def scheduled(optimiser: Optimizer, schedule: Schedule, steps: int, decay: float) -> LambdaLR:
-    """Multiply every group's rate by `rate_factor` at each step."""
-    return LambdaLR(optimiser, lambda step: rate_factor(schedule, step, steps, decay))
-
-
-def _between(first: float, last: float, place: float) -> float:
-    """Half a cosine wave from `first` to `last`."""
+def _half_wave(first: float, last: float, place: float) -> float:
+    """Half a cosine wave from `first` to `last`, at a place from 0 to 1."""
     return last + (first - last) * (1 + math.cos(math.pi * place)) / 2

@@ -6,7 +6,7 @@ from tagger.training.checkpoint import TrainingState, load_state, load_weights, 
 from tagger.training.schedules import optimiser, scheduled
 
 
-def make() -> tuple[torch.nn.Sequential, torch.optim.Optimizer, torch.optim.lr_scheduler.LambdaLR]:
+def make() -> tuple[torch.nn.Sequential, torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler]:
     torch.manual_seed(0)
     model = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.Linear(8, 2))
     steps = optimiser("adamw", model[0], model[1], lr=1e-2, head_lr=3e-2, weight_decay=0.1)
