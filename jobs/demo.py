@@ -10,7 +10,7 @@ from tagger.cluster.session import ray_session
 from tagger.demo.drawn_catalogue import Drawn, draw_catalogue
 from tagger.errors import TaggerError, UsageError
 from tagger.io.location import Location
-from tagger.jobs import check, tag, train
+from tagger.jobs import check, tag
 from tagger.jobs.shell.console import Console
 from tagger.jobs.shell.outcome import ERROR_LOG
 from tagger.models.bundle import Bundle
@@ -20,6 +20,7 @@ from tagger.schemas.configs.demo import DemoConfig
 from tagger.schemas.configs.tag import TagConfig
 from tagger.schemas.configs.train import TrainConfig
 from tagger.schemas.tables.prediction import ErrorCode, ReviewReason
+from tagger.workflows.train import train
 
 _RECIPE = "recipe.yaml"
 _SETTINGS = {
@@ -48,7 +49,8 @@ def run(config: DemoConfig, console: Console) -> int:
 
     check.run(CheckConfig(manifest=manifest, images=images, min_items=20), quiet if console.as_json else console)
     with ray_session(config, with_data=True):
-        train.run(_training(config, drawn, bundle), quiet if console.as_json else console)
+        result = train(_training(config, drawn, bundle), console)
+        console.metrics(f"Test metrics of {result.card.model_id}", result.metrics)
         code = tag.run(
             TagConfig(manifest=manifest, images=images, model=str(bundle), out=str(run_dir), device=config.device),
             quiet if console.as_json else console,

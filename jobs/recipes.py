@@ -14,9 +14,10 @@ def run(config: RecipesConfig, console: Console) -> int:
         console.say(recipe.text.rstrip())
         console.result(asdict(recipe))
         return 0
-    found = [recipes.load(name) for name in recipes.names()]
-    console.table("Recipes, for tagger train --recipe NAME", ["name", "what"], [(r.name, r.description) for r in found])
-    console.result({"recipes": [asdict(recipe) for recipe in found]})
+    known = [recipes.load(name) for name in recipes.names()]
+    console.table("Recipes", ["name", "what"], [(r.name, r.description) for r in known])
+    console.say("Next: tagger train --recipe NAME --manifest … --images … --out BUNDLE")
+    console.result({"recipes": [asdict(recipe) for recipe in known]})
     return 0
 
 

@@ -1,7 +1,8 @@
 """Runs job: a folder of runs in, a list of what ran when, with what, and what came out."""
 
-from tagger.jobs.shell.console import Console, duration
+from tagger.jobs.shell.console import Console
 from tagger.jobs.shell.next_command import next_line
+from tagger.printable import duration
 from tagger.schemas.configs.tag import RunsConfig
 from tagger.schemas.tables.prediction import Decision
 from tagger.workflows.runs import RunSummary, runs

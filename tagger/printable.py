@@ -1,4 +1,4 @@
-"""Text that may hold anything, as a terminal and a line of a table can show it."""
+"""What a terminal and a line of a table can show: text that may hold anything, and durations."""
 
 import re
 
@@ -17,3 +17,11 @@ def _escaped(match: re.Match[str]) -> str:
     if code in _ESCAPED_BYTES:  # a byte that could not be decoded
         return f"\\x{code - 0xDC00:02x}"
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
+
+
+def duration(seconds: float) -> str:
+    """Seconds for a person: 42 s, 17 min, 3.5 h."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    return f"{whole // 60} min" if whole < 7200 else f"{whole / 3600:.1f} h"

@@ -14,6 +14,7 @@ import typer
 import tagger
 from tagger.cluster.submitted import on_the_cluster_of_this_job
 from tagger.errors import UsageError
+from tagger.jobs.shell.first_words import FIRST_WORDS
 from tagger.jobs.shell.flags import command_of
 from tagger.jobs.shell.help import Commands, command_class, help_of
 from tagger.jobs.shell.outcome import complain
@@ -59,6 +60,8 @@ def _runner(name: str) -> Callable[[Any, bool], int]:
         from tagger.jobs.shell.console import Console
 
         console = Console(as_json=as_json)
+        if name in FIRST_WORDS:
+            console.step(FIRST_WORDS[name])
         config = on_the_cluster_of_this_job(config, console)
         job = importlib.import_module(f"tagger.jobs.{name}")
         if "cv2" in sys.modules:

@@ -16,7 +16,7 @@ from rich.text import Text
 from tagger.io.json_text import as_json
 from tagger.io.signals import end_if_interrupted
 from tagger.jobs.shell.figures import percent
-from tagger.printable import printable
+from tagger.printable import duration, printable
 from tagger.reporter import Bar
 from tagger.schemas.documents.bundle import Metrics
 
@@ -203,11 +203,3 @@ def _cell(value: object) -> str:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return "" if value is None else printable(str(value))
     return f"{value:,}" if isinstance(value, int) else f"{value:.4f}"
-
-
-def duration(seconds: float) -> str:
-    """Seconds for a person: 42 s, 17 min, 3.5 h."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    return f"{whole // 60} min" if whole < 7200 else f"{whole / 3600:.1f} h"

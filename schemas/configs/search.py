@@ -3,7 +3,7 @@
 import math
 from typing import Annotated, Any
 
-from pydantic import Discriminator, Field, Tag, model_validator
+from pydantic import ConfigDict, Discriminator, Field, Tag, model_validator
 
 from tagger.schemas.configs.learning import Learning
 from tagger.schemas.values import JobConfig
@@ -41,7 +41,28 @@ Choices = Annotated[Annotated[list[Any], Tag("list")] | Annotated[Range, Tag("ra
 
 
 class SearchSpace(JobConfig):
-    """Which settings to try, over a recipe."""
+    """A YAML file of the settings to try: those under `space` vary, those under `set` and of the recipe hold."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "description": "how fast to learn, and with which optimiser; 2 x 2 trials, or --trials 20 draws",
+                    "recipe": "fast",
+                    "set": {"epochs": 3},
+                    "space": {"lr": [0.001, 0.003], "optimiser": ["adamw", "sgd"]},
+                },
+                {
+                    "recipe": "standard",
+                    "space": {
+                        "lr": {"from": 0.0003, "to": 0.01, "log": True},
+                        "epochs": {"from": 3, "to": 8, "whole": True},
+                        "image_size": ["128x96", "160x120"],
+                    },
+                },
+            ]
+        }
+    )
 
     description: str = Field(default="", description="What it is for.")
     recipe: str = Field(default="standard", description="The recipe whose other settings hold.")

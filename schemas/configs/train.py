@@ -93,7 +93,10 @@ class TuneConfig(CatalogOptions, RayOptions, SplitOptions, WeightsOptions):
         "--manifest styles.csv --images images/ --space space.yaml --out search --trials 30 --sample 5000",
     )
 
-    space: str = Field(description="FILE.yaml of the settings to try, or the name of a space that comes with this.")
+    space: str = Field(
+        description="FILE.yaml of the settings to try, such as `space: {lr: [0.001, 0.003]}` with `recipe: fast` and "
+        "`set: {epochs: 3}` (tagger schema space describes it), or frozen-heads, a space that comes with this."
+    )
     out: str = Field(description="Folder of the leaderboard and the best recipe. The same command continues.")
     trials: int = Field(default=0, ge=0, description="Settings to draw at random; 0: every combination of the lists.")
     sample: int = Field(default=0, ge=0, description="Train and validate on so many items; 0: on all.")

@@ -33,7 +33,7 @@ def average_predictions(bundles: Sequence[Bundle]) -> Bundle:
         for b in bundles
     )
     if any(b.card.members for b in bundles):
-        raise UsageError("BUNDLE: one of them averages several already; name its members instead")
+        raise UsageError("--model: one of them averages several already; name its members instead")
     card = bundles[0].card.model_copy(
         update={
             "architecture": Architecture(
@@ -98,13 +98,13 @@ def with_own_statistics(bundle: Bundle, members: Sequence[Bundle], images: Itera
 
 def _check_alike(bundles: Sequence[Bundle], fields: Sequence[str]) -> None:
     if len(bundles) < 2:
-        raise UsageError("BUNDLE: name two or more to combine")
+        raise UsageError("--model: name two or more to combine")
     first = bundles[0].card
     for other in bundles[1:]:
         differing = [name for name in fields if getattr(other.card, name) != getattr(first, name)]
         if differing:
             raise UsageError(
-                f"BUNDLE: {first.model_id} and {other.card.model_id} differ in {', '.join(differing)}, "
+                f"--model: {first.model_id} and {other.card.model_id} differ in {', '.join(differing)}, "
                 "and cannot be combined"
             )
 
@@ -114,6 +114,6 @@ def _check_inputs(bundles: Sequence[Bundle]) -> None:
     for bundle, found in zip(bundles, inputs, strict=True):
         if found != inputs[0]:
             raise UsageError(
-                f"BUNDLE: {bundles[0].card.model_id} and {bundle.card.model_id} differ in preprocessing, "
+                f"--model: {bundles[0].card.model_id} and {bundle.card.model_id} differ in preprocessing, "
                 "and cannot be combined"
             )

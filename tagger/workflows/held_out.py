@@ -65,8 +65,8 @@ def calibrate_and_measure(bundle: Bundle, images: dict[str, ray.data.Dataset], d
     copies = images["test"].limit(_BLURRED_ITEMS).map_batches(_blurred_copies, batch_size=_AT_ONCE)
     sides_seen = [side for side in ("val", "test", "control") if side in images]
     everything = images["val"].union(*(images[side] for side in sides_seen[1:]), copies)
-    found = leaf_logits(_with_edges(everything, bundle), reference, device == "cuda")
-    sides = {side: _only(found, found["split"] == side) for side in (*sides_seen, _BLURRED)}
+    outputs = leaf_logits(_with_edges(everything, bundle), reference, device == "cuda")
+    sides = {side: _only(outputs, outputs["split"] == side) for side in (*sides_seen, _BLURRED)}
     bundle = calibrated(bundle, sides["val"]["logits"], sides["val"]["leaf"])
     val, blurred_copies = (_evaluation(bundle, sides[side], 0, side) for side in ("val", _BLURRED))
     control = _evaluation(bundle, sides["control"], 0, "control") if "control" in sides else None
@@ -137,12 +137,12 @@ def _only(columns: dict[str, np.ndarray], chosen: np.ndarray) -> dict[str, np.nd
     return {name: column[chosen] for name, column in columns.items()}
 
 
-def _evaluation(bundle: Bundle, found: dict[str, np.ndarray], failed: int, side: str = "test") -> Evaluation:
+def _evaluation(bundle: Bundle, outputs: dict[str, np.ndarray], failed: int, side: str = "test") -> Evaluation:
     card = bundle.card
-    items = pd.DataFrame({"id": found["id"], "imageRef": found["imageRef"], "blurScore": found["blur"]})
-    if any(found["time"] != ""):
-        items["time"] = found["time"]
-    probabilities = softmax(found["logits"], card.calibration.temperature)
+    items = pd.DataFrame({"id": outputs["id"], "imageRef": outputs["imageRef"], "blurScore": outputs["blur"]})
+    if any(outputs["time"] != ""):
+        items["time"] = outputs["time"]
+    probabilities = softmax(outputs["logits"], card.calibration.temperature)
     levels = Levels(card.taxonomy, card.calibration.curves)
-    made = Evaluation.of_probabilities(side, levels, probabilities, found["leaf"], items)
+    made = Evaluation.of_probabilities(side, levels, probabilities, outputs["leaf"], items)
     return replace(made, failed=failed)

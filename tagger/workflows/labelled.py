@@ -44,8 +44,10 @@ def reviewed_labels(config: TrainConfig | CombineConfig) -> ReviewedLabels | Non
     """What people decided, of the runs and files named. Raises UsageError when there is nothing."""
     if not config.decisions:
         return None
-    places = [(name, place(name, config)) for name in config.decisions]
-    return ReviewedLabels(table for name, found in places for table in named_decisions(found, f"--decisions {name}"))
+    locations = [(name, place(name, config)) for name in config.decisions]
+    return ReviewedLabels(
+        table for name, location in locations for table in named_decisions(location, f"--decisions {name}")
+    )
 
 
 def read_labelled(

@@ -13,9 +13,11 @@ import pytest
 import yaml
 
 from tagger.demo.drawn_catalogue import Drawn
-from tagger.jobs.tune import _best_so_far, fitting_trials
+from tagger.schemas.configs.search import SearchSpace
 from tagger.training import recipes
+from tagger.training.leaderboard import best_so_far
 from tagger.training.search_on_ray import Trial
+from tagger.workflows.tune import fitting_trials
 from tests.conftest import Outcome
 from tests.jobs.test_interruptions import WAIT_S, start
 
@@ -120,6 +122,8 @@ def test_settings_are_drawn_at_random_from_ranges_and_bad_trials_end_early(
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
+        ("recipe: fast\nlr: [0.001]", "the settings to try stand below `space:`"),
+        ("recipe: fast", "tagger schema space describes the file, with examples"),
         ("space: {lr: []}", "there is nothing to choose from"),
         ("space: {speed: [1]}", "speed: a recipe has no such field"),
         ("space: {lr: [1, -1]}", "lr: Input should be greater than 0"),
@@ -138,11 +142,18 @@ def test_a_space_that_cannot_be_is_refused(tagger: Run, drawn: Drawn, tmp_path: 
     assert not (tmp_path / "out").exists()
 
 
+def test_the_examples_of_a_space_that_its_schema_shows_are_spaces(tagger: Run) -> None:
+    outcome = tagger("schema", "space")
+    assert outcome.code == 0, outcome.err
+    examples = json.loads(outcome.out)["examples"]
+    assert [SearchSpace.model_validate(example).combinations for example in examples] == [4, 0]
+
+
 def test_a_trial_that_came_to_nothing_is_not_the_best_so_far() -> None:
     lost = Trial({"lr": 1e18}, ({"score": float("nan"), "val_accuracy": float("nan")},))
-    assert _best_so_far([]) == _best_so_far([lost]) == ""
+    assert best_so_far([]) == best_so_far([lost]) == ""
     won = Trial({"lr": 0.01}, ({"score": -1.0, "val_accuracy": 0.5},))
-    assert _best_so_far([lost, won]) == "best val accuracy 50.00% with lr 0.01"
+    assert best_so_far([lost, won]) == "best val accuracy 50.00% with lr 0.01"
 
 
 def test_the_published_grid_has_its_24_trials() -> None:

@@ -1,7 +1,7 @@
 """The line with which a command ends."""
 
-from tagger.jobs.shell.next_command import next_line
-from tagger.schemas.configs.options import S3Options
+from tagger.jobs.shell.next_command import next_line, next_on_catalogue
+from tagger.schemas.configs.options import CatalogOptions, S3Options
 
 
 def test_the_next_command_can_be_pasted_whatever_its_paths_hold() -> None:
@@ -13,3 +13,18 @@ def test_the_next_command_finds_the_same_bucket_and_names_it_once() -> None:
     expected = "Next: tagger apply s3://b/run --s3-endpoint http://localhost:9000 --s3-region eu-1"
     assert next_line(config, "apply", "s3://b/run") == expected
     assert next_line(config, *expected.removeprefix("Next: tagger ").split()) == expected
+
+
+def test_the_next_command_reads_the_catalogue_as_the_last_one_did_and_can_be_pasted() -> None:
+    config = CatalogOptions(
+        manifest="my shop/styles.csv", images="images/{id}.jpg", column={"articleType": "Art des Artikels"},
+        no_value=["k.A."], follow_links=True,
+    )  # fmt: skip
+    assert next_on_catalogue(config, "tag", "--model", "b", "--out", "b-run") == (
+        "Next: tagger tag --manifest 'my shop/styles.csv' --images 'images/{id}.jpg' --follow-links "
+        "--column 'articleType=Art des Artikels' --no-value k.A. --model b --out b-run"
+    )
+
+
+def test_what_was_not_named_is_not_repeated() -> None:
+    assert next_on_catalogue(CatalogOptions(manifest="m.csv"), "train") == "Next: tagger train --manifest m.csv"

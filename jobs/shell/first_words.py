@@ -1,0 +1,8 @@
+"""What a command says at once, while the libraries that it needs are loaded, which takes seconds."""
+
+FIRST_WORDS = {
+    "train": "Loading PyTorch and Ray to train a model",
+    "tune": "Loading PyTorch and Ray to search for a recipe",
+    "results": "Loading PyTorch and Ray to train recipes side by side",
+    "combine": "Loading PyTorch and Ray to combine bundles",
+}

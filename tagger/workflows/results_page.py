@@ -1,0 +1,109 @@
+"""What recipes reach side by side, as a table and as a page."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import mean
+from typing import Any
+
+import pandas as pd
+
+from tagger.io.location import Location
+from tagger.printable import duration
+from tagger.schemas.configs.train import ResultsConfig
+from tagger.schemas.documents.bundle import ModelCard
+from tagger.schemas.documents.taxonomy import Level
+
+_FIGURES = {
+    "masterCategory": (Level.MASTER_CATEGORY, "accuracy", True),
+    "articleType": (Level.ARTICLE_TYPE, "accuracy", True),
+    "weighted F1": (Level.ARTICLE_TYPE, "weighted_f1", False),
+    "macro F1": (Level.ARTICLE_TYPE, "macro_f1", False),
+    "ECE master": (Level.MASTER_CATEGORY, "expected_calibration_error", False),
+    "ECE type": (Level.ARTICLE_TYPE, "expected_calibration_error", False),
+}
+
+
+@dataclass(frozen=True)
+class Line:
+    """A recipe, or an average of several, with its bundles by seed."""
+
+    name: str
+    folder: Location
+    """Of the first of these bundles."""
+    cards: Sequence[ModelCard]
+    changed: Mapping[str, Any]
+    """Settings that are not the recipe's own."""
+
+    @property
+    def accuracy(self) -> float:
+        """Share of the test items' article types that are right, 0 to 1: the mean over the bundles."""
+        return mean(card.metrics[0].levels[Level.ARTICLE_TYPE].accuracy for card in self.cards)
+
+
+def table_of(lines: Sequence[Line]) -> pd.DataFrame:
+    """One row a line: means over its bundles of the figures on their test items, as text, and of the time."""
+    return pd.DataFrame([_row(line) for line in lines])
+
+
+def _row(line: Line) -> dict[str, object]:
+    row: dict[str, object] = {"recipe": line.name}
+    for title, (level, figure, percent) in _FIGURES.items():
+        values = [getattr(card.metrics[0].levels[level], figure) for card in line.cards]
+        row[title] = f"{100 * mean(values):.2f}" if percent else f"{mean(values):.4f}"
+    row["time"] = duration(mean(card.provenance.training_s for card in line.cards))
+    return row
+
+
+def page_of(config: ResultsConfig, lines: Sequence[Line], table: pd.DataFrame, device: str) -> str:
+    """The table as a page of Markdown, with what it was measured on."""
+    first = lines[0].cards[0]
+    sides = ", ".join(f"{count:,} {side}" for side, count in first.provenance.split_items.items())
+    text = [
+        "# Results",
+        "",
+        f"Every recipe on one catalogue: {len(first.taxonomy.classes(Level.MASTER_CATEGORY))} master categories, "
+        f"{len(first.taxonomy.classes(Level.ARTICLE_TYPE))} article types, {sides} items. Figures are of the test "
+        f"items, {seeds_in_words(config)}; {_drawn(config)}. Accuracies are in percent; weighted "
+        "and macro F1 are those of article types; ECE is the expected calibration error, in 15 bins.",
+        "",
+        f"Device: {device}. PyTorch {first.provenance.versions['torch']}.",
+        "",
+        "| " + " | ".join(table.columns) + " |",
+        "|" + "---|" * len(table.columns),
+        *("| " + " | ".join(map(str, row)) + " |" for row in table.itertuples(index=False)),
+        "",
+    ]
+    changed = [f"- {line.name}: {_in_words(line.changed)}" for line in lines if line.changed]
+    if changed:
+        text += ["Settings that are not the recipes' own:", "", *changed, ""]
+    spread = [f"- {line.name}: {_spread(line)}" for line in lines if len(line.cards) > 1]
+    if spread:
+        text += ["Accuracy of article types seed by seed:", "", *spread, ""]
+    return "\n".join(text)
+
+
+def _in_words(settings: Mapping[str, Any]) -> str:
+    """Settings without the folders of the machine that they were made on."""
+    texts = {name: str(value) for name, value in settings.items()}
+    files = {n: f"file {file_name(text)}" for n, text in texts.items() if text.startswith("file:")}
+    return ", ".join(f"{name} {files.get(name, text)}" for name, text in texts.items())
+
+
+def _spread(line: Line) -> str:
+    return ", ".join(f"{100 * card.metrics[0].levels[Level.ARTICLE_TYPE].accuracy:.2f}" for card in line.cards)
+
+
+def seeds_in_words(config: ResultsConfig) -> str:
+    """Which seeds the figures are of."""
+    said = ", ".join(map(str, config.seed))
+    return f"mean of seeds {said}" if len(config.seed) > 1 else f"seed {said}"
+
+
+def _drawn(config: ResultsConfig) -> str:
+    seed = config.split_seed
+    return "a seed draws the split, too" if seed is None else f"the split is that of seed {seed}"
+
+
+def file_name(name: str) -> str:
+    """A recipe's name, or that of its file without the folders of the machine that it lies on."""
+    return name.rpartition("/")[2]

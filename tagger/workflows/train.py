@@ -1,0 +1,267 @@
+"""Training: manifest and images in, a bundle out."""
+
+import json
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import numpy as np
+import ray.data
+
+from tagger.cluster.session import check_workers, ray_session, wants_gpu
+from tagger.dataset.items import LabelledItems
+from tagger.dataset.split_rule import SplitRule
+from tagger.dataset.splits import SPLITS
+from tagger.dataset.splits_file import SPLITS_FILE
+from tagger.decisions.labels import ReviewedLabels
+from tagger.evaluation.pictures import Pictures
+from tagger.evaluation.report import Training
+from tagger.images.stores import ImageStore
+from tagger.imaging.quality import learn_blur_threshold
+from tagger.io.location import Location
+from tagger.io.parquet import write_parquet
+from tagger.manifest.manifest import Manifest
+from tagger.models.backbones import check_weights
+from tagger.models.bundle import CARD, Bundle
+from tagger.models.classifier import pack
+from tagger.reporter import LOG, Reporter
+from tagger.schemas.configs.train import TrainConfig
+from tagger.schemas.documents.bundle import Metrics, ModelCard, Provenance
+from tagger.training import recipes
+from tagger.training.identity import check_same, claim, identity_of
+from tagger.training.on_ray import CHECKPOINTS, Trained, edge_threshold, fit
+from tagger.training.plan import Plan, draft_card, initial_weights, with_edge_threshold
+from tagger.training.tensorboard import TensorBoardLog
+from tagger.workflows.held_out import Measured, blur_scores, calibrate_and_measure, write_bundle_report
+from tagger.workflows.holding_out import holds_out
+from tagger.workflows.labelled import (
+    Learnable,
+    decode_sides,
+    failures,
+    nothing_left_of_a_refusal,
+    read_learnable,
+    reviewed_labels,
+    split_labelled,
+)
+from tagger.workflows.open_catalog import open_catalog, place, versions
+from tagger.workflows.training_watch import TrainingWatch
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """A trained bundle: where it lies, and what is known of it."""
+
+    folder: Location
+    card: ModelCard
+
+    @property
+    def metrics(self) -> Metrics:
+        """Its figures on the test items, which neither training nor calibration has seen."""
+        (test,) = self.card.metrics
+        return test
+
+    @property
+    def report(self) -> Location:
+        """The page of its figures, mistakes and curves."""
+        return self.folder / "report/index.html"
+
+
+@holds_out
+def train(config: TrainConfig, reporter: Reporter = LOG) -> TrainResult:
+    """Learn the taxonomy and a model from a catalogue's labelled items; the same call goes on where one stopped.
+
+    The model learns from the train side, val says which epoch is best and calibrates the confidences, test measures
+    it, and control is kept for `tagger policy`. Ray runs inside this process unless the config names a cluster.
+
+    Args:
+        config: The catalogue, the recipe with whatever is set otherwise, and `out`, the bundle's folder.
+        reporter: Where steps, warnings and progress go.
+
+    Returns:
+        The bundle in `config.out`; at once where that holds what this config trains.
+
+    Raises:
+        UsageError: for a wrong path, backbone, weights or setting, and when `out` holds another training.
+        InputError: when there is not enough to learn from, or a side of the split is empty.
+        TaggerError: when the training diverged.
+
+    Example::
+
+        from tagger.schemas.configs.train import TrainConfig
+        from tagger.workflows.train import train
+
+        result = train(TrainConfig(manifest="styles.csv", images="images/", recipe="fast", out="bundle"))
+        print(f"{result.metrics.levels['articleType'].accuracy:.1%} of the test items' types are right")
+    """
+    started = time.monotonic()
+    recipe = recipes.in_words(config)
+    check_weights(config.backbone, config.weights)
+    out = place(config.out, config)
+    work = out / "_work"
+    manifest, store = open_catalog(config, reporter)
+    reviewed = reviewed_labels(config)
+    if reviewed:
+        manifest.relabel(reviewed)
+    identity = identity_of(config, manifest.fingerprint())
+    if (out / CARD).exists():
+        return _made_before(out, identity, reporter)
+    with nothing_left_of_a_refusal(work, work / CHECKPOINTS):
+        out.check_writable("--out")
+        claim(work, identity, work / CHECKPOINTS)
+        learnable = read_learnable(config, config.seed, config, manifest, store, work, reporter, bool(reviewed))
+        with ray_session(config, processes=config.workers, with_data=True):
+            made = _learn(config, reporter, _Inputs(manifest, store, learnable, reviewed, out, work))
+    training_s = max(time.monotonic() - started, sum(epoch["seconds"] for epoch in made.provenance.epochs))
+    provenance = made.provenance.model_copy(update={"training_s": training_s})
+    bundle = made.measured.bundle.changed(metrics=(made.measured.metrics,), provenance=provenance)
+    _write_report(bundle, made.measured, learnable.rule, recipe, Pictures(store, config.max_pixels), out, work)
+    write_parquet(out / SPLITS_FILE, made.items.split_table())
+    bundle.save(out)
+    work.delete()
+    return TrainResult(out, bundle.card)
+
+
+@dataclass(frozen=True)
+class _Inputs:
+    """What is learnt from, and where what is made of it goes."""
+
+    manifest: Manifest
+    store: ImageStore
+    learnable: Learnable
+    reviewed: ReviewedLabels | None
+    out: Location
+    work: Location
+
+
+@dataclass(frozen=True)
+class _Made:
+    """A measured model, the items that it was made of, and where it comes from."""
+
+    measured: Measured
+    items: LabelledItems
+    provenance: Provenance
+
+
+def _made_before(out: Location, identity: dict[str, object], reporter: Reporter) -> TrainResult:
+    """The bundle that a folder holds already. Raises UsageError when another training made it."""
+    card = Bundle.load(out, "--out").card
+    before = {**card.provenance.config, "manifest": card.provenance.manifest}
+    check_same(before, identity, f"{out} holds a bundle trained", "name a new folder")
+    (out / "_work").delete()  # left by a kill between saving and clearing away
+    reporter.step(f"{out} holds this bundle already; nothing to do")
+    return TrainResult(out, card)
+
+
+def _learn(config: TrainConfig, reporter: Reporter, inputs: _Inputs) -> _Made:
+    """Decode, train, calibrate and measure, on Ray."""
+    store, work = inputs.store, inputs.work
+    device = "cuda" if wants_gpu(config) else "cpu"
+    check_workers(config, config.workers, device)
+    items = _items(config, reporter, inputs)
+    card = _card(config, inputs.manifest, items)
+    initial = initial_weights(config, card, work)
+    reporter.step("Decoding images")
+    images = decode_sides(
+        items, store, card.preprocessing, config.max_pixels, work, reporter, shuffle=config.seed, sides=SPLITS
+    )
+    failed = failures(work)
+    card = card.model_copy(update={"blur_threshold": learn_blur_threshold(*blur_scores(images["train"]))})
+    if card.preprocessing.edges == "blurry":
+        card = with_edge_threshold(card, edge_threshold(images["train"]))
+    leaf_items = _noted_items(images["train"], len(card.taxonomy.leaves), work)
+    plan = Plan(config, card, initial, leaf_items, use_gpu=device == "cuda")
+    trained = _train(plan, images, inputs.out, work, reporter)
+    reporter.step("Calibrating on val, measuring on test")
+    failed_of_test = failed["split"].to_pylist().count("test")
+    measured = calibrate_and_measure(pack(card, trained.weights), images, device, failed_of_test)
+    learnt = {
+        "epochs": trained.history,
+        "best_epoch": trained.best_epoch,
+        "failed_images": failed.num_rows,
+        "rejects": inputs.learnable.staged.rejects,
+    }
+    return _Made(measured, items, card.provenance.model_copy(update=learnt))
+
+
+def _items(config: TrainConfig, reporter: Reporter, inputs: _Inputs) -> LabelledItems:
+    """The items on their sides: reviewed ones weighed, the rest thinned out where that is asked for."""
+    items = split_labelled(inputs.learnable, inputs.store, inputs.work, reporter)
+    if inputs.reviewed:
+        items = _with_weight(config, reporter, items, inputs.reviewed)
+    if config.unbalance > 1:
+        items = items.thinned(config.unbalance, config.seed)
+        reporter.step(f"Thinned out: {items.split_items()['train']:,} items to train on")
+    return items
+
+
+def _with_weight(
+    config: TrainConfig, reporter: Reporter, items: LabelledItems, reviewed: ReviewedLabels
+) -> LabelledItems:
+    effects = ", ".join(f"{n:,} {effect}" for effect, n in reviewed.counts.items())
+    sides = items.frame.loc[items.frame["reviewed"], "split"].value_counts()
+    learnt = int(sides.get("train", 0))
+    reporter.step(
+        f"{len(reviewed):,} review decisions ({effects}); {learnt:,} of the items train"
+        + (f", each {config.decision_weight} times an epoch" if config.decision_weight > 1 else "")
+        + (f"; {int(sides.get('control', 0)):,} of the control side do not" if "control" in sides else "")
+    )
+    return items.repeated(config.decision_weight)
+
+
+def _card(config: TrainConfig, manifest: Manifest, items: LabelledItems) -> ModelCard:
+    provenance = Provenance(
+        created_at=datetime.now(UTC),
+        config=config.model_dump(mode="json"),
+        versions=versions(),
+        manifest=manifest.fingerprint(),
+        data_fingerprint=items.fingerprint(),
+        split_items=items.split_items(),
+        left_out=items.left_out,
+    )
+    return draft_card(config, items.taxonomy, provenance)
+
+
+def _noted_items(train: ray.data.Dataset, leaves: int, work: Location) -> tuple[int, ...]:
+    """Images of each leaf to train on: a resumed schedule keeps what it began with, whatever can be decoded now."""
+    noted = work / "items.json"
+    if not noted.exists():
+        batches = train.select_columns("leaf").iter_batches(batch_format="numpy", batch_size=None)
+        counts = sum((np.bincount(b["leaf"], minlength=leaves) for b in batches), np.zeros(leaves, np.int64))
+        noted.write_text(json.dumps(counts.tolist()))
+    return tuple(json.loads(noted.read_bytes()))
+
+
+def _train(
+    plan: Plan, images: dict[str, ray.data.Dataset], out: Location, work: Location, reporter: Reporter
+) -> Trained:
+    reporter.step(f"Training {plan.config.backbone} on {plan.train_items:,} images, {plan.epochs} epochs")
+    log = TensorBoardLog(out / "report" / "tensorboard")
+    with log, TrainingWatch(plan, log, reporter) as watch:
+        trained = fit(plan, images["train"], images["val"], work, watch.show)
+        watch.finish(trained.history)
+        return trained
+
+
+def _write_report(
+    bundle: Bundle,
+    measured: Measured,
+    rule: SplitRule,
+    recipe: str,
+    pictures: Pictures,
+    out: Location,
+    work: Location,
+) -> None:
+    provenance = bundle.card.provenance
+    facts: dict[str, object] = {
+        "model": f"{bundle.card.model_id} ({bundle.card.architecture.backbone}, {provenance.config['image_size']})",
+        "recipe": recipe,
+        "trained": f"{provenance.created_at:%Y-%m-%d %H:%M} UTC, {provenance.training_s / 60:.1f} minutes",
+        "split": f"{rule} (seed {rule.seed})",
+        "items": ", ".join(f"{name} {count:,}" for name, count in provenance.split_items.items()),
+        "leaves": len(bundle.card.taxonomy.leaves),
+        "temperature": f"{bundle.card.calibration.temperature:.3f}",
+        "blurry": f"below {bundle.card.blur_threshold:.0f} (variance of the Laplacian)",
+        "data": provenance.data_fingerprint,
+    }
+    training = Training(provenance.epochs, provenance.best_epoch, provenance.left_out)
+    write_bundle_report(out / "report", measured, pictures, facts, work, training)
