@@ -3,14 +3,14 @@
 import json
 
 from tagger.jobs.shell.console import Console
+from tagger.jobs.shell.figures import percent
 from tagger.jobs.shell.next_command import next_on_catalogue
 from tagger.schemas.configs.train import TuneConfig
-from tagger.training.leaderboard import in_words
+from tagger.training.leaderboard import FIGURES, in_words
 from tagger.workflows.tune import LEADERBOARD, TuneResult, tune
 
 _SHOWN = 10
-_SHOWN_FIGURES = ("val_accuracy", "val_macro_f1", "val_master_accuracy")
-_NO_SETTINGS = {"rank", *_SHOWN_FIGURES, "val_loss", "epochs_run", "seconds", "error"}
+_NO_SETTINGS = {"rank", *FIGURES, "epochs_run", "seconds", "error"}
 
 
 def run(config: TuneConfig, console: Console) -> int:
@@ -23,7 +23,13 @@ def _show(config: TuneConfig, console: Console, result: TuneResult) -> None:
     table = result.leaderboard
     varied = [str(name) for name in table.columns if name not in _NO_SETTINGS]
     rows = [
-        (int(row["rank"]), *(_cell(row[name]) for name in _SHOWN_FIGURES), in_words({n: row[n] for n in varied}))
+        (
+            int(row["rank"]),
+            percent(row["val_accuracy"], 2),
+            _cell(row["val_macro_f1"]),
+            percent(row["val_master_accuracy"], 2),
+            in_words({n: row[n] for n in varied}),
+        )
         for row in table.head(_SHOWN).to_dict("records")
     ]
     columns = ["rank", "accuracy", "macro F1", "master", "settings"]
