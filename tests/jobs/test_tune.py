@@ -126,7 +126,7 @@ def test_settings_are_drawn_at_random_from_ranges_and_bad_trials_end_early(
         ("recipe: fast", "tagger schema space describes the file, with examples"),
         ("space: {lr: []}", "there is nothing to choose from"),
         ("space: {speed: [1]}", "speed: a recipe has no such field"),
-        ("space: {lr: [1, -1]}", "lr: Input should be greater than 0"),
+        ("space: {lr: [1, -1]}", "lr: -1 is out of range; it must be more than 0"),
         ("set: {lr: 1}\nspace: {lr: [1, 2]}", "stands under both"),
         ("space: {lr: {from: 2, to: 1}}", "from is not below to"),
         ("space: {epochs: {from: 2, to: 6}}", "whole numbers only"),
