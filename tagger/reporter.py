@@ -35,6 +35,9 @@ class Reporter(Protocol):
 class LogReporter:
     """Reports to the logger `tagger`: steps at INFO, warnings at WARNING, progress not at all."""
 
+    def __repr__(self) -> str:
+        return "LOG"  # as signatures show the default
+
     def step(self, text: str) -> None:
         """Log what is done now."""
         _LOG.info("%s", text)
