@@ -14,6 +14,8 @@ from pathlib import Path
 import psutil
 
 TOKEN = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "a" * 32}
+_PATIENCE = {"RAY_health_check_failure_threshold": "100"}
+"""On a busy machine a node that is late would be taken for lost."""
 _LOOPBACK = "127.0.0.1"
 _RAY = [sys.executable, "-m", "ray.scripts.scripts"]
 _START_S = 120
@@ -25,18 +27,20 @@ class TwoNodes:
 
     address: str
     dashboard: str
+    client: str
     environment: dict[str, str]
 
 
 @contextmanager
 def two_nodes() -> Iterator[TwoNodes]:
     """Have a cluster of two nodes with two CPUs and one, for a while."""
-    port, dashboard, *agents = _free_ports(4)
+    port, dashboard, client, *agents = _free_ports(5)
     binaries = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    environment = {**os.environ, **TOKEN, "PATH": binaries}
+    environment = {**os.environ, **TOKEN, **_PATIENCE, "PATH": binaries}
     address = f"{_LOOPBACK}:{port}"
     common = ["--node-ip-address", _LOOPBACK, "--disable-usage-stats", "--block", "--object-store-memory", str(10**8)]
-    head = ["--head", "--port", port, "--dashboard-host", _LOOPBACK, "--dashboard-port", dashboard, "--num-cpus", "2"]
+    head = ["--head", "--port", port, "--dashboard-host", _LOOPBACK, "--dashboard-port", dashboard]
+    head += ["--ray-client-server-port", client, "--num-cpus", "2"]
     with ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="t", dir="/tmp"))
         for agent, role in zip(
@@ -46,7 +50,7 @@ def two_nodes() -> Iterator[TwoNodes]:
             stack.enter_context(_running(command, environment, Path(folder) / f"node-{agent}.log"))
             _wait_for(port)
         _wait_for(dashboard)
-        yield TwoNodes(address, f"http://{_LOOPBACK}:{dashboard}", environment)
+        yield TwoNodes(address, f"http://{_LOOPBACK}:{dashboard}", f"ray://{_LOOPBACK}:{client}", environment)
 
 
 @contextmanager

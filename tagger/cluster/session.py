@@ -18,6 +18,7 @@ from ray._private import auto_init_hook
 from tagger.allocator import keep_freed_memory
 from tagger.cluster.local_paths import check_local_paths
 from tagger.errors import UsageError
+from tagger.io.location import first_line
 from tagger.io.scratch import scratch_folder
 from tagger.io.signals import held_back_signals, kept_signal_handlers
 from tagger.machine import usable_cores, usable_memory_bytes
@@ -118,9 +119,9 @@ def _end(processes: Sequence[psutil.Process]) -> None:
 
 def _join(address: str, folder: Path) -> None:
     """Connect to a cluster. Raises UsageError when that fails."""
+    _check_reachable(address)
     lines: list[bytes] = []
     try:
-        _check_reachable(address)
         with _standard_error_kept(lines):
             _init(folder, address=address)
     except (ConnectionError, ValueError, RuntimeError, OSError) as error:
@@ -291,10 +292,22 @@ def check_workers(options: RayOptions, workers: int, device: str) -> None:
 
 
 def _check_reachable(address: str) -> None:
-    """Raise OSError when nothing listens at HOST:PORT; Ray itself would try for minutes."""
-    found = re.fullmatch(r"(?:ray://)?(.+):(\d+)", address)
-    if found:
-        socket.create_connection((found[1].strip("[]"), int(found[2])), timeout=_CONNECT_TIMEOUT_S).close()
+    """Raise UsageError when nothing listens at HOST:PORT; Ray itself would try for minutes."""
+    if re.match(r"https?://", address):
+        raise UsageError(
+            f"--ray-address {address}: this is the address of a dashboard, which tagger submit takes; Ray's own is "
+            "HOST:PORT, by default with port 6379"
+        )
+    match = re.fullmatch(r"(?:ray://)?(.+):(\d+)", address)
+    if match is None:
+        return
+    try:
+        socket.create_connection((match[1].strip("[]"), int(match[2])), timeout=_CONNECT_TIMEOUT_S).close()
+    except (OSError, OverflowError) as error:
+        raise UsageError(
+            f"--ray-address {address}: nothing answers there ({first_line(error)}); name the head node and Ray's own "
+            "port, by default 6379"
+        ) from error
 
 
 def _check_gpus(options: RayOptions) -> None:

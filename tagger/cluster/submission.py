@@ -7,7 +7,8 @@ import os
 import re
 import shlex
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,15 +43,17 @@ class Submission:
 
     Raises:
         UsageError: when there is no job server, or none that takes this process's token.
+        TaggerError: when it does not take the command.
     """
 
     def __init__(self, address: str, command: Sequence[str], environment: Mapping[str, str], cpus: float = 0) -> None:
         self._client = _client(address)
-        self.submission_id: str = self._client.submit_job(
-            entrypoint=shlex.join(command),
-            runtime_env={"env_vars": dict(environment)} if environment else None,
-            entrypoint_num_cpus=cpus or None,
-        )
+        with _naming_failures(f"--address {address}: the cluster did not take the command"):
+            self.submission_id: str = self._client.submit_job(
+                entrypoint=shlex.join(command),
+                runtime_env={"env_vars": dict(environment)} if environment else None,
+                entrypoint_num_cpus=cpus or None,
+            )
 
     def follow(self, write: Callable[[str], object]) -> Ended:
         """Hand on what the command writes until it has ended.
@@ -60,12 +63,15 @@ class Submission:
         Raises:
             TaggerError: when the command could not be started, or its end is not known.
         """
+        from aiohttp import ClientError
+
         try:
             asyncio.run(self._tail(write))
-        except (RuntimeError, OSError) as error:
+        except (RuntimeError, OSError, ClientError) as error:
             write(f"the log breaks off here: {first_line(error)}\n")
-        while not (details := self._client.get_job_info(self.submission_id)).status.is_terminal():
-            time.sleep(_POLL_S)
+        with _naming_failures(f"what became of {self.submission_id} is not known, as the cluster answers no more"):
+            while not (details := self._client.get_job_info(self.submission_id)).status.is_terminal():
+                time.sleep(_POLL_S)
         return self._ended(details)
 
     def stop(self) -> None:
@@ -82,6 +88,16 @@ class Submission:
         if code is None:
             raise TaggerError(f"the job {self.submission_id} did not run: {first_line(Exception(details.message))}")
         return Ended(self.submission_id, status, code if code >= 0 else 128 - code)
+
+
+@contextmanager
+def _naming_failures(what: str) -> Iterator[None]:
+    """Raise TaggerError, with a sentence of what failed, in place of what the client raises."""
+    try:
+        yield
+    except (RuntimeError, OSError) as error:
+        lines = [line for line in str(error).splitlines() if line.strip(" .")]
+        raise TaggerError(f"{what}: {lines[-1] if lines else type(error).__name__}") from error
 
 
 def named_variables(names: Sequence[str], environment: Mapping[str, str] = os.environ) -> dict[str, str]:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -80,7 +81,7 @@ def test_a_token_that_is_not_the_clusters_is_told_from_no_cluster(
 
 
 def test_no_job_server_is_said_in_one_line(cluster: TwoNodes) -> None:
-    done = submit(TwoNodes("", "http://127.0.0.1:9", cluster.environment), "--", "recipes")
+    done = submit(replace(cluster, dashboard="http://127.0.0.1:9"), "--", "recipes")
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
     assert "--address http://127.0.0.1:9: no job server of a Ray cluster answers there" in done.stderr
 

@@ -11,6 +11,9 @@ from pathlib import Path
 import pytest
 import ray
 
+from tagger.cluster.session import ray_session
+from tagger.errors import UsageError
+from tagger.schemas.configs.options import RayOptions
 from tests.control_groups import control_groups
 
 pytestmark = pytest.mark.slow
@@ -100,6 +103,26 @@ def cluster(environment: dict[str, str], metadata: str = "{}") -> Iterator[str]:
 
 def join(address: str, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, "-c", JOIN, address], capture_output=True, text=True, env=environment)
+
+
+@pytest.mark.parametrize(
+    ("address", "message"),
+    [
+        ("127.0.0.1:9", "nothing answers there"),
+        ("ray://127.0.0.1:9", "nothing answers there"),
+        ("nowhere.invalid:6379", "nothing answers there"),
+        ("127.0.0.1:99999", "nothing answers there"),
+        ("http://127.0.0.1:8265", "this is the address of a dashboard, which tagger submit takes"),
+        ("nonsense", "no Ray cluster can be joined there"),
+    ],
+)
+def test_an_address_without_a_cluster_says_so_and_nothing_of_tokens(address: str, message: str) -> None:
+    with (
+        pytest.raises(UsageError, match=rf"^--ray-address {address}: {message}") as ended,
+        ray_session(RayOptions(ray_address=address)),
+    ):
+        pass
+    assert address == "nonsense" or "token" not in str(ended.value)
 
 
 def test_a_cluster_of_another_version_is_refused_with_both_versions() -> None:
