@@ -19,7 +19,7 @@ from tagger.jobs.shell.outcome import ErrorLog, exit_code_of, warn
 from tagger.schemas.values import JobConfig, Panel
 
 Config = TypeVar("Config", bound=JobConfig)
-_SHORT_CHOICE = 24
+_SHORT_CHOICE = 16
 """Choices that are written in fewer characters stand in the place of the type, longer ones behind the description."""
 _SHARED = {
     **dict.fromkeys(("manifest", "images", "model", "run", "index"), Panel.IN_AND_OUT),
@@ -59,14 +59,15 @@ def command_of(config: type[Config], run: Callable[[Config, bool], int]) -> Call
 
 
 def in_panels(config: type[JobConfig]) -> list[tuple[str, FieldInfo]]:
-    """A config's fields in the order of their panels; in each, what is required comes first."""
+    """A config's fields in the order of their panels; in each, what is required first, then what is its own."""
     order = list(Panel)
     names = list(_SHARED)
+    declared = vars(config).get("__annotations__", {})
 
-    def place(item: tuple[str, FieldInfo]) -> tuple[int, bool, int]:
+    def place(item: tuple[str, FieldInfo]) -> tuple[int, bool, int, bool]:
         name, field = item
         rank = names.index(name) if name in names else len(names)
-        return order.index(panel_of(config, name)), not field.is_required(), rank
+        return order.index(panel_of(config, name)), not field.is_required(), rank, name not in declared
 
     return sorted(config.model_fields.items(), key=place)
 

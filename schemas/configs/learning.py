@@ -105,7 +105,7 @@ class Optimisation(JobConfig):
         default=1.0, gt=0, le=1, description="Each block learns so many times as fast as the next."
     )
     momentum: float = Field(default=0.9, ge=0, lt=1, description="Of sgd and rmsprop.")
-    weight_decay: float = Field(default=0.02, ge=0, description="Decay of the weights, for adamw and sgd.")
+    weight_decay: float = Field(default=0.02, ge=0, description="L2 penalty on weights; decoupled with adamw.")
     schedule: Schedule = Field(default="one_cycle", description="Of the learning rates, over each phase.")
     lr_end: float = Field(default=0.01, gt=0, le=1, description="What is left of the rates with schedule exponential.")
     patience: int = Field(

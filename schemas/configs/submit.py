@@ -6,7 +6,7 @@ from tagger.schemas.values import JobConfig
 
 
 class SubmitConfig(JobConfig):
-    """Run a command on a Ray cluster, show what it writes, and end with its exit code."""
+    """Run a command on a Ray cluster, and end with its exit code."""
 
     examples = (
         "--address http://HEAD:8265 -- tag --manifest s3://pim/export/ --images 's3://shop/img/{id}.jpg' "
