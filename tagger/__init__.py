@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from tagger.schemas.configs.review import ApplyConfig
     from tagger.schemas.configs.similarity import DuplicatesConfig, IndexConfig, SimilarConfig
     from tagger.schemas.configs.tag import TagConfig
+    from tagger.schemas.configs.train import TrainConfig
     from tagger.tagging.notebook import Tagger
     from tagger.workflows.audit import audit
     from tagger.workflows.check import check
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from tagger.workflows.policy import fit_policy
     from tagger.workflows.similar import find_similar
     from tagger.workflows.tag import tag
+    from tagger.workflows.train import train
 
     __version__: str
 
@@ -35,6 +37,8 @@ _MODULES = {
     "Tagger": "tagger.tagging.notebook",
     "check": "tagger.workflows.check",
     "CheckConfig": "tagger.schemas.configs.check",
+    "train": "tagger.workflows.train",
+    "TrainConfig": "tagger.schemas.configs.train",
     "tag": "tagger.workflows.tag",
     "TagConfig": "tagger.schemas.configs.tag",
     "evaluate": "tagger.workflows.evaluate",
@@ -62,6 +66,8 @@ __all__ = [  # noqa: RUF022 - in the order in which a catalogue goes through the
     "Tagger",
     "check",
     "CheckConfig",
+    "train",
+    "TrainConfig",
     "tag",
     "TagConfig",
     "evaluate",

@@ -14,6 +14,7 @@ from tagger.schemas.values import JobConfig
 
 FUNCTIONS = {
     "check": "CheckConfig",
+    "train": "TrainConfig",
     "tag": "TagConfig",
     "evaluate": "EvaluateConfig",
     "fit_policy": "PolicyConfig",
