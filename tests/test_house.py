@@ -66,8 +66,14 @@ def test_heavy_libraries_are_imported_only_where_they_are_first_used(library: st
     assert not [p for p in SOURCES if library in imported(p, top_level_only=True)]
 
 
-@pytest.mark.parametrize("module", ["tagger", "tagger.jobs.shell.cli", "tagger.schemas.tables.prediction"])
-def test_importing_the_command_loads_neither_torch_nor_ray(module: str) -> None:
+@pytest.mark.parametrize(
+    "module",
+    [
+        "tagger", "tagger.jobs.shell.cli", "tagger.schemas.tables.prediction",
+        "tagger.training.progress", "tagger.dataset.blurred",
+    ],
+)  # fmt: skip
+def test_importing_the_command_or_what_its_small_processes_do_loads_neither_torch_nor_ray(module: str) -> None:
     code = (
         f"import sys, {module}; print(sorted({{'torch', 'ray', 'boto3', 'pandas', 'matplotlib'}} & set(sys.modules)))"
     )

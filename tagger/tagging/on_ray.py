@@ -97,7 +97,7 @@ def leaf_logits(images: "ray.data.Dataset", prepared: PreparedEngine, on_gpu: bo
 
     Args:
         images: Rows of id, image uint8 [H, W, 3] and whatever else, materialised.
-        prepared: The model, sent to the workers once.
+        prepared: The model, sent to the workers once; this process runs it on few images.
         on_gpu: Whether it runs on GPUs.
 
     Returns:
@@ -106,16 +106,22 @@ def leaf_logits(images: "ray.data.Dataset", prepared: PreparedEngine, on_gpu: bo
     from ray.data import ActorPoolStrategy
 
     wanted = -(-images.count() // _WORTH_A_WORKER)
-    found = images.map_batches(
-        _LeafLogits,
-        fn_constructor_args=(_Shared(ray.put(prepared)),),
-        batch_size=_EVALUATED_AT_ONCE,
-        batch_format="numpy",
-        compute=ActorPoolStrategy(size=fitting_workers("GPU" if on_gpu else "CPU", min(wanted, images.num_blocks()))),
-        num_cpus=1,
-        num_gpus=int(on_gpu),
-    )
-    batches = list(found.iter_batches(batch_format="numpy", batch_size=None))
+    if wanted > 1 or on_gpu:
+        images = images.map_batches(
+            _LeafLogits,
+            fn_constructor_args=(_Shared(ray.put(prepared)),),
+            batch_size=_EVALUATED_AT_ONCE,
+            batch_format="numpy",
+            compute=ActorPoolStrategy(
+                size=fitting_workers("GPU" if on_gpu else "CPU", min(wanted, images.num_blocks()))
+            ),
+            num_cpus=1,
+            num_gpus=int(on_gpu),
+        )
+        batches = list(images.iter_batches(batch_format="numpy", batch_size=None))
+    else:
+        run = _LeafLogits(prepared)
+        batches = [run(b) for b in images.iter_batches(batch_format="numpy", batch_size=_EVALUATED_AT_ONCE)]
     columns = {name: np.concatenate([b[name] for b in batches]) for name in batches[0]}
     order = np.argsort(columns["id"].astype(str))
     return {name: column[order] for name, column in columns.items()}
@@ -243,9 +249,9 @@ class _SharedBoard:
 
 
 class _LeafLogits:
-    """An actor that runs a model over decoded images."""
+    """Runs a model over decoded images; an actor, where they are many."""
 
-    def __init__(self, model: _Shared) -> None:
+    def __init__(self, model: PreparedEngine) -> None:
         self._engine = model.start()
 
     def __call__(self, batch: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

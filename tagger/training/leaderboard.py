@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from tagger.training.search_on_ray import Trial
+from tagger.training.progress import Trial
 
 FIGURES = ("val_accuracy", "val_macro_f1", "val_master_accuracy", "val_loss")
 

@@ -6,13 +6,13 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import ray
 import ray.data
 import ray.train
 import torch
-from ray.train import Checkpoint, CheckpointConfig, FailureConfig, RunConfig, ScalingConfig
+from ray.train import Checkpoint, CheckpointConfig, DataConfig, FailureConfig, RunConfig, ScalingConfig
 from ray.train.torch import TorchTrainer, get_device, prepare_model
 from torch import Tensor
 
@@ -25,8 +25,11 @@ from tagger.io.location import Location
 from tagger.machine import usable_cores
 from tagger.training.checkpoint import TrainingState, load_state, load_weights
 from tagger.training.examples import Examples
-from tagger.training.learner import Learner, Tally
 from tagger.training.plan import Plan
+from tagger.training.progress import Progress, ProgressBoard
+
+if TYPE_CHECKING:
+    from tagger.training.learner import Tally
 
 _REPORT_S = 1.0
 _READ_ROWS = 512
@@ -36,25 +39,6 @@ _MAX_WAITS = 10  # a cluster has so many minutes to find room for the workers
 CHECKPOINTS = "train"
 DRAFT = "draft-"
 """Begins the name of a folder in which a checkpoint is still being written."""
-
-
-@dataclass(frozen=True)
-class Progress:
-    """Where training is, for a person who watches."""
-
-    epoch: int
-    epochs: int
-    step: int
-    steps: int
-    loss: float
-    images_per_s: float
-    history: tuple[dict[str, float], ...]
-    resumed: int
-    """Epochs that were done before this call."""
-    images_seen: int = 0
-    """Where a frozen backbone looks at each image once: of so many it has; the steps come after."""
-    images: int = 0
-    """How many those are; 0 where every step looks at images of its own."""
 
 
 @dataclass(frozen=True)
@@ -100,11 +84,13 @@ def fit(
         storage: Folder of the checkpoints; on a cluster, one that all nodes reach.
         watch: Called now and then in this thread.
     """
-    board = ray.remote(num_cpus=0)(_Board).remote()
+    board = ray.remote(num_cpus=0)(ProgressBoard).remote()
     trainer = TorchTrainer(
         _train_worker,
         train_loop_config={"plan": plan, "board": board, "folder": local_folder(storage)},
         datasets={"train": train, "val": val},
+        # one worker reads all by itself; to split between several takes a process more for each dataset
+        dataset_config=DataConfig(datasets_to_split="all" if plan.config.workers > 1 else []),
         scaling_config=ScalingConfig(num_workers=plan.config.workers, use_gpu=plan.use_gpu),
         run_config=RunConfig(
             name=CHECKPOINTS,
@@ -147,21 +133,10 @@ def local_folder(storage: Location) -> Path | None:
     return folder
 
 
-class _Board:
-    """Where the first worker says how far it is."""
-
-    def __init__(self) -> None:
-        self._progress: Progress | None = None
-
-    def write(self, progress: Progress) -> None:
-        self._progress = progress
-
-    def read(self) -> Progress | None:
-        return self._progress
-
-
 def _train_worker(settings: dict[str, Any]) -> None:
     """What Ray Train runs in each process."""
+    from tagger.training.learner import Learner  # loads PyTorch's compiler, which the processes that only watch spare
+
     plan: Plan = settings["plan"]
     folder: Path | None = settings["folder"]
     context = ray.train.get_context()
@@ -201,7 +176,7 @@ class _BoardView:
         self._resumed = state.epoch
         self._told = time.perf_counter()
 
-    def show(self, step: int, tally: Tally, seconds: float) -> None:
+    def show(self, step: int, tally: "Tally", seconds: float) -> None:
         """Tell of a step, unless it is too soon."""
         if time.perf_counter() - self._told < _REPORT_S:
             return

@@ -1,7 +1,6 @@
 """Searching for a better recipe on Ray Tune: many trainings, of which bad ones are given up early."""
 
 import itertools
-import math
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -26,9 +25,9 @@ from tagger.schemas.configs.train import TrainConfig
 from tagger.schemas.documents.bundle import Preprocessing, Provenance
 from tagger.schemas.documents.taxonomy import Taxonomy
 from tagger.training.examples import Examples
-from tagger.training.learner import Learner
 from tagger.training.on_ray import DRAFT, edge_threshold, local_folder
 from tagger.training.plan import Plan, draft_card, initial_weights, preprocessing_of, with_edge_threshold
+from tagger.training.progress import Trial, TrialBoard
 
 TRIALS = "search"
 _BATCH_ROWS = 512
@@ -38,26 +37,6 @@ _FIGURES = (
     "epoch", "train_loss", "train_accuracy", "val_loss", "val_accuracy", "val_macro_f1", "val_master_accuracy",
     "seconds", "images_per_s", "score",
 )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Trial:
-    """A training with settings of the space, and what came of it."""
-
-    settings: dict[str, Any]
-    history: tuple[dict[str, float], ...]
-    error: str = ""
-
-    @property
-    def score(self) -> float:
-        """The best figure over its epochs, higher is better; -inf where there is none."""
-        return self.best.get("score", float("-inf"))
-
-    @property
-    def best(self) -> dict[str, float]:
-        """The figures of its best epoch; none where it diverged at once."""
-        finite = [epoch for epoch in self.history if math.isfinite(epoch["score"])]
-        return max(finite, key=lambda epoch: epoch["score"], default={})
 
 
 @dataclass(frozen=True)
@@ -152,7 +131,7 @@ def search(
     Raises:
         TaggerError: when every trial failed.
     """
-    board = ray.remote(num_cpus=0)(_Board).remote()
+    board = ray.remote(num_cpus=0)(TrialBoard).remote()
     folder = local_folder(storage)
     trial = tune.with_parameters(_run_trial, wanted=wanted, decoded=decoded, board=board, folder=folder)
     tuner = _tuner(wanted, tune.with_resources(trial, {"cpu": 1, "gpu": int(wanted.use_gpu)}), storage)
@@ -208,6 +187,8 @@ def _run_trial(
     settings: dict[str, Any], wanted: Search, decoded: Mapping[str, Decoded], board: Any, folder: Path | None
 ) -> None:
     """One training, in a process of its own."""
+    from tagger.training.learner import Learner  # loads PyTorch's compiler, which the processes that only watch spare
+
     there = folder if folder and folder.is_dir() else None
     config = wanted.config(settings)
     torch.set_num_threads(min(wanted.threads, usable_cores()))
@@ -245,16 +226,3 @@ def _trial_of(result: Any) -> Trial:
     rows = rows.drop_duplicates("epoch", keep="last").sort_values("epoch")
     names = [name for name in rows.columns if name in _FIGURES]
     return Trial(result.config, tuple(rows[names].astype(float).to_dict("records")), error)
-
-
-class _Board:
-    """Where trials say how far they are."""
-
-    def __init__(self) -> None:
-        self._trials: dict[str, Trial] = {}
-
-    def write(self, trial_id: str, trial: Trial) -> None:
-        self._trials[trial_id] = trial
-
-    def read(self) -> list[Trial]:
-        return list(self._trials.values())

@@ -14,12 +14,12 @@ import torch
 from torch import Tensor
 
 from tagger.confidence.calibration import calibrated
+from tagger.dataset.blurred import BLURRED, blurred_copies
 from tagger.engines.torch import PreparedTorch
 from tagger.evaluation.metrics import Evaluation
 from tagger.evaluation.pictures import Pictures
 from tagger.evaluation.report import CONTROL_ITEMS, VAL_ITEMS, Extras, Training, write_report
 from tagger.imaging.edges import all_with_edges
-from tagger.imaging.quality import blurred
 from tagger.io.location import Location
 from tagger.io.parquet import write_parquet
 from tagger.models.bundle import Bundle
@@ -31,7 +31,7 @@ from tagger.tagging.on_ray import leaf_logits
 from tagger.workflows.labelled import failures
 
 _AT_ONCE = 32
-_BLURRED, _BLURRED_ITEMS = "blurred", 2000
+_BLURRED_ITEMS = 2000
 
 
 @dataclass(frozen=True)
@@ -62,15 +62,15 @@ def calibrate_and_measure(bundle: Bundle, images: dict[str, ray.data.Dataset], d
         failed: Test items whose image cannot be used.
     """
     reference = PreparedTorch(bundle, device, "float32", _AT_ONCE)
-    copies = images["test"].limit(_BLURRED_ITEMS).map_batches(_blurred_copies, batch_size=_AT_ONCE)
+    copies = images["test"].limit(_BLURRED_ITEMS).map_batches(blurred_copies, batch_size=_AT_ONCE)
     sides_seen = [side for side in ("val", "test", "control") if side in images]
     everything = images["val"].union(*(images[side] for side in sides_seen[1:]), copies)
     outputs = leaf_logits(_with_edges(everything, bundle), reference, device == "cuda")
-    sides = {side: _only(outputs, outputs["split"] == side) for side in (*sides_seen, _BLURRED)}
+    sides = {side: _only(outputs, outputs["split"] == side) for side in (*sides_seen, BLURRED)}
     bundle = calibrated(bundle, sides["val"]["logits"], sides["val"]["leaf"])
-    val, blurred_copies = (_evaluation(bundle, sides[side], 0, side) for side in ("val", _BLURRED))
+    val, of_copies = (_evaluation(bundle, sides[side], 0, side) for side in ("val", BLURRED))
     control = _evaluation(bundle, sides["control"], 0, "control") if "control" in sides else None
-    return Measured(bundle, val, _evaluation(bundle, sides["test"], failed), blurred_copies, control)
+    return Measured(bundle, val, _evaluation(bundle, sides["test"], failed), of_copies, control)
 
 
 def evaluate_side(bundle: Bundle, images: ray.data.Dataset, device: str) -> Evaluation:
@@ -114,11 +114,6 @@ def write_bundle_report(
     for name, evaluation in ((VAL_ITEMS, measured.val), (CONTROL_ITEMS, measured.control)):
         if evaluation is not None:
             write_parquet(out / name, pa.Table.from_pandas(evaluation.table(), preserve_index=False))
-
-
-def _blurred_copies(batch: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    images = np.stack([blurred(image) for image in batch["image"]])
-    return {**batch, "image": images, "split": np.full(len(images), _BLURRED, object)}
 
 
 def _with_edges(images: ray.data.Dataset, bundle: Bundle) -> ray.data.Dataset:

@@ -5,8 +5,8 @@ from contextlib import ExitStack
 from types import TracebackType
 
 from tagger.reporter import Bar, Reporter
-from tagger.training.on_ray import Progress
 from tagger.training.plan import Plan
+from tagger.training.progress import Progress
 from tagger.training.tensorboard import TensorBoardLog
 
 _ONCE = "Looking at each image once"

@@ -27,7 +27,8 @@ from tagger.schemas.configs.train import TrainConfig, TuneConfig
 from tagger.schemas.documents.bundle import Provenance
 from tagger.training import recipes, spaces
 from tagger.training.leaderboard import best_so_far, in_words, leaderboard
-from tagger.training.search_on_ray import TRIALS, Decoded, Search, Trial, hold, key_of, search
+from tagger.training.progress import Trial
+from tagger.training.search_on_ray import TRIALS, Decoded, Search, hold, key_of, search
 from tagger.workflows.holding_out import holds_out
 from tagger.workflows.labelled import decode_sides, nothing_left_of_a_refusal, read_learnable, split_labelled
 from tagger.workflows.open_catalog import open_catalog, place, versions

@@ -16,7 +16,7 @@ from tagger.demo.drawn_catalogue import Drawn
 from tagger.schemas.configs.search import SearchSpace
 from tagger.training import recipes
 from tagger.training.leaderboard import best_so_far
-from tagger.training.search_on_ray import Trial
+from tagger.training.progress import Trial
 from tagger.workflows.tune import fitting_trials
 from tests.conftest import Outcome
 from tests.jobs.test_interruptions import WAIT_S, start
@@ -36,7 +36,7 @@ def space(tmp_path: Path) -> Path:
     document = {
         "recipe": "standard",
         "set": {**SETTINGS, "epochs": 2, "patience": 0},
-        "space": {"lr": [1e-5, 6e-3], "optimiser": ["adamw", "sgd", "adam", "rmsprop"]},
+        "space": {"lr": [1e-5, 6e-3], "optimiser": ["adamw", "rmsprop"]},
     }
     file.write_text(yaml.safe_dump(document))
     return file
@@ -46,6 +46,7 @@ def arguments(drawn: Drawn, space: Path, out: Path) -> list[object]:
     return ["tune", "--manifest", drawn.manifest, "--images", drawn.images, "--space", space, "--out", out]
 
 
+@pytest.mark.slow
 def test_a_search_that_is_killed_goes_on_with_the_trials_that_are_left(
     tagger: Run, drawn: Drawn, space: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -63,14 +64,14 @@ def test_a_search_that_is_killed_goes_on_with_the_trials_that_are_left(
     assert again.returncode == 0, said
     assert "Going on with the trials that are left" in said
     trials = json.loads(said[said.index("{\n") :])["trials"]
-    assert len({(t["lr"], t["optimiser"]) for t in trials}) == len(trials) == 8
+    assert len({(t["lr"], t["optimiser"]) for t in trials}) == len(trials) == 4
     assert {t["epochs_run"] for t in trials} == {2}
     assert done <= {round(t["seconds"], 6) for t in trials}, "finished trials are not run again"
 
     board = pd.read_csv(out / "leaderboard.csv")
     assert board["val_loss"].is_monotonic_increasing
     assert board["lr"].iloc[0] == 6e-3
-    assert set(board["optimiser"]) == {"adamw", "sgd", "adam", "rmsprop"}
+    assert set(board["optimiser"]) == {"adamw", "rmsprop"}
     assert (out / "leaderboard.svg").read_text().startswith("<svg")
     best = recipes.load(str(out / "best.yaml"))
     assert best.settings["lr"] == 6e-3

@@ -9,7 +9,7 @@ import pytest
 
 from tagger.io.location import Location
 from tagger.reporter import Bar
-from tagger.training.on_ray import Progress
+from tagger.training.progress import Progress
 from tagger.training.tensorboard import TensorBoardLog
 from tagger.workflows.training_watch import TrainingWatch
 from tests.tagger.training.test_learner import plan_of
