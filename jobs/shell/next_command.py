@@ -3,6 +3,7 @@
 import shlex
 
 from tagger.schemas.configs.options import CatalogOptions, S3Options
+from tagger.workflows.as_flags import catalogue_flags
 
 
 def next_line(config: S3Options, *words: str) -> str:
@@ -25,20 +26,4 @@ def next_on_catalogue(config: CatalogOptions, command: str, *words: str) -> str:
         command: The one to go on with.
         words: Its other arguments; they are quoted where a shell needs it.
     """
-    return f"Next: {shlex.join(['tagger', command, *_catalogue_flags(config), *words])}"
-
-
-def _catalogue_flags(config: CatalogOptions) -> list[str]:
-    words = ["--manifest", config.manifest, *(["--images", config.images] if config.images else [])]
-    for name, field in CatalogOptions.model_fields.items():
-        value = getattr(config, name)
-        if name not in ("manifest", "images") and value != field.default:
-            words += _flags(f"--{name.replace('_', '-')}", value)
-    return words
-
-
-def _flags(flag: str, value: object) -> list[str]:
-    if isinstance(value, bool):
-        return [flag] if value else [f"--no-{flag[2:]}"]
-    values = [f"{key}={v}" for key, v in value.items()] if isinstance(value, dict) else value
-    return [word for v in (values if isinstance(values, list) else [values]) for word in (flag, str(v))]
+    return f"Next: {shlex.join(['tagger', command, *catalogue_flags(config.model_dump()), *words])}"

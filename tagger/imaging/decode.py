@@ -217,7 +217,7 @@ def _load(picture: Bare, longest: int | None, max_pixels: int, is_suspect: bool 
         code = ErrorCode.TRUNCATED if _is_truncation(error) else ErrorCode.CORRUPT
         raise ImageError(code, _message("the image cannot be decoded", error)) from error
     if missing > VISIBLE_SHARE:
-        raise ImageError(ErrorCode.TRUNCATED, f"the image ends early: {missing:.0%} of it are missing")
+        raise ImageError(ErrorCode.TRUNCATED, f"the image ends early: {missing:.0%} of it is missing")
     return turned(rgb, picture.orientation if picture.orientation != UPRIGHT else _orientation_of(image))
 
 

@@ -77,7 +77,7 @@ def test_a_jpeg_without_its_end_marker_or_part_of_its_last_block_is_a_picture(
 
 def test_rows_of_grey_are_missing_even_where_an_end_marker_was_added() -> None:
     data = encoded(picture(120, 160), quality=92)
-    with pytest.raises(ImageError, match=r"ends early: \d+% of it are missing") as raised:
+    with pytest.raises(ImageError, match=r"ends early: \d+% of it is missing") as raised:
         decode(data[: len(data) * 7 // 10] + b"\xff\xd9", SIZE, LIMIT)
     assert raised.value.code is ErrorCode.TRUNCATED
 
