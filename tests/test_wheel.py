@@ -42,4 +42,8 @@ def test_version_and_help_have_their_usual_flags(flags: list[str], capsys: pytes
         main(flags)
     assert not ended.value.code
     said = capsys.readouterr().out
-    assert said == f"tagger {tagger.__version__}\n" if flags == ["--version"] else said.startswith("Usage: tagger")
+    assert (
+        said == f"tagger {tagger.__version__}\n"
+        if flags == ["--version"]
+        else said.lstrip().startswith("Usage: tagger")
+    )

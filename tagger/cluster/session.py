@@ -48,6 +48,8 @@ than within 2 s, that workers have started or are done."""
 _AUTH = ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")
 _NO_TOKEN = b"InvalidAuthToken"
 """What Ray's core writes where the cluster refuses this process's token, or that it has none."""
+_joined: list[str] = []
+"""The address of the cluster that this process has joined."""
 _LONGEST_TEMPORARY = 26
 """Characters of the path that an embedded Ray's sockets may lie below: a socket's path has at most 107."""
 
@@ -71,6 +73,8 @@ def ray_session(
         KeyboardInterrupt: at its end, too, after a signal that came while Ray ended.
     """
     if ray.is_initialized():
+        if options.ray_address not in (None, "local", "auto", *_joined):
+            reporter.warn(f"--ray-address {options.ray_address} is not looked at: this process has a Ray already")
         _check_gpus(options)
         check_local_paths(options, _nodes(), reporter)
         yield
@@ -84,6 +88,7 @@ def ray_session(
         try:
             if options.ray_address:
                 _join(options.ray_address, folder)
+                _joined.append(options.ray_address)
             else:
                 _embed(processes, with_data, folder)
             if with_data:
@@ -98,6 +103,7 @@ def ray_session(
                     False  # else a thread of Ray Data that is still busy starts another
                 )
                 ray.shutdown()
+                _joined.clear()
                 _end(started)
                 temporary.close()
 

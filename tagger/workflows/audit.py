@@ -80,8 +80,7 @@ def audit(config: AuditConfig, reporter: Reporter = LOG) -> AuditResult:
 
         from tagger import AuditConfig, audit
 
-        shop = {"manifest": "styles.csv", "images": "images/"}
-        result = audit(AuditConfig(index="index", **shop, title="productDisplayName", out="audit"))
+        result = audit(AuditConfig(index="index", manifest="styles.csv", images="images/", out="audit"))
         print(f"{len(result.findings):,} of {result.labelled:,} labels are likely wrong or odd")
     """
     if not config.out:

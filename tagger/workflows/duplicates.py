@@ -97,8 +97,7 @@ def duplicates(config: DuplicatesConfig, reporter: Reporter = LOG) -> Duplicates
 
         from tagger import DuplicatesConfig, duplicates
 
-        shop = {"manifest": "styles.csv", "images": "images/"}
-        result = duplicates(DuplicatesConfig(index="index", **shop, out="copies"))
+        result = duplicates(DuplicatesConfig(index="index", manifest="styles.csv", images="images/", out="copies"))
         print(f"{len(result.groups):,} items share a picture with another one")
     """
     if not config.out:

@@ -51,7 +51,7 @@ def build_index(config: IndexConfig, reporter: Reporter = LOG) -> IndexResult:
 
         from tagger import IndexConfig, build_index
 
-        result = build_index(IndexConfig(runs=["run-1"], out="index", manifest="styles.csv"))
+        result = build_index(IndexConfig(run=["run-1"], out="index", manifest="styles.csv"))
         print(f"{result.card.items:,} items can be found")
     """
     folder = Location(config.out)

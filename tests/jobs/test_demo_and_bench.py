@@ -58,15 +58,15 @@ def test_bench_measures_the_job_beside_plain_scripts_on_the_same_images(tagger: 
         "decode only", "forward only", "end to end", "plain DataLoader script", "plain Ray Data pipeline",
     }  # fmt: skip
     rates = found["imagesPerSecond"]
-    assert min(rates["decode only"], rates["forward only"], rates["end to end"]) > 0
-    # on a busy machine the plain pipeline's start-up may take longer than its work, and then there is no figure
+    assert min(rates["decode only"], rates["forward only"]) > 0
+    # on a busy machine the start may take longer than the work, and then there is no figure
     assert all(rate is None or 0 < rate < 100_000 for rate in rates.values())
     assert 0 < found["engineShare"] < 1
     assert -0.9 < found["embeddingsCost"] < 9
     assert min(found["fixedCostSeconds"], found["rayAloneSeconds"]) > 0.5
-    assert found["endToEndOfForwardOnly"] == pytest.approx(
-        found["rounds"][0]["end to end"] / found["rounds"][0]["forward only"]
-    )
+    (only,) = found["rounds"]
+    share = only["end to end"] and only["end to end"] / only["forward only"]
+    assert found["endToEndOfForwardOnly"] == (pytest.approx(share) if share else None)
     assert min(found["driverBytes"], found["workerBytes"]) > 50 * 2**20
     assert [g["rows"] for g in found["growth"]] == [600]
     assert (tmp_path / "bench.svg").read_text().lstrip().startswith("<?xml")

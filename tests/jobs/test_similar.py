@@ -235,7 +235,7 @@ def test_copies_of_a_picture_are_found_and_others_are_not(
     lines = {line.split("│")[1].strip(): line.split("│")[2:4] for line in leaked.out.splitlines() if "│" in line}
     copies, right = (cell.strip() for cell in lines["with a copy among the train items"])
     assert int(copies) >= 0.9 * len(test)
-    assert right == "100.00"
+    assert right == "100.00%"
     assert "0.00" in lines["without one"][1] or int(copies) < len(test)
     again = tagger("duplicates", tmp_path / "index", *shop, "--out", tmp_path / "copies")
     assert (again.code, "is not empty" in again.err) == (2, True)

@@ -12,7 +12,6 @@ import pytest
 import ray
 
 from tagger.cluster.session import ray_session
-from tagger.errors import UsageError
 from tagger.schemas.configs.options import RayOptions
 from tests.control_groups import control_groups
 
@@ -105,24 +104,33 @@ def join(address: str, environment: dict[str, str]) -> subprocess.CompletedProce
     return subprocess.run([sys.executable, "-c", JOIN, address], capture_output=True, text=True, env=environment)
 
 
-@pytest.mark.parametrize(
-    ("address", "message"),
-    [
-        ("127.0.0.1:9", "nothing answers there"),
-        ("ray://127.0.0.1:9", "nothing answers there"),
-        ("nowhere.invalid:6379", "nothing answers there"),
-        ("127.0.0.1:99999", "nothing answers there"),
-        ("http://127.0.0.1:8265", "this is the address of a dashboard, which tagger submit takes"),
-        ("nonsense", "no Ray cluster can be joined there"),
-    ],
-)
-def test_an_address_without_a_cluster_says_so_and_nothing_of_tokens(address: str, message: str) -> None:
-    with (
-        pytest.raises(UsageError, match=rf"^--ray-address {address}: {message}") as ended,
-        ray_session(RayOptions(ray_address=address)),
-    ):
-        pass
-    assert address == "nonsense" or "token" not in str(ended.value)
+def test_an_address_without_a_cluster_says_so_and_nothing_of_tokens() -> None:
+    messages = {
+        "127.0.0.1:9": "nothing answers there",
+        "ray://127.0.0.1:9": "nothing answers there",
+        "nowhere.invalid:6379": "nothing answers there",
+        "127.0.0.1:99999": "nothing answers there",
+        "http://127.0.0.1:8265": "this is the address of a dashboard, which tagger submit takes",
+        "nonsense": "no Ray cluster can be joined there",
+    }
+    code = (
+        "import sys\n"
+        "from tagger.cluster.session import ray_session\n"
+        "from tagger.errors import UsageError\n"
+        "from tagger.schemas.configs.options import RayOptions\n"
+        "for address in sys.argv[1:]:\n"
+        "    try:\n"
+        "        with ray_session(RayOptions(ray_address=address)):\n"
+        "            print('joined')\n"
+        "    except UsageError as error:\n"
+        "        print(error)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, *messages], capture_output=True, text=True)
+    said = done.stdout.splitlines()
+    assert len(said) == len(messages), done.stdout + done.stderr
+    for line, (address, message) in zip(said, messages.items(), strict=True):
+        assert line.startswith(f"--ray-address {address}: {message}")
+        assert address == "nonsense" or "token" not in line
 
 
 def test_a_cluster_of_another_version_is_refused_with_both_versions() -> None:
@@ -225,3 +233,11 @@ def test_nothing_starts_another_ray_after_the_end_of_one() -> None:
         done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
         assert not list(Path(temporary).iterdir())
     assert done.stdout.startswith("False") and "Ray has not been started yet" in done.stdout, done.stdout + done.stderr
+
+
+def test_an_address_is_said_to_be_ignored_where_ray_runs_already(
+    embedded_ray: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    with ray_session(RayOptions(ray_address="127.0.0.1:9")):
+        pass
+    assert "--ray-address 127.0.0.1:9 is not looked at" in caplog.text

@@ -24,9 +24,10 @@ def test_a_saved_bundle_comes_back_the_same(bundle: Bundle, bundle_dir: Path) ->
     assert loaded.card.model_id == model_id(bundle.card, bundle.weights)
 
 
-def test_a_bundle_holds_nothing_that_can_run_code(bundle_dir: Path) -> None:
-    assert {p.name for p in bundle_dir.iterdir()} == {CARD, WEIGHTS}
-    json.loads((bundle_dir / CARD).read_text())
+def test_a_bundle_holds_nothing_that_can_run_code(bundle: Bundle, tmp_path: Path) -> None:
+    bundle.save(Location(str(tmp_path)))
+    assert {p.name for p in tmp_path.iterdir()} == {CARD, WEIGHTS}
+    json.loads((tmp_path / CARD).read_text())
 
 
 def test_the_model_id_changes_with_weights_and_with_all_that_decides_a_prediction(bundle: Bundle) -> None:
