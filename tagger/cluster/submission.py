@@ -2,6 +2,7 @@
 
 import asyncio
 import fnmatch
+import importlib.util
 import logging
 import os
 import re
@@ -17,6 +18,7 @@ from tagger.io.location import first_line
 
 _POLL_S = 1.0
 _INTERRUPTED = 130
+_NOT_INSTALLED = "tagger submit needs the extra cluster, which is not installed here: pip install 'ray[default]'"
 _OF_RAY = re.compile(r"^\S+ \S+\tINFO job_manager\.py.*\n", re.MULTILINE)
 """Lines that Ray's job server adds to a command's own."""
 
@@ -112,7 +114,15 @@ def named_variables(names: Sequence[str], environment: Mapping[str, str] = os.en
 
 
 def _client(address: str) -> Any:
-    """A client of a cluster's job server. Raises UsageError when there is none, or it does not take our token."""
+    """A client of a cluster's job server.
+
+    Raises:
+        UsageError: when Ray's own client is not installed, there is no job server, or it does not take our token.
+    """
+    if importlib.util.find_spec("aiohttp") is None:  # Ray itself would only say so once it is asked to connect
+        raise UsageError(
+            "tagger submit needs the extra cluster, which is not installed here: pip install 'ray[default]'"
+        )
     from ray.exceptions import AuthenticationError
     from ray.job_submission import JobSubmissionClient
 

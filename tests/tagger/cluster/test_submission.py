@@ -1,6 +1,7 @@
 """A job server that fails: an HTTP server on loopback that answers as Ray's does, up to a point."""
 
 import json
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from tagger.cluster.submission import Submission
-from tagger.errors import TaggerError
+from tagger.errors import TaggerError, UsageError
 
 VERSION = {"version": "4", "ray_version": "2.60.0", "ray_commit": "x", "session_name": "x"}
 
@@ -60,3 +61,9 @@ def test_a_cluster_that_is_lost_while_a_command_runs_is_said() -> None:
         with pytest.raises(TaggerError, match=r"^what became of j is not known, as the cluster answers no more"):
             job.follow(written.append)
     assert written and written[0].startswith("the log breaks off here: ")
+
+
+def test_a_machine_without_rays_client_is_told_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "aiohttp", None)
+    with pytest.raises(UsageError, match=r"needs the extra cluster.*: pip install 'ray\[default\]'$"):
+        Submission("http://127.0.0.1:9", ["tagger", "--version"], {})
