@@ -54,7 +54,7 @@ def report(result: Result, bundle: Bundle, config: BenchConfig, console: Console
             for name, rate in rates.items()
         ],
     )
-    ratios = [r["end to end"] / r["forward only"] for r in result.rounds]
+    ratios = _ratios(result)
     console.say(
         f"End to end / forward only, round by round: {', '.join(map(_shown, ratios))}; "
         f"median {_shown(known_median(ratios))}."
@@ -65,7 +65,7 @@ def report(result: Result, bundle: Bundle, config: BenchConfig, console: Console
             f"{', '.join(unknown) or 'end to end in some rounds'}: not measurable on so few items, which take hardly "
             f"longer than start-up; take --items {max(_ITEMS_THAT_DO, 4 * result.images)}"
         )
-    shares = [share for share in result.engine_share if share is not None]
+    shares = _shares(result)
     if shares:
         said = ", ".join(f"{share:.2f}" for share in shares)
         console.say(f"Share of the job's workers' time that the engine took, in the same runs: {said}.")
@@ -77,31 +77,51 @@ def report(result: Result, bundle: Bundle, config: BenchConfig, console: Console
         f"Whole runs over {FIXED_COST_ITEMS} items: {fixed} s, of which Ray with one actor that does nothing takes "
         f"{alone} s; end to end is without start and end."
     )
-    driver, worker = (max(getattr(m, kind) for m in result.memory) for kind in ("driver", "worker"))
+    driver, worker = _largest_memory(result)
     console.say(f"Largest memory of the tag job: command {driver / _MB:,.0f} MB, any worker {worker / _MB:,.0f} MB.")
     if result.growth:
         _growth_table(result, console)
     if config.plot:
         _plot(result, Path(config.plot))
         console.say(f"Plot: {config.plot}")
-    console.result(
-        {
-            "model": model,
-            "images": result.images,
-            "engine": result.engine,
-            "workers": result.workers,
-            "imagesPerSecond": {name: _or_none(rate) for name, rate in rates.items()},
-            "rounds": [{name: _or_none(rate) for name, rate in found.items()} for found in result.rounds],
-            "endToEndOfForwardOnly": _or_none(known_median(ratios)),
-            "engineShare": median(shares) if shares else None,
-            "embeddingsCost": _cost(result) if result.embeddings_cost else None,
-            "fixedCostSeconds": median(result.fixed_cost_s),
-            "rayAloneSeconds": median(result.ray_alone_s),
-            "driverBytes": driver,
-            "workerBytes": worker,
-            "growth": result.growth,
-        }
-    )
+    console.result({"model": model, **_document(result)})
+
+
+def _document(result: Result) -> dict[str, object]:
+    """The figures for a machine; None for what could not be measured."""
+    rates = result.images_per_second
+    ratios = _ratios(result)
+    shares = _shares(result)
+    driver, worker = _largest_memory(result)
+    return {
+        "images": result.images,
+        "engine": result.engine,
+        "workers": result.workers,
+        "imagesPerSecond": {name: _or_none(rate) for name, rate in rates.items()},
+        "rounds": [{name: _or_none(rate) for name, rate in of_round.items()} for of_round in result.rounds],
+        "endToEndOfForwardOnly": _or_none(known_median(ratios)),
+        "engineShare": median(shares) if shares else None,
+        "embeddingsCost": _cost(result) if result.embeddings_cost else None,
+        "fixedCostSeconds": median(result.fixed_cost_s),
+        "rayAloneSeconds": median(result.ray_alone_s),
+        "driverBytes": driver,
+        "workerBytes": worker,
+        "growth": result.growth,
+    }
+
+
+def _ratios(result: Result) -> list[float]:
+    """Of each round: how much of the forward pass alone is left end to end."""
+    return [rates["end to end"] / rates["forward only"] for rates in result.rounds]
+
+
+def _shares(result: Result) -> list[float]:
+    return [share for share in result.engine_share if share is not None]
+
+
+def _largest_memory(result: Result) -> tuple[int, int]:
+    """Bytes of the command, and of any worker."""
+    return max(m.driver for m in result.memory), max(m.worker for m in result.memory)
 
 
 def report_searches(sizes: Sequence[dict[str, float]], console: Console) -> None:

@@ -90,8 +90,8 @@ def findings(items: pd.DataFrame, judged: Judged, distances: np.ndarray, in_conf
     table["distance"] = distances
     for name in ("suggestedMasterCategory", "suggestedArticleType", "imageSays", "titleSays"):
         table[name] = table[name].astype(object).where(table[name].notna(), None)
-    found = table[np.any(list(flags.values()), axis=0)]
-    return found.sort_values(["score", "distance"], ascending=False, kind="stable")
+    flagged = table[np.any(list(flags.values()), axis=0)]
+    return flagged.sort_values(["score", "distance"], ascending=False, kind="stable")
 
 
 def usual_masters(items: pd.DataFrame) -> pd.DataFrame:
@@ -99,8 +99,8 @@ def usual_masters(items: pd.DataFrame) -> pd.DataFrame:
     counts = items.groupby([ARTICLE, MASTER], observed=True).size().rename("items").reset_index()
     counts["share"] = counts["items"] / counts.groupby(ARTICLE)["items"].transform("sum")
     most = counts.sort_values(["items", MASTER], ascending=[False, True]).drop_duplicates(ARTICLE).set_index(ARTICLE)
-    found = most.loc[items[ARTICLE], [MASTER, "share"]].reset_index(drop=True)
-    return found.set_axis(["masterCategory", "share"], axis=1)
+    usual = most.loc[items[ARTICLE], [MASTER, "share"]].reset_index(drop=True)
+    return usual.set_axis(["masterCategory", "share"], axis=1)
 
 
 def neighbour_distances(index: VectorIndex, numbers: np.ndarray) -> np.ndarray:
@@ -111,17 +111,17 @@ def neighbour_distances(index: VectorIndex, numbers: np.ndarray) -> np.ndarray:
     """
     digests = index.items["imageDigest"].to_pandas().factorize()[0]
 
-    def allowed(queries: np.ndarray, found: np.ndarray) -> np.ndarray:
-        return np.asarray(digests[found] != digests[asked[queries]])
+    def allowed(queries: np.ndarray, candidates: np.ndarray) -> np.ndarray:
+        return np.asarray(digests[candidates] != digests[asked[queries]])
 
     _, first_of, image = np.unique(digests[numbers], return_index=True, return_inverse=True)
     distinct, means = numbers[first_of], []
     for first in range(0, len(distinct), _SEARCHED_AT_ONCE):
         asked = distinct[first : first + _SEARCHED_AT_ONCE]
-        found = index.search(index.vectors(asked), _NEIGHBOURS, allowed)
-        there = found.numbers >= 0
-        sums = np.where(there, 1 - found.cosines, 0).sum(axis=1)
-        means.append(sums / np.maximum(there.sum(axis=1), 1))
+        nearest = index.search(index.vectors(asked), _NEIGHBOURS, allowed)
+        is_a_neighbour = nearest.numbers >= 0
+        sums = np.where(is_a_neighbour, 1 - nearest.cosines, 0).sum(axis=1)
+        means.append(sums / np.maximum(is_a_neighbour.sum(axis=1), 1))
     return np.concatenate([np.zeros(0), *means]).astype(np.float32)[image]
 
 
@@ -135,10 +135,10 @@ def far_out(distances: np.ndarray) -> float:
 
 def _of(judged: Judged, witness: np.ndarray | None, size: int) -> np.ndarray:
     """Items whose label one witness contradicts, bool [size]."""
-    found = np.zeros(size, bool)
+    is_contradicted = np.zeros(size, bool)
     if witness is not None:
-        found[judged.rows] = contradicted(witness, judged.own) != judged.own
-    return found
+        is_contradicted[judged.rows] = contradicted(witness, judged.own) != judged.own
+    return is_contradicted
 
 
 def _scores(judged: Judged, usual_share: np.ndarray, misplaced: np.ndarray) -> np.ndarray:

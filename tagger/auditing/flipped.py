@@ -67,12 +67,12 @@ def found_labels(items: pd.DataFrame, is_flipped: np.ndarray, judged: Judged) ->
     ]
 
 
-def _found(level: str, truth: np.ndarray, score: np.ndarray, found: np.ndarray) -> FoundLabels:
+def _found(level: str, truth: np.ndarray, score: np.ndarray, is_found: np.ndarray) -> FoundLabels:
     return FoundLabels(
         level,
         int(truth.sum()),
         float(average_precision_score(truth, score)),
-        int(found.sum()),
-        float(truth[found].mean()),
-        float(found[truth].mean()),
+        int(is_found.sum()),
+        float(truth[is_found].mean()),
+        float(is_found[truth].mean()),
     )

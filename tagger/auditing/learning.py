@@ -91,16 +91,16 @@ def out_of_fold(
         seed: Of what is drawn.
     """
     rng = np.random.default_rng(seed)
-    found = np.zeros((len(classes), count), np.float32)
+    probabilities = np.zeros((len(classes), count), np.float32)
     for number in np.unique(fold):
         inside, outside = np.flatnonzero(fold != number), np.flatnonzero(fold == number)
         chosen = _drawn(inside, classes, rng)
         fitted(model, features[chosen], classes[chosen])
-        found[np.ix_(outside, model.classes_)] = model.predict_proba(features[outside])
+        probabilities[np.ix_(outside, model.classes_)] = model.predict_proba(features[outside])
         alone = outside[~np.isin(classes[outside], model.classes_)]
-        found[alone] = 0
-        found[alone, classes[alone]] = 1
-    return found
+        probabilities[alone] = 0
+        probabilities[alone, classes[alone]] = 1
+    return probabilities
 
 
 def _drawn(items: np.ndarray, classes: np.ndarray, rng: np.random.Generator) -> np.ndarray:

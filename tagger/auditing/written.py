@@ -19,34 +19,34 @@ from tagger.schemas.tables.prediction import ALTERNATIVES, PREDICTION, Decision
 _Leaf = tuple[str, str]
 
 
-def table_of(items: pd.DataFrame, found: pd.DataFrame, title: str | None) -> pa.Table:
+def table_of(items: pd.DataFrame, findings: pd.DataFrame, title: str | None) -> pa.Table:
     """The findings, by FINDING.
 
     Args:
         items: id, imageUri, imageDigest, labels and title of all items.
-        found: What `findings` gives, by the rows of `items`.
+        findings: What `findings` gives, by the rows of `items`.
         title: The column of titles.
     """
-    own = items.loc[found.index]
+    own = items.loc[findings.index]
     titles = own[title] if title else pd.Series(None, own.index, dtype=object)
-    frame = own[["id", "imageUri", "imageDigest", MASTER, ARTICLE]].join(found).assign(title=titles)
+    frame = own[["id", "imageUri", "imageDigest", MASTER, ARTICLE]].join(findings).assign(title=titles)
     frame["rank"] = np.arange(1, len(frame) + 1)
     return pa.Table.from_pandas(frame[FINDING.names], FINDING, preserve_index=False)
 
 
-def queue_of(items: pd.DataFrame, found: pd.DataFrame, judged: Judged, record: RunRecord) -> pa.Table:
+def queue_of(items: pd.DataFrame, findings: pd.DataFrame, judged: Judged, record: RunRecord) -> pa.Table:
     """The findings as a run's predictions, by PREDICTION: the label stands as what was predicted, to be reviewed.
 
     Its confidence is how likely the label is right, so that the least certain first are the most suspicious first.
     What is suggested comes first among the alternatives.
     """
-    own = items.loc[found.index]
-    sure = (1 - found["score"]).to_numpy(np.float32)
+    own = items.loc[findings.index]
+    sure = (1 - findings["score"]).to_numpy(np.float32)
     master_sure = sure.copy()
     leaves: list[_Leaf] = [(str(m), str(a)) for m, a in judged.leaves[[MASTER, ARTICLE]].itertuples(index=False)]
     row_of = {int(row): place for place, row in enumerate(judged.rows)}
     alternatives = []
-    for number, (item, finding) in enumerate(found.to_dict("index").items()):
+    for number, (item, finding) in enumerate(findings.to_dict("index").items()):
         label = (str(own[MASTER].iat[number]), str(own[ARTICLE].iat[number]))
         others = _suggested(finding)
         if item in row_of:
@@ -58,7 +58,7 @@ def queue_of(items: pd.DataFrame, found: pd.DataFrame, judged: Judged, record: R
         if label not in dict(first):  # it can always be kept
             first = [*first[: ALTERNATIVES - 1], (label, float(sure[number]))]
         alternatives.append([{MASTER: m, ARTICLE: a, "confidence": c} for (m, a), c in first])
-    size = len(found)
+    size = len(findings)
     columns = {
         "id": own["id"],
         "imageUri": own["imageUri"],
@@ -69,7 +69,7 @@ def queue_of(items: pd.DataFrame, found: pd.DataFrame, judged: Judged, record: R
         f"{ARTICLE}Confidence": sure,
         "alternatives": alternatives,
         "decision": [str(Decision.REVIEW)] * size,
-        "reviewReasons": found["reasons"].tolist(),
+        "reviewReasons": findings["reasons"].tolist(),
         "modelId": [record.model_id] * size,
         "runId": [record.run_id] * size,
         "taggedAt": [datetime.now(UTC)] * size,

@@ -110,12 +110,12 @@ def ray_session(
 
 def _processes_below(folder: Path) -> list[psutil.Process]:
     """The processes of the embedded Ray whose files lie in a folder."""
-    found = []
+    processes = []
     for child in psutil.Process().children():
         with suppress(psutil.Error):
             if any(str(folder) in word for word in child.cmdline()):
-                found += [child, *child.children(recursive=True)]
-    return found
+                processes += [child, *child.children(recursive=True)]
+    return processes
 
 
 def _end(processes: Sequence[psutil.Process]) -> None:

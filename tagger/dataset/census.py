@@ -23,7 +23,7 @@ from tagger.manifest.labels import LabelTally
 from tagger.manifest.manifest import Manifest
 from tagger.manifest.selection import tagged
 from tagger.manifest.spelling import look_alike, variants
-from tagger.runs.staging import kept
+from tagger.runs.staging import passthrough
 from tagger.schemas.documents.bundle import Preprocessing
 from tagger.schemas.documents.taxonomy import Level
 from tagger.schemas.tables.prediction import ErrorCode
@@ -186,7 +186,7 @@ def _labelled(batch: Batch, keep: Sequence[str], digests: Sequence[str | None] |
     table = pa.table({str(c): batch.items[str(c)] if str(c) in names else nulls for c in ("id", *Level)})
     for name in keep:
         column = text_column(batch, name, "--manifest") if batch.column(name) is not None else nulls
-        table = table.append_column(kept(name), column)
+        table = table.append_column(passthrough(name), column)
     if digests is not None:
         table = table.append_column("digest", pa.array(digests, pa.string()))
     return table.filter(pa.array(tagged(batch)))

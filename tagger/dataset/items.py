@@ -19,7 +19,7 @@ from tagger.flow.hash_order import hash_order
 from tagger.io.location import Location
 from tagger.io.parquet import write_parquet
 from tagger.manifest.labels import KnownLabels
-from tagger.runs.staging import kept, shard_of
+from tagger.runs.staging import passthrough, shard_of
 from tagger.schemas.documents.bundle import LeftOut
 from tagger.schemas.documents.taxonomy import Taxonomy
 
@@ -160,9 +160,9 @@ def _sides(
     rows: pa.Table, frame: pd.DataFrame, merge: Mapping[str, str], min_items: int, rule: SplitRule
 ) -> np.ndarray:
     """The side of each item, object [N]; None for items that must be left out."""
-    if kept(REVIEWED) not in frame:
+    if passthrough(REVIEWED) not in frame:
         return rule.sides(frame)
-    labelled = _labelled(rows, merge, [kept(name) for name in MANIFEST_LABELS])
+    labelled = _labelled(rows, merge, [passthrough(name) for name in MANIFEST_LABELS])
     counts = Counter(labelled["pair"])
     labelled = labelled[[counts[pair] >= min_items for pair in labelled["pair"]]].reset_index(drop=True)
     labelled["leaf"] = labelled["pair"].map(Taxonomy.of(set(labelled["pair"]), merge).index) if len(labelled) else 0
@@ -180,7 +180,7 @@ def _with_leaves(frame: pd.DataFrame, taxonomy: Taxonomy, time_by: str) -> pd.Da
     """The columns of LabelledItems, for the items of the taxonomy's leaves."""
     frame = frame[frame["pair"].isin(list(taxonomy.index))].reset_index(drop=True)
     frame["leaf"] = frame["pair"].map(taxonomy.index).astype(np.int64)
-    frame["time"] = frame[kept(time_by)] if time_by else pd.Series([None] * len(frame), dtype=object)
-    frame["reviewed"] = frame[kept(REVIEWED)].notna() if kept(REVIEWED) in frame else False
+    frame["time"] = frame[passthrough(time_by)] if time_by else pd.Series([None] * len(frame), dtype=object)
+    frame["reviewed"] = frame[passthrough(REVIEWED)].notna() if passthrough(REVIEWED) in frame else False
     frame["times"] = 1
     return frame[["id", "imageRef", "time", "leaf", "split", "reviewed", "times"]]

@@ -9,7 +9,7 @@ import pandas as pd
 from tagger.dataset.splits import as_times, chronological, connected, stratified
 from tagger.errors import UsageError
 from tagger.manifest.no_value import NoValue
-from tagger.runs.staging import kept
+from tagger.runs.staging import passthrough
 from tagger.schemas.configs.options import SplitKind, SplitOptions
 
 DIGEST = "digest"
@@ -76,7 +76,7 @@ class SplitRule:
         ids, leaves = frame["id"].tolist(), frame["leaf"].tolist()
         match self.kind:
             case "time":
-                cells = frame[kept(self.time_by)].tolist()
+                cells = frame[passthrough(self.time_by)].tolist()
                 times = as_times(ids, cells, self.time_by, NoValue(self.no_value))
                 return chronological(ids, times, self.shares, self.seed)
             case _:
@@ -88,7 +88,7 @@ class SplitRule:
             return None
         no_value = NoValue(self.no_value)
         computed = [frame[name].tolist() for name in self.group_by if name in (DIGEST, DUPLICATES)]
-        mapped = [frame[kept(name)].tolist() for name in self.group_by if name not in (DIGEST, DUPLICATES)]
+        mapped = [frame[passthrough(name)].tolist() for name in self.group_by if name not in (DIGEST, DUPLICATES)]
         return connected(computed + [[None if no_value.means_none(c) else c for c in cells] for cells in mapped])
 
     def __str__(self) -> str:

@@ -37,12 +37,12 @@ def engine_names(device: str) -> tuple[str, ...]:
     return (*(f"openvino-cpu-{p}" for p in cpu_precisions()), _TORCH_CPU)
 
 
-def device_here(wanted: str, engine: str = "auto") -> str:
+def device_here(device: str, engine: str = "auto") -> str:
     """`cuda` or `cpu`: as the engine's name or the device says, else a GPU where this process has one."""
     if engine != "auto":
         return engine.split("-")[1]
-    if wanted != "auto":
-        return wanted
+    if device != "auto":
+        return device
     import torch
 
     return "cuda" if torch.cuda.is_available() else "cpu"
@@ -72,7 +72,7 @@ def prepare(bundle: "Bundle", name: str, batch_size: int) -> PreparedEngine:
 
 def choose_engine(
     bundle: "Bundle",
-    wanted: str,
+    requested: str,
     device: str,
     batch_size: int,
     sample: Callable[[], np.ndarray],
@@ -82,7 +82,7 @@ def choose_engine(
 
     Args:
         bundle: The model.
-        wanted: `auto`, or the name of the only one to try. With fewer than ENOUGH_IMAGES to measure on, `auto` takes
+        device: `auto`, or the name of the only one to try. With fewer than ENOUGH_IMAGES to measure on, `auto` takes
             what was measured before, or else float32 PyTorch: a few images show nothing of another engine.
         device: `cpu` or `cuda`.
         batch_size: Images per pass.
@@ -94,17 +94,17 @@ def choose_engine(
         InputError: when the bundle is not whole, or its own outputs are not finite.
     """
     reference = _Reference(bundle, device, batch_size, sample)
-    if wanted == "auto" and len(reference.images) < ENOUGH_IMAGES:
+    if requested == "auto" and len(reference.images) < ENOUGH_IMAGES:
         return _without_measuring(bundle, device, batch_size, reference, measured())
     names = engine_names(device)
-    if wanted != "auto" and wanted not in names:
-        raise UsageError(f"--engine {wanted}: this machine runs {', '.join(names)}")
+    if requested != "auto" and requested not in names:
+        raise UsageError(f"--engine {requested}: this machine runs {', '.join(names)}")
     passed_over: dict[str, str] = {}
-    for name in names if wanted == "auto" else (wanted,):
+    for name in names if requested == "auto" else (requested,):
         try:
             prepared, check = _checked(bundle, name, batch_size, reference)
         except _UnfitError as error:
-            if wanted != "auto":
+            if requested != "auto":
                 raise UsageError(f"--engine {name}: it {error}; take --engine auto") from error
             passed_over[name] = str(error)
         else:
@@ -200,11 +200,11 @@ def _checked(bundle: "Bundle", name: str, batch_size: int, reference: _Reference
     return prepared, check
 
 
-def compare(name: str, reference: np.ndarray, found: np.ndarray) -> EngineCheck:
+def compare(name: str, reference: np.ndarray, logits: np.ndarray) -> EngineCheck:
     """How often the most probable leaf is the reference's, for logits [N, L] each."""
-    same = int((reference.argmax(axis=1) == found.argmax(axis=1)).sum())
-    worst = float(np.abs(reference - found).max()) if len(reference) else 0.0
-    if not np.isfinite(found).all():
+    same = int((reference.argmax(axis=1) == logits.argmax(axis=1)).sum())
+    worst = float(np.abs(reference - logits).max()) if len(reference) else 0.0
+    if not np.isfinite(logits).all():
         same = 0
     return EngineCheck(
         engine=name,

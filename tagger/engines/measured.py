@@ -33,9 +33,14 @@ def last_measured(bundle: Location, model_id: str, device: str) -> EngineCheck |
     """
     machine, versions = _machine(device), _versions()
     for file in _files(bundle, model_id):
-        for kept in _read(file):
-            if (kept.model_id, kept.device, kept.machine, kept.versions) == (model_id, device, machine, versions):
-                return kept.check
+        for stored in _read(file):
+            if (stored.model_id, stored.device, stored.machine, stored.versions) == (
+                model_id,
+                device,
+                machine,
+                versions,
+            ):
+                return stored.check
     return None
 
 

@@ -45,7 +45,7 @@ class Question:
     """Which engine a run is to have."""
 
     bundle: Bundle
-    wanted: str
+    requested: str
     """`auto`, or an engine's name."""
     batch_size: int
     """Images per pass; 0 for what suits the device."""
@@ -66,8 +66,8 @@ class Question:
 
     def _choose(self, device: str, batch_size: int) -> tuple[PreparedEngine, EngineCheck]:
         folder, model_id = self.folder, self.bundle.card.model_id
-        if self.wanted != "auto" or folder is None:
-            return choose_engine(self.bundle, self.wanted, device, batch_size, self.sample)
+        if self.requested != "auto" or folder is None:
+            return choose_engine(self.bundle, self.requested, device, batch_size, self.sample)
         images = self.sample()
         chosen = choose_engine(
             self.bundle, "auto", device, batch_size, lambda: images, lambda: last_measured(folder, model_id, device)
@@ -86,7 +86,7 @@ class Question:
         Args:
             device: `cpu`, `cuda` or `auto`.
         """
-        return self.answer("cpu") if device_here(device, self.wanted) == "cpu" else None
+        return self.answer("cpu") if device_here(device, self.requested) == "cpu" else None
 
 
 class EngineProcess:
@@ -113,10 +113,10 @@ class EngineProcess:
         if not out:
             last = (said.decode(errors="replace").strip().splitlines() or [""])[-1]
             raise TaggerError(f"choosing an engine ended with {self._process.returncode}: {last}")
-        found: Chosen | TaggerError | None = pickle.loads(out)
-        if isinstance(found, TaggerError):
-            raise found
-        return found
+        answer: Chosen | TaggerError | None = pickle.loads(out)
+        if isinstance(answer, TaggerError):
+            raise answer
+        return answer
 
     def close(self) -> None:
         """End it, whatever it does."""
@@ -147,13 +147,13 @@ def main() -> None:
         return  # the command has ended
     question, device = pickle.loads(asked)
     try:
-        found: Chosen | TaggerError | None = question.answer_here(device)
+        answer: Chosen | TaggerError | None = question.answer_here(device)
     except TaggerError as error:
-        found = error
+        answer = error
     except OSError as error:
-        found = TaggerError(f"choosing an engine: {first_line(error)}")
+        answer = TaggerError(f"choosing an engine: {first_line(error)}")
     with contextlib.suppress(BrokenPipeError), answers:
-        pickle.dump(found, answers)
+        pickle.dump(answer, answers)
 
 
 if __name__ == "__main__":

@@ -77,16 +77,16 @@ def _first_of(shard: Location, count: int) -> list[_Image]:
 
 def decoded_sample(images: Sequence[bytes | ImageError], card: ModelCard, max_pixels: int) -> np.ndarray:
     """The images that can be decoded, uint8 [N, H, W, C]."""
-    found = []
+    pixels = []
     for data in images:
         try:
             if isinstance(data, bytes):
-                found.append(decode(data, card.preprocessing, max_pixels).pixels)
+                pixels.append(decode(data, card.preprocessing, max_pixels).pixels)
         except ImageError:
             continue
-    return _stacked(found, card)
+    return _stacked(pixels, card)
 
 
-def _stacked(found: Sequence[np.ndarray], card: ModelCard) -> np.ndarray:
+def _stacked(pixels: Sequence[np.ndarray], card: ModelCard) -> np.ndarray:
     size = card.preprocessing
-    return np.stack(found) if found else np.zeros((0, size.height, size.width, size.channels), np.uint8)
+    return np.stack(pixels) if pixels else np.zeros((0, size.height, size.width, size.channels), np.uint8)

@@ -56,9 +56,12 @@ class PartCounts:
         )
 
     @classmethod
-    def of_metadata(cls, metadata: Mapping[bytes, bytes] | None) -> "PartCounts":
-        """What a part's file says of itself; nothing is counted where it says nothing."""
-        fields = json.loads((metadata or {}).get(_COUNTS, b"{}"))
+    def of_metadata(cls, metadata: Mapping[bytes, bytes] | None, file: object) -> "PartCounts":
+        """What a part's file says of itself. Raises InputError, which names the file, where it says nothing."""
+        counts = (metadata or {}).get(_COUNTS)
+        if counts is None:
+            raise InputError(f"{file}: does not say how many rows went where; tagger tag did not write it")
+        fields = json.loads(counts)
         seconds = fields.get("seconds", {})
         return cls(
             decisions=fields.get("decisions", {}),
@@ -87,7 +90,7 @@ class PartCounts:
 
 def part_counts(predictions: Location) -> list[PartCounts]:
     """What the parts in a folder say of themselves. Raises InputError when one cannot be read."""
-    return [PartCounts.of_metadata(open_part(file).schema_arrow.metadata) for file in predictions.files()]
+    return [PartCounts.of_metadata(open_part(file).schema_arrow.metadata, file) for file in predictions.files()]
 
 
 def rows_done(predictions: Location) -> int:
@@ -100,7 +103,7 @@ def failed_images(predictions: Location) -> FailedImages:
     failed = FailedImages()
     for file in predictions.files():
         part = open_part(file)
-        errors = PartCounts.of_metadata(part.schema_arrow.metadata).errors
+        errors = PartCounts.of_metadata(part.schema_arrow.metadata, file).errors
         if any(len(failed.examples[code]) < EXAMPLES for code in errors):
             table = part.read(["id", "imageUri", "errorCode", "errorMessage"])
             for row in table.filter(pc.is_valid(table["errorCode"])).to_pylist():
@@ -178,9 +181,10 @@ def embedded_pieces(
         InputError: when the vectors of a part are not those of its predictions.
     """
     for file in embeddings.files((".parquet",)):
-        part = open_part(predictions / file.name).read(["id", "decision", *columns])
+        counted = predictions / file.name
+        part = open_part(counted).read(["id", "decision", *columns])
         tagged = part.filter(pc.not_equal(part["decision"], str(Decision.FAILED)))
-        if PartCounts.of_metadata(part.schema.metadata).redecided:
+        if PartCounts.of_metadata(part.schema.metadata, counted).redecided:
             tagged = tagged.filter(pc.is_in(tagged["id"], open_part(file).read(["id"])["id"].combine_chunks()))
         done = 0
         for batch in open_part(file).iter_batches(_BATCH_ROWS):

@@ -151,7 +151,7 @@ class _StagedRows:
         )
 
 
-def kept(column: str) -> str:
+def passthrough(column: str) -> str:
     """The name that a column of the manifest has among the columns of ITEM."""
     return f"column:{column}"
 
@@ -192,7 +192,7 @@ def _items(batch: Batch, store: ImageStore, keep: Sequence[str]) -> pa.Table:
     ).cast(ITEM)
     for name in keep:
         is_present = batch.column(name) is not None
-        table = table.append_column(kept(name), text_column(batch, name, "--manifest") if is_present else none)
+        table = table.append_column(passthrough(name), text_column(batch, name, "--manifest") if is_present else none)
     return table
 
 

@@ -16,7 +16,7 @@ from tagger.models.titles import TitleModel
 from tagger.runs.directory import ETAG
 from tagger.runs.identity import FUSE, TITLES
 from tagger.runs.ledger import LedgerEntry
-from tagger.runs.staging import KNOWN_OUTCOME, kept
+from tagger.runs.staging import KNOWN_OUTCOME, passthrough
 from tagger.schemas.documents.bundle import ModelCard
 from tagger.schemas.tables.prediction import Decision, ErrorCode
 from tagger.tagging.collector import outcome_type
@@ -161,7 +161,7 @@ class Known:
         said = self._read().get(ids)
         rows = [row for row in range(size) if said[row]]
         stored = np.frombuffer(b"".join(said[row] or b"" for row in rows), _STORED)
-        titles = items[kept(self._titles.column)].to_pylist() if self._titles else []
+        titles = items[passthrough(self._titles.column)].to_pylist() if self._titles else []
         same = self._says_the_same(stored, [ids[row] for row in rows], [titles[row] for row in rows] if titles else [])
         rows, stored = [row for row, usable in zip(rows, same, strict=True) if usable], stored[same]
         masters = items["masterCategory"].to_pylist()

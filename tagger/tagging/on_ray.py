@@ -105,15 +105,15 @@ def leaf_logits(images: "ray.data.Dataset", prepared: PreparedEngine, on_gpu: bo
     """
     from ray.data import ActorPoolStrategy
 
-    wanted = -(-images.count() // _WORTH_A_WORKER)
-    if wanted > 1 or on_gpu:
+    workers = -(-images.count() // _WORTH_A_WORKER)
+    if workers > 1 or on_gpu:
         images = images.map_batches(
             _LeafLogits,
             fn_constructor_args=(_Shared(ray.put(prepared)),),
             batch_size=_EVALUATED_AT_ONCE,
             batch_format="numpy",
             compute=ActorPoolStrategy(
-                size=fitting_workers("GPU" if on_gpu else "CPU", min(wanted, images.num_blocks()))
+                size=fitting_workers("GPU" if on_gpu else "CPU", min(workers, images.num_blocks()))
             ),
             num_cpus=1,
             num_gpus=int(on_gpu),

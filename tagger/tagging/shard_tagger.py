@@ -23,7 +23,7 @@ from tagger.io.location import first_line
 from tagger.models.titles import TitleModel
 from tagger.runs.directory import ETAG, RunDirectory
 from tagger.runs.parts import Spent
-from tagger.runs.staging import kept, known_etags, read_shard, shard_of
+from tagger.runs.staging import known_etags, passthrough, read_shard, shard_of
 from tagger.schemas.documents.bundle import ModelCard
 from tagger.schemas.tables.prediction import ErrorCode
 from tagger.tagging.collector import Claim, Collector, Outcome, Predictor, Submit, at_once, decoded_at_once
@@ -232,7 +232,7 @@ class ShardTagger:
         chosen = shard.take(pa.array(rows, pa.int64()))
         fused = np.array([a is not None and a.fused for a in anew], bool)
         ids, refs, masters = (chosen[name].to_pylist() for name in ("id", "imageRef", "masterCategory"))
-        titles = chosen[kept(self._plan.titles.column)].to_pylist() if self._plan.titles else ()
+        titles = chosen[passthrough(self._plan.titles.column)].to_pylist() if self._plan.titles else ()
         items = Items(ids, refs, masters, titles, fused)
         said = [self._rows.widened(a.outcome) if a else outcomes[row] for row, a in zip(rows, anew, strict=True)]
         which = np.array([a is not None for a in anew], bool)

@@ -115,13 +115,13 @@ def hold(train: ray.data.Dataset, val: ray.data.Dataset, leaves: int) -> Decoded
 
 
 def search(
-    wanted: Search, decoded: Mapping[str, Decoded], storage: Location, watch: Callable[[Sequence[Trial]], None]
+    search: Search, decoded: Mapping[str, Decoded], storage: Location, watch: Callable[[Sequence[Trial]], None]
 ) -> list[Trial]:
     """Run all trials, or those that an earlier call has left.
 
     Args:
-        wanted: What to try.
-        decoded: The images, by what `key_of` says of each of `wanted.preprocessings()`.
+        search: What to try.
+        decoded: The images, by what `key_of` says of each of `search.preprocessings()`.
         storage: Where the trials' state lies meanwhile; the same place continues.
         watch: Called now and then with the trials that told something since this call began.
 
@@ -133,8 +133,8 @@ def search(
     """
     board = ray.remote(num_cpus=0)(TrialBoard).remote()
     folder = local_folder(storage)
-    trial = tune.with_parameters(_run_trial, wanted=wanted, decoded=decoded, board=board, folder=folder)
-    tuner = _tuner(wanted, tune.with_resources(trial, {"cpu": 1, "gpu": int(wanted.use_gpu)}), storage)
+    trial = tune.with_parameters(_run_trial, search=search, decoded=decoded, board=board, folder=folder)
+    tuner = _tuner(search, tune.with_resources(trial, {"cpu": 1, "gpu": int(search.use_gpu)}), storage)
     results = run_watched(tuner.fit, lambda: watch(ray.get(board.read.remote())))
     found = sorted((_trial_of(result) for result in results), key=lambda t: -t.score)
     if not found[0].best:
@@ -143,19 +143,19 @@ def search(
     return found
 
 
-def _tuner(wanted: Search, trainable: Any, storage: Location) -> tune.Tuner:
+def _tuner(search: Search, trainable: Any, storage: Location) -> tune.Tuner:
     there = f"{storage.path}/{TRIALS}"
     if tune.Tuner.can_restore(there, storage_filesystem=storage.filesystem):
         return tune.Tuner.restore(there, trainable, resume_errored=True, storage_filesystem=storage.filesystem)
     return tune.Tuner(
         trainable,
-        param_space={name: _choices(values, wanted.trials) for name, values in wanted.space.space.items()},
+        param_space={name: _choices(values, search.trials) for name, values in search.space.space.items()},
         tune_config=tune.TuneConfig(
             metric="score",
             mode="max",
-            search_alg=BasicVariantGenerator(max_concurrent=wanted.at_once, random_state=wanted.seed),
-            scheduler=_scheduler(wanted) if wanted.stop_bad_trials else None,
-            num_samples=max(1, wanted.trials),
+            search_alg=BasicVariantGenerator(max_concurrent=search.at_once, random_state=search.seed),
+            scheduler=_scheduler(search) if search.stop_bad_trials else None,
+            num_samples=max(1, search.trials),
         ),
         run_config=tune.RunConfig(
             name=TRIALS,
@@ -176,30 +176,30 @@ def _choices(values: "list[Any] | Range", trials: int) -> Any:
     return (tune.loguniform if values.log else tune.uniform)(low, high)
 
 
-def _scheduler(wanted: Search) -> ASHAScheduler:
+def _scheduler(search: Search) -> ASHAScheduler:
     """Asynchronous successive halving (Li et al. 2020, arXiv:1810.05934)."""
-    configs = [wanted.config(settings) for settings in wanted.space.probes()]
+    configs = [search.config(settings) for settings in search.space.probes()]
     epochs = max(c.epochs for c in configs) + max(c.frozen_epochs for c in configs)
     return ASHAScheduler(max_t=epochs, grace_period=max(1, epochs // _GRACE_SHARE), reduction_factor=2)
 
 
 def _run_trial(
-    settings: dict[str, Any], wanted: Search, decoded: Mapping[str, Decoded], board: Any, folder: Path | None
+    settings: dict[str, Any], search: Search, decoded: Mapping[str, Decoded], board: Any, folder: Path | None
 ) -> None:
     """One training, in a process of its own."""
     from tagger.training.learner import Learner  # loads PyTorch's compiler, which the processes that only watch spare
 
     there = folder if folder and folder.is_dir() else None
-    config = wanted.config(settings)
-    torch.set_num_threads(min(wanted.threads, usable_cores()))
-    card = draft_card(config, wanted.taxonomy, wanted.provenance)
+    config = search.config(settings)
+    torch.set_num_threads(min(search.threads, usable_cores()))
+    card = draft_card(config, search.taxonomy, search.provenance)
     images = decoded[key_of(card.preprocessing)]
     card = with_edge_threshold(card, images.edges_below)
     train, val = (Examples((ray.get(batch) for batch in side), there) for side in (images.train, images.val))
-    device = torch.device("cuda" if wanted.use_gpu else "cpu")
+    device = torch.device("cuda" if search.use_gpu else "cpu")
     with tempfile.TemporaryDirectory(prefix=DRAFT, dir=there) as weights:
         initial = initial_weights(config, card, Location(weights))
-        learner = Learner(Plan(config, card, initial, images.leaf_items, wanted.use_gpu), train, val, device)
+        learner = Learner(Plan(config, card, initial, images.leaf_items, search.use_gpu), train, val, device)
     checkpoint = tune.get_checkpoint()
     if checkpoint is not None:
         with checkpoint.as_directory() as saved:

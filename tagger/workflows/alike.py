@@ -39,13 +39,13 @@ def compared(
     structure: float,
 ) -> pd.DataFrame:
     """Pairs with their structure and colour, and whether they count as the same by these."""
-    found: list[Likeness | None] = []
+    likenesses_of_pairs: list[Likeness | None] = []
     with reporter.progress("pairs", len(pairs)) as bar:
         for likenesses in compare(pairs, refs, store, config.max_pixels):
-            found += likenesses
-            bar.update(len(found))
+            likenesses_of_pairs += likenesses
+            bar.update(len(likenesses_of_pairs))
     pairs = pairs.assign(
-        structure=np.array([np.nan if f is None else f.structure for f in found], float),
-        colour=np.array([np.nan if f is None else f.colour for f in found], float),
+        structure=np.array([np.nan if f is None else f.structure for f in likenesses_of_pairs], float),
+        colour=np.array([np.nan if f is None else f.colour for f in likenesses_of_pairs], float),
     )
     return pairs.assign(same=(pairs["structure"] >= structure) & (pairs["colour"] <= config.colour))

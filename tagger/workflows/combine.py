@@ -22,9 +22,16 @@ from tagger.models.bundle import CARD, Bundle
 from tagger.models.combine import average_predictions, average_weights, with_own_statistics
 from tagger.reporter import LOG, Reporter
 from tagger.schemas.configs.train import CombineConfig
-from tagger.schemas.documents.bundle import Metrics, ModelCard
+from tagger.schemas.documents.bundle import Metrics
 from tagger.schemas.documents.taxonomy import Level
-from tagger.workflows.held_out import Measured, calibrate_and_measure, evaluate_side, model_inputs, write_bundle_report
+from tagger.workflows.held_out import (
+    Measured,
+    MeasuredBundle,
+    calibrate_and_measure,
+    evaluate_side,
+    model_inputs,
+    write_bundle_report,
+)
 from tagger.workflows.holding_out import holds_out
 from tagger.workflows.labelled import decode_sides, failures, read_labelled, reviewed_labels
 from tagger.workflows.open_catalog import open_catalog, place, versions
@@ -34,24 +41,11 @@ _STATISTICS_ITEMS, _STATISTICS_BATCH = 4096, 128
 
 
 @dataclass(frozen=True)
-class CombineResult:
+class CombineResult(MeasuredBundle):
     """A bundle that was made of several: where it lies, and what it and its members reach on the common test items."""
 
-    folder: Location
-    card: ModelCard
     members: Mapping[str, Metrics]
     """What each member reaches alone, by its modelId."""
-
-    @property
-    def metrics(self) -> Metrics:
-        """What the combined bundle reaches."""
-        (test,) = self.card.metrics
-        return test
-
-    @property
-    def report(self) -> Location:
-        """The page of its figures and mistakes."""
-        return self.folder / "report/index.html"
 
 
 @holds_out

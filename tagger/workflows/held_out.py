@@ -25,13 +25,32 @@ from tagger.io.parquet import write_parquet
 from tagger.models.bundle import Bundle
 from tagger.models.levels import Levels, softmax
 from tagger.runs.staging import read_shard
-from tagger.schemas.documents.bundle import Metrics
+from tagger.schemas.documents.bundle import Metrics, ModelCard
 from tagger.schemas.tables.item import REJECT
 from tagger.tagging.on_ray import leaf_logits
 from tagger.workflows.labelled import failures
 
 _AT_ONCE = 32
 _BLURRED_ITEMS = 2000
+
+
+@dataclass(frozen=True)
+class MeasuredBundle:
+    """A bundle whose figures are of items that nothing of it was made with."""
+
+    folder: Location
+    card: ModelCard
+
+    @property
+    def metrics(self) -> Metrics:
+        """What it reaches on the test items."""
+        (test,) = self.card.metrics
+        return test
+
+    @property
+    def report(self) -> Location:
+        """The page of its figures, mistakes and curves."""
+        return self.folder / "report/index.html"
 
 
 @dataclass(frozen=True)

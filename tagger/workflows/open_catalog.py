@@ -60,8 +60,8 @@ def open_catalog(config: CatalogOptions, reporter: Reporter) -> tuple[Manifest, 
 
 def versions() -> dict[str, str]:
     """Python and the libraries that decide a result, as far as they are installed."""
-    found = {"python": platform.python_version()}
+    versions_by_name = {"python": platform.python_version()}
     for name in _LIBRARIES:
         with suppress(importlib.metadata.PackageNotFoundError):  # a machine with GPUs needs no OpenVINO
-            found[name] = importlib.metadata.version(name)
-    return found
+            versions_by_name[name] = importlib.metadata.version(name)
+    return versions_by_name

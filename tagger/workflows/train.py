@@ -26,13 +26,13 @@ from tagger.models.bundle import CARD, Bundle
 from tagger.models.classifier import pack
 from tagger.reporter import LOG, Reporter
 from tagger.schemas.configs.train import TrainConfig
-from tagger.schemas.documents.bundle import Metrics, ModelCard, Provenance
+from tagger.schemas.documents.bundle import ModelCard, Provenance
 from tagger.training import recipes
 from tagger.training.identity import check_same, claim, identity_of
 from tagger.training.on_ray import CHECKPOINTS, Trained, edge_threshold, fit
 from tagger.training.plan import Plan, draft_card, initial_weights, with_edge_threshold
 from tagger.training.tensorboard import TensorBoardLog
-from tagger.workflows.held_out import Measured, blur_scores, calibrate_and_measure, write_bundle_report
+from tagger.workflows.held_out import Measured, MeasuredBundle, blur_scores, calibrate_and_measure, write_bundle_report
 from tagger.workflows.holding_out import holds_out
 from tagger.workflows.labelled import (
     Learnable,
@@ -47,23 +47,8 @@ from tagger.workflows.open_catalog import open_catalog, place, versions
 from tagger.workflows.training_watch import TrainingWatch
 
 
-@dataclass(frozen=True)
-class TrainResult:
-    """A trained bundle: where it lies, and what is known of it."""
-
-    folder: Location
-    card: ModelCard
-
-    @property
-    def metrics(self) -> Metrics:
-        """Its figures on the test items, which neither training nor calibration has seen."""
-        (test,) = self.card.metrics
-        return test
-
-    @property
-    def report(self) -> Location:
-        """The page of its figures, mistakes and curves."""
-        return self.folder / "report/index.html"
+class TrainResult(MeasuredBundle):
+    """A trained bundle: where it lies, and what it reaches on test items, which training and calibration never saw."""
 
 
 @holds_out

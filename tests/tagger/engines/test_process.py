@@ -73,7 +73,7 @@ def test_a_gpu_is_left_to_the_workers(question: Question) -> None:
 
 def test_what_goes_wrong_there_is_raised_here(question: Question) -> None:
     with pytest.raises(UsageError, match="--engine openvino-cpu-int8: this machine runs"):
-        ask(replace(question, wanted="openvino-cpu-int8"))
+        ask(replace(question, requested="openvino-cpu-int8"))
     empty = Bundle(question.bundle.card, b"")
     with pytest.raises(InputError, match="weights do not fit its card"):
         ask(replace(question, bundle=empty))

@@ -1,10 +1,14 @@
 """What the parts of a run say of themselves."""
 
+from pathlib import Path
+
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
-from tagger.errors import TaggerError
-from tagger.runs.parts import PartCounts, Spent, engine_share, whole_counts
+from tagger.errors import InputError, TaggerError
+from tagger.io.location import Location
+from tagger.runs.parts import PartCounts, Spent, engine_share, failed_images, part_counts, whole_counts
 from tagger.runs.staging import Staged
 from tagger.schemas.tables.prediction import PREDICTION
 
@@ -35,8 +39,16 @@ def parts() -> list[PartCounts]:
 def test_what_a_part_says_of_itself_comes_back_from_its_metadata(parts: list[PartCounts]) -> None:
     for part in parts:
         schema = pa.schema([], metadata=part.as_metadata())
-        assert PartCounts.of_metadata(schema.metadata) == part
+        assert PartCounts.of_metadata(schema.metadata, "part") == part
     assert [part.rows for part in parts] == [3, 2]
+
+
+def test_a_part_that_says_nothing_of_itself_is_refused_by_name(tmp_path: Path) -> None:
+    pq.write_table(predictions("accept"), tmp_path / "part-00000.parquet")
+    with pytest.raises(InputError, match=r"part-00000\.parquet: does not say how many rows"):
+        part_counts(Location(str(tmp_path)))
+    with pytest.raises(InputError, match=r"part-00000\.parquet: does not say how many rows"):
+        failed_images(Location(str(tmp_path)))
 
 
 def test_all_rows_of_a_manifest_are_accounted_for(parts: list[PartCounts]) -> None:

@@ -19,7 +19,7 @@ from tagger.models.titles import TitleModel
 from tagger.runs.directory import RunDirectory
 from tagger.runs.ledger import LedgerEntry
 from tagger.runs.parts import Spent
-from tagger.runs.staging import KNOWN_OUTCOME, Staged, kept
+from tagger.runs.staging import KNOWN_OUTCOME, Staged, passthrough
 from tagger.schemas.documents.run import Counts, RunRecord
 from tagger.schemas.documents.taxonomy import Level
 from tagger.schemas.tables.embedding import EMBEDDING
@@ -82,7 +82,7 @@ def a_run(
 def shard(ids: Sequence[str], masters: Sequence[str | None] = (), titles: Sequence[str | None] = ()) -> pa.Table:
     rows = [{"id": i, "row": n, "masterCategory": (list(masters) or [None] * 9)[n]} for n, i in enumerate(ids)]
     table = pa.Table.from_pylist(rows, schema=ITEM)
-    return table.append_column(kept("name"), pa.array(titles, pa.string())) if titles else table
+    return table.append_column(passthrough("name"), pa.array(titles, pa.string())) if titles else table
 
 
 def at(ids: Sequence[str], refs: Sequence[str | None] = ()) -> pa.Table:
