@@ -55,9 +55,9 @@ def build(source: VectorIndex, size: int, out: Path) -> dict[str, float]:
 def search(source: VectorIndex, grown: VectorIndex) -> dict[str, float]:
     """Look for the five nearest of new vectors, many at once and one by one, and by comparing with all."""
     rng = np.random.default_rng(1)
-    living = np.flatnonzero(source.is_there)
+    living = np.flatnonzero(source.is_live)
     queries = noisy(source.vectors(rng.choice(living, _QUERIES)), rng)
-    found = np.concatenate([grown.search(part, TOP).numbers for part in _parts(queries)])  # and files are read
+    found = np.concatenate([grown.search(part, TOP).positions for part in _parts(queries)])  # and files are read
     rates = []
     for _ in range(_ROUNDS):
         started = time.perf_counter()
@@ -98,7 +98,7 @@ def _nearest(grown: VectorIndex, queries: np.ndarray) -> np.ndarray:
 
 
 def _pieces(source: VectorIndex, start: int, stop: int) -> Iterator[Piece]:
-    living = np.flatnonzero(source.is_there)
+    living = np.flatnonzero(source.is_live)
     for first in range(start, stop, _PIECE):
         numbers = np.arange(first, min(first + _PIECE, stop))
         origins = living[numbers % len(living)]

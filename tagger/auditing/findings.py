@@ -103,7 +103,7 @@ def usual_masters(items: pd.DataFrame) -> pd.DataFrame:
     return usual.set_axis(["masterCategory", "share"], axis=1)
 
 
-def neighbour_distances(index: VectorIndex, numbers: np.ndarray) -> np.ndarray:
+def neighbour_distances(index: VectorIndex, positions: np.ndarray) -> np.ndarray:
     """Mean distance, 1 - cosine, of items to the ten other images most like theirs, float32 [N].
 
     What is far from all others is an outlier (Ramaswamy, Rastogi and Shim 2000, "Efficient algorithms for mining
@@ -114,12 +114,12 @@ def neighbour_distances(index: VectorIndex, numbers: np.ndarray) -> np.ndarray:
     def allowed(queries: np.ndarray, candidates: np.ndarray) -> np.ndarray:
         return np.asarray(digests[candidates] != digests[asked[queries]])
 
-    _, first_of, image = np.unique(digests[numbers], return_index=True, return_inverse=True)
-    distinct, means = numbers[first_of], []
+    _, first_of, image = np.unique(digests[positions], return_index=True, return_inverse=True)
+    distinct, means = positions[first_of], []
     for first in range(0, len(distinct), _SEARCHED_AT_ONCE):
         asked = distinct[first : first + _SEARCHED_AT_ONCE]
         nearest = index.search(index.vectors(asked), _NEIGHBOURS, allowed)
-        is_a_neighbour = nearest.numbers >= 0
+        is_a_neighbour = nearest.positions >= 0
         sums = np.where(is_a_neighbour, 1 - nearest.cosines, 0).sum(axis=1)
         means.append(sums / np.maximum(is_a_neighbour.sum(axis=1), 1))
     return np.concatenate([np.zeros(0), *means]).astype(np.float32)[image]

@@ -38,11 +38,11 @@ class LabelledIndex:
         if title and title not in index.items.schema.names:
             raise UsageError(f"--title {title}: the index has no such column; tagger index --keep {title} keeps it")
         items = index.items.to_pandas()
-        chosen = np.flatnonzero(index.is_there & items["labelled"].to_numpy(bool))
+        chosen = np.flatnonzero(index.is_live & items["labelled"].to_numpy(bool))
         if not len(chosen):
             raise InputError(f"there is no label among the {len(items):,} items; {no_label}")
         labelled = items.iloc[chosen].reset_index(drop=True)
-        return cls(labelled, chosen, int(index.is_there.sum()) - len(chosen))
+        return cls(labelled, chosen, int(index.is_live.sum()) - len(chosen))
 
     def in_conflict(self, groups: pd.DataFrame | None) -> np.ndarray:
         """Items whose picture another one has with another label, bool [N].

@@ -32,7 +32,7 @@ class Witnesses:
         self._seed = seed
         self._reporter = reporter
         reporter.step("Reading the image vectors")
-        self._image = learning.image_features(index, labelled.numbers, seed)
+        self._image = learning.image_features(index, labelled.positions, seed)
         titles = labelled.items[title].fillna("").tolist() if title else None
         self._groups = connected([labelled.items["imageDigest"].tolist(), *([titles] if titles else [])])
         self._title = learning.title_features(titles) if titles else None

@@ -73,7 +73,7 @@ class IndexLayouts:
 
 def distinct(index: VectorIndex) -> Pictures:
     """The distinct images of an index, by their digest."""
-    there = np.flatnonzero(index.is_there)
+    there = np.flatnonzero(index.is_live)
     digests = index.items["imageDigest"].take(there).to_pandas()
     codes, _ = pd.factorize(digests)
     of = np.full(len(index), -1, np.int64)

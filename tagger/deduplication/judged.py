@@ -61,7 +61,7 @@ def places_of(judged: pd.DataFrame, index: VectorIndex, pictures: Pictures, file
     Raises:
         InputError: when a pair is judged in two ways.
     """
-    numbers = [index.numbers(judged[name].tolist()) for name in ("first", "second")]
+    numbers = [index.positions(judged[name].tolist()) for name in ("first", "second")]
     one, other = (np.where(found >= 0, pictures.of[found], -1) for found in numbers)
     found = judged.assign(first=np.minimum(one, other), second=np.maximum(one, other))
     found = found[(found["first"] >= 0) & (found["first"] != found["second"])]

@@ -1,7 +1,7 @@
-"""An index of image vectors on disk: which items look most like an image, by the cosine of their vectors.
+"""An index of image vectors on disk: it finds the items nearest to an image, by the cosine of their vectors.
 
-It consists of segments that are never changed. What is added makes a new one, and an item that is there already counts
-as replaced in the older. Files are memory-mapped, so that opening an index reads next to nothing.
+It consists of immutable segments. Added items make a new segment; an item that an older segment has already is marked
+as replaced there. Files are memory-mapped, so that opening an index reads next to nothing.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -28,15 +28,16 @@ _QUERIES_AT_ONCE = 64
 _FLAGS = faiss.IO_FLAG_MMAP | faiss.IO_FLAG_READ_ONLY
 
 Allowed = Callable[[np.ndarray, np.ndarray], np.ndarray]
-"""Numbers of queries, int [M, 1], and of items, int [M, K], to which of the items each query may find, bool [M, K]."""
+"""A filter: rows of queries, int [M, 1], and positions of items, int [M, K], to whether a query may find the item, bool
+[M, K]."""
 
 
 @dataclass(frozen=True)
 class Neighbours:
-    """What was found for N queries, the most similar first."""
+    """The nearest items of N queries, the most similar first."""
 
-    numbers: np.ndarray
-    """Numbers of items, int64 [N, K]; -1 where there are fewer."""
+    positions: np.ndarray
+    """Positions of the items in the index, int64 [N, K]; -1 where there are fewer."""
     cosines: np.ndarray
     """float32 [N, K]; -inf where there are fewer."""
 
@@ -44,55 +45,55 @@ class Neighbours:
 class Segment:
     """One segment of an index, opened.
 
-    A small one compares a query with all of its vectors. In a large one they lie in clusters, in eight bits a number
-    (faiss: Douze et al. 2024, arXiv:2401.08281); what is nearest in some clusters is compared again with all bits.
+    A small segment compares a query with all of its vectors. A large one is an inverted file of quantised vectors
+    (faiss: Douze et al. 2024, arXiv:2401.08281); the nearest candidates are ranked again with their exact vectors.
     """
 
-    def __init__(self, folder: Path, about: IndexSegment, dimension: int) -> None:
-        self.about = about
-        own = folder / about.name
+    def __init__(self, folder: Path, info: IndexSegment, dimension: int) -> None:
+        self.info = info
+        path = folder / info.name
         try:
-            self.items = pa.ipc.open_file(pa.memory_map(str(own / ITEMS))).read_all()
-            self._vectors = np.memmap(own / VECTORS, np.float16, "r", shape=(about.items, dimension))
-            self._layouts = np.memmap(own / LAYOUTS, np.float16, "r", shape=(about.items, LAYOUT_SIZE))
-            self._clusters = faiss.read_index(str(own / CLUSTERS), _FLAGS) if about.lists > 1 else None
-            self.replaced = np.load(folder / about.replaced) if about.replaced else np.zeros(0, np.int64)
+            self.items = pa.ipc.open_file(pa.memory_map(str(path / ITEMS))).read_all()
+            self._vectors = np.memmap(path / VECTORS, np.float16, "r", shape=(info.items, dimension))
+            self._layouts = np.memmap(path / LAYOUTS, np.float16, "r", shape=(info.items, LAYOUT_SIZE))
+            self._clusters = faiss.read_index(str(path / CLUSTERS), _FLAGS) if info.lists > 1 else None
+            self.replaced = np.load(folder / info.replaced) if info.replaced else np.zeros(0, np.int64)
         except (OSError, RuntimeError, ValueError, pa.ArrowException) as error:
-            raise InputError(f"INDEX: {own} cannot be read: {first_line(error)}") from error
+            raise InputError(f"INDEX: {path} cannot be read: {first_line(error)}") from error
 
     @cached_property
     def living(self) -> np.ndarray:
-        """Places of the items that no later segment has, int64 [N]."""
-        return np.setdiff1d(np.arange(self.about.items), self.replaced)
+        """Rows of the items that no later segment has, int64 [N]."""
+        return np.setdiff1d(np.arange(self.info.items), self.replaced)
 
     def search(self, queries: np.ndarray, count: int, probes: int = 0) -> tuple[np.ndarray, np.ndarray]:
-        """The places [N, K] and cosines [N, K] of the items most similar to vectors float32 [N, D]; -1 for none.
+        """The rows [N, K] and cosines [N, K] of the nearest items, the nearest first; row -1 for none.
 
         Args:
-            queries: Of length 1.
-            count: K, or fewer where there are not so many.
-            probes: Clusters to look at, where that is not to be what the segment says.
+            queries: float32 [N, D], of length 1.
+            count: K; fewer where the segment has fewer items.
+            probes: Clusters to look at; 0 for as many as the segment's description says.
         """
         if self._clusters is None:
-            cosines, found = faiss.knn(queries, self._all, min(count, len(self._all)), faiss.METRIC_INNER_PRODUCT)
-            return self.living[found], cosines
-        candidates = min(max(_COMPARED * count, _COMPARED_AT_LEAST), len(self.living))
-        _, places = self._clusters.search(queries, candidates, params=self._parameters(probes or self.about.probes))
-        cosines = self._cosines(queries, places)
+            cosines, rows_found = faiss.knn(queries, self._all, min(count, len(self._all)), faiss.METRIC_INNER_PRODUCT)
+            return self.live_rows[rows_found], cosines
+        candidates = min(max(_COMPARED * count, _COMPARED_AT_LEAST), len(self.live_rows))
+        _, rows = self._clusters.search(queries, candidates, params=self._parameters(probes or self.info.probes))
+        cosines = self._cosines(queries, rows)
         order = np.argsort(-cosines, axis=1, kind="stable")[:, :count]
-        return np.take_along_axis(places, order, axis=1), np.take_along_axis(cosines, order, axis=1)
+        return np.take_along_axis(rows, order, axis=1), np.take_along_axis(cosines, order, axis=1)
 
-    def vectors(self, places: np.ndarray) -> np.ndarray:
-        """The vectors at places, float16 [N, D]."""
-        return np.asarray(self._vectors[places])
+    def vectors(self, rows: np.ndarray) -> np.ndarray:
+        """The vectors of rows, float16 [N, D]."""
+        return np.asarray(self._vectors[rows])
 
-    def layouts(self, places: np.ndarray) -> np.ndarray:
-        """The layouts at places, float16 [N, 216]."""
-        return np.asarray(self._layouts[places])
+    def layouts(self, rows: np.ndarray) -> np.ndarray:
+        """The layouts of rows, float16 [N, 216]."""
+        return np.asarray(self._layouts[rows])
 
     @cached_property
     def _all(self) -> np.ndarray:
-        return self.vectors(self.living).astype(np.float32)
+        return self.vectors(self.live_rows).astype(np.float32)
 
     def _parameters(self, probes: int) -> faiss.SearchParameters:
         return faiss.SearchParametersIVF(nprobe=probes, sel=self._selector)  # type: ignore[call-arg]
@@ -101,28 +102,28 @@ class Segment:
     def _selector(self) -> faiss.IDSelector | None:
         if not len(self.replaced):
             return None
-        self._gone = faiss.IDSelectorBatch(self.replaced)  # the selector points to it
-        return faiss.IDSelectorNot(self._gone)
+        self._excluded = faiss.IDSelectorBatch(self.replaced)  # the selector points to it
+        return faiss.IDSelectorNot(self._excluded)
 
-    def _cosines(self, queries: np.ndarray, places: np.ndarray) -> np.ndarray:
-        """Cosines, float32 [N, K], of queries [N, D] with the vectors at places [N, K]; -inf where there is none."""
-        found = np.empty(places.shape, np.float32)
+    def _cosines(self, queries: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        """Cosines, float32 [N, K], of queries [N, D] with the vectors of rows [N, K]; -inf where the row is -1."""
+        cosines = np.empty(rows.shape, np.float32)
         for first in range(0, len(queries), _QUERIES_AT_ONCE):
             part = slice(first, first + _QUERIES_AT_ONCE)
-            vectors = self._vectors[places[part]].astype(np.float32)
-            found[part] = (vectors @ queries[part, :, None])[:, :, 0]
-        return np.where(places >= 0, found, -np.inf)
+            vectors = self._vectors[rows[part]].astype(np.float32)
+            cosines[part] = (vectors @ queries[part, :, None])[:, :, 0]
+        return np.where(rows >= 0, cosines, -np.inf)
 
 
 class VectorIndex:
-    """An index, opened for searching; items are numbered over its segments.
+    """An index, opened for searching. An item's position counts through all segments.
 
     Args:
-        folder: Where it lies, on a disk.
+        folder: The index's folder, on a local disk.
 
     Raises:
-        UsageError: when nothing is there.
-        InputError: when it is not an index, or not whole.
+        UsageError: when there is no index.
+        InputError: when it is not an index, or is damaged.
     """
 
     def __init__(self, folder: Location) -> None:
@@ -132,106 +133,106 @@ class VectorIndex:
                 raise UsageError(f"INDEX: {folder} is a run; tagger index {folder} --out FOLDER makes an index of it")
             raise UsageError(f"INDEX: there is no index {folder}; tagger index RUN --out {folder} makes one")
         self.card = card
-        self.segments = [Segment(Path(folder.path), about, card.dimension) for about in card.segments]
-        sizes = [segment.about.items for segment in self.segments]
-        self._first = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
-        self._gone = np.concatenate(
-            [np.zeros(0, np.int64), *(s.replaced + f for s, f in zip(self.segments, self._first, strict=False))]
+        self.segments = [Segment(Path(folder.path), info, card.dimension) for info in card.segments]
+        sizes = [segment.info.items for segment in self.segments]
+        self._offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
+        self._replaced = np.concatenate(
+            [np.zeros(0, np.int64), *(s.replaced + f for s, f in zip(self.segments, self._offsets, strict=False))]
         )
 
     def __len__(self) -> int:
-        """Numbers that items have; those of replaced items are among them."""
-        return int(self._first[-1])
+        """The number of positions, replaced items included."""
+        return int(self._offsets[-1])
 
     @cached_property
     def items(self) -> pa.Table:
-        """The items by number: INDEXED, and the columns that were kept."""
+        """The items by position: the columns of INDEXED, and those that were kept."""
         return pa.concat_tables([segment.items for segment in self.segments])
 
     @cached_property
-    def is_there(self) -> np.ndarray:
-        """Whether the item of a number can be found, rather than replaced, bool [N]."""
-        there = np.ones(len(self), bool)
-        there[self._gone] = False
-        return there
+    def is_live(self) -> np.ndarray:
+        """Whether the item at each position can be found, as no later one replaces it, bool [N]."""
+        is_live = np.ones(len(self), bool)
+        is_live[self._replaced] = False
+        return is_live
 
-    def numbers(self, ids: Sequence[str]) -> np.ndarray:
-        """The numbers of items, int64 [N]; -1 for those that are not there."""
-        found = np.full(len(ids), -1, np.int64)
-        wanted = pa.array(ids, pa.string())
-        for first, segment in zip(self._first, self.segments, strict=False):  # what is newer has the last word
-            places = pc.index_in(wanted, value_set=segment.items["id"].combine_chunks())
-            there = np.asarray(places.is_valid())
-            found[there] = np.asarray(places.drop_null()) + first
-        return found
+    def positions(self, ids: Sequence[str]) -> np.ndarray:
+        """The positions of items by their ids, int64 [N]; -1 for those that the index lacks."""
+        positions = np.full(len(ids), -1, np.int64)
+        id_array = pa.array(ids, pa.string())
+        for first, segment in zip(self._offsets, self.segments, strict=False):  # later segments win
+            rows = pc.index_in(id_array, value_set=segment.items["id"].combine_chunks())
+            is_present = np.asarray(rows.is_valid())
+            positions[is_present] = np.asarray(rows.drop_null()) + first
+        return positions
 
-    def vectors(self, numbers: np.ndarray) -> np.ndarray:
-        """The vectors of items, float32 [N, D]."""
-        found = np.zeros((len(numbers), self.card.dimension), np.float32)
-        for segment, chosen, places in self._by_segment(numbers):
-            found[chosen] = segment.vectors(places).astype(np.float32)
-        return found
+    def vectors(self, positions: np.ndarray) -> np.ndarray:
+        """The vectors of items by position, float32 [N, D]."""
+        vectors = np.zeros((len(positions), self.card.dimension), np.float32)
+        for segment, chosen, rows in self._by_segment(positions):
+            vectors[chosen] = segment.vectors(rows).astype(np.float32)
+        return vectors
 
-    def layouts(self, numbers: np.ndarray) -> np.ndarray:
-        """The layouts of items, float16 [N, 216]."""
-        found = np.zeros((len(numbers), LAYOUT_SIZE), np.float16)
-        for segment, chosen, places in self._by_segment(numbers):
-            found[chosen] = segment.layouts(places)
-        return found
+    def layouts(self, positions: np.ndarray) -> np.ndarray:
+        """The layouts of items by position, float16 [N, 216]."""
+        layouts = np.zeros((len(positions), LAYOUT_SIZE), np.float16)
+        for segment, chosen, rows in self._by_segment(positions):
+            layouts[chosen] = segment.layouts(rows)
+        return layouts
 
-    def _by_segment(self, numbers: np.ndarray) -> Iterator[tuple[Segment, np.ndarray, np.ndarray]]:
-        """The segments that have some of the items, which of the items those are, bool [N], and their places."""
-        owner = np.searchsorted(self._first, numbers, side="right") - 1
-        for number, segment in enumerate(self.segments):
-            chosen = owner == number
+    def _by_segment(self, positions: np.ndarray) -> Iterator[tuple[Segment, np.ndarray, np.ndarray]]:
+        """Each segment that has some of the items, with which items those are, bool [N], and their rows in it."""
+        segment_of = np.searchsorted(self._offsets, positions, side="right") - 1
+        for n, segment in enumerate(self.segments):
+            chosen = segment_of == n
             if chosen.any():
-                yield segment, chosen, numbers[chosen] - self._first[number]
+                yield segment, chosen, positions[chosen] - self._offsets[n]
 
     def search(self, vectors: np.ndarray, count: int, allowed: Allowed | None = None) -> Neighbours:
         """Find the items most similar to images.
 
         Args:
             vectors: float32 [N, D], of length 1.
-            count: How many items to find for each.
-            allowed: Which items each query may find; without it, all. Those that find too few look further, up to
-                4,096 items.
+            count: How many items to find for each image.
+            allowed: Which items each query may find; all without it. A query that finds too few is searched again
+                deeper, up to 4,096 items.
         """
         if allowed is None:
             return self._search(vectors, count)
-        numbers = np.full((len(vectors), count), -1, np.int64)
+        positions = np.full((len(vectors), count), -1, np.int64)
         cosines = np.full((len(vectors), count), -np.inf, np.float32)
-        queries, asked = np.arange(len(vectors)), count + _SPARE
+        queries, depth = np.arange(len(vectors)), count + _SPARE
         while len(queries):
-            found = self._search(vectors[queries], asked)
-            good = (found.numbers >= 0) & allowed(queries[:, None], found.numbers)
-            order = np.argsort(~good, axis=1, kind="stable")[:, :count]
-            kept = np.take_along_axis(good, order, axis=1)
-            numbers[queries] = np.where(kept, np.take_along_axis(found.numbers, order, axis=1), -1)
-            cosines[queries] = np.where(kept, np.take_along_axis(found.cosines, order, axis=1), -np.inf)
-            if asked >= min(_MOST, len(self)):
+            neighbours = self._search(vectors[queries], depth)
+            is_allowed = (neighbours.positions >= 0) & allowed(queries[:, None], neighbours.positions)
+            order = np.argsort(~is_allowed, axis=1, kind="stable")[:, :count]
+            is_filled = np.take_along_axis(is_allowed, order, axis=1)
+            positions[queries] = np.where(is_filled, np.take_along_axis(neighbours.positions, order, axis=1), -1)
+            cosines[queries] = np.where(is_filled, np.take_along_axis(neighbours.cosines, order, axis=1), -np.inf)
+            if depth >= min(_MOST, len(self)):
                 break
-            queries, asked = queries[~kept.all(axis=1)], min(4 * asked, _MOST)
-        return Neighbours(numbers, cosines)
+            queries, depth = queries[~is_filled.all(axis=1)], min(4 * depth, _MOST)
+        return Neighbours(positions, cosines)
 
     def _search(self, vectors: np.ndarray, count: int) -> Neighbours:
-        wanted = np.ascontiguousarray(vectors, np.float32)
-        parts = [segment.search(wanted, count) for segment in self.segments]
-        numbers = np.concatenate(
-            [np.where(p >= 0, p + f, -1) for (p, _), f in zip(parts, self._first, strict=False)], axis=1
+        queries = np.ascontiguousarray(vectors, np.float32)
+        parts = [segment.search(queries, count) for segment in self.segments]
+        positions = np.concatenate(
+            [np.where(p >= 0, p + f, -1) for (p, _), f in zip(parts, self._offsets, strict=False)], axis=1
         )
-        cosines = np.where(numbers >= 0, np.concatenate([c for _, c in parts], axis=1), -np.inf)
-        short = count - numbers.shape[1]
-        if short > 0:
-            numbers = np.pad(numbers, ((0, 0), (0, short)), constant_values=-1)
-            cosines = np.pad(cosines, ((0, 0), (0, short)), constant_values=-np.inf)
+        cosines = np.where(positions >= 0, np.concatenate([c for _, c in parts], axis=1), -np.inf)
+        missing = count - positions.shape[1]
+        if missing > 0:
+            positions = np.pad(positions, ((0, 0), (0, missing)), constant_values=-1)
+            cosines = np.pad(cosines, ((0, 0), (0, missing)), constant_values=-np.inf)
         order = np.argsort(-cosines, axis=1, kind="stable")[:, :count]
         return Neighbours(
-            np.take_along_axis(numbers, order, axis=1), np.take_along_axis(cosines, order, axis=1).astype(np.float32)
+            np.take_along_axis(positions, order, axis=1), np.take_along_axis(cosines, order, axis=1).astype(np.float32)
         )
 
 
 def read_card(folder: Location) -> IndexCard | None:
-    """What an index says of itself; None where there is none. Raises UsageError and InputError."""
+    """An index's card; None where there is no index. Raises UsageError and InputError."""
     if folder.is_s3:
         raise UsageError(f"INDEX: {folder} lies in a bucket; an index is memory-mapped, and lies on a disk")
     if not (folder / CARD).exists():

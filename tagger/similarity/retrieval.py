@@ -1,4 +1,4 @@
-"""How good vectors are at finding items of the same class: precision and recall at k, mean average precision."""
+"""Measures how well vectors find items of the same class: precision and recall at k, mean average precision."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from tagger.imaging.decode import decode
 from tagger.schemas.documents.bundle import Preprocessing
 
 Relevance = tuple[np.ndarray, np.ndarray]
-"""Classes of queries int [Q] and of the gallery int [G]; those alike are relevant, but for -1, which is none."""
+"""Class codes of the queries, int [Q], and of the gallery, int [G]; equal codes are relevant; -1 means no class."""
 TOPS = (1, 5, 10, 20)
 SHOWN = 5
 _AT_ONCE, _COMPARED_AT_ONCE = 256, 10_000_000
@@ -24,25 +24,24 @@ _IMAGES_AT_ONCE = 1024
 
 @dataclass(frozen=True)
 class Retrieved:
-    """What one kind of vectors found for Q queries, in a gallery of G items."""
+    """The results of one kind of vectors for Q queries, in a gallery of G items."""
 
     figures: pd.DataFrame
     """Figures of each query and relevance: columns query, by, precision@k, recall@k, average_precision."""
     nearest: np.ndarray
-    """The most similar items of the gallery, int64 [Q, 5]."""
+    """Rows of the five most similar items of the gallery, int64 [Q, 5]."""
 
 
 def retrieve(queries: np.ndarray, gallery: np.ndarray, relevance: Mapping[str, Relevance]) -> Retrieved:
-    """Rank the whole gallery for every query by cosine, and measure.
+    """Rank the whole gallery for each query by cosine, and measure the ranking.
 
-    A query that the gallery has no relevant item for is left out of that relevance's figures. Average precision is that
+    A query without a relevant item in the gallery is left out of that relevance's figures. Average precision is that
     of the whole ranking (Manning, Raghavan and Schütze 2008, "Introduction to information retrieval", 8.4).
 
     Args:
         queries: float32 [Q, D], of length 1.
         gallery: float32 [G, D], of length 1.
-        relevance: By name, numbers of the classes of the queries int [Q] and of the gallery int [G]; those alike are
-            relevant, but for -1, which is none.
+        relevance: Class codes of queries and gallery, by the relevance's name.
     """
     tables, nearest = [], []
     ranks = np.arange(1, len(gallery) + 1, dtype=np.float32)
@@ -51,47 +50,47 @@ def retrieve(queries: np.ndarray, gallery: np.ndarray, relevance: Mapping[str, R
         part = slice(first, first + at_once)
         order = np.argsort(-(queries[part] @ gallery.T), axis=1, kind="stable")
         nearest.append(order[:, :SHOWN])
-        for name, (own, others) in relevance.items():
-            good = (others[order] == own[part, None]) & (own[part, None] >= 0)
-            total = good.sum(axis=1)
-            found = good.cumsum(axis=1)
+        for name, (query_classes, gallery_classes) in relevance.items():
+            is_relevant = (gallery_classes[order] == query_classes[part, None]) & (query_classes[part, None] >= 0)
+            total = is_relevant.sum(axis=1)
+            hits_by_rank = is_relevant.cumsum(axis=1)
             table = pd.DataFrame({"query": np.arange(first, first + len(order)), "by": name})
             for k in TOPS:
-                hits = found[:, min(k, len(gallery)) - 1]
+                hits = hits_by_rank[:, min(k, len(gallery)) - 1]
                 table[f"precision@{k}"] = hits / min(k, len(gallery))
                 table[f"recall@{k}"] = hits / np.maximum(total, 1)
-            table["average_precision"] = (good * (found / ranks)).sum(axis=1) / np.maximum(total, 1)
+            table["average_precision"] = (is_relevant * (hits_by_rank / ranks)).sum(axis=1) / np.maximum(total, 1)
             tables.append(table[total > 0])
     return Retrieved(pd.concat(tables, ignore_index=True), np.concatenate(nearest))
 
 
 def by_chance(relevance: Mapping[str, Relevance]) -> pd.DataFrame:
-    """The figures that a random order has in the mean, in the form of `Retrieved.figures`.
+    """The expected figures of a random ranking, in the form of `Retrieved.figures`.
 
-    Precision and average precision are the share of the gallery that is relevant (the latter but for a term that
-    vanishes in large galleries: Bestgen 2015), recall the share that is looked at.
+    Precision and average precision are the relevant share of the gallery (average precision except for a term that
+    vanishes in large galleries: Bestgen 2015); recall is the share of the gallery that is looked at.
     """
     tables = []
-    for name, (own, others) in relevance.items():
-        values, counts = np.unique(others, return_counts=True)
-        share_of = dict(zip(values.tolist(), (counts / len(others)).tolist(), strict=True))
-        share = np.array([share_of.get(value, 0.0) if value >= 0 else 0.0 for value in own.tolist()])
-        table = pd.DataFrame({"query": np.arange(len(own)), "by": name})
+    for name, (query_classes, gallery_classes) in relevance.items():
+        values, counts = np.unique(gallery_classes, return_counts=True)
+        share_of = dict(zip(values.tolist(), (counts / len(gallery_classes)).tolist(), strict=True))
+        share = np.array([share_of.get(value, 0.0) if value >= 0 else 0.0 for value in query_classes.tolist()])
+        table = pd.DataFrame({"query": np.arange(len(query_classes)), "by": name})
         for k in TOPS:
             table[f"precision@{k}"] = share
-            table[f"recall@{k}"] = min(k, len(others)) / len(others)
+            table[f"recall@{k}"] = min(k, len(gallery_classes)) / len(gallery_classes)
         table["average_precision"] = share
         tables.append(table[share > 0])
     return pd.concat(tables, ignore_index=True)
 
 
 def colour_histograms(refs: Sequence[str], store: ImageStore, max_pixels: int) -> np.ndarray:
-    """Joint histograms of red, green and blue in eight bins each, float32 [N, 512], of length 1; 0 for a bad image.
+    """Joint histograms of red, green and blue with eight bins each, float32 [N, 512], of length 1; 0 for a bad image.
 
-    Square roots of shares, so that the cosine is the Bhattacharyya coefficient of two histograms (Swain and Ballard
-    1991 compare colour histograms; Bhattacharyya 1943).
+    They hold square roots of shares, so that a cosine is the Bhattacharyya coefficient of two histograms (Swain and
+    Ballard 1991 compare colour histograms; Bhattacharyya 1943).
     """
-    found = np.zeros((len(refs), _BINS**3), np.float32)
+    histograms = np.zeros((len(refs), _BINS**3), np.float32)
     for first in range(0, len(refs), _IMAGES_AT_ONCE):
         for row, data in enumerate(fetch_all(store, refs[first : first + _IMAGES_AT_ONCE]), first):
             if isinstance(data, ImageError):
@@ -101,5 +100,5 @@ def colour_histograms(refs: Sequence[str], store: ImageStore, max_pixels: int) -
             except ImageError:
                 continue
             counts = cv2.calcHist([pixels], [0, 1, 2], None, [_BINS] * 3, [0, 256] * 3).ravel()
-            found[row] = np.sqrt(counts / counts.sum())
-    return found
+            histograms[row] = np.sqrt(counts / counts.sum())
+    return histograms

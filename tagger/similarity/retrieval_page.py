@@ -1,4 +1,4 @@
-"""A page of how well vectors find items of the same class: one file that loads nothing."""
+"""A page that shows how well vectors find items of the same class: one HTML file without external resources."""
 
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,10 +15,10 @@ Row = Mapping[Hashable, Any]
 
 @dataclass(frozen=True)
 class Example:
-    """An item, and what each kind of vectors found for it."""
+    """A query item, and the items that each kind of vectors found for it."""
 
     query: Row
-    found: Mapping[str, Sequence[Row]]
+    retrieved: Mapping[str, Sequence[Row]]
 
 
 def page_of(
@@ -28,16 +28,16 @@ def page_of(
     facts: Mapping[str, str],
     pictures: Pictures,
 ) -> str:
-    """The page.
+    """Render the page as HTML.
 
     Args:
         summary: Mean figures: vectors, by, queries, precision@k, recall@k, average_precision.
-        hardest: The same for each class of one relevance, by one kind of vectors.
-        examples: Queries with what was found.
-        facts: What is to be said of all, name and value.
+        hardest: The same figures for each class of one relevance, by one kind of vectors.
+        examples: Queries with the items found for them.
+        facts: Names and values for the page's head.
         pictures: Reads images.
     """
-    shown = [row for e in examples for row in (e.query, *(r for rows in e.found.values() for r in rows))]
+    shown = [row for e in examples for row in (e.query, *(r for rows in e.retrieved.values() for r in rows))]
     images = pictures.of([row["imageUri"] for row in shown])
     figures = [c for c in summary.columns if "@" in c] + ["average_precision"]
     folder = Path(__file__).parent / "templates"

@@ -1,4 +1,4 @@
-"""Which items look like an item or an image, with what is known of them."""
+"""Finds the items that look like an item or an image, with their labels."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,44 +13,44 @@ from tagger.similarity.index import Neighbours, VectorIndex
 
 _DIGEST = "imageDigest"
 _COMPARED_AT_ONCE = 8192
-_TINY = 1e-12  # a vector of zeros has no direction; its cosines are 0
+_TINY = 1e-12  # avoids division by 0: the cosines of a zero vector are 0
 
 
 @dataclass(frozen=True)
 class Criteria:
-    """What is to be found."""
+    """Which items a search may return."""
 
     top: int = 5
     same: Sequence[str] = ()
-    """Columns in which an item must be like the one that was asked for, such as masterCategory."""
+    """Columns in which an item must have the query's value, such as masterCategory."""
     unlike: Sequence[str] = ()
-    """Columns in which it must differ, such as a product's number; two items without a value differ."""
+    """Columns in which it must have another value, such as a product number; two items without a value differ."""
     other_images: bool = False
-    """Leave out items that have the very same image."""
+    """Leave out items that have the same image file as the query."""
 
 
 @dataclass(frozen=True)
 class Queries:
-    """Items or images to find others for."""
+    """Items or images to find similar items for."""
 
     names: Sequence[str]
     vectors: np.ndarray
     """float32 [N, D], of length 1."""
-    numbers: np.ndarray
-    """Those of items in the index, which do not find themselves; -1 for others."""
+    positions: np.ndarray
+    """Positions of the items in the index, which do not find themselves; -1 for queries from outside, int64 [N]."""
     columns: Mapping[str, Sequence[str | None]] = field(default_factory=dict)
-    """What is known of those that are not in the index."""
+    """Values of the queries that are not in the index, by column."""
 
 
 class Similar:
     """Finds similar items in an index.
 
     Args:
-        index: Where to look.
-        criteria: What is to be found.
+        index: The index to search.
+        criteria: Which items may be found.
 
     Raises:
-        UsageError: when the index has not a column that the criteria name.
+        UsageError: when the index lacks a column that the criteria name.
     """
 
     def __init__(self, index: VectorIndex, criteria: Criteria) -> None:
@@ -66,36 +66,36 @@ class Similar:
         self._codes = {name: self._coded(name, index.items[name]) for name in self._values}
 
     def items(self, ids: Sequence[str]) -> pa.Table:
-        """What looks like items of the index, by SIMILAR; an id that is not there finds nothing."""
-        numbers = self._index.numbers(ids)
-        there = numbers >= 0
-        known = [name for name, good in zip(ids, there, strict=True) if good]
-        return self.find(Queries(known, self._index.vectors(numbers[there]), numbers[there]))
+        """Find what looks like items of the index, as a table by SIMILAR; an id that the index lacks finds nothing."""
+        positions = self._index.positions(ids)
+        is_present = positions >= 0
+        present_ids = [name for name, present in zip(ids, is_present, strict=True) if present]
+        return self.find(Queries(present_ids, self._index.vectors(positions[is_present]), positions[is_present]))
 
     def find(self, queries: Queries) -> pa.Table:
-        """What looks like items or images, by SIMILAR: at most `top` rows for each, the most similar first."""
+        """Find what looks like items or images, by SIMILAR: up to `top` rows each, the most similar first."""
         size = len(queries.names)
-        is_inside = queries.numbers >= 0
+        is_inside = queries.positions >= 0
         query_codes: dict[str, np.ndarray] = {}
         for name, codes in self._codes.items():
             outside = self._coded(name, pa.array(queries.columns.get(name, [None] * size), pa.string()))
-            query_codes[name] = np.where(is_inside, codes[queries.numbers], outside)
+            query_codes[name] = np.where(is_inside, codes[queries.positions], outside)
 
-        def allowed(rows: np.ndarray, numbers: np.ndarray) -> np.ndarray:
-            good: np.ndarray = numbers != queries.numbers[rows]
+        def allowed(rows: np.ndarray, positions: np.ndarray) -> np.ndarray:
+            is_allowed: np.ndarray = positions != queries.positions[rows]
             for name in self._criteria.same:
-                good &= self._codes[name][numbers] == query_codes[name][rows]
+                is_allowed &= self._codes[name][positions] == query_codes[name][rows]
             for name in self._unlike:
                 of_query = query_codes[name][rows]
-                good &= (self._codes[name][numbers] != of_query) | (of_query < 0)
-            return good
+                is_allowed &= (self._codes[name][positions] != of_query) | (of_query < 0)
+            return is_allowed
 
         neighbours = self._with_exact_cosines(
             queries.vectors, self._index.search(queries.vectors, self._criteria.top, allowed)
         )
-        is_item = neighbours.numbers >= 0
+        is_item = neighbours.positions >= 0
         query, rank = np.nonzero(is_item)
-        items = self._index.items.take(pa.array(neighbours.numbers[is_item]))
+        items = self._index.items.take(pa.array(neighbours.positions[is_item]))
         columns = {
             "id": pa.array([queries.names[n] for n in query.tolist()], pa.string()),
             "rank": pa.array(rank + 1, pa.int32()),
@@ -106,23 +106,23 @@ class Similar:
         return pa.table(columns, schema=SIMILAR)
 
     def _with_exact_cosines(self, vectors: np.ndarray, neighbours: Neighbours) -> Neighbours:
-        """Neighbours by cosines that do not depend on the rounded lengths of vectors: an image and itself have 1."""
+        """Neighbours with cosines that are free of rounding in the vectors' lengths: an image and itself have 1."""
         lengths = np.linalg.norm(vectors, axis=1)
-        cosines = np.full(neighbours.numbers.shape, -np.inf, np.float32)
+        cosines = np.full(neighbours.positions.shape, -np.inf, np.float32)
         at_once = max(1, _COMPARED_AT_ONCE // self._criteria.top)
         for first in range(0, len(vectors), at_once):
-            row, column = np.nonzero(neighbours.numbers[first : first + at_once] >= 0)
+            row, column = np.nonzero(neighbours.positions[first : first + at_once] >= 0)
             row += first
-            others = self._index.vectors(neighbours.numbers[row, column])
+            others = self._index.vectors(neighbours.positions[row, column])
             products = np.einsum("nd,nd->n", vectors[row], others)
             cosines[row, column] = products / (lengths[row] * np.linalg.norm(others, axis=1)).clip(_TINY)
         order = np.argsort(-cosines, axis=1, kind="stable")
         return Neighbours(
-            np.take_along_axis(neighbours.numbers, order, axis=1), np.take_along_axis(cosines, order, axis=1)
+            np.take_along_axis(neighbours.positions, order, axis=1), np.take_along_axis(cosines, order, axis=1)
         )
 
     def _coded(self, name: str, values: pa.Array | pa.ChunkedArray) -> np.ndarray:
-        """Numbers of values, int64 [N]; -1 for none, and for one that the index does not have."""
+        """Codes of a column's values, int64 [N]; -1 for null, and for a value that the index does not have."""
         codes = pc.index_in(values, value_set=self._values[name].cast(values.type))
         return np.asarray(codes.fill_null(-1).to_numpy(zero_copy_only=False), np.int64) if len(values) else _NONE
 

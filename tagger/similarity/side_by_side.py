@@ -1,4 +1,4 @@
-"""Several kinds of vectors of one catalogue, measured on the same queries and the same gallery."""
+"""Compares several kinds of vectors of one catalogue on the same queries and the same gallery."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,30 +15,30 @@ from tagger.similarity.retrieval_page import Example
 
 @dataclass(frozen=True)
 class CommonItems:
-    """The labelled items that all of some indexes have."""
+    """The labelled items that several indexes have in common."""
 
     frame: pd.DataFrame
     """As the first index has them, N rows."""
-    numbers: dict[str, np.ndarray]
-    """Their numbers in each index, int64 [N]."""
+    positions: dict[str, np.ndarray]
+    """Their positions in each index, int64 [N], by the index's name."""
 
     @classmethod
     def of(cls, indexes: Mapping[str, VectorIndex]) -> "CommonItems":
         """Join the items of indexes by id. Raises InputError when they have none in common."""
         first = next(iter(indexes.values()))
-        frame = first.items.to_pandas()[first.is_there]
+        frame = first.items.to_pandas()[first.is_live]
         frame = frame[frame["labelled"]].reset_index(drop=True)
-        numbers = {name: index.numbers(frame["id"].tolist()) for name, index in indexes.items()}
-        in_all = np.all([n >= 0 for n in numbers.values()], axis=0)
+        positions = {name: index.positions(frame["id"].tolist()) for name, index in indexes.items()}
+        in_all = np.all([n >= 0 for n in positions.values()], axis=0)
         if not in_all.any():
             raise InputError("INDEX: they have no labelled item in common; tagger index --manifest M labels them")
-        return cls(frame[in_all].reset_index(drop=True), {name: n[in_all] for name, n in numbers.items()})
+        return cls(frame[in_all].reset_index(drop=True), {name: n[in_all] for name, n in positions.items()})
 
     def relevance(self, by: Sequence[str], queries: np.ndarray, gallery: np.ndarray) -> dict[str, Relevance]:
-        """The classes of queries and gallery by the two levels and more columns.
+        """The class codes of queries and gallery, by the two levels and by more columns.
 
         Args:
-            by: Columns that the first index keeps.
+            by: More columns, which the first index keeps.
             queries: Rows of the queries, int [Q].
             gallery: Rows of the gallery, int [G].
 
@@ -61,7 +61,7 @@ class CommonItems:
         count: int,
         seed: int,
     ) -> list[Example]:
-        """Some queries, each of another article type, with what each kind of vectors found."""
+        """Sample queries, each of another article type, with the items that each kind of vectors found."""
         order = np.random.default_rng(seed).permutation(len(queries))
         article = self.frame[str(Level.ARTICLE_TYPE)].to_numpy(object)
         _, first = np.unique(article[queries[order]], return_index=True)
@@ -76,20 +76,20 @@ class CommonItems:
 
 
 def mean_figures(figures: pd.DataFrame) -> pd.DataFrame:
-    """Mean figures of each kind of vectors and relevance, with the number of queries, in the order in which they come.
+    """Mean figures of each kind of vectors and relevance, with the number of queries, in the order of the input.
 
     Args:
-        figures: Those of `Retrieved`, with a column `vectors`.
+        figures: Figures of `Retrieved`, with a column `vectors`.
     """
     return _mean(figures, ["vectors", "by"])
 
 
 def mean_of_classes(figures: pd.DataFrame, queries: pd.DataFrame) -> pd.DataFrame:
-    """The same as `mean_figures` for each class of each relevance.
+    """The figures of `mean_figures` for each class of each relevance.
 
     Args:
-        figures: Those of `Retrieved`, with a column `vectors`.
-        queries: The items that were looked for, by the numbers in the column `query`.
+        figures: Figures of `Retrieved`, with a column `vectors`.
+        queries: The query items; the column `query` of the figures holds their rows.
     """
     pieces = [
         rows.assign(**{"class": queries[str(by)].to_numpy(object)[rows["query"]]}) for by, rows in figures.groupby("by")

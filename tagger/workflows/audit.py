@@ -94,7 +94,7 @@ def audit(config: AuditConfig, reporter: Reporter = LOG) -> AuditResult:
     witnesses = Witnesses(index, labelled, config.title, config.seed, reporter)
     judged = witnesses.judge(labelled.items, config.min_items, config.folds)
     reporter.step("Looking for outliers")
-    distances = neighbour_distances(index, labelled.numbers)
+    distances = neighbour_distances(index, labelled.positions)
     table = findings(labelled.items, judged, distances, labelled.in_conflict(groups))
     written = table_of(labelled.items, table, config.title)
     result = AuditResult(

@@ -63,8 +63,8 @@ def measure_retrieval(config: RetrievalConfig, reporter: Reporter = LOG) -> Retr
     retrieved: dict[str, Retrieved] = {}
     for name, index in indexes.items():
         reporter.step(f"Measuring the index {name}")
-        numbers = items.numbers[name]
-        retrieved[name] = retrieve(index.vectors(numbers[queries]), index.vectors(numbers[gallery]), relevance)
+        positions = items.positions[name]
+        retrieved[name] = retrieve(index.vectors(positions[queries]), index.vectors(positions[gallery]), relevance)
     reporter.step(f"Measuring {_COLOURS}, to compare with")
     refs = items.frame["imageUri"].to_numpy(object)
     histograms = [colour_histograms(refs[rows].tolist(), store, config.max_pixels) for rows in (queries, gallery)]

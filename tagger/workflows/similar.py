@@ -70,7 +70,7 @@ def find_similar(config: SimilarConfig, reporter: Reporter = LOG) -> SimilarResu
 
 def _tables(config: SimilarConfig, similar: Similar, index: VectorIndex, reporter: Reporter) -> Iterator[pa.Table]:
     if config.id:
-        missing = [name for name, number in zip(config.id, index.numbers(config.id), strict=True) if number < 0]
+        missing = [name for name, number in zip(config.id, index.positions(config.id), strict=True) if number < 0]
         if missing:
             raise UsageError(f"--id {missing[0]}: the index {config.index} has no such item")
         yield similar.items(config.id)
@@ -135,4 +135,4 @@ def _of_run(config: SimilarConfig, index: VectorIndex) -> Iterator[Queries]:
             some = predictions.slice(first, _AT_ONCE)
             ids = some["id"].to_pylist()
             vectors = matrix_of(embeddings.slice(first, _AT_ONCE)["vector"]).astype(np.float32)
-            yield Queries(ids, vectors, index.numbers(ids), {name: some[name].to_pylist() for name in _KNOWN})
+            yield Queries(ids, vectors, index.positions(ids), {name: some[name].to_pylist() for name in _KNOWN})

@@ -39,12 +39,12 @@ class LookAlikes:
     def of(self, item: str) -> list[LookAlike]:
         """The five items most similar to one, by its id, the most similar first; none where the index lacks it."""
         rows = self._similar.items([item]).to_pylist()
-        numbers = self._index.numbers([row["similarId"] for row in rows]).tolist()
+        positions = self._index.positions([row["similarId"] for row in rows]).tolist()
         return [
             LookAlike(
                 number, row["similarId"], row["masterCategory"], row["articleType"], row["labelled"], row["cosine"]
             )
-            for number, row in zip(numbers, rows, strict=True)
+            for number, row in zip(positions, rows, strict=True)
             if row["masterCategory"] and row["articleType"]
         ]
 

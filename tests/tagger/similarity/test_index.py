@@ -25,12 +25,12 @@ def vectors(count: int, seed: int = 0, groups: int = 60) -> np.ndarray:
     """Unit vectors float16 around some centres, as images of classes have them."""
     rng = np.random.default_rng(seed)
     centres = np.random.default_rng(99).standard_normal((groups, DIM))
-    found = centres[rng.integers(0, groups, count)] + 0.5 * rng.standard_normal((count, DIM))
-    return (found / np.linalg.norm(found, axis=1, keepdims=True)).astype(np.float16)
+    points = centres[rng.integers(0, groups, count)] + 0.5 * rng.standard_normal((count, DIM))
+    return (points / np.linalg.norm(points, axis=1, keepdims=True)).astype(np.float16)
 
 
-def piece(ids: list[str], found: np.ndarray, **columns: Sequence[str | None]) -> Piece:
-    own: dict[str, object] = {
+def piece(ids: list[str], rows: np.ndarray, **columns: Sequence[str | None]) -> Piece:
+    columns_of_all: dict[str, object] = {
         "id": ids,
         "imageUri": [f"{i}.jpg" for i in ids],
         "imageDigest": [f"digest of {i}" for i in ids],
@@ -40,7 +40,7 @@ def piece(ids: list[str], found: np.ndarray, **columns: Sequence[str | None]) ->
     } | columns
     extra = [pa.field(name, pa.string()) for name in columns if name not in INDEXED.names]
     layouts = np.zeros((len(ids), LAYOUT_SIZE), np.float16)
-    return Piece(pa.table(own, schema=pa.schema([*INDEXED, *extra])), found, layouts)
+    return Piece(pa.table(columns_of_all, schema=pa.schema([*INDEXED, *extra])), rows, layouts)
 
 
 def names(count: int, prefix: str = "i") -> list[str]:
@@ -49,9 +49,9 @@ def names(count: int, prefix: str = "i") -> list[str]:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Location:
-    found = Location(str(tmp_path / "index"))
-    found.mkdir()
-    return found
+    index_folder = Location(str(tmp_path / "index"))
+    index_folder.mkdir()
+    return index_folder
 
 
 EMPTY = IndexCard(model_id="m", dimension=DIM)
@@ -70,8 +70,8 @@ def test_a_small_index_is_exact(folder: Location) -> None:
     index = VectorIndex(folder)
     found = index.search(stored[:50].astype(np.float32), 5)
     assert found.cosines == pytest.approx(nearest(stored[:50], stored, 5), abs=1e-4)
-    assert found.numbers[:, 0].tolist() == list(range(50))
-    assert index.items["id"].take(pa.array(found.numbers[:2, 0])).to_pylist() == ["i0", "i1"]
+    assert found.positions[:, 0].tolist() == list(range(50))
+    assert index.items["id"].take(pa.array(found.positions[:2, 0])).to_pylist() == ["i0", "i1"]
     assert index.vectors(np.array([310, 4])) == pytest.approx(stored[[310, 4]].astype(np.float32))
 
 
@@ -107,7 +107,7 @@ def test_the_newest_of_an_item_counts_and_many_small_segments_become_one(folder:
         changed = stored[200 + night : 201 + night]
         card = add(folder, card, [piece([f"i{night}"], changed, articleType=["Tops"])])
         index = VectorIndex(folder)
-        (number,) = index.numbers([f"i{night}"])
+        (number,) = index.positions([f"i{night}"])
         assert index.items["articleType"][int(number)].as_py() == "Tops"
         assert index.vectors(np.array([number])) == pytest.approx(changed.astype(np.float32))
         assert card.items == 200
@@ -127,9 +127,9 @@ def test_a_replaced_item_is_not_found_in_clusters(folder: Location) -> None:
     add(folder, card, [piece(["i0"], elsewhere)])
     index = VectorIndex(folder)
     found = index.search(stored[:1].astype(np.float32), 3)
-    assert 0 not in found.numbers
-    assert index.numbers(["i0"]).tolist() == [12_000]
-    assert index.is_there.sum() == 12_000
+    assert 0 not in found.positions
+    assert index.positions(["i0"]).tolist() == [12_000]
+    assert index.is_live.sum() == 12_000
 
 
 def test_whoever_is_killed_leaves_the_index_as_it_was(folder: Location, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -198,7 +198,7 @@ def test_what_is_no_index_is_refused(folder: Location, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="lies in a bucket"):
         VectorIndex(Location("s3://bucket/index"))
     card = add(folder, EMPTY, [piece(names(20), vectors(20))])
-    with pytest.raises(InputError, match="its vectors have 7 numbers, those of the index 24"):
+    with pytest.raises(InputError, match="its vectors have 7 dimensions, those of the index 24"):
         add(folder, card, [piece(names(3), vectors(3)[:, :7])])
     (tmp_path / "index" / card.segments[0].name / "vectors.f16").write_bytes(b"short")
     with pytest.raises(InputError, match="segment-00000 cannot be read"):

@@ -30,20 +30,20 @@ def test_figures_by_hand() -> None:
 def test_average_precision_is_scikit_learns_and_queries_without_relevant_items_are_left_out() -> None:
     rng = np.random.default_rng(0)
     queries, gallery = (rng.standard_normal((n, 8)).astype(np.float32) for n in (30, 200))
-    own, others = rng.integers(-1, 5, 30), rng.integers(-1, 4, 200)  # -1 is none
-    figures = retrieve(queries, gallery, {"articleType": (own, others)}).figures
-    assert set(figures["query"]) == set(np.flatnonzero((own != 4) & (own >= 0)))
+    query_classes, gallery_classes = rng.integers(-1, 5, 30), rng.integers(-1, 4, 200)  # -1 is none
+    figures = retrieve(queries, gallery, {"articleType": (query_classes, gallery_classes)}).figures
+    assert set(figures["query"]) == set(np.flatnonzero((query_classes != 4) & (query_classes >= 0)))
     for row in figures.to_dict("records"):
         n = row["query"]
-        expected = average_precision_score(others == own[n], gallery @ queries[n])
+        expected = average_precision_score(gallery_classes == query_classes[n], gallery @ queries[n])
         assert row["average_precision"] == pytest.approx(expected, abs=1e-6)
 
 
 def test_chance_is_what_random_vectors_reach() -> None:
     rng = np.random.default_rng(0)
     queries, gallery = (rng.standard_normal((n, 16)).astype(np.float32) for n in (400, 2000))
-    own, others = (rng.choice([0, 1, -1], n, p=[0.6, 0.3, 0.1]) for n in (400, 2000))
-    relevance = {"articleType": (own, others)}
+    query_classes, gallery_classes = (rng.choice([0, 1, -1], n, p=[0.6, 0.3, 0.1]) for n in (400, 2000))
+    relevance = {"articleType": (query_classes, gallery_classes)}
     measured = retrieve(queries, gallery, relevance).figures.drop(columns="by").mean()
     expected = by_chance(relevance).drop(columns="by").mean()
     assert measured[expected.index].to_numpy() == pytest.approx(expected.to_numpy(), abs=0.03)
