@@ -17,8 +17,8 @@ class LabelledIndex:
 
     items: pd.DataFrame
     """As the index has them, N rows."""
-    numbers: np.ndarray
-    """Their numbers in the index, int [N]."""
+    positions: np.ndarray
+    """Their positions in the index, int [N]."""
     left_out: int
     """Items of the index that have no label."""
 

@@ -62,7 +62,7 @@ class Segment:
             raise InputError(f"INDEX: {path} cannot be read: {first_line(error)}") from error
 
     @cached_property
-    def living(self) -> np.ndarray:
+    def live_rows(self) -> np.ndarray:
         """Rows of the items that no later segment has, int64 [N]."""
         return np.setdiff1d(np.arange(self.info.items), self.replaced)
 
