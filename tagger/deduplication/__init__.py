@@ -1,1 +1,1 @@
-"""Items that show one picture."""
+"""Finds near-duplicate images: items that show one picture."""

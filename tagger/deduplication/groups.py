@@ -1,8 +1,8 @@
-"""Which items show one picture: exactly, or resized, compressed, cropped a little or mirrored.
+"""Finds items that show one picture: the same file, or resized, compressed, cropped a little or mirrored.
 
-Three sieves, each finer and dearer than the one before: the nearest layouts of each image (and of its mirror image),
-the distance of the two layouts when one is moved and stretched a little, and the details of the two images themselves,
-laid over each other. The vectors of a model are no sieve for it: it was trained to see two shirts as alike.
+Three filters follow each other, each finer and more expensive than the last: the nearest layouts of each image (and of
+its mirror image); the distance of two layouts when one is moved and stretched a little; the details of the two images,
+aligned. A model's vectors are no such filter: the model was trained to see two shirts as alike.
 """
 
 from collections.abc import Iterator, Sequence
@@ -27,9 +27,9 @@ from tagger.similarity.index import VectorIndex
 
 NEIGHBOURS = 20
 AT_ONCE = 4096
-"""Images that are looked for together."""
+"""Images in one batch of queries."""
 MOST_DISTANT = 0.1
-_MOST_APART = 0.4  # before one is moved and stretched: twice what cropping by 3 % does
+_MOST_APART = 0.4  # before alignment: twice the distance that cropping by 3% makes
 _EXACT = 100_000
 _LISTS_PER_ROOT, _TRAINED_ON, _PROBES = 4, 50, 16
 _PAIRS_AT_ONCE = 256
@@ -37,66 +37,66 @@ _SIZE = Preprocessing(height=128, width=96, fit="stretch", resize="bicubic")
 
 
 @dataclass(frozen=True)
-class Pictures:
-    """The distinct images of an index, and the items that have them."""
+class DistinctImages:
+    """The M distinct images of an index, and the items that have them."""
 
-    items: np.ndarray
-    """A number of an item for each image, int64 [M]: the first that has it."""
-    of: np.ndarray
-    """Image of each item that can be found, int64 [N]; -1 for the others."""
+    positions: np.ndarray
+    """The first item of each image, by its position in the index, int64 [M]."""
+    image_of: np.ndarray
+    """The image, 0 to M - 1, of the item at each position, int64 [N]; -1 for replaced items."""
 
 
 class Layouts(Protocol):
-    """The layouts of distinct images, which are numbered by their place."""
+    """The layouts of M distinct images."""
 
     def __len__(self) -> int: ...
 
-    def take(self, places: np.ndarray) -> np.ndarray:
-        """The layouts at places int64 [N], float16 [N, 216]."""
+    def take(self, images: np.ndarray) -> np.ndarray:
+        """The layouts of images, int64 [N] from 0 to M - 1, as float16 [N, 216]."""
         ...
 
 
 class IndexLayouts:
-    """Those of some items of an index, int64 [M]."""
+    """The layouts of items of an index, by their positions, int64 [M]."""
 
-    def __init__(self, index: VectorIndex, items: np.ndarray) -> None:
+    def __init__(self, index: VectorIndex, positions: np.ndarray) -> None:
         self._index = index
-        self._items = items
+        self._positions = positions
 
     def __len__(self) -> int:
-        return len(self._items)
+        return len(self._positions)
 
-    def take(self, places: np.ndarray) -> np.ndarray:
-        """The layouts at places int64 [N], float16 [N, 216]."""
-        return self._index.layouts(self._items[places])
+    def take(self, images: np.ndarray) -> np.ndarray:
+        """The layouts of images, int64 [N] from 0 to M - 1, as float16 [N, 216]."""
+        return self._index.layouts(self._positions[images])
 
 
-def distinct(index: VectorIndex) -> Pictures:
-    """The distinct images of an index, by their digest."""
-    there = np.flatnonzero(index.is_live)
-    digests = index.items["imageDigest"].take(there).to_pandas()
+def distinct_images(index: VectorIndex) -> DistinctImages:
+    """Find the distinct images of an index by their digests."""
+    live = np.flatnonzero(index.is_live)
+    digests = index.items["imageDigest"].take(live).to_pandas()
     codes, _ = pd.factorize(digests)
-    of = np.full(len(index), -1, np.int64)
-    of[there] = codes
+    image_of = np.full(len(index), -1, np.int64)
+    image_of[live] = codes
     first = np.unique(codes, return_index=True)[1]
-    return Pictures(there[first], of)
+    return DistinctImages(live[first], image_of)
 
 
-def candidates(own: Layouts) -> Iterator[pd.DataFrame]:
-    """Pairs of distinct images whose layouts are alike: columns first, second, distance and mirrored, in pieces.
+def candidate_pairs(layouts: Layouts) -> Iterator[pd.DataFrame]:
+    """Stream pairs of distinct images whose layouts are alike: columns first, second, distance and mirrored.
 
-    An image is compared with the twenty of the nearest layouts, and its mirror image, too. A pair may come twice.
+    Each image, and its mirror image, is compared with its twenty nearest neighbours. A pair may come twice.
     """
-    nearest = _nearest(own)
-    for start in range(0, len(own), AT_ONCE):
-        rows = np.arange(start, min(start + AT_ONCE, len(own)))
-        found = own.take(rows)
-        for is_mirrored, asked in ((False, found), (True, mirrored(found))):
-            apart, places = nearest.search(shortened(asked), min(NEIGHBOURS + 1, len(own)))
-            most = (_MOST_APART * contrasts(asked))[:, None] ** 2
-            row, column = np.nonzero((places >= 0) & (places != rows[:, None]) & (apart <= most))
-            others = places[row, column]
-            distance = distances(asked[row], own.take(others))
+    nearest = _build_index(layouts)
+    for start in range(0, len(layouts), AT_ONCE):
+        rows = np.arange(start, min(start + AT_ONCE, len(layouts)))
+        plain = layouts.take(rows)
+        for is_mirrored, queries in ((False, plain), (True, mirrored(plain))):
+            squared, neighbours = nearest.search(shortened(queries), min(NEIGHBOURS + 1, len(layouts)))
+            limit = (_MOST_APART * contrasts(queries))[:, None] ** 2
+            row, column = np.nonzero((neighbours >= 0) & (neighbours != rows[:, None]) & (squared <= limit))
+            others = neighbours[row, column]
+            distance = distances(queries[row], layouts.take(others))
             near = distance <= MOST_DISTANT
             yield pd.DataFrame(
                 {
@@ -108,60 +108,60 @@ def candidates(own: Layouts) -> Iterator[pd.DataFrame]:
             )
 
 
-def of_each_pair(pieces: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """Pairs, each once: as it is or mirrored, whichever is nearer."""
+def nearest_of_each_pair(pieces: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Deduplicate pairs: keep the nearer of the plain and the mirrored one."""
     pairs = pd.concat(pieces, ignore_index=True).sort_values(["first", "second", "distance"], kind="stable")
     return pairs.drop_duplicates(["first", "second"]).reset_index(drop=True)
 
 
-def compare(
+def compare_pairs(
     pairs: pd.DataFrame, refs: Sequence[str | None], store: ImageStore, max_pixels: int
 ) -> Iterator[list[Likeness | None]]:
-    """How alike the images of each pair are, in pieces; None where one cannot be read.
+    """Stream the likeness of the images of each pair, in batches; None where an image cannot be read.
 
     Args:
-        pairs: As `of_each_pair` gives them.
-        refs: Where each image is.
-        store: Reads them.
-        max_pixels: Larger ones are not decoded.
+        pairs: The result of `nearest_of_each_pair`.
+        refs: Reference of each image.
+        store: Reads the images.
+        max_pixels: Larger images are not decoded.
     """
     for start in range(0, len(pairs), _PAIRS_AT_ONCE):
-        some = pairs.iloc[start : start + _PAIRS_AT_ONCE]
-        wanted = np.unique(some[["first", "second"]].to_numpy())
-        fetched = fetch_all(store, [refs[n] for n in wanted])
-        images = {n: _decoded(data, max_pixels) for n, data in zip(wanted.tolist(), fetched, strict=True)}
-        columns = (some[name].tolist() for name in ("first", "second", "mirrored"))
+        block = pairs.iloc[start : start + _PAIRS_AT_ONCE]
+        images_needed = np.unique(block[["first", "second"]].to_numpy())
+        fetched = fetch_all(store, [refs[n] for n in images_needed])
+        images = {n: _decoded(data, max_pixels) for n, data in zip(images_needed.tolist(), fetched, strict=True)}
+        columns = (block[name].tolist() for name in ("first", "second", "mirrored"))
         yield [_likeness(images[a], images[b], flipped) for a, b, flipped in zip(*columns, strict=True)]
 
 
-def grouped(index: VectorIndex, pictures: Pictures, pairs: pd.DataFrame) -> pa.Table:
+def group_items(index: VectorIndex, distinct: DistinctImages, pairs: pd.DataFrame) -> pa.Table:
     """The groups of two and more items that show one picture, by DUPLICATE.
 
-    Images that pairs connect are one group. The largest group comes first, and in it its representative: an item with
-    the image that has the most pairs, a labelled one before others.
+    Groups are the connected components of the pairs. The largest group comes first. Its first item is its
+    representative: an item with the image that has the most pairs, a labelled one before others.
 
     Args:
         index: The items.
-        pictures: Their distinct images.
+        distinct: Their distinct images.
         pairs: Pairs of images that count as one picture.
     """
-    count = len(pictures.items)
+    count = len(distinct.positions)
     links = (np.ones(len(pairs), np.int64), (pairs["first"].to_numpy(), pairs["second"].to_numpy()))
     component = connected_components(coo_matrix(links, shape=(count, count)), directed=False)[1]
-    numbers = np.flatnonzero(pictures.of >= 0)
-    image = pictures.of[numbers]
+    positions = np.flatnonzero(distinct.image_of >= 0)
+    image = distinct.image_of[positions]
     group = component[image]
     sizes = np.bincount(group, minlength=count)
-    several = sizes[group] > 1
-    numbers, image, group = numbers[several], image[several], group[several]
-    items = index.items.take(pa.array(numbers)).to_pandas()
+    is_shared = sizes[group] > 1
+    positions, image, group = positions[is_shared], image[is_shared], group[is_shared]
+    items = index.items.take(pa.array(positions)).to_pandas()
     degree = np.bincount(pairs[["first", "second"]].to_numpy().ravel(), minlength=count)
     frame = items.assign(
-        image=image, component=group, size=sizes[group], own=~items["labelled"], links=-degree[image]
-    ).sort_values(["size", "component", "links", "own", "id"], ascending=[False, True, True, True, True])
-    stands_for = frame.groupby("component", sort=False)["image"].transform("first")
-    beside = _links_between(pairs, frame["image"].to_numpy(), stands_for.to_numpy())
-    frame["sameness"] = np.where(frame["image"] == stands_for, str(Sameness.EXACT), beside)
+        image=image, component=group, size=sizes[group], unlabelled=~items["labelled"], links=-degree[image]
+    ).sort_values(["size", "component", "links", "unlabelled", "id"], ascending=[False, True, True, True, True])
+    representative = frame.groupby("component", sort=False)["image"].transform("first")
+    sameness = _links_between(pairs, frame["image"].to_numpy(), representative.to_numpy())
+    frame["sameness"] = np.where(frame["image"] == representative, str(Sameness.EXACT), sameness)
     frame.loc[~frame.duplicated("component"), "sameness"] = str(Sameness.REPRESENTATIVE)
     frame["group"] = pd.factorize(frame["component"])[0]
     labels = frame["masterCategory"].str.cat(frame["articleType"], sep=" / ").where(frame["labelled"])
@@ -169,17 +169,19 @@ def grouped(index: VectorIndex, pictures: Pictures, pairs: pd.DataFrame) -> pa.T
     return pa.Table.from_pandas(frame[DUPLICATE.names], DUPLICATE, preserve_index=False)
 
 
-def pair_table(index: VectorIndex, pictures: Pictures, pairs: pd.DataFrame) -> pa.Table:
-    """The pairs that were compared, by DUPLICATE_PAIR, the most alike first.
+def pair_table(index: VectorIndex, distinct: DistinctImages, pairs: pd.DataFrame) -> pa.Table:
+    """The compared pairs, by DUPLICATE_PAIR, the most alike first.
 
     Args:
         index: The items.
-        pictures: Their distinct images.
+        distinct: Their distinct images.
         pairs: first, second, distance, mirrored, structure, colour, same and judged.
     """
     pairs = pairs.sort_values(["same", "structure"], ascending=False, kind="stable")
     ids = index.items["id"]
-    columns: dict[str, object] = {name: ids.take(pa.array(pictures.items[pairs[name]])) for name in ("first", "second")}
+    columns: dict[str, object] = {
+        name: ids.take(pa.array(distinct.positions[pairs[name]])) for name in ("first", "second")
+    }
     columns |= {
         name: pa.array(pairs[name].to_numpy(), DUPLICATE_PAIR.field(name).type, from_pandas=True)
         for name in ("distance", "mirrored", "structure", "colour", "same", "judged")
@@ -188,30 +190,30 @@ def pair_table(index: VectorIndex, pictures: Pictures, pairs: pd.DataFrame) -> p
 
 
 def _links_between(pairs: pd.DataFrame, images: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """How images are those of others, [N]: near, mirrored, or only connected through others."""
+    """The link between each image and the representative's, [N]: near, mirrored, or connected through others only."""
     columns = (pairs[name].tolist() for name in ("first", "second", "mirrored"))
-    known: dict[tuple[int, int], bool] = {(a, b): flipped for a, b, flipped in zip(*columns, strict=True)}
-    found = [known.get((min(a, b), max(a, b))) for a, b in zip(images.tolist(), others.tolist(), strict=True)]
+    is_mirrored: dict[tuple[int, int], bool] = {(a, b): flipped for a, b, flipped in zip(*columns, strict=True)}
+    links = [is_mirrored.get((min(a, b), max(a, b))) for a, b in zip(images.tolist(), others.tolist(), strict=True)]
     names = {None: Sameness.CONNECTED, True: Sameness.MIRRORED, False: Sameness.NEAR}
-    return np.array([str(names[link]) for link in found], object)
+    return np.array([str(names[link]) for link in links], object)
 
 
-def _nearest(own: Layouts) -> faiss.Index:
-    """What finds the nearest layouts: by comparing with all, or with those of some clusters where they are many."""
-    width = shortened(own.take(np.zeros(1, np.int64))).shape[1]
-    if len(own) <= _EXACT:
-        found: faiss.Index = faiss.IndexFlatL2(width)
+def _build_index(layouts: Layouts) -> faiss.Index:
+    """Build a faiss index of layouts: exhaustive, or an inverted file where there are many."""
+    width = shortened(layouts.take(np.zeros(1, np.int64))).shape[1]
+    if len(layouts) <= _EXACT:
+        index: faiss.Index = faiss.IndexFlatL2(width)
     else:
-        lists = int(_LISTS_PER_ROOT * len(own) ** 0.5)
-        found = faiss.IndexIVFScalarQuantizer(
+        lists = int(_LISTS_PER_ROOT * len(layouts) ** 0.5)
+        index = faiss.IndexIVFScalarQuantizer(
             faiss.IndexFlatL2(width), width, lists, faiss.ScalarQuantizer.QT_8bit, faiss.METRIC_L2, False
         )
-        found.nprobe = _PROBES
-        sample = np.random.default_rng(0).permutation(len(own))[: _TRAINED_ON * lists]
-        found.train(shortened(own.take(np.sort(sample))))
-    for start in range(0, len(own), AT_ONCE):
-        found.add(shortened(own.take(np.arange(start, min(start + AT_ONCE, len(own))))))
-    return found
+        index.nprobe = _PROBES
+        sample = np.random.default_rng(0).permutation(len(layouts))[: _TRAINED_ON * lists]
+        index.train(shortened(layouts.take(np.sort(sample))))
+    for start in range(0, len(layouts), AT_ONCE):
+        index.add(shortened(layouts.take(np.arange(start, min(start + AT_ONCE, len(layouts))))))
+    return index
 
 
 def _decoded(data: bytes | ImageError, max_pixels: int) -> np.ndarray | None:

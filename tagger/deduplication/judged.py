@@ -1,4 +1,4 @@
-"""Pairs that a person has judged: what they say of a threshold, which one they ask for, and a sample to judge."""
+"""Pairs that a person has judged: the precision of a threshold, the threshold for a precision, a sample to judge."""
 
 import math
 
@@ -7,7 +7,7 @@ import pandas as pd
 import pyarrow as pa
 
 from tagger.confidence.qa_sample import Precision
-from tagger.deduplication.groups import Layouts, Pictures
+from tagger.deduplication.groups import DistinctImages, Layouts
 from tagger.errors import InputError, UsageError
 from tagger.exports.csv import as_written, csv_bytes
 from tagger.flow.hash_order import hash_order
@@ -18,7 +18,7 @@ from tagger.similarity.index import VectorIndex
 
 COLUMNS = ("first", "second", "structure", "same")
 PROBABILITY = 0.95
-"""With which a precision lies in the interval that is given."""
+"""Confidence level of the interval of a precision."""
 NONE_JUDGED = pd.DataFrame({"first": [], "second": [], "structure": [], "same": []}).astype(
     {"first": np.int64, "second": np.int64, "same": bool}
 )
@@ -27,7 +27,7 @@ _VERDICTS = {"true": True, "yes": True, "1": True, "false": False, "no": False, 
 
 
 def read_judged(file: Location) -> pd.DataFrame:
-    """Judged pairs as `judged.csv` has them: COLUMNS, and the line of each. Those without an answer are left out.
+    """Read the judged pairs of `judged.csv`: COLUMNS, and each pair's line. Pairs without an answer are left out.
 
     Raises:
         UsageError: when there is no such file.
@@ -41,40 +41,40 @@ def read_judged(file: Location) -> pd.DataFrame:
         if missing:
             raise InputError(f"--judged: {file} has no column {missing[0]}; it needs {', '.join(COLUMNS)}")
         rows = [_read(row, source.header, file) for row in source.rows(last_is_text=False)]
-    found = pd.DataFrame([row for row in rows if row is not None], columns=[*COLUMNS, "line"])
-    if found.empty:
+    judged = pd.DataFrame([row for row in rows if row is not None], columns=[*COLUMNS, "line"])
+    if judged.empty:
         raise InputError(f"--judged: no pair in {file} is judged; write true or false into its column same")
-    return found.astype({"structure": float, "same": bool})
+    return judged.astype({"structure": float, "same": bool})
 
 
-def places_of(judged: pd.DataFrame, index: VectorIndex, pictures: Pictures, file: Location) -> pd.DataFrame:
-    """Judged pairs by the places of their images, the smaller first, each pair once.
+def locate_judged(judged: pd.DataFrame, index: VectorIndex, distinct: DistinctImages, file: Location) -> pd.DataFrame:
+    """Look up the images of judged pairs, the smaller first, each pair once.
 
-    Left out are pairs that have an item that the index lacks, or two items that have the very same file by now.
+    Pairs with an item that the index lacks are left out, and pairs whose two items have the same file by now.
 
     Args:
-        judged: What `read_judged` gives.
+        judged: The result of `read_judged`.
         index: The items.
-        pictures: Their distinct images.
-        file: What was read, for errors.
+        distinct: Their distinct images.
+        file: The file that was read, for messages.
 
     Raises:
         InputError: when a pair is judged in two ways.
     """
-    numbers = [index.positions(judged[name].tolist()) for name in ("first", "second")]
-    one, other = (np.where(found >= 0, pictures.of[found], -1) for found in numbers)
-    found = judged.assign(first=np.minimum(one, other), second=np.maximum(one, other))
-    found = found[(found["first"] >= 0) & (found["first"] != found["second"])]
-    pairs = found.groupby(["first", "second"])
-    unsure = found[pairs["same"].transform("nunique") > 1]
-    if len(unsure):
-        lines = pairs.get_group(tuple(unsure[["first", "second"]].iloc[0]))["line"].tolist()
+    positions = [index.positions(judged[name].tolist()) for name in ("first", "second")]
+    first, second = (np.where(rows >= 0, distinct.image_of[rows], -1) for rows in positions)
+    pairs = judged.assign(first=np.minimum(first, second), second=np.maximum(first, second))
+    pairs = pairs[(pairs["first"] >= 0) & (pairs["first"] != pairs["second"])]
+    by_pair = pairs.groupby(["first", "second"])
+    contradictory = pairs[by_pair["same"].transform("nunique") > 1]
+    if len(contradictory):
+        lines = by_pair.get_group(tuple(contradictory[["first", "second"]].iloc[0]))["line"].tolist()
         raise InputError(f"--judged: {file}, lines {', '.join(map(str, lines))}: one pair is judged in two ways")
-    return found.drop_duplicates(["first", "second"]).reset_index(drop=True)
+    return pairs.drop_duplicates(["first", "second"]).reset_index(drop=True)
 
 
 def precision_at(judged: pd.DataFrame, structure: float) -> Precision:
-    """How precise a threshold is: the share of one picture among the judged pairs that reach it.
+    """The precision of a threshold: the share of judged pairs that reach it and are one picture.
 
     Args:
         judged: structure and same.
@@ -85,14 +85,14 @@ def precision_at(judged: pd.DataFrame, structure: float) -> Precision:
 
 
 def threshold_for(judged: pd.DataFrame, precision: float) -> float:
-    """The lowest structure of a judged pair from which on the judged pairs have a precision.
+    """The lowest structure of a judged pair at which the pairs from there on have the required precision.
 
     Args:
         judged: structure and same.
-        precision: 0 to 1.
+        precision: The required precision, 0 to 1.
 
     Raises:
-        UsageError: when there is none; it names the best.
+        UsageError: when no threshold has it; the message names the best.
     """
     if judged.empty:
         raise UsageError(f"--precision {precision:g}: --judged has no pair of items that the index has")
@@ -109,87 +109,87 @@ def threshold_for(judged: pd.DataFrame, precision: float) -> float:
 
 
 def with_judged(pairs: pd.DataFrame, judged: pd.DataFrame, layouts: Layouts) -> pd.DataFrame:
-    """Pairs to compare closely, and those that were judged and are not among them.
+    """Add the judged pairs that are missing from the pairs to compare.
 
     Args:
         pairs: first, second, distance and mirrored.
-        judged: What `places_of` gives.
-        layouts: Those of the images.
+        judged: The result of `locate_judged`.
+        layouts: The layouts of the images.
     """
     names = ["first", "second"]
-    both = judged[names].merge(pairs[names], how="left", indicator=True)
-    others = both.loc[both["_merge"] == "left_only", names]
-    one, other = (layouts.take(others[name].to_numpy(np.int64)) for name in names)
+    merged = judged[names].merge(pairs[names], how="left", indicator=True)
+    missing = merged.loc[merged["_merge"] == "left_only", names]
+    one, other = (layouts.take(missing[name].to_numpy(np.int64)) for name in names)
     plain, flipped = distances(one, other), distances(mirrored(one), other)
-    added = others.assign(distance=np.minimum(plain, flipped), mirrored=flipped < plain)
+    added = missing.assign(distance=np.minimum(plain, flipped), mirrored=flipped < plain)
     return pd.concat([pairs, added], ignore_index=True) if len(added) else pairs
 
 
-def as_judged(pairs: pd.DataFrame, judged: pd.DataFrame) -> pd.DataFrame:
-    """Pairs of which those that were judged count as one picture or not as they were judged: same, and judged."""
+def apply_verdicts(pairs: pd.DataFrame, judged: pd.DataFrame) -> pd.DataFrame:
+    """Pairs with verdicts applied: the columns same, which a verdict overrides, and judged, the verdict."""
     names = ["first", "second"]
-    said = pairs[names].merge(judged[[*names, "same"]], how="left", on=names)["same"]
-    said = said.astype("boolean").set_axis(pairs.index)
-    return pairs.assign(same=said.fillna(pairs["same"]).astype(bool), judged=said)
+    verdicts = pairs[names].merge(judged[[*names, "same"]], how="left", on=names)["same"]
+    verdicts = verdicts.astype("boolean").set_axis(pairs.index)
+    return pairs.assign(same=verdicts.fillna(pairs["same"]).astype(bool), judged=verdicts)
 
 
-def still_together(index: VectorIndex, pictures: Pictures, judged: pd.DataFrame, groups: pa.Table) -> int:
-    """How many pairs were judged different and are in one group all the same, as others connect them.
+def still_together(index: VectorIndex, distinct: DistinctImages, judged: pd.DataFrame, groups: pa.Table) -> int:
+    """Count the pairs that were judged different but are in one group, as other pairs connect them.
 
     Args:
         index: The items.
-        pictures: Their distinct images.
-        judged: What `places_of` gives.
-        groups: By DUPLICATE.
+        distinct: Their distinct images.
+        judged: The result of `locate_judged`.
+        groups: Groups, by DUPLICATE.
     """
     group_of = groups.select(["id", "group"]).to_pandas().set_index("id")["group"]
     ids = index.items["id"]
     different = judged[~judged["same"]]
     one, other = (
-        group_of.reindex(ids.take(pa.array(pictures.items[different[name]])).to_pylist()).to_numpy()
+        group_of.reindex(ids.take(pa.array(distinct.positions[different[name]])).to_pylist()).to_numpy()
         for name in ("first", "second")
     )
     return int((one == other).sum())
 
 
 def sample_of(
-    index: VectorIndex, pictures: Pictures, pairs: pd.DataFrame, structure: float, colour: float, seed: int
+    index: VectorIndex, distinct: DistinctImages, pairs: pd.DataFrame, structure: float, colour: float, seed: int
 ) -> pd.DataFrame:
-    """Pairs to judge, drawn by their ids, in random order: at most 200 of those around the threshold and above.
+    """Sample pairs to judge, by their ids, in random order: at most 200 around the threshold and above.
 
     Args:
         index: The items.
-        pictures: Their distinct images.
+        distinct: Their distinct images.
         pairs: first, second, structure, colour and judged.
-        structure: The threshold; pairs are drawn from 0.6 on, or from the threshold where that is lower.
-        colour: Most that the colours of a pair may differ.
-        seed: Of the draw.
+        structure: The threshold; pairs are sampled from 0.6 on, or from the threshold where it is lower.
+        colour: Largest difference between the colours of a pair.
+        seed: Seed of the sample.
 
     Returns:
-        The columns of items with `first.` and `second.` before their names, structure and judged.
+        The columns of both items, prefixed with `first.` and `second.`, structure and judged.
     """
     pool = pairs[(pairs["structure"] >= min(_SAMPLE_FROM, structure)) & (pairs["colour"] <= colour)]
     ids = index.items["id"]
-    first, second = (ids.take(pa.array(pictures.items[pool[name]])).to_pylist() for name in ("first", "second"))
+    first, second = (ids.take(pa.array(distinct.positions[pool[name]])).to_pylist() for name in ("first", "second"))
     keys = hash_order([f"{a} {b}" for a, b in zip(first, second, strict=True)], seed)
     chosen = pool.iloc[np.argsort(keys, kind="stable")[:_SAMPLE_SIZE]].reset_index(drop=True)
     sides = [
-        index.items.take(pa.array(pictures.items[chosen[name]])).to_pandas().add_prefix(f"{name}.")
+        index.items.take(pa.array(distinct.positions[chosen[name]])).to_pandas().add_prefix(f"{name}.")
         for name in ("first", "second")
     ]
-    found: pd.DataFrame = pd.concat([*sides, chosen[["structure", "judged"]]], axis=1)
-    return found
+    sample: pd.DataFrame = pd.concat([*sides, chosen[["structure", "judged"]]], axis=1)
+    return sample
 
 
 def sample_csv(sample: pd.DataFrame) -> bytes:
-    """What `sample_of` gives as CSV with COLUMNS; `same` is empty where nobody has judged the pair."""
-    verdicts = [None if pd.isna(said) else str(bool(said)).lower() for said in sample["judged"]]
+    """The result of `sample_of` as CSV with COLUMNS; `same` is empty where nobody has judged the pair."""
+    verdicts = [None if pd.isna(verdict) else str(bool(verdict)).lower() for verdict in sample["judged"]]
     columns = [sample["first.id"], sample["second.id"], sample["structure"], pa.array(verdicts, pa.string())]
     return csv_bytes(pa.table(columns, names=list(COLUMNS)))
 
 
 def _read(row: Row | BadRow, header: list[str], file: Location) -> tuple[str, str, float, bool, int] | None:
-    """A row's values; None without an answer."""
+    """A row's values; None where the pair has no answer."""
     where = f"--judged: {file}, line {row.line}"
     if isinstance(row, BadRow):
         raise InputError(f"{where}: {row.message}")
@@ -212,5 +212,5 @@ def _read(row: Row | BadRow, header: list[str], file: Location) -> tuple[str, st
 
 
 def _rounded_down(share: float) -> float:
-    """A share that a threshold does reach, with three decimals."""
+    """A share with three decimals, rounded down, so that the threshold does reach it."""
     return math.floor(1000 * share) / 1000

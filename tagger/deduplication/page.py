@@ -1,4 +1,4 @@
-"""A page of the groups of items that show one picture, and of pairs to judge: one file that loads nothing."""
+"""A page of duplicate groups and of pairs to judge: one HTML file without external resources."""
 
 from collections.abc import Hashable, Mapping
 from pathlib import Path
@@ -15,31 +15,31 @@ _MOST_SHOWN = 24
 
 
 def page_of(groups: pa.Table, pictures: Pictures, count: int, sample: pd.DataFrame) -> str:
-    """The page.
+    """Render the page as HTML.
 
     Args:
-        groups: By DUPLICATE.
+        groups: Groups, by DUPLICATE.
         pictures: Reads their images.
-        count: Groups to show; those whose labels differ come first, then the largest.
-        sample: Pairs to judge, by `sample_of`.
+        count: Groups to show: those whose labels differ first, then the largest.
+        sample: Pairs to judge, the result of `sample_of`.
     """
     frame = groups.to_pandas()
     order = frame.drop_duplicates("group").sort_values(["conflict", "group"], ascending=[False, True])
     chosen = order["group"].head(count).tolist()
     items = frame[frame["group"].isin(chosen)].groupby("group").head(_MOST_SHOWN)
     of_pairs = [uri for name in ("first", "second") for uri in sample[f"{name}.imageUri"]]
-    found = pictures.of([*items["imageUri"], *of_pairs])
-    shown = [_group(frame[frame["group"] == number], found) for number in chosen]
+    thumbnails = pictures.of([*items["imageUri"], *of_pairs])
+    shown = [_group(frame[frame["group"] == number], thumbnails) for number in chosen]
     folder = Path(__file__).parent / "templates"
     environment = Environment(loader=FileSystemLoader(folder), autoescape=select_autoescape(), trim_blocks=True)
-    pairs = [_pair(row, found) for row in sample.to_dict("records")]
+    pairs = [_pair(row, thumbnails) for row in sample.to_dict("records")]
     page = environment.get_template("duplicates.html")
     return page.render(groups=shown, all=frame["group"].nunique(), pairs=pairs)
 
 
-def _group(items: pd.DataFrame, pictures: dict[str, str]) -> dict[str, object]:
+def _group(items: pd.DataFrame, thumbnails: dict[str, str]) -> dict[str, object]:
     first = items.head(_MOST_SHOWN)
-    rows = first.assign(picture=first["imageUri"].map(pictures).fillna("")).to_dict("records")
+    rows = first.assign(picture=first["imageUri"].map(thumbnails).fillna("")).to_dict("records")
     return {
         "rows": rows,
         "size": len(items),
@@ -48,10 +48,10 @@ def _group(items: pd.DataFrame, pictures: dict[str, str]) -> dict[str, object]:
     }
 
 
-def _pair(row: Mapping[Hashable, Any], pictures: dict[str, str]) -> dict[str, object]:
+def _pair(row: Mapping[Hashable, Any], thumbnails: dict[str, str]) -> dict[str, object]:
     names = ("id", "masterCategory", "articleType", "labelled", "imageUri")
     items = [{name: row[f"{side}.{name}"] for name in names} for side in ("first", "second")]
     for item in items:
-        item["picture"] = pictures.get(item["imageUri"] or "", "")
+        item["picture"] = thumbnails.get(item["imageUri"] or "", "")
     cells = [harmless(items[0]["id"]), harmless(items[1]["id"]), f"{row['structure']:.6g}"]
     return {"items": items, "cells": cells, "different": not pd.isna(row["judged"]) and not row["judged"]}

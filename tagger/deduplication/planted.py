@@ -1,4 +1,4 @@
-"""Altered copies of an index's own images, planted among them to see how many of them are found."""
+"""Altered copies of an index's images, planted among them to measure how many are found."""
 
 import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -34,50 +34,50 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True)
 class Copies:
-    """Copies of some of M images; their places follow those of the images."""
+    """P copies of some of M images; the copies are images M to M + P - 1."""
 
-    own: int
+    images: int
     """M."""
     origins: np.ndarray
-    """Place of the image that each is a copy of, int64 [P]."""
+    """The image that each copy was made of, int64 [P]."""
     kinds: np.ndarray
-    """Kind of each, object [P]."""
+    """Kind of each copy, object [P]."""
     files: tuple[bytes, ...]
-    """JPEG files, P."""
+    """P JPEG files."""
 
     @property
     def refs(self) -> list[str]:
-        """A reference for each, by which PlantedImages finds it."""
+        """A reference for each copy, by which PlantedImages finds it."""
         return [f"planted:{number}" for number in range(len(self.files))]
 
-    def concern(self, pairs: pd.DataFrame) -> np.ndarray:
-        """Pairs with a copy or an origin of one, bool [N]: those that `judged_pairs` looks at."""
-        places = np.concatenate([np.unique(self.origins), self.own + np.arange(len(self.files))])
-        return pairs[["first", "second"]].isin(places).any(axis=1).to_numpy()
+    def involved_in(self, pairs: pd.DataFrame) -> np.ndarray:
+        """Which pairs have a copy or the origin of one, bool [N]: those that `judged_pairs` needs."""
+        images = np.concatenate([np.unique(self.origins), self.images + np.arange(len(self.files))])
+        return pairs[["first", "second"]].isin(images).any(axis=1).to_numpy()
 
 
-def drawn(ids: Sequence[str], count: int, seed: int) -> np.ndarray:
-    """Places of images to copy, drawn by the ids of their items, int64 [count], or fewer where there are fewer."""
-    return np.sort(np.argsort(hash_order([f"plant {item}" for item in ids], seed), kind="stable")[:count])
+def sample_images(ids: Sequence[str], size: int, seed: int) -> np.ndarray:
+    """Sample images to copy by the ids of their items, int64 [size], or fewer where there are fewer."""
+    return np.sort(np.argsort(hash_order([f"plant {item}" for item in ids], seed), kind="stable")[:size])
 
 
 def make_copies(
-    places: np.ndarray, refs: Sequence[str | None], store: ImageStore, max_pixels: int, seed: int
+    chosen: np.ndarray, refs: Sequence[str | None], store: ImageStore, max_pixels: int, seed: int
 ) -> Copies:
-    """Alter each image in every way; those that cannot be read have no copies.
+    """Alter each image in every way; images that cannot be read have no copies.
 
     Args:
-        places: Images to copy, int64 [N].
-        refs: Where each of the M images is.
-        store: Reads them.
-        max_pixels: Larger ones are not decoded.
-        seed: Of where the cropped ones are cut.
+        chosen: Images to copy, int64 [N].
+        refs: References of the M images.
+        store: Reads the images.
+        max_pixels: Larger images are not decoded.
+        seed: Seed of the offsets at which images are cropped.
     """
     rng = np.random.default_rng(seed)
     origins: list[int] = []
     kinds: list[Kind] = []
     files: list[bytes] = []
-    for place, data in zip(places.tolist(), fetch_all(store, [refs[n] for n in places]), strict=True):
+    for image_row, data in zip(chosen.tolist(), fetch_all(store, [refs[n] for n in chosen]), strict=True):
         try:
             if isinstance(data, ImageError):
                 raise data
@@ -85,66 +85,66 @@ def make_copies(
         except ImageError:
             continue
         for kind, alter in _ALTERATIONS.items():
-            origins.append(place)
+            origins.append(image_row)
             kinds.append(kind)
             files.append(alter(image, rng))
     return Copies(len(refs), np.array(origins, np.int64), np.array(kinds, object), tuple(files))
 
 
 class PlantedLayouts:
-    """The layouts of images, and after them those of copies, made as the tag job makes them.
+    """The layouts of images, followed by those of copies, which are computed as in the tag job.
 
     Args:
-        own: Those of the images.
+        originals: The layouts of the images.
         copies: The copies.
-        preprocessing: Of the bundle that the index was made with.
+        preprocessing: That of the bundle that the index was made with.
         max_pixels: Larger images are not decoded.
     """
 
-    def __init__(self, own: Layouts, copies: Copies, preprocessing: Preprocessing, max_pixels: int) -> None:
-        self._own = own
+    def __init__(self, originals: Layouts, copies: Copies, preprocessing: Preprocessing, max_pixels: int) -> None:
+        self._originals = originals
         self._copies = np.zeros((len(copies.files), LAYOUT_SIZE), np.float16)
-        for number, file in enumerate(copies.files):
-            self._copies[number] = layouts(decode(file, preprocessing, max_pixels).pixels[None, ..., :3])[0]
+        for n, file in enumerate(copies.files):
+            self._copies[n] = layouts(decode(file, preprocessing, max_pixels).pixels[None, ..., :3])[0]
 
     def __len__(self) -> int:
-        return len(self._own) + len(self._copies)
+        return len(self._originals) + len(self._copies)
 
-    def take(self, places: np.ndarray) -> np.ndarray:
-        """The layouts at places int64 [N], float16 [N, 216]."""
-        found = np.empty((len(places), LAYOUT_SIZE), np.float16)
-        is_copy = places >= len(self._own)
-        found[~is_copy] = self._own.take(places[~is_copy])
-        found[is_copy] = self._copies[places[is_copy] - len(self._own)]
-        return found
+    def take(self, images: np.ndarray) -> np.ndarray:
+        """The layouts of images and copies, int64 [N], as float16 [N, 216]."""
+        descriptors = np.empty((len(images), LAYOUT_SIZE), np.float16)
+        is_copy = images >= len(self._originals)
+        descriptors[~is_copy] = self._originals.take(images[~is_copy])
+        descriptors[is_copy] = self._copies[images[is_copy] - len(self._originals)]
+        return descriptors
 
 
 class PlantedImages:
-    """An image store that has copies beside its own images.
+    """An image store that serves copies from memory, and everything else from another store.
 
     Args:
-        own: Where the images are.
-        copies: Files by reference.
+        store: The store of the images.
+        copies: Files of the copies by reference.
     """
 
-    def __init__(self, own: ImageStore, copies: Mapping[str, bytes]) -> None:
-        self.ordered_by_store = own.ordered_by_store
-        self._own = own
+    def __init__(self, store: ImageStore, copies: Mapping[str, bytes]) -> None:
+        self.ordered_by_store = store.ordered_by_store
+        self._store = store
         self._copies = copies
 
     def locate(self, batch: Batch) -> list[str | None]:
-        """References to the store's own images; no row names a copy."""
-        return self._own.locate(batch)
+        """References to the store's images; no row names a copy."""
+        return self._store.locate(batch)
 
     def fetch(self, refs: Sequence[str]) -> Iterator[bytes | ImageError]:
-        """Copies come from memory, all else from the store."""
-        own = self._own.fetch([ref for ref in refs if ref not in self._copies])
-        return (self._copies[ref] if ref in self._copies else next(own) for ref in refs)
+        """Copies come from memory, everything else from the store."""
+        originals = self._store.fetch([ref for ref in refs if ref not in self._copies])
+        return (self._copies[ref] if ref in self._copies else next(originals) for ref in refs)
 
 
 @dataclass(frozen=True)
 class Counts:
-    """What was found of some copies."""
+    """How many copies were found, and how many pairs with copies are right."""
 
     copies: int
     found: int
@@ -152,48 +152,48 @@ class Counts:
     pairs: int
     """Pairs with a copy that count as one picture."""
     right: int
-    """Those of them that are."""
+    """Those of them that are one picture."""
 
     @property
     def recall(self) -> float | None:
-        """Share of the copies that was found; None without copies."""
+        """Share of the copies that were found; None without copies."""
         return self.found / self.copies if self.copies else None
 
     @property
     def precision(self) -> float | None:
-        """Share of the pairs that is right; None without pairs."""
+        """Share of the pairs that are right; None without pairs."""
         return self.right / self.pairs if self.pairs else None
 
 
 def judged_pairs(pairs: pd.DataFrame, copies: Copies) -> pd.DataFrame:
     """The pairs with a copy, with the columns is_origin (a copy and its origin) and right (both show one picture).
 
-    A pair is right where both have one origin, or where their origins count as one picture by themselves. An image of
-    the index is its own origin here.
+    A pair is right when both images have the same origin, or when their origins count as one picture themselves. An
+    image of the index is its own origin here.
 
     Args:
-        pairs: first, second (places, the smaller first) and same.
+        pairs: first and second (images, the smaller first) and same.
         copies: The copies.
     """
-    origins = np.concatenate([np.arange(copies.own), copies.origins])
+    origins = np.concatenate([np.arange(copies.images), copies.origins])
     first, second = pairs["first"].to_numpy(), pairs["second"].to_numpy()
     low, high = (pick(origins[first], origins[second]) for pick in (np.minimum, np.maximum))
-    key = low * copies.own + high
-    planted = second >= copies.own
+    key = low * copies.images + high
+    planted = second >= copies.images
     right = (low == high) | np.isin(key, key[~planted & pairs["same"].to_numpy(bool)])
     return pairs.assign(right=right, is_origin=first == origins[second])[planted]
 
 
-def count(judged: pd.DataFrame, copies: Copies, same: np.ndarray, kind: Kind | None = None) -> Counts:
-    """Count the copies of a kind, or of all of them.
+def count_copies(judged: pd.DataFrame, copies: Copies, same: np.ndarray, kind: Kind | None = None) -> Counts:
+    """Count the copies of one kind or of all kinds.
 
     Args:
-        judged: What `judged_pairs` gives, N rows.
+        judged: The result of `judged_pairs`, N rows.
         copies: The copies.
-        same: Pairs that count as one picture, bool [N].
-        kind: The kind; None for all.
+        same: Which pairs count as one picture, bool [N].
+        kind: The kind; None for all kinds.
     """
-    chosen = np.concatenate([np.zeros(copies.own, bool), (copies.kinds == kind) | (kind is None)])
+    chosen = np.concatenate([np.zeros(copies.images, bool), (copies.kinds == kind) | (kind is None)])
     first, second = chosen[judged["first"]], chosen[judged["second"]]
     pairs = same & (first | second)
     return Counts(
@@ -206,28 +206,33 @@ def count(judged: pd.DataFrame, copies: Copies, same: np.ndarray, kind: Kind | N
 
 @dataclass(frozen=True)
 class Trial:
-    """How many planted copies are found, and how right the pairs with copies are."""
+    """The recall of planted copies, and the precision of the pairs with copies."""
 
     origins: int
     """Images that were copied."""
     images: int
     """Images of the index."""
     kinds: dict[str, Counts]
-    """Of each kind of copy and of `all`, at the structure and colour that were asked for."""
+    """Counts of each kind of copy and of `all`, at the configured structure and colour."""
     thresholds: dict[float, Counts]
-    """Of all copies at other structures."""
+    """Counts of all copies at other structures."""
 
     @classmethod
     def of(cls, judged: pd.DataFrame, copies: Copies, colour: float) -> "Trial":
-        """Count what `judged_pairs` gives; `colour` is the most that the colours of one picture may differ."""
+        """Count the result of `judged_pairs`; `colour` is the largest colour difference within one picture."""
         same = judged["same"].to_numpy(bool)
-        kinds = {str(kind): count(judged, copies, same, kind) for kind in Kind}
+        kinds = {str(kind): count_copies(judged, copies, same, kind) for kind in Kind}
         has_colour = (judged["colour"] <= colour).to_numpy(bool)
         thresholds = {
-            structure: count(judged, copies, has_colour & (judged["structure"] >= structure).to_numpy(bool))
+            structure: count_copies(judged, copies, has_colour & (judged["structure"] >= structure).to_numpy(bool))
             for structure in _STRUCTURES
         }
-        return cls(len(np.unique(copies.origins)), copies.own, kinds | {"all": count(judged, copies, same)}, thresholds)
+        return cls(
+            len(np.unique(copies.origins)),
+            copies.images,
+            kinds | {"all": count_copies(judged, copies, same)},
+            thresholds,
+        )
 
 
 def _resized(image: Image.Image, rng: np.random.Generator) -> bytes:

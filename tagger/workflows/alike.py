@@ -6,7 +6,14 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from tagger.deduplication.groups import AT_ONCE, Layouts, Pictures, candidates, compare, of_each_pair
+from tagger.deduplication.groups import (
+    AT_ONCE,
+    DistinctImages,
+    Layouts,
+    candidate_pairs,
+    compare_pairs,
+    nearest_of_each_pair,
+)
 from tagger.images.stores import ImageStore
 from tagger.imaging.alignment import Likeness
 from tagger.reporter import Reporter
@@ -14,9 +21,9 @@ from tagger.schemas.configs.similarity import DuplicatesConfig
 from tagger.similarity.index import VectorIndex
 
 
-def refs_of(index: VectorIndex, pictures: Pictures) -> list[str | None]:
+def refs_of(index: VectorIndex, distinct: DistinctImages) -> list[str | None]:
     """Where each distinct image is."""
-    refs: list[str | None] = index.items["imageUri"].take(pa.array(pictures.items)).to_pylist()
+    refs: list[str | None] = index.items["imageUri"].take(pa.array(distinct.positions)).to_pylist()
     return refs
 
 
@@ -24,10 +31,10 @@ def alike(reporter: Reporter, layouts: Layouts) -> pd.DataFrame:
     """Pairs of images with layouts that are alike."""
     pieces = []
     with reporter.progress("images", 2 * len(layouts)) as bar:
-        for done, piece in enumerate(candidates(layouts), 1):
+        for done, piece in enumerate(candidate_pairs(layouts), 1):
             pieces.append(piece)
             bar.update(min(done * AT_ONCE, 2 * len(layouts)))
-    return of_each_pair(pieces)
+    return nearest_of_each_pair(pieces)
 
 
 def compared(
@@ -41,7 +48,7 @@ def compared(
     """Pairs with their structure and colour, and whether they count as the same by these."""
     likenesses_of_pairs: list[Likeness | None] = []
     with reporter.progress("pairs", len(pairs)) as bar:
-        for likenesses in compare(pairs, refs, store, config.max_pixels):
+        for likenesses in compare_pairs(pairs, refs, store, config.max_pixels):
             likenesses_of_pairs += likenesses
             bar.update(len(likenesses_of_pairs))
     pairs = pairs.assign(

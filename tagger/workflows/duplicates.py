@@ -8,12 +8,11 @@ import pandas as pd
 import pyarrow as pa
 
 from tagger.confidence.qa_sample import Precision
-from tagger.deduplication.across_split import AcrossSplit, TestedBundle, across_split
-from tagger.deduplication.groups import IndexLayouts, Pictures, distinct, grouped, pair_table
+from tagger.deduplication.groups import DistinctImages, IndexLayouts, distinct_images, group_items, pair_table
 from tagger.deduplication.judged import (
     NONE_JUDGED,
-    as_judged,
-    places_of,
+    apply_verdicts,
+    locate_judged,
     precision_at,
     read_judged,
     sample_csv,
@@ -22,10 +21,11 @@ from tagger.deduplication.judged import (
     threshold_for,
     with_judged,
 )
+from tagger.deduplication.leakage import Leakage, TestedBundle, measure_leakage
 from tagger.deduplication.page import page_of
-from tagger.deduplication.planted import PlantedImages, PlantedLayouts, Trial, drawn, judged_pairs, make_copies
+from tagger.deduplication.planted import PlantedImages, PlantedLayouts, Trial, judged_pairs, make_copies, sample_images
 from tagger.errors import InputError, UsageError
-from tagger.evaluation.pictures import Pictures as Shown
+from tagger.evaluation.pictures import Pictures
 from tagger.images.stores import ImageStore
 from tagger.io.location import Location
 from tagger.io.parquet import write_parquet
@@ -63,7 +63,7 @@ class DuplicatesResult:
     """Of images, by their places: first, second, distance, mirrored, structure, colour, same, judged."""
     judged: JudgedPairs | None
     """None where no judged pairs were given."""
-    split: AcrossSplit | None
+    split: Leakage | None
     """None where no bundle was given."""
 
     @property
@@ -104,29 +104,29 @@ def duplicates(config: DuplicatesConfig, reporter: Reporter = LOG) -> Duplicates
         raise UsageError("--out is missing: the folder for what is found")
     index = VectorIndex(Location(config.index))
     _, store = open_catalog(config, reporter)
-    pictures = distinct(index)
+    distinct = distinct_images(index)
     out = new_folder(config.out, config)
     bundle = TestedBundle.read(place(config.model, config)) if config.model else None
-    judged = _judged(config, reporter, index, pictures)
+    judged = _judged(config, reporter, index, distinct)
     structure = config.structure if config.precision is None else threshold_for(judged, config.precision)
-    layouts = IndexLayouts(index, pictures.items)
+    layouts = IndexLayouts(index, distinct.positions)
     pairs = with_judged(alike(reporter, layouts), judged, layouts)
-    pairs = compared(config, reporter, pairs, refs_of(index, pictures), store, structure)
-    pairs = as_judged(pairs, judged)
-    groups = grouped(index, pictures, pairs[pairs["same"]])
-    sample = sample_of(index, pictures, pairs, structure, config.colour, config.seed)
-    write_parquet(out / PAIRS, pair_table(index, pictures, pairs))
+    pairs = compared(config, reporter, pairs, refs_of(index, distinct), store, structure)
+    pairs = apply_verdicts(pairs, judged)
+    groups = group_items(index, distinct, pairs[pairs["same"]])
+    sample = sample_of(index, distinct, pairs, structure, config.colour, config.seed)
+    write_parquet(out / PAIRS, pair_table(index, distinct, pairs))
     write_parquet(out / GROUPS, groups)
     (out / SAMPLE).write_bytes(sample_csv(sample))
-    (out / PAGE).write_text(page_of(groups, Shown(store, config.max_pixels), config.shown, sample))
+    (out / PAGE).write_text(page_of(groups, Pictures(store, config.max_pixels), config.shown, sample))
     unread = int(pairs["structure"].isna().sum())
     if unread:
         reporter.warn(f"{unread:,} pairs could not be compared, because an image could not be read")
-    together = still_together(index, pictures, judged, groups)
+    together = still_together(index, distinct, judged, groups)
     if together:
         reporter.warn(f"{together:,} pairs that were judged different are in one group all the same, through others")
     said = JudgedPairs(len(judged), structure, precision_at(judged, structure)) if config.judged else None
-    return DuplicatesResult(out, groups, pairs, said, across_split(groups.to_pandas(), bundle) if bundle else None)
+    return DuplicatesResult(out, groups, pairs, said, measure_leakage(groups.to_pandas(), bundle) if bundle else None)
 
 
 def try_planted_copies(config: DuplicatesConfig, reporter: Reporter = LOG) -> Trial:
@@ -142,11 +142,11 @@ def try_planted_copies(config: DuplicatesConfig, reporter: Reporter = LOG) -> Tr
     """
     index = VectorIndex(Location(config.index))
     _, store = open_catalog(config, reporter)
-    pictures = distinct(index)
+    distinct = distinct_images(index)
     preprocessing = _preprocessing(config, index)
-    refs = refs_of(index, pictures)
-    ids = index.items["id"].take(pa.array(pictures.items)).to_pylist()
-    chosen = drawn(ids, config.plant, config.seed)
+    refs = refs_of(index, distinct)
+    ids = index.items["id"].take(pa.array(distinct.positions)).to_pylist()
+    chosen = sample_images(ids, config.plant, config.seed)
     reporter.step(f"Altering copies of {len(chosen):,} of {len(refs):,} images")
     copies = make_copies(chosen, refs, store, config.max_pixels, config.seed)
     origins = len(np.unique(copies.origins))
@@ -154,21 +154,21 @@ def try_planted_copies(config: DuplicatesConfig, reporter: Reporter = LOG) -> Tr
         raise InputError(f"--plant: none of {len(chosen):,} images could be read; are they in --images?")
     if origins < len(chosen):
         reporter.warn(f"{len(chosen) - origins:,} of these images could not be read, and have no copies")
-    layouts = PlantedLayouts(IndexLayouts(index, pictures.items), copies, preprocessing, config.max_pixels)
+    layouts = PlantedLayouts(IndexLayouts(index, distinct.positions), copies, preprocessing, config.max_pixels)
     pairs = alike(reporter, layouts)
     images: ImageStore = PlantedImages(store, dict(zip(copies.refs, copies.files, strict=True)))
     refs_of_all = [*refs, *copies.refs]
-    pairs = compared(config, reporter, pairs[copies.concern(pairs)], refs_of_all, images, config.structure)
+    pairs = compared(config, reporter, pairs[copies.involved_in(pairs)], refs_of_all, images, config.structure)
     return Trial.of(judged_pairs(pairs, copies), copies, config.colour)
 
 
-def _judged(config: DuplicatesConfig, reporter: Reporter, index: VectorIndex, pictures: Pictures) -> pd.DataFrame:
+def _judged(config: DuplicatesConfig, reporter: Reporter, index: VectorIndex, distinct: DistinctImages) -> pd.DataFrame:
     """The judged pairs by their images; none without a file. Raises UsageError and InputError."""
     if config.judged is None:
         return NONE_JUDGED
     file = place(config.judged, config)
     rows = read_judged(file)
-    judged = places_of(rows, index, pictures, file)
+    judged = locate_judged(rows, index, distinct, file)
     left_out = len(rows) - len(judged)
     if left_out:
         reporter.warn(

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 from PIL import Image, ImageOps
 
-from tagger.deduplication.groups import IndexLayouts, distinct
+from tagger.deduplication.groups import IndexLayouts, distinct_images
 from tagger.deduplication.planted import Copies, Kind, PlantedLayouts
 from tagger.demo.drawn_catalogue import Drawn
 from tagger.io.location import Location
@@ -246,15 +246,15 @@ def test_copies_are_planted_with_layouts_as_the_tag_job_makes_them(
 ) -> None:
     assert tagger("index", embedded, "--out", tmp_path / "index").code == 0
     index = VectorIndex(Location(str(tmp_path / "index")))
-    pictures = distinct(index)
-    own = IndexLayouts(index, pictures.items)
-    refs = index.items["imageUri"].take(pa.array(pictures.items[:40])).to_pylist()
+    distinct = distinct_images(index)
+    originals = IndexLayouts(index, distinct.positions)
+    refs = index.items["imageUri"].take(pa.array(distinct.positions[:40])).to_pylist()
     files = tuple(Path(ref).read_bytes() for ref in refs)
-    copies = Copies(len(own), np.arange(40), np.array([Kind.RECOMPRESSED] * 40, object), files)
-    layouts = PlantedLayouts(own, copies, bundle.card.preprocessing, 10**8)
-    mixed = np.array([len(own) + 7, 3, len(own) + 39])
-    assert np.array_equal(layouts.take(mixed), own.take(np.array([7, 3, 39])))
-    assert len(layouts) == len(own) + 40
+    copies = Copies(len(originals), np.arange(40), np.array([Kind.RECOMPRESSED] * 40, object), files)
+    layouts = PlantedLayouts(originals, copies, bundle.card.preprocessing, 10**8)
+    mixed = np.array([len(originals) + 7, 3, len(originals) + 39])
+    assert np.array_equal(layouts.take(mixed), originals.take(np.array([7, 3, 39])))
+    assert len(layouts) == len(originals) + 40
     shop = ["--manifest", drawn.manifest, "--images", drawn.images]
     tried = tagger("duplicates", tmp_path / "index", *shop, "--plant", 10, "--json")
     assert tried.code == 0, tried.err

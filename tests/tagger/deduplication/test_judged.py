@@ -1,4 +1,4 @@
-"""What judged pairs say of a threshold, by hand; and a file of them, read and refused."""
+"""The precision of thresholds on judged pairs, computed by hand; and files of judged pairs, read and refused."""
 
 from pathlib import Path
 
@@ -22,10 +22,10 @@ TEN = judged(
 
 
 def test_the_precision_of_a_threshold_is_that_of_the_judged_pairs_which_reach_it() -> None:
-    found = precision_at(TEN, 0.82)
-    assert (found.answered, found.right) == (7, 6)
-    assert found.share == pytest.approx(6 / 7)
-    assert [found.lowest, found.highest] == pytest.approx([0.4213, 0.9964], abs=1e-4), "as in tables"
+    measured = precision_at(TEN, 0.82)
+    assert (measured.answered, measured.right) == (7, 6)
+    assert measured.share == pytest.approx(6 / 7)
+    assert [measured.lowest, measured.highest] == pytest.approx([0.4213, 0.9964], abs=1e-4), "as in tables"
     assert precision_at(TEN, 0.821).right == 5, "a threshold counts itself, and nothing below"
     nothing = precision_at(TEN, 0.99)
     assert (nothing.answered, nothing.share, nothing.lowest) == (0, None, None)

@@ -38,8 +38,8 @@ def file(tmp_path: Path) -> Path:
     _, store = catalog_of(tmp_path / "m.csv", tmp_path)
     item = {"masterCategory": "Apparel", "articleType": "Shirts", "labelled": True, "imageUri": f"{tmp_path}/1.jpg"}
     sides = [
-        pd.DataFrame({**item, "id": own}).add_prefix(f"{side}.")
-        for side, own in zip(SIDES, zip(*IDS, strict=True), strict=True)
+        pd.DataFrame({**item, "id": item_id}).add_prefix(f"{side}.")
+        for side, item_id in zip(SIDES, zip(*IDS, strict=True), strict=True)
     ]
     sample = pd.concat([*sides, pd.DataFrame({"structure": [0.9, 0.8, 0.7], "judged": pd.NA})], axis=1)
     near = {"group": 0, "sameness": "near", "imageDigest": "digest", "conflict": False}
@@ -53,14 +53,14 @@ def page(browser: Browser, file: Path, request: pytest.FixtureRequest) -> Iterat
     scheme: Literal["light", "dark"] = request.param
     opened = browser.new_page(color_scheme=scheme)
     problems: list[str] = []
-    asked: list[str] = []
+    requested: list[str] = []
     opened.on("pageerror", lambda error: problems.append(str(error)))
-    opened.on("request", lambda request: asked.append(request.url))
+    opened.on("request", lambda request: requested.append(request.url))
     opened.goto(file.as_uri())
     yield opened
     opened.close()
     assert not problems
-    assert {url.partition(":")[0] for url in asked} <= {"file", "data", "blob"}
+    assert {url.partition(":")[0] for url in requested} <= {"file", "data", "blob"}
 
 
 def test_pairs_are_judged_by_keyboard_and_what_was_said_is_read_back(page: Page, tmp_path: Path) -> None:
@@ -74,10 +74,10 @@ def test_pairs_are_judged_by_keyboard_and_what_was_said_is_read_back(page: Page,
         page.locator("#seen").press("Enter")
     download.value.save_as(tmp_path / "judged.csv")
     assert download.value.suggested_filename == "judged.csv"
-    found = read_judged(Location(str(tmp_path / "judged.csv")))
-    assert list(zip(found["first"], found["second"], strict=True)) == IDS
-    assert found["structure"].tolist() == [0.9, 0.8, 0.7]
-    assert found["same"].tolist() == [True, False, True]
+    judged = read_judged(Location(str(tmp_path / "judged.csv")))
+    assert list(zip(judged["first"], judged["second"], strict=True)) == IDS
+    assert judged["structure"].tolist() == [0.9, 0.8, 0.7]
+    assert judged["same"].tolist() == [True, False, True]
 
 
 def test_whoever_stops_early_downloads_what_was_looked_at(page: Page, tmp_path: Path) -> None:
@@ -89,5 +89,5 @@ def test_whoever_stops_early_downloads_what_was_looked_at(page: Page, tmp_path: 
 
 
 def test_the_page_has_no_accessibility_violation(page: Page) -> None:
-    found = Axe().run(page)
-    assert found.violations_count == 0, found.generate_report()
+    violations = Axe().run(page)
+    assert violations.violations_count == 0, violations.generate_report()

@@ -68,10 +68,10 @@ def test_a_small_index_is_exact(folder: Location) -> None:
     card = add(folder, EMPTY, [piece(names(300), stored[:300]), piece(names(200, "j"), stored[300:])])
     assert (card.items, [s.lists for s in card.segments]) == (500, [1])
     index = VectorIndex(folder)
-    found = index.search(stored[:50].astype(np.float32), 5)
-    assert found.cosines == pytest.approx(nearest(stored[:50], stored, 5), abs=1e-4)
-    assert found.positions[:, 0].tolist() == list(range(50))
-    assert index.items["id"].take(pa.array(found.positions[:2, 0])).to_pylist() == ["i0", "i1"]
+    neighbours = index.search(stored[:50].astype(np.float32), 5)
+    assert neighbours.cosines == pytest.approx(nearest(stored[:50], stored, 5), abs=1e-4)
+    assert neighbours.positions[:, 0].tolist() == list(range(50))
+    assert index.items["id"].take(pa.array(neighbours.positions[:2, 0])).to_pylist() == ["i0", "i1"]
     assert index.vectors(np.array([310, 4])) == pytest.approx(stored[[310, 4]].astype(np.float32))
 
 
@@ -83,8 +83,8 @@ def test_a_large_index_looks_at_few_clusters_and_knows_its_recall(folder: Locati
     assert segment.probes < segment.lists / 3
     assert segment.recall >= 0.99
     queries = vectors(300, seed=5)
-    found = VectorIndex(folder).search(queries.astype(np.float32), 5)
-    right = found.cosines >= nearest(queries, stored, 5) - 1e-3
+    neighbours = VectorIndex(folder).search(queries.astype(np.float32), 5)
+    right = neighbours.cosines >= nearest(queries, stored, 5) - 1e-3
     assert right.mean() > 0.97
 
 
@@ -96,8 +96,8 @@ def test_what_is_found_over_several_segments_is_what_one_would_find(
     pieces = [piece(names(100, f"{n}-"), stored[100 * n : 100 * n + 100]) for n in range(10)]
     card = add(folder, EMPTY, iter(pieces))
     assert [s.items for s in card.segments] == [400, 400, 200]
-    found = VectorIndex(folder).search(stored[::7].astype(np.float32), 4)
-    assert found.cosines == pytest.approx(nearest(stored[::7], stored, 4), abs=1e-4)
+    neighbours = VectorIndex(folder).search(stored[::7].astype(np.float32), 4)
+    assert neighbours.cosines == pytest.approx(nearest(stored[::7], stored, 4), abs=1e-4)
 
 
 def test_the_newest_of_an_item_counts_and_many_small_segments_become_one(folder: Location) -> None:
@@ -115,8 +115,8 @@ def test_the_newest_of_an_item_counts_and_many_small_segments_become_one(folder:
     living = np.concatenate([stored[7:200], stored[200:207]])
     index = VectorIndex(folder)
     assert len(index) == 200
-    found = index.search(stored[:40].astype(np.float32), 5)
-    assert found.cosines == pytest.approx(nearest(stored[:40], living, 5), abs=1e-4)
+    neighbours = index.search(stored[:40].astype(np.float32), 5)
+    assert neighbours.cosines == pytest.approx(nearest(stored[:40], living, 5), abs=1e-4)
     assert sorted(p.name for p in Path(folder.path).iterdir()) == ["index.json", card.segments[0].name]
 
 
@@ -126,8 +126,8 @@ def test_a_replaced_item_is_not_found_in_clusters(folder: Location) -> None:
     elsewhere = -stored[:1]
     add(folder, card, [piece(["i0"], elsewhere)])
     index = VectorIndex(folder)
-    found = index.search(stored[:1].astype(np.float32), 3)
-    assert 0 not in found.positions
+    neighbours = index.search(stored[:1].astype(np.float32), 3)
+    assert 0 not in neighbours.positions
     assert index.positions(["i0"]).tolist() == [12_000]
     assert index.is_live.sum() == 12_000
 
@@ -162,14 +162,14 @@ def test_criteria_leave_out_items_and_the_search_looks_further(folder: Location)
     add(folder, EMPTY, [piece(names(60), stored, articleType=types, product=products)])
     index = VectorIndex(folder)
 
-    def found(criteria: Criteria, item: str = "i0") -> list[str]:
+    def neighbours(criteria: Criteria, item: str = "i0") -> list[str]:
         return Similar(index, criteria).items([item])["similarId"].to_pylist()
 
-    assert found(Criteria(3)) == ["i1", "i2", "i3"]
-    assert found(Criteria(3, unlike=["product"])) == ["i40", "i41", "i42"], "beyond the first 3 + 8"
-    assert set(found(Criteria(2, same=["articleType"]), "i55")) == {"i54", "i56"}
-    assert set(found(Criteria(9, same=["articleType"]), "i55")) == {f"i{n}" for n in range(50, 60)} - {"i55"}
-    assert len(found(Criteria(20, same=["articleType"]), "i55")) == 9, "there are no more"
+    assert neighbours(Criteria(3)) == ["i1", "i2", "i3"]
+    assert neighbours(Criteria(3, unlike=["product"])) == ["i40", "i41", "i42"], "beyond the first 3 + 8"
+    assert set(neighbours(Criteria(2, same=["articleType"]), "i55")) == {"i54", "i56"}
+    assert set(neighbours(Criteria(9, same=["articleType"]), "i55")) == {f"i{n}" for n in range(50, 60)} - {"i55"}
+    assert len(neighbours(Criteria(20, same=["articleType"]), "i55")) == 9, "there are no more"
     foreign = Queries(["photo"], stored[:1].astype(np.float32), np.array([-1]), {"articleType": ["Tops"]})
     table = Similar(index, Criteria(2, same=["articleType"])).find(foreign)
     assert table.schema.equals(SIMILAR)

@@ -1,4 +1,4 @@
-"""What copies on two sides of a bundle's split are worth: how much better test items with a copy in training do."""
+"""Measures the leakage of a bundle's split: how much better test items with a copy among the train items do."""
 
 from dataclasses import dataclass
 
@@ -14,16 +14,16 @@ from tagger.schemas.documents.taxonomy import Level
 
 @dataclass(frozen=True)
 class TestedBundle:
-    """A bundle's split, and what it said of its test items."""
+    """A bundle's split, and its predictions for the test items."""
 
     sides: pd.Series
     """Side of each item, str by id."""
     tested: pd.DataFrame
-    """Test items: id, articleType as predicted, articleTypeTrue."""
+    """Test items: id, articleType (predicted), articleTypeTrue."""
 
     @classmethod
     def read(cls, bundle: Location) -> "TestedBundle":
-        """Read both from a bundle's folder. Raises UsageError or InputError when it lacks one."""
+        """Read both from a bundle's folder. Raises UsageError or InputError when one is missing."""
         sides = read_splits(bundle, "--model")
         file = bundle / "report" / ITEMS
         if not file.exists():
@@ -33,27 +33,27 @@ class TestedBundle:
 
 
 @dataclass(frozen=True)
-class RightShare:
-    """How many items there are, and the share whose article type is predicted right, 0 to 1; None without items."""
+class Accuracy:
+    """The number of items, and the share with the right article type, 0 to 1; None without items."""
 
     items: int
     share: float | None
 
 
 @dataclass(frozen=True)
-class AcrossSplit:
+class Leakage:
     """Accuracy on test items with and without a copy among the train items."""
 
-    with_copy: RightShare
-    without_copy: RightShare
-    overall: RightShare
+    with_copy: Accuracy
+    without_copy: Accuracy
+    overall: Accuracy
 
 
-def across_split(groups: pd.DataFrame, bundle: TestedBundle) -> AcrossSplit:
+def measure_leakage(groups: pd.DataFrame, bundle: TestedBundle) -> Leakage:
     """Compare the test items that have a copy among the train items with the others.
 
     Args:
-        groups: By DUPLICATE.
+        groups: Groups of duplicates, by DUPLICATE.
         bundle: The bundle whose split and test predictions are compared.
     """
     sides = groups["id"].map(bundle.sides)
@@ -61,8 +61,8 @@ def across_split(groups: pd.DataFrame, bundle: TestedBundle) -> AcrossSplit:
     tested = bundle.tested
     has_copy = tested["id"].isin(groups.loc[groups["group"].isin(trained), "id"])
     is_right = tested[f"{Level.ARTICLE_TYPE}True"] == tested[str(Level.ARTICLE_TYPE)]
-    return AcrossSplit(_share(is_right[has_copy]), _share(is_right[~has_copy]), _share(is_right))
+    return Leakage(_share(is_right[has_copy]), _share(is_right[~has_copy]), _share(is_right))
 
 
-def _share(is_right: pd.Series) -> RightShare:
-    return RightShare(len(is_right), float(is_right.mean()) if len(is_right) else None)
+def _share(is_right: pd.Series) -> Accuracy:
+    return Accuracy(len(is_right), float(is_right.mean()) if len(is_right) else None)
