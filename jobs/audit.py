@@ -1,6 +1,6 @@
 """Audit job: an index with labels in; the labels that are likely wrong out, as Parquet, as a page and as a queue."""
 
-from tagger.auditing.flipped import FoundLabels
+from tagger.auditing.flipped import FlipDetection
 from tagger.jobs.shell.console import Console
 from tagger.jobs.shell.figures import percent
 from tagger.jobs.shell.next_command import next_line
@@ -57,10 +57,10 @@ def _say(console: Console, result: AuditResult) -> None:
     console.say(f"Page: {result.page}")
 
 
-def _say_of_flipped(config: AuditConfig, console: Console, items: int, found: list[FoundLabels]) -> None:
+def _say_of_flipped(config: AuditConfig, console: Console, items: int, found: list[FlipDetection]) -> None:
     columns = ["level", "made wrong", "average precision", "found", "precision", "recall"]
     rows = [
-        (f.level, f.made_wrong, f"{f.average_precision:.3f}", f.found, percent(f.precision), percent(f.recall))
+        (f.level, f.flipped, f"{f.average_precision:.3f}", f.flagged, percent(f.precision), percent(f.recall))
         for f in found
     ]
     console.table(f"{100 * config.flip:g}% of {items:,} labels made wrong at random", columns, rows)

@@ -1,1 +1,1 @@
-"""Finds what is likely wrong in a catalogue's labels."""
+"""Finds labels of a catalogue that are likely wrong."""

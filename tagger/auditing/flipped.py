@@ -1,4 +1,4 @@
-"""A trial of an audit: labels are made wrong at random; how many of them does it find, and how many others?"""
+"""Tests an audit on labels that are flipped at random: how many does it find, and how precise are its findings?"""
 
 from dataclasses import dataclass
 
@@ -7,32 +7,32 @@ import pandas as pd
 from sklearn.metrics import average_precision_score
 
 from tagger.auditing.findings import ARTICLE, MASTER, Judged
-from tagger.auditing.learning import contradicted
+from tagger.auditing.learning import confident_classes
 
 
 @dataclass(frozen=True)
-class FoundLabels:
-    """How well labels that were made wrong are found on one level."""
+class FlipDetection:
+    """How well an audit finds flipped labels on one level."""
 
     level: str
-    made_wrong: int
+    flipped: int
     average_precision: float
-    """Of the ranking by how likely each label is wrong, 0 to 1, higher is better."""
-    found: int
+    """Average precision of the ranking by the probability that a label is wrong, 0 to 1, higher is better."""
+    flagged: int
     precision: float
-    """Share of what was found that was made wrong."""
+    """Share of the flagged labels that were flipped, 0 to 1."""
     recall: float
-    """Share of what was made wrong that was found."""
+    """Share of the flipped labels that are flagged, 0 to 1."""
 
 
-def flipped_labels(items: pd.DataFrame, share: float, min_items: int, seed: int) -> tuple[pd.DataFrame, np.ndarray]:
-    """The items with some labels wrong, half of them in another master category, and which, bool [N].
+def flip_labels(items: pd.DataFrame, share: float, min_items: int, seed: int) -> tuple[pd.DataFrame, np.ndarray]:
+    """Flip some labels, half of them to another master category; return the items, and which were flipped, bool [N].
 
     Args:
-        items: masterCategory and articleType, N rows; they are left as they are.
-        share: Of the labels that are drawn; one for which there is no other leaf stays.
-        min_items: Only leaves with so many items are taken in place of the right one.
-        seed: Of the draw.
+        items: masterCategory and articleType, N rows; they are not changed.
+        share: Share of the labels to flip; a label without an alternative leaf stays.
+        min_items: Only leaves with as many items or more replace a label.
+        seed: Seed of the sample.
     """
     rng = np.random.default_rng(seed)
     sizes = items.groupby([MASTER, ARTICLE]).size()
@@ -48,31 +48,31 @@ def flipped_labels(items: pd.DataFrame, share: float, min_items: int, seed: int)
     return items.assign(**{MASTER: masters, ARTICLE: articles}), is_flipped
 
 
-def found_labels(items: pd.DataFrame, is_flipped: np.ndarray, judged: Judged) -> list[FoundLabels]:
-    """How well the judgement of flipped labels finds them, by level; what was wrong before counts as right.
+def measure_detection(items: pd.DataFrame, is_flipped: np.ndarray, judged: Judged) -> list[FlipDetection]:
+    """How well flipped labels are found, by level. Labels that were wrong already count as right.
 
     Args:
-        items: With the labels as they were before.
-        is_flipped: Whose labels were made wrong, bool [N].
-        judged: What is said of the flipped labels.
+        items: The items with their labels before the flip.
+        is_flipped: Which labels were flipped, bool [N].
+        judged: Probabilities of the leaves, judged with the flipped labels.
     """
-    rather = contradicted(judged.both, judged.own)
+    suggestion = confident_classes(judged.both, judged.labels)
     masters = judged.leaves[MASTER].to_numpy()
-    has_own_master = (masters[:, None] == masters[None])[:, judged.own].T
+    has_own_master = (masters[:, None] == masters[None])[:, judged.labels].T
     master_wrong = 1 - (judged.both * has_own_master).sum(axis=1)
-    other_master = masters[judged.own] != items.iloc[judged.rows][MASTER].to_numpy()
+    other_master = masters[judged.labels] != items.iloc[judged.rows][MASTER].to_numpy()
     return [
-        _found(MASTER, other_master, master_wrong, masters[rather] != masters[judged.own]),
-        _found(ARTICLE, is_flipped[judged.rows], 1 - judged.label_probability, rather != judged.own),
+        _detection(MASTER, other_master, master_wrong, masters[suggestion] != masters[judged.labels]),
+        _detection(ARTICLE, is_flipped[judged.rows], 1 - judged.label_probability, suggestion != judged.labels),
     ]
 
 
-def _found(level: str, truth: np.ndarray, score: np.ndarray, is_found: np.ndarray) -> FoundLabels:
-    return FoundLabels(
+def _detection(level: str, is_flipped: np.ndarray, score: np.ndarray, is_flagged: np.ndarray) -> FlipDetection:
+    return FlipDetection(
         level,
-        int(truth.sum()),
-        float(average_precision_score(truth, score)),
-        int(is_found.sum()),
-        float(truth[is_found].mean()),
-        float(is_found[truth].mean()),
+        int(is_flipped.sum()),
+        float(average_precision_score(is_flipped, score)),
+        int(is_flagged.sum()),
+        float(is_flipped[is_flagged].mean()),
+        float(is_flagged[is_flipped].mean()),
     )

@@ -28,8 +28,8 @@ class LabelledIndex:
 
         Args:
             index: The items.
-            title: Column of titles that the index is to keep; None for none.
-            no_label: What a person can do when there is no label, the end of a message.
+            title: Column of titles that the index must keep; None without titles.
+            no_label: The end of the message when there is no label: what a person can do.
 
         Raises:
             UsageError: when the index does not keep the titles.
@@ -38,17 +38,17 @@ class LabelledIndex:
         if title and title not in index.items.schema.names:
             raise UsageError(f"--title {title}: the index has no such column; tagger index --keep {title} keeps it")
         items = index.items.to_pandas()
-        chosen = np.flatnonzero(index.is_live & items["labelled"].to_numpy(bool))
-        if not len(chosen):
+        positions = np.flatnonzero(index.is_live & items["labelled"].to_numpy(bool))
+        if not len(positions):
             raise InputError(f"there is no label among the {len(items):,} items; {no_label}")
-        labelled = items.iloc[chosen].reset_index(drop=True)
-        return cls(labelled, chosen, int(index.is_live.sum()) - len(chosen))
+        labelled = items.iloc[positions].reset_index(drop=True)
+        return cls(labelled, positions, int(index.is_live.sum()) - len(positions))
 
     def in_conflict(self, groups: pd.DataFrame | None) -> np.ndarray:
-        """Items whose picture another one has with another label, bool [N].
+        """Which items share their picture with an item that has another label, bool [N].
 
         Args:
-            groups: What `read_groups` gives; without it, one picture is one file.
+            groups: The result of `read_groups`; without it, two items share a picture when they have the same file.
         """
         labels = self.items[MASTER] + " / " + self.items[ARTICLE]
         pictures = pictures_of(self.items["imageDigest"], groups)

@@ -1,4 +1,4 @@
-"""What image and title of each item are like, by which labels are judged."""
+"""Judges labels by the images and titles of their items."""
 
 import numpy as np
 import pandas as pd
@@ -13,14 +13,14 @@ from tagger.similarity.index import VectorIndex
 
 
 class Witnesses:
-    """The image vectors and titles of labelled items; they are read once, and judge any labels of these items.
+    """The image vectors and titles of labelled items. They are read once, and can judge any labels of these items.
 
     Args:
-        index: Where the vectors are.
+        index: The index that holds the vectors.
         labelled: Its labelled items.
-        title: Column of titles; None where images judge alone.
-        seed: Of what is drawn.
-        reporter: What is told how it goes.
+        title: Column of titles; None to judge by images alone.
+        seed: Seed of folds and subsamples.
+        reporter: Receives the progress.
 
     Raises:
         InputError: when no title has a word.
@@ -38,15 +38,15 @@ class Witnesses:
         self._title = learning.title_features(titles) if titles else None
 
     def judge(self, items: pd.DataFrame, min_items: int, folds: int) -> Judged:
-        """Judge the labels of the items whose leaf has enough of them, each by models that have not seen the item.
+        """Judge the labels of the items whose leaf has enough items, each by models that have not seen the item.
 
         Args:
             items: The labelled items with the labels to judge: masterCategory and articleType, N rows.
             min_items: Leaves with fewer items are not judged.
-            folds: Parts of the items; each is judged by models fitted to the others.
+            folds: Number of folds; each is judged by models fitted to the others.
 
         Raises:
-            InputError: when fewer than two leaves have so many items.
+            InputError: when fewer than two leaves have `min_items` items.
         """
         sizes = items.groupby([MASTER, ARTICLE])[ARTICLE].transform("size")
         rows = np.flatnonzero(sizes >= min_items)
@@ -55,11 +55,11 @@ class Witnesses:
         if len(leaves) < 2:
             raise InputError(f"fewer than two leaves have {min_items} labelled items (--min-items)")
         self._reporter.step(f"Judging {len(rows):,} labels of {len(leaves)} leaves by their images")
-        fold = learning.folds_of(leaf, self._groups[rows], folds, self._seed)
-        image = learning.by_image(self._image[rows], leaf, len(leaves), fold, self._seed)
+        fold = learning.assign_folds(leaf, self._groups[rows], folds, self._seed)
+        image = learning.image_probabilities(self._image[rows], leaf, len(leaves), fold, self._seed)
         title, both = None, image
         if self._title is not None:
             self._reporter.step("Judging them by their titles")
-            title = learning.by_title(self._title[rows], leaf, len(leaves), fold, self._seed)
-            both = learning.together(image, title, leaf)
+            title = learning.title_probabilities(self._title[rows], leaf, len(leaves), fold, self._seed)
+            both = learning.combine_probabilities(image, title, leaf)
         return Judged(rows, leaves, leaf, image, title, both)

@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow as pa
 
 from tagger.auditing.findings import Judged, findings, neighbour_distances
-from tagger.auditing.flipped import FoundLabels, flipped_labels, found_labels
+from tagger.auditing.flipped import FlipDetection, flip_labels, measure_detection
 from tagger.auditing.labels import LabelledIndex
 from tagger.auditing.witnesses import Witnesses
 from tagger.auditing.written import page_of, queue_of, table_of
@@ -112,7 +112,7 @@ def audit(config: AuditConfig, reporter: Reporter = LOG) -> AuditResult:
     return result
 
 
-def try_flipped_labels(config: AuditConfig, reporter: Reporter = LOG) -> tuple[int, list[FoundLabels]]:
+def try_flipped_labels(config: AuditConfig, reporter: Reporter = LOG) -> tuple[int, list[FlipDetection]]:
     """Make a share of the labels wrong at random, and count how many of them an audit finds; nothing is written.
 
     Args:
@@ -132,9 +132,9 @@ def try_flipped_labels(config: AuditConfig, reporter: Reporter = LOG) -> tuple[i
     index = VectorIndex(Location(config.index))
     labelled = _labelled(index, config, reporter)
     witnesses = Witnesses(index, labelled, config.title, config.seed, reporter)
-    items, is_flipped = flipped_labels(labelled.items, config.flip, config.min_items, config.seed)
+    items, is_flipped = flip_labels(labelled.items, config.flip, config.min_items, config.seed)
     judged = witnesses.judge(items, config.min_items, config.folds)
-    return len(items), found_labels(labelled.items, is_flipped, judged)
+    return len(items), measure_detection(labelled.items, is_flipped, judged)
 
 
 def _labelled(index: VectorIndex, config: AuditConfig, reporter: Reporter) -> LabelledIndex:
@@ -187,7 +187,7 @@ def _confirmed(judged: Judged) -> dict[str, float]:
     witnesses = {"image": judged.image, "title": judged.title}
     if judged.title is not None:
         witnesses["image and title"] = judged.both
-    return {name: float((p.argmax(axis=1) == judged.own).mean()) for name, p in witnesses.items() if p is not None}
+    return {name: float((p.argmax(axis=1) == judged.labels).mean()) for name, p in witnesses.items() if p is not None}
 
 
 def _reasons(reasons: pd.Series) -> dict[ReviewReason, int]:

@@ -5,7 +5,14 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 from tagger.auditing import learning
-from tagger.auditing.learning import by_title, contradicted, folds_of, out_of_fold, title_features, together
+from tagger.auditing.learning import (
+    assign_folds,
+    combine_probabilities,
+    confident_classes,
+    out_of_fold,
+    title_features,
+    title_probabilities,
+)
 from tagger.errors import InputError
 from tagger.evaluation.metrics import calibration_error
 
@@ -22,12 +29,12 @@ def test_a_class_counts_where_it_is_as_probable_as_it_usually_is() -> None:
         ],
         np.float32,
     )
-    assert contradicted(probabilities, np.array([0, 0, 0, 1, 1])).tolist() == [0, 0, 1, 1, 1]
+    assert confident_classes(probabilities, np.array([0, 0, 0, 1, 1])).tolist() == [0, 0, 1, 1, 1]
 
 
 def test_a_class_that_nothing_is_labelled_as_contradicts_nothing() -> None:
     probabilities = np.array([[0.2, 0.1, 0.7], [0.1, 0.2, 0.7]], np.float32)
-    assert contradicted(probabilities, np.array([0, 1])).tolist() == [0, 1]
+    assert confident_classes(probabilities, np.array([0, 1])).tolist() == [0, 1]
 
 
 def test_an_item_is_judged_by_a_model_that_has_not_seen_it() -> None:
@@ -37,7 +44,7 @@ def test_an_item_is_judged_by_a_model_that_has_not_seen_it() -> None:
     features = np.eye(200, dtype=np.float32) * 10
     model = LogisticRegression(C=100)
     learnt = model.fit(features, classes).predict(features)
-    fold = folds_of(classes, np.arange(200), folds=5, seed=0)
+    fold = assign_folds(classes, np.arange(200), folds=5, seed=0)
     judged = out_of_fold(model, features, classes, 2, fold, seed=0).argmax(axis=1)
     assert (learnt == classes).all()
     assert 0.3 < (judged == classes).mean() < 0.7
@@ -47,7 +54,7 @@ def test_folds_have_their_share_of_each_class_and_copies_stay_together() -> None
     classes = np.repeat([0, 1], [400, 20])
     groups = np.arange(420)
     groups[:10] = 0
-    fold = folds_of(classes, groups, folds=5, seed=0)
+    fold = assign_folds(classes, groups, folds=5, seed=0)
     assert len(set(fold[:10])) == 1
     assert np.bincount(fold[classes == 1]).tolist() == [4] * 5
     assert np.bincount(fold[classes == 0]).min() > 65
@@ -63,9 +70,9 @@ def test_copies_of_one_picture_do_not_vouch_for_each_others_label() -> None:
     groups[:10] = 0
 
     def judged(grouped: np.ndarray) -> np.ndarray:
-        fold = folds_of(labels, grouped, folds=5, seed=0)
+        fold = assign_folds(labels, grouped, folds=5, seed=0)
         model = LogisticRegression(C=100)
-        return contradicted(out_of_fold(model, features, labels, 3, fold, seed=0), labels)[:10]
+        return confident_classes(out_of_fold(model, features, labels, 3, fold, seed=0), labels)[:10]
 
     assert (judged(groups) == 0).all()
 
@@ -75,9 +82,9 @@ def test_rare_classes_are_all_in_what_a_large_catalogue_is_fitted_to(monkeypatch
     rng = np.random.default_rng(0)
     classes = np.repeat([0, 1, 2], [2000, 1000, 10])
     features = (np.eye(3)[classes] * 4 + rng.normal(0, 0.5, (3010, 3))).astype(np.float32)
-    fold = folds_of(classes, np.arange(3010), folds=5, seed=0)
-    found = out_of_fold(LogisticRegression(), features, classes, 3, fold, seed=0)
-    assert (found.argmax(axis=1) == classes)[classes == 2].all()
+    fold = assign_folds(classes, np.arange(3010), folds=5, seed=0)
+    probabilities = out_of_fold(LogisticRegression(), features, classes, 3, fold, seed=0)
+    assert (probabilities.argmax(axis=1) == classes)[classes == 2].all()
 
 
 def test_a_class_that_is_in_one_fold_alone_is_not_judged() -> None:
@@ -85,8 +92,8 @@ def test_a_class_that_is_in_one_fold_alone_is_not_judged() -> None:
     fold = np.arange(42) % 5
     fold[40:] = 0
     features = np.eye(3, dtype=np.float32)[classes]
-    found = out_of_fold(LogisticRegression(), features, classes, 3, fold, seed=0)
-    assert found[40:].tolist() == [[0, 0, 1], [0, 0, 1]]
+    probabilities = out_of_fold(LogisticRegression(), features, classes, 3, fold, seed=0)
+    assert probabilities[40:].tolist() == [[0, 0, 1], [0, 0, 1]]
 
 
 def test_titles_without_a_word_in_common_are_told() -> None:
@@ -101,10 +108,10 @@ def test_titles_name_what_they_say() -> None:
     brands = rng.choice(["Puma", "Élan", "Fabindia"], 300)
     titles = [f"{brand} Women {words[c]} {n % 7}" for n, (brand, c) in enumerate(zip(brands, classes, strict=True))]
     titles[5] = ""
-    found = by_title(title_features(titles), classes, 3, np.arange(300) % 4, seed=0)
-    assert found[5] == pytest.approx(np.bincount(classes) / 300), "without a word, what is usual"
-    assert found.sum(axis=1) == pytest.approx(np.ones(300), abs=1e-4)
-    assert (np.delete(found.argmax(axis=1), 5) == np.delete(classes, 5)).all()
+    probabilities = title_probabilities(title_features(titles), classes, 3, np.arange(300) % 4, seed=0)
+    assert probabilities[5] == pytest.approx(np.bincount(classes) / 300), "without a word, what is usual"
+    assert probabilities.sum(axis=1) == pytest.approx(np.ones(300), abs=1e-4)
+    assert (np.delete(probabilities.argmax(axis=1), 5) == np.delete(classes, 5)).all()
 
 
 def test_two_witnesses_are_better_than_either_and_as_sure_as_they_are_right() -> None:
@@ -119,7 +126,7 @@ def test_two_witnesses_are_better_than_either_and_as_sure_as_they_are_right() ->
         return (odds / odds.sum(axis=1, keepdims=True)).astype(np.float32)
 
     image, title = seen(1.0), seen(0.8)
-    both = together(image, title, classes)
+    both = combine_probabilities(image, title, classes)
 
     def accuracy(p: np.ndarray) -> float:
         return float((p.argmax(axis=1) == classes).mean())

@@ -17,14 +17,14 @@ def test_figures_by_hand() -> None:
     gallery = np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
     query = np.array([[1, 0]], np.float32)
     classes = {"articleType": (np.array([7]), np.array([7, 2, 7, 7, 2, 2]))}
-    found = retrieve(query, gallery, classes)
-    (row,) = found.figures.to_dict("records")
+    retrieved = retrieve(query, gallery, classes)
+    (row,) = retrieved.figures.to_dict("records")
     assert row["precision@1"] == 1
     assert row["precision@5"] == pytest.approx(3 / 5)
     assert row["recall@1"] == pytest.approx(1 / 3)
     assert row["precision@20"] == pytest.approx(3 / 6), "there are no more"
     assert row["average_precision"] == pytest.approx((1 + 2 / 3 + 3 / 4) / 3)
-    assert found.nearest.tolist() == [[0, 1, 2, 3, 4]]
+    assert retrieved.nearest.tolist() == [[0, 1, 2, 3, 4]]
 
 
 def test_average_precision_is_scikit_learns_and_queries_without_relevant_items_are_left_out() -> None:
@@ -59,8 +59,8 @@ def test_images_of_the_same_colours_have_the_same_histogram(tmp_path: Path) -> N
     (tmp_path / "m.csv").write_text("id,image\n1,red.png\n")
     _, store = catalog_of(tmp_path / "m.csv", tmp_path)
     refs = [str(tmp_path / f"{name}.png") for name in ("red", "half", "turned", "bad", "missing")]
-    found = colour_histograms(refs, store, 10_000)
-    cosines = found @ found.T
+    retrieved = colour_histograms(refs, store, 10_000)
+    cosines = retrieved @ retrieved.T
     assert np.diag(cosines).tolist() == pytest.approx([1, 1, 1, 0, 0])
     assert cosines[1, 2] == pytest.approx(1, abs=0.02)
     assert cosines[0, 1] == pytest.approx(0.5**0.5, abs=0.05)
