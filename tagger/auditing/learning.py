@@ -11,7 +11,7 @@ from sklearn.model_selection import StratifiedKFold
 
 from tagger.confidence.calibration import fit_temperature
 from tagger.models.levels import softmax
-from tagger.models.titles import of_both, prior_of, vectoriser_of
+from tagger.models.titles import class_prior, combined_logits, new_vectoriser
 from tagger.similarity.index import VectorIndex
 from tagger.training.titles import fitted, learnt_words, logistic_regression
 
@@ -36,7 +36,7 @@ def image_features(index: VectorIndex, positions: np.ndarray, seed: int) -> np.n
 
 def title_features(titles: Sequence[str]) -> csr_matrix:
     """TF-IDF of the words and word pairs of titles, float32 [N, W]. Raises InputError when there are no words."""
-    return learnt_words(vectoriser_of(), titles)
+    return learnt_words(new_vectoriser(), titles)
 
 
 def image_probabilities(
@@ -55,7 +55,7 @@ def title_probabilities(
     Titles without a known word get the prior of the classes.
     """
     probabilities = out_of_fold(logistic_regression(), features, classes, count, fold, seed)
-    probabilities[features.getnnz(axis=1) == 0] = prior_of(classes, count)
+    probabilities[features.getnnz(axis=1) == 0] = class_prior(classes, count)
     return probabilities
 
 
@@ -121,15 +121,15 @@ def _subsample(items: np.ndarray, classes: np.ndarray, rng: np.random.Generator)
 def combine_probabilities(image: np.ndarray, title: np.ndarray, classes: np.ndarray) -> np.ndarray:
     """Combine the probabilities by image and by title, float32 [N, L].
 
-    It applies Bayes' rule as in `of_both`, then a fitted temperature: image and title are not independent, which makes
-    the rule overconfident.
+    It applies Bayes' rule as in `combined_logits`, then a fitted temperature, because the rule is overconfident: image
+    and title are not independent.
 
     Args:
         image: float32 [N, L].
         title: float32 [N, L].
         classes: Class of each item by its label, int [N].
     """
-    logits = of_both(image, title, prior_of(classes, image.shape[1]))
+    logits = combined_logits(image, title, class_prior(classes, image.shape[1]))
     return softmax(logits, fit_temperature(logits, classes))
 
 

@@ -6,7 +6,7 @@ from scipy.special import logsumexp
 
 from tagger.evaluation.metrics import Predicted, calibration_error
 from tagger.models.bundle import Bundle
-from tagger.models.levels import Levels, on_curve, softmax
+from tagger.models.levels import Levels, apply_curve, softmax
 from tagger.schemas.documents.bundle import Calibration, ConfidenceCurve
 from tagger.schemas.documents.taxonomy import Level
 
@@ -26,7 +26,7 @@ def calibrated(bundle: Bundle, logits: np.ndarray, leaves: np.ndarray) -> Bundle
     temperature = fit_temperature(logits, leaves)
     levels = Levels(bundle.card.taxonomy)
     master, master_p, article, article_p = levels.choose(softmax(logits, temperature))
-    true_master, true_article = levels.of_leaves(leaves)
+    true_master, true_article = levels.classes_of_leaves(leaves)
     curves = {
         Level.MASTER_CATEGORY: fit_curve(master_p, master == true_master),
         Level.ARTICLE_TYPE: fit_curve(article_p, article == true_article),
@@ -84,7 +84,7 @@ def fit_curve(probabilities: np.ndarray, right: np.ndarray) -> ConfidenceCurve |
         out = folds == fold
         curve = _fitted(probabilities[~out], right[~out])
         by_themselves = _log_loss(probabilities[out], right[out])
-        gains[out] = by_themselves - _log_loss(on_curve(curve, probabilities[out]), right[out])
+        gains[out] = by_themselves - _log_loss(apply_curve(curve, probabilities[out]), right[out])
     doubt = gains.std() / np.sqrt(len(gains)) if len(gains) < _MANY else 0
     proven = gains.mean() > doubt
     return _fitted(probabilities, right) if proven else None
@@ -102,7 +102,7 @@ def refitted_error(fitted_on: Predicted, others: Predicted, rng: np.random.Gener
         rng: Draws.
     """
     curve = fit_curve(fitted_on.confidence, fitted_on.right)
-    confidence = on_curve(curve, others.confidence) if curve else others.confidence
+    confidence = apply_curve(curve, others.confidence) if curve else others.confidence
     by_chance = rng.random(len(confidence)) < confidence
     return calibration_error(confidence, others.right), calibration_error(confidence, by_chance)
 
@@ -114,7 +114,7 @@ def _fitted(probabilities: np.ndarray, right: np.ndarray) -> ConfidenceCurve:
 
     def loss(parameters: np.ndarray) -> float:
         a, b, c = parameters
-        calibrated = on_curve(ConfidenceCurve(a=max(a, 0), b=max(b, 0), c=c), probabilities)
+        calibrated = apply_curve(ConfidenceCurve(a=max(a, 0), b=max(b, 0), c=c), probabilities)
         return float(_log_loss(calibrated, targets).mean())
 
     bounds = [(0, _STEEPEST), (0, _STEEPEST), (-_STEEPEST, _STEEPEST)]

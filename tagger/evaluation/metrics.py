@@ -53,7 +53,7 @@ class Evaluation:
     ) -> "Evaluation":
         """Evaluate leaf probabilities float32 [N, L] against true leaf numbers [N]."""
         master, master_confidence, article, type_confidence = levels.choose(probabilities)
-        true_master, true_article = levels.of_leaves(leaves)
+        true_master, true_article = levels.classes_of_leaves(leaves)
         masters, types = np.array(levels.masters, object), np.array(levels.types, object)
         found = {
             Level.MASTER_CATEGORY: Predicted(masters[true_master], masters[master], master_confidence),

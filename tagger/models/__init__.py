@@ -1,1 +1,1 @@
-"""Models: backbones, the classifier over leaves, bundles, and the engines that run them."""
+"""Models: backbones, the classifier over leaves, title models, and bundles, which hold them on disk."""

@@ -1,4 +1,4 @@
-"""Names to modules: every torchvision classification model, and the project's own small ones, as feature extractors."""
+"""Backbones by name: every torchvision classification model and the project's small networks, as feature extractors."""
 
 import copy
 from collections.abc import Callable, Iterator, Sequence
@@ -16,7 +16,7 @@ _HEAD_NAMES = ("fc", "classifier", "head", "heads")
 
 
 class SmallCNN(nn.Module):
-    """Four convolution blocks and global average pooling: learns a small catalogue from nothing in minutes."""
+    """Four convolution blocks and global average pooling: learns a small catalogue from scratch in minutes."""
 
     embedding_dim = 128
 
@@ -34,18 +34,18 @@ class SmallCNN(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """[B, 3, H, W] to [B, 128]."""
-        found: Tensor = self.blocks(images).mean(dim=(2, 3))
-        return found
+        embeddings: Tensor = self.blocks(images).mean(dim=(2, 3))
+        return embeddings
 
 
 class PlainCNN(nn.Module):
-    """The textbook's network: convolution and pooling a few times, then one dense layer over all that is left.
+    """A textbook CNN: convolution and pooling a few times, then one dense layer over the flattened features.
 
     Args:
         image_size: Height and width.
-        channels: Of each convolution.
-        units: Of the dense layer, and so the length of the embedding.
-        batch_norm: Whether each layer is followed by one, and each pooling by dropout of a quarter.
+        channels: Output channels of each convolution.
+        units: Units of the dense layer, and so the length of the embedding.
+        batch_norm: Whether batch norm follows each layer, and dropout of 0.25 each pooling.
     """
 
     def __init__(self, image_size: tuple[int, int], channels: Sequence[int], units: int, batch_norm: bool) -> None:
@@ -66,12 +66,12 @@ class PlainCNN(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """[B, 3, H, W] to [B, units]."""
-        found: Tensor = self.dense(self.blocks(images).flatten(1))
-        return found
+        embeddings: Tensor = self.dense(self.blocks(images).flatten(1))
+        return embeddings
 
 
 class EdgeBranch(nn.Module):
-    """A small network that looks at an edge map; where there are no edges, it says nothing."""
+    """A small network over an edge map. Its embedding is zero where the map has no edges."""
 
     embedding_dim = 64
 
@@ -84,13 +84,13 @@ class EdgeBranch(nn.Module):
 
     def forward(self, edges: Tensor) -> Tensor:
         """[B, 1, H, W], 0 to 1, to [B, 64]."""
-        there = edges.amax(dim=(1, 2, 3)).unsqueeze(1)
-        found: Tensor = self.blocks(edges).mean(dim=(2, 3)) * there
-        return found
+        has_edges = edges.amax(dim=(1, 2, 3)).unsqueeze(1)
+        embeddings: Tensor = self.blocks(edges).mean(dim=(2, 3)) * has_edges
+        return embeddings
 
 
 class PooledVGG16(nn.Module):
-    """VGG16 without its dense layers: the mean of its last feature map, for a head of one's own."""
+    """VGG16 without its dense layers: the embedding is the mean of the last feature map."""
 
     embedding_dim = 512
 
@@ -100,39 +100,39 @@ class PooledVGG16(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """[B, 3, H, W] to [B, 512]."""
-        found: Tensor = self.features(images).mean(dim=(2, 3))
-        return found
+        embeddings: Tensor = self.features(images).mean(dim=(2, 3))
+        return embeddings
 
 
-def _norm(kind: type[nn.Module], size: int, wanted: bool) -> list[nn.Module]:
-    return [kind(size)] if wanted else []
+def _norm(kind: type[nn.Module], size: int, is_used: bool) -> list[nn.Module]:
+    return [kind(size)] if is_used else []
 
 
-_OWN: dict[str, Callable[[tuple[int, int]], nn.Module]] = {
+_CUSTOM: dict[str, Callable[[tuple[int, int]], nn.Module]] = {
     "small_cnn": lambda size: SmallCNN(),
     "cnn_2": lambda size: PlainCNN(size, (32, 64), 128, batch_norm=False),
     "cnn_3": lambda size: PlainCNN(size, (32, 64, 128), 128, batch_norm=False),
     "cnn_3_batchnorm": lambda size: PlainCNN(size, (32, 64, 128), 256, batch_norm=True),
     "vgg16_pooled": lambda size: PooledVGG16(),
 }
-_PRETRAINED_AS = {"vgg16_pooled": ("vgg16", "classifier.")}
-"""torchvision's model whose weights fit one of ours, and the prefix of those that it has besides."""
+_TORCHVISION_EQUIVALENT = {"vgg16_pooled": ("vgg16", "classifier.")}
+"""The torchvision model whose weights fit a custom backbone, and the prefix of its weights that are not used."""
 
 
 def names() -> list[str]:
-    """All backbones by name."""
-    return sorted([*_OWN, *torchvision.models.list_models(module=torchvision.models)])
+    """The names of all backbones."""
+    return sorted([*_CUSTOM, *torchvision.models.list_models(module=torchvision.models)])
 
 
 def check_weights(name: str, weights: str) -> None:
-    """Look, before anything is read or fetched, whether there is such a backbone and such weights.
+    """Check that a backbone and its weights exist, before anything is read or downloaded.
 
     Raises:
-        UsageError: for an unknown name, for weights that are spelt otherwise, and for a file that is not there.
+        UsageError: for an unknown backbone, for weights of another form, and for a missing file.
     """
     if name not in names():
-        raise UsageError(f"--backbone: no model {name!r}; the torchvision models and {', '.join(_OWN)} are known")
-    if weights == "pretrained" and name in _OWN and name not in _PRETRAINED_AS:
+        raise UsageError(f"--backbone: no model {name!r}; the torchvision models and {', '.join(_CUSTOM)} are known")
+    if weights == "pretrained" and name in _CUSTOM and name not in _TORCHVISION_EQUIVALENT:
         raise UsageError(f"--weights pretrained: there are none for {name}; take --weights none or file:PATH")
     if weights not in ("pretrained", "none"):
         _weights_file(weights)
@@ -144,14 +144,14 @@ def build(name: str, weights: str, image_size: tuple[int, int]) -> nn.Module:
     Args:
         name: One of `names()`.
         weights: `pretrained` (torchvision's best for this model), `file:PATH`, or `none`.
-        image_size: Height and width, which vision transformers are built for.
+        image_size: Height and width; a vision transformer is built for one size.
 
     Raises:
-        UsageError: for an unknown name, for weights that do not fit, and for sizes that a model cannot take.
+        UsageError: for an unknown name, for weights that do not fit, and for a size that the model cannot take.
     """
     check_weights(name, weights)
-    if name in _OWN:
-        return _build_own(name, weights, image_size)
+    if name in _CUSTOM:
+        return _build_custom(name, weights, image_size)
     try:
         module: nn.Module = torchvision.models.get_model(name, weights=None, **_options(name, weights, image_size))
     except (AssertionError, ValueError) as error:
@@ -163,16 +163,16 @@ def build(name: str, weights: str, image_size: tuple[int, int]) -> nn.Module:
     return module
 
 
-def take_fourth_channel(backbone: nn.Module) -> None:
-    """Let a backbone's first convolution take a fourth channel, which at first changes nothing.
+def add_input_channel(backbone: nn.Module) -> None:
+    """Add a fourth input channel to a backbone's first convolution; its weights are zero, so outputs stay the same.
 
     Raises:
         UsageError: when the backbone does not begin with a convolution of three channels.
     """
-    found = [(name, m) for name, m in backbone.named_modules() if isinstance(m, nn.Conv2d)]
-    if not found or found[0][1].in_channels != 3 or found[0][1].groups != 1:
+    convolutions = [(name, m) for name, m in backbone.named_modules() if isinstance(m, nn.Conv2d)]
+    if not convolutions or convolutions[0][1].in_channels != 3 or convolutions[0][1].groups != 1:
         raise UsageError("--edges channel: this backbone does not begin with a convolution; take --edges branch")
-    name, old = found[0]
+    name, old = convolutions[0]
     new = copy.deepcopy(old)
     new.in_channels = 4
     new.weight = nn.Parameter(torch.cat([old.weight.detach(), torch.zeros_like(old.weight[:, :1])], dim=1))
@@ -180,19 +180,19 @@ def take_fourth_channel(backbone: nn.Module) -> None:
     setattr(backbone.get_submodule(parent), last, new)
 
 
-def blocks(backbone: nn.Module) -> list[list[nn.Parameter]]:
-    """A backbone's parameters block by block, from the input to the output.
+def parameter_blocks(backbone: nn.Module) -> list[list[nn.Parameter]]:
+    """A backbone's parameters in blocks, from the input to the output.
 
-    A block is a module that is no list of modules itself: a convolution, a residual block, a transformer's layer. What
-    has nothing but scales and offsets, such as a norm, belongs to the block before it.
+    A block is a module that is not itself a list of modules: a convolution, a residual block, a transformer layer. A
+    module with scales and offsets only, such as a norm, belongs to the block before it.
     """
-    found: list[list[nn.Parameter]] = []
+    blocks: list[list[nn.Parameter]] = []
     for parameters in _blocks(backbone, sum(p.numel() for p in backbone.parameters())):
-        if found and all(p.ndim < 2 for p in parameters):
-            found[-1] += parameters
+        if blocks and all(p.ndim < 2 for p in parameters):
+            blocks[-1] += parameters
         elif parameters:
-            found.append(parameters)
-    return found
+            blocks.append(parameters)
+    return blocks
 
 
 def _blocks(module: nn.Module, whole: int) -> Iterator[list[nn.Parameter]]:
@@ -209,16 +209,16 @@ def _blocks(module: nn.Module, whole: int) -> Iterator[list[nn.Parameter]]:
 def embedding_dim(
     backbone: nn.Module, image_size: tuple[int, int], channels: int = 3, flag: str = "--image-size"
 ) -> int:
-    """Length of the embedding, found by a pass of one black image. Raises UsageError for a size it cannot take."""
+    """The length of the embedding, measured on one black image. Raises UsageError for a size that does not fit."""
     parameter = next(backbone.parameters())
     training = backbone.training
     try:
         with torch.no_grad():
-            found = backbone.eval()(torch.zeros(1, channels, *image_size, device=parameter.device))
+            embeddings = backbone.eval()(torch.zeros(1, channels, *image_size, device=parameter.device))
     except (RuntimeError, AssertionError, ValueError) as error:
         raise _wrong_size(image_size, error, flag) from error
     backbone.train(training)
-    return int(found.shape[1])
+    return int(embeddings.shape[1])
 
 
 def _wrong_size(image_size: tuple[int, int], error: Exception, flag: str = "--image-size") -> UsageError:
@@ -226,12 +226,12 @@ def _wrong_size(image_size: tuple[int, int], error: Exception, flag: str = "--im
     return UsageError(f"{flag} {height}x{width}: the backbone cannot take it: {first_line(error)}")
 
 
-def _build_own(name: str, weights: str, image_size: tuple[int, int]) -> nn.Module:
-    module = _OWN[name](image_size)
-    known_as, besides = _PRETRAINED_AS.get(name, ("", ""))
+def _build_custom(name: str, weights: str, image_size: tuple[int, int]) -> nn.Module:
+    module = _CUSTOM[name](image_size)
+    equivalent, head = _TORCHVISION_EQUIVALENT.get(name, ("", ""))
     if weights != "none":
-        state = _pretrained(known_as) if weights == "pretrained" else _read_weights(weights)
-        _load(module, state, (besides,) if besides else (), weights)
+        state = _pretrained(equivalent) if weights == "pretrained" else _read_weights(weights)
+        _load(module, state, (head,) if head else (), weights)
     return module
 
 
@@ -247,7 +247,7 @@ def _options(name: str, weights: str, image_size: tuple[int, int]) -> dict[str, 
 
 
 def _remove_head(name: str, module: nn.Module) -> tuple[str, ...]:
-    """Replace the last layer by nothing; return the prefixes of the weights that went with it."""
+    """Replace the last layer by an identity; return the prefixes of the weights that it had."""
     if name.startswith("squeezenet"):
         module.classifier = nn.AdaptiveAvgPool2d(1)
         return ("classifier.",)
@@ -265,12 +265,10 @@ def _pretrained(name: str) -> dict[str, Tensor]:
     was_cached = file.exists()
     try:
         return dict(choice.get_state_dict(progress=False, check_hash=True))
-    except (
-        Exception
-    ) as error:  # no network, no room, another page in place of the file: each has an exception of its own
+    except Exception as error:  # no network, no room, a login page in place of the file: each raises another exception
         if was_cached:
             message = f"--weights pretrained: {file} is not a weights file: {first_line(error)}; delete it"
-            raise UsageError(f"{message}, and it is fetched anew") from error
+            raise UsageError(f"{message}, and it is downloaded again") from error
         raise UsageError(
             f"--weights pretrained: torchvision could not fetch {name}'s weights ({first_line(error)}); fetch "
             f"{file.name} where there is a network, and put it into {file.parent}, or name it with --weights file:PATH "
@@ -280,8 +278,8 @@ def _pretrained(name: str) -> dict[str, Tensor]:
 
 def _weights_file(weights: str) -> Path:
     if not weights.startswith("file:"):
-        meant = f"file:{weights}" if "/" in weights or "." in weights else "file:PATH"
-        raise UsageError(f"--weights {weights}: take pretrained, none or {meant}")
+        suggestion = f"file:{weights}" if "/" in weights or "." in weights else "file:PATH"
+        raise UsageError(f"--weights {weights}: take pretrained, none or {suggestion}")
     path = Path(weights.removeprefix("file:")).expanduser()
     if not path.is_file():
         raise UsageError(f"--weights: there is no file {path}")
@@ -315,9 +313,9 @@ def _fit_positions(
 
 
 def _load(module: nn.Module, state: dict[str, Tensor], head: tuple[str, ...], source: str) -> None:
-    kept = {k: v for k, v in state.items() if not k.startswith(head) and not k.startswith(("aux", "AuxLogits"))}
+    body = {k: v for k, v in state.items() if not k.startswith(head) and not k.startswith(("aux", "AuxLogits"))}
     try:
-        missing, unexpected = module.load_state_dict(kept, strict=False)
+        missing, unexpected = module.load_state_dict(body, strict=False)
     except RuntimeError as error:
         raise UsageError(f"--weights {source}: they belong to another model: {error}") from error
     wrong = [k for k in (*missing, *unexpected) if not k.endswith("num_batches_tracked")]

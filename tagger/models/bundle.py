@@ -1,6 +1,6 @@
 """A model bundle on disk: weights and model card, and nothing that can run code.
 
-It does not import PyTorch: `classifier.py` has the way from weights to a network and back.
+This module does not import PyTorch: `classifier.py` converts weights to a network and back.
 """
 
 import hashlib
@@ -14,7 +14,7 @@ from tagger.io.location import Location, first_line
 from tagger.schemas.documents.bundle import ModelCard
 
 WEIGHTS, CARD = "model.safetensors", "bundle.json"
-# The parts of the card that decide a prediction; together with the weights they are the model's identity.
+# The parts of the card that affect predictions; together with the weights they are the model's identity.
 _IDENTITY = {"taxonomy", "architecture", "preprocessing", "inference", "calibration", "blur_threshold"}
 
 
@@ -27,17 +27,17 @@ class Bundle:
 
     @classmethod
     def load(cls, location: Location, flag: str = "--model") -> "Bundle":
-        """Read a bundle; errors name the flag that asked for it.
+        """Read a bundle. Messages name the flag that the location came from.
 
         Raises:
-            UsageError: when nothing is there, or it cannot be reached.
+            UsageError: when there is no bundle, or the location cannot be reached.
             InputError: when it is not a bundle, or was changed after it was saved.
         """
         try:
-            there = location.exists()
+            exists = location.exists()
         except OSError as error:
             raise UsageError(f"{flag}: {location} cannot be read: {first_line(error)}") from error
-        if not there:
+        if not exists:
             raise UsageError(f"{flag}: there is no bundle {location}")
         for name in (CARD, WEIGHTS):
             if not (location / name).exists():
@@ -46,20 +46,19 @@ class Bundle:
             card = ModelCard.model_validate_json((location / CARD).read_bytes())
         except ValidationError as error:
             first = error.errors()[0]
-            place = ".".join(map(str, first["loc"])) or "the file"
-            raise InputError(f"{flag}: {location / CARD} is not a model card: {place}: {first['msg']}") from error
+            field = ".".join(map(str, first["loc"])) or "the file"
+            raise InputError(f"{flag}: {location / CARD} is not a model card: {field}: {first['msg']}") from error
         bundle = cls(card, (location / WEIGHTS).read_bytes())
         if model_id(card, bundle.weights) != card.model_id:
-            raise InputError(f"{flag}: {location} was changed after it was saved: its modelId no longer fits")
+            raise InputError(f"{flag}: {location} was changed after it was saved: its modelId no longer matches")
         return bundle
 
     @classmethod
     def identified(cls, card: ModelCard, weights: bytes) -> "Bundle":
-        """A bundle whose card has the modelId of what it describes.
+        """Make a bundle and derive its modelId.
 
-        A policy was fitted on the confidences of one model. Where the card has the modelId of another one (other
-        weights, calibration or members), its policy is dropped: its thresholds promise nothing about these
-        confidences.
+        A policy is fitted to the confidences of one model. When the card has another model's id (other weights,
+        calibration or members), its policy is dropped, as its thresholds do not hold for these confidences.
         """
         update: dict[str, object] = {"model_id": model_id(card, weights)}
         if card.model_id not in ("", update["model_id"]):
@@ -67,10 +66,10 @@ class Bundle:
         return cls(card.model_copy(update=update), weights)
 
     def changed(self, **update: object) -> "Bundle":
-        """The same weights with another card; the modelId is derived anew.
+        """The same weights with fields of the card changed; the modelId is derived again.
 
-        A change that decides predictions, such as a new calibration, drops the policy, unless it brings one; see
-        `identified`.
+        A change that affects predictions, such as a new calibration, drops the policy unless it comes with a new one;
+        see `identified`.
         """
         bundle = Bundle.identified(self.card.model_copy(update=update), self.weights)
         if "policy" not in update:
@@ -78,13 +77,13 @@ class Bundle:
         return Bundle(bundle.card.model_copy(update={"policy": update["policy"]}), self.weights)
 
     def save(self, location: Location) -> None:
-        """Write the weights first and the card last, so that a folder with a card is a whole bundle."""
+        """Write the weights first and the card last, so that a folder with a card is a complete bundle."""
         (location / WEIGHTS).write_bytes(self.weights)
         (location / CARD).write_text(self.card.model_dump_json(by_alias=True, indent=2))
 
 
 def model_id(card: ModelCard, weights: bytes) -> str:
-    """Return the identity of a model: 16 hexadecimal digits over its weights and all that decides a prediction."""
+    """The identity of a model: 16 hexadecimal digits, a hash of its weights and of all that affects predictions."""
     parts = _IDENTITY | ({"members"} if card.members else set())
     identity = json.dumps(card.model_dump(mode="json", by_alias=True, include=parts), sort_keys=True)
     return hashlib.sha256(hashlib.sha256(weights).digest() + identity.encode()).hexdigest()[:16]

@@ -1,4 +1,4 @@
-"""A backbone with one softmax over the leaves, and the way from a bundle to it and back."""
+"""A backbone with a head over the leaves, and its conversion from a bundle and to one."""
 
 from collections.abc import Mapping, Sequence
 
@@ -20,9 +20,9 @@ _FULL = 1 / 255
 class Classifier(nn.Module):
     """Maps uint8 images [B, H, W, C] to leaf logits [B, L] and embeddings [B, D], in one pass.
 
-    A fourth channel holds edges. It goes into the backbone with the others, or into a branch of its own.
+    A fourth channel holds edges. It goes into the backbone with the others, or into a separate branch.
 
-    Images are normalised here, so that only bytes travel to the device; the permuted view of [B, H, W, 3] is
+    Images are normalised here, so that only bytes are copied to the device. The permuted view of [B, H, W, 3] is
     PyTorch's channels_last layout already.
     """
 
@@ -42,15 +42,15 @@ class Classifier(nn.Module):
         self.backbone = backbone
         self.edges = EdgeBranch() if architecture.edges == "branch" else None
         self._channels = 4 if architecture.edges == "channel" else 3
-        own = embedding_dim(backbone, image_size, self._channels)
-        self.embedding_dim = own + (self.edges.embedding_dim if self.edges else 0)
+        backbone_dim = embedding_dim(backbone, image_size, self._channels)
+        self.embedding_dim = backbone_dim + (self.edges.embedding_dim if self.edges else 0)
         self.head = new_head(architecture, self.embedding_dim, leaves)
         self.register_buffer("scale", 1 / (255 * torch.tensor(std).view(1, 3, 1, 1)), persistent=False)
         self.register_buffer("offset", -(torch.tensor(mean) / torch.tensor(std)).view(1, 3, 1, 1), persistent=False)
 
     @property
-    def besides_backbone(self) -> nn.Module:
-        """What begins without knowledge, and learns at the head's rate."""
+    def head_and_edges(self) -> nn.Module:
+        """The modules that start from random weights and learn at the head's rate: the head, and the edge branch."""
         return self.head if self.edges is None else nn.ModuleList([self.head, self.edges])
 
     def embed(self, images: Tensor) -> Tensor:
@@ -72,7 +72,7 @@ class Classifier(nn.Module):
 
 
 def new_head(architecture: Architecture, inputs: int, leaves: int) -> nn.Sequential:
-    """What maps embeddings [B, inputs] to logits [B, leaves]: a linear layer, after dropout or after hidden layers."""
+    """Build a head from embeddings [B, inputs] to logits [B, leaves]: dropout or hidden layers, then a linear layer."""
     layers: list[nn.Module] = []
     for units in architecture.hidden:
         layers.append(nn.Linear(inputs, units))
@@ -86,18 +86,18 @@ def new_head(architecture: Architecture, inputs: int, leaves: int) -> nn.Sequent
 
 
 def new_classifier(card: ModelCard, weights: str) -> Classifier:
-    """Build the classifier that a card describes, with a backbone's weights as `backbones.build` takes them."""
+    """Build the classifier that a card describes; `weights` are the backbone's, as in `backbones.build`."""
     size = (card.preprocessing.height, card.preprocessing.width)
     backbone = backbones.build(card.architecture.backbone, weights, size)
     if card.architecture.edges == "channel":
-        backbones.take_fourth_channel(backbone)
+        backbones.add_input_channel(backbone)
     leaves = len(card.taxonomy.leaves)
     mean, std = card.preprocessing.mean, card.preprocessing.std
     return Classifier(backbone, size, leaves, card.architecture, mean, std).to(memory_format=torch.channels_last)
 
 
 def pack(card: ModelCard, state: Mapping[str, Tensor]) -> Bundle:
-    """Make a bundle of a state dict; its modelId is derived here, and a policy of other weights is dropped."""
+    """Make a bundle of a state dict. Its modelId is derived here; a policy for other weights is dropped."""
     return Bundle.identified(card, save({k: v.detach().cpu().contiguous() for k, v in state.items()}))
 
 
@@ -109,13 +109,13 @@ def restore(bundle: Bundle) -> Classifier:
 def restore_members(bundle: Bundle) -> list[Classifier]:
     """Build the models whose predictions a bundle averages, in eval mode. Errors are those of `restore`."""
     weights = _weights_of(bundle)
-    found = []
-    for number, member in enumerate(bundle.card.members):
+    classifiers = []
+    for n, member in enumerate(bundle.card.members):
         card = bundle.card.model_copy(update={"architecture": member.architecture})
-        prefix = f"{number}."
-        own = {name.removeprefix(prefix): w for name, w in weights.items() if name.startswith(prefix)}
-        found.append(_restored(card, own))
-    return found
+        prefix = f"{n}."
+        member_weights = {name.removeprefix(prefix): w for name, w in weights.items() if name.startswith(prefix)}
+        classifiers.append(_restored(card, member_weights))
+    return classifiers
 
 
 def _weights_of(bundle: Bundle) -> dict[str, Tensor]:

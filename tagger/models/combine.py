@@ -1,4 +1,4 @@
-"""Makes one bundle of several: their predictions averaged, or their weights."""
+"""Combines several bundles into one by averaging their predictions (an ensemble) or their weights (a model soup)."""
 
 from collections.abc import Iterable, Sequence
 
@@ -14,14 +14,14 @@ from tagger.schemas.documents.bundle import Architecture, Calibration, Inference
 
 
 def average_predictions(bundles: Sequence[Bundle]) -> Bundle:
-    """A bundle that runs all models and averages their calibrated probabilities; not calibrated itself yet.
+    """Make a bundle that runs all models and averages their calibrated probabilities. It is not calibrated itself.
 
-    What the first calls blurry is blurry for all.
+    Its blur threshold is that of the first bundle.
 
     Raises:
-        UsageError: when the bundles differ in taxonomy or in the form of their input.
+        UsageError: when the bundles differ in taxonomy or preprocessing.
     """
-    _check_alike(bundles, ("taxonomy",))
+    _check_equal(bundles, ("taxonomy",))
     _check_inputs(bundles)
     members = tuple(
         Member(
@@ -52,15 +52,15 @@ def average_predictions(bundles: Sequence[Bundle]) -> Bundle:
 
 
 def average_weights(bundles: Sequence[Bundle]) -> Bundle:
-    """A bundle with the mean of the weights of models that began alike (Wortsman et al. 2022, arXiv:2203.05482).
+    """Average the weights of models that started from the same weights (Wortsman et al. 2022, arXiv:2203.05482).
 
-    Its statistics of batch norm are means, too, and no longer those of what the layers see; `with_own_statistics` takes
-    them anew. It is not calibrated.
+    The averaged batch norm statistics are wrong for the averaged weights; `update_batchnorm` computes them again. The
+    bundle is not calibrated.
 
     Raises:
-        UsageError: when the bundles differ in taxonomy, input or architecture.
+        UsageError: when the bundles differ in taxonomy, preprocessing or architecture.
     """
-    _check_alike(bundles, ("taxonomy", "architecture", "inference", "members"))
+    _check_equal(bundles, ("taxonomy", "architecture", "inference", "members"))
     _check_inputs(bundles)
     states = [load(b.weights) for b in bundles]
     mean = {
@@ -70,15 +70,15 @@ def average_weights(bundles: Sequence[Bundle]) -> Bundle:
     return pack(bundles[0].card.model_copy(update={"calibration": Calibration(), "metrics": ()}), mean)
 
 
-def with_own_statistics(bundle: Bundle, members: Sequence[Bundle], images: Iterable[Tensor], device: str) -> Bundle:
-    """The bundle with statistics of batch norm of its own (Izmailov et al. 2018, arXiv:1803.05407, section 3.2).
+def update_batchnorm(bundle: Bundle, members: Sequence[Bundle], images: Iterable[Tensor], device: str) -> Bundle:
+    """Compute a bundle's batch norm statistics again (Izmailov et al. 2018, arXiv:1803.05407, section 3.2).
 
-    Layers whose statistics are the same in all members keep them: these were frozen.
+    Layers with the same statistics in all members keep them: they were frozen.
 
     Args:
-        bundle: What `average_weights` made.
-        members: Of which it made it.
-        images: Training images as the model takes them, uint8 [n, H, W, C]; batches of one are left out.
+        bundle: The result of `average_weights`.
+        members: The bundles that were averaged.
+        images: Training images as the model takes them, uint8 [n, H, W, C]; batches of one image are left out.
         device: `cpu` or `cuda`.
     """
     states = [load(b.weights) for b in members]
@@ -87,7 +87,7 @@ def with_own_statistics(bundle: Bundle, members: Sequence[Bundle], images: Itera
         means = [s[f"{name}.running_mean"] for s in states] if isinstance(module, _BatchNorm) else []
         if any(not torch.equal(mean, means[0]) for mean in means):
             module.reset_running_stats()
-            module.momentum = None  # all batches count the same
+            module.momentum = None  # a cumulative mean: all batches have the same weight
             module.train()
     with torch.no_grad():
         for batch in images:
@@ -96,23 +96,23 @@ def with_own_statistics(bundle: Bundle, members: Sequence[Bundle], images: Itera
     return pack(bundle.card, model.state_dict())
 
 
-def _check_alike(bundles: Sequence[Bundle], fields: Sequence[str]) -> None:
+def _check_equal(bundles: Sequence[Bundle], fields: Sequence[str]) -> None:
     if len(bundles) < 2:
         raise UsageError("--model: name two or more to combine")
     first = bundles[0].card
-    for other in bundles[1:]:
-        differing = [name for name in fields if getattr(other.card, name) != getattr(first, name)]
+    for card in bundles[1:]:
+        differing = [name for name in fields if getattr(card.card, name) != getattr(first, name)]
         if differing:
             raise UsageError(
-                f"--model: {first.model_id} and {other.card.model_id} differ in {', '.join(differing)}, "
+                f"--model: {first.model_id} and {card.card.model_id} differ in {', '.join(differing)}, "
                 "and cannot be combined"
             )
 
 
 def _check_inputs(bundles: Sequence[Bundle]) -> None:
     inputs = [b.card.preprocessing.model_copy(update={"edges_below": 0.0}) for b in bundles]
-    for bundle, found in zip(bundles, inputs, strict=True):
-        if found != inputs[0]:
+    for bundle, preprocessing in zip(bundles, inputs, strict=True):
+        if preprocessing != inputs[0]:
             raise UsageError(
                 f"--model: {bundles[0].card.model_id} and {bundle.card.model_id} differ in preprocessing, "
                 "and cannot be combined"

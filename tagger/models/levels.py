@@ -1,4 +1,4 @@
-"""Leaf logits to calibrated probabilities, and to the two levels of a taxonomy."""
+"""Converts leaf logits to calibrated probabilities, and these to the two levels of a taxonomy."""
 
 from collections.abc import Mapping
 
@@ -11,11 +11,11 @@ _SUREST = 1e-6
 
 
 class Levels:
-    """Leaf probabilities to the two levels of a taxonomy.
+    """Sums leaf probabilities to the two levels of a taxonomy.
 
     Args:
-        taxonomy: Its leaves, in the order of the probabilities.
-        curves: What makes confidences of a level's summed probabilities, where they are not that by themselves.
+        taxonomy: The taxonomy, with its leaves in the order of the probabilities.
+        curves: Calibration curves from a level's probability to its confidence; without one, they are equal.
     """
 
     def __init__(self, taxonomy: Taxonomy, curves: Mapping[Level, ConfidenceCurve] | None = None) -> None:
@@ -29,10 +29,10 @@ class Levels:
         self._type_in_master[self._master_of, self._type_of] = True
 
     def choose(self, leaf_probabilities: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """Return the most probable master category, and the most probable article type that it has.
+        """Return the most probable master category, and the most probable article type within it.
 
-        A level's probability is the sum over its leaves, so a prediction never contradicts its own taxonomy; its
-        confidence lies on the level's curve.
+        A level's probability is the sum over its leaves, so a prediction never contradicts its own taxonomy. The
+        level's curve maps it to a confidence.
 
         Args:
             leaf_probabilities: float32 [N, L].
@@ -45,31 +45,33 @@ class Levels:
         master = masters.argmax(axis=1)
         article = np.where(self._type_in_master[master], types, -1).argmax(axis=1)
         rows = np.arange(len(leaf_probabilities))
-        sure = self._confidences(Level.MASTER_CATEGORY, masters[rows, master])
-        return master, sure, article, self._confidences(Level.ARTICLE_TYPE, types[rows, article])
+        master_confidence = self._confidences(Level.MASTER_CATEGORY, masters[rows, master])
+        return master, master_confidence, article, self._confidences(Level.ARTICLE_TYPE, types[rows, article])
 
-    def of_leaves(self, leaves: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return the indices into `masters` and `types` of leaf numbers [N]."""
+    def classes_of_leaves(self, leaves: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the indices into `masters` and into `types` for indices of leaves, int [N]; each [N]."""
         return self._master_of[leaves], self._type_of[leaves]
 
     def _confidences(self, level: Level, probabilities: np.ndarray) -> np.ndarray:
         curve = self._curves.get(level)
-        return np.minimum(probabilities, 1) if curve is None else on_curve(curve, probabilities).astype(np.float32)
+        return np.minimum(probabilities, 1) if curve is None else apply_curve(curve, probabilities).astype(np.float32)
 
 
-def on_curve(curve: ConfidenceCurve, probabilities: np.ndarray) -> np.ndarray:
-    """Return the confidences, float64 [N], of probabilities [N] on a level's curve."""
+def apply_curve(curve: ConfidenceCurve, probabilities: np.ndarray) -> np.ndarray:
+    """Map a level's probabilities [N] to confidences, float64 [N], by its calibration curve."""
     p = np.clip(probabilities.astype(np.float64), _SUREST, 1 - _SUREST)
     log_odds = curve.a * np.log(p) - curve.b * np.log1p(-p) + curve.c
     return np.asarray(1 / (1 + np.exp(-log_odds)))
 
 
 def _sums(leaf_probabilities: np.ndarray, class_of: np.ndarray) -> np.ndarray:
-    """Probabilities of classes, float32 [N, C]: row by row, as a matrix product's last digits depend on its other rows.
+    """Sum leaf probabilities to classes, float32 [N, C].
+
+    No matrix product is used, as the last digits of its rows depend on the other rows.
 
     Args:
         leaf_probabilities: [N, L].
-        class_of: Class of each leaf [L]; every class has one.
+        class_of: Class of each leaf, int [L]; every class has at least one leaf.
     """
     order = np.argsort(class_of, kind="stable")
     first = np.searchsorted(class_of[order], np.arange(class_of.max() + 1))
@@ -78,7 +80,7 @@ def _sums(leaf_probabilities: np.ndarray, class_of: np.ndarray) -> np.ndarray:
 
 
 def softmax(logits: np.ndarray, temperature: float) -> np.ndarray:
-    """Calibrated leaf probabilities, float32 [N, L]."""
+    """Calibrated leaf probabilities, float32 [N, L]: softmax of logits [N, L] divided by the temperature."""
     scaled = logits.astype(np.float64) / temperature
     scaled -= scaled.max(axis=1, keepdims=True)
     np.exp(scaled, out=scaled)

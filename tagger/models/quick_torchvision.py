@@ -2,9 +2,8 @@
 
 torchvision imports one function of `torch._dynamo` for an operator of detection models (`torchvision.ops.roi_align`).
 Here that module is loaded when the function is first called. Measured with torch 2.14 and torchvision 0.29 on two
-cores, `import tagger.engines.torch` takes 1.4 s in place of 2.6 s (medians of five processes); `tagger tag` does it to
-compare engines. Training gains nothing, because it loads the compiler anyway, and `tagger check` imports
-neither.
+cores, `import tagger.engines.torch` takes 1.4 s instead of 2.6 s (medians of five processes). `tagger tag` imports it
+to compare engines. Training gains nothing, because it loads the compiler anyway, and `tagger check` imports neither.
 """
 
 import importlib
@@ -21,14 +20,14 @@ _COMPILER = ("torch._dynamo", "torch._dynamo.utils")
 
 
 def _is_compile_supported(device_type: str) -> bool:
-    """What torchvision imports; the real function replaces the compiler's stand-in from here on."""
+    """The stub that torchvision imports; it loads the compiler and calls the real function."""
     supported: bool = importlib.import_module("torch._dynamo.utils").is_compile_supported(device_type)
     return supported
 
 
 @contextmanager
 def _without_compiler() -> Iterator[None]:
-    """Let `torch._dynamo` be two empty modules, but for the one function, until the end of the block."""
+    """Replace `torch._dynamo` by stubs, empty but for the one function, until the end of the block."""
     stubs = {name: ModuleType(name) for name in _COMPILER}
     stubs["torch._dynamo.utils"].is_compile_supported = _is_compile_supported  # type: ignore[attr-defined]
     sys.modules.update(stubs)
@@ -40,7 +39,7 @@ def _without_compiler() -> Iterator[None]:
 
 
 def _is_safe() -> bool:
-    """Whether nobody else can see the stand-ins: the compiler is not loaded, and no other thread could import it."""
+    """Whether nothing else can see the stubs: the compiler is not loaded, and no other thread could import it."""
     return not any(name in sys.modules for name in _COMPILER) and threading.active_count() == 1
 
 

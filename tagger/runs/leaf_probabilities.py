@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tagger.errors import InputError
-from tagger.models.titles import spread
+from tagger.models.titles import expand_top_k
 from tagger.runs.directory import RunDirectory
 from tagger.runs.identity import FUSE, TITLES
 from tagger.schemas.documents.bundle import ModelCard
@@ -58,7 +58,7 @@ class LeafProbabilities:
         confidences = np.zeros((len(table), ALTERNATIVES), np.float32)
         confidences[rows, rank] = flat.field("confidence").to_numpy(zero_copy_only=False)
         ids = table["id"].to_pylist()
-        return cls({item: n for n, item in enumerate(ids)}, spread(best, confidences, len(leaves)))
+        return cls({item: n for n, item in enumerate(ids)}, expand_top_k(best, confidences, len(leaves)))
 
     def of(self, ids: Sequence[str]) -> np.ndarray:
         """Probabilities of the leaves of some items, float32 [N, L]."""

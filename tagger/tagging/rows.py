@@ -12,7 +12,7 @@ from tagger.confidence.thresholds import QaSample, Thresholds, decide
 from tagger.errors import ImageError
 from tagger.manifest.labels import KnownLabels
 from tagger.models.levels import Levels
-from tagger.models.titles import TitleModel, spread
+from tagger.models.titles import TitleModel, expand_top_k
 from tagger.schemas.documents.bundle import ModelCard
 from tagger.schemas.documents.taxonomy import Level
 from tagger.schemas.tables.embedding import EMBEDDING
@@ -221,19 +221,19 @@ class PredictionRows:
             return np.zeros(len(predicted), bool)
         texts = [title or "" for title in titles]
         _, _, article, sure = self._levels.choose(self._titles.probabilities(texts))
-        return np.asarray(self._titles.says_something(texts) & (sure >= _SURE_TITLE) & (article != predicted))
+        return np.asarray(self._titles.has_known_word(texts) & (sure >= _SURE_TITLE) & (article != predicted))
 
     def _fused(
         self, records: np.ndarray, good: np.ndarray, titles: Sequence[str | None], model: TitleModel
     ) -> np.ndarray:
         """The records as image and title together have them; those of titles without a known word as they are."""
         texts = [title or "" for title in titles]
-        told = good & model.says_something(texts)
+        told = good & model.has_known_word(texts)
         fused = records.copy()
         if told.any():
             chosen = records[told]
-            image = spread(chosen["leaves"], chosen["leaf_confidences"], len(self._leaf_types))
-            both = model.probabilities_of_both(image, [text for text, t in zip(texts, told, strict=True) if t])
+            image = expand_top_k(chosen["leaves"], chosen["leaf_confidences"], len(self._leaf_types))
+            both = model.combined_probabilities(image, [text for text, t in zip(texts, told, strict=True) if t])
             fill(chosen, self._levels, both)
             fused[told] = chosen
         return fused

@@ -14,7 +14,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from tagger.flow.prefetch import prefetched
 from tagger.imaging.edges import all_with_edges
-from tagger.models.backbones import blocks
+from tagger.models.backbones import parameter_blocks
 from tagger.models.classifier import new_classifier
 from tagger.models.depthwise import avoid_slow_gradients
 from tagger.models.levels import Levels
@@ -114,7 +114,7 @@ class Learner:
             plan.leaf_items, config.class_weights, config.focal_gamma, config.logit_adjustment, config.label_smoothing
         ).to(device)
         self._average = weight_average(self._model, config.ema) if config.ema else None
-        self._master_of = torch.from_numpy(Levels(plan.card.taxonomy).of_leaves(np.arange(len(items)))[0])
+        self._master_of = torch.from_numpy(Levels(plan.card.taxonomy).classes_of_leaves(np.arange(len(items)))[0])
         self._embeddings = EmbeddingCache(self._with_edges, self._model.embed, device)
         self._show_looking: Looking = lambda seen, images: None
         self.state = TrainingState()
@@ -200,12 +200,12 @@ class Learner:
         model.requires_grad_(True)
         model.backbone.requires_grad_(not self._frozen)
         if not self._frozen and config.tuned_blocks:
-            for parameters in blocks(model.backbone)[: -config.tuned_blocks]:
+            for parameters in parameter_blocks(model.backbone)[: -config.tuned_blocks]:
                 for parameter in parameters:
                     parameter.requires_grad_(False)
         self._trained = self._distribute(_Head(model.head) if self._frozen else model)
         self._optimiser = optimiser(
-            config.optimiser, model.backbone, model.besides_backbone, config.lr, config.head_lr, config.weight_decay,
+            config.optimiser, model.backbone, model.head_and_edges, config.lr, config.head_lr, config.weight_decay,
             config.momentum, config.layer_decay,
         )  # fmt: skip
         epochs = config.frozen_epochs if self._frozen else config.epochs

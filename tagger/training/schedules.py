@@ -7,7 +7,7 @@ from torch import nn
 from torch.optim import SGD, Adam, AdamW, Optimizer, RMSprop
 from torch.optim.lr_scheduler import ConstantLR, ExponentialLR, LambdaLR, LRScheduler, OneCycleLR
 
-from tagger.models.backbones import blocks
+from tagger.models.backbones import parameter_blocks
 from tagger.schemas.configs.learning import OptimiserName, Schedule
 
 _ONE_CYCLE_START, _LEAST = 25, 1e-3
@@ -40,7 +40,7 @@ def optimiser(
             arXiv:1801.06146).
     """
     groups: list[dict[str, Any]] = []
-    parts = blocks(backbone)
+    parts = parameter_blocks(backbone)
     rates = [lr * layer_decay ** (len(parts) - 1 - depth) for depth in range(len(parts))]
     if layer_decay == 1:
         parts, rates = [list(backbone.parameters())], [lr]  # few groups are quicker

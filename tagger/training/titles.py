@@ -10,7 +10,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 
 from tagger.errors import InputError
-from tagger.models.titles import TitleModel, prior_of, vectoriser_of
+from tagger.models.titles import TitleModel, class_prior, new_vectoriser
 
 _C, _ROUNDS = 10.0, 40
 _NEVER = -20.0
@@ -31,7 +31,7 @@ def fit_titles(column: str, model_id: str, titles: Sequence[str], leaves: np.nda
     """
     if len(np.unique(leaves)) < 2:
         raise InputError("--manifest: the training items that have titles are of one class")
-    vectoriser = vectoriser_of()
+    vectoriser = new_vectoriser()
     model = fitted(logistic_regression(), learnt_words(vectoriser, titles), leaves)
     weight = np.zeros((count, len(vectoriser.idf_)), np.float32)
     bias = np.full(count, _NEVER, np.float32)
@@ -40,7 +40,7 @@ def fit_titles(column: str, model_id: str, titles: Sequence[str], leaves: np.nda
     bias[model.classes_] = np.concatenate([-model.intercept_, model.intercept_]) / 2 if two else model.intercept_
     words = tuple(map(str, vectoriser.get_feature_names_out()))
     return TitleModel(
-        column, model_id, words, vectoriser.idf_.astype(np.float32), weight, bias, prior_of(leaves, count)
+        column, model_id, words, vectoriser.idf_.astype(np.float32), weight, bias, class_prior(leaves, count)
     )
 
 

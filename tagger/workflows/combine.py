@@ -19,7 +19,7 @@ from tagger.io.location import Location
 from tagger.io.parquet import write_parquet
 from tagger.manifest.manifest import Manifest
 from tagger.models.bundle import CARD, Bundle
-from tagger.models.combine import average_predictions, average_weights, with_own_statistics
+from tagger.models.combine import average_predictions, average_weights, update_batchnorm
 from tagger.reporter import LOG, Reporter
 from tagger.schemas.configs.train import CombineConfig
 from tagger.schemas.documents.bundle import Metrics
@@ -139,7 +139,7 @@ def _measure(config: CombineConfig, reporter: Reporter, inputs: _Inputs) -> _Mad
     if own_statistics:
         reporter.step("Taking statistics of batch norm anew")
         batches = model_inputs(combined, images["train"], _STATISTICS_BATCH)
-        combined = with_own_statistics(combined, inputs.members, batches, device)
+        combined = update_batchnorm(combined, inputs.members, batches, device)
     reporter.step("Calibrating on val, measuring on test")
     failed_of_test = failed["split"].to_pylist().count("test")
     measured = calibrate_and_measure(combined, images, device, failed_of_test)

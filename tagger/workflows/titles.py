@@ -108,10 +108,10 @@ def _teach(config: TitlesConfig, reporter: Reporter, bundle: Bundle, folder: Loc
     if config.run:
         image = LeafProbabilities.of_run(RunDirectory(place(config.run, config)), bundle.card)
         val, test = (side[side["id"].isin(image.row)] for side in (val, test))
-        spoken = val[model.says_something(val["title"].tolist())]
+        spoken = val[model.has_known_word(val["title"].tolist())]
         if spoken.empty or test.empty:
             raise InputError(f"--run: {config.run} has not the bundle's val and test items; tag the whole manifest")
-        both = model.logits_of_both(image.of(spoken["id"].tolist()), spoken["title"].tolist())
+        both = model.combined_logits(image.of(spoken["id"].tolist()), spoken["title"].tolist())
         model = replace(model, temperature_of_both=fit_temperature(both, spoken["leaf"].to_numpy()))
     model.save(folder)
     return _measured(config, bundle.card, model, test, image)
@@ -152,11 +152,11 @@ def _measured(
 ) -> TitlesResult:
     """Figures of the test items, by title, image, and both."""
     levels = Levels(card.taxonomy)
-    texts, truth = test["title"].tolist(), levels.of_leaves(test["leaf"].to_numpy())
+    texts, truth = test["title"].tolist(), levels.classes_of_leaves(test["leaf"].to_numpy())
     witnesses = {"title": model.probabilities(texts)}
     if image is not None:
         by_image = image.of(test["id"].tolist())
-        witnesses |= {"image": by_image, "both": model.probabilities_of_both(by_image, texts)}
+        witnesses |= {"image": by_image, "both": model.combined_probabilities(by_image, texts)}
     chosen = {name: levels.choose(probabilities) for name, probabilities in witnesses.items()}
     figures = {
         name: {

@@ -42,7 +42,7 @@ def test_titles_are_taught_measured_and_asked(tagger: Run, shop: pd.DataFrame, d
     bundle = tmp_path / "bundle"
     tag = ["tag", "--manifest", tmp_path / "shop.csv", "--images", drawn.images, "--model", bundle, "--out"]
     unknown = tagger(*tag, tmp_path / "early", "--titles", "check")
-    assert (unknown.code, "tagger titles teaches it" in unknown.err) == (2, True)
+    assert (unknown.code, "tagger titles fits one" in unknown.err) == (2, True)
     teach = ["titles", bundle, "--manifest", tmp_path / "shop.csv", "--title", "title", "--json"]
     alone = tagger(*teach)
     assert alone.code == 0, alone.err

@@ -7,7 +7,7 @@ import pytest
 from tagger.confidence.calibration import calibrated, fit_curve, fit_temperature, refitted_error
 from tagger.evaluation.metrics import Evaluation, Predicted, calibration_error
 from tagger.models.bundle import Bundle
-from tagger.models.levels import Levels, on_curve, softmax
+from tagger.models.levels import Levels, apply_curve, softmax
 from tagger.schemas.documents.taxonomy import Level
 
 
@@ -42,8 +42,8 @@ def test_a_curve_makes_probabilities_honest(slope: float, shift: float) -> None:
     assert curve
     assert [curve.a, curve.b] == pytest.approx([slope, slope], abs=0.4)
     again, right_again = drawn_confidences(50_000, lambda odds: slope * odds + shift)
-    assert calibration_error(on_curve(curve, again), right_again) < 0.01 < calibration_error(again, right_again)
-    rising = on_curve(curve, np.linspace(0, 1, 1001))
+    assert calibration_error(apply_curve(curve, again), right_again) < 0.01 < calibration_error(again, right_again)
+    rising = apply_curve(curve, np.linspace(0, 1, 1001))
     assert (np.diff(rising) >= 0).all()
     assert 0 < rising[0] < rising[-1] < 1
 
@@ -75,9 +75,9 @@ def test_a_level_whose_sum_is_unsure_gets_a_curve_that_predictions_have(bundle: 
     rng = np.random.default_rng(1)
     levels = Levels(bundle.card.taxonomy)
     leaves = rng.integers(0, len(bundle.card.taxonomy.leaves), 4000)
-    masters = levels.of_leaves(leaves)[0]
+    masters = levels.classes_of_leaves(leaves)[0]
     logits = rng.normal(0, 1, (4000, len(bundle.card.taxonomy.leaves))).astype(np.float32)
-    logits += 1.5 * (levels.of_leaves(np.arange(logits.shape[1]))[0] == masters[:, None])
+    logits += 1.5 * (levels.classes_of_leaves(np.arange(logits.shape[1]))[0] == masters[:, None])
     made = calibrated(bundle, logits, leaves)
     curves = made.card.calibration.curves
     assert Level.MASTER_CATEGORY in curves

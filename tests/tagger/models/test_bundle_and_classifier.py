@@ -100,7 +100,7 @@ def test_a_prediction_never_contradicts_its_own_taxonomy(logits: list[float], te
 
 def test_of_leaves_gives_both_levels_of_the_truth() -> None:
     levels = Levels(TAXONOMY)
-    masters, types = levels.of_leaves(np.arange(5))
+    masters, types = levels.classes_of_leaves(np.arange(5))
     assert [(levels.masters[m], levels.types[t]) for m, t in zip(masters, types, strict=True)] == list(TAXONOMY.index)
     assert levels.masters == TAXONOMY.classes(Level.MASTER_CATEGORY)
 

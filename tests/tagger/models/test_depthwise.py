@@ -24,11 +24,11 @@ def test_gradients_of_strided_depthwise_convolutions_are_those_of_pytorch(
     images = torch.rand(2, 6, *size, dtype=torch.double, requires_grad=True)
     weight = torch.rand(6, 1, *kernel, dtype=torch.double, requires_grad=True)
     plain = conv2d(images, weight, None, stride, padding, 1, 6)
-    own = StridedDepthwise.apply(images, weight, stride, padding)  # type: ignore[no-untyped-call]
-    torch.testing.assert_close(own, plain)
-    above = torch.rand_like(plain)
-    expected = torch.autograd.grad(plain, (images, weight), above)
-    torch.testing.assert_close(torch.autograd.grad(own, (images, weight), above), expected)
+    result = StridedDepthwise.apply(images, weight, stride, padding)  # type: ignore[no-untyped-call]
+    torch.testing.assert_close(result, plain)
+    gradient = torch.rand_like(plain)
+    expected = torch.autograd.grad(plain, (images, weight), gradient)
+    torch.testing.assert_close(torch.autograd.grad(result, (images, weight), gradient), expected)
 
 
 def test_only_the_gradients_that_are_asked_for_are_computed() -> None:
@@ -52,7 +52,7 @@ def test_a_model_keeps_its_numbers_and_has_half_precision_under_autocast() -> No
     assert len(strided) == 4
     for module in strided:
         images = torch.rand(8, module.in_channels, 9, 8)
-        found = []
+        gradients = []
         for half in (False, True):
             module.zero_grad()
             with torch.autocast("cpu", torch.bfloat16, enabled=half):
@@ -60,8 +60,8 @@ def test_a_model_keeps_its_numbers_and_has_half_precision_under_autocast() -> No
             assert result.dtype == (torch.bfloat16 if half else torch.float32)
             result.float().square().sum().backward()
             assert module.weight.grad is not None
-            found.append(module.weight.grad.clone())
-        torch.testing.assert_close(found[1], found[0], rtol=0.03, atol=0.03 * float(found[0].abs().max()))
+            gradients.append(module.weight.grad.clone())
+        torch.testing.assert_close(gradients[1], gradients[0], rtol=0.03, atol=0.03 * float(gradients[0].abs().max()))
 
 
 def test_the_quick_gradient_can_be_switched_off(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -72,11 +72,11 @@ def test_the_quick_gradient_can_be_switched_off(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_other_convolutions_are_left_alone() -> None:
-    kept = [
+    unchanged = [
         torch.nn.Conv2d(4, 4, 3, stride=1, padding=1, groups=4),
         torch.nn.Conv2d(4, 8, 3, stride=2, padding=1, groups=4),
         torch.nn.Conv2d(4, 4, 3, stride=2, padding=1, groups=4, padding_mode="reflect"),
         torch.nn.Conv2d(4, 4, 3, stride=2, dilation=2, groups=4),
     ]
-    avoid_slow_gradients(torch.nn.Sequential(*kept))
-    assert {type(module) for module in kept} == {torch.nn.Conv2d}
+    avoid_slow_gradients(torch.nn.Sequential(*unchanged))
+    assert {type(module) for module in unchanged} == {torch.nn.Conv2d}

@@ -8,8 +8,8 @@ assert "torch._dynamo" not in sys.modules, "the compiler was loaded"
 
 import torch
 from torchvision.ops import roi_align
-found = roi_align(torch.arange(64.0).reshape(1, 1, 8, 8), [torch.tensor([[0.0, 0.0, 4.0, 4.0]])], 2)
-assert found.shape == (1, 1, 2, 2), found.shape
+pooled = roi_align(torch.arange(64.0).reshape(1, 1, 8, 8), [torch.tensor([[0.0, 0.0, 4.0, 4.0]])], 2)
+assert pooled.shape == (1, 1, 2, 2), pooled.shape
 
 from torchvision.ops.roi_align import is_compile_supported
 from torch._dynamo.utils import is_compile_supported as real

@@ -8,7 +8,7 @@ import pytest
 
 from tagger.errors import InputError, UsageError
 from tagger.io.location import Location
-from tagger.models.titles import TitleModel, of_both, spread
+from tagger.models.titles import TitleModel, combined_logits, expand_top_k
 from tagger.training.titles import fit_titles
 
 WORDS = ["shirt", "watch", "kurta"]
@@ -28,15 +28,15 @@ def model() -> TitleModel:
 
 def test_it_names_the_class_that_a_title_names(model: TitleModel) -> None:
     titles, leaves = some_titles(100, seed=1)
-    found = model.probabilities(titles)
-    assert found.shape == (100, 4)
-    assert (found.argmax(axis=1) == leaves).all()
-    assert found[:, 3].max() < 1e-4, "nothing was ever of the fourth class"
-    assert found.sum(axis=1) == pytest.approx(np.ones(100), abs=1e-5)
+    probabilities = model.probabilities(titles)
+    assert probabilities.shape == (100, 4)
+    assert (probabilities.argmax(axis=1) == leaves).all()
+    assert probabilities[:, 3].max() < 1e-4, "nothing was ever of the fourth class"
+    assert probabilities.sum(axis=1) == pytest.approx(np.ones(100), abs=1e-5)
     assert model.probabilities(["elan WATCH"]).argmax() == 1, "neither case nor accents matter"
 
 
-def test_two_classes_are_told_apart_like_more() -> None:
+def test_two_classes_are_distinguished_like_more() -> None:
     titles, leaves = some_titles(300)
     two = leaves < 2
     model = fit_titles("title", "m", [t for t, good in zip(titles, two, strict=True) if good], leaves[two], count=2)
@@ -46,40 +46,40 @@ def test_two_classes_are_told_apart_like_more() -> None:
 def test_a_title_without_a_known_word_changes_nothing(model: TitleModel) -> None:
     image = np.array([[0.5, 0.3, 0.1, 0.1]], np.float32)
     titles = ["", "zzz", "shirt"]
-    assert model.says_something(titles).tolist() == [False, False, True]
-    both = model.probabilities_of_both(np.repeat(image, 3, axis=0), ["", "zzz", "watch"])
+    assert model.has_known_word(titles).tolist() == [False, False, True]
+    both = model.combined_probabilities(np.repeat(image, 3, axis=0), ["", "zzz", "watch"])
     assert both[:2].argmax(axis=1).tolist() == [0, 0]
     assert both[2].argmax() == 1
     assert both[:2] == pytest.approx(np.repeat(image, 2, axis=0))
     assert model.probabilities(["", "zzz"]) == pytest.approx(np.repeat(model.prior[None], 2, axis=0))
     assert model.probabilities([]).shape == (0, 4)
-    assert model.says_something([]).shape == (0,)
+    assert model.has_known_word([]).shape == (0,)
 
 
 def test_the_pair_is_bayes_rule() -> None:
     """By hand: 0.6 · 0.1 / 0.5 = 0.12 and 0.4 · 0.9 / 0.5 = 0.72."""
-    logits = of_both(np.array([[0.6, 0.4]]), np.array([[0.1, 0.9]]), np.array([0.5, 0.5]))
+    logits = combined_logits(np.array([[0.6, 0.4]]), np.array([[0.1, 0.9]]), np.array([0.5, 0.5]))
     assert np.exp(logits) == pytest.approx(np.array([[0.12, 0.72]]))
 
 
 def test_the_rest_of_a_probability_is_spread_over_the_other_leaves() -> None:
-    found = spread(np.array([[2, 0], [1, -1]]), np.array([[0.6, 0.2], [0.7, 0.0]], np.float32), 4)
-    assert found == pytest.approx(np.array([[0.2, 0.1, 0.6, 0.1], [0.1, 0.7, 0.1, 0.1]]), abs=1e-6)
+    probabilities = expand_top_k(np.array([[2, 0], [1, -1]]), np.array([[0.6, 0.2], [0.7, 0.0]], np.float32), 4)
+    assert probabilities == pytest.approx(np.array([[0.2, 0.1, 0.6, 0.1], [0.1, 0.7, 0.1, 0.1]]), abs=1e-6)
 
 
 def test_it_comes_back_from_a_bundles_folder(model: TitleModel, tmp_path: Path) -> None:
     folder = Location(str(tmp_path))
-    with pytest.raises(UsageError, match="tagger titles teaches it"):
+    with pytest.raises(UsageError, match="tagger titles fits one"):
         TitleModel.load(folder, "some-model")
-    kept = replace(model, temperature=1.3, temperature_of_both=1.7)
-    kept.save(folder)
-    found = TitleModel.load(folder, "some-model")
-    assert (found.column, found.temperature, found.temperature_of_both) == ("title", 1.3, 1.7)
-    assert found.digest == kept.digest != model.digest
+    calibrated = replace(model, temperature=1.3, temperature_of_both=1.7)
+    calibrated.save(folder)
+    loaded = TitleModel.load(folder, "some-model")
+    assert (loaded.column, loaded.temperature, loaded.temperature_of_both) == ("title", 1.3, 1.7)
+    assert loaded.digest == calibrated.digest != model.digest
     titles, _ = some_titles(50, seed=2)
-    assert found.probabilities(titles) == pytest.approx(kept.probabilities(titles), abs=2e-3)
+    assert loaded.probabilities(titles) == pytest.approx(calibrated.probabilities(titles), abs=2e-3)
     with pytest.raises(InputError, match="it was made for some-model"):
         TitleModel.load(folder, "another-model")
     (tmp_path / "titles.safetensors").write_bytes(b"not this")
-    with pytest.raises(InputError, match="not a model of titles"):
+    with pytest.raises(InputError, match="not a title model"):
         TitleModel.load(folder, "some-model")

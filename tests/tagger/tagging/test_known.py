@@ -50,7 +50,7 @@ def titles(bundle: Bundle) -> TitleModel:
 def outcomes(bundle: Bundle, confidences: Sequence[float]) -> np.ndarray:
     """Records of the second leaf, by `outcome_type`."""
     levels = Levels(bundle.card.taxonomy)
-    master, article = levels.of_leaves(np.array([1]))
+    master, article = levels.classes_of_leaves(np.array([1]))
     found = np.zeros(len(confidences), outcome_type())
     found["master"], found["type"], found["blur_score"] = master, article, 100
     found["master_confidence"] = found["type_confidence"] = confidences

@@ -219,13 +219,13 @@ def test_a_branch_learns_from_edges_alone(tmp_path: Path) -> None:
 
 
 def test_a_fourth_channel_changes_nothing_at_first() -> None:
-    from tagger.models.backbones import build, take_fourth_channel
+    from tagger.models.backbones import add_input_channel, build
 
     torch.manual_seed(0)
     backbone = build("mobilenet_v3_small", "none", (48, 36)).eval()
     images = torch.rand(2, 3, 48, 36)
     expected = backbone(images)
-    take_fourth_channel(backbone)
+    add_input_channel(backbone)
     assert torch.allclose(backbone(torch.cat([images, torch.rand(2, 1, 48, 36)], dim=1)), expected, atol=1e-5)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from tagger.models.backbones import blocks, build
+from tagger.models.backbones import build, parameter_blocks
 from tagger.schemas.configs.learning import OptimiserName, Schedule
 from tagger.training.schedules import optimiser, scheduled
 
@@ -101,7 +101,7 @@ def test_each_block_learns_slower_than_the_next() -> None:
     head = torch.nn.Linear(128, 3)
     steps = optimiser("adamw", backbone, head, lr=1.0, head_lr=5.0, weight_decay=0.0, layer_decay=0.5)
     rates = {id(p): g["lr"] for g in steps.param_groups for p in g["params"]}
-    assert [rates[id(part[0])] for part in blocks(backbone)] == [0.125, 0.25, 0.5, 1.0]
+    assert [rates[id(part[0])] for part in parameter_blocks(backbone)] == [0.125, 0.25, 0.5, 1.0]
     assert {rates[id(p)] for p in head.parameters()} == {5.0}
 
 
