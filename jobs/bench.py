@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tagger.engines.base import BATCH_SIZE, PreparedEngine
-from tagger.engines.choose import choose_engine, device_here
+from tagger.engines.choose import choose_engine, resolve_device
 from tagger.engines.sample import decoded_sample
 from tagger.errors import TaggerError, UsageError
 from tagger.io.location import Location
@@ -71,7 +71,7 @@ def run(config: BenchConfig, console: Console) -> int:
 
 
 def _engine(config: BenchConfig, bundle: Bundle, files: Sequence[Path]) -> PreparedEngine:
-    device = device_here(config.device, config.engine)
+    device = resolve_device(config.device, config.engine)
     some = [file.read_bytes() for file in files[:SOME]]
     return choose_engine(
         bundle, config.engine, device, BATCH_SIZE[device], lambda: decoded_sample(some, bundle.card, MAX_PIXELS)

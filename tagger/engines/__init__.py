@@ -1,1 +1,1 @@
-"""What runs a model: PyTorch or OpenVINO, and which of them is taken."""
+"""Inference engines, PyTorch and OpenVINO, and the choice between them."""

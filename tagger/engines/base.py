@@ -1,17 +1,17 @@
-"""What every engine is: a prepared model that is started once a worker, and maps images to logits and embeddings."""
+"""The protocols of engines: a prepared model that each worker starts once, and that maps images to predictions."""
 
 from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
 
-BATCH_SIZE = {"cpu": 16, "cuda": 512}  # on CPUs, what fits the caches
+BATCH_SIZE = {"cpu": 16, "cuda": 512}  # on a CPU, a batch that fits into the caches
 
 
 class Engine(Protocol):
     """Maps uint8 images [N, H, W, 3] to leaf logits and embeddings.
 
-    What it says of an image depends on that image alone: every pass has the same batch size, the last one padded.
+    The result for an image depends on that image alone: every pass has the same batch size; the last one is padded.
     """
 
     name: str
@@ -22,7 +22,7 @@ class Engine(Protocol):
 
 
 class PreparedEngine(Protocol):
-    """A model in the form that an engine loads: made once, picklable, started by every worker."""
+    """A model in the form that an engine loads: prepared once, picklable, started by every worker."""
 
     @property
     def name(self) -> str:
@@ -35,7 +35,7 @@ class PreparedEngine(Protocol):
 
 
 def as_batches(images: np.ndarray, size: int) -> Sequence[tuple[np.ndarray, int]]:
-    """Cut images [N, …] into batches of one size, the last one padded with black ones; each with its own number."""
+    """Split images [N, …] into batches of one size, each with its number of images; the last is padded with black."""
     return [(_padded(images[i : i + size], size), min(size, len(images) - i)) for i in range(0, len(images), size)]
 
 

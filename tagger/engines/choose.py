@@ -1,8 +1,8 @@
-"""Which engines there are, and which is taken.
+"""Lists the engines of this machine and chooses one for a run.
 
-Engines differ in speed and in the last digits. The calibration and the thresholds of a bundle were fitted on float32
-PyTorch, so an engine is taken only when its most probable leaf is that of float32 PyTorch on images of the run at hand.
-This module imports none of the libraries that do the work, so that a tagging worker loads only the one it needs.
+Engines differ in speed and in the last digits. The calibration and the thresholds of a bundle were fitted with float32
+PyTorch, so an engine is chosen only when its most probable leaf is that of float32 PyTorch on the run's own images.
+This module does not import the engines' libraries, so that a tagging worker loads only the one that it needs.
 """
 
 from collections.abc import Callable
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 MIN_AGREEMENT = 0.995
 CHECKED_IMAGES = 512
 ENOUGH_IMAGES = 200
-"""With fewer, an agreement of 99.5% cannot be told from a lower one; `auto` then takes what many images have shown."""
-_ONE_OFF = 1  # of a few images, one that was a near tie says nothing
+"""Fewer images cannot show an agreement of 99.5%; `auto` then takes the engine that was measured on many before."""
+_NEAR_TIES = 1  # among a few images, one near tie proves nothing
 
 _TORCH_CPU = "torch-cpu-float32"
 
 
 def engine_names(device: str) -> tuple[str, ...]:
-    """The engines of `cpu` or `cuda` that this machine can run, the quickest first."""
+    """The engines for `cpu` or `cuda` that this machine can run, the quickest first."""
     if device == "cuda":
         return ("torch-cuda-float16", "torch-cuda-bfloat16", "torch-cuda-float32")
     from tagger.engines.openvino import cpu_precisions
@@ -37,8 +37,8 @@ def engine_names(device: str) -> tuple[str, ...]:
     return (*(f"openvino-cpu-{p}" for p in cpu_precisions()), _TORCH_CPU)
 
 
-def device_here(device: str, engine: str = "auto") -> str:
-    """`cuda` or `cpu`: as the engine's name or the device says, else a GPU where this process has one."""
+def resolve_device(device: str, engine: str = "auto") -> str:
+    """`cuda` or `cpu`: that of the engine's name, else the device, else `cuda` where this process has a GPU."""
     if engine != "auto":
         return engine.split("-")[1]
     if device != "auto":
@@ -49,7 +49,7 @@ def device_here(device: str, engine: str = "auto") -> str:
 
 
 def prepare(bundle: "Bundle", name: str, batch_size: int) -> PreparedEngine:
-    """Bring a bundle into the form that an engine loads.
+    """Convert a bundle to the form that an engine loads.
 
     Args:
         bundle: The model.
@@ -78,24 +78,24 @@ def choose_engine(
     sample: Callable[[], np.ndarray],
     measured: Callable[[], EngineCheck | None] = lambda: None,
 ) -> tuple[PreparedEngine, EngineCheck]:
-    """Take the quickest engine of a device that agrees with float32 PyTorch.
+    """Choose the quickest engine of a device that agrees with float32 PyTorch.
 
     Args:
         bundle: The model.
-        device: `auto`, or the name of the only one to try. With fewer than ENOUGH_IMAGES to measure on, `auto` takes
-            what was measured before, or else float32 PyTorch: a few images show nothing of another engine.
+        requested: `auto`, or the name of the only engine to try. With fewer than ENOUGH_IMAGES images, `auto` takes the
+            engine that was measured before, or else float32 PyTorch: a few images prove nothing about an engine.
         device: `cpu` or `cuda`.
         batch_size: Images per pass.
-        sample: Gives uint8 images [N, H, W, 3] of the run to measure the agreement on.
-        measured: Gives what was chosen for this model on such a machine by ENOUGH_IMAGES or more.
+        sample: Returns uint8 images [N, H, W, 3] of the run, on which the agreement is measured.
+        measured: Returns the engine that was chosen for this model, on such a machine, with ENOUGH_IMAGES or more.
 
     Raises:
-        UsageError: when the engine that was asked for cannot run here, or disagrees too often.
-        InputError: when the bundle is not whole, or its own outputs are not finite.
+        UsageError: when the requested engine cannot run here, or disagrees too often.
+        InputError: when the bundle is damaged, or its outputs are not finite even in float32.
     """
     reference = _Reference(bundle, device, batch_size, sample)
     if requested == "auto" and len(reference.images) < ENOUGH_IMAGES:
-        return _without_measuring(bundle, device, batch_size, reference, measured())
+        return _default_engine(bundle, device, batch_size, reference, measured())
     names = engine_names(device)
     if requested != "auto" and requested not in names:
         raise UsageError(f"--engine {requested}: this machine runs {', '.join(names)}")
@@ -103,7 +103,7 @@ def choose_engine(
     for name in names if requested == "auto" else (requested,):
         try:
             prepared, check = _checked(bundle, name, batch_size, reference)
-        except _UnfitError as error:
+        except _UnsuitableError as error:
             if requested != "auto":
                 raise UsageError(f"--engine {name}: it {error}; take --engine auto") from error
             passed_over[name] = str(error)
@@ -112,13 +112,13 @@ def choose_engine(
     raise UsageError(f"no engine runs this model on {device}: {passed_over}")
 
 
-def runs_here(engine: str) -> bool:
-    """Whether this machine can run an engine, as far as that can be told before it is started."""
+def can_run(engine: str) -> bool:
+    """Whether this machine can run an engine, as far as can be known before it is started."""
     device = engine.split("-")[1]
-    return (device == "cpu" or device_here("auto") == device) and engine in engine_names(device)
+    return (device == "cpu" or resolve_device("auto") == device) and engine in engine_names(device)
 
 
-def _without_measuring(
+def _default_engine(
     bundle: "Bundle", device: str, batch_size: int, reference: "_Reference", measured: EngineCheck | None
 ) -> tuple[PreparedEngine, EngineCheck]:
     """The engine that was measured before, or float32 PyTorch."""
@@ -126,19 +126,19 @@ def _without_measuring(
     if measured and measured.engine in engine_names(device):
         try:
             return _prepared(bundle, measured.engine, batch_size), measured
-        except _UnfitError as error:
+        except _UnsuitableError as error:
             passed_over[measured.engine] = str(error)
     if len(reference.images):
         reference.check_finite()
     return prepare(bundle, reference.engine, batch_size), EngineCheck(engine=reference.engine, passed_over=passed_over)
 
 
-class _UnfitError(Exception):
-    """Why an engine is not taken: the rest of a sentence that begins with its name."""
+class _UnsuitableError(Exception):
+    """Why an engine is not chosen. The message continues a sentence that begins with the engine's name."""
 
 
 class _Reference:
-    """Images of the run, and what float32 PyTorch says of them; made when the first engine asks."""
+    """Images of the run, and the logits of float32 PyTorch for them; both are computed lazily."""
 
     def __init__(self, bundle: "Bundle", device: str, batch_size: int, sample: Callable[[], np.ndarray]) -> None:
         self.engine = f"torch-{device}-float32"
@@ -160,27 +160,27 @@ class _Reference:
         logits = PreparedTorch(*self._arguments, all_threads=True).start().run(self.images)[0]
         if not np.isfinite(logits).all():
             model_id = self._arguments[0].card.model_id
-            raise InputError(f"--model: {model_id} gives outputs that are not finite, even in float32; train it anew")
+            raise InputError(f"--model: {model_id} gives outputs that are not finite, even in float32; train it again")
         return logits
 
 
 def _prepared(bundle: "Bundle", name: str, batch_size: int) -> PreparedEngine:
-    """`prepare`, with an engine that cannot run the model told from a bundle that is not whole and a full disk."""
+    """`prepare` that raises _UnsuitableError when the engine cannot run the model; other errors pass."""
     try:
         return prepare(bundle, name, batch_size)
     except (InputError, WriteError):
         raise
     except Exception as error:  # whatever the library raises
-        raise _UnfitError(f"cannot run this model: {first_line(error)}") from error
+        raise _UnsuitableError(f"cannot run this model: {first_line(error)}") from error
 
 
 def _checked(bundle: "Bundle", name: str, batch_size: int, reference: _Reference) -> tuple[PreparedEngine, EngineCheck]:
-    """Start an engine and hold it against the reference.
+    """Start an engine and compare it with the reference.
 
     Raises:
-        _UnfitError: when the engine is not to be taken.
-        InputError: when it is the bundle that is not whole.
-        WriteError: when there is no room for it while it is prepared.
+        _UnsuitableError: when the engine fails or disagrees too often.
+        InputError: when the bundle is damaged.
+        WriteError: when the disk is full while the engine is prepared.
     """
     prepared = _prepared(bundle, name, batch_size)
     if name == reference.engine or not len(reference.images):
@@ -189,32 +189,32 @@ def _checked(bundle: "Bundle", name: str, batch_size: int, reference: _Reference
     try:
         logits = prepared.start().run(images)[0]
     except Exception as error:  # whatever the library raises
-        raise _UnfitError(f"cannot run this model: {first_line(error)}") from error
-    broken = int((~np.isfinite(logits)).any(axis=1).sum())
-    if broken:
-        raise _UnfitError(f"gives outputs that are not finite for {broken} of {len(images)} images")
-    check = compare(name, expected, logits)
+        raise _UnsuitableError(f"cannot run this model: {first_line(error)}") from error
+    not_finite = int((~np.isfinite(logits)).any(axis=1).sum())
+    if not_finite:
+        raise _UnsuitableError(f"gives outputs that are not finite for {not_finite} of {len(images)} images")
+    check = compare_logits(name, expected, logits)
     if not agrees(check):
         share = f"{check.agreement:.2%} of {check.images} images"
-        raise _UnfitError(f"agrees with float32 PyTorch on {share}, {MIN_AGREEMENT:.1%} is wanted")
+        raise _UnsuitableError(f"agrees with float32 PyTorch on {share}, {MIN_AGREEMENT:.1%} is required")
     return prepared, check
 
 
-def compare(name: str, reference: np.ndarray, logits: np.ndarray) -> EngineCheck:
-    """How often the most probable leaf is the reference's, for logits [N, L] each."""
-    same = int((reference.argmax(axis=1) == logits.argmax(axis=1)).sum())
-    worst = float(np.abs(reference - logits).max()) if len(reference) else 0.0
+def compare_logits(name: str, reference: np.ndarray, logits: np.ndarray) -> EngineCheck:
+    """Compare an engine's logits [N, L] with the reference's: the share of images with the same most probable leaf."""
+    agreeing = int((reference.argmax(axis=1) == logits.argmax(axis=1)).sum())
+    largest_difference = float(np.abs(reference - logits).max()) if len(reference) else 0.0
     if not np.isfinite(logits).all():
-        same = 0
+        agreeing = 0
     return EngineCheck(
         engine=name,
         images=len(reference),
-        agreement=same / len(reference) if len(reference) else 1.0,
-        largest_difference=worst if np.isfinite(worst) else None,
+        agreement=agreeing / len(reference) if len(reference) else 1.0,
+        largest_difference=largest_difference if np.isfinite(largest_difference) else None,
     )
 
 
 def agrees(check: EngineCheck) -> bool:
-    """Whether an engine may stand for float32 PyTorch: at most 0.5 % other leaves, or one of a few images."""
-    others = round((1 - check.agreement) * check.images)
-    return others <= max(_ONE_OFF, int((1 - MIN_AGREEMENT) * check.images))
+    """Whether an engine may replace float32 PyTorch: at most 0.5% of the leaves differ, or one of a few images."""
+    disagreeing = round((1 - check.agreement) * check.images)
+    return disagreeing <= max(_NEAR_TIES, int((1 - MIN_AGREEMENT) * check.images))

@@ -1,7 +1,7 @@
-"""The engine that was last chosen for a bundle by many images: kept for those who have too few to choose by.
+"""Stores the engine that was last chosen for a bundle with many images, for runs with too few to choose by.
 
-It lies in `engine.json` of the bundle's folder, or in the user's cache folder where the bundle cannot be written to or
-is in a bucket. It is no part of the model: the modelId does not depend on it.
+The file is `engine.json` in the bundle's folder, or one in the user's cache folder where the bundle is read-only or in
+a bucket. It is not part of the model: the modelId does not depend on it.
 """
 
 import importlib.metadata
@@ -19,16 +19,16 @@ from tagger.schemas.documents.run import EngineCheck
 
 ENGINE_FILE = "engine.json"
 _LIBRARIES = ("torch", "openvino", "numpy")
-_MOST_KEPT = 16
+_MAX_STORED = 16
 _CPU_INFO = Path("/proc/cpuinfo")
 
 
-def last_measured(bundle: Location, model_id: str, device: str) -> EngineCheck | None:
-    """The engine that was last chosen on a machine like this one, with the same libraries; None where none is known.
+def load_measured(bundle: Location, model_id: str, device: str) -> EngineCheck | None:
+    """The engine that was last chosen on a machine like this one with the same library versions; None without one.
 
     Args:
         bundle: The bundle's folder.
-        model_id: Of the model that it holds now.
+        model_id: Id of the model that the bundle holds now.
         device: `cpu` or `cuda`.
     """
     machine, versions = _machine(device), _versions()
@@ -44,14 +44,14 @@ def last_measured(bundle: Location, model_id: str, device: str) -> EngineCheck |
     return None
 
 
-def keep_measured(bundle: Location, model_id: str, device: str, check: EngineCheck) -> None:
-    """Keep a choice that many images showed to be right; where nothing can be written, it is not kept.
+def store_measured(bundle: Location, model_id: str, device: str, check: EngineCheck) -> None:
+    """Store a choice that was measured on many images; where nothing can be written, it is not stored.
 
     Args:
         bundle: The bundle's folder.
-        model_id: Of the model.
+        model_id: Id of the model.
         device: `cpu` or `cuda`.
-        check: The engine, and how far it agreed with float32 PyTorch.
+        check: The engine, and its agreement with float32 PyTorch.
     """
     measured = MeasuredEngine.model_validate(
         {
@@ -63,29 +63,29 @@ def keep_measured(bundle: Location, model_id: str, device: str, check: EngineChe
         }
     )
     for file in _files(bundle, model_id):
-        others = [k for k in _read(file) if k.model_id == model_id and not _one_machine(k, measured)]
-        document = MeasuredEngines(measured=(measured, *others[: _MOST_KEPT - 1]))
+        others = [m for m in _read(file) if m.model_id == model_id and not _is_same_machine(m, measured)]
+        document = MeasuredEngines(measured=(measured, *others[: _MAX_STORED - 1]))
         with suppress(WriteError):
             file.write_text(document.model_dump_json(by_alias=True, indent=2))
             return
 
 
 def _files(bundle: Location, model_id: str) -> list[Location]:
-    """Where the choice may lie, the best place first."""
+    """The files that may hold the choice, the preferred one first."""
     caches = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")  # noqa: PTH111 - no home, no error
     cached = Location(str(Path(caches) / "catalog-tagger/engines" / f"{model_id}.json"))
     return [cached] if bundle.is_s3 or not bundle.is_dir() else [bundle / ENGINE_FILE, cached]
 
 
 def _read(file: Location) -> tuple[MeasuredEngine, ...]:
-    """What is kept in a file; nothing where it is not there, or another version's."""
+    """The choices in a file; none where the file is missing or of another version."""
     try:
         return MeasuredEngines.model_validate_json(file.read_bytes()).measured
     except (OSError, ValidationError):
         return ()
 
 
-def _one_machine(one: MeasuredEngine, other: MeasuredEngine) -> bool:
+def _is_same_machine(one: MeasuredEngine, other: MeasuredEngine) -> bool:
     return (one.device, one.machine) == (other.device, other.machine)
 
 

@@ -1,7 +1,7 @@
-"""Chooses a run's engine, on this machine in a process of its own.
+"""Chooses a run's engine in a separate process on this machine.
 
-The engines' libraries take seconds to load, which a second process does while the command does other things. And they
-read the environment in their threads, which Ray writes while it starts: in one process that crashed now and then.
+The engines' libraries take seconds to load, so a second process loads them while the command goes on. Their threads
+also read the environment, which Ray writes while it starts: in one process, that crashed now and then.
 """
 
 import contextlib
@@ -13,8 +13,8 @@ import sys
 from dataclasses import dataclass, replace
 
 from tagger.engines.base import BATCH_SIZE, Engine, PreparedEngine
-from tagger.engines.choose import ENOUGH_IMAGES, choose_engine, device_here, engine_names, prepare
-from tagger.engines.measured import keep_measured, last_measured
+from tagger.engines.choose import ENOUGH_IMAGES, choose_engine, engine_names, prepare, resolve_device
+from tagger.engines.measured import load_measured, store_measured
 from tagger.engines.sample import RunSample
 from tagger.errors import TaggerError
 from tagger.imaging.threads import decode_in_one_thread
@@ -26,7 +26,7 @@ from tagger.schemas.documents.run import EngineCheck
 
 @dataclass(frozen=True)
 class PickledEngine:
-    """A PreparedEngine that is unpacked where it starts, so that nobody on the way loads its library."""
+    """A pickled PreparedEngine; it is unpickled where it starts, so that only that process loads its library."""
 
     name: str
     data: bytes
@@ -37,29 +37,29 @@ class PickledEngine:
         return engine
 
 
-Chosen = tuple[PickledEngine, EngineCheck]
+ChosenEngine = tuple[PickledEngine, EngineCheck]
 
 
 @dataclass(frozen=True)
-class Question:
-    """Which engine a run is to have."""
+class EngineRequest:
+    """What the choice of a run's engine depends on."""
 
     bundle: Bundle
     requested: str
     """`auto`, or an engine's name."""
     batch_size: int
-    """Images per pass; 0 for what suits the device."""
+    """Images per pass; 0 for the device's default."""
     sample: RunSample
-    before: EngineCheck | None
-    """What a run that goes on had, and will have again where it can."""
+    previous: EngineCheck | None
+    """The engine of a resumed run, which is used again where this machine can run it."""
     folder: Location | None = None
-    """The bundle's, where a choice by many images is kept for those who have few."""
+    """The bundle's folder, where a choice with many images is stored for runs that have few."""
 
-    def answer(self, device: str) -> Chosen:
-        """Choose an engine for `cpu` or `cuda`, here. Errors are those of `choose_engine`."""
+    def choose(self, device: str) -> ChosenEngine:
+        """Choose an engine for `cpu` or `cuda` in this process. It raises what `choose_engine` raises."""
         batch_size = self.batch_size or BATCH_SIZE[device]
-        if self.before and self.before.engine in engine_names(device):
-            prepared, check = prepare(self.bundle, self.before.engine, batch_size), self.before
+        if self.previous and self.previous.engine in engine_names(device):
+            prepared, check = prepare(self.bundle, self.previous.engine, batch_size), self.previous
         else:
             prepared, check = self._choose(device, batch_size)
         return PickledEngine(prepared.name, pickle.dumps(prepared)), check
@@ -70,56 +70,56 @@ class Question:
             return choose_engine(self.bundle, self.requested, device, batch_size, self.sample)
         images = self.sample()
         chosen = choose_engine(
-            self.bundle, "auto", device, batch_size, lambda: images, lambda: last_measured(folder, model_id, device)
+            self.bundle, "auto", device, batch_size, lambda: images, lambda: load_measured(folder, model_id, device)
         )
         if len(images) >= ENOUGH_IMAGES:
-            keep_measured(folder, model_id, device, chosen[1])
+            store_measured(folder, model_id, device, chosen[1])
         return chosen
 
-    def with_care(self) -> "Question":
-        """The same question, to be answered where an image has ended a process that answered it."""
-        return replace(self, sample=replace(self.sample, is_careful=True))
+    def isolated(self) -> "EngineRequest":
+        """The same request with each image decoded in a subprocess, for use after an image has crashed a process."""
+        return replace(self, sample=replace(self.sample, is_isolated=True))
 
-    def answer_here(self, device: str) -> Chosen | None:
-        """Choose for this machine's CPUs; None where a GPU is wanted or found, which only a worker is to touch.
+    def choose_on_cpu(self, device: str) -> ChosenEngine | None:
+        """Choose for this machine's CPUs; None for a GPU, which only a worker may use.
 
         Args:
             device: `cpu`, `cuda` or `auto`.
         """
-        return self.answer("cpu") if device_here(device, self.requested) == "cpu" else None
+        return self.choose("cpu") if resolve_device(device, self.requested) == "cpu" else None
 
 
 class EngineProcess:
-    """A process that loads the libraries at once, and then answers one question."""
+    """A process that loads the libraries at once, and then answers one request."""
 
     def __init__(self) -> None:
         self._scratch = contextlib.ExitStack()
-        self._temporary = self._scratch.enter_context(scratch_folder("tagger-engine-"))  # killed ones leave files there
+        self._temp_dir = self._scratch.enter_context(scratch_folder("tagger-engine-"))  # a kill leaves files in it
         self._is_closed = False
         self._process = self._start()
 
-    def ask(self, question: Question, device: str) -> Chosen | None:
-        """`Question.answer_here`, over there.
+    def choose(self, request: EngineRequest, device: str) -> ChosenEngine | None:
+        """Run `EngineRequest.choose_on_cpu` in the process.
 
-        An image of the sample may end the process; then another one is asked, with a careful sample.
+        When an image of the sample crashes the process, a second one repeats the request with isolated decoding.
 
         Raises:
-            TaggerError: what it raised there, or that the process ended without an answer.
+            TaggerError: the error that was raised in the process, or that it ended without an answer.
         """
-        out, said = self._process.communicate(pickle.dumps((question, device)))
-        if not out and not self._is_closed:
+        stdout, stderr = self._process.communicate(pickle.dumps((request, device)))
+        if not stdout and not self._is_closed:
             self._process = self._start()
-            out, said = self._process.communicate(pickle.dumps((question.with_care(), device)))
-        if not out:
-            last = (said.decode(errors="replace").strip().splitlines() or [""])[-1]
+            stdout, stderr = self._process.communicate(pickle.dumps((request.isolated(), device)))
+        if not stdout:
+            last = (stderr.decode(errors="replace").strip().splitlines() or [""])[-1]
             raise TaggerError(f"choosing an engine ended with {self._process.returncode}: {last}")
-        answer: Chosen | TaggerError | None = pickle.loads(out)
+        answer: ChosenEngine | TaggerError | None = pickle.loads(stdout)
         if isinstance(answer, TaggerError):
             raise answer
         return answer
 
     def close(self) -> None:
-        """End it, whatever it does."""
+        """Kill the process."""
         self._is_closed = True
         with self._scratch:
             self._process.kill()
@@ -127,27 +127,27 @@ class EngineProcess:
 
     def _start(self) -> subprocess.Popen[bytes]:
         pipe = subprocess.PIPE
-        # -P: without it Python would look for modules in the current folder first, whatever lies there
+        # -P: without it, Python would import modules from the current folder first
         command = [sys.executable, "-P", "-m", "tagger.engines.process"]
         return subprocess.Popen(
             command, stdin=pipe, stdout=pipe, stderr=pipe, start_new_session=True,
-            env={**os.environ, "TMPDIR": str(self._temporary)},
+            env={**os.environ, "TMPDIR": str(self._temp_dir)},
         )  # fmt: skip
 
 
 def main() -> None:
-    """Answer the question that comes on standard input, as a pickle, on standard output."""
+    """Read a pickled request from standard input, and write the pickled answer to standard output."""
     answers = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # whatever a library prints is no answer
+    os.dup2(2, 1)  # what a library prints goes to standard error
     importlib.import_module("tagger.engines.torch")
     engine_names("cpu")
     decode_in_one_thread()
-    asked = sys.stdin.buffer.read()
-    if not asked:
+    received = sys.stdin.buffer.read()
+    if not received:
         return  # the command has ended
-    question, device = pickle.loads(asked)
+    request, device = pickle.loads(received)
     try:
-        answer: Chosen | TaggerError | None = question.answer_here(device)
+        answer: ChosenEngine | TaggerError | None = request.choose_on_cpu(device)
     except TaggerError as error:
         answer = error
     except OSError as error:

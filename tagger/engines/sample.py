@@ -1,4 +1,4 @@
-"""Some decoded images of a run, to measure an engine on."""
+"""Samples decoded images of a run, on which an engine is measured."""
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -20,25 +20,25 @@ from tagger.schemas.documents.bundle import ModelCard
 
 _SHARDS = 8
 _Image = tuple[str | None, str | None]
-"""A reference, and the ETag of the image that is known by it."""
+"""An image's reference and the ETag that it had when it was last read."""
 
 
 @dataclass(frozen=True)
 class RunSample:
-    """The first images of several shards that can be decoded; picklable.
+    """The first decodable images of several shards; picklable.
 
-    Images whose server may say that they are unchanged come after all others of their shard. Those that are unchanged
-    are neither downloaded nor in the sample: the run does not look at them either.
+    In each shard, images with a known ETag come last. When the server says that one is unchanged, it is neither
+    downloaded nor part of the sample: the run does not read it either.
     """
 
     shards: Sequence[Location]
     store: ImageStore
     card: ModelCard
     max_pixels: int
-    is_careful: bool = False
-    """Read and decode in processes apart, and leave out what ends one of them."""
+    is_isolated: bool = False
+    """Read and decode in subprocesses, and leave out the images that crash one."""
     crashed: frozenset[bytes] = frozenset()
-    """SHA-256 of images that are known to end a process, which are left out, too."""
+    """SHA-256 of images that are known to crash a process; they are left out."""
 
     def __call__(self) -> np.ndarray:
         """Images uint8 [N, H, W, C], N at most CHECKED_IMAGES."""
@@ -46,27 +46,27 @@ class RunSample:
         chosen = self.shards[::step][:_SHARDS]
         each = -(-CHECKED_IMAGES // max(1, len(chosen)))
         images = [image for shard in chosen for image in _first_of(shard, each)][:CHECKED_IMAGES]
-        if self.is_careful:
-            return _stacked(list(self._decoded_apart(images)), self.card)
+        if self.is_isolated:
+            return _stacked(list(self._decode_isolated(images)), self.card)
         return self._decode(images)
 
-    def _decoded_apart(self, images: Sequence[_Image]) -> Iterator[np.ndarray]:
+    def _decode_isolated(self, images: Sequence[_Image]) -> Iterator[np.ndarray]:
         context = get_context("spawn")
-        left = list(images)
-        while left:
+        remaining = list(images)
+        while remaining:
             with ProcessPoolExecutor(1, mp_context=context) as process:
                 try:
-                    while left:
-                        yield from process.submit(self._decode, left[:1]).result()
-                        left.pop(0)
+                    while remaining:
+                        yield from process.submit(self._decode, remaining[:1]).result()
+                        remaining.pop(0)
                 except BrokenProcessPool:
-                    left.pop(0)  # this one ended it
+                    remaining.pop(0)  # this image crashed the process
 
     def _decode(self, images: Sequence[_Image]) -> np.ndarray:
         revisions = fetch_revisions(self.store, [ref for ref, _ in images], [etag for _, etag in images])
-        read = [revision.data for revision in revisions if not isinstance(revision.data, Unchanged)]
-        sound = [data for data in read if digest_of(data) not in self.crashed]
-        return decoded_sample(sound, self.card, self.max_pixels)
+        files = [revision.data for revision in revisions if not isinstance(revision.data, Unchanged)]
+        safe = [data for data in files if digest_of(data) not in self.crashed]
+        return decoded_sample(safe, self.card, self.max_pixels)
 
 
 def _first_of(shard: Location, count: int) -> list[_Image]:

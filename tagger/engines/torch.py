@@ -1,4 +1,4 @@
-"""PyTorch as an engine: compiled in half precision on a GPU, eager float32 on any CPU."""
+"""PyTorch as an engine: compiled, in half precision, on a GPU; eager, in float32, on a CPU."""
 
 import logging
 import math
@@ -23,7 +23,7 @@ _TYPES = {"float16": torch.float16, "bfloat16": torch.bfloat16, "float32": torch
 
 
 class Mirrored(nn.Module):
-    """A classifier that averages an image and its mirror image; both go through in one pass."""
+    """A classifier that averages the outputs for an image and its mirror image, in one pass."""
 
     def __init__(self, classifier: Classifier) -> None:
         super().__init__()
@@ -46,14 +46,14 @@ class Ensemble(nn.Module):
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Return logits [B, L], the logarithms of the mean probabilities, and all embeddings side by side [B, ΣD]."""
-        found = [member(images) for member in self.members]
-        each = [(logits / t).log_softmax(1) for (logits, _), t in zip(found, self._temperatures, strict=True)]
+        outputs = [member(images) for member in self.members]
+        each = [(logits / t).log_softmax(1) for (logits, _), t in zip(outputs, self._temperatures, strict=True)]
         mean = torch.stack(each).logsumexp(0) - math.log(len(each))
-        return mean, torch.cat([embeddings for _, embeddings in found], dim=1)
+        return mean, torch.cat([embeddings for _, embeddings in outputs], dim=1)
 
 
-def network(bundle: Bundle) -> nn.Module:
-    """What an engine runs: the bundle's classifiers, with the mirror image where the bundle asks for it."""
+def build_module(bundle: Bundle) -> nn.Module:
+    """Build the module that an engine runs: the bundle's classifiers, with the mirror image where `flip` is set."""
     card = bundle.card
     if not card.members:
         return _mirrored(restore(bundle), card.inference.flip)
@@ -68,14 +68,14 @@ def _mirrored(classifier: Classifier, flip: bool) -> nn.Module:
 
 @dataclass(frozen=True)
 class PreparedTorch:
-    """A bundle that PyTorch is to run."""
+    """A bundle for PyTorch."""
 
     bundle: Bundle
     device: str
     precision: str
     batch_size: int
     all_threads: bool = False
-    """Take all threads that the process may use on a CPU: quicker, and not to the last digit the same."""
+    """Use all CPU threads that the process may use: quicker, but the last digits may differ."""
 
     @property
     def name(self) -> str:
@@ -84,17 +84,17 @@ class PreparedTorch:
 
     def start(self) -> Engine:
         """Build the model in this process, and on a GPU compile it."""
-        model = network(self.bundle)
+        model = build_module(self.bundle)
         if self.device == "cpu":
             return CpuEngine(model, self.name, self.batch_size, self.all_threads)
         return CudaEngine(model, self.name, self.batch_size, _TYPES[self.precision])
 
 
 class CpuEngine:
-    """Eager float32.
+    """Eager float32 on a CPU.
 
-    It works with one thread, because several may add in another order, and a prediction shall not depend on the
-    machine; processes are the parallelism of the jobs.
+    It uses one thread: several threads may add in another order, and a prediction must not depend on the machine. Jobs
+    run in parallel by processes.
     """
 
     def __init__(self, model: nn.Module, name: str, batch_size: int, all_threads: bool) -> None:
@@ -107,8 +107,8 @@ class CpuEngine:
     def run(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return leaf logits float32 [N, L] and embeddings float32 [N, D]."""
         with self._threads():
-            found = [(self._model(torch.from_numpy(batch)), n) for batch, n in as_batches(images, self._batch_size)]
-        return _joined([(logits[:n].numpy(), embeddings[:n].numpy()) for (logits, embeddings), n in found])
+            outputs = [(self._model(torch.from_numpy(batch)), n) for batch, n in as_batches(images, self._batch_size)]
+        return _joined([(logits[:n].numpy(), embeddings[:n].numpy()) for (logits, embeddings), n in outputs])
 
     @contextmanager
     def _threads(self) -> Iterator[None]:
@@ -123,9 +123,9 @@ class CpuEngine:
 class CudaEngine:
     """Half precision on a GPU: channels_last, compiled for one batch size.
 
-    Any number of threads may call it, and two keep the GPU busy: while one's batch is computed, the other's is copied
-    to the device from pinned memory. Without a C compiler, or for a model that cannot be compiled, it runs eagerly and
-    says so.
+    Any number of threads may call it, and two keep the GPU busy: while the batch of one is computed, that of the other
+    is copied from pinned memory. Without a C compiler, or for a model that cannot be compiled, it runs eagerly and logs
+    a warning.
     """
 
     def __init__(self, model: nn.Module, name: str, batch_size: int, precision: torch.dtype) -> None:
@@ -134,18 +134,18 @@ class CudaEngine:
         self._batch_size = batch_size
         self._eager = model.to("cuda").to(memory_format=torch.channels_last)
         self._compiled: Any = None
-        self._compiling = threading.Lock()
-        self._lanes = threading.local()
+        self._compile_lock = threading.Lock()
+        self._thread_local = threading.local()
 
     @torch.inference_mode()
     def run(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return leaf logits float32 [N, L] and embeddings float32 [N, D]."""
         batches = as_batches(images, self._batch_size)
         model = self._model(batches[0][0])
-        lane = self._lane()
-        with torch.cuda.stream(lane.stream), torch.autocast("cuda", self._precision, self._halved):
-            found = [(model(lane.sent(batch)), size) for batch, size in batches]
-            parts = [(logits[:n].float().cpu(), embeddings[:n].float().cpu()) for (logits, embeddings), n in found]
+        thread_stream = self._thread_stream()
+        with torch.cuda.stream(thread_stream.stream), torch.autocast("cuda", self._precision, self._is_half):
+            outputs = [(model(thread_stream.upload(batch)), size) for batch, size in batches]
+            parts = [(logits[:n].float().cpu(), embeddings[:n].float().cpu()) for (logits, embeddings), n in outputs]
         return _joined([(logits.numpy(), embeddings.numpy()) for logits, embeddings in parts])
 
     @property
@@ -154,18 +154,18 @@ class CudaEngine:
         return self._compiled is not None and self._compiled is not self._eager
 
     @property
-    def _halved(self) -> bool:
+    def _is_half(self) -> bool:
         return self._precision != torch.float32
 
-    def _lane(self) -> "_Lane":
+    def _thread_stream(self) -> "_ThreadStream":
         """This thread's stream and buffers."""
-        if not hasattr(self._lanes, "own"):
-            self._lanes.own = _Lane()
-        lane: _Lane = self._lanes.own
-        return lane
+        if not hasattr(self._thread_local, "stream"):
+            self._thread_local.stream = _ThreadStream()
+        thread_stream: _ThreadStream = self._thread_local.stream
+        return thread_stream
 
     def _model(self, batch: np.ndarray) -> Any:
-        with self._compiling:
+        with self._compile_lock:
             if self._compiled is None:
                 self._compiled = self._compile(torch.from_numpy(batch).to("cuda"))
             return self._compiled
@@ -173,7 +173,7 @@ class CudaEngine:
     def _compile(self, pixels: Tensor) -> Any:
         try:
             compiled = torch.compile(self._eager, dynamic=False)
-            with torch.autocast("cuda", self._precision, self._halved):
+            with torch.autocast("cuda", self._precision, self._is_half):
                 compiled(pixels)
             torch.cuda.synchronize()
         except Exception as error:  # noqa: BLE001 - inductor raises what the compiler below it raises
@@ -182,16 +182,16 @@ class CudaEngine:
         return compiled
 
 
-class _Lane:
-    """One thread's stream, and two pinned buffers that take turns."""
+class _ThreadStream:
+    """One thread's CUDA stream, and two pinned buffers that are used in turn."""
 
     def __init__(self) -> None:
         self.stream: Any = torch.cuda.Stream()  # type: ignore[no-untyped-call]
         self._buffers: list[tuple[Tensor, Any]] = []
         self._turn = 0
 
-    def sent(self, batch: np.ndarray) -> Tensor:
-        """The batch on the device, when the stream gets there; a buffer is filled again when its copy is done."""
+    def upload(self, batch: np.ndarray) -> Tensor:
+        """Copy a batch to the device, asynchronously in the stream; a buffer is reused when its last copy is done."""
         if len(self._buffers) < 2:
             event = torch.cuda.Event()  # type: ignore[no-untyped-call]
             self._buffers.append((torch.empty(batch.shape, dtype=torch.uint8, pin_memory=True), event))
@@ -204,6 +204,6 @@ class _Lane:
         return pixels
 
 
-def _joined(parts: list[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
-    logits, embeddings = (list(column) for column in zip(*parts, strict=True))
+def _joined(batches: list[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
+    logits, embeddings = (list(column) for column in zip(*batches, strict=True))
     return np.concatenate(logits), np.concatenate(embeddings)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from tagger.cluster.session import ray_is_running
-from tagger.engines.process import Chosen, EngineProcess, Question
+from tagger.engines.process import ChosenEngine, EngineProcess, EngineRequest
 from tagger.engines.sample import RunSample
 from tagger.images.stores import ImageStore
 from tagger.io.location import Location
@@ -34,8 +34,8 @@ class EngineChoice:
         here = not config.ray_address and config.device != "cuda"
         self._process = EngineProcess() if here and not ray_is_running() else None
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="engine")
-        self._question: Question
-        self._early: Future[Chosen | None] | None = None
+        self._request: EngineRequest
+        self._early: Future[ChosenEngine | None] | None = None
 
     def __enter__(self) -> "EngineChoice":
         return self
@@ -52,21 +52,21 @@ class EngineChoice:
         sample = RunSample(shards, self._store, self._bundle.card, self._config.max_pixels, crashed=crashed)
         config = self._config
         folder = Location(config.model, config.s3_endpoint, config.s3_region)
-        self._question = Question(self._bundle, config.engine, config.batch_size, sample, self._before, folder)
+        self._request = EngineRequest(self._bundle, config.engine, config.batch_size, sample, self._before, folder)
         if self._process:
-            self._early = self._pool.submit(self._process.ask, self._question, self._config.device)
+            self._early = self._pool.submit(self._process.choose, self._request, self._config.device)
 
-    def answer(self, device: str) -> "Future[Chosen]":
+    def answer(self, device: str) -> "Future[ChosenEngine]":
         """The engine for `cpu` or `cuda`, as the run that goes on had it, or measured on the run's own images."""
         return self._pool.submit(self._answer, device)
 
-    def _answer(self, device: str) -> Chosen:
+    def _answer(self, device: str) -> ChosenEngine:
         early = self._early.result() if self._early else None
         if early and device == "cpu":
             return early
         if self._config.ray_address or device == "cuda":
-            return choose_engine_there(self._question, device)
-        return self._question.answer(device)
+            return choose_engine_there(self._request, device)
+        return self._request.choose(device)
 
 
 def in_words(chosen: EngineCheck) -> str:

@@ -10,8 +10,8 @@ import pyarrow.compute as pc
 
 from tagger.confidence.thresholds import Thresholds
 from tagger.engines.base import BATCH_SIZE
-from tagger.engines.choose import CHECKED_IMAGES, ENOUGH_IMAGES, choose_engine, device_here, prepare, runs_here
-from tagger.engines.measured import last_measured
+from tagger.engines.choose import CHECKED_IMAGES, ENOUGH_IMAGES, can_run, choose_engine, prepare, resolve_device
+from tagger.engines.measured import load_measured
 from tagger.engines.sample import decoded_sample
 from tagger.errors import ImageError
 from tagger.images.digests import digest_of
@@ -60,7 +60,7 @@ class Tagger:
         """What runs the model: chosen with the first images, and again where later ones can show more."""
         self._bundle = bundle
         self._folder = folder
-        known = engine if isinstance(engine, EngineCheck) and runs_here(engine.engine) else None
+        known = engine if isinstance(engine, EngineCheck) and can_run(engine.engine) else None
         self._known = known
         self._wanted = engine if isinstance(engine, str) else known.engine if known else "auto"
         self._device = device
@@ -183,7 +183,7 @@ class Tagger:
         return self._wanted == "auto" and offered < CHECKED_IMAGES and images >= max(ENOUGH_IMAGES, 2 * offered)
 
     def _choose(self, images: Sequence[bytes | str | PathLike[str]]) -> Predictor:
-        self._device = device_here(self._device, self._wanted)
+        self._device = resolve_device(self._device, self._wanted)
         self._images_offered = len(images)
 
         batch_size = BATCH_SIZE[self._device]
@@ -202,7 +202,7 @@ class Tagger:
         return decoded_sample(data, self.card, self._max_pixels)
 
     def _last_measured(self) -> EngineCheck | None:
-        return last_measured(self._folder, self.card.model_id, self._device) if self._folder else None
+        return load_measured(self._folder, self.card.model_id, self._device) if self._folder else None
 
     def _read(self, image: bytes | str | PathLike[str]) -> bytes | ImageError:
         if isinstance(image, bytes):

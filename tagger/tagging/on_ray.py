@@ -19,7 +19,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from tagger.engines.base import Engine, PreparedEngine
 from tagger.engines.choose import engine_names
-from tagger.engines.process import Chosen, Question
+from tagger.engines.process import ChosenEngine, EngineRequest
 from tagger.runs.staging import read_shard, shard_of
 from tagger.tagging.board import Board
 from tagger.tagging.collector import Claim, Outcome
@@ -77,18 +77,18 @@ def tag_shards(
         watch(rows)
 
 
-def choose_engine_there(question: Question, device: str) -> Chosen:
+def choose_engine_there(request: EngineRequest, device: str) -> ChosenEngine:
     """Answer a question on a machine that the workers run on, too, rather than on the command's own.
 
     Args:
-        question: Which engine the run is to have.
+        request: Which engine the run is to have.
         device: `cpu` or `cuda`.
     """
-    remote = ray.remote(num_cpus=1, num_gpus=int(device == "cuda"))(Question.answer)
+    remote = ray.remote(num_cpus=1, num_gpus=int(device == "cuda"))(EngineRequest.choose)
     try:
-        found: Chosen = ray.get(remote.remote(question, device))
+        found: ChosenEngine = ray.get(remote.remote(request, device))
     except WorkerCrashedError:  # an image may have ended it
-        found = ray.get(remote.remote(question.with_care(), device))
+        found = ray.get(remote.remote(request.isolated(), device))
     return found
 
 

@@ -13,7 +13,7 @@ from tagger.cluster.session import ray_session, wants_gpu
 from tagger.confidence.thresholds import QaSample, Thresholds
 from tagger.engines.base import BATCH_SIZE, PreparedEngine
 from tagger.engines.choose import CHECKED_IMAGES
-from tagger.engines.process import Chosen
+from tagger.engines.process import ChosenEngine
 from tagger.errors import UsageError
 from tagger.images.failed import FailedImages
 from tagger.images.near_misses import near_misses
@@ -280,7 +280,7 @@ class _Watch:
         record: RunRecord,
         items: int,
         done: int,
-        choosing: "Future[Chosen]",
+        choosing: "Future[ChosenEngine]",
         workers: Workers,
         check_held: Callable[[], None],
     ) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from tagger.engines.base import Engine
-from tagger.engines.choose import choose_engine, compare, engine_names, prepare
+from tagger.engines.choose import choose_engine, compare_logits, engine_names, prepare
 from tagger.engines.sample import decoded_sample
 from tagger.errors import UsageError
 from tagger.io.location import Location
@@ -44,7 +44,7 @@ def _measured(
     engine = prepare(bundle, name, batch).start()
     whole = engine.run(pixels[:batch])[0]
     ready_s = time.perf_counter() - started
-    agreement = compare(name, expected, engine.run(pixels[:_COMPARED])[0])
+    agreement = compare_logits(name, expected, engine.run(pixels[:_COMPARED])[0])
     yield Check(f"{label} agrees with float32", agreement.agreement >= _MIN_AGREEMENT, str(agreement))
     rates = [_rate(engine, _resized(pixels, batch), threads, setting.size(3, 1)) for threads in _THREADS]
     each = ", ".join(f"{rate:,.0f}" for rate in rates)

@@ -15,10 +15,10 @@ from tagger.engines.choose import (
     ENOUGH_IMAGES,
     agrees,
     choose_engine,
-    compare,
-    device_here,
+    compare_logits,
     engine_names,
     prepare,
+    resolve_device,
 )
 from tagger.errors import InputError, UsageError
 from tagger.io.location import Location
@@ -90,15 +90,15 @@ def test_every_engine_averages_an_image_and_its_mirror_image(bundle: Bundle, nam
 
 def test_the_digits_do_not_depend_on_the_threads_that_a_notebook_has(mobilenet: Bundle) -> None:
     threads = torch.get_num_threads()
-    found = []
+    results = []
     try:
         for n in (1, 2):
             torch.set_num_threads(n)
-            found.append(logits(mobilenet, "torch-cpu-float32"))
+            results.append(logits(mobilenet, "torch-cpu-float32"))
             assert torch.get_num_threads() == n
     finally:
         torch.set_num_threads(threads)
-    assert np.array_equal(found[0], found[1])
+    assert np.array_equal(results[0], results[1])
 
 
 def test_converting_leaves_no_files_behind_and_calls_nobody(bundle: Bundle, tmp_path: Path) -> None:
@@ -113,10 +113,10 @@ def test_converting_leaves_no_files_behind_and_calls_nobody(bundle: Bundle, tmp_
         f"prepare(Bundle.load(Location({str(bundle_dir)!r})), 'openvino-cpu-float32', 4).start();"
         "print('openvino' in sys.modules, sys.modules['openvino_telemetry'])"
     )
-    kept = {k: v for k, v in os.environ.items() if k != "CI"}  # its telemetry keeps quiet where it sees CI
+    environment = {k: v for k, v in os.environ.items() if k != "CI"}  # its telemetry keeps quiet where it sees CI
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True,
-        env={**kept, "HOME": str(home), "TMPDIR": str(tmp_path / "tmp")},
+        env={**environment, "HOME": str(home), "TMPDIR": str(tmp_path / "tmp")},
     )  # fmt: skip
     assert done.stdout.split() == ["True", "None"]
     assert [p for p in home.rglob("*") if p.is_file()] == []
@@ -216,18 +216,18 @@ def test_at_most_half_a_percent_of_other_leaves_are_allowed_or_one(others: int, 
 def test_the_comparison_counts_the_most_probable_leaf_and_takes_no_nan() -> None:
     reference = np.array([[1, 2, 0], [5, 1, 1], [0, 0, 9]], np.float32)
     other = np.array([[1.5, 1.4, 0], [5, 1, 1], [0, 0, 7]], np.float32)
-    check = compare("x", reference, other)
+    check = compare_logits("x", reference, other)
     assert check.images == 3
     assert check.agreement == pytest.approx(2 / 3)
     assert check.largest_difference == pytest.approx(2.0)
-    broken = compare("x", reference, np.full_like(reference, np.nan))
+    broken = compare_logits("x", reference, np.full_like(reference, np.nan))
     assert (broken.agreement, broken.largest_difference) == (0, None)
 
 
 def test_auto_takes_a_gpu_only_where_there_is_one() -> None:
-    assert device_here("auto") == ("cuda" if torch.cuda.is_available() else "cpu")
-    assert device_here("cpu") == "cpu"
-    assert device_here("auto", "torch-cuda-float16") == "cuda"
+    assert resolve_device("auto") == ("cuda" if torch.cuda.is_available() else "cpu")
+    assert resolve_device("cpu") == "cpu"
+    assert resolve_device("auto", "torch-cuda-float16") == "cuda"
 
 
 @pytest.mark.gpu

@@ -1,11 +1,11 @@
-"""The last measured choice of an engine is kept beside the bundle, and taken only where it still says something."""
+"""The last measured choice of an engine is stored beside the bundle, and used only where it still holds."""
 
 from pathlib import Path
 
 import pytest
 
 from tagger.engines import measured
-from tagger.engines.measured import ENGINE_FILE, keep_measured, last_measured
+from tagger.engines.measured import ENGINE_FILE, load_measured, store_measured
 from tagger.io.location import Location
 from tagger.models.bundle import Bundle
 from tagger.schemas.documents.run import EngineCheck
@@ -27,37 +27,37 @@ def folder(bundle: Bundle, tmp_path: Path) -> Location:
 
 def test_a_choice_is_kept_in_the_bundles_folder_and_changes_no_model_id(folder: Location, bundle: Bundle) -> None:
     model_id = bundle.card.model_id
-    assert last_measured(folder, model_id, "cpu") is None
-    keep_measured(folder, model_id, "cpu", CHECK)
-    assert last_measured(folder, model_id, "cpu") == CHECK
+    assert load_measured(folder, model_id, "cpu") is None
+    store_measured(folder, model_id, "cpu", CHECK)
+    assert load_measured(folder, model_id, "cpu") == CHECK
     assert Bundle.load(folder) == bundle
     slower = EngineCheck(engine="torch-cpu-float32", passed_over={CHECK.engine: "agrees on 99.02%"})
-    keep_measured(folder, model_id, "cpu", slower)
-    assert last_measured(folder, model_id, "cpu") == slower, "the last word counts"
+    store_measured(folder, model_id, "cpu", slower)
+    assert load_measured(folder, model_id, "cpu") == slower, "the last word counts"
 
 
 def test_a_choice_for_another_model_machine_or_library_is_not_taken(
     folder: Location, bundle: Bundle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model_id = bundle.card.model_id
-    keep_measured(folder, model_id, "cpu", CHECK)
-    assert last_measured(folder, "another-model", "cpu") is None
+    store_measured(folder, model_id, "cpu", CHECK)
+    assert load_measured(folder, "another-model", "cpu") is None
     with monkeypatch.context() as patched:
         patched.setattr(measured, "_CPU_INFO", Path("/proc/version"))
-        assert last_measured(folder, model_id, "cpu") is None, "another processor"
-        keep_measured(folder, model_id, "cpu", EngineCheck(engine="torch-cpu-float32"))
-    assert last_measured(folder, model_id, "cpu") == CHECK, "each machine keeps its own"
+        assert load_measured(folder, model_id, "cpu") is None, "another processor"
+        store_measured(folder, model_id, "cpu", EngineCheck(engine="torch-cpu-float32"))
+    assert load_measured(folder, model_id, "cpu") == CHECK, "each machine keeps its own"
     monkeypatch.setattr(measured, "_LIBRARIES", ("numpy",))
-    assert last_measured(folder, model_id, "cpu") is None
+    assert load_measured(folder, model_id, "cpu") is None
 
 
 def test_a_bundle_that_cannot_be_written_to_has_its_choice_in_the_cache(
     folder: Location, bundle: Bundle, caches: Path
 ) -> None:
     model_id = bundle.card.model_id
-    keep_measured(Location("s3://bucket/bundle"), model_id, "cpu", CHECK)
+    store_measured(Location("s3://bucket/bundle"), model_id, "cpu", CHECK)
     assert [file.name for file in caches.rglob("*.json")] == [f"{model_id}.json"]
-    assert last_measured(Location("s3://bucket/bundle"), model_id, "cpu") == CHECK
+    assert load_measured(Location("s3://bucket/bundle"), model_id, "cpu") == CHECK
     assert not (folder / ENGINE_FILE).exists()
     (folder / ENGINE_FILE).write_text("{")
-    assert last_measured(folder, model_id, "cpu") == CHECK, "what cannot be read is passed over"
+    assert load_measured(folder, model_id, "cpu") == CHECK, "what cannot be read is passed over"

@@ -5,7 +5,7 @@ from tagger.tagging.engine_choice import in_words
 
 
 def test_an_engine_that_is_passed_over_stands_in_brackets_behind_the_one_that_is_taken() -> None:
-    reason = "agrees with float32 PyTorch on 99.02% of 512 images, 99.5% is wanted"
+    reason = "agrees with float32 PyTorch on 99.02% of 512 images, 99.5% is required"
     chosen = EngineCheck(
         engine="openvino-cpu-float32", images=512, passed_over={"openvino-cpu-bfloat16": reason, "torch-x": "is new"}
     )

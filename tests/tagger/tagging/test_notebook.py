@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from tagger.engines.choose import ENOUGH_IMAGES, engine_names
-from tagger.engines.measured import keep_measured
+from tagger.engines.measured import store_measured
 from tagger.io.location import Location
 from tagger.models.bundle import Bundle
 from tagger.schemas.documents.run import EngineCheck
@@ -29,7 +29,7 @@ def test_few_images_are_tagged_with_the_engine_that_the_job_chose(bundle: Bundle
     folder, image = Location(str(tmp_path / "bundle")), encoded(picture(24, 32))
     bundle.save(folder)
     check = EngineCheck(engine=engine_names("cpu")[0], images=512, agreement=0.998, largest_difference=0.1)
-    keep_measured(folder, bundle.card.model_id, "cpu", check)
+    store_measured(folder, bundle.card.model_id, "cpu", check)
     notebook = Tagger.load(folder.path)
     notebook.tag([image])
     assert notebook.engine == check
