@@ -55,7 +55,7 @@ def main() -> None:
     _train(asked, "random", "--decisions", str(asked.out / "random.parquet"))
     print(f"| trained on | types known | {' | '.join(_LABELS)} | macro F1 of known types |\n|---|---|---|---|---|")
     named = {
-        "before": "60 % of the labels",
+        "before": "60% of the labels",
         "reviewed": f"and {answered:,} review decisions, the least certain items first",
         "random": f"and {answered:,} labels drawn at random",
     }
@@ -70,7 +70,7 @@ def _line(said: dict[str, Any], types: int) -> str:
     levels = said["levels"]
     known = [levels[level]["items"] for level in _LABELS]
     right = [levels[level]["accuracy"] * items for level, items in zip(_LABELS, known, strict=True)]
-    shares = [f"{100 * r / (k + said['outsideTaxonomy']):.2f} %" for r, k in zip(right, known, strict=True)]
+    shares = [f"{100 * r / (k + said['outsideTaxonomy']):.2f}%" for r, k in zip(right, known, strict=True)]
     return " | ".join([str(types), *shares, f"{levels['articleType']['macroF1']:.4f}"])
 
 

@@ -55,7 +55,7 @@ def shortened(descriptors: np.ndarray) -> np.ndarray:
 def distances(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """Difference of image pairs after small shifts and stretches of one of them, as a share of their contrast.
 
-    0 for the same image, a few hundredths for one that was resized, compressed or cropped by 3 %.
+    0 for the same image, a few hundredths for one that was resized, compressed or cropped by 3%.
 
     Source: the tangent distance of Simard et al. 1993, "Efficient pattern recognition using a new transformation
     distance", for shifts and stretches, each along both axes.

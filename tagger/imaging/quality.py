@@ -24,14 +24,14 @@ def blur_score(rgb: np.ndarray) -> float:
 
 
 def blurred(rgb: np.ndarray) -> np.ndarray:
-    """Return an image uint8 [H, W, 3] as if out of focus: a Gaussian blur of 2 % of its longer side."""
+    """Return an image uint8 [H, W, 3] as if out of focus: a Gaussian blur of 2% of its longer side."""
     return np.asarray(cv2.GaussianBlur(rgb, (0, 0), _BLUR * max(rgb.shape[:2])), np.uint8)
 
 
 def learn_blur_threshold(scores: Sequence[float] | np.ndarray, when_blurred: Sequence[float] | np.ndarray) -> float:
     """Return the score that best separates a catalogue's images from blurred copies of them.
 
-    Of all thresholds that call at most 5 % of the originals blurry, it is the one with the largest difference between
+    Of all thresholds that call at most 5% of the originals blurry, it is the one with the largest difference between
     the share of copies and the share of originals below it (Youden's J). Plain images have low scores without being
     blurred, so some copies cannot be separated.
 

@@ -12,7 +12,7 @@ from tagger.schemas.configs.learning import OptimiserName, Schedule
 
 _ONE_CYCLE_START, _LEAST = 25, 1e-3
 _ONE_CYCLE_STEPS = 4
-"""OneCycleLR divides by zero where 30 % of its steps are less than one whole step."""
+"""OneCycleLR divides by zero where 30% of its steps are less than one whole step."""
 
 
 def optimiser(
@@ -62,7 +62,7 @@ def scheduled(optimiser: Optimizer, schedule: Schedule, steps: int, decay: float
     Args:
         optimiser: Whose rates.
         schedule: `constant`; `exponential`: down to `decay` over the phase; `cosine`: down to a thousandth
-            (Loshchilov & Hutter 2017, arXiv:1608.03983); `one_cycle`: up for 30 % of the phase, then down (Smith &
+            (Loshchilov & Hutter 2017, arXiv:1608.03983); `one_cycle`: up for 30% of the phase, then down (Smith &
             Topin 2018, arXiv:1708.07120).
         steps: In the phase.
         decay: What is left at the end with `exponential`, a share.

@@ -58,7 +58,7 @@ class LeafCounts:
 class Leaves:
     """The classes to choose from, by their numbers.
 
-    A class is rare when less than 1 % of the items of its article type are under its master category, or when fewer
+    A class is rare when less than 1% of the items of its article type are under its master category, or when fewer
     than three items have it and the model has not learnt it.
 
     Args:
