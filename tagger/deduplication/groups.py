@@ -20,7 +20,7 @@ from tagger.errors import ImageError
 from tagger.images.stores import ImageStore, fetch_all
 from tagger.imaging.alignment import Likeness, likeness
 from tagger.imaging.decode import decode_resized
-from tagger.imaging.layout import contrasts, distances, mirrored, shortened
+from tagger.imaging.layout import compared_frequencies, contrasts, distances, mirrored
 from tagger.schemas.documents.bundle import Preprocessing
 from tagger.schemas.tables.duplicate import DUPLICATE, DUPLICATE_PAIR, Sameness
 from tagger.similarity.index import VectorIndex
@@ -92,7 +92,7 @@ def candidate_pairs(layouts: Layouts) -> Iterator[pd.DataFrame]:
         rows = np.arange(start, min(start + AT_ONCE, len(layouts)))
         plain = layouts.take(rows)
         for is_mirrored, queries in ((False, plain), (True, mirrored(plain))):
-            squared, neighbours = nearest.search(shortened(queries), min(NEIGHBOURS + 1, len(layouts)))
+            squared, neighbours = nearest.search(compared_frequencies(queries), min(NEIGHBOURS + 1, len(layouts)))
             limit = (_MOST_APART * contrasts(queries))[:, None] ** 2
             row, column = np.nonzero((neighbours >= 0) & (neighbours != rows[:, None]) & (squared <= limit))
             others = neighbours[row, column]
@@ -200,7 +200,7 @@ def _links_between(pairs: pd.DataFrame, images: np.ndarray, others: np.ndarray) 
 
 def _build_index(layouts: Layouts) -> faiss.Index:
     """Build a faiss index of layouts: exhaustive, or an inverted file where there are many."""
-    width = shortened(layouts.take(np.zeros(1, np.int64))).shape[1]
+    width = compared_frequencies(layouts.take(np.zeros(1, np.int64))).shape[1]
     if len(layouts) <= _EXACT:
         index: faiss.Index = faiss.IndexFlatL2(width)
     else:
@@ -210,9 +210,9 @@ def _build_index(layouts: Layouts) -> faiss.Index:
         )
         index.nprobe = _PROBES
         sample = np.random.default_rng(0).permutation(len(layouts))[: _TRAINED_ON * lists]
-        index.train(shortened(layouts.take(np.sort(sample))))
+        index.train(compared_frequencies(layouts.take(np.sort(sample))))
     for start in range(0, len(layouts), AT_ONCE):
-        index.add(shortened(layouts.take(np.arange(start, min(start + AT_ONCE, len(layouts))))))
+        index.add(compared_frequencies(layouts.take(np.arange(start, min(start + AT_ONCE, len(layouts))))))
     return index
 
 

@@ -17,20 +17,20 @@ _WORST_STRUCTURE, _WORST_COLOUR = 10, 95  # percentiles
 
 @dataclass(frozen=True)
 class Likeness:
-    """Similarity of two images in their least similar parts."""
+    """The similarity of two images, measured in their least similar parts."""
 
     structure: float
-    """SSIM's structure in the worst tenth of the windows with content: 1 for the same picture, 0 for unrelated ones."""
+    """SSIM's structure term, 10th percentile over windows with content: 1 for one picture, 0 for unrelated pictures."""
     colour: float
-    """95th percentile over the object of the largest difference in L, a or b (0 to 255), after a blur."""
+    """Difference in L, a or b (0 to 255), whichever is largest, after a blur: 95th percentile over the object."""
 
 
 def likeness(first: np.ndarray, second: np.ndarray) -> Likeness:
-    """Align one image with the other, and measure their similarity.
+    """Align the second image with the first, and measure their similarity.
 
-    Sources: the alignment is that of Evangelidis and Psarakis 2008, "Parametric image alignment using enhanced
-    correlation coefficient maximization", with an affine motion; the structure is the second factor of Wang et al.
-    2004, "Image quality assessment: from error visibility to structural similarity".
+    Sources: alignment by Evangelidis and Psarakis 2008, "Parametric image alignment using enhanced correlation
+    coefficient maximization", with affine motion; structure is the second factor of Wang et al. 2004, "Image quality
+    assessment: from error visibility to structural similarity".
 
     Args:
         first: uint8 [H, W, 3], about 100 pixels wide.
@@ -44,12 +44,13 @@ def likeness(first: np.ndarray, second: np.ndarray) -> Likeness:
     variance += _blurred(other * other, _WINDOW) - other_mean * other_mean
     shared = _blurred(one * other, _WINDOW) - mean * other_mean
     structure = ((2 * shared + _FAINT) / (variance + _FAINT))[inside, inside]
-    shows = _or_all((variance > _FAINT)[inside, inside])
+    has_content = _or_all((variance > _FAINT)[inside, inside])
     coarse = [_blurred(cv2.cvtColor(image, cv2.COLOR_RGB2LAB), _COARSE) for image in (first, aligned)]
     colour = np.abs(coarse[0] - coarse[1]).max(axis=2)[inside, inside]
     is_object = _or_all(np.maximum(*(_from_white(image) for image in (first, aligned)))[inside, inside] > _ON_WHITE)
     return Likeness(
-        float(np.percentile(structure[shows], _WORST_STRUCTURE)), float(np.percentile(colour[is_object], _WORST_COLOUR))
+        float(np.percentile(structure[has_content], _WORST_STRUCTURE)),
+        float(np.percentile(colour[is_object], _WORST_COLOUR)),
     )
 
 
@@ -74,5 +75,5 @@ def _from_white(image: np.ndarray) -> np.ndarray:
 
 
 def _or_all(chosen: np.ndarray) -> np.ndarray:
-    """The chosen pixels, or all where fewer than thirty are chosen."""
+    """The chosen pixels, or all pixels when fewer than thirty are chosen."""
     return chosen if chosen.sum() >= _FEW else np.ones_like(chosen)

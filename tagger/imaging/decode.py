@@ -1,6 +1,7 @@
 """Decodes image files to RGB uint8 at model size, or explains why they cannot be decoded.
 
-Only pixels decide whether a picture is usable: faulty metadata never fails it, and only its orientation is read.
+Only its pixels decide whether an image is usable: faulty metadata never makes it fail, and of metadata only the
+orientation is read.
 """
 
 import io
@@ -22,15 +23,23 @@ from PIL import (  # noqa: F401 - each registers its format with Pillow
 )
 
 from tagger.errors import ImageError
-from tagger.imaging.bare import JPEG, VISIBLE_SHARE, Bare, bare, is_cut_webp, jpeg_orientation, trimmed
 from tagger.imaging.edges import with_edges
-from tagger.imaging.foreign import brands_of, kind_of, printable
-from tagger.imaging.orientation import UPRIGHT, exif_orientation, turned, xmp_orientation
+from tagger.imaging.file_type import brands_of, describe_type, printable
+from tagger.imaging.metadata import (
+    JPEG,
+    VISIBLE_SHARE,
+    Stripped,
+    is_cut_webp,
+    jpeg_orientation,
+    strip_metadata,
+    without_leading_space,
+)
+from tagger.imaging.orientation import UPRIGHT, apply_orientation, exif_orientation, xmp_orientation
 from tagger.imaging.quality import blur_score
-from tagger.imaging.unfinished import (
-    ended_jpeg,
-    ended_png,
-    jpeg_fault,
+from tagger.imaging.truncated import (
+    complete_jpeg,
+    complete_png,
+    jpeg_error,
     jpeg_lacks_scans,
     missing_share,
 )
@@ -43,7 +52,7 @@ _BRANDS = {b"avif", b"avis"}
 _SCALE_16_BIT = 1 / 257
 _WHITE = 255
 _MAX_MESSAGE = 200
-_PADDING = b"\0" * 4  # at the end of a last row, which some programs do not write
+_PADDING = b"\0" * 4  # completes the last row, whose padding some programs do not write
 
 
 @dataclass(frozen=True)
@@ -64,7 +73,7 @@ class Decoded:
 
 
 def decode(data: bytes, preprocessing: Preprocessing, max_pixels: int) -> Decoded:
-    """Decode an image file to the model's input, and score its blur. Raises what `decode_resized` does."""
+    """Decode an image file to the model's input, and score its blur. Raises what `decode_resized` raises."""
     resized = decode_resized(data, preprocessing, max_pixels)
     score = blur_score(resized)
     return Decoded(with_edges(pad(resized, preprocessing), preprocessing), score)
@@ -74,7 +83,7 @@ def decode_resized(data: bytes, preprocessing: Preprocessing, max_pixels: int) -
     """Decode JPEG, PNG, WebP, GIF (first frame), BMP, TIFF or AVIF to the model's size, uint8 [h, w, 3], not padded.
 
     EXIF rotation is applied, and transparency becomes white. Large JPEGs are decoded at the smallest DCT scale
-    (1/1 … 1/8) that is not below the model's size.
+    (1/1 to 1/8) that is not below the model's size.
 
     Raises:
         ImageError: with the code of the reason, when the bytes are not a usable image.
@@ -87,18 +96,18 @@ def decode_resized(data: bytes, preprocessing: Preprocessing, max_pixels: int) -
 
 
 def decode_whole(data: bytes, max_pixels: int) -> np.ndarray:
-    """Decode an image file at its original size, uint8 [h, w, 3]. Raises what `decode_resized` does."""
+    """Decode an image file at its original size, uint8 [h, w, 3]. Raises what `decode_resized` raises."""
     return _decode_any(data, (max_pixels, max_pixels), max_pixels)
 
 
 def read_header(data: bytes) -> Header:
-    """Return format and size of an image file. Raises ImageError when it is not an image."""
-    image = _open(bare(trimmed(data)).data)
+    """Read the format and size of an image file. Raises ImageError when it is not an image."""
+    image = _open(strip_metadata(without_leading_space(data)).data)
     return Header(image.format or "", image.width, image.height)
 
 
 def resize(rgb: np.ndarray, preprocessing: Preprocessing) -> np.ndarray:
-    """Resize uint8 [h, w, 3] to fit the model's input: inside it (`pad`) or onto it (`stretch`)."""
+    """Resize uint8 [h, w, 3] to fit into the model's input (`pad`), or to fill it (`stretch`)."""
     height, width = preprocessing.height, preprocessing.width
     if preprocessing.fit == "pad":
         scale = min(height / rgb.shape[0], width / rgb.shape[1])
@@ -124,7 +133,7 @@ def pad(rgb: np.ndarray, preprocessing: Preprocessing) -> np.ndarray:
 
 
 def _decode_jpeg(data: bytes, size: tuple[int, int], max_pixels: int) -> np.ndarray | None:
-    """Decode plain JPEGs quickly; None leaves the others (CMYK, damaged) to Pillow."""
+    """Decode a plain JPEG quickly; None for others (CMYK, damaged), which Pillow decodes."""
     try:
         height, width, colours, _ = simplejpeg.decode_jpeg_header(data)
         if colours in ("CMYK", "YCCK"):
@@ -135,11 +144,11 @@ def _decode_jpeg(data: bytes, size: tuple[int, int], max_pixels: int) -> np.ndar
         rgb = simplejpeg.decode_jpeg(data, "RGB", min_height=tall, min_width=wide)
     except ValueError:
         return None
-    return rgb if orientation == UPRIGHT else turned(rgb, orientation)
+    return rgb if orientation == UPRIGHT else apply_orientation(rgb, orientation)
 
 
 def _open(data: bytes) -> ImageFile.ImageFile:
-    """Read an image's header, without the process-wide limit of pixels that `Image.open` has: ours counts."""
+    """Read an image's header, without `Image.open`'s process-wide pixel limit; `max_pixels` is checked instead."""
     if not data:
         raise ImageError(ErrorCode.EMPTY_FILE, "the file is empty")
     if data[4:8] == b"ftyp" and not _BRANDS & set(brands_of(data)):
@@ -162,48 +171,48 @@ def _open(data: bytes) -> ImageFile.ImageFile:
 
 
 def _not_an_image(data: bytes) -> ImageError:
-    message = f"{kind_of(data)}; an image is {', '.join(FORMATS[:-1])} or {FORMATS[-1]}"
+    message = f"{describe_type(data)}; an image is {', '.join(FORMATS[:-1])} or {FORMATS[-1]}"
     return ImageError(ErrorCode.NOT_AN_IMAGE, message)
 
 
 def _decode_any(data: bytes, size: tuple[int, int], max_pixels: int) -> np.ndarray:
-    picture = bare(trimmed(data))
+    picture = strip_metadata(without_leading_space(data))
     if picture.data.startswith(JPEG):
         return _decode_any_jpeg(picture, max(size), max_pixels)
     try:
         return _load(picture, None, max_pixels)
     except ImageError as error:
-        mended = None
+        repaired = None
         if picture.data.startswith(b"\x89PNG") and error.code in (ErrorCode.TRUNCATED, ErrorCode.CORRUPT):
-            mended = ended_png(picture.data)
+            repaired = complete_png(picture.data)
         elif error.code == ErrorCode.TRUNCATED:
-            mended = picture.data + _PADDING
-        if mended is None and is_cut_webp(data):
+            repaired = picture.data + _PADDING
+        if repaired is None and is_cut_webp(data):
             raise ImageError(ErrorCode.TRUNCATED, "the file ends early") from error
-        if mended is None:
+        if repaired is None:
             raise
-        return _load(Bare(mended, picture.orientation), None, max_pixels)
+        return _load(Stripped(repaired, picture.orientation), None, max_pixels)
 
 
-def _decode_any_jpeg(picture: Bare, longest: int, max_pixels: int) -> np.ndarray:
-    """A JPEG that may be damaged: its pixels, unless its scan ends before a visible part."""
-    whole = Bare(ended_jpeg(picture.data), picture.orientation)
-    header = _open(whole.data)
+def _decode_any_jpeg(picture: Stripped, longest: int, max_pixels: int) -> np.ndarray:
+    """Decode a JPEG that may be damaged. Raises ImageError when a visible part is missing."""
+    completed = Stripped(complete_jpeg(picture.data), picture.orientation)
+    header = _open(completed.data)
     _check_pixels(header.width, header.height, max_pixels)
-    fault = (jpeg_fault(whole.data) or "").lower()
-    if (fault or whole.data != picture.data) and jpeg_lacks_scans(whole.data, "premature" in fault):
+    error = (jpeg_error(completed.data) or "").lower()
+    if (error or completed.data != picture.data) and jpeg_lacks_scans(completed.data, "premature" in error):
         raise ImageError(ErrorCode.TRUNCATED, "the image ends before its last scan")
-    return _load(whole, longest, max_pixels, is_suspect=bool(fault) and "extraneous" not in fault)
+    return _load(completed, longest, max_pixels, is_suspect=bool(error) and "extraneous" not in error)
 
 
-def _load(picture: Bare, longest: int | None, max_pixels: int, is_suspect: bool = False) -> np.ndarray:
+def _load(picture: Stripped, longest: int | None, max_pixels: int, is_suspect: bool = False) -> np.ndarray:
     """Decode with Pillow to RGB uint8 [h, w, 3], upright.
 
     Args:
-        picture: The file.
+        picture: The file without metadata.
         longest: A JPEG is decoded at the smallest DCT scale that is not below this; rotation may swap the sides.
         max_pixels: Limit of width times height.
-        is_suspect: Whether to look if the end of a JPEG is missing.
+        is_suspect: Whether to check that the end of a JPEG is present.
     """
     image = _open(picture.data)
     _check_pixels(image.width, image.height, max_pixels)
@@ -218,11 +227,11 @@ def _load(picture: Bare, longest: int | None, max_pixels: int, is_suspect: bool 
         raise ImageError(code, _message("the image cannot be decoded", error)) from error
     if missing > VISIBLE_SHARE:
         raise ImageError(ErrorCode.TRUNCATED, f"the image ends early: {missing:.0%} of it is missing")
-    return turned(rgb, picture.orientation if picture.orientation != UPRIGHT else _orientation_of(image))
+    return apply_orientation(rgb, picture.orientation if picture.orientation != UPRIGHT else _orientation_of(image))
 
 
 def _orientation_of(image: Image.Image) -> int:
-    """What Pillow read by itself of how to turn a GIF or AVIF; of other formats it was taken out."""
+    """The orientation that Pillow read from a GIF or AVIF; the metadata of other formats was stripped."""
     exif, xmp = image.info.get("exif", b""), image.info.get("xmp", b"")
     return exif_orientation(exif) or xmp_orientation(xmp if isinstance(xmp, bytes) else b"") or UPRIGHT
 

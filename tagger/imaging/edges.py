@@ -1,4 +1,4 @@
-"""Edge maps, an additional channel for blurry images, whose colour and texture tell little."""
+"""Edge maps: a fourth channel for blurry images, whose colour and texture are little help."""
 
 import cv2
 import numpy as np
@@ -8,10 +8,10 @@ from tagger.schemas.documents.bundle import Preprocessing
 
 
 def edge_map(rgb: np.ndarray) -> np.ndarray:
-    """Return the edges of an image uint8 [H, W, 3] as uint8 [H, W]: 255 on an edge, else 0.
+    """The edges of an image uint8 [H, W, 3] as uint8 [H, W]: 255 on an edge, else 0.
 
-    Canny's detector (Canny 1986). Its upper threshold is Otsu's of the grey image, the lower one half of it, after Fang
-    et al. 2009, "The study on an application of Otsu method in Canny operator".
+    Canny's detector (Canny 1986). Its upper threshold is Otsu's threshold of the grey image, the lower one half of it,
+    after Fang et al. 2009, "The study on an application of Otsu method in Canny operator".
     """
     grey = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
     upper, _ = cv2.threshold(grey, 0, 255, cv2.THRESH_BINARY + cv2.THRESH_OTSU)
@@ -19,10 +19,10 @@ def edge_map(rgb: np.ndarray) -> np.ndarray:
 
 
 def with_edges(rgb: np.ndarray, preprocessing: Preprocessing) -> np.ndarray:
-    """Return an image with the model's channels, uint8 [H, W, 3] or [H, W, 4].
+    """Add the edge channel where the model has one: uint8 [H, W, 3] or [H, W, 4].
 
     Args:
-        rgb: uint8 [H, W, 3], at model size with its margin.
+        rgb: uint8 [H, W, 3], at model size, padded.
         preprocessing: Says which images get edges.
     """
     if preprocessing.edges == "none":
@@ -33,7 +33,7 @@ def with_edges(rgb: np.ndarray, preprocessing: Preprocessing) -> np.ndarray:
 
 
 def all_with_edges(images: np.ndarray, preprocessing: Preprocessing) -> np.ndarray:
-    """`with_edges` of every image uint8 [N, H, W, 3]."""
+    """Apply `with_edges` to every image, uint8 [N, H, W, 3]."""
     if preprocessing.edges == "none":
         return images
     return np.stack([with_edges(image, preprocessing) for image in images])

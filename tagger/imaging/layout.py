@@ -1,4 +1,4 @@
-"""A coarse layout of brightness and colour, which copies of an image share."""
+"""A perceptual descriptor, the coarse layout of brightness and colour, which copies of an image share."""
 
 import cv2
 import numpy as np
@@ -24,9 +24,9 @@ LAYOUT_SIZE = int(_SELECTED.sum())
 
 
 def layouts(images: np.ndarray) -> np.ndarray:
-    """Return the lowest frequencies of images at 32 × 32: 12 × 12 of brightness, 6 × 6 of each of two colours.
+    """The lowest DCT frequencies of images at 32 × 32: 12 × 12 of brightness, 6 × 6 of each of two colours.
 
-    Source: the colour layout descriptor of MPEG-7 (Kasutani and Yamada 2001), with more frequencies and not quantised.
+    Source: the colour layout descriptor of MPEG-7 (Kasutani and Yamada 2001), with more frequencies, not quantised.
 
     Args:
         images: uint8 [N, H, W, 3].
@@ -35,30 +35,30 @@ def layouts(images: np.ndarray) -> np.ndarray:
         float16 [N, 216]; their root mean square is in grey levels.
     """
     small = np.empty((len(images), _SIDE, _SIDE, 3), np.float32)
-    for number, rgb in enumerate(images):
+    for n, rgb in enumerate(images):
         shrunk = cv2.resize(np.ascontiguousarray(rgb), (_SIDE, _SIDE), interpolation=cv2.INTER_AREA)
-        small[number] = cv2.cvtColor(shrunk, cv2.COLOR_RGB2YCrCb)
+        small[n] = cv2.cvtColor(shrunk, cv2.COLOR_RGB2YCrCb)
     planes = small.transpose(0, 3, 1, 2) / _SIDE
     return np.asarray((_COSINES @ planes @ _COSINES.T)[:, _SELECTED], np.float16)
 
 
 def mirrored(descriptors: np.ndarray) -> np.ndarray:
-    """Layouts [N, 216] of the mirror images: every other horizontal frequency changes its sign."""
+    """The layouts of the mirror images, [N, 216]: odd horizontal frequencies change their sign."""
     return np.where(_ODD_COLUMNS, -descriptors, descriptors)
 
 
-def shortened(descriptors: np.ndarray) -> np.ndarray:
+def compared_frequencies(descriptors: np.ndarray) -> np.ndarray:
     """The part of layouts [N, 216] that is compared, float32 [N, 96]: 8 × 8 and twice 4 × 4 frequencies."""
     return np.ascontiguousarray(descriptors[:, _COMPARED], np.float32)
 
 
 def distances(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Difference of image pairs after small shifts and stretches of one of them, as a share of their contrast.
+    """The distances of image pairs after small shifts and stretches of one image, as a share of their contrast.
 
-    0 for the same image, a few hundredths for one that was resized, compressed or cropped by 3%.
+    The distance is 0 for the same image, a few hundredths for one that was resized, compressed or cropped by 3%.
 
     Source: the tangent distance of Simard et al. 1993, "Efficient pattern recognition using a new transformation
-    distance", for shifts and stretches, each along both axes.
+    distance", for shifts and stretches along both axes.
 
     Args:
         first: Layouts [N, 216].
@@ -71,29 +71,29 @@ def distances(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     for start in range(0, len(first), _BATCH):
         part = slice(start, start + _BATCH)
         one, other = first[part].astype(np.float32), second[part].astype(np.float32)
-        rest = np.minimum(_deformed(one, other), _deformed(other, one))
-        differences[part] = rest / np.minimum(contrasts(one), contrasts(other))
+        residual = np.minimum(_tangent_residual(one, other), _tangent_residual(other, one))
+        differences[part] = residual / np.minimum(contrasts(one), contrasts(other))
     return differences
 
 
 def contrasts(descriptors: np.ndarray) -> np.ndarray:
-    """Contrast of images from their layouts [N, 216], in grey levels, float32 [N]; only compared frequencies count."""
+    """The contrast of images by their layouts [N, 216], in grey levels, float32 [N]; compared frequencies only."""
     varying = descriptors[:, _VARYING].astype(np.float32)
     return np.asarray(np.maximum(np.linalg.norm(varying, axis=1), _MIN_CONTRAST), np.float32)
 
 
-def _deformed(moving: np.ndarray, fixed: np.ndarray) -> np.ndarray:
-    """The remaining difference of layouts float32 [N, 216] after the first is shifted and stretched to fit."""
+def _tangent_residual(moving: np.ndarray, fixed: np.ndarray) -> np.ndarray:
+    """The residual, [N], of layouts float32 [N, 216] after the first is shifted and stretched to fit the second."""
     tangents = _tangents(moving)[:, :, _COMPARED]
-    rest = (fixed - moving)[:, _COMPARED]
+    residual = (fixed - moving)[:, _COMPARED]
     products = tangents @ tangents.transpose(0, 2, 1) + _STIFFNESS * np.eye(tangents.shape[1], dtype=np.float32)
-    steps = np.linalg.solve(products, tangents @ rest[:, :, None])[:, :, 0]
+    steps = np.linalg.solve(products, tangents @ residual[:, :, None])[:, :, 0]
     steps = np.clip(steps, -_MAX_STEP, _MAX_STEP)
-    return np.asarray(np.linalg.norm(rest - (steps[:, None] @ tangents)[:, 0], axis=1))
+    return np.asarray(np.linalg.norm(residual - (steps[:, None] @ tangents)[:, 0], axis=1))
 
 
 def _tangents(descriptors: np.ndarray) -> np.ndarray:
-    """Derivatives of layouts [N, 216] for shifts right and down and stretches along both axes, [N, 4, 216]."""
+    """Derivatives of layouts [N, 216] with respect to shifts and stretches along both axes, [N, 4, 216]."""
     planes = np.zeros((len(descriptors), *_SELECTED.shape), np.float32)
     planes[:, _SELECTED] = descriptors
     image = _COSINES.T @ planes @ _COSINES

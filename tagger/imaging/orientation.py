@@ -1,4 +1,4 @@
-"""Reads the orientation of a picture from EXIF, TIFF or XMP, even where these are damaged."""
+"""Reads the orientation of an image from EXIF, TIFF or XMP, even where these are damaged."""
 
 import re
 import struct
@@ -11,7 +11,7 @@ UPRIGHT = 1
 EXIF_PREFIX = b"Exif\0\0"
 _ORIENTATION = 0x0112
 _MAX_ENTRIES = 4096
-# The integer types of TIFF 6.0 and BigTIFF; cameras and editors write the orientation as any of them.
+# The integer types of TIFF 6.0 and BigTIFF; cameras and editors use any of them for the orientation.
 _INTEGERS = {1: "B", 3: "H", 4: "I", 6: "b", 8: "h", 9: "i", 13: "I", 16: "Q", 17: "q", 18: "Q"}
 _XMP = re.compile(rb"""tiff:Orientation(?:\s*=\s*["']|\s*>)\s*([1-8])\b""")
 
@@ -31,7 +31,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Directory:
-    """The first directory of a TIFF file, or of EXIF, which is one."""
+    """The first directory of a TIFF file; EXIF is such a file."""
 
     order: str
     """`<` or `>`, as in `struct`."""
@@ -80,8 +80,8 @@ def first_directory(data: bytes) -> Directory | None:
     return Directory(order, is_big, tuple(entries))
 
 
-def turned(pixels: np.ndarray, orientation: int) -> np.ndarray:
-    """Rotate and mirror an image [h, w, C] upright, from one of the eight orientations of EXIF."""
+def apply_orientation(pixels: np.ndarray, orientation: int) -> np.ndarray:
+    """Rotate and mirror an image [h, w, C] upright, by its EXIF orientation, 1 to 8."""
     if orientation >= 5:
         pixels = pixels.swapaxes(0, 1)
     if orientation in (3, 4, 7, 8):

@@ -1,4 +1,4 @@
-"""How blurry an image is."""
+"""Measures how blurry an image is."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,7 @@ _FALSE_BLURRY = 0.05
 
 
 def blur_score(rgb: np.ndarray) -> float:
-    """Return the variance of the Laplacian of the grey image; lower is blurrier.
+    """The variance of the Laplacian of the grey image; lower is blurrier.
 
     Source: Pech-Pacheco et al. 2000, "Diatom autofocusing in brightfield microscopy". The score grows with contrast and
     shrinks as an image is enlarged, so compare only images of one size.
@@ -24,16 +24,16 @@ def blur_score(rgb: np.ndarray) -> float:
 
 
 def blurred(rgb: np.ndarray) -> np.ndarray:
-    """Return an image uint8 [H, W, 3] as if out of focus: a Gaussian blur of 2% of its longer side."""
+    """Blur an image uint8 [H, W, 3] as if out of focus: a Gaussian with a sigma of 2% of the longer side."""
     return np.asarray(cv2.GaussianBlur(rgb, (0, 0), _BLUR * max(rgb.shape[:2])), np.uint8)
 
 
 def learn_blur_threshold(scores: Sequence[float] | np.ndarray, when_blurred: Sequence[float] | np.ndarray) -> float:
-    """Return the score that best separates a catalogue's images from blurred copies of them.
+    """Find the score that best separates a catalogue's images from blurred copies of them.
 
-    Of all thresholds that call at most 5% of the originals blurry, it is the one with the largest difference between
-    the share of copies and the share of originals below it (Youden's J). Plain images have low scores without being
-    blurred, so some copies cannot be separated.
+    Among the thresholds that call at most 5% of the originals blurry, it has the largest difference between the share
+    of copies and the share of originals below it (Youden's J). Plain images have low scores without being blurred, so
+    some copies cannot be separated.
 
     Args:
         scores: Blur scores of the catalogue's images, [N], at one size.

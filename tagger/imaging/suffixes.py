@@ -1,4 +1,4 @@
-"""File suffixes of images, and of pictures that are not supported."""
+"""File suffixes of supported images, and of unsupported ones."""
 
 IMAGE_SUFFIXES = (
     ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif",

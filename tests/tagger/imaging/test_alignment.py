@@ -24,9 +24,9 @@ def test_a_cropped_picture_is_the_same(share: float) -> None:
     for seed in range(10):
         image = wallet(seed)
         cut = cv2.resize(image[round(128 * share) :, round(96 * share) :], (96, 128), interpolation=cv2.INTER_CUBIC)
-        found = likeness(image, cut)
-        assert found.structure > 0.9
-        assert found.colour < 6
+        measured = likeness(image, cut)
+        assert measured.structure > 0.9
+        assert measured.colour < 6
 
 
 def test_a_packed_picture_is_the_same() -> None:
@@ -34,9 +34,9 @@ def test_a_packed_picture_is_the_same() -> None:
         image = wallet(seed)
         packed = cv2.imdecode(cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 30])[1], cv2.IMREAD_COLOR)
         assert packed is not None
-        found = likeness(image, packed)
-        assert found.structure > 0.8
-        assert found.colour < 9
+        measured = likeness(image, packed)
+        assert measured.structure > 0.8
+        assert measured.colour < 9
 
 
 def test_another_pattern_on_the_same_outline_is_another_picture() -> None:
@@ -46,8 +46,8 @@ def test_another_pattern_on_the_same_outline_is_another_picture() -> None:
 def test_another_colour_of_the_same_thing_is_another_picture() -> None:
     for seed in range(5):
         image = wallet(seed)
-        found = likeness(image, np.ascontiguousarray(image[:, :, ::-1]))
-        assert found.colour > 15
+        measured = likeness(image, np.ascontiguousarray(image[:, :, ::-1]))
+        assert measured.colour > 15
 
 
 def test_nothing_on_it_is_no_reason_to_fail() -> None:

@@ -82,8 +82,8 @@ def test_transparency_is_put_on_white() -> None:
 
 def test_sixteen_bits_are_scaled_and_not_cut() -> None:
     grey = np.linspace(0, 65535, 80 * 60).reshape(80, 60).astype(np.uint16)
-    found = pixels(encoded(Image.fromarray(grey), "PNG"))[..., 0]
-    assert np.abs(found - np.round(grey / 257)).max() <= 1
+    decoded = pixels(encoded(Image.fromarray(grey), "PNG"))[..., 0]
+    assert np.abs(decoded - np.round(grey / 257)).max() <= 1
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -125,8 +125,8 @@ def test_any_shape_comes_out_at_model_size(size: tuple[int, int], fit: Any, resi
 
 def test_bicubic_and_area_enlarge_differently() -> None:
     small = encoded(picture(12, 16), "PNG")
-    found = [pixels(small, Preprocessing(height=80, width=60, fit="pad", resize=r)) for r in ("bicubic", "area")]
-    assert far(*found) > 0.3
+    decoded = [pixels(small, Preprocessing(height=80, width=60, fit="pad", resize=r)) for r in ("bicubic", "area")]
+    assert far(*decoded) > 0.3
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "AVIF"])
@@ -183,17 +183,17 @@ def test_whatever_the_bytes_there_is_an_image_or_an_image_error(noise: bytes, ki
             whole[(b * 131 + i * 17) % len(whole)] = b
         data = bytes(whole)
     try:
-        found: object = decode(data, SAME, LIMIT)
+        decoded: object = decode(data, SAME, LIMIT)
     except ImageError as error:
-        found = error
-    assert isinstance(found, Decoded | ImageError)
+        decoded = error
+    assert isinstance(decoded, Decoded | ImageError)
 
 
-def test_blurring_lowers_the_score_and_the_threshold_tells_copies_from_originals() -> None:
+def test_blurring_lowers_the_score_and_the_threshold_separates_copies_from_originals() -> None:
     rng = np.random.default_rng(0)
     sharp = [np.asarray(picture(60, 80, seed=i)) + rng.integers(0, 20, (80, 60, 3), dtype=np.uint8) for i in range(60)]
     scores, copies = [blur_score(s) for s in sharp], [blur_score(blurred(s)) for s in sharp]
-    assert all(copy < own for copy, own in zip(copies, scores, strict=True))
+    assert all(copy < original for copy, original in zip(copies, scores, strict=True))
     assert max(copies) < learn_blur_threshold(scores, copies) <= min(scores)
 
 

@@ -18,9 +18,9 @@ def square() -> np.ndarray:
 
 
 def test_edges_are_where_the_brightness_changes_and_nowhere_else() -> None:
-    found = edge_map(square())
-    assert set(np.unique(found)) == {0, 255}
-    rows, columns = np.nonzero(found)
+    result = edge_map(square())
+    assert set(np.unique(result)) == {0, 255}
+    rows, columns = np.nonzero(result)
     border = (abs(rows - 20) <= 1) | (abs(rows - 59) <= 1) | (abs(columns - 15) <= 1) | (abs(columns - 44) <= 1)
     assert border.all()
     assert len(rows) > 100
@@ -45,9 +45,9 @@ def test_the_fourth_channel_is_there_for_the_images_that_are_asked_for() -> None
 
 def test_a_decoded_image_has_the_channels_that_the_model_takes() -> None:
     data = encoded(picture(), "PNG")
-    found = decode(data, SIZE.model_copy(update={"edges": "all"}), 10**6)
-    assert found.pixels.shape == (80, 60, 4)
-    assert (found.pixels[..., :3] == decode(data, SIZE, 10**6).pixels).all()
+    result = decode(data, SIZE.model_copy(update={"edges": "all"}), 10**6)
+    assert result.pixels.shape == (80, 60, 4)
+    assert (result.pixels[..., :3] == decode(data, SIZE, 10**6).pixels).all()
 
 
 def test_tagging_sees_the_edges_that_training_saw_whatever_the_margin() -> None:

@@ -4,12 +4,12 @@ import cv2
 import numpy as np
 import pytest
 
-from tagger.imaging.layout import LAYOUT_SIZE, distances, layouts, mirrored, shortened
+from tagger.imaging.layout import LAYOUT_SIZE, compared_frequencies, distances, layouts, mirrored
 
 
 def drawings(count: int) -> list[np.ndarray]:
     """Shapes in colours on white, as product images are: uint8 [128, 96, 3]."""
-    found = []
+    images = []
     for seed in range(count):
         rng = np.random.default_rng(seed)
         image = np.full((128, 96, 3), 255, np.uint8)
@@ -17,8 +17,8 @@ def drawings(count: int) -> list[np.ndarray]:
             x, y = (int(v) for v in rng.integers(20, 76, 2))
             colour = [int(v) for v in rng.integers(0, 200, 3)]
             cv2.ellipse(image, (x, y + 16), (int(rng.integers(6, 30)), int(rng.integers(6, 40))), 0, 0, 360, colour, -1)
-        found.append(cv2.GaussianBlur(image, (0, 0), 0.8))
-    return found
+        images.append(cv2.GaussianBlur(image, (0, 0), 0.8))
+    return images
 
 
 def of(images: list[np.ndarray]) -> np.ndarray:
@@ -43,19 +43,19 @@ def test_a_copy_is_nearer_than_any_other_image(what: str) -> None:
         "packed": packed,
         "cropped": lambda i: cropped(i, 0.04),
     }[what]
-    own = of(images)
-    copies = distances(own, of([change(image) for image in images]))
-    others = np.stack([distances(own, np.roll(own, n, axis=0)) for n in range(1, 40)]).min(axis=0)
+    originals = of(images)
+    copies = distances(originals, of([change(image) for image in images]))
+    others = np.stack([distances(originals, np.roll(originals, n, axis=0)) for n in range(1, 40)]).min(axis=0)
     assert copies.max() < 0.08
     assert (copies < others / 2).mean() >= 0.95
 
 
 def test_cropping_matters_less_than_without_moving_and_stretching() -> None:
     images = drawings(40)
-    own, copies = of(images), of([cropped(image, 0.04) for image in images])
-    plain = np.linalg.norm(shortened(own) - shortened(copies), axis=1)
-    contrast = np.linalg.norm(shortened(own), axis=1)
-    assert np.median(distances(own, copies)) < np.median(plain / contrast)
+    originals, copies = of(images), of([cropped(image, 0.04) for image in images])
+    plain = np.linalg.norm(compared_frequencies(originals) - compared_frequencies(copies), axis=1)
+    contrast = np.linalg.norm(compared_frequencies(originals), axis=1)
+    assert np.median(distances(originals, copies)) < np.median(plain / contrast)
 
 
 def test_a_mirror_images_layout_needs_no_image() -> None:
@@ -67,8 +67,8 @@ def test_a_mirror_images_layout_needs_no_image() -> None:
 
 def test_a_layout_is_the_lowest_frequencies_in_grey_levels() -> None:
     grey = np.full((1, 64, 48, 3), 100, np.uint8)
-    (found,) = layouts(grey)
-    assert (found.dtype, found.shape) == (np.float16, (LAYOUT_SIZE,))
-    assert found[0] == pytest.approx(100, abs=0.5)
-    assert np.flatnonzero(np.abs(found) > 0.1).tolist() == [0, 144, 180], "brightness, and two colours that are even"
-    assert distances(found[None], found[None]).tolist() == [0]
+    (layout,) = layouts(grey)
+    assert (layout.dtype, layout.shape) == (np.float16, (LAYOUT_SIZE,))
+    assert layout[0] == pytest.approx(100, abs=0.5)
+    assert np.flatnonzero(np.abs(layout) > 0.1).tolist() == [0, 144, 180], "brightness, and two colours that are even"
+    assert distances(layout[None], layout[None]).tolist() == [0]

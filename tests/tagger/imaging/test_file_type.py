@@ -1,4 +1,4 @@
-"""What is no picture is named for what it is."""
+"""A file that is not an image is described in the message."""
 
 import os
 

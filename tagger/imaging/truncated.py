@@ -1,7 +1,7 @@
-"""Truncated picture files: whether the missing part is visible and, if not, a completed file.
+"""Truncated image files: checks whether the missing part is visible and, if not, completes the file.
 
-A picture lacks a visible part when more than a hundredth of its area is missing. Less than that is the end marker, a
-checksum, or part of the last block.
+A visible part is missing when it is more than 1% of the image's area. Less than that is the end marker, a checksum, or
+a part of the last block.
 """
 
 import re
@@ -10,20 +10,20 @@ import zlib
 import numpy as np
 import simplejpeg
 
-from tagger.imaging.bare import PNG, VISIBLE_SHARE, png_chunk, png_chunks
+from tagger.imaging.metadata import PNG, VISIBLE_SHARE, png_chunk, png_chunks
 
 _JPEG_END = b"\xff\xd9"
 _FRAME = {0xC0, 0xC1, 0xC2, 0xC9, 0xCA}
 _PROGRESSIVE = {0xC2, 0xCA}
 _MARKER = re.compile(rb"\xff([\x01-\xcf\xd8-\xfe])")
-_SMALLEST = 64  # a JPEG is decoded no smaller than this, to see whether its scan is whole
+_SMALLEST = 64  # a JPEG is decoded no smaller than this, to check that its scan is complete
 _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # of PNG's colour types
 _PASSES = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
 _PIECE = 4096
 
 
-def ended_jpeg(data: bytes) -> bytes:
-    """A JPEG with an end marker, which replaces a truncated last segment where it was missing."""
+def complete_jpeg(data: bytes) -> bytes:
+    """Add a missing end marker to a JPEG, in place of a last segment that is truncated."""
     if _JPEG_END in data[data.rfind(b"\xff\xda") :]:
         return data
     last = data.rfind(b"\xff", 0, -1)
@@ -34,8 +34,8 @@ def ended_jpeg(data: bytes) -> bytes:
     return (data[:last] if is_cut else data).rstrip(b"\xff") + _JPEG_END
 
 
-def jpeg_fault(data: bytes) -> str | None:
-    """A strict decoder's error for a JPEG; None where it is sound."""
+def jpeg_error(data: bytes) -> str | None:
+    """A strict decoder's error message for a JPEG; None when the file is sound."""
     try:
         _, _, colours, _ = simplejpeg.decode_jpeg_header(data)
         kind = "CMYK" if colours in ("CMYK", "YCCK") else "RGB"
@@ -48,13 +48,13 @@ def jpeg_fault(data: bytes) -> str | None:
 def jpeg_lacks_scans(data: bytes, is_premature: bool) -> bool:
     """Whether a JPEG of several scans lacks a visible part.
 
-    A progressive picture without the last bit of its frequencies is a little coarser, but complete. The scan in which
-    the file ends does not count. In a sequential JPEG each scan holds a colour, and a missing part of it is visible.
+    A progressive image without the last bit of its frequencies is a little coarser, but complete. The scan in which the
+    file ends does not count. In a sequential JPEG, each scan holds a colour component, and a missing part is visible.
     """
     frame, components_of_frame, scans = _frame_and_scans(data)
     if frame not in _PROGRESSIVE:
-        seen = {component for components, *_ in scans for component in components}
-        return 0 < len(seen) < components_of_frame or (is_premature and len(scans) > 1)
+        components_seen = {component for components, *_ in scans for component in components}
+        return 0 < len(components_seen) < components_of_frame or (is_premature and len(scans) > 1)
     finest = {}
     for components, first, last, low in scans[:-1]:
         for component in components:
@@ -63,14 +63,14 @@ def jpeg_lacks_scans(data: bytes, is_premature: bool) -> bool:
 
 
 def missing_share(pixels: np.ndarray) -> float:
-    """Share of a JPEG's pixels [h, w] or [h, w, C] that its scan did not reach: exactly grey rows at the end."""
+    """The share of a JPEG's pixels [h, w] or [h, w, C] that its scan did not reach: rows of exact grey at the end."""
     layers = pixels.reshape(*pixels.shape[:2], -1).astype(np.int16)
     grey = np.asarray((np.abs(layers * 2 - 255) <= 1).all(axis=2))  # 128, or 127 where the colours are stored inverted
     return float(np.logical_and.accumulate(grey[::-1], axis=0).mean())
 
 
-def ended_png(data: bytes) -> bytes | None:
-    """A PNG completed where an invisible part is missing; None where a visible part is."""
+def complete_png(data: bytes) -> bytes | None:
+    """Complete a PNG of which an invisible part is missing; None when a visible part is missing."""
     chunks = [(kind, body) for kind, body, _ in png_chunks(data)]
     if not chunks or chunks[0][0] != b"IHDR" or len(chunks[0][1]) != 13:
         return None
@@ -93,7 +93,7 @@ def ended_png(data: bytes) -> bytes | None:
 
 
 def _frame_and_scans(data: bytes) -> tuple[int | None, int, list[tuple[bytes, int, int, int]]]:
-    """A JPEG's frame type and components, and each scan's components, first and last frequency, and lowest bit."""
+    """A JPEG's frame type and component count; each scan's components, first and last frequency, and lowest bit."""
     frame, components, scans = None, 0, []
     for match in _MARKER.finditer(data):
         marker, at = match[1][0], match.end()
@@ -114,7 +114,7 @@ def _pass_sizes(width: int, height: int) -> list[tuple[int, int]]:
 
 
 def _inflated(stream: bytes, expected: int) -> bytes:
-    """The readable beginning of a zlib stream; its checksum at the end is not checked."""
+    """Decompress the readable beginning of a zlib stream, without checking its checksum."""
     unpacker, rows = zlib.decompressobj(-15), bytearray()
     try:
         for start in range(2, len(stream), _PIECE):

@@ -8,7 +8,7 @@ from PIL import Image
 
 from tagger.errors import ImageError
 from tagger.imaging.decode import decode, decode_whole
-from tagger.imaging.unfinished import missing_share
+from tagger.imaging.truncated import missing_share
 from tagger.schemas.documents.bundle import Preprocessing
 from tagger.schemas.tables.prediction import ErrorCode
 from tests.builders import encoded, picture
@@ -46,14 +46,14 @@ def test_cut_at_every_share_a_picture_is_whole_to_the_eye_or_truncated(
     for share in range(1, 100):
         cut = data[: len(data) * share // 100]
         try:
-            found = decode_whole(cut, LIMIT)
+            decoded = decode_whole(cut, LIMIT)
         except ImageError as error:
             assert error.code is ErrorCode.TRUNCATED or share < 40, f"{share}%: {error}"  # less is not all the head
             with pytest.raises(ImageError):
                 decode(cut, SIZE, LIMIT)
         else:
             assert share >= 60, share
-            assert damaged(found, whole) < 0.03, share
+            assert damaged(decoded, whole) < 0.03, share
             assert decode(cut, SIZE, LIMIT).pixels.shape == (160, 120, 3)
 
 

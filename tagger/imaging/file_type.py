@@ -1,4 +1,4 @@
-"""Names what a file is that is not a picture, by its first bytes, for messages."""
+"""Describes for messages what a file is that is not an image, by its first bytes."""
 
 import codecs
 import re
@@ -47,11 +47,11 @@ _BY_TEXT = (
 )  # fmt: skip
 _HEAD_BYTES = 2048
 _SHOWN = 60
-_MAX_ACCENTS = 0.3  # share of a text in an old encoding
+_MAX_ACCENTS = 0.3  # share of accented characters in a text in a legacy encoding
 
 
-def kind_of(data: bytes) -> str:
-    """What a file is, in words; of text, with its beginning."""
+def describe_type(data: bytes) -> str:
+    """What a file is, in words, with the first words of a text."""
     if data[4:8] == b"ftyp":
         return next((_BY_BRAND[brand] for brand in brands_of(data) if brand in _BY_BRAND), "an MPEG-4 film")
     for beginning, words in _BY_BEGINNING:
@@ -71,20 +71,20 @@ def kind_of(data: bytes) -> str:
 def brands_of(data: bytes) -> list[bytes]:
     """The brands of a file of the MPEG-4 family, the major brand first."""
     brands = data[8 : min(int.from_bytes(data[:4]), 256)]
-    return [brands[at : at + 4] for at in range(0, len(brands), 4) if at != 4]  # the second is a version
+    return [brands[at : at + 4] for at in range(0, len(brands), 4) if at != 4]  # the second field is a version
 
 
 def printable(text: str) -> str:
-    """A text without control characters and the like, for messages."""
+    """A text for messages: every character that is not printable becomes a question mark."""
     return "".join(c if c.isprintable() else "?" for c in text)
 
 
 def _text_of(head: bytes) -> str | None:
-    """The beginning of a text file; None where it is not text."""
-    marked = head.startswith((b"\xff\xfe", b"\xfe\xff"))
+    """The beginning of a text file; None when it is not text."""
+    has_bom = head.startswith((b"\xff\xfe", b"\xfe\xff"))
     try:
         # final=False: the last character may be cut in two
-        text = codecs.getincrementaldecoder("utf-16" if marked else "utf-8-sig")().decode(head, final=False)
+        text = codecs.getincrementaldecoder("utf-16" if has_bom else "utf-8-sig")().decode(head, final=False)
     except UnicodeDecodeError:
         text = head.decode("cp1252", errors="replace")
         if sum(not c.isascii() for c in text) > _MAX_ACCENTS * len(text):

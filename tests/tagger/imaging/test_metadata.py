@@ -1,4 +1,4 @@
-"""Faults beside the pixels cost nothing, and every decoder turns alike."""
+"""Faulty metadata costs nothing, and every decoder applies the orientation alike."""
 
 import io
 import struct
@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps, PngImagePlugin
 
-from tagger.imaging.bare import bare
 from tagger.imaging.decode import decode, decode_whole, read_header
-from tagger.imaging.orientation import turned
+from tagger.imaging.metadata import strip_metadata
+from tagger.imaging.orientation import apply_orientation
 from tagger.schemas.documents.bundle import Preprocessing
 from tests.builders import encoded, picture
 from tests.exif import Value, exif, in_jpeg, in_png, in_webp, oriented
@@ -71,7 +71,7 @@ def test_turning_is_what_pillow_does(orientation: int) -> None:
     image[0x0112] = orientation
     data = encoded(upright(), "PNG", exif=image)
     pillows = np.asarray(ImageOps.exif_transpose(Image.open(io.BytesIO(data))))
-    assert far(turned(np.asarray(upright()), orientation), pillows) == 0
+    assert far(apply_orientation(np.asarray(upright()), orientation), pillows) == 0
 
 
 @pytest.mark.parametrize("order", ["<", ">"])
@@ -223,10 +223,10 @@ def test_what_a_script_wrote_before_the_picture_is_passed_over(before: bytes, ki
 
 def test_what_lies_beside_the_pixels_is_left_out() -> None:
     jpeg = encoded(upright(), quality=95)
-    assert bare(in_jpeg(jpeg, b"Exif\0\0" + exif([oriented(6)]), b"x" * 9)).data == jpeg
+    assert strip_metadata(in_jpeg(jpeg, b"Exif\0\0" + exif([oriented(6)]), b"x" * 9)).data == jpeg
     png = encoded(upright(), "PNG")
-    assert bare(in_png(png, (b"tEXt", b"a\0b"))).data == png
-    assert bare(b"anything") == bare(b"anything")
+    assert strip_metadata(in_png(png, (b"tEXt", b"a\0b"))).data == png
+    assert strip_metadata(b"anything") == strip_metadata(b"anything")
 
 
 def frames(kind: str) -> bytes:
