@@ -21,13 +21,13 @@ HTML = b"<!doctype html><html><body>Sign in</body></html>"
 
 
 class ImageServer:
-    """What was asked, and the image that is served. A path is `/KIND/NAME`; KIND names a method of the handler."""
+    """Counts its requests, and serves an image. A path is `/KIND/NAME`; KIND names a method of the handler."""
 
     def __init__(self, image: bytes) -> None:
         self.image = image
         self.images: dict[str, bytes] = {}
         """By path, those that are served in place of the image."""
-        self.asked: Counter[str] = Counter()
+        self.requests: Counter[str] = Counter()
         self.revision = 1
         self.sent: Counter[str] = Counter()
         """How often an image was sent, by path."""
@@ -41,12 +41,12 @@ class ImageServer:
         self.port = 0
 
     def count(self, path: str, headers: dict[str, str]) -> int:
-        """Note a request; the number of times that the path was asked for before."""
+        """Count a request; return the number of earlier requests for its path."""
         with self.lock:
-            self.asked[path] += 1
+            self.requests[path] += 1
             self.headers.append(headers)
             self.conditions.append(headers.get("If-None-Match"))
-            return self.asked[path] - 1
+            return self.requests[path] - 1
 
     def url(self, path: str) -> str:
         return f"{self.address}/{path}"

@@ -74,7 +74,7 @@ def ray_session(
     """
     if ray.is_initialized():
         if options.ray_address not in (None, "local", "auto", *_joined):
-            reporter.warn(f"--ray-address {options.ray_address} is not looked at: this process has a Ray already")
+            reporter.warn(f"--ray-address {options.ray_address} is ignored: this process has a Ray already")
         _check_gpus(options)
         check_local_paths(options, _nodes(), reporter)
         yield
@@ -163,7 +163,7 @@ def _embed(processes: int, with_data: bool, folder: Path) -> None:
     which there may not be, and which would turn tokens on for every other Ray of this user.
     """
     if os.environ.get("RAY_ADDRESS"):
-        _LOG.warning("RAY_ADDRESS is not looked at, Ray starts on this machine: --ray-address names a cluster")
+        _LOG.warning("RAY_ADDRESS is ignored, Ray starts on this machine: --ray-address names a cluster")
     if not any(name in os.environ for name in _AUTH):
         os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
     settings = {n: value for n, value in {**_QUIET_EMBEDDED, **_ONE_NODE}.items() if n not in os.environ}

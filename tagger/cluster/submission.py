@@ -71,7 +71,7 @@ class Submission:
             asyncio.run(self._tail(write))
         except (RuntimeError, OSError, ClientError) as error:
             write(f"the log breaks off here: {first_line(error)}\n")
-        with _naming_failures(f"what became of {self.submission_id} is not known, as the cluster answers no more"):
+        with _naming_failures(f"the end of {self.submission_id} is unknown, as the cluster no longer answers"):
             while not (details := self._client.get_job_info(self.submission_id)).status.is_terminal():
                 time.sleep(_POLL_S)
         return self._ended(details)

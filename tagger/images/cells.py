@@ -1,4 +1,4 @@
-"""Cells that hold several images: `a.jpg,b.jpg`, `a.jpg;b.jpg`, `a.jpg|b.jpg`, `https://…, https://…`, `["a.jpg"]`."""
+"""Splits cells that hold several images: `a.jpg,b.jpg`, `a.jpg;b.jpg`, `a.jpg|b.jpg`, `https://…, https://…`, lists."""
 
 import ast
 import re
@@ -12,15 +12,15 @@ _BETWEEN_PATHS = (",", ";", "|", "\n")
 _SEPARATORS = re.compile(r"[,;|\s]")
 
 
-def images_of(cell: str, is_file: Callable[[str], bool]) -> list[str]:
-    """The images that a cell names, one or several; the whole cell where it names a file.
+def split_cell(cell: str, is_file: Callable[[str], bool]) -> list[str]:
+    """The images that a cell names, one or several. A cell that is a file's name is not split.
 
     Args:
         cell: A cell, trimmed.
         is_file: Whether a path names a file.
     """
     if cell.startswith("[") and cell.endswith("]"):
-        return _listed(cell) or [cell]
+        return _list_entries(cell) or [cell]
     if not _SEPARATORS.search(cell):
         return [cell]
     if re.match(_URL, cell, re.IGNORECASE):
@@ -32,7 +32,7 @@ def images_of(cell: str, is_file: Callable[[str], bool]) -> list[str]:
     return [cell]
 
 
-def _listed(cell: str) -> list[str]:
+def _list_entries(cell: str) -> list[str]:
     """The texts of a JSON or Python list; empty for anything else."""
     try:
         value = ast.literal_eval(cell)

@@ -14,7 +14,7 @@ class FailedImage(NamedTuple):
 
     id: str
     image: str | None
-    """The path or address that was tried; None where the row names none."""
+    """The path or address that was tried; None when the row names none."""
     message: str
 
 

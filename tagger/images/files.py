@@ -1,4 +1,4 @@
-"""Images in a folder: below their root, by a pattern over the manifest's columns."""
+"""Images in a local folder, found by a pattern over the manifest's columns."""
 
 import os
 import stat
@@ -8,11 +8,11 @@ from collections.abc import Iterator, Sequence
 from urllib.parse import unquote
 
 from tagger.errors import ImageError
-from tagger.images.patterns import fill_pattern, resolve_in
+from tagger.images.patterns import fill_pattern, resolve_below
 from tagger.manifest.batch import Batch
 from tagger.schemas.tables.prediction import ErrorCode
 
-_LISTED = 50_000
+_MAX_LISTED = 50_000
 _FOLDERS = 2_000
 
 
@@ -20,9 +20,9 @@ class FolderImages:
     """A folder and a pattern over the manifest's columns, such as `{id}.jpg` or `{year}/{id}.jpg`.
 
     Args:
-        root: The folder; nothing is read outside it.
-        patterns: Paths below it; of several, the first that exists.
-        max_bytes: Largest file read.
+        root: The folder; nothing outside it is read.
+        patterns: Paths below the folder; of several, the first that exists is read.
+        max_bytes: Size of the largest file that is read.
         follow_links: Whether links that point outside the folder are read.
     """
 
@@ -35,31 +35,31 @@ class FolderImages:
         self._follow_links = follow_links
 
     def locate(self, batch: Batch) -> list[str | None]:
-        """References are paths: of several patterns and spellings, the first that exists."""
+        """References are paths: the first that exists, of all patterns and spellings."""
         filled = [fill_pattern(p, batch) for p in self._patterns]
         return [self._path(candidates) for candidates in zip(*filled, strict=True)]
 
     def fetch(self, refs: Sequence[str]) -> Iterator[bytes | ImageError]:
-        """Read the local files one after another."""
+        """Read local files one after another."""
         return map(self._read, refs)
 
     def refs_below(self, prefix: str) -> list[str]:
         """Paths of files below the folder that begin with a prefix."""
-        return files_below(prefix) if prefix.startswith(self._root.rstrip("/") + "/") else []
+        return list_files(prefix) if prefix.startswith(self._root.rstrip("/") + "/") else []
 
     def _path(self, candidates: Sequence[str | None]) -> str | None:
-        return first_file(self._root, [c for c in candidates if c])
+        return first_existing(self._root, [c for c in candidates if c])
 
     def _read(self, ref: str) -> bytes | ImageError:
         try:
             inside = ref.removeprefix(f"{self._root}/")
-            return read_file(resolve_in(self._root, inside, self._follow_links), self._max_bytes)
+            return read_file(resolve_below(self._root, inside, self._follow_links), self._max_bytes)
         except ImageError as error:
             return error
 
 
 def spellings(path: str) -> list[str]:
-    """Other spellings of a path: percent-decoded, with slashes for backslashes, in NFC and NFD."""
+    """Other spellings of a path: percent-decoded, with slashes for backslashes, in NFC and in NFD."""
     if path.isascii() and "%" not in path and "\\" not in path:
         return []
     plain = [path, unquote(path)] if "%" in path else [path]
@@ -68,16 +68,16 @@ def spellings(path: str) -> list[str]:
     return [form for form in dict.fromkeys(forms) if form != path]
 
 
-def first_file(folder: str, paths: Sequence[str]) -> str | None:
+def first_existing(folder: str, paths: Sequence[str]) -> str | None:
     """The first path below a folder that exists, first as written, then in other spellings; otherwise the first path.
 
-    A single path with a single spelling is returned without a look at the disk. Returns None without paths.
+    A single path with a single spelling is returned without access to the disk. Returns None without paths.
     """
-    others = [other for path in paths for other in spellings(path)]
-    joined = [f"{folder}/{path}" for path in (*paths, *others)]
-    if len(joined) < 2:
-        return joined[0] if joined else None
-    return next((path for path in joined if exists(path)), joined[0])
+    variants = [other for path in paths for other in spellings(path)]
+    candidates = [f"{folder}/{path}" for path in (*paths, *variants)]
+    if len(candidates) < 2:
+        return candidates[0] if candidates else None
+    return next((path for path in candidates if exists(path)), candidates[0])
 
 
 def exists(path: str) -> bool:
@@ -88,8 +88,8 @@ def exists(path: str) -> bool:
         return False
 
 
-def files_below(prefix: str, limit: int = _LISTED) -> list[str]:
-    """Paths of files that begin with a prefix, those in the nearest folders first."""
+def list_files(prefix: str, limit: int = _MAX_LISTED) -> list[str]:
+    """List files whose paths begin with a prefix, those in the nearest folders first."""
     files: list[str] = []
     folders = deque([prefix.rpartition("/")[0] or "/"])
     for _ in range(_FOLDERS):

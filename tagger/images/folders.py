@@ -1,4 +1,4 @@
-"""The content of a folder or prefix of images, and a pattern that names its images."""
+"""Lists a folder or prefix of images, and suggests a pattern that names its images."""
 
 import os
 from collections import Counter
@@ -9,15 +9,15 @@ from pathlib import PurePosixPath
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tagger.images.files import files_below
-from tagger.images.s3 import keys_below, names_in
+from tagger.images.files import list_files
+from tagger.images.s3 import list_keys, list_names
 from tagger.imaging.suffixes import IMAGE_SUFFIXES, UNREAD_SUFFIXES
 from tagger.io.location import Location
 from tagger.manifest.batch import Batch
 from tagger.manifest.manifest import Manifest
 from tagger.manifest.tables.parquet import PARQUET
 
-_NESTED = 2000
+_MAX_NESTED = 2000
 
 
 @dataclass(frozen=True)
@@ -36,14 +36,14 @@ class Content:
 
     @property
     def parquet(self) -> bool:
-        """Whether it holds Parquet files; in subfolders they count only where no images are beside them."""
+        """Whether it holds Parquet files; those in subfolders count only when there are no images beside them."""
         if any(name.lower().endswith(PARQUET) for name in self.names):
             return True
-        deeper = [path.lower() for path in self.nested]
-        return any(p.endswith(PARQUET) for p in deeper) and not any(p.endswith(IMAGE_SUFFIXES) for p in deeper)
+        nested = [path.lower() for path in self.nested]
+        return any(p.endswith(PARQUET) for p in nested) and not any(p.endswith(IMAGE_SUFFIXES) for p in nested)
 
     def notices(self) -> list[str]:
-        """Remarks for the user on how its images are found."""
+        """Messages for the user on how images are found."""
         counts, notices = self._counts(), []
         if self.folder.is_s3 or len(self.suffixes) > 1:
             patterns = ", ".join(f"{{id}}{suffix} ({counts[suffix]:,})" for suffix in self.suffixes)
@@ -55,12 +55,12 @@ class Content:
         return notices
 
     def advice(self, batch: Batch | None) -> str:
-        """Why `{id}` and a suffix do not name its images, and which flag does."""
+        """A message: why `{id}` and a suffix do not name the folder's images, and which flag does."""
         text = f"--images: no image files in {self.folder}"
         images = [path for path in self.nested if path.lower().endswith(IMAGE_SUFFIXES)]
         if images:
             pattern = next((p for path in images[:50] if (p := _pattern_of(path, batch))), None)
-            shape = f"{self.folder}/{pattern or _braced(images[0])}"
+            shape = f"{self.folder}/{pattern or _with_braces(images[0])}"
             return (
                 f"{text} itself, but {images[0]} lies below it; name a pattern over columns, such as --images '{shape}'"
             )
@@ -78,17 +78,17 @@ class Content:
         return Counter(PurePosixPath(name).suffix for name in self.names)
 
 
-def look_into(folder: Location) -> Content:
-    """List a folder or prefix: its files and, where none is an image, some of those in subfolders."""
+def list_folder(folder: Location) -> Content:
+    """List a folder or prefix: its files and, when none is an image, some files in subfolders."""
     if folder.is_s3:
-        names, complete = names_in(folder)
+        names, complete = list_names(folder)
     else:
         with os.scandir(folder.path) as entries:
             names, complete = [entry.name for entry in entries if not entry.is_dir()], True
     if any(name.lower().endswith(IMAGE_SUFFIXES) for name in names):
         return Content(folder, names, complete, [])
     prefix = f"{folder.uri.rstrip('/')}/"
-    paths = keys_below(folder, _NESTED) if folder.is_s3 else files_below(prefix, _NESTED)
+    paths = list_keys(folder, _MAX_NESTED) if folder.is_s3 else list_files(prefix, _MAX_NESTED)
     return Content(folder, names, complete, [path.removeprefix(prefix) for path in sorted(paths)])
 
 
@@ -98,7 +98,7 @@ def first_batch(manifest: Manifest) -> Batch | None:
 
 
 def _pattern_of(path: str, batch: Batch | None) -> str | None:
-    """A path with columns in braces in place of their values; None where a part is no column's value."""
+    """A path with values replaced by their columns in braces; None when a part is not the value of a column."""
     if batch is None:
         return None
     *folders, name = path.split("/")
@@ -119,6 +119,6 @@ def _column_of(value: str, batch: Batch) -> str | None:
     return None
 
 
-def _braced(path: str) -> str:
+def _with_braces(path: str) -> str:
     *folders, name = path.split("/")
     return "/".join([*("{column}" for _ in folders), f"{{id}}{PurePosixPath(name).suffix}"])

@@ -1,4 +1,4 @@
-"""Images inside Parquet files: a bytes column of the manifest, or separate files of id and image joined by id."""
+"""Images in Parquet files: a bytes column of the manifest, or separate files of id and image, joined by id."""
 
 import random
 import time
@@ -13,7 +13,7 @@ import pyarrow as pa
 from tagger.errors import ImageError, InputError
 from tagger.images.files import read_file
 from tagger.images.parquet_reader import ColumnReader, first_unreadable
-from tagger.images.patterns import resolve_in
+from tagger.images.patterns import resolve_below
 from tagger.io.location import S3, Location, first_line
 from tagger.io.parquet import open_parquet
 from tagger.manifest.batch import Batch
@@ -27,52 +27,54 @@ if TYPE_CHECKING:
 
 _ATTEMPTS, _ATTEMPTS_IN_BUCKET = 2, 6
 _FIRST_PAUSE_S = 0.1
-_NO_END = 2**62
+_LAST_ROW = 2**62
 _ROW_BITS = 40
 _IMAGE_NAMES = ("image", "bytes", "content", "data")
 
 
 @dataclass(frozen=True)
 class PositionIndex:
-    """An index from id to the row of its image: the files, the image column, and (file, row) by id."""
+    """An index from ids to the rows of their images in Parquet files."""
 
     files: tuple[Location, ...]
     column: str
     locations: "pd.Series[int]"
-    """Indexed by id: the file's number times 2**40 plus the row in the file."""
+    """By id: the file's index times 2**40, plus the row in the file."""
 
     @classmethod
     def read(cls, files: Sequence[Location]) -> "PositionIndex":
-        """Read the id column of all files. Raises InputError when one lacks an id or an image column."""
+        """Read the id column of all files. Raises InputError when a file has no id column or no image column."""
         locations: list[np.ndarray] = []
         ids: list[str | None] = []
         column = ""
-        for number, file in enumerate(files):
+        for n, file in enumerate(files):
             source = open_parquet(file)
-            column, first = _image_column(file, source.schema_arrow), column
-            if first and column != first:
-                raise InputError(f"{file}: the images are in column {column!r}, but in {first!r} of the earlier files")
+            column, earlier = _image_column(file, source.schema_arrow), column
+            if earlier and column != earlier:
+                raise InputError(
+                    f"{file}: the images are in column {column!r}, but in {earlier!r} of the earlier files"
+                )
             try:
                 column_of_ids = source.read(columns=["id"])["id"]
             except (pa.ArrowException, OSError) as error:
                 raise InputError(f"{file}: its ids cannot be read: {first_line(error)}") from error
             file_ids = as_ids(column_of_ids, file)
             ids += file_ids
-            locations.append(np.arange(len(file_ids), dtype=np.int64) + (number << _ROW_BITS))
+            locations.append(np.arange(len(file_ids), dtype=np.int64) + (n << _ROW_BITS))
         import pandas as pd
 
         series = pd.Series(np.concatenate(locations), index=pd.Index(ids, dtype=object))
         return cls(tuple(files), column, series[~series.index.duplicated()])
 
     def refs(self, ids: Sequence[str]) -> list[str]:
-        """A reference for each id; an unknown id gets one that names no file."""
+        """A reference for each id; an unknown id gets a reference to no file."""
         import pandas as pd
 
         positions = self.locations.index.get_indexer(pd.Index(ids, dtype=object))
         locations = self.locations.to_numpy()
-        nowhere = self.files[0].parent
+        folder = self.files[0].parent
         return [
-            self._ref(int(locations[position])) if position >= 0 else f"{nowhere}#{item}"
+            self._ref(int(locations[position])) if position >= 0 else f"{folder}#{item}"
             for item, position in zip(ids, positions.tolist(), strict=True)
         ]
 
@@ -83,16 +85,16 @@ class PositionIndex:
 class ParquetImages:
     """The image column of Parquet files: of the manifest itself or, with an index, of files that are joined by id.
 
-    References are `FILE#ROW`. Files are read forwards, a batch of rows at a time, and the last few stay open. A file
-    that fails is opened again and retried, in a bucket several times with backoff. A damaged page costs its rows and
-    the later rows of its row group, and no others.
+    References are `FILE#ROW`. Files are read forwards in batches of rows, and the last few stay open. After an error a
+    file is opened again and retried, in a bucket several times with backoff. A damaged page loses its rows and the
+    later rows of its row group, and no others.
 
     Args:
         files: The Parquet files.
-        column: Of image bytes, or of the datasets library's struct<bytes, path>.
-        max_bytes: Most bytes of an image.
-        index: Joins images by id; None for the manifest's own column.
-        root: Folder for paths that stand in for null bytes; None for the folder of the Parquet file.
+        column: Column of image bytes, or of the datasets library's struct<bytes, path>.
+        max_bytes: Size of the largest image that is read.
+        index: Joins images by id; None for a column of the manifest.
+        root: Folder of the paths that are given where bytes are null; None for the Parquet file's folder.
     """
 
     def __init__(
@@ -127,13 +129,13 @@ class ParquetImages:
         return file, int(row) if row.isdecimal() else -1
 
     def locate(self, batch: Batch) -> list[str | None]:
-        """References of every row or, with an index, of every id."""
+        """References to the manifest's rows or, with an index, to the rows of the items' ids."""
         if self._index is not None:
             return list(self._index.refs(batch.items["id"].to_pylist()))
         return [_ref(batch.file, int(p)) for p in batch.positions]
 
     def fetch(self, refs: Sequence[str]) -> Iterator[bytes | ImageError]:
-        """Read the references one after another; neighbours in a file share a read."""
+        """Read the references one after another; neighbouring rows of a file share a read."""
         for file, location in self._files.items():
             if location.is_s3:
                 self._faults.pop(file, None)  # the bucket may have recovered
@@ -152,7 +154,7 @@ class ParquetImages:
             value = self._value(location, row)
         except (pa.ArrowException, OSError, InputError) as error:
             self._record_fault(location, row, first_line(error))
-            return self._read(ref)  # it may come before the damaged page, in the same batch
+            return self._read(ref)  # the row may be in the same batch, before the damaged page
         if value is None:
             return ImageError(ErrorCode.NOT_FOUND, f"the file has no row {row}")
         return self._bytes_of(value, location)
@@ -191,7 +193,7 @@ class ParquetImages:
             start, end = ColumnReader(location, self._column).group_of(row)
             first = first_unreadable(location, self._column, row)
         except (pa.ArrowException, OSError, InputError):
-            faults.append(_Fault(0, 0, _NO_END, f"{location}: {reason}"))
+            faults.append(_Fault(0, 0, _LAST_ROW, f"{location}: {reason}"))
             return
         if any((fault.start, fault.first) == (start, first) for fault in faults):
             start, first, end = row, row, row + 1  # an intermittent fault
@@ -211,7 +213,7 @@ class ParquetImages:
         return data
 
     def _bytes_at(self, path: str, root: str) -> bytes | ImageError:
-        """The file that a path names, below the root."""
+        """Read the file that a path names below the root."""
         inside = path.removeprefix("file://").removeprefix(f"{root.rstrip('/')}/")
         if "://" in inside or root.startswith(S3):
             message = (
@@ -222,7 +224,7 @@ class ParquetImages:
             message = f"{path!r} lies outside {root}; name the folder of the images with --images-root"
             return ImageError(ErrorCode.OUTSIDE_STORE, message)
         try:
-            return read_file(resolve_in(root, inside), self._max_bytes)
+            return read_file(resolve_below(root, inside), self._max_bytes)
         except ImageError as error:
             return error
 

@@ -1,4 +1,4 @@
-"""One column of a Parquet file, row by row, as far as the file is undamaged."""
+"""Reads a column of a Parquet file row by row, as far as the file is undamaged."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ _BATCH_ROWS = 256
 
 
 class ColumnReader:
-    """A column, read forwards; going back reads its row group again. After an error the reader is unusable.
+    """A column that is read forwards; going back reads its row group again. After an error the reader is unusable.
 
     Raises InputError when the file is not Parquet, or has no such column.
     """
@@ -37,7 +37,7 @@ class ColumnReader:
         return int(self._starts[group]), int(self._starts[group + 1])
 
     def read(self, row: int) -> pa.Scalar | None:
-        """A row's value; None beyond the end. Raises OSError or ArrowException where the file is damaged."""
+        """A row's value; None beyond the last row. Raises OSError or ArrowException when the file is damaged there."""
         if row >= self._starts[-1]:
             return None
         self._seek(row)
@@ -60,7 +60,7 @@ class ColumnReader:
 
 
 def first_unreadable(location: Location, column: str, row: int) -> int:
-    """The first row of a row's group that cannot be read; the group's end where all can.
+    """The first unreadable row of a row's group; the group's end when all rows can be read.
 
     Arrow cannot skip a damaged page, so all later rows of the group are lost with it.
     """

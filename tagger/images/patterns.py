@@ -1,4 +1,4 @@
-"""Paths made from a manifest's columns, and the check that they stay below their root."""
+"""Builds paths from a manifest's columns, and checks that they stay below their root."""
 
 import os
 import re
@@ -16,12 +16,12 @@ _BASE64 = "^(data:image/[a-z+]+;base64,|/9j/|iVBORw0KGgo|R0lGOD|UklGR)[A-Za-z0-9
 
 
 def fill_pattern(pattern: str, batch: Batch, encode: Callable[[str], str] | None = None) -> list[str | None]:
-    """Replace `{column}` for every row; None where a value is missing or blank.
+    """Fill in `{column}` for every row; None when a value is missing or blank.
 
     Args:
         pattern: A path or an address with columns in braces.
         batch: The rows.
-        encode: Encodes a value; None leaves it unchanged.
+        encode: Encodes a value; None leaves values unchanged.
 
     Raises:
         UsageError: for a column that the manifest lacks.
@@ -43,17 +43,17 @@ def fill_pattern(pattern: str, batch: Batch, encode: Callable[[str], str] | None
 def text_column(batch: Batch, name: str, flag: str) -> pa.ChunkedArray:
     """A column of the manifest as text.
 
-    Raises UsageError where the column does not exist, and InputError where it is not text; both name the flag.
+    Raises UsageError when the column does not exist, and InputError when it is not text; both name the flag.
     """
     column = batch.column(name)
     if column is None and name in batch.bytes_columns:
-        raise InputError(f"{flag}: column {name!r} of {batch.file} is {batch.bytes_columns[name]}, which is no text")
+        raise InputError(f"{flag}: column {name!r} of {batch.file} is {batch.bytes_columns[name]}, not text")
     if column is None:
         raise UsageError(f"{flag}: {batch.file} has no column {name!r}; it has {', '.join(batch.items.schema.names)}")
     try:
         text = pc.utf8_trim_whitespace(pc.cast(column, pa.string()))
     except pa.ArrowException as error:
-        raise InputError(f"{flag}: column {name!r} of {batch.file} is {column.type}, which is no text") from error
+        raise InputError(f"{flag}: column {name!r} of {batch.file} is {column.type}, not text") from error
     if flag.startswith("--images") and (pc.mean(pc.match_substring_regex(text, _BASE64)).as_py() or 0) > 0.5:
         raise InputError(
             f"{flag}: column {name!r} of {batch.file} is {column.type} that holds images as base64 text; store them as "
@@ -62,7 +62,7 @@ def text_column(batch: Batch, name: str, flag: str) -> pa.ChunkedArray:
     return text
 
 
-def resolve_in(root: str, relative: str, follow_links: bool = False) -> str:
+def resolve_below(root: str, relative: str, follow_links: bool = False) -> str:
     """Return the path of a file below a root.
 
     Raises ImageError `outside_store` for `..`, for absolute paths and, unless links are followed, for links to files

@@ -1,4 +1,4 @@
-"""The images of catalogues of raw pixels, such as Fashion-MNIST."""
+"""Images of catalogues of raw pixels, such as Fashion-MNIST."""
 
 from collections.abc import Iterator, Sequence
 
@@ -12,9 +12,9 @@ from tagger.schemas.tables.prediction import ErrorCode
 
 
 class PixelImages:
-    """The images that a manifest of raw pixels holds itself, as PNG.
+    """The images of a manifest of raw pixels, encoded as PNG.
 
-    References are `FILE#ROW`. A file is read as a whole, with its first image.
+    References are `FILE#ROW`. A whole file is read with its first image.
     """
 
     ordered_by_store = False
@@ -31,14 +31,14 @@ class PixelImages:
         return [f"{batch.file}#{row}" for row in batch.positions.tolist()]
 
     def fetch(self, refs: Sequence[str]) -> Iterator[bytes | ImageError]:
-        """Yield each image as a PNG file's bytes."""
+        """Yield each image as the bytes of a PNG file."""
         return map(self._read, refs)
 
     def _read(self, ref: str) -> bytes | ImageError:
         file, _, row = ref.rpartition("#")
         location = self._files.get(file)
         if location is None or not row.isdecimal():
-            return ImageError(ErrorCode.NOT_FOUND, f"{ref!r} is no image of this catalogue")
+            return ImageError(ErrorCode.NOT_FOUND, f"{ref!r} is not an image of this catalogue")
         try:
             if file not in self._tables:
                 self._tables[file] = PixelTable.read(location)

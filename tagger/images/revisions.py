@@ -1,4 +1,4 @@
-"""Images with their server's validator (ETag), so that unchanged ones are not downloaded again."""
+"""Images with their server's validator (ETag), so that unchanged images are not downloaded again."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -8,23 +8,23 @@ from typing import Protocol, runtime_checkable
 
 from tagger.errors import ImageError
 
-_MOST_CHARACTERS = 256
+_MAX_CHARACTERS = 256
 _ENTITY_TAG = re.compile(r'(W/)?"[!#-~]+"')  # RFC 9110, 8.8.3, without the bytes beyond ASCII that it tolerates
 
 
 class Unchanged(Enum):
-    """Stands for an image's bytes that have not changed since the ETag of the request."""
+    """Replaces the bytes of an image that has not changed since the request's ETag."""
 
     UNCHANGED = "unchanged"
 
 
 @dataclass(frozen=True)
 class Revision:
-    """The present state of an image in a store."""
+    """The current state of an image in a store."""
 
     data: bytes | ImageError | Unchanged
     etag: str | None = None
-    """ETag of these bytes, or of the unchanged ones; None where the server sent no usable one."""
+    """ETag of these bytes, or of the unchanged image; None when the server sent no valid one."""
 
     def content(self) -> bytes | ImageError:
         """The downloaded bytes, or the error. Raises ValueError for an unchanged image, which was not downloaded."""
@@ -35,24 +35,24 @@ class Revision:
 
 @runtime_checkable
 class RevisionStore(Protocol):
-    """A store of images that have validators."""
+    """A store whose images have validators."""
 
     def revisions(self, refs: Sequence[str], etags: Sequence[str | None]) -> Iterator[Revision]:
         """Yield the state of each reference, in order; an image with an unchanged ETag is not downloaded.
 
         Args:
             refs: References, as for `fetch`.
-            etags: For each the ETag of the known image; None downloads the image in any case.
+            etags: The ETag of the known image for each reference; None downloads the image in any case.
         """
         ...
 
 
-def storable_etag(header: str | None) -> str | None:
-    """The ETag of a response as it is stored and sent back; None for an invalid or very long one.
+def valid_etag(header: str | None) -> str | None:
+    """The ETag of a response if it can be stored and sent back; None for an invalid or very long one.
 
-    A server's text goes into our requests, so only a single entity tag passes: neither `*`, which matches any image,
-    nor a list. A weak one passes, too: all that matters is whether the server calls the image unchanged.
+    A server's text becomes part of later requests, so only a single entity tag is valid: neither `*`, which matches any
+    image, nor a list. A weak one is valid, too: all that matters is whether the server calls the image unchanged.
     """
-    if header is None or len(header) > _MOST_CHARACTERS or not _ENTITY_TAG.fullmatch(header):
+    if header is None or len(header) > _MAX_CHARACTERS or not _ENTITY_TAG.fullmatch(header):
         return None
     return header

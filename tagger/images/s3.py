@@ -1,4 +1,4 @@
-"""Images in S3 buckets: concurrent requests, retries with backoff, an error code for each kind of failure."""
+"""Images in S3 buckets: concurrent requests, retries with backoff, and an error code for each kind of failure."""
 
 import random
 import time
@@ -23,7 +23,7 @@ _DENIED = {"AccessDenied", "403", "Forbidden", "InvalidAccessKeyId", "SignatureD
 _ATTEMPTS = 8
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 10.0
 _BUDGET_BYTES = 64 * 2**20
-_LISTED = 5000
+_MAX_LISTED = 5000
 _PAGE = 1000
 _MAX_NAMES = 200_000
 _RETRYABLE_STATUS = {408, 429}
@@ -31,7 +31,7 @@ _RETRYABLE = {"SlowDown", "RequestTimeout", "Throttling", "ThrottlingException",
 
 
 class S3Images:
-    """Objects by `s3://BUCKET/KEY`. The client is made where it is first used, so that the store can travel."""
+    """Objects by `s3://BUCKET/KEY`. The client is created on first use, so that the store can be pickled."""
 
     ordered_by_store = False
 
@@ -63,8 +63,8 @@ class S3Images:
         Args:
             folder: The prefix.
             options: Endpoint and limits.
-            suffixes: The suffixes that its objects have, the most frequent first.
-            names: The listed names. An object that was not listed is requested under each suffix in turn.
+            suffixes: The suffixes of its objects, the most frequent first.
+            names: The listed names. An object that was not listed is requested with each suffix in turn.
         """
         store = cls.of_pattern(f"{folder}/{{id}}", options)
         store._suffixes = tuple(suffixes)
@@ -88,15 +88,15 @@ class S3Images:
         Raises UsageError when there are no credentials.
         """
         if refs:
-            client = self._client  # made before threads use it
+            client = self._client  # create it before threads use it
             get = partial(self._get, client)
             yield from map_in_order(get, refs, self._pool, 2 * self._concurrency, _BUDGET_BYTES)
 
     def refs_below(self, prefix: str) -> list[str]:
-        """Addresses of a few thousand objects that begin with a prefix; empty where it cannot be listed."""
+        """List objects whose addresses begin with a prefix, a few thousand at most; empty when that fails."""
         if self._within and not prefix.startswith(self._within):
             return []
-        return _listed(self._client, prefix, _LISTED)
+        return _list_objects(self._client, prefix, _MAX_LISTED)
 
     def __getstate__(self) -> dict[str, object]:
         return {k: v for k, v in self.__dict__.items() if k not in ("_pool", "_client")} | {"_suffix_of": {}}
@@ -113,17 +113,19 @@ class S3Images:
         """Get one object by its key or, if it does not exist, by other suffixes and spellings of the key."""
         bucket, _, key = ref.removeprefix(S3).partition("/")
         missing = ImageError(ErrorCode.NOT_FOUND, f"there is no object {ref}")
-        for number, other in enumerate((key, *self._others(key))):
-            if ".." in other.split("/") or (self._within and not f"{S3}{bucket}/{other}".startswith(self._within)):
+        for n, candidate in enumerate((key, *self._other_keys(key))):
+            if ".." in candidate.split("/") or (
+                self._within and not f"{S3}{bucket}/{candidate}".startswith(self._within)
+            ):
                 message = f"{ref!r} lies outside {self._within or 'the image store'}"
-                return missing if number else ImageError(ErrorCode.OUTSIDE_STORE, message)
-            answer = self._get_with_retries(client, bucket, other, reserve)
-            if not isinstance(answer, ImageError) or answer.code != ErrorCode.NOT_FOUND:
-                return answer
-            missing = missing if number else answer
+                return missing if n else ImageError(ErrorCode.OUTSIDE_STORE, message)
+            result = self._get_with_retries(client, bucket, candidate, reserve)
+            if not isinstance(result, ImageError) or result.code != ErrorCode.NOT_FOUND:
+                return result
+            missing = missing if n else result
         return missing
 
-    def _others(self, key: str) -> list[str]:
+    def _other_keys(self, key: str) -> list[str]:
         current = next((suffix for suffix in self._suffixes if key.endswith(suffix)), None)
         stems = []
         if current is not None:
@@ -151,7 +153,7 @@ class S3Images:
         try:
             response = client.get_object(Bucket=bucket, Key=key)
         except ClientError as error:
-            return _explained(error, f"{S3}{bucket}/{key}")
+            return _image_error(error, f"{S3}{bucket}/{key}")
         except NoCredentialsError as error:
             raise UsageError(f"s3://{bucket}: no S3 credentials; set them in the environment or a profile") from error
         except (ParamValidationError, ValueError) as error:
@@ -166,22 +168,24 @@ class S3Images:
         try:
             body: bytes = response["Body"].read()
         except (BotoCoreError, OSError, HTTPException) as error:
-            raise _RetryableError(f"the object broke off: {first_line(error)}") from error
+            raise _RetryableError(f"the download broke off: {first_line(error)}") from error
         if len(body) != size:
-            raise _RetryableError(f"the object broke off after {len(body):,} of {size:,} bytes")
+            raise _RetryableError(f"the download broke off after {len(body):,} of {size:,} bytes")
         return body
 
 
 class _RetryableError(Exception):
-    """An error that another attempt may cure."""
+    """An error after which another attempt may succeed."""
 
 
-def keys_below(folder: Location, limit: int) -> list[str]:
-    """Addresses of some objects below a prefix; empty where it cannot be listed."""
-    return _listed(s3_client(folder.s3_endpoint, folder.s3_region, 1, _ATTEMPTS), f"{folder.uri.rstrip('/')}/", limit)
+def list_keys(folder: Location, limit: int) -> list[str]:
+    """List some objects below a prefix by their addresses; empty when that fails."""
+    return _list_objects(
+        s3_client(folder.s3_endpoint, folder.s3_region, 1, _ATTEMPTS), f"{folder.uri.rstrip('/')}/", limit
+    )
 
 
-def _listed(client: Any, prefix: str, limit: int) -> list[str]:
+def _list_objects(client: Any, prefix: str, limit: int) -> list[str]:
     from botocore.exceptions import BotoCoreError, ClientError
 
     bucket, _, key = prefix.removeprefix(S3).partition("/")
@@ -194,8 +198,8 @@ def _listed(client: Any, prefix: str, limit: int) -> list[str]:
         return []
 
 
-def names_in(folder: Location) -> tuple[list[str], bool]:
-    """Names of the objects directly below a prefix, at most 200,000, and whether the list is complete.
+def list_names(folder: Location) -> tuple[list[str], bool]:
+    """List the objects directly below a prefix, 200,000 names at most, and whether the list is complete.
 
     Raises UsageError when the bucket cannot be listed.
     """
@@ -218,7 +222,7 @@ def names_in(folder: Location) -> tuple[list[str], bool]:
     return names, True
 
 
-def _explained(error: Any, ref: str) -> ImageError:
+def _image_error(error: Any, ref: str) -> ImageError:
     code = error.response.get("Error", {}).get("Code", "")
     if code in _NOT_FOUND:
         return ImageError(ErrorCode.NOT_FOUND, f"there is no object {ref} ({code})")

@@ -1,7 +1,7 @@
-"""Where image bytes come from: a folder, a URI column, an S3 prefix, a bytes column, a Parquet of id and image.
+"""Image stores: a folder, a URI column, an S3 prefix, a bytes column, or Parquet files of id and image.
 
-A store does two things. `locate` runs where the manifest is read: it turns rows into references, plain strings that
-become `imageUri`. `fetch` runs where images are decoded: it turns references into bytes.
+A store does two things. `locate` runs where the manifest is read: it maps rows to references, plain strings that become
+`imageUri`. `fetch` runs where images are decoded: it maps references to bytes.
 """
 
 import re
@@ -13,7 +13,7 @@ import numpy as np
 
 from tagger.errors import ImageError, UsageError
 from tagger.images.files import FolderImages
-from tagger.images.folders import first_batch, look_into
+from tagger.images.folders import first_batch, list_folder
 from tagger.images.parquet import ParquetImages, PositionIndex
 from tagger.images.pixels import PixelImages
 from tagger.images.revisions import Revision, RevisionStore
@@ -31,24 +31,24 @@ from tagger.schemas.tables.prediction import ErrorCode
 
 
 class ImageStore(Protocol):
-    """Where image bytes come from, given a row. Picklable, so that workers can receive it."""
+    """Reads the images of a manifest's rows. Picklable, so that workers can receive it."""
 
     ordered_by_store: bool
-    """Whether sorted references are read faster than the manifest's order."""
+    """Whether references are read faster in the store's order than in the manifest's."""
 
     def locate(self, batch: Batch) -> list[str | None]:
-        """Return a reference for each item of the batch; None where the row names no image."""
+        """Return a reference for each item of the batch; None when its row names no image."""
         ...
 
     def fetch(self, refs: Sequence[str]) -> Iterator[bytes | ImageError]:
-        """Yield for each reference, in order, its bytes or an error; only a few are in memory at once."""
+        """Yield the bytes or an error for each reference, in order; only a few images are in memory at once."""
         ...
 
 
 def open_store(options: CatalogOptions, manifest: Manifest) -> ImageStore:
-    """Return the image store that `--images` names, or that the manifest's columns imply.
+    """Open the image store that `--images` names, or that the manifest's columns imply.
 
-    Remarks for the user go to the manifest's notices. Raises UsageError when it names nothing that exists.
+    Messages for the user go to the manifest's notices. Raises UsageError when there is no such store.
     """
     spec = options.images
     if spec is None:
@@ -71,10 +71,10 @@ def open_store(options: CatalogOptions, manifest: Manifest) -> ImageStore:
 
 
 def _http_store(pattern: str, options: CatalogOptions, manifest: Manifest) -> ImageStore:
-    from tagger.images.http.store import HttpImages, say_proxies
+    from tagger.images.http.store import HttpImages, notice_proxies
 
     if options.allow_http:
-        say_proxies(manifest.notices)
+        notice_proxies(manifest.notices)
     return HttpImages.of_pattern(pattern, options)
 
 
@@ -85,25 +85,25 @@ def _implied_store(options: CatalogOptions, manifest: Manifest) -> ImageStore:
     if manifest.bytes_column():
         return ParquetImages(manifest.files, image, options.max_bytes, root=options.images_root)
     if image_uri in manifest.columns:
-        return UriImages.opened(image_uri, options, manifest)
+        return UriImages.open(image_uri, options, manifest)
     raise UsageError("--images is missing, and the manifest has neither an imageUri nor an image (bytes) column")
 
 
 def fetch_all(store: ImageStore, refs: Sequence[str | None]) -> Iterator[bytes | ImageError]:
-    """Fetch references; None stands for a row that names no image."""
+    """Fetch references; None, of a row that names no image, gives an error."""
     images = store.fetch([ref for ref in refs if ref])
     return (next(images) if ref else _no_image() for ref in refs)
 
 
 def fetch_revisions(store: ImageStore, refs: Sequence[str | None], etags: Sequence[str | None]) -> Iterator[Revision]:
-    """Fetch references as `fetch_all` does, but do not download images whose ETag is unchanged.
+    """Fetch references like `fetch_all`, without downloading images whose ETag is unchanged.
 
     A store without validators reads every image.
 
     Args:
-        store: Where the images are.
-        refs: None stands for a row that names no image.
-        etags: For each row the ETag of the known image; None downloads the image in any case.
+        store: Reads the images.
+        refs: References; None for a row that names no image.
+        etags: The ETag of the known image for each row; None downloads the image in any case.
     """
     if not isinstance(store, RevisionStore):
         yield from (Revision(data) for data in fetch_all(store, refs))
@@ -123,11 +123,11 @@ def _column_store(column: str, options: CatalogOptions, manifest: Manifest) -> I
         raise UsageError(f"--images column:{column}: the manifest has no such column; it has {manifest.columns}")
     if ParquetImages.holds_bytes(manifest.files[0], column):
         return ParquetImages(manifest.files, column, options.max_bytes, root=options.images_root)
-    return UriImages.opened(column, options, manifest)
+    return UriImages.open(column, options, manifest)
 
 
 def _joined_store(shards: Sequence[Location], spec: str, options: CatalogOptions) -> ImageStore:
-    """Parquet files of id and image. Raises UsageError when a glob names none."""
+    """A store of Parquet files of id and image. Raises UsageError when a glob matches none."""
     if not shards:
         pattern = spec.replace("*", "{id}", 1) if "{" not in spec else re.sub(r"\*+", "{column}", spec)
         raise UsageError(
@@ -149,8 +149,8 @@ def _pattern_store(location: Location, options: CatalogOptions) -> ImageStore:
 
 
 def _folder_store(folder: Location, options: CatalogOptions, manifest: Manifest) -> ImageStore:
-    """A folder or prefix without a pattern: of images, by `{id}` and the suffixes that occur, or of Parquet files."""
-    content = look_into(folder)
+    """A store of a folder or prefix without a pattern: images by `{id}` and the suffixes found, or Parquet files."""
+    content = list_folder(folder)
     if content.parquet and not content.suffixes:
         return _joined_store(folder.files(PARQUET), str(folder), options)
     if not content.suffixes:
@@ -164,7 +164,7 @@ def _folder_store(folder: Location, options: CatalogOptions, manifest: Manifest)
 
 
 def _notice_mapped(spec: str, options: CatalogOptions, manifest: Manifest) -> None:
-    """Add a notice of which column `{id}` means where another column has that name."""
+    """Add a notice of which column `{id}` means when another column has that name."""
     for role, column in options.column.items():
         used = f"{{{role}}}" in spec or ("{" not in spec and role == "id")
         if used and column != role and role in manifest.columns:
@@ -175,7 +175,7 @@ def _notice_mapped(spec: str, options: CatalogOptions, manifest: Manifest) -> No
 
 
 def row_order(store: ImageStore, refs: Sequence[str | None]) -> np.ndarray:
-    """Positions of references in the order in which the store reads them fastest."""
+    """The order in which the store reads references fastest: their positions, int64 [N]."""
     if not store.ordered_by_store:
         return np.arange(len(refs))
     keys = [ParquetImages.sort_key(r) for r in refs]

@@ -1,17 +1,17 @@
-"""Images by a column of the manifest that holds paths and addresses."""
+"""Images by a column of the manifest that holds paths or addresses."""
 
 import os
 import re
 from collections.abc import Iterator, Sequence
 
 from tagger.errors import ImageError, UsageError
-from tagger.images.cells import images_of
-from tagger.images.files import exists, files_below, first_file, read_file
+from tagger.images.cells import split_cell
+from tagger.images.files import exists, first_existing, list_files, read_file
 from tagger.images.folders import first_batch
-from tagger.images.patterns import resolve_in, text_column
+from tagger.images.patterns import resolve_below, text_column
 from tagger.images.revisions import Revision
 from tagger.images.s3 import S3Images
-from tagger.images.urls import is_http, scheme_of, shown
+from tagger.images.urls import is_http, redacted, scheme_of
 from tagger.io.location import S3, Location
 from tagger.manifest.batch import Batch
 from tagger.manifest.manifest import Manifest
@@ -23,12 +23,12 @@ _S3_SCHEMES = {"s3", "s3a", "s3n"}
 
 
 class UriImages:
-    """A column of the manifest that holds paths, `s3://` and, where that is allowed, http addresses.
+    """A column of the manifest that holds paths, `s3://` addresses and, if allowed, http addresses.
 
-    Relative paths are relative to the root, or without one to the manifest file that names them. Nothing is read
-    outside the root or, without one, outside the manifest's folder; whole `s3://` addresses are then read wherever they
-    lie. A path that does not exist is tried percent-decoded, with slashes for backslashes, and in the other Unicode
-    form. Of a cell with several images, the first is taken.
+    Relative paths are relative to the root or, without one, to the manifest file that names them. Nothing is read
+    outside the root. Without a root, no path outside the manifest's folder is read, but any complete `s3://` address
+    is. A path that does not exist is tried percent-decoded, with slashes for backslashes, and in the other Unicode
+    form. Of a cell with several images, the first is read.
     """
 
     ordered_by_store = False
@@ -48,21 +48,21 @@ class UriImages:
         self._notices: Notices | None = None
 
     @classmethod
-    def opened(cls, column: str, options: CatalogOptions, manifest: Manifest) -> "UriImages":
-        """The store, checked against the manifest's first rows.
+    def open(cls, column: str, options: CatalogOptions, manifest: Manifest) -> "UriImages":
+        """Open the store and check it against the manifest's first rows.
 
-        Raises UsageError when most of them name http addresses, and those are not allowed.
+        Raises UsageError when most of them hold http addresses, and these are not allowed.
         """
-        from tagger.images.http.store import say_proxies
+        from tagger.images.http.store import notice_proxies
 
         store = cls(column, options, manifest)
         batch = first_batch(manifest)
         refs = [ref for ref in store.locate(batch) if ref] if batch else []
         addresses = [ref for ref in refs if is_http(ref)]
         if addresses and options.allow_http:
-            say_proxies(manifest.notices)
+            notice_proxies(manifest.notices)
         elif 2 * len(addresses) > len(refs):
-            example = shown(addresses[0])
+            example = redacted(addresses[0])
             raise UsageError(f"{store._flag} holds http addresses, such as {example}; give --allow-http to fetch them")
         elif addresses:
             count = f"{len(addresses):,} of the first {len(refs):,} images are"
@@ -71,7 +71,7 @@ class UriImages:
         return store
 
     def locate(self, batch: Batch) -> list[str | None]:
-        """References are absolute paths and whole addresses; relative paths are resolved below their folder."""
+        """References are absolute paths and complete addresses; relative paths are resolved below their folder."""
         folder = (self._base or batch.file.parent).uri.rstrip("/")
         cells: list[str | None] = text_column(batch, self._column, self._flag).to_pylist()
         return [_reference(self._first_image(cell), folder) if cell else None for cell in cells]
@@ -96,15 +96,15 @@ class UriImages:
         """Paths or addresses below the root that begin with a prefix."""
         if prefix.startswith(S3):
             return self._s3.refs_below(prefix)
-        return files_below(prefix) if prefix.startswith(f"{self._root}/") else []
+        return list_files(prefix) if prefix.startswith(f"{self._root}/") else []
 
     def __getstate__(self) -> dict[str, object]:
         return self.__dict__ | {"_notices": None}
 
     def _first_image(self, cell: str) -> str:
-        images = images_of(cell, self._in_root)
+        images = split_cell(cell, self._in_root)
         if len(images) > 1 and self._notices is not None:
-            text = f"{self._flag}: cells hold several images; the first of each is used, such as {shown(images[0])}"
+            text = f"{self._flag}: cells hold several images; the first of each is used, such as {redacted(images[0])}"
             self._notices.add(text, key=f"{self._flag} holds several images")
         return images[0]
 
@@ -114,19 +114,19 @@ class UriImages:
     def _read(self, ref: str) -> bytes | ImageError:
         try:
             if (scheme := scheme_of(ref)) is not None:
-                message = f"{shown(ref)} is not read: {scheme} is none of file, s3, http and https"
+                message = f"{redacted(ref)} is not read: {scheme} is none of file, s3, http and https"
                 raise ImageError(ErrorCode.UNSUPPORTED_URI, message)
             inside = ref.removeprefix(f"{self._root}/")
             if inside == ref:
                 message = f"{ref!r} lies outside {self._root}; name the folder of the images with --images-root"
                 raise ImageError(ErrorCode.OUTSIDE_STORE, message)
-            return read_file(resolve_in(self._root, inside, self._follow_links), self._max_bytes)
+            return read_file(resolve_below(self._root, inside, self._follow_links), self._max_bytes)
         except ImageError as error:
             return error
 
 
 def _reference(uri: str, folder: str) -> str:
-    """A cell's path or address as an absolute one."""
+    """The absolute form of a cell's path or address."""
     scheme = scheme_of(uri)
     rest = uri.partition(":")[2]
     if scheme in _S3_SCHEMES:
@@ -139,7 +139,7 @@ def _reference(uri: str, folder: str) -> str:
     if scheme is not None:
         return uri
     if re.match(r"//[\w-]+(\.[\w-]+)+(:\d+)?/", uri):
-        return f"https:{uri}"  # relative to the protocol, as in pages of shops
+        return f"https:{uri}"  # protocol-relative, as in web pages
     return _path(uri, folder)
 
 
@@ -147,8 +147,8 @@ def _path(path: str, folder: str) -> str:
     """An absolute path without `.` and `..`, in the spelling that exists."""
     if folder.startswith(S3) and not path.startswith("/"):
         bucket, _, key = f"{folder}/{path}".removeprefix(S3).partition("/")
-        steps = re.search(r"(^|/)\.{1,2}/", path)
-        return f"{S3}{bucket}/{os.path.normpath(key) if steps else key}"
-    above, below = ("", path.lstrip("/")) if path.startswith("/") else (folder, path)
-    candidate = first_file(above, [below]) or f"{above}/{below}"
+        has_dots = re.search(r"(^|/)\.{1,2}/", path)
+        return f"{S3}{bucket}/{os.path.normpath(key) if has_dots else key}"
+    root, relative = ("", path.lstrip("/")) if path.startswith("/") else (folder, path)
+    candidate = first_existing(root, [relative]) or f"{root}/{relative}"
     return os.path.normpath(candidate) if "/." in candidate else candidate

@@ -1,4 +1,4 @@
-"""Addresses of images: their scheme, their form in a request, and their form in messages."""
+"""Addresses of images: their scheme, their form for a request, and their form for messages."""
 
 import re
 from typing import TYPE_CHECKING
@@ -8,11 +8,11 @@ if TYPE_CHECKING:
     from urllib3.util import Url  # its import changes the warnings of the process, so it waits for an http image
 
 _SHOWN = 300
-_SHORT = {"data", "file"}  # these need no slashes; elsewhere a colon may be part of a file name
+_SHORT = {"data", "file"}  # no slashes needed; after other words, a colon may be part of a file name
 
 
 def scheme_of(uri: str) -> str | None:
-    """The scheme of an address in lower case, such as `s3`; None for a path, also for one of Windows (`C:\\x.jpg`)."""
+    """The scheme of an address in lower case, such as `s3`; None for a path, including Windows paths (`C:\\x.jpg`)."""
     match = re.match(r"([A-Za-z][A-Za-z0-9+.-]+):", uri)
     return match[1].lower() if match and (uri[match.end() :].startswith("//") or match[1].lower() in _SHORT) else None
 
@@ -23,7 +23,7 @@ def is_http(uri: str) -> bool:
 
 
 def request_url(address: str) -> "Url":
-    """An address for a request: percent-encoded where needed, without fragment, the host in ASCII.
+    """Parse an address for a request: percent-encoded where needed, without fragment, the host in ASCII.
 
     Raises ValueError when it is not an http address.
     """
@@ -33,9 +33,9 @@ def request_url(address: str) -> "Url":
     try:
         url = parse_url(address.strip())
     except (LocationParseError, UnicodeError) as error:
-        raise ValueError(f"is no address: {error}") from error
+        raise ValueError(f"is not an address: {error}") from error
     if url.scheme not in ("http", "https") or not url.host or re.search(r"\s|%20", url.host):
-        raise ValueError("is no http address with a host")
+        raise ValueError("is not an http address with a host")
     return url._replace(fragment=None)
 
 
@@ -44,13 +44,13 @@ def next_url(url: "Url", location: str) -> "Url":
     return request_url(urljoin(url._replace(auth=None).url, location.strip()))
 
 
-def quoted(value: str) -> str:
-    """A value percent-encoded for a path; parts that are percent-encoded already stay."""
+def percent_encoded(value: str) -> str:
+    """Percent-encode a value for a path; parts that are encoded already stay."""
     return "".join(part if i % 2 else quote(part) for i, part in enumerate(re.split(r"(%[0-9A-Fa-f]{2})", value)))
 
 
-def shown(address: str) -> str:
-    """An address for messages: without user and password, and shortened."""
+def redacted(address: str) -> str:
+    """An address for messages: without user and password, and truncated."""
     if "@" in address and "://" in address:
         try:
             parts = urlsplit(address)

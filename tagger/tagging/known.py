@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from tagger.decisions.read import decisions_of
 from tagger.flow.seen_ids import SeenIds
-from tagger.images.revisions import storable_etag
+from tagger.images.revisions import valid_etag
 from tagger.models.levels import Levels
 from tagger.models.titles import TitleModel
 from tagger.runs.directory import ETAG
@@ -237,7 +237,7 @@ def _source(digest: str, ref: str) -> str:
 def _etag_in(stored: str, digest: str, ref: str) -> str | None:
     """The ETag of what `_add_etags` stored, if it is of this image and this address."""
     source = _source(digest, ref)
-    return storable_etag(stored.removeprefix(source)) if stored.startswith(source) else None
+    return valid_etag(stored.removeprefix(source)) if stored.startswith(source) else None
 
 
 def recalled(shard: pa.Table) -> list[Recalled | None]:

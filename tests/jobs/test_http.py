@@ -33,7 +33,7 @@ def test_every_row_of_a_misbehaving_server_is_accounted_for(
         refused = tagger(*command)
         assert (refused.code, "--allow-http" in refused.err) == (2, True)
         complaints = [line for line in refused.err.splitlines() if line.startswith("tagger: ")]
-        assert (len(complaints), (tmp_path / "r").exists(), dict(site.asked)) == (1, False, {})
+        assert (len(complaints), (tmp_path / "r").exists(), dict(site.requests)) == (1, False, {})
         host = site.address.split("/")[2]
         outcome = tagger(
             *command, "--allow-http", "--allow-private-hosts", host, "--http-timeout", 2, "--max-bytes", 1_000_000,

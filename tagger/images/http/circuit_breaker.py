@@ -1,4 +1,4 @@
-"""A circuit breaker: a host that no longer answers gets no requests, except for a probe now and then."""
+"""A circuit breaker: a host that no longer answers gets no requests, except for an occasional probe."""
 
 import time
 from collections.abc import Callable
@@ -13,9 +13,9 @@ class BreakerLimits:
     images: int = 5
     """Consecutive images that were given up without a response."""
     silent_s: float = 30
-    """And seconds without any response, so that a host that restarts costs no image."""
+    """Seconds without any response. Both limits must be reached, so that a host that restarts loses no image."""
     probe_every_s: float = 30
-    """Seconds between probes: single requests that may find the host alive again."""
+    """Seconds between probes, single requests that show whether the host is alive again."""
 
 
 class CircuitBreaker:
@@ -35,7 +35,7 @@ class CircuitBreaker:
         self._next_probe: float | None = None
 
     def allows(self) -> bool:
-        """Whether a request may be sent; with an open breaker, whether it is the next probe."""
+        """Whether a request may be sent. An open breaker lets only a probe through."""
         with self._lock:
             if self._next_probe is None:
                 return True
@@ -45,18 +45,18 @@ class CircuitBreaker:
             return True
 
     def answered(self) -> None:
-        """Record a response, whatever its status: this closes the breaker."""
+        """Record a response of any status, which closes the breaker."""
         with self._lock:
             self._images, self._silent_since, self._next_probe = 0, None, None
 
     def unanswered(self) -> None:
-        """Record a request that could not connect, or got no response in time."""
+        """Record a request that could not connect or got no response in time."""
         with self._lock:
             if self._silent_since is None:
                 self._silent_since = self._clock()
 
     def given_up(self) -> None:
-        """Record that an image was given up after such requests: this may open the breaker."""
+        """Record that an image was given up after such requests, which may open the breaker."""
         with self._lock:
             self._images += 1
             now = self._clock()

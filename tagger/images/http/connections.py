@@ -1,4 +1,4 @@
-"""Connections for http images: to checked addresses only, and closed at a deadline for the whole request."""
+"""Connections for http images: they go to checked addresses only, and close at a deadline for the whole request."""
 
 import socket
 import threading
@@ -17,7 +17,7 @@ _current = threading.local()
 
 
 class Deadline:
-    """The deadline of one request. A socket's timeouts alone would let a server send one byte a second for ever."""
+    """The deadline of one request. Socket timeouts alone would let a server send one byte a second forever."""
 
     def __init__(self, at: float) -> None:
         self.at = at
@@ -25,17 +25,17 @@ class Deadline:
         self._socket: socket.socket | None = None
 
     def attach(self, connected: socket.socket | None) -> None:
-        """Set the socket to shut down. Raises TimeoutError when the deadline has passed."""
+        """Set the socket that is shut down at the deadline. Raises TimeoutError when that has passed."""
         self._socket = connected
         if self.expired:
-            raise TimeoutError("the time is over")
+            raise TimeoutError("the deadline has passed")
 
     def expire(self) -> None:
         """Shut the socket down, which ends the read that waits on it."""
         self.expired = True
         if self._socket is not None:
             with suppress(OSError):
-                socket.socket.shutdown(self._socket, socket.SHUT_RDWR)  # past TLS, which would answer first
+                socket.socket.shutdown(self._socket, socket.SHUT_RDWR)  # below TLS, which would send a reply first
 
 
 class DeadlineWatcher:
@@ -45,17 +45,17 @@ class DeadlineWatcher:
         self._deadlines: set[Deadline] = set()
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
-        self._wakes_at = float("inf")
+        self._next_wakeup = float("inf")
 
     @contextmanager
     def limit(self, seconds: float) -> Iterator[Deadline]:
-        """End the requests of this thread inside the `with` after so many seconds."""
+        """End this thread's requests inside the `with` after some seconds."""
         deadline = Deadline(time.monotonic() + seconds)
         _current.deadline = deadline
         with self._changed:
             self._deadlines.add(deadline)
             self._start()
-            if deadline.at < self._wakes_at:
+            if deadline.at < self._next_wakeup:
                 self._changed.notify()
         try:
             yield deadline
@@ -66,7 +66,7 @@ class DeadlineWatcher:
 
     @contextmanager
     def stopped(self, deadline: Deadline) -> Iterator[None]:
-        """Stop a request's clock inside the `with`."""
+        """Suspend a request's deadline inside the `with`."""
         began = time.monotonic()
         with self._changed:
             paused, deadline.at = deadline.at, float("inf")
@@ -90,12 +90,12 @@ class DeadlineWatcher:
                     if deadline.at <= now and not deadline.expired:
                         deadline.expire()
                 pending = [deadline.at for deadline in self._deadlines if not deadline.expired]
-                self._wakes_at = min(pending, default=float("inf"))
-                self._changed.wait(None if self._wakes_at == float("inf") else max(0.0, self._wakes_at - now))
+                self._next_wakeup = min(pending, default=float("inf"))
+                self._changed.wait(None if self._next_wakeup == float("inf") else max(0.0, self._next_wakeup - now))
 
 
 class _Checked:
-    """Shared by plain and TLS connections: the addresses that they may connect to."""
+    """Restricts plain and TLS connections to public and allowed addresses."""
 
     allowed: Sequence[str] = ()
 
@@ -134,10 +134,10 @@ def _attach(connected: socket.socket | None) -> None:
         deadline.attach(connected)
 
 
-def checked_pools(allowed: Sequence[str], per_host: int) -> PoolManager:
-    """Connection pools to public addresses, and to private addresses of the hosts that are allowed.
+def public_pools(allowed: Sequence[str], per_host: int) -> PoolManager:
+    """Connection pools to public addresses, and to private addresses of allowed hosts.
 
-    Proxies of the environment are not used: they would resolve names themselves.
+    Proxies of the environment are not used, as they would resolve names themselves.
     """
     plain = type("Connection", (_Connection,), {"allowed": tuple(allowed)})
     tls = type("TLSConnection", (_TLSConnection,), {"allowed": tuple(allowed)})

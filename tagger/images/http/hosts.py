@@ -1,4 +1,4 @@
-"""Hosts of images: a semaphore each for requests in flight, a circuit breaker, and the pauses that they ask for."""
+"""Hosts of images: each has a semaphore for requests in flight, a circuit breaker, and pauses by `Retry-After`."""
 
 import random
 import time
@@ -12,11 +12,11 @@ from threading import BoundedSemaphore, Lock
 from tagger.images.http.circuit_breaker import BreakerLimits, CircuitBreaker
 
 LONGEST_PAUSE_S = 60.0
-_MOST_HOSTS = 256
+_MAX_HOSTS = 256
 
 
 class Host:
-    """One host: a semaphore for requests in flight, the end of a pause that it asked for, and its circuit breaker."""
+    """One host: a semaphore for requests in flight, the end of its last `Retry-After` pause, and a circuit breaker."""
 
     def __init__(
         self,
@@ -32,7 +32,7 @@ class Host:
         self._sleep = sleep
 
     def pause(self, seconds: float) -> None:
-        """Start no request for so many seconds, at most a minute, as `Retry-After` asks."""
+        """Start no request for some seconds, a minute at most, as `Retry-After` demands."""
         self._not_before = max(self._not_before, self._clock() + min(seconds, LONGEST_PAUSE_S))
 
     @contextmanager
@@ -46,7 +46,7 @@ class Host:
 
     @contextmanager
     def released(self) -> Iterator[None]:
-        """Inside a slot, let another request use it while this one waits for something else."""
+        """Inside a slot, lend it to another request while this one waits for something else."""
         self._semaphore.release()
         try:
             yield
@@ -60,7 +60,7 @@ class Host:
             if pause <= 0:
                 return
             self._semaphore.release()
-            self._sleep(pause * random.uniform(1, 1.1))  # jitter: together they would be throttled again
+            self._sleep(pause * random.uniform(1, 1.1))  # jitter: simultaneous requests would be throttled again
 
 
 class Hosts:
@@ -77,13 +77,13 @@ class Hosts:
         with self._lock:
             host = self._hosts.setdefault(origin, Host(self._per_host, limits=self._limits))
             self._hosts.move_to_end(origin)
-            if len(self._hosts) > _MOST_HOSTS:
+            if len(self._hosts) > _MAX_HOSTS:
                 self._hosts.popitem(last=False)
             return host
 
 
 def retry_after(header: str | None, now: datetime | None = None) -> float | None:
-    """Seconds of a `Retry-After` header, a number or a date (RFC 9110); None where it is absent or invalid."""
+    """Seconds of a `Retry-After` header, a number or a date (RFC 9110); None when it is absent or invalid."""
     if not header:
         return None
     text = header.strip()

@@ -212,7 +212,7 @@ def test_an_embedded_ray_needs_no_home_says_when_it_ignores_a_cluster_and_leaves
         )
         assert not list(Path(temporary).iterdir())
     assert done.stdout == "tagger\n", done.stderr
-    assert "RAY_ADDRESS is not looked at" in done.stderr
+    assert "RAY_ADDRESS is ignored" in done.stderr
 
 
 def test_nothing_starts_another_ray_after_the_end_of_one() -> None:
@@ -240,4 +240,4 @@ def test_an_address_is_said_to_be_ignored_where_ray_runs_already(
 ) -> None:
     with ray_session(RayOptions(ray_address="127.0.0.1:9")):
         pass
-    assert "--ray-address 127.0.0.1:9 is not looked at" in caplog.text
+    assert "--ray-address 127.0.0.1:9 is ignored" in caplog.text

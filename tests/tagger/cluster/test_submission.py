@@ -58,7 +58,7 @@ def test_a_cluster_that_is_lost_while_a_command_runs_is_said() -> None:
     written: list[str] = []
     with job_server((200, json.dumps({"job_id": "j", "submission_id": "j"}))) as address:
         job = Submission(address, ["tagger", "recipes"], {})
-        with pytest.raises(TaggerError, match=r"^what became of j is not known, as the cluster answers no more"):
+        with pytest.raises(TaggerError, match=r"^the end of j is unknown, as the cluster no longer answers"):
             job.follow(written.append)
     assert written and written[0].startswith("the log breaks off here: ")
 

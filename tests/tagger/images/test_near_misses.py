@@ -33,11 +33,11 @@ def misses(folder: Path, ids: list[str], files: list[str], pattern: str = "{id}.
         ("15970", "15970.0.jpg", "no 15970.jpg, but 15970.0.jpg is there: the id ends in .0"),
         ("1.jpg", "1.jpg", "no 1.jpg.jpg, but 1.jpg is there: the id ends in a suffix already"),
         ("12", "00012.jpg", "no 12.jpg, but 00012.jpg is there: leading zeros differ"),
-        ("0", "Shirts/0.jpg", "no 0.jpg, but Shirts/0.jpg is there: it lies in another folder"),
-        ("Shirts/0", "0.jpg", "no Shirts/0.jpg, but 0.jpg is there: it lies in another folder"),
+        ("0", "Shirts/0.jpg", "no 0.jpg, but Shirts/0.jpg is there: it is in another folder"),
+        ("Shirts/0", "0.jpg", "no Shirts/0.jpg, but 0.jpg is there: it is in another folder"),
         ("a b", "ab.jpg", "no a b.jpg, but ab.jpg is there: the spaces differ"),
         ("sp ace", "sp%20ace.jpg", "no sp ace.jpg, but sp%20ace.jpg is there: the path is percent-encoded"),
-        ("01", "x/1.PNG", "no 01.jpg, but x/1.PNG is there: written otherwise"),
+        ("01", "x/1.PNG", "no 01.jpg, but x/1.PNG is there: written differently"),
         ("7", "y.jpg", "nothing is like 7.jpg; it holds y.jpg"),
     ],
 )
@@ -56,7 +56,7 @@ def test_each_kind_of_difference_is_one_line_with_its_count_the_most_frequent_fi
 def test_a_link_that_leads_nowhere_is_named_with_its_target(tmp_path: Path) -> None:
     (tmp_path / "img").mkdir()
     (tmp_path / "img/1.jpg").symlink_to("../blobs/abc")
-    assert misses(tmp_path, ["1"], []) == [f"{tmp_path}/img/1.jpg is a link to ../blobs/abc, which is not there"]
+    assert misses(tmp_path, ["1"], []) == [f"{tmp_path}/img/1.jpg is a link to ../blobs/abc, which does not exist"]
 
 
 def test_a_folder_that_is_not_there_is_looked_for_above(tmp_path: Path) -> None:
@@ -65,7 +65,7 @@ def test_a_folder_that_is_not_there_is_looked_for_above(tmp_path: Path) -> None:
     (tmp_path / "m.csv").write_text("id,imageUri\n0,imgs/0.jpg\n")
     manifest, store = catalog_of(tmp_path / "m.csv")
     (line,) = near_misses(store, [ref for ref in store.locate(first_batch(manifest)) if ref])
-    assert line.startswith(f"In {tmp_path}/: no imgs/0.jpg, but img/0.jpg is there: it lies in another folder")
+    assert line.startswith(f"In {tmp_path}/: no imgs/0.jpg, but img/0.jpg is there: it is in another folder")
 
 
 def test_objects_of_a_bucket_are_compared_alike(s3: S3Server, tmp_path: Path) -> None:

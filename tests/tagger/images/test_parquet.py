@@ -48,9 +48,9 @@ def fetched(store: ParquetImages, file: Location, rows: list[int]) -> dict[int, 
     return dict(zip(rows, store.fetch([f"{file}#{row}" for row in rows]), strict=True))
 
 
-def lost_of(found: dict[int, bytes | ImageError]) -> list[int]:
-    lost = [row for row, value in found.items() if isinstance(value, ImageError)]
-    for row, value in found.items():
+def lost_of(values: dict[int, bytes | ImageError]) -> list[int]:
+    lost = [row for row, value in values.items() if isinstance(value, ImageError)]
+    for row, value in values.items():
         assert row in lost or value == image(row)
     return lost
 
@@ -58,11 +58,11 @@ def lost_of(found: dict[int, bytes | ImageError]) -> list[int]:
 @pytest.mark.parametrize("order", [1, -1])
 def test_a_damaged_page_costs_the_rows_from_it_to_the_end_of_its_row_group(tmp_path: Path, order: int) -> None:
     file = damaged(tmp_path / "images.parquet", 302)
-    found = fetched(ParquetImages([file], "image", LIMIT), file, list(range(ROWS))[::order])
-    lost = sorted(lost_of(found))
+    values = fetched(ParquetImages([file], "image", LIMIT), file, list(range(ROWS))[::order])
+    lost = sorted(lost_of(values))
     assert lost == list(range(lost[0], GROUP))
     assert 280 < lost[0] <= 302
-    error = found[400]
+    error = values[400]
     assert isinstance(error, ImageError)
     assert error.code is ErrorCode.STORE_ERROR
     assert f"rows {lost[0]} to 499 cannot be read" in error.message
@@ -85,9 +85,9 @@ def test_images_joined_by_id_survive_a_damaged_page(tmp_path: Path) -> None:
     file = damaged(tmp_path / "images.parquet", 302)
     index = PositionIndex.read([file])
     store = ParquetImages([file], index.column, LIMIT, index)
-    found = list(store.fetch(index.refs(["7", "400", "700"])))
-    assert (found[0], found[2]) == (image(7), image(700))
-    assert isinstance(found[1], ImageError)
+    values = list(store.fetch(index.refs(["7", "400", "700"])))
+    assert (values[0], values[2]) == (image(7), image(700))
+    assert isinstance(values[1], ImageError)
 
 
 def test_a_file_that_is_no_parquet_any_more_costs_its_rows_alone(tmp_path: Path) -> None:
@@ -130,9 +130,9 @@ def test_null_bytes_with_a_path_are_read_from_the_path(tmp_path: Path) -> None:
     kind = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
     pq.write_table(pa.table({"id": list(range(len(cells))), "image": pa.array(cells, kind)}), tmp_path / "m.parquet")
     file = Location(str(tmp_path / "m.parquet"))
-    found = fetched(ParquetImages([file], "image", LIMIT), file, list(range(len(cells))))
-    assert (found[0], found[1], found[8]) == (b"a picture", b"inside", b"a picture")
-    codes = {row: value.code for row, value in found.items() if isinstance(value, ImageError)}
+    values = fetched(ParquetImages([file], "image", LIMIT), file, list(range(len(cells))))
+    assert (values[0], values[1], values[8]) == (b"a picture", b"inside", b"a picture")
+    codes = {row: value.code for row, value in values.items() if isinstance(value, ImageError)}
     assert codes == {
         2: ErrorCode.NO_IMAGE, 3: ErrorCode.NO_IMAGE, 4: ErrorCode.OUTSIDE_STORE, 5: ErrorCode.OUTSIDE_STORE,
         6: ErrorCode.UNSUPPORTED_URI, 7: ErrorCode.NOT_FOUND,

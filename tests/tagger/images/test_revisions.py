@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tagger.errors import ImageError
-from tagger.images.revisions import Revision, Unchanged, storable_etag
+from tagger.images.revisions import Revision, Unchanged, valid_etag
 from tagger.images.stores import ImageStore, fetch_revisions
 from tagger.schemas.tables.prediction import ErrorCode
 from tests.builders import catalog_of, encoded, first_batch, picture
@@ -72,10 +72,10 @@ def test_an_etag_that_is_none_or_very_long_is_not_kept(site: ImageServer, tmp_pa
 
 
 def test_the_longest_etag_and_none_at_all() -> None:
-    assert storable_etag('"' + "x" * 254 + '"')
-    assert storable_etag('W/"!#~"') == 'W/"!#~"'
-    assert storable_etag(None) is None
-    assert storable_etag('"a"\r\nHost: x') is None
+    assert valid_etag('"' + "x" * 254 + '"')
+    assert valid_etag('W/"!#~"') == 'W/"!#~"'
+    assert valid_etag(None) is None
+    assert valid_etag('"a"\r\nHost: x') is None
 
 
 def test_an_answer_that_nothing_has_changed_is_an_error_where_nobody_asked(site: ImageServer, tmp_path: Path) -> None:
@@ -105,7 +105,7 @@ def test_a_store_without_validators_reads_every_image(tmp_path: Path) -> None:
     (tmp_path / "m.csv").write_text("id\n1\n2\n")
     manifest, store = catalog_of(tmp_path / "m.csv", tmp_path / "img")
     refs = [*store.locate(first_batch(manifest)), None]
-    found = [r.content() for r in fetch_revisions(store, refs, ['"a"', None, None])]
-    assert [a.code if isinstance(a, ImageError) else a for a in found] == [
+    contents = [r.content() for r in fetch_revisions(store, refs, ['"a"', None, None])]
+    assert [a.code if isinstance(a, ImageError) else a for a in contents] == [
         b"a file", ErrorCode.NOT_FOUND, ErrorCode.NO_IMAGE
     ]  # fmt: skip

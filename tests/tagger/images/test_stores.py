@@ -26,12 +26,12 @@ def fetched(file: Path | str, images: object = None, **options: object) -> list[
     rows, store = catalog_of(file, images, **options)
     store_there: ImageStore = pickle.loads(pickle.dumps(store))
     refs = store.locate(first_batch(rows))
-    found = store_there.fetch([r for r in refs if r])
-    return [_plain(next(found)) if r else None for r in refs]
+    results = store_there.fetch([r for r in refs if r])
+    return [_plain(next(results)) if r else None for r in refs]
 
 
-def _plain(found: bytes | ImageError) -> bytes | ErrorCode:
-    return found.code if isinstance(found, ImageError) else found
+def _plain(results: bytes | ImageError) -> bytes | ErrorCode:
+    return results.code if isinstance(results, ImageError) else results
 
 
 def test_a_folder_is_read_by_the_suffix_that_its_files_have(tmp_path: Path) -> None:
@@ -53,8 +53,8 @@ def test_a_pattern_takes_any_column(tmp_path: Path) -> None:
     file = manifest(tmp_path / "m.csv", "id,year\n1,2012\n2,\n")
     (tmp_path / "img/2012").mkdir(parents=True)
     (tmp_path / "img/2012/1-front.jpg").write_bytes(JPEG)
-    found = fetched(file, f"{tmp_path}/img/{{year}}/{{id}}-front.jpg")
-    assert found == [JPEG, None]
+    results = fetched(file, f"{tmp_path}/img/{{year}}/{{id}}-front.jpg")
+    assert results == [JPEG, None]
 
 
 @pytest.mark.parametrize(("pattern", "message"), [("{colour}.jpg", "no column 'colour'"), ("same.jpg", "no folder")])
@@ -237,8 +237,8 @@ def test_a_manifest_in_a_bucket_names_images_in_another(s3: S3Server) -> None:
     uri = s3.put("photos/1.jpg", JPEG)
     s3.put("pim/export/m.csv", f"id,imageUri\n1,{uri}\n2,/etc/passwd\n3,near.jpg\n".encode())
     s3.put("pim/export/near.jpg", b"near")
-    found = fetched(f"s3://{s3.bucket}/pim/export", s3_endpoint=s3.endpoint)
-    assert found == [JPEG, ErrorCode.OUTSIDE_STORE, b"near"]
+    results = fetched(f"s3://{s3.bucket}/pim/export", s3_endpoint=s3.endpoint)
+    assert results == [JPEG, ErrorCode.OUTSIDE_STORE, b"near"]
 
 
 def test_an_unreachable_s3_service_is_a_store_error_of_the_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -252,5 +252,5 @@ def test_joined_images_in_a_bucket(s3: S3Server, tmp_path: Path) -> None:
     pq.write_table(pa.table({"id": [1, 2], "image": [JPEG, b"two"]}), buffer)
     s3.put("shards/images-0.parquet", buffer.getvalue())
     file = manifest(tmp_path / "m.csv", "id\n2\n1\n3\n")
-    found = fetched(file, f"s3://{s3.bucket}/shards", s3_endpoint=s3.endpoint)
-    assert found == [b"two", JPEG, ErrorCode.NOT_FOUND]
+    results = fetched(file, f"s3://{s3.bucket}/shards", s3_endpoint=s3.endpoint)
+    assert results == [b"two", JPEG, ErrorCode.NOT_FOUND]

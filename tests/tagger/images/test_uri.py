@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tagger.errors import ImageError
-from tagger.images.cells import images_of
+from tagger.images.cells import split_cell
 from tagger.schemas.tables.prediction import ErrorCode
 from tests.builders import catalog_of, first_batch
 from tests.conftest import S3Server
@@ -99,7 +99,7 @@ def test_what_is_not_read_names_its_path_or_scheme(tmp_path: Path) -> None:
     ],
 )
 def test_a_cell_is_one_image_or_several(cell: str, images: list[str]) -> None:
-    assert images_of(cell, lambda path: path.startswith("there")) == images
+    assert split_cell(cell, lambda path: path.startswith("there")) == images
 
 
 def test_of_several_images_in_a_cell_the_first_is_used_and_that_is_said_once(tmp_path: Path) -> None:

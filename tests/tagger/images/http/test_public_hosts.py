@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 import pytest
 
 from tagger.images.http.hosts import LONGEST_PAUSE_S, Host, retry_after
-from tagger.images.http.public_hosts import is_named, private_kind
-from tagger.images.urls import next_url, quoted, request_url, scheme_of, shown
+from tagger.images.http.public_hosts import is_private_allowed, private_kind
+from tagger.images.urls import next_url, percent_encoded, redacted, request_url, scheme_of
 
 
 @pytest.mark.parametrize(
@@ -29,10 +29,10 @@ def test_public_addresses_are_public(address: str) -> None:
 
 def test_a_cloud_s_metadata_service_is_let_in_by_its_name_alone() -> None:
     for address in ("169.254.169.254", "::ffff:169.254.169.254"):
-        assert not is_named("metadata", 80, ["*"], address)
-        assert is_named("metadata", 80, ["METADATA:80"], address)
-    assert is_named("cdn", 80, ["*"], "10.0.0.1")
-    assert not is_named("cdn", 80, ["cdn:81", "other"], "10.0.0.1")
+        assert not is_private_allowed("metadata", 80, ["*"], address)
+        assert is_private_allowed("metadata", 80, ["METADATA:80"], address)
+    assert is_private_allowed("cdn", 80, ["*"], "10.0.0.1")
+    assert not is_private_allowed("cdn", 80, ["cdn:81", "other"], "10.0.0.1")
 
 
 @pytest.mark.parametrize(
@@ -89,14 +89,14 @@ def test_a_redirect_is_read_relative_to_where_it_came_from_and_carries_no_passwo
 
 
 def test_values_are_quoted_once() -> None:
-    assert quoted("a b/ü#?&%41%") == "a%20b/%C3%BC%23%3F%26%41%25"
+    assert percent_encoded("a b/ü#?&%41%") == "a%20b/%C3%BC%23%3F%26%41%25"
 
 
 def test_what_is_shown_has_no_password_and_an_end() -> None:
-    assert shown("https://me:p@ss@cdn.example/1.jpg") == "https://cdn.example/1.jpg"
-    assert shown("http://me:p@[bad/1.jpg") == "http://[bad/1.jpg"
-    assert shown("img/me@2x.jpg") == "img/me@2x.jpg"
-    assert len(shown("https://cdn.example/" + "x" * 5000)) < 400
+    assert redacted("https://me:p@ss@cdn.example/1.jpg") == "https://cdn.example/1.jpg"
+    assert redacted("http://me:p@[bad/1.jpg") == "http://[bad/1.jpg"
+    assert redacted("img/me@2x.jpg") == "img/me@2x.jpg"
+    assert len(redacted("https://cdn.example/" + "x" * 5000)) < 400
 
 
 @pytest.mark.parametrize(

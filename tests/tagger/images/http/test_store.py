@@ -67,7 +67,7 @@ def test_an_image_is_fetched_through_what_passes(site: ImageServer, kind: str) -
         ("stalled", ErrorCode.STORE_ERROR, "after 3 attempts: Read timed out"),
         ("silent", ErrorCode.STORE_ERROR, "after 3 attempts: Read timed out"),
         ("far", ErrorCode.STORE_ERROR, "redirects more than 5 times"),
-        ("ftp", ErrorCode.STORE_ERROR, "redirects to ftp://example.com/1.jpg, which is no http address"),
+        ("ftp", ErrorCode.STORE_ERROR, "redirects to ftp://example.com/1.jpg, which is not an http address"),
         ("large", ErrorCode.TOO_LARGE, "larger than 100,000 bytes"),
         ("endless", ErrorCode.TOO_LARGE, "larger than 100,000 bytes"),
         ("bomb", ErrorCode.TOO_LARGE, "larger than 100,000 bytes"),
@@ -85,7 +85,7 @@ def test_what_does_not_pass_fails_with_its_code_and_address(
 def test_redirects_in_a_circle_end(site: ImageServer) -> None:
     code, message = failure(store_of(site), site.url("circle/a"))
     assert (code, "redirects in a circle" in message) == (ErrorCode.STORE_ERROR, True)
-    assert site.asked == {"/circle/a": 1, "/circle/b": 1}
+    assert site.requests == {"/circle/a": 1, "/circle/b": 1}
 
 
 @pytest.mark.parametrize("kind", ["dribbling", "dribblingheaders"])
@@ -98,7 +98,7 @@ def test_a_server_that_sends_byte_after_byte_is_let_go_when_the_time_is_over(sit
 def test_a_full_url_is_asked_for_percent_encoded_and_without_fragment(site: ImageServer) -> None:
     for written in ("ok/sp ace/größe.jpg?v=1 2#top", "ok/per%20cent.jpg?a=b&c=d"):
         assert one(store_of(site), site.url(written)) == JPEG
-    assert list(site.asked) == ["/ok/sp%20ace/gr%C3%B6%C3%9Fe.jpg?v=1%202", "/ok/per%20cent.jpg?a=b&c=d"]
+    assert list(site.requests) == ["/ok/sp%20ace/gr%C3%B6%C3%9Fe.jpg?v=1%202", "/ok/per%20cent.jpg?a=b&c=d"]
 
 
 def test_a_request_says_who_asks(site: ImageServer) -> None:
@@ -123,11 +123,11 @@ def test_a_password_in_an_address_is_sent_and_never_shown(site: ImageServer) -> 
 def test_private_addresses_are_refused_unless_their_host_is_allowed_also_after_a_redirect(site: ImageServer) -> None:
     code, message = failure(store_of(), site.url("ok/1.jpg"))
     assert code == ErrorCode.OUTSIDE_STORE
-    assert "127.0.0.1 is an address of this machine; --allow-private-hosts 127.0.0.1 lets it in" in message
+    assert "127.0.0.1 is an address of this machine; --allow-private-hosts 127.0.0.1 allows it" in message
     code, message = failure(store_of(site), site.url("elsewhere/1.jpg"))
     assert code == ErrorCode.OUTSIDE_STORE
     assert "localhost is 127.0.0.1, an address of this machine" in message
-    assert dict(site.asked) == {"/elsewhere/1.jpg": 1}
+    assert dict(site.requests) == {"/elsewhere/1.jpg": 1}
     assert one(store_of(allow_private_hosts=["*"]), site.url("elsewhere/1.jpg")) == JPEG
 
 
@@ -136,12 +136,12 @@ def test_other_spellings_of_a_private_address_are_no_way_in(site: ImageServer, h
     url = site.url("ok/1.jpg").replace("127.0.0.1", host)
     code, _ = failure(store_of(), url)
     assert code in (ErrorCode.OUTSIDE_STORE, ErrorCode.STORE_ERROR)
-    assert not site.asked
+    assert not site.requests
 
 
 def test_without_the_flag_nothing_is_asked(site: ImageServer) -> None:
     code, message = failure(store_of(site, allow_http=False), site.url("ok/1.jpg"))
-    assert (code, "--allow-http" in message, dict(site.asked)) == (ErrorCode.UNSUPPORTED_URI, True, {})
+    assert (code, "--allow-http" in message, dict(site.requests)) == (ErrorCode.UNSUPPORTED_URI, True, {})
 
 
 @pytest.mark.parametrize(
@@ -170,7 +170,7 @@ def test_after_several_images_that_a_host_refused_the_others_fail_at_once_and_na
     messages = [answer.message for answer in answers if isinstance(answer, ImageError)]
     assert [n for n, message in enumerate(messages) if "after 3 attempts: " in message] == [0, 1, 2, 3]
     assert set(messages[4:]) == {
-        f"http://127.0.0.1:9/{n}.jpg: 127.0.0.1 answers no request at the moment; one image in 1000 s is tried"
+        f"http://127.0.0.1:9/{n}.jpg: 127.0.0.1 does not answer at the moment; one image is tried every 1000 s"
         for n in range(4, 1000)
     }
     assert {answer.code for answer in answers if isinstance(answer, ImageError)} == {ErrorCode.STORE_ERROR}
@@ -179,7 +179,7 @@ def test_after_several_images_that_a_host_refused_the_others_fail_at_once_and_na
 def test_a_host_that_is_silent_is_asked_no_more_but_one_that_answers_with_errors_is(site: ImageServer) -> None:
     options = dead_after(2)
     list(store_of(site, **options).fetch([site.url(f"silent/{n}") for n in range(9)]))  # type: ignore[arg-type]
-    assert dict(site.asked) == {"/silent/0": 3, "/silent/1": 3}
+    assert dict(site.requests) == {"/silent/0": 3, "/silent/1": 3}
     kinds = ["broken", "missing", "alwayscut", "stalled", "ok"]
     urls = [site.url(f"{kind}/{n}") for kind in kinds for n in range(3)]
     answers = list(store_of(site, **options).fetch(urls))  # type: ignore[arg-type]
@@ -194,7 +194,7 @@ def test_a_host_that_is_back_is_found_by_a_probe() -> None:
     assert all(isinstance(answer, ImageError) for answer in store.fetch(urls))
     with serving(JPEG, port=gone.port) as back:
         assert list(store.fetch(urls)) == [JPEG] * 5
-        assert back.asked.total() == 5
+        assert back.requests.total() == 5
 
 
 def test_images_come_in_order_and_no_host_is_asked_more_often_at_once_than_is_said(site: ImageServer) -> None:
@@ -223,7 +223,7 @@ def test_a_pattern_writes_values_into_an_address(site: ImageServer, tmp_path: Pa
     assert answers[:3] == [JPEG] * 3
     assert isinstance(answers[3], ImageError)
     assert answers[3].code == ErrorCode.OUTSIDE_STORE
-    assert sorted(site.asked) == ["/ok/2012/A/1.jpg", "/ok/2013/sp%20ace.jpg", "/ok/2014/ha%23sh%3F.jpg"]
+    assert sorted(site.requests) == ["/ok/2012/A/1.jpg", "/ok/2013/sp%20ace.jpg", "/ok/2014/ha%23sh%3F.jpg"]
 
 
 @pytest.mark.parametrize(
