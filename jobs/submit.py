@@ -2,7 +2,7 @@
 
 import sys
 
-from tagger.cluster.submission import Submission, named_variables
+from tagger.cluster.submission import Submission, select_variables
 from tagger.errors import UsageError
 from tagger.jobs.shell.console import Console
 from tagger.jobs.shell.registry import JOBS
@@ -16,7 +16,7 @@ def run(config: SubmitConfig, console: Console) -> int:
     words = config.command[1:] if config.command[:1] == [_PROGRAM] else config.command
     if not words or words[0] not in JOBS or words[0] == "submit":
         raise UsageError("name a command of tagger after --, as in: tagger submit -- tag --manifest s3://…")
-    job = Submission(config.address, [_PROGRAM, *words], named_variables(config.env), config.cpus)
+    job = Submission(config.address, [_PROGRAM, *words], select_variables(config.env), config.cpus)
     console.step(f"Submitted as {job.submission_id} to {config.address}")
     try:
         ended = job.follow(sys.stderr.write if console.as_json else console.write)

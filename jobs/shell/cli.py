@@ -12,7 +12,7 @@ from typing import Annotated, Any, cast
 import typer
 
 import tagger
-from tagger.cluster.submitted import on_the_cluster_of_this_job
+from tagger.cluster.submitted import use_cluster_of_job
 from tagger.errors import UsageError
 from tagger.jobs.shell.first_words import FIRST_WORDS
 from tagger.jobs.shell.flags import command_of
@@ -62,7 +62,7 @@ def _runner(name: str) -> Callable[[Any, bool], int]:
         console = Console(as_json=as_json)
         if name in FIRST_WORDS:
             console.step(FIRST_WORDS[name])
-        config = on_the_cluster_of_this_job(config, console)
+        config = use_cluster_of_job(config, console)
         job = importlib.import_module(f"tagger.jobs.{name}")
         if "cv2" in sys.modules:
             importlib.import_module("tagger.imaging.threads").decode_in_one_thread()

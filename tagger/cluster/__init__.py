@@ -1,1 +1,1 @@
-"""Ray, inside this process or on a cluster."""
+"""Ray sessions, embedded in this process or on a cluster, and jobs submitted to a cluster."""

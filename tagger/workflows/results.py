@@ -10,7 +10,7 @@ import ray
 import yaml
 from pydantic import ValidationError
 
-from tagger.cluster.session import gpus, ray_session, wants_gpu
+from tagger.cluster.session import gpu_count, ray_session, wants_gpu
 from tagger.errors import UsageError
 from tagger.io.location import Location
 from tagger.machine import usable_cores
@@ -206,7 +206,7 @@ def _folder(name: str) -> str:
 def _device(config: ResultsConfig) -> str:
     if wants_gpu(config):
         name = ray.get(ray.remote(num_gpus=1)(_gpu_name).remote())
-        return f"{gpus()} × {name}"
+        return f"{gpu_count()} × {name}"
     return f"{usable_cores()} cores, {platform.machine()}"
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 import yaml
 from pydantic import ValidationError
 
-from tagger.cluster.session import compute_cores, gpus, memory, ray_session, wants_gpu
+from tagger.cluster.session import compute_cores, gpu_count, memory_bytes, ray_session, wants_gpu
 from tagger.dataset.items import LabelledItems
 from tagger.errors import UsageError
 from tagger.evaluation import plots
@@ -197,7 +197,7 @@ def _search(
 ) -> Search:
     on_gpu = wants_gpu(config)
     cores = compute_cores(config)
-    at_once = config.concurrent or (gpus() if on_gpu else fitting_trials(cores, memory()))
+    at_once = config.concurrent or (gpu_count() if on_gpu else fitting_trials(cores, memory_bytes()))
     provenance = Provenance(
         created_at=datetime.now(UTC),
         config={},

@@ -56,9 +56,9 @@ from tagger.jobs.benchmark.process_tree import tree_of
 from tagger.cluster.session import ray_session
 from tagger.schemas.configs.options import RayOptions
 
-own = Path(sys.argv[1]) / "monitor.py"
-own.write_text("input()")
-mine = subprocess.Popen([sys.executable, own], stdin=subprocess.PIPE)
+script = Path(sys.argv[1]) / "monitor.py"
+script.write_text("input()")
+child_of_user = subprocess.Popen([sys.executable, script], stdin=subprocess.PIPE)
 before = signal.getsignal(signal.SIGTERM)
 with ray_session(RayOptions()):
     assert signal.getsignal(signal.SIGTERM) is before
@@ -66,10 +66,10 @@ with ray_session(RayOptions()):
     import psutil
     lines = [" ".join(child.cmdline()) for child in psutil.Process().children() if child.status() != "zombie"]
     assert any("raylet" in line for line in lines), lines
-    assert [line for line in lines if "monitor.py" in line] == [f"{sys.executable} {own}"], lines
-assert mine.poll() is None, "a child of the user's own that is called as one of Ray's"
-mine.kill()
-mine.wait()
+    assert [line for line in lines if "monitor.py" in line] == [f"{sys.executable} {script}"], lines
+assert child_of_user.poll() is None, "a child of the user that has the name of one of Ray's"
+child_of_user.kill()
+child_of_user.wait()
 assert [name for pid, name in tree_of(os.getpid()).items() if pid != os.getpid() and name] == []
 """
 
@@ -81,14 +81,14 @@ def with_tokens(**settings: str) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def token_cluster() -> Iterator[str]:
-    """The address of a cluster that asks for TOKEN."""
+    """The address of a cluster that requires TOKEN."""
     with cluster(with_tokens(**TOKEN)) as address:
         yield address
 
 
 @contextmanager
 def cluster(environment: dict[str, str], metadata: str = "{}") -> Iterator[str]:
-    """A Ray in a process of its own, which says this of itself; yields its address."""
+    """Run Ray in a separate process, with this metadata; yield its address."""
     command = [sys.executable, "-c", CLUSTER, metadata]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
@@ -149,7 +149,7 @@ def test_a_cluster_that_asks_for_another_token_says_so_in_one_line(token_cluster
     environments = [with_tokens(), with_tokens(RAY_AUTH_MODE="token", RAY_AUTH_TOKEN="b" * 32)]
     with ThreadPoolExecutor() as at_once:  # Ray tries for 20 s
         for done in at_once.map(join, [token_cluster] * 2, environments):
-            expected = "the cluster asks for another token than this process has; RAY_AUTH_MODE=token"
+            expected = "the cluster requires a different token than this process has; RAY_AUTH_MODE=token"
             assert expected in done.stdout, done.stderr
             assert (done.stdout.count("\n"), done.stderr) == (1, "")
 

@@ -1,6 +1,6 @@
 import pytest
 
-from tagger.cluster.submitted import on_the_cluster_of_this_job
+from tagger.cluster.submitted import use_cluster_of_job
 from tagger.reporter import LOG
 from tagger.schemas.configs.options import RayOptions
 from tagger.schemas.configs.train import RecipesConfig
@@ -15,13 +15,13 @@ def submitted(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("submitted")
 def test_a_submitted_command_takes_its_cluster_unless_it_names_one() -> None:
-    assert on_the_cluster_of_this_job(RayOptions(), LOG).ray_address == "10.0.0.1:6379"
-    assert on_the_cluster_of_this_job(RayOptions(ray_address="auto"), LOG).ray_address == "auto"
-    assert on_the_cluster_of_this_job(RayOptions(ray_address="local"), LOG).ray_address is None
-    assert on_the_cluster_of_this_job(RecipesConfig(), LOG) == RecipesConfig()
+    assert use_cluster_of_job(RayOptions(), LOG).ray_address == "10.0.0.1:6379"
+    assert use_cluster_of_job(RayOptions(ray_address="auto"), LOG).ray_address == "auto"
+    assert use_cluster_of_job(RayOptions(ray_address="local"), LOG).ray_address is None
+    assert use_cluster_of_job(RecipesConfig(), LOG) == RecipesConfig()
 
 
 def test_a_command_that_was_not_submitted_stays_here(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("RAY_JOB_CONFIG_JSON_ENV_VAR", raising=False)
     monkeypatch.setenv("RAY_ADDRESS", "10.0.0.1:6379")
-    assert on_the_cluster_of_this_job(RayOptions(), LOG).ray_address is None
+    assert use_cluster_of_job(RayOptions(), LOG).ray_address is None
