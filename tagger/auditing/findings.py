@@ -13,8 +13,8 @@ from tagger.similarity.index import VectorIndex
 
 MASTER, ARTICLE = str(Level.MASTER_CATEGORY), str(Level.ARTICLE_TYPE)
 _NEIGHBOURS = 10
-_SEARCHED_AT_ONCE = 4096
-_FAR_OUT = 3.0
+_SEARCH_BATCH = 4096
+_OUTLIER_RANGES = 3.0
 _DOMINANT = 0.9
 
 
@@ -125,8 +125,8 @@ def neighbour_distances(index: VectorIndex, positions: np.ndarray) -> np.ndarray
 
     _, first_of, image = np.unique(digests[positions], return_index=True, return_inverse=True)
     distinct, means = positions[first_of], []
-    for first in range(0, len(distinct), _SEARCHED_AT_ONCE):
-        block = distinct[first : first + _SEARCHED_AT_ONCE]
+    for first in range(0, len(distinct), _SEARCH_BATCH):
+        block = distinct[first : first + _SEARCH_BATCH]
         nearest = index.search(index.vectors(block), _NEIGHBOURS, allowed)
         is_a_neighbour = nearest.positions >= 0
         sums = np.where(is_a_neighbour, 1 - nearest.cosines, 0).sum(axis=1)
@@ -142,7 +142,7 @@ def outlier_threshold(distances: np.ndarray) -> float:
     if not len(distances):
         return np.inf
     lower, upper = np.quantile(distances, [0.25, 0.75])
-    return float(upper + _FAR_OUT * (upper - lower))
+    return float(upper + _OUTLIER_RANGES * (upper - lower))
 
 
 def _is_contradicted(judged: Judged, witness: np.ndarray | None, size: int) -> np.ndarray:

@@ -16,20 +16,20 @@ from tagger.similarity.index import VectorIndex
 from tagger.training.titles import fitted, learnt_words, logistic_regression
 
 _DIMENSIONS = 256
-_READ_AT_ONCE = 16_384
-_MOST_FITTED = 60_000
-_IMAGE_C, _IMAGE_ROUNDS = 0.05, 60
+_READ_BATCH = 16_384
+_MAX_FITTED = 60_000
+_IMAGE_C, _IMAGE_ITERATIONS = 0.05, 60
 
 
 def image_features(index: VectorIndex, positions: np.ndarray, seed: int) -> np.ndarray:
     """The whitened principal components of items' vectors, float32 [N, 256] or fewer columns."""
     rng = np.random.default_rng(seed)
-    sample = np.sort(rng.permutation(positions)[:_MOST_FITTED])
+    sample = np.sort(rng.permutation(positions)[:_MAX_FITTED])
     count = min(_DIMENSIONS, index.card.dimension, len(sample))
     components = PCA(count, whiten=True, svd_solver="covariance_eigh").fit(index.vectors(sample))
     pieces = [
-        components.transform(index.vectors(positions[first : first + _READ_AT_ONCE])).astype(np.float32)
-        for first in range(0, len(positions), _READ_AT_ONCE)
+        components.transform(index.vectors(positions[first : first + _READ_BATCH])).astype(np.float32)
+        for first in range(0, len(positions), _READ_BATCH)
     ]
     return np.concatenate(pieces)
 
@@ -43,7 +43,7 @@ def image_probabilities(
     features: np.ndarray, classes: np.ndarray, count: int, fold: np.ndarray, seed: int
 ) -> np.ndarray:
     """Out-of-fold probabilities of classes by image features, float32 [N, L]; see `out_of_fold`."""
-    model = LogisticRegression(C=_IMAGE_C, max_iter=_IMAGE_ROUNDS, tol=1e-3)
+    model = LogisticRegression(C=_IMAGE_C, max_iter=_IMAGE_ITERATIONS, tol=1e-3)
     return out_of_fold(model, features, classes, count, fold, seed)
 
 
@@ -110,12 +110,12 @@ def out_of_fold(
 
 def _subsample(items: np.ndarray, classes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Subsample 60,000 items at most, int [M]; rare classes keep all of their items."""
-    if len(items) <= _MOST_FITTED:
+    if len(items) <= _MAX_FITTED:
         return items
     order = rng.permutation(items)
     rank_in_class = pd.Series(classes[order]).groupby(classes[order]).cumcount().to_numpy()
-    first = rank_in_class < _MOST_FITTED // (2 * (classes.max() + 1))
-    return np.sort(np.concatenate([order[first], order[~first]])[:_MOST_FITTED])
+    first = rank_in_class < _MAX_FITTED // (2 * (classes.max() + 1))
+    return np.sort(np.concatenate([order[first], order[~first]])[:_MAX_FITTED])
 
 
 def combine_probabilities(image: np.ndarray, title: np.ndarray, classes: np.ndarray) -> np.ndarray:

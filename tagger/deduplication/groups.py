@@ -26,13 +26,13 @@ from tagger.schemas.tables.duplicate import DUPLICATE, DUPLICATE_PAIR, Sameness
 from tagger.similarity.index import VectorIndex
 
 NEIGHBOURS = 20
-AT_ONCE = 4096
+QUERY_BATCH = 4096
 """Images in one batch of queries."""
-MOST_DISTANT = 0.1
-_MOST_APART = 0.4  # before alignment: twice the distance that cropping by 3% makes
+MAX_DISTANCE = 0.1
+_MAX_PLAIN_DISTANCE = 0.4  # before alignment: twice the distance that cropping by 3% makes
 _EXACT = 100_000
 _LISTS_PER_ROOT, _TRAINED_ON, _PROBES = 4, 50, 16
-_PAIRS_AT_ONCE = 256
+_PAIR_BATCH = 256
 _SIZE = Preprocessing(height=128, width=96, fit="stretch", resize="bicubic")
 
 
@@ -88,16 +88,16 @@ def candidate_pairs(layouts: Layouts) -> Iterator[pd.DataFrame]:
     Each image, and its mirror image, is compared with its twenty nearest neighbours. A pair may come twice.
     """
     nearest = _build_index(layouts)
-    for start in range(0, len(layouts), AT_ONCE):
-        rows = np.arange(start, min(start + AT_ONCE, len(layouts)))
+    for start in range(0, len(layouts), QUERY_BATCH):
+        rows = np.arange(start, min(start + QUERY_BATCH, len(layouts)))
         plain = layouts.take(rows)
         for is_mirrored, queries in ((False, plain), (True, mirrored(plain))):
             squared, neighbours = nearest.search(compared_frequencies(queries), min(NEIGHBOURS + 1, len(layouts)))
-            limit = (_MOST_APART * contrasts(queries))[:, None] ** 2
+            limit = (_MAX_PLAIN_DISTANCE * contrasts(queries))[:, None] ** 2
             row, column = np.nonzero((neighbours >= 0) & (neighbours != rows[:, None]) & (squared <= limit))
             others = neighbours[row, column]
             distance = distances(queries[row], layouts.take(others))
-            near = distance <= MOST_DISTANT
+            near = distance <= MAX_DISTANCE
             yield pd.DataFrame(
                 {
                     "first": np.minimum(rows[row], others)[near],
@@ -125,8 +125,8 @@ def compare_pairs(
         store: Reads the images.
         max_pixels: Larger images are not decoded.
     """
-    for start in range(0, len(pairs), _PAIRS_AT_ONCE):
-        block = pairs.iloc[start : start + _PAIRS_AT_ONCE]
+    for start in range(0, len(pairs), _PAIR_BATCH):
+        block = pairs.iloc[start : start + _PAIR_BATCH]
         images_needed = np.unique(block[["first", "second"]].to_numpy())
         fetched = fetch_all(store, [refs[n] for n in images_needed])
         images = {n: _decoded(data, max_pixels) for n, data in zip(images_needed.tolist(), fetched, strict=True)}
@@ -211,8 +211,8 @@ def _build_index(layouts: Layouts) -> faiss.Index:
         index.nprobe = _PROBES
         sample = np.random.default_rng(0).permutation(len(layouts))[: _TRAINED_ON * lists]
         index.train(compared_frequencies(layouts.take(np.sort(sample))))
-    for start in range(0, len(layouts), AT_ONCE):
-        index.add(compared_frequencies(layouts.take(np.arange(start, min(start + AT_ONCE, len(layouts))))))
+    for start in range(0, len(layouts), QUERY_BATCH):
+        index.add(compared_frequencies(layouts.take(np.arange(start, min(start + QUERY_BATCH, len(layouts))))))
     return index
 
 

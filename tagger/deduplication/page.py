@@ -11,7 +11,7 @@ from jinja2 import Environment, FileSystemLoader, select_autoescape
 from tagger.evaluation.pictures import Pictures
 from tagger.exports.csv import harmless
 
-_MOST_SHOWN = 24
+_MAX_SHOWN = 24
 
 
 def page_of(groups: pa.Table, pictures: Pictures, count: int, sample: pd.DataFrame) -> str:
@@ -26,7 +26,7 @@ def page_of(groups: pa.Table, pictures: Pictures, count: int, sample: pd.DataFra
     frame = groups.to_pandas()
     order = frame.drop_duplicates("group").sort_values(["conflict", "group"], ascending=[False, True])
     chosen = order["group"].head(count).tolist()
-    items = frame[frame["group"].isin(chosen)].groupby("group").head(_MOST_SHOWN)
+    items = frame[frame["group"].isin(chosen)].groupby("group").head(_MAX_SHOWN)
     of_pairs = [uri for name in ("first", "second") for uri in sample[f"{name}.imageUri"]]
     thumbnails = pictures.of([*items["imageUri"], *of_pairs])
     shown = [_group(frame[frame["group"] == number], thumbnails) for number in chosen]
@@ -38,7 +38,7 @@ def page_of(groups: pa.Table, pictures: Pictures, count: int, sample: pd.DataFra
 
 
 def _group(items: pd.DataFrame, thumbnails: dict[str, str]) -> dict[str, object]:
-    first = items.head(_MOST_SHOWN)
+    first = items.head(_MAX_SHOWN)
     rows = first.assign(picture=first["imageUri"].map(thumbnails).fillna("")).to_dict("records")
     return {
         "rows": rows,

@@ -7,7 +7,7 @@ import numpy as np
 from tagger.schemas.documents.bundle import ConfidenceCurve
 from tagger.schemas.documents.taxonomy import Level, Taxonomy
 
-_SUREST = 1e-6
+_EPSILON = 1e-6
 
 
 class Levels:
@@ -59,7 +59,7 @@ class Levels:
 
 def apply_curve(curve: ConfidenceCurve, probabilities: np.ndarray) -> np.ndarray:
     """Map a level's probabilities [N] to confidences, float64 [N], by its calibration curve."""
-    p = np.clip(probabilities.astype(np.float64), _SUREST, 1 - _SUREST)
+    p = np.clip(probabilities.astype(np.float64), _EPSILON, 1 - _EPSILON)
     log_odds = curve.a * np.log(p) - curve.b * np.log1p(-p) + curve.c
     return np.asarray(1 / (1 + np.exp(-log_odds)))
 

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from sklearn.feature_extraction.text import TfidfVectorizer
 
 FILE = "titles.safetensors"
-_LEAST = 1e-7
-_MOST_WORDS = 50_000
+_MIN_PROBABILITY = 1e-7
+_MAX_WORDS = 50_000
 
 
 @dataclass(frozen=True)
@@ -140,7 +140,7 @@ def new_vectoriser(words: Sequence[str] | None = None) -> "TfidfVectorizer":
 
     return TfidfVectorizer(
         vocabulary=words, ngram_range=(1, 2), min_df=2 if words is None else 1, sublinear_tf=True,
-        max_features=_MOST_WORDS if words is None else None,
+        max_features=_MAX_WORDS if words is None else None,
         strip_accents="unicode", dtype=np.float32,
     )  # fmt: skip
 
@@ -180,4 +180,4 @@ def expand_top_k(leaves: np.ndarray, confidences: np.ndarray, count: int) -> np.
 
 
 def _log(probabilities: np.ndarray) -> np.ndarray:
-    return np.asarray(np.log(np.maximum(probabilities, _LEAST)))
+    return np.asarray(np.log(np.maximum(probabilities, _MIN_PROBABILITY)))

@@ -20,9 +20,9 @@ from tagger.similarity.index import CARD, CLUSTERS, ITEMS, LAYOUTS, VECTORS, Seg
 _SEGMENT = 1_000_000
 _EXACT = 10_000
 _LISTS_PER_ROOT = 4
-_TRAINED_ON, _TRAINED_ON_AT_MOST = 50, 100_000  # vectors per cluster, and in all
+_TRAINED_ON, _MAX_TRAINED_ON = 50, 100_000  # vectors per cluster, and in all
 _QUERIES, _NEAREST, _RECALL = 400, 5, 0.995
-_AS_NEAR = 1e-3
+_TOLERANCE = 1e-3
 _MERGED_FROM = 8
 
 
@@ -137,7 +137,7 @@ def _cluster(vectors: np.ndarray, lists: int, file: Path) -> None:
         faiss.METRIC_INNER_PRODUCT,
         False,  # quantise the vectors themselves, not their residuals from the centroid
     )
-    sample = np.random.default_rng(0).permutation(size)[: min(_TRAINED_ON * lists, _TRAINED_ON_AT_MOST)]
+    sample = np.random.default_rng(0).permutation(size)[: min(_TRAINED_ON * lists, _MAX_TRAINED_ON)]
     index.cp.min_points_per_centroid = 1  # else it warns
     index.train(vectors[np.sort(sample)].astype(np.float32))
     for first in range(0, size, _EXACT):
@@ -157,7 +157,7 @@ def _with_fewest_probes(segment: Segment, vectors: np.ndarray) -> IndexSegment:
         cosines, rows = faiss.knn(queries, part, min(_NEAREST + 1, len(part)), faiss.METRIC_INNER_PRODUCT)
         nearest.add_result(cosines, rows + first)
     nearest.finalize()
-    needed = nearest.D[:, 1:] - _AS_NEAR  # without the query itself
+    needed = nearest.D[:, 1:] - _TOLERANCE  # without the query itself
     probes = 1
     while True:
         _, cosines_found = segment.search(queries, _NEAREST + 1, probes)

@@ -22,9 +22,9 @@ from tagger.schemas.documents.index import IndexCard, IndexSegment
 
 CARD, CLUSTERS, VECTORS = "index.json", "clusters.faiss", "vectors.f16"
 LAYOUTS, ITEMS = "layouts.f16", "items.arrow"
-_SPARE, _MOST = 8, 4096
-_COMPARED, _COMPARED_AT_LEAST = 4, 32
-_QUERIES_AT_ONCE = 64
+_SPARE, _MAX_DEPTH = 8, 4096
+_RERANKED, _MIN_RERANKED = 4, 32
+_QUERY_BATCH = 64
 _FLAGS = faiss.IO_FLAG_MMAP | faiss.IO_FLAG_READ_ONLY
 
 Allowed = Callable[[np.ndarray, np.ndarray], np.ndarray]
@@ -77,7 +77,7 @@ class Segment:
         if self._clusters is None:
             cosines, rows_found = faiss.knn(queries, self._all, min(count, len(self._all)), faiss.METRIC_INNER_PRODUCT)
             return self.live_rows[rows_found], cosines
-        candidates = min(max(_COMPARED * count, _COMPARED_AT_LEAST), len(self.live_rows))
+        candidates = min(max(_RERANKED * count, _MIN_RERANKED), len(self.live_rows))
         _, rows = self._clusters.search(queries, candidates, params=self._parameters(probes or self.info.probes))
         cosines = self._cosines(queries, rows)
         order = np.argsort(-cosines, axis=1, kind="stable")[:, :count]
@@ -108,8 +108,8 @@ class Segment:
     def _cosines(self, queries: np.ndarray, rows: np.ndarray) -> np.ndarray:
         """Cosines, float32 [N, K], of queries [N, D] with the vectors of rows [N, K]; -inf where the row is -1."""
         cosines = np.empty(rows.shape, np.float32)
-        for first in range(0, len(queries), _QUERIES_AT_ONCE):
-            part = slice(first, first + _QUERIES_AT_ONCE)
+        for first in range(0, len(queries), _QUERY_BATCH):
+            part = slice(first, first + _QUERY_BATCH)
             vectors = self._vectors[rows[part]].astype(np.float32)
             cosines[part] = (vectors @ queries[part, :, None])[:, :, 0]
         return np.where(rows >= 0, cosines, -np.inf)
@@ -209,9 +209,9 @@ class VectorIndex:
             is_filled = np.take_along_axis(is_allowed, order, axis=1)
             positions[queries] = np.where(is_filled, np.take_along_axis(neighbours.positions, order, axis=1), -1)
             cosines[queries] = np.where(is_filled, np.take_along_axis(neighbours.cosines, order, axis=1), -np.inf)
-            if depth >= min(_MOST, len(self)):
+            if depth >= min(_MAX_DEPTH, len(self)):
                 break
-            queries, depth = queries[~is_filled.all(axis=1)], min(4 * depth, _MOST)
+            queries, depth = queries[~is_filled.all(axis=1)], min(4 * depth, _MAX_DEPTH)
         return Neighbours(positions, cosines)
 
     def _search(self, vectors: np.ndarray, count: int) -> Neighbours:
@@ -234,7 +234,7 @@ class VectorIndex:
 def read_card(folder: Location) -> IndexCard | None:
     """An index's card; None where there is no index. Raises UsageError and InputError."""
     if folder.is_s3:
-        raise UsageError(f"INDEX: {folder} lies in a bucket; an index is memory-mapped, and lies on a disk")
+        raise UsageError(f"INDEX: {folder} is in a bucket; an index is memory-mapped, and must be on a disk")
     if not (folder / CARD).exists():
         return None
     try:

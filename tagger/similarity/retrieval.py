@@ -16,10 +16,10 @@ Relevance = tuple[np.ndarray, np.ndarray]
 """Class codes of the queries, int [Q], and of the gallery, int [G]; equal codes are relevant; -1 means no class."""
 TOPS = (1, 5, 10, 20)
 SHOWN = 5
-_AT_ONCE, _COMPARED_AT_ONCE = 256, 10_000_000
+_QUERY_BATCH, _MAX_SCORES = 256, 10_000_000
 _BINS = 8
 _SIZE = Preprocessing(height=80, width=60, fit="stretch", resize="area")
-_IMAGES_AT_ONCE = 1024
+_IMAGE_BATCH = 1024
 
 
 @dataclass(frozen=True)
@@ -45,9 +45,9 @@ def retrieve(queries: np.ndarray, gallery: np.ndarray, relevance: Mapping[str, R
     """
     tables, nearest = [], []
     ranks = np.arange(1, len(gallery) + 1, dtype=np.float32)
-    at_once = max(1, min(_AT_ONCE, _COMPARED_AT_ONCE // len(gallery)))
-    for first in range(0, len(queries), at_once):
-        part = slice(first, first + at_once)
+    batch = max(1, min(_QUERY_BATCH, _MAX_SCORES // len(gallery)))
+    for first in range(0, len(queries), batch):
+        part = slice(first, first + batch)
         order = np.argsort(-(queries[part] @ gallery.T), axis=1, kind="stable")
         nearest.append(order[:, :SHOWN])
         for name, (query_classes, gallery_classes) in relevance.items():
@@ -91,8 +91,8 @@ def colour_histograms(refs: Sequence[str], store: ImageStore, max_pixels: int) -
     Ballard 1991 compare colour histograms; Bhattacharyya 1943).
     """
     histograms = np.zeros((len(refs), _BINS**3), np.float32)
-    for first in range(0, len(refs), _IMAGES_AT_ONCE):
-        for row, data in enumerate(fetch_all(store, refs[first : first + _IMAGES_AT_ONCE]), first):
+    for first in range(0, len(refs), _IMAGE_BATCH):
+        for row, data in enumerate(fetch_all(store, refs[first : first + _IMAGE_BATCH]), first):
             if isinstance(data, ImageError):
                 continue
             try:

@@ -12,7 +12,7 @@ from tagger.schemas.tables.similar import SIMILAR
 from tagger.similarity.index import Neighbours, VectorIndex
 
 _DIGEST = "imageDigest"
-_COMPARED_AT_ONCE = 8192
+_MAX_PRODUCTS = 8192
 _TINY = 1e-12  # avoids division by 0: the cosines of a zero vector are 0
 
 
@@ -109,9 +109,9 @@ class Similar:
         """Neighbours with cosines that are free of rounding in the vectors' lengths: an image and itself have 1."""
         lengths = np.linalg.norm(vectors, axis=1)
         cosines = np.full(neighbours.positions.shape, -np.inf, np.float32)
-        at_once = max(1, _COMPARED_AT_ONCE // self._criteria.top)
-        for first in range(0, len(vectors), at_once):
-            row, column = np.nonzero(neighbours.positions[first : first + at_once] >= 0)
+        batch = max(1, _MAX_PRODUCTS // self._criteria.top)
+        for first in range(0, len(vectors), batch):
+            row, column = np.nonzero(neighbours.positions[first : first + batch] >= 0)
             row += first
             others = self._index.vectors(neighbours.positions[row, column])
             products = np.einsum("nd,nd->n", vectors[row], others)

@@ -7,7 +7,7 @@ import pandas as pd
 import pyarrow as pa
 
 from tagger.deduplication.groups import (
-    AT_ONCE,
+    QUERY_BATCH,
     DistinctImages,
     Layouts,
     candidate_pairs,
@@ -33,7 +33,7 @@ def alike(reporter: Reporter, layouts: Layouts) -> pd.DataFrame:
     with reporter.progress("images", 2 * len(layouts)) as bar:
         for done, piece in enumerate(candidate_pairs(layouts), 1):
             pieces.append(piece)
-            bar.update(min(done * AT_ONCE, 2 * len(layouts)))
+            bar.update(min(done * QUERY_BATCH, 2 * len(layouts)))
     return nearest_of_each_pair(pieces)
 
 

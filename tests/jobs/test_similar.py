@@ -154,7 +154,7 @@ def test_what_cannot_be_answered_says_why(
             2,
             "--keep x: --manifest has no",
         ),
-        (["index", embedded, "--out", "s3://b/i"], 2, "lies in a bucket"),
+        (["index", embedded, "--out", "s3://b/i"], 2, "is in a bucket"),
         (["similar", index, "--id", "1"], 2, "there is no index"),
     ]
     for arguments, code, words in refused:

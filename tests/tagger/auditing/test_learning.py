@@ -78,7 +78,7 @@ def test_copies_of_one_picture_do_not_vouch_for_each_others_label() -> None:
 
 
 def test_rare_classes_are_all_in_what_a_large_catalogue_is_fitted_to(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(learning, "_MOST_FITTED", 100)
+    monkeypatch.setattr(learning, "_MAX_FITTED", 100)
     rng = np.random.default_rng(0)
     classes = np.repeat([0, 1, 2], [2000, 1000, 10])
     features = (np.eye(3)[classes] * 4 + rng.normal(0, 0.5, (3010, 3))).astype(np.float32)

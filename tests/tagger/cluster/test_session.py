@@ -147,8 +147,8 @@ def test_a_cluster_of_another_version_is_refused_with_both_versions() -> None:
 
 def test_a_cluster_that_asks_for_another_token_says_so_in_one_line(token_cluster: str) -> None:
     environments = [with_tokens(), with_tokens(RAY_AUTH_MODE="token", RAY_AUTH_TOKEN="b" * 32)]
-    with ThreadPoolExecutor() as at_once:  # Ray tries for 20 s
-        for done in at_once.map(join, [token_cluster] * 2, environments):
+    with ThreadPoolExecutor() as threads:  # Ray tries for 20 s
+        for done in threads.map(join, [token_cluster] * 2, environments):
             expected = "the cluster requires a different token than this process has; RAY_AUTH_MODE=token"
             assert expected in done.stdout, done.stderr
             assert (done.stdout.count("\n"), done.stderr) == (1, "")

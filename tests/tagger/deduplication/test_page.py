@@ -1,4 +1,4 @@
-"""The page of duplicates in a real browser, as a file: pairs are judged by keyboard, and what is said is downloaded."""
+"""The page of duplicates in a real browser, as a file: pairs are judged by keyboard, verdicts are downloaded."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -80,7 +80,7 @@ def test_pairs_are_judged_by_keyboard_and_what_was_said_is_read_back(page: Page,
     assert judged["same"].tolist() == [True, False, True]
 
 
-def test_whoever_stops_early_downloads_what_was_looked_at(page: Page, tmp_path: Path) -> None:
+def test_a_person_who_stops_early_downloads_the_pairs_looked_at(page: Page, tmp_path: Path) -> None:
     page.get_by_label("Pairs looked at").fill("2")
     with page.expect_download() as download:
         page.get_by_role("button", name="Download judged.csv").click()

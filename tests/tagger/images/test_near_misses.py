@@ -11,7 +11,7 @@ from tests.conftest import S3Server
 
 
 def misses(folder: Path, ids: list[str], files: list[str], pattern: str = "{id}.jpg") -> list[str]:
-    """What is said of ids that are looked for by a pattern among files."""
+    """The explanations for ids that a pattern does not find among files."""
     for name in files:
         path = folder / "img" / name
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -132,7 +132,7 @@ def test_a_replaced_item_is_not_found_in_clusters(folder: Location) -> None:
     assert index.is_live.sum() == 12_000
 
 
-def test_whoever_is_killed_leaves_the_index_as_it_was(folder: Location, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_killed_build_leaves_the_index_as_it_was(folder: Location, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(build, "_SEGMENT", 100)
     stored = vectors(300)
 
@@ -195,7 +195,7 @@ def test_what_is_no_index_is_refused(folder: Location, tmp_path: Path) -> None:
     (folder / "run.json").write_text("{}")
     with pytest.raises(UsageError, match=r"is a run; tagger index .* --out FOLDER makes an index of it"):
         VectorIndex(folder)
-    with pytest.raises(UsageError, match="lies in a bucket"):
+    with pytest.raises(UsageError, match="is in a bucket"):
         VectorIndex(Location("s3://bucket/index"))
     card = add(folder, EMPTY, [piece(names(20), vectors(20))])
     with pytest.raises(InputError, match="its vectors have 7 dimensions, those of the index 24"):

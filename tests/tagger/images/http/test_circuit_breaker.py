@@ -41,7 +41,7 @@ def opened(breaker: CircuitBreaker, clock: Clock) -> CircuitBreaker:
 
 def test_a_few_images_or_a_short_while_without_an_answer_are_tried_on(breaker: CircuitBreaker, clock: Clock) -> None:
     give_up(breaker, 100)
-    assert breaker.allows(), "it may be starting anew"
+    assert breaker.allows(), "it may be restarting"
     breaker.answered()
     give_up(breaker, 1)
     clock.now = 1000

@@ -84,7 +84,7 @@ def test_a_redirect_is_read_relative_to_where_it_came_from_and_carries_no_passwo
     url = request_url("https://me:secret@cdn.example/a/b.jpg?x=1")
     assert next_url(url, "../c d.jpg").url == "https://cdn.example/c%20d.jpg"
     assert next_url(url, "//other.example/x").url == "https://other.example/x"
-    with pytest.raises(ValueError, match="no http address"):
+    with pytest.raises(ValueError, match="not an http address"):
         next_url(url, "file:///etc/passwd")
 
 
