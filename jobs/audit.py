@@ -3,7 +3,7 @@
 from tagger.auditing.flipped import FlipDetection
 from tagger.jobs.shell.console import Console
 from tagger.jobs.shell.figures import percent
-from tagger.jobs.shell.next_command import next_line
+from tagger.jobs.shell.next_command import next_line, next_on_catalogue
 from tagger.schemas.configs.audit import AuditConfig
 from tagger.schemas.tables.prediction import ReviewReason
 from tagger.workflows.audit import AuditResult, audit, try_flipped_labels
@@ -23,6 +23,7 @@ def run(config: AuditConfig, console: Console) -> int:
     if config.flip:
         items, found = try_flipped_labels(config, console)
         _say_of_flipped(config, console, items, found)
+        console.say(_next_of_trial(config))
         return 0
     result = audit(config, console)
     _say(console, result)
@@ -64,9 +65,20 @@ def _say_of_flipped(config: AuditConfig, console: Console, items: int, found: li
         for f in found
     ]
     console.table(f"{100 * config.flip:g}% of {items:,} labels made wrong at random", columns, rows)
-    keys = [*columns[:-2], "precision %", "recall %"]
-    levels = [dict(zip(keys, (*row[:-2], *(text.removesuffix("%") for text in row[-2:])), strict=True)) for row in rows]
-    console.result({"flip": config.flip, "levels": levels})
+    levels = [
+        {
+            "level": f.level, "madeWrong": f.flipped, "averagePrecision": f.average_precision, "found": f.flagged,
+            "precision": f.precision, "recall": f.recall,
+        }
+        for f in found
+    ]  # fmt: skip
+    console.result({"flip": config.flip, "items": items, "levels": levels})
+
+
+def _next_of_trial(config: AuditConfig) -> str:
+    title = ["--title", config.title] if config.title else []
+    index = str(config.index)
+    return next_on_catalogue(config, "audit", index, *title, "--out", f"{index.rstrip('/')}-audit")
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 from tagger.deduplication.judged import PROBABILITY
 from tagger.jobs.shell.console import Console
 from tagger.jobs.shell.figures import percent
-from tagger.jobs.shell.next_command import next_line
+from tagger.jobs.shell.next_command import next_line, next_on_catalogue
 from tagger.jobs.steps.planted_report import say_of_planted
 from tagger.schemas.configs.similarity import DuplicatesConfig
 from tagger.schemas.tables.duplicate import Sameness
@@ -28,6 +28,8 @@ def run(config: DuplicatesConfig, console: Console) -> int:
     """Find pairs of images that are alike, compare them closely, and group the items that have them."""
     if config.plant:
         say_of_planted(config, console, try_planted_copies(config, console))
+        out = f"{config.index.rstrip('/')}-duplicates"
+        console.say(next_on_catalogue(config, "duplicates", config.index, "--out", out))
         return 0
     result = duplicates(config, console)
     said = _say(console, result)

@@ -1,6 +1,7 @@
 """Latest job: a folder of runs in, the newest prediction of every item out."""
 
 from tagger.jobs.shell.console import Console
+from tagger.jobs.shell.next_command import next_line
 from tagger.schemas.configs.tag import LatestConfig
 from tagger.workflows.latest import latest
 
@@ -14,6 +15,7 @@ def run(config: LatestConfig, console: Console) -> int:
         [(entry.directory.root.name, result.from_run.get(entry.record.run_id, 0)) for entry in result.finished],
     )
     console.say(f"Predictions: {result.out}")
+    console.say(next_line(config, "apply", config.run, "--out", f"{config.run.rstrip('/')}-tags"))
     console.result(
         {
             "items": result.items,

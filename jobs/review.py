@@ -19,6 +19,7 @@ from tagger.decisions.read import DATABASE, database_of, export
 from tagger.errors import InputError, TaggerError, UsageError
 from tagger.io.location import Location, first_line
 from tagger.jobs.shell.console import Console
+from tagger.jobs.shell.next_command import next_line
 from tagger.manifest.manifest import Manifest
 from tagger.models.bundle import Bundle
 from tagger.review.store.claims import ReviewStore
@@ -41,6 +42,7 @@ from tagger.schemas.configs.tag import TagConfig
 from tagger.schemas.documents.run import RunRecord
 from tagger.schemas.documents.taxonomy import Taxonomy
 from tagger.similarity.index import VectorIndex
+from tagger.workflows.as_flags import catalogue_flags
 from tagger.workflows.open_catalog import open_catalog
 
 _TOKEN = "TAGGER_REVIEW_TOKEN"
@@ -60,12 +62,12 @@ def run(config: ReviewConfig, console: Console) -> int:
     store = ReviewStore(open_database(database, "--database"), record.run_id)
     try:
         if config.action == "export":
-            return _export(config, console, store, directory)
+            return _export(config, console, store, directory, record)
         _check_out(config)
         app = _application(config, console, store, directory, record, token)
         with _listening(config) as listener:
             _serve(config, console, app, listener, token)
-        return _export(config, console, store, directory)
+        return _export(config, console, store, directory, record)
     finally:
         store.close()
 
@@ -233,13 +235,28 @@ def _welcome(config: ReviewConfig, port: int, token: str | None) -> Iterator[str
         yield f"Every account on this machine can open it; set {_TOKEN} to ask for a token."
 
 
-def _export(config: ReviewConfig, console: Console, store: ReviewStore, directory: RunDirectory) -> int:
+def _export(
+    config: ReviewConfig, console: Console, store: ReviewStore, directory: RunDirectory, record: RunRecord
+) -> int:
     folder = _check_out(config) or directory.decided
     rows = export(store, folder)
     progress = store.counts.progress("")
     console.say(f"{rows:,} of {progress.items:,} items are decided. Decisions: {folder}")
     console.result({"decided": rows, "items": progress.items, "decisions": str(folder)})
+    console.say(_next(config, rows, record))
     return 0
+
+
+def _next(config: ReviewConfig, decided: int, record: RunRecord) -> str:
+    """Decide, where nobody has; then train with the decisions of an audit, or write the tags of a run."""
+    database = ["--database", config.database] if config.database else []
+    if not decided:
+        return next_line(config, "review", "--run", config.run, *database)
+    run = config.run.rstrip("/")
+    if record.kind == "audit":
+        catalogue = catalogue_flags(_tagged(config, record).model_dump())
+        return next_line(config, "train", *catalogue, "--decisions", config.out or run, "--out", f"{run}-bundle")
+    return next_line(config, "apply", run, *database, "--out", f"{run}-tags")
 
 
 def _check_out(config: ReviewConfig) -> Location | None:

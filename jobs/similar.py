@@ -1,22 +1,36 @@
 """Similar job: an index and items or images in; the items that look most like them out."""
 
+import shlex
+
 import pyarrow as pa
 
 from tagger.jobs.shell.console import Console
+from tagger.jobs.shell.next_command import next_line
 from tagger.schemas.configs.similarity import SimilarConfig
-from tagger.workflows.similar import find_similar
+from tagger.workflows.as_flags import catalogue_flags
+from tagger.workflows.similar import SimilarResult, find_similar
 
 
 def run(config: SimilarConfig, console: Console) -> int:
     """Find similar items: a table of them for some, Parquet for many."""
-    found = find_similar(config, console)
-    if found.table is not None:
-        _say(found.table, console)
-        console.result({"similar": found.table.to_pylist()})
-        return 0
-    console.say(f"{found.rows:,} similar items of {found.items:,}: {found.out}")
-    console.result({"out": str(found.out), "rows": found.rows, "items": found.items})
+    result = find_similar(config, console)
+    if result.table is not None:
+        _say(result.table, console)
+        console.result({"similar": result.table.to_pylist()})
+    else:
+        console.say(f"{result.rows:,} similar items of {result.items:,}: {result.out}")
+        console.result({"out": str(result.out), "rows": result.rows, "items": result.items})
+    console.say(_next(config, result))
     return 0
+
+
+def _next(config: SimilarConfig, result: SimilarResult) -> str:
+    """Of what looks alike, find what is one picture."""
+    out = f"{config.index.rstrip('/')}-duplicates"
+    catalogue = catalogue_flags(result.catalogue)
+    if not catalogue:
+        return f"Next: tagger duplicates {shlex.quote(config.index)} --manifest … --images … --out {shlex.quote(out)}"
+    return next_line(config, "duplicates", config.index, *catalogue, "--out", out)
 
 
 def _say(table: pa.Table, console: Console) -> None:

@@ -21,6 +21,12 @@ _FIGURES = {
     "ECE master": (Level.MASTER_CATEGORY, "expected_calibration_error", False),
     "ECE type": (Level.ARTICLE_TYPE, "expected_calibration_error", False),
 }
+_HEADS = {
+    "masterCategory": "master category right",
+    "articleType": "article type right",
+    "ECE master": "calibration error, master",
+    "ECE type": "calibration error, type",
+}
 
 
 @dataclass(frozen=True)
@@ -41,36 +47,45 @@ class Line:
 
 
 def table_of(lines: Sequence[Line]) -> pd.DataFrame:
-    """One row a line: means over its bundles of the figures on their test items, as text, and of the time."""
+    """One row a line: means over its bundles of the figures on their test items, as text, and of the time.
+
+    Accuracies are in percent, without a sign.
+    """
     return pd.DataFrame([_row(line) for line in lines])
+
+
+def for_people(table: pd.DataFrame) -> pd.DataFrame:
+    """A table of `table_of` with plain heads, and with a sign on each share."""
+    signed = {name: table[name] + "%" for name, (_, _, is_share) in _FIGURES.items() if is_share}
+    return table.assign(**signed).rename(columns=_HEADS)
 
 
 def _row(line: Line) -> dict[str, object]:
     row: dict[str, object] = {"recipe": line.name}
-    for title, (level, figure, percent) in _FIGURES.items():
+    for title, (level, figure, is_share) in _FIGURES.items():
         values = [getattr(card.metrics[0].levels[level], figure) for card in line.cards]
-        row[title] = f"{100 * mean(values):.2f}" if percent else f"{mean(values):.4f}"
+        row[title] = f"{100 * mean(values):.2f}" if is_share else f"{mean(values):.4f}"
     row["time"] = duration(mean(card.provenance.training_s for card in line.cards))
     return row
 
 
 def page_of(config: ResultsConfig, lines: Sequence[Line], table: pd.DataFrame, device: str) -> str:
     """The table as a page of Markdown, with what it was measured on."""
-    first = lines[0].cards[0]
+    first, shown = lines[0].cards[0], for_people(table)
     sides = ", ".join(f"{count:,} {side}" for side, count in first.provenance.split_items.items())
     text = [
         "# Results",
         "",
         f"Every recipe on one catalogue: {len(first.taxonomy.classes(Level.MASTER_CATEGORY))} master categories, "
         f"{len(first.taxonomy.classes(Level.ARTICLE_TYPE))} article types, {sides} items. Figures are of the test "
-        f"items, {seeds_in_words(config)}; {_drawn(config)}. Accuracies are in percent; weighted "
-        "and macro F1 are those of article types; ECE is the expected calibration error, in 15 bins.",
+        f"items, {seeds_in_words(config)}; {_drawn(config)}. Weighted and macro F1 "
+        "are those of article types; the calibration error is the expected one, in 15 bins.",
         "",
         f"Device: {device}. PyTorch {first.provenance.versions['torch']}.",
         "",
-        "| " + " | ".join(table.columns) + " |",
-        "|" + "---|" * len(table.columns),
-        *("| " + " | ".join(map(str, row)) + " |" for row in table.itertuples(index=False)),
+        "| " + " | ".join(shown.columns) + " |",
+        "|" + "---|" * len(shown.columns),
+        *("| " + " | ".join(map(str, row)) + " |" for row in shown.itertuples(index=False)),
         "",
     ]
     changed = [f"- {line.name}: {_in_words(line.changed)}" for line in lines if line.changed]
@@ -78,7 +93,7 @@ def page_of(config: ResultsConfig, lines: Sequence[Line], table: pd.DataFrame, d
         text += ["Settings that are not the recipes' own:", "", *changed, ""]
     spread = [f"- {line.name}: {_spread(line)}" for line in lines if len(line.cards) > 1]
     if spread:
-        text += ["Accuracy of article types seed by seed:", "", *spread, ""]
+        text += ["Article types right, seed by seed:", "", *spread, ""]
     return "\n".join(text)
 
 
@@ -90,7 +105,7 @@ def _in_words(settings: Mapping[str, Any]) -> str:
 
 
 def _spread(line: Line) -> str:
-    return ", ".join(f"{100 * card.metrics[0].levels[Level.ARTICLE_TYPE].accuracy:.2f}" for card in line.cards)
+    return ", ".join(f"{100 * card.metrics[0].levels[Level.ARTICLE_TYPE].accuracy:.2f}%" for card in line.cards)
 
 
 def seeds_in_words(config: ResultsConfig) -> str:

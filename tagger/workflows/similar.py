@@ -1,15 +1,16 @@
 """Finds the items of an index that look most like items or images."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
 
-from tagger.errors import UsageError
+from tagger.errors import TaggerError, UsageError
 from tagger.io.completion import mark_complete
 from tagger.io.location import Location
 from tagger.io.parquet import write_parquet
+from tagger.models.bundle import Bundle
 from tagger.reporter import LOG, Reporter
 from tagger.runs.ledger import read_ledger
 from tagger.schemas.configs.similarity import SimilarConfig
@@ -35,6 +36,8 @@ class SimilarResult:
     rows: int
     items: int
     """Items or images for which something was found."""
+    catalogue: Mapping[str, object] = field(default_factory=dict)
+    """Settings of the training whose bundle made the index's vectors; empty where that bundle is gone."""
 
 
 def find_similar(config: SimilarConfig, reporter: Reporter = LOG) -> SimilarResult:
@@ -62,10 +65,23 @@ def find_similar(config: SimilarConfig, reporter: Reporter = LOG) -> SimilarResu
     similar = Similar(index, Criteria(config.top, config.same, config.unlike, config.other_images))
     out = new_folder(config.out, config) if config.out else None
     tables = _tables(config, similar, index, reporter)
+    catalogue = _catalogue(config, index)
     if out is None:
         table = pa.concat_tables([SIMILAR.empty_table(), *tables])
-        return SimilarResult(table, None, len(table), len(table["id"].unique()))
-    return _write(tables, out)
+        return SimilarResult(table, None, len(table), len(table["id"].unique()), catalogue)
+    rows, items = _write(tables, out)
+    return SimilarResult(None, out, rows, items, catalogue)
+
+
+def _catalogue(config: SimilarConfig, index: VectorIndex) -> Mapping[str, object]:
+    """Settings of the training of the index's bundle; empty where there is none any more."""
+    model = config.model or index.card.model
+    if model is None:
+        return {}
+    try:
+        return Bundle.load(place(model, config)).card.provenance.config
+    except (TaggerError, OSError):  # only the next command is less complete without it
+        return {}
 
 
 def _tables(config: SimilarConfig, similar: Similar, index: VectorIndex, reporter: Reporter) -> Iterator[pa.Table]:
@@ -85,7 +101,8 @@ def _tables(config: SimilarConfig, similar: Similar, index: VectorIndex, reporte
         yield from (similar.find(queries) for queries in _of_run(config, index))
 
 
-def _write(tables: Iterator[pa.Table], out: Location) -> SimilarResult:
+def _write(tables: Iterator[pa.Table], out: Location) -> tuple[int, int]:
+    """Write what was found; return the number of rows, and of the items that they are of."""
     rows, ids, parts = 0, set(), 0
     for parts, table in enumerate(tables, 1):
         write_parquet(out / f"part-{parts - 1:05d}.parquet", table)
@@ -94,7 +111,7 @@ def _write(tables: Iterator[pa.Table], out: Location) -> SimilarResult:
     if not parts:
         write_parquet(out / "part-00000.parquet", SIMILAR.empty_table())
     mark_complete(out)
-    return SimilarResult(None, out, rows, len(ids))
+    return rows, len(ids)
 
 
 def _embed(config: SimilarConfig, index: VectorIndex, reporter: Reporter) -> Queries:

@@ -124,7 +124,11 @@ def test_findings_are_reviewed_and_what_is_decided_becomes_labels(
     correction = (suggestion["masterCategory"], suggestion["articleType"])
     store.decide("session", "Ada", [Change(first.position, Verdict.CORRECTED, *correction)])
     store.close()
-    assert tagger("review", "export", "--run", audited).code == 0
+    exported = tagger("review", "export", "--run", audited)
+    assert exported.code == 0, exported.err
+    catalogue = f"--manifest {tmp_path / 'shop.csv'} --images {drawn.images}"
+    learn = f"Next: tagger train {catalogue} --decisions {audited} --out {audited}-bundle"
+    assert exported.out.splitlines()[-1] == learn
     decisions = pd.read_parquet(audited / "decisions")
     assert decisions[["id", "articleType"]].to_numpy().tolist() == [[first.id, correction[1]]]
     assert tagger("runs", tmp_path).code == 2, "an audit is no run that tagged"
@@ -138,12 +142,16 @@ def test_the_audit_is_tried_out_on_labels_that_it_makes_wrong(
     asked = ["audit", tmp_path / "index", "--manifest", tmp_path / "shop.csv", "--images", drawn.images]
     outcome = tagger(*asked, "--title", "title", "--flip", "0.1", "--json")
     assert outcome.code == 0, outcome.err
-    levels = json.loads(outcome.out)["levels"]
+    said = json.loads(outcome.out)
+    levels = said["levels"]
     assert [level["level"] for level in levels] == ["masterCategory", "articleType"]
-    assert levels[0]["made wrong"] < levels[1]["made wrong"] == pytest.approx(32, abs=16)
+    assert levels[0]["madeWrong"] < levels[1]["madeWrong"] == pytest.approx(32, abs=16)
+    assert said["items"] > levels[1]["madeWrong"]
     for level in levels:
-        assert float(level["average precision"]) > 0.7
-        assert float(level["recall %"]) > 70
+        assert 0.7 < level["averagePrecision"] <= 1
+        assert 0.7 < level["recall"] <= 1
+        assert 0 < level["precision"] <= 1
+        assert level["found"] >= level["recall"] * level["madeWrong"]
 
 
 @pytest.mark.parametrize(

@@ -86,6 +86,7 @@ def test_planted_copies_are_found_among_the_items_and_nothing_is_written(
     rows = {line.split("│")[1].strip(): line for line in shown.out.splitlines() if "│" in line}
     assert {"resized", "all", "0.70", "0.95"} <= set(rows)
     assert " 92 " in rows["all"]
+    assert shown.out.splitlines()[-1].startswith(f"Next: tagger duplicates --manifest {tmp_path / 'm.csv'} ")
     assert sorted(tmp_path.rglob("*")) == before
 
 

@@ -34,7 +34,7 @@ def test_recipes_and_their_average_stand_in_one_table(tagger: Run, drawn: Drawn,
     assert len(both["members"]) == 2
     assert pd.read_csv(tmp_path / "r/results.csv")["recipe"].tolist() == list(rows)
     page = (tmp_path / "r/results.md").read_text()
-    assert "| cnn-3conv-sgd | " in page
+    assert f"| cnn-3conv-sgd | {rows['cnn-3conv-sgd']['masterCategory']}% | {100 * accuracy:.2f}% | " in page
     assert "- cnn-3conv-sgd: image_size 48x36, batch_size 16, epochs 1" in page
 
     before = {p: p.stat().st_mtime_ns for p in (tmp_path / "r").glob("*/bundle.json")}

@@ -274,7 +274,9 @@ def test_two_reviewers_work_through_everything_and_the_tags_come_out(
             assert person.answer(keys[turn % 4]).status_code == 200
         assert len(set(seen)) == ITEMS
         assert "All is decided" in people[0].open("/queue")
-        assert f"{ITEMS} of {ITEMS} items are decided" in server.stop()
+        printed = server.stop()
+        assert f"{ITEMS} of {ITEMS} items are decided" in printed
+        assert f"Next: tagger apply {run} " in printed
     exported = tagger("review", "export", "--run", run, *fresh, "--out", tmp_path / "log", "--json")
     assert json.loads(exported.out)["decided"] == ITEMS
     log = pd.read_parquet(tmp_path / "log")

@@ -103,6 +103,8 @@ def test_a_run_becomes_an_index_that_finds_what_looks_alike(
     assert by_image[0]["cosine"] == pytest.approx(1, abs=1e-3)
     shown = tagger("similar", index, "--id", item)
     assert f"Items that look like {item}" in shown.out
+    catalogue = f"--manifest {drawn.manifest} --images {drawn.images}"
+    assert shown.out.splitlines()[-1] == f"Next: tagger duplicates {index} {catalogue} --out {index}-duplicates"
 
     bulk = tagger("similar", index, "--run", embedded, "--top", 2, "--out", tmp_path / "bulk", "--unlike", "baseColour")
     assert bulk.code == 0, bulk.err

@@ -9,6 +9,7 @@ import pytest
 from tagger.errors import InputError, UsageError
 from tagger.io.location import Location
 from tagger.io.lock import holding
+from tagger.jobs import latest as latest_job
 from tagger.jobs import quality as quality_job
 from tagger.jobs import runs as runs_job
 from tagger.jobs.shell.console import Console
@@ -58,6 +59,11 @@ def test_the_newest_predictions_of_several_runs_are_written_and_counted_by_run(f
     assert len(pd.read_parquet(tmp_path / "latest")) == 3
     with pytest.raises(UsageError, match="holds the runs themselves"):
         latest(LatestConfig(run=str(folder), out=str(folder)))
+
+
+def test_what_is_newest_goes_to_the_pim_next(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    latest_job.run(LatestConfig(run=f"{folder}/", out=str(tmp_path / "latest")), Console())
+    assert capsys.readouterr().out.splitlines()[-1] == f"Next: tagger apply {folder}/ --out {folder}-tags"
 
 
 def test_a_sample_that_nobody_has_answered_is_a_sentence_and_not_an_empty_table(
