@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tagger.engines.base import PreparedEngine
+from tagger.engines.choice_progress import Watch, unwatched, watched_logits
 from tagger.errors import InputError, UsageError, WriteError
 from tagger.io.location import first_line
 from tagger.schemas.documents.run import EngineCheck
@@ -77,6 +78,7 @@ def choose_engine(
     batch_size: int,
     sample: Callable[[], np.ndarray],
     measured: Callable[[], EngineCheck | None] = lambda: None,
+    watch: Watch = unwatched,
 ) -> tuple[PreparedEngine, EngineCheck]:
     """Choose the quickest engine of a device that agrees with float32 PyTorch.
 
@@ -88,12 +90,13 @@ def choose_engine(
         batch_size: Images per pass.
         sample: Returns uint8 images [N, H, W, 3] of the run, on which the agreement is measured.
         measured: Returns the engine that was chosen for this model, on such a machine, with ENOUGH_IMAGES or more.
+        watch: Is told on how many images an engine has run.
 
     Raises:
         UsageError: when the requested engine cannot run here, or disagrees too often.
         InputError: when the bundle is damaged, or its outputs are not finite even in float32.
     """
-    reference = _Reference(bundle, device, batch_size, sample)
+    reference = _Reference(bundle, device, batch_size, sample, watch)
     if requested == "auto" and len(reference.images) < ENOUGH_IMAGES:
         return _default_engine(bundle, device, batch_size, reference, measured())
     names = engine_names(device)
@@ -140,10 +143,13 @@ class _UnsuitableError(Exception):
 class _Reference:
     """Images of the run, and the logits of float32 PyTorch for them; both are computed lazily."""
 
-    def __init__(self, bundle: "Bundle", device: str, batch_size: int, sample: Callable[[], np.ndarray]) -> None:
+    def __init__(
+        self, bundle: "Bundle", device: str, batch_size: int, sample: Callable[[], np.ndarray], watch: Watch
+    ) -> None:
         self.engine = f"torch-{device}-float32"
         self._arguments = (bundle, device, "float32", batch_size)
         self._sample = sample
+        self._watch = watch
 
     @cached_property
     def images(self) -> np.ndarray:
@@ -157,11 +163,15 @@ class _Reference:
     def logits(self) -> np.ndarray:
         from tagger.engines.torch import PreparedTorch
 
-        logits = PreparedTorch(*self._arguments, all_threads=True).start().run(self.images)[0]
+        logits = self.run(PreparedTorch(*self._arguments, all_threads=True))
         if not np.isfinite(logits).all():
             model_id = self._arguments[0].card.model_id
             raise InputError(f"--model: {model_id} gives outputs that are not finite, even in float32; train it again")
         return logits
+
+    def run(self, prepared: PreparedEngine) -> np.ndarray:
+        """Start an engine, and return its logits for the images, float32 [N, L]."""
+        return watched_logits(prepared.start(), self.images, self._arguments[-1], self._watch)
 
 
 def _prepared(bundle: "Bundle", name: str, batch_size: int) -> PreparedEngine:
@@ -187,7 +197,7 @@ def _checked(bundle: "Bundle", name: str, batch_size: int, reference: _Reference
         return prepared, EngineCheck(engine=name, agreement=1.0)
     images, expected = reference.images, reference.logits
     try:
-        logits = prepared.start().run(images)[0]
+        logits = reference.run(prepared)
     except Exception as error:  # whatever the library raises
         raise _UnsuitableError(f"cannot run this model: {first_line(error)}") from error
     not_finite = int((~np.isfinite(logits)).any(axis=1).sum())

@@ -5,23 +5,28 @@ also read the environment, which Ray writes while it starts: in one process, tha
 """
 
 import contextlib
-import importlib
 import os
 import pickle
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from queue import SimpleQueue
 
 from tagger.engines.base import BATCH_SIZE, Engine, PreparedEngine
+from tagger.engines.choice_progress import ChoiceProgress, Watch, unwatched
 from tagger.engines.choose import ENOUGH_IMAGES, choose_engine, engine_names, prepare, resolve_device
 from tagger.engines.measured import load_measured, store_measured
 from tagger.engines.sample import RunSample
 from tagger.errors import TaggerError
-from tagger.imaging.threads import decode_in_one_thread
-from tagger.io.location import Location, first_line
+from tagger.io.location import Location
 from tagger.io.scratch import scratch_folder
 from tagger.models.bundle import Bundle
 from tagger.schemas.documents.run import EngineCheck
+
+_TOLD_EVERY_S = 0.25
 
 
 @dataclass(frozen=True)
@@ -55,22 +60,35 @@ class EngineRequest:
     folder: Location | None = None
     """The bundle's folder, where a choice with many images is stored for runs that have few."""
 
-    def choose(self, device: str) -> ChosenEngine:
+    def choose(self, device: str, watch: Watch = unwatched) -> ChosenEngine:
         """Choose an engine for `cpu` or `cuda` in this process. It raises what `choose_engine` raises."""
         batch_size = self.batch_size or BATCH_SIZE[device]
         if self.previous and self.previous.engine in engine_names(device):
             prepared, check = prepare(self.bundle, self.previous.engine, batch_size), self.previous
         else:
-            prepared, check = self._choose(device, batch_size)
+            prepared, check = self._choose(device, batch_size, watch)
         return PickledEngine(prepared.name, pickle.dumps(prepared)), check
 
-    def _choose(self, device: str, batch_size: int) -> tuple[PreparedEngine, EngineCheck]:
-        folder, model_id = self.folder, self.bundle.card.model_id
+    def choosing(self, device: str) -> Iterator[ChoiceProgress | ChosenEngine]:
+        """Choose in a thread: yields how far that is, a few times a second, and the answer last."""
+        messages: SimpleQueue[ChoiceProgress | None] = SimpleQueue()
+        with ThreadPoolExecutor(1) as pool:
+            answer = pool.submit(self.choose, device, messages.put)
+            answer.add_done_callback(lambda _: messages.put(None))
+            told = 0.0
+            while (progress := messages.get()) is not None:
+                if time.monotonic() - told >= _TOLD_EVERY_S:
+                    told = time.monotonic()
+                    yield progress
+            yield answer.result()
+
+    def _choose(self, device: str, batch_size: int, watch: Watch) -> tuple[PreparedEngine, EngineCheck]:
+        bundle, folder, model_id = self.bundle, self.folder, self.bundle.card.model_id
         if self.requested != "auto" or folder is None:
-            return choose_engine(self.bundle, self.requested, device, batch_size, self.sample)
-        images = self.sample()
+            return choose_engine(bundle, self.requested, device, batch_size, lambda: self.sample(watch), watch=watch)
+        images = self.sample(watch)
         chosen = choose_engine(
-            self.bundle, "auto", device, batch_size, lambda: images, lambda: load_measured(folder, model_id, device)
+            bundle, "auto", device, batch_size, lambda: images, lambda: load_measured(folder, model_id, device), watch
         )
         if len(images) >= ENOUGH_IMAGES:
             store_measured(folder, model_id, device, chosen[1])
@@ -80,13 +98,21 @@ class EngineRequest:
         """The same request with each image decoded in a subprocess, for use after an image has crashed a process."""
         return replace(self, sample=replace(self.sample, is_isolated=True))
 
-    def choose_on_cpu(self, device: str) -> ChosenEngine | None:
+    def choose_on_cpu(self, device: str, watch: Watch = unwatched) -> ChosenEngine | None:
         """Choose for this machine's CPUs; None for a GPU, which only a worker may use.
 
         Args:
             device: `cpu`, `cuda` or `auto`.
+            watch: Is told how far the choice is.
         """
-        return self.choose("cpu") if resolve_device(device, self.requested) == "cpu" else None
+        return self.choose("cpu", watch) if resolve_device(device, self.requested) == "cpu" else None
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The last message of the process."""
+
+    value: ChosenEngine | TaggerError | None
 
 
 class EngineProcess:
@@ -95,10 +121,11 @@ class EngineProcess:
     def __init__(self) -> None:
         self._scratch = contextlib.ExitStack()
         self._temp_dir = self._scratch.enter_context(scratch_folder("tagger-engine-"))  # a kill leaves files in it
+        self._stderr = self._temp_dir / "stderr"  # a file: nobody need read it meanwhile
         self._is_closed = False
         self._process = self._start()
 
-    def choose(self, request: EngineRequest, device: str) -> ChosenEngine | None:
+    def choose(self, request: EngineRequest, device: str, watch: Watch = unwatched) -> ChosenEngine | None:
         """Run `EngineRequest.choose_on_cpu` in the process.
 
         When an image of the sample crashes the process, a second one repeats the request with isolated decoding.
@@ -106,17 +133,41 @@ class EngineProcess:
         Raises:
             TaggerError: the error that was raised in the process, or that it ended without an answer.
         """
-        stdout, stderr = self._process.communicate(pickle.dumps((request, device)))
-        if not stdout and not self._is_closed:
+        answer = self._ask(request, device, watch)
+        if answer is None and not self._is_closed:
             self._process = self._start()
-            stdout, stderr = self._process.communicate(pickle.dumps((request.isolated(), device)))
-        if not stdout:
-            last = (stderr.decode(errors="replace").strip().splitlines() or [""])[-1]
-            raise TaggerError(f"choosing an engine ended with {self._process.returncode}: {last}")
-        answer: ChosenEngine | TaggerError | None = pickle.loads(stdout)
-        if isinstance(answer, TaggerError):
-            raise answer
-        return answer
+            answer = self._ask(request.isolated(), device, watch)
+        if answer is None:
+            raise TaggerError(f"choosing an engine ended with {self._process.returncode}: {self._last_words()}")
+        if isinstance(answer.value, TaggerError):
+            raise answer.value
+        return answer.value
+
+    def _ask(self, request: EngineRequest, device: str, watch: Watch) -> Answer | None:
+        """Pass on how far the process is until it answers; None when it ends without an answer."""
+        with self._process as process:
+            if process.stdin is None or process.stdout is None:
+                raise RuntimeError("the process has no pipes")
+            with contextlib.suppress(BrokenPipeError):
+                process.stdin.write(pickle.dumps((request, device)))
+            with contextlib.suppress(BrokenPipeError):
+                process.stdin.close()
+            while True:
+                try:
+                    message: ChoiceProgress | Answer = pickle.load(process.stdout)
+                except (EOFError, pickle.UnpicklingError):  # it ended, perhaps within a message
+                    return None
+                if isinstance(message, Answer):
+                    return message
+                watch(message)
+
+    def _last_words(self) -> str:
+        """The last line that the process wrote to standard error."""
+        try:
+            lines = self._stderr.read_text(errors="replace").strip().splitlines()
+        except FileNotFoundError:  # deleted when the process was killed
+            return ""
+        return lines[-1] if lines else ""
 
     def close(self) -> None:
         """Kill the process."""
@@ -126,35 +177,10 @@ class EngineProcess:
             self._process.wait()
 
     def _start(self) -> subprocess.Popen[bytes]:
-        pipe = subprocess.PIPE
         # -P: without it, Python would import modules from the current folder first
-        command = [sys.executable, "-P", "-m", "tagger.engines.process"]
-        return subprocess.Popen(
-            command, stdin=pipe, stdout=pipe, stderr=pipe, start_new_session=True,
-            env={**os.environ, "TMPDIR": str(self._temp_dir)},
-        )  # fmt: skip
-
-
-def main() -> None:
-    """Read a pickled request from standard input, and write the pickled answer to standard output."""
-    answers = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # what a library prints goes to standard error
-    importlib.import_module("tagger.engines.torch")
-    engine_names("cpu")
-    decode_in_one_thread()
-    received = sys.stdin.buffer.read()
-    if not received:
-        return  # the command has ended
-    request, device = pickle.loads(received)
-    try:
-        answer: ChosenEngine | TaggerError | None = request.choose_on_cpu(device)
-    except TaggerError as error:
-        answer = error
-    except OSError as error:
-        answer = TaggerError(f"choosing an engine: {first_line(error)}")
-    with contextlib.suppress(BrokenPipeError), answers:
-        pickle.dump(answer, answers)
-
-
-if __name__ == "__main__":
-    main()
+        command = [sys.executable, "-P", "-m", "tagger.engines.chooser"]
+        with self._stderr.open("wb") as stderr:
+            return subprocess.Popen(
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr, start_new_session=True,
+                env={**os.environ, "TMPDIR": str(self._temp_dir)},
+            )  # fmt: skip

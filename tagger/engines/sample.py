@@ -1,6 +1,6 @@
 """Samples decoded images of a run, on which an engine is measured."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
@@ -8,6 +8,7 @@ from multiprocessing import get_context
 
 import numpy as np
 
+from tagger.engines.choice_progress import ChoiceProgress, Watch, unwatched
 from tagger.engines.choose import CHECKED_IMAGES
 from tagger.errors import ImageError
 from tagger.images.digests import digest_of
@@ -19,6 +20,7 @@ from tagger.runs.staging import known_etags, read_shard
 from tagger.schemas.documents.bundle import ModelCard
 
 _SHARDS = 8
+_READING = "reading"
 _Image = tuple[str | None, str | None]
 """An image's reference and the ETag that it had when it was last read."""
 
@@ -40,33 +42,39 @@ class RunSample:
     crashed: frozenset[bytes] = frozenset()
     """SHA-256 of images that are known to crash a process; they are left out."""
 
-    def __call__(self) -> np.ndarray:
-        """Images uint8 [N, H, W, C], N at most CHECKED_IMAGES."""
+    def __call__(self, watch: Watch = unwatched) -> np.ndarray:
+        """Images uint8 [N, H, W, C], N at most CHECKED_IMAGES; `watch` is told how many are read."""
         step = max(1, len(self.shards) // _SHARDS)
         chosen = self.shards[::step][:_SHARDS]
         each = -(-CHECKED_IMAGES // max(1, len(chosen)))
         images = [image for shard in chosen for image in _first_of(shard, each)][:CHECKED_IMAGES]
         if self.is_isolated:
-            return _stacked(list(self._decode_isolated(images)), self.card)
-        return self._decode(images)
+            return _stacked(list(self._decode_isolated(images, watch)), self.card)
+        return self._decode(images, watch)
 
-    def _decode_isolated(self, images: Sequence[_Image]) -> Iterator[np.ndarray]:
+    def _decode_isolated(self, images: Sequence[_Image], watch: Watch) -> Iterator[np.ndarray]:
         context = get_context("spawn")
         remaining = list(images)
         while remaining:
             with ProcessPoolExecutor(1, mp_context=context) as process:
                 try:
                     while remaining:
+                        watch(ChoiceProgress(_READING, len(images) - len(remaining), len(images)))
                         yield from process.submit(self._decode, remaining[:1]).result()
                         remaining.pop(0)
                 except BrokenProcessPool:
                     remaining.pop(0)  # this image crashed the process
 
-    def _decode(self, images: Sequence[_Image]) -> np.ndarray:
+    def _decode(self, images: Sequence[_Image], watch: Watch = unwatched) -> np.ndarray:
+        return decoded_sample(self._safe_files(images, watch), self.card, self.max_pixels)
+
+    def _safe_files(self, images: Sequence[_Image], watch: Watch) -> Iterator[bytes | ImageError]:
+        """Files that have to be looked at and are not known to crash a process."""
         revisions = fetch_revisions(self.store, [ref for ref, _ in images], [etag for _, etag in images])
-        files = [revision.data for revision in revisions if not isinstance(revision.data, Unchanged)]
-        safe = [data for data in files if digest_of(data) not in self.crashed]
-        return decoded_sample(safe, self.card, self.max_pixels)
+        for number, revision in enumerate(revisions):
+            watch(ChoiceProgress(_READING, number, len(images)))
+            if not isinstance(revision.data, Unchanged) and digest_of(revision.data) not in self.crashed:
+                yield revision.data
 
 
 def _first_of(shard: Location, count: int) -> list[_Image]:
@@ -75,7 +83,7 @@ def _first_of(shard: Location, count: int) -> list[_Image]:
     return sorted(images, key=lambda image: image[1] is not None)[:count]
 
 
-def decoded_sample(images: Sequence[bytes | ImageError], card: ModelCard, max_pixels: int) -> np.ndarray:
+def decoded_sample(images: Iterable[bytes | ImageError], card: ModelCard, max_pixels: int) -> np.ndarray:
     """The images that can be decoded, uint8 [N, H, W, C]."""
     pixels = []
     for data in images:

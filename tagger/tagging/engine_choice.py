@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from tagger.cluster.session import ray_is_running
+from tagger.engines.choice_progress import ChoiceProgress
 from tagger.engines.process import ChosenEngine, EngineProcess, EngineRequest
 from tagger.engines.sample import RunSample
 from tagger.images.stores import ImageStore
@@ -35,6 +36,8 @@ class EngineChoice:
         self._process = EngineProcess() if here and not ray_is_running() else None
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="engine")
         self._request: EngineRequest
+        self.progress: ChoiceProgress | None = None
+        """How far the choice is; None before the first image."""
         self._early: Future[ChosenEngine | None] | None = None
 
     def __enter__(self) -> "EngineChoice":
@@ -54,7 +57,7 @@ class EngineChoice:
         folder = Location(config.model, config.s3_endpoint, config.s3_region)
         self._request = EngineRequest(self._bundle, config.engine, config.batch_size, sample, self._before, folder)
         if self._process:
-            self._early = self._pool.submit(self._process.choose, self._request, self._config.device)
+            self._early = self._pool.submit(self._process.choose, self._request, self._config.device, self._keep)
 
     def answer(self, device: str) -> "Future[ChosenEngine]":
         """The engine for `cpu` or `cuda`, as the run that goes on had it, or measured on the run's own images."""
@@ -65,8 +68,11 @@ class EngineChoice:
         if early and device == "cpu":
             return early
         if self._config.ray_address or device == "cuda":
-            return choose_engine_there(self._request, device)
-        return self._request.choose(device)
+            return choose_engine_there(self._request, device, self._keep)
+        return self._request.choose(device, self._keep)
+
+    def _keep(self, progress: ChoiceProgress) -> None:
+        self.progress = progress
 
 
 def in_words(chosen: EngineCheck) -> str:

@@ -18,8 +18,10 @@ from ray.exceptions import RayActorError, WorkerCrashedError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from tagger.engines.base import Engine, PreparedEngine
+from tagger.engines.choice_progress import ChoiceProgress, Watch, unwatched
 from tagger.engines.choose import engine_names
 from tagger.engines.process import ChosenEngine, EngineRequest
+from tagger.errors import TaggerError
 from tagger.runs.staging import read_shard, shard_of
 from tagger.tagging.board import Board
 from tagger.tagging.collector import Claim, Outcome
@@ -77,19 +79,29 @@ def tag_shards(
         watch(rows)
 
 
-def choose_engine_there(request: EngineRequest, device: str) -> ChosenEngine:
+def choose_engine_there(request: EngineRequest, device: str, watch: Watch = unwatched) -> ChosenEngine:
     """Answer a question on a machine that the workers run on, too, rather than on the command's own.
 
     Args:
         request: Which engine the run is to have.
         device: `cpu` or `cuda`.
+        watch: Is told how far the choice is.
     """
-    remote = ray.remote(num_cpus=1, num_gpus=int(device == "cuda"))(EngineRequest.choose)
     try:
-        found: ChosenEngine = ray.get(remote.remote(request, device))
+        return _chosen_there(request, device, watch)
     except WorkerCrashedError:  # an image may have ended it
-        found = ray.get(remote.remote(request.isolated(), device))
-    return found
+        return _chosen_there(request.isolated(), device, watch)
+
+
+def _chosen_there(request: EngineRequest, device: str, watch: Watch) -> ChosenEngine:
+    resources = {"num_cpus": 1, "num_gpus": int(device == "cuda")}
+    choosing = ray.remote(num_returns="streaming", **resources)(EngineRequest.choosing)
+    for reference in choosing.remote(request, device):
+        message: ChoiceProgress | ChosenEngine = ray.get(reference)
+        if not isinstance(message, ChoiceProgress):
+            return message
+        watch(message)
+    raise TaggerError("choosing an engine ended without an answer")
 
 
 def leaf_logits(images: "ray.data.Dataset", prepared: PreparedEngine, on_gpu: bool) -> dict[str, np.ndarray]:

@@ -2,18 +2,14 @@
 
 import time
 from collections.abc import Callable
-from concurrent.futures import Future, wait
-from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
-from types import TracebackType
 
 import numpy as np
 
 from tagger.cluster.session import ray_session, wants_gpu
 from tagger.confidence.thresholds import QaSample, Thresholds
-from tagger.engines.base import BATCH_SIZE, PreparedEngine
+from tagger.engines.base import BATCH_SIZE
 from tagger.engines.choose import CHECKED_IMAGES
-from tagger.engines.process import ChosenEngine
 from tagger.errors import UsageError
 from tagger.images.failed import FailedImages
 from tagger.images.near_misses import near_misses
@@ -26,7 +22,7 @@ from tagger.manifest.no_value import NoValue
 from tagger.manifest.selection import Before, Selection, already_labelled
 from tagger.models.bundle import Bundle
 from tagger.models.titles import TitleModel
-from tagger.reporter import LOG, Bar, Reporter
+from tagger.reporter import LOG, Reporter
 from tagger.runs.directory import RunDirectory
 from tagger.runs.identity import FUSE, run_inputs
 from tagger.runs.ledger import known_runs, newest_first
@@ -35,17 +31,18 @@ from tagger.runs.parts import failed_images, rows_done
 from tagger.runs.staging import Staged, stage
 from tagger.schemas.configs.tag import TagConfig
 from tagger.schemas.documents.bundle import ModelCard
-from tagger.schemas.documents.run import Counts, EngineCheck, RunRecord
+from tagger.schemas.documents.run import Counts, RunRecord
 from tagger.schemas.tables.prediction import ErrorCode
 from tagger.schemas.values import parse_range
 from tagger.tagging.crashes import Crashes
-from tagger.tagging.engine_choice import EngineChoice, in_words
+from tagger.tagging.engine_choice import EngineChoice
 from tagger.tagging.known import Known
 from tagger.tagging.on_ray import tag_shards
 from tagger.tagging.rows import PredictionRows
 from tagger.tagging.shard_tagger import TagPlan
-from tagger.tagging.worker_pool import Workers, fit_workers
+from tagger.tagging.worker_pool import fit_workers
 from tagger.workflows.open_catalog import open_catalog, place, versions
+from tagger.workflows.tagging_watch import TaggingWatch, wait_for_engine
 
 
 @dataclass(frozen=True)
@@ -257,76 +254,18 @@ def _tag(
     if done:
         reporter.step(f"Going on: {done:,} of {staged.items:,} items are done already")
     asked = parse_range(config.workers)
-    reporter.step(f"Starting workers, and comparing engines on up to {CHECKED_IMAGES} images")
+    images = min(CHECKED_IMAGES, staged.items - done)
+    reporter.step(f"Starting workers, and comparing engines on up to {images:,} {'image' if images == 1 else 'images'}")
     with ray_session(config, processes=asked[1], reporter=reporter):
         device = "cuda" if wants_gpu(config) else "cpu"
         choosing = engines.answer(device)
         if device == "cuda" or config.ray_address:
-            wait([choosing])  # it runs on the cluster, and needs the GPU or the CPU that the workers would take
+            # it runs on the cluster, and needs the GPU or the CPU that the workers would take
+            wait_for_engine(reporter, choosing, engines)
         workers = fit_workers(device == "cuda", asked, len(pending), may_grow=bool(config.ray_address))
         plan = replace(plan, batch_size=config.batch_size or BATCH_SIZE[device])
-        with _Watch(reporter, plan.run, record, staged.items, done, choosing, workers, check_held) as watch:
+        with TaggingWatch(
+            reporter, plan.run, record, staged.items, done, choosing, engines, workers, check_held
+        ) as watch:
             tag_shards(plan, watch.prepared, pending, workers, watch)
         return watch.record.model_copy(update={"tagging_seconds": time.monotonic() - watch.began})
-
-
-class _Watch:
-    """What is done now and then while workers tag: hand them the engine once it is chosen, and say how far they are."""
-
-    def __init__(
-        self,
-        reporter: Reporter,
-        directory: RunDirectory,
-        record: RunRecord,
-        items: int,
-        done: int,
-        choosing: "Future[ChosenEngine]",
-        workers: Workers,
-        check_held: Callable[[], None],
-    ) -> None:
-        self.record = record
-        self.began = time.monotonic()
-        """When the engine was chosen; before that, when the choice began to be waited for."""
-        self.prepared: Future[PreparedEngine] = Future()
-        self._reporter = reporter
-        self._directory = directory
-        self._items = items
-        self._done = done
-        self._choosing = choosing
-        self._workers = workers
-        self._check_held = check_held
-        self._bars = ExitStack()
-        self._bar: Bar | None = None
-
-    def __enter__(self) -> "_Watch":
-        self._bar = self._bars.enter_context(self._reporter.progress("Choosing an engine", None))
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self._bars.__exit__(kind, error, traceback)
-
-    def __call__(self, rows: int) -> None:
-        """Be told how many rows this call has tagged."""
-        self._check_held()
-        if not self.prepared.done() and self._choosing.done():
-            self._hand_over(*self._choosing.result())
-        if self._bar is None:
-            return
-        seconds = time.monotonic() - self.began
-        if not self.prepared.done():
-            self._bar.update(0, f"{seconds:.0f} s")
-        else:
-            self._bar.update(self._done + rows, f"{rows / seconds:.0f} images/s" if rows else "")
-
-    def _hand_over(self, engine: PreparedEngine, chosen: EngineCheck) -> None:
-        self._bars.close()
-        self._reporter.step(in_words(chosen))
-        items = self._items - self._done
-        self._reporter.step(f"Tagging {items:,} items with {self.record.model_id}, {self._workers}")
-        self.record = self.record.model_copy(update={"engine": chosen})
-        self._directory.write(self.record)
-        self._bar = self._bars.enter_context(self._reporter.progress("Tagging", self._items, "items"))
-        self.began = time.monotonic()
-        self.prepared.set_result(engine)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from tagger.demo.drawn_catalogue import Drawn
+from tagger.engines.choice_progress import ChoiceProgress, Watch, unwatched
 from tagger.engines.choose import ENOUGH_IMAGES, engine_names, prepare
 from tagger.engines.measured import load_measured
 from tagger.engines.process import ChosenEngine, EngineProcess, EngineRequest
@@ -16,6 +17,7 @@ from tagger.io.location import Location
 from tagger.models.bundle import Bundle
 from tagger.runs.staging import shard_of, stage
 from tagger.schemas.documents.run import EngineCheck
+from tagger.tagging.on_ray import choose_engine_there
 from tests.builders import catalog_of
 
 
@@ -27,10 +29,10 @@ def engine_request(drawn: Drawn, bundle: Bundle, tmp_path: Path) -> EngineReques
     return EngineRequest(bundle, "auto", 0, RunSample(shards, store, bundle.card, 10**8), None)
 
 
-def choose(engine_request: EngineRequest, device: str = "cpu") -> ChosenEngine | None:
+def choose(engine_request: EngineRequest, device: str = "cpu", watch: Watch = unwatched) -> ChosenEngine | None:
     process = EngineProcess()
     try:
-        return process.choose(engine_request, device)
+        return process.choose(engine_request, device, watch)
     finally:
         process.close()
 
@@ -50,6 +52,34 @@ def test_the_answer_is_an_engine_that_was_measured_on_the_runs_images(
     images = engine_request.sample()[:20]
     expected = prepare(bundle, engine.name, 16).start().run(images)[0]
     assert np.array_equal(engine.start().run(images)[0], expected)
+
+
+def is_counted(told: list[ChoiceProgress], images: int) -> bool:
+    """Whether reading and running are told, each from the first image on and never backwards."""
+    steps = {progress.step: [p.done for p in told if p.step == progress.step] for progress in told}
+    return [*steps][:2] == ["reading", "running torch-cpu-float32"] and all(
+        counts[0] == 0 and counts == sorted(counts) and (step == "reading" or counts[-1] == images)
+        for step, counts in steps.items()
+    )
+
+
+def test_how_far_the_choice_is_comes_from_the_process_in_images(engine_request: EngineRequest) -> None:
+    told: list[ChoiceProgress] = []
+    answer = choose(engine_request, watch=told.append)
+    assert answer
+    assert is_counted(told, answer[1].images)
+    assert {progress.images for progress in told if progress.step == "reading"} == {280}
+    assert told[-1].step == f"running {answer[0].name}"
+
+
+@pytest.mark.usefixtures("embedded_ray")
+def test_a_choice_on_a_cluster_is_the_same_and_says_how_far_it_is(engine_request: EngineRequest) -> None:
+    told: list[ChoiceProgress] = []
+    engine, check = choose_engine_there(engine_request, "cpu", told.append)
+    assert (engine.name, check.images) == (engine_request.choose("cpu")[0].name, 278)
+    assert told[0].step == "reading"
+    with pytest.raises(UsageError, match="this machine runs"):
+        choose_engine_there(replace(engine_request, requested="openvino-cpu-int8"), "cpu")
 
 
 def test_a_run_that_goes_on_keeps_its_engine(engine_request: EngineRequest) -> None:

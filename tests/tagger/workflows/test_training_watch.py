@@ -35,7 +35,7 @@ class Lines:
 
     @contextmanager
     def progress(self, label: str, total: float | None, unit: str = "") -> Iterator[Bar]:
-        yield LineBar(self.lines, f"{label} of {total:.0f} {unit}".rstrip())
+        yield LineBar(self.lines, label if total is None else f"{label} of {total:.0f} {unit}".rstrip())
 
 
 class LineBar:

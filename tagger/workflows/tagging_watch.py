@@ -1,0 +1,126 @@
+"""Says how far a run is: the choice of its engine step by step, then the items that workers have tagged."""
+
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, wait
+from contextlib import ExitStack
+from types import TracebackType
+from typing import Protocol
+
+from tagger.engines.base import PreparedEngine
+from tagger.engines.choice_progress import ChoiceProgress
+from tagger.engines.process import ChosenEngine
+from tagger.reporter import Bar, Reporter
+from tagger.runs.directory import RunDirectory
+from tagger.schemas.documents.run import EngineCheck, RunRecord
+from tagger.tagging.engine_choice import in_words
+from tagger.tagging.worker_pool import Workers
+
+_CHOOSING = "Choosing an engine"
+_LOOK_EVERY_S = 0.25
+
+
+class Choice(Protocol):
+    """What is told of the choice of an engine."""
+
+    @property
+    def progress(self) -> ChoiceProgress | None:
+        """How far it is; None before the first image."""
+        ...
+
+
+class ChoiceBar:
+    """How far the choice of an engine is: a bar for each of its steps, which counts images."""
+
+    def __init__(self, reporter: Reporter, choice: Choice) -> None:
+        self._reporter = reporter
+        self._choice = choice
+        self._bars = ExitStack()
+        self._bar = self._bars.enter_context(reporter.progress(_CHOOSING, None))
+        self._step = "starting"
+
+    def update(self) -> None:
+        """Show how far it is now."""
+        progress = self._choice.progress
+        if progress and progress.step != self._step:
+            self._bars.close()
+            self._bar = self._bars.enter_context(self._reporter.progress(_CHOOSING, progress.images, "images"))
+            self._step = progress.step
+        self._bar.update(progress.done if progress else 0, self._step)
+
+    def close(self) -> None:
+        """Take the bar away."""
+        self._bars.close()
+
+
+def wait_for_engine(reporter: Reporter, choosing: "Future[ChosenEngine]", choice: Choice) -> None:
+    """Wait until an engine is chosen, or cannot be, and show meanwhile how far the choice is."""
+    with ExitStack() as stack:
+        bar = ChoiceBar(reporter, choice)
+        stack.callback(bar.close)
+        while not wait([choosing], _LOOK_EVERY_S).done:
+            bar.update()
+
+
+class TaggingWatch:
+    """What is done now and then while workers tag: hand them the engine once it is chosen, and say how far they are."""
+
+    def __init__(
+        self,
+        reporter: Reporter,
+        directory: RunDirectory,
+        record: RunRecord,
+        items: int,
+        done: int,
+        choosing: "Future[ChosenEngine]",
+        choice: Choice,
+        workers: Workers,
+        check_held: Callable[[], None],
+    ) -> None:
+        self.record = record
+        self.began = time.monotonic()
+        """When the engine was chosen; before that, when the choice began to be waited for."""
+        self.prepared: Future[PreparedEngine] = Future()
+        self._reporter = reporter
+        self._directory = directory
+        self._items = items
+        self._done = done
+        self._choosing = choosing
+        self._choice = choice
+        self._workers = workers
+        self._check_held = check_held
+        self._bars = ExitStack()
+        self._choice_bar: ChoiceBar | None = None
+        self._bar: Bar | None = None
+
+    def __enter__(self) -> "TaggingWatch":
+        self._choice_bar = ChoiceBar(self._reporter, self._choice)
+        self._bars.callback(self._choice_bar.close)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._bars.__exit__(kind, error, traceback)
+
+    def __call__(self, rows: int) -> None:
+        """Be told how many rows this call has tagged."""
+        self._check_held()
+        if not self.prepared.done() and self._choosing.done():
+            self._hand_over(*self._choosing.result())
+        if self._bar:
+            seconds = time.monotonic() - self.began
+            self._bar.update(self._done + rows, f"{rows / seconds:.0f} images/s" if rows else "")
+        elif self._choice_bar:
+            self._choice_bar.update()
+
+    def _hand_over(self, engine: PreparedEngine, chosen: EngineCheck) -> None:
+        self._bars.close()
+        self._reporter.step(in_words(chosen))
+        items = self._items - self._done
+        self._reporter.step(f"Tagging {items:,} items with {self.record.model_id}, {self._workers}")
+        self.record = self.record.model_copy(update={"engine": chosen})
+        self._directory.write(self.record)
+        self._bar = self._bars.enter_context(self._reporter.progress("Tagging", self._items, "items"))
+        self.began = time.monotonic()
+        self.prepared.set_result(engine)
