@@ -70,6 +70,7 @@ def _lay_out(folder: Path, demo: Path) -> None:
 def _draw(browser: Browser, folder: Path) -> None:
     terminal = Terminal(browser, folder)
     terminal.draw(PICTURES / "terminal-help.png", ("--help",), lines=60)
+    terminal.draw(PICTURES / "terminal-train-help.png", ("train", "--help"), lines=44)
     terminal.draw(PICTURES / "terminal-check.png", ("check", *_CATALOGUE), lines=16)
     terminal.draw(PICTURES / "terminal-tag.png", ("tag", *_CATALOGUE, "--model", "bundle", "--out", "run-1"), lines=34)
     more = folder / "more"  # a run of the same name, of which more waits for a person
