@@ -20,6 +20,15 @@ def usable_cores(root: Path = _ROOT) -> int:
     return max(1, int(min([len(os.sched_getaffinity(0)), *(quota for quota in quotas if quota is not None)])))
 
 
+def threads_of_environment() -> int | None:
+    """Threads of one computation that the user allows by OMP_NUM_THREADS, at least 1; None where it says nothing.
+
+    A command asks before it starts Ray, which sets the variable in its own workers.
+    """
+    threads = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()  # the others are of nested loops
+    return max(1, int(threads)) if threads.isdecimal() else None
+
+
 def usable_memory_bytes(root: Path = _ROOT) -> int:
     """Memory that this process and its children may take: the machine's, or the limit of its container.
 

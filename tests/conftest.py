@@ -11,6 +11,7 @@ import boto3
 import hypothesis
 import pytest
 
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests run side by side, on networks too small for two threads
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # PyTorch's idle threads would take the cores that others need
 os.environ.setdefault("AWS_ACCESS_KEY_ID", "test")  # moto takes any; Ray's workers inherit these
 os.environ.setdefault("AWS_SECRET_ACCESS_KEY", "test")

@@ -142,7 +142,8 @@ def _train_worker(settings: dict[str, Any]) -> None:
     context = ray.train.get_context()
     rank, device = context.get_world_rank(), get_device()
     if device.type == "cpu":
-        torch.set_num_threads(max(1, usable_cores() // context.get_local_world_size()))
+        cores = max(1, usable_cores() // context.get_local_world_size())
+        torch.set_num_threads(min(cores, plan.threads or cores))
     train, val = (
         Examples(ray.train.get_dataset_shard(split).iter_batches(batch_size=_READ_ROWS, batch_format="numpy"), folder)
         for split in ("train", "val")

@@ -27,6 +27,8 @@ class Plan:
     leaf_items: tuple[int, ...]
     """Training images of each leaf, over all workers."""
     use_gpu: bool
+    threads: int | None = None
+    """Threads that each worker computes with at most; None for its share of the machine's cores."""
 
     @property
     def train_items(self) -> int:

@@ -20,6 +20,7 @@ from tagger.images.stores import ImageStore
 from tagger.imaging.quality import learn_blur_threshold
 from tagger.io.location import Location
 from tagger.io.parquet import write_parquet
+from tagger.machine import threads_of_environment
 from tagger.manifest.manifest import Manifest
 from tagger.models.backbones import check_weights
 from tagger.models.bundle import CARD, Bundle
@@ -154,7 +155,7 @@ def _learn(config: TrainConfig, reporter: Reporter, inputs: _Inputs) -> _Made:
     if card.preprocessing.edges == "blurry":
         card = with_edge_threshold(card, edge_threshold(images["train"]))
     leaf_items = _noted_items(images["train"], len(card.taxonomy.leaves), work)
-    plan = Plan(config, card, initial, leaf_items, use_gpu=device == "cuda")
+    plan = Plan(config, card, initial, leaf_items, use_gpu=device == "cuda", threads=threads_of_environment())
     trained = _train(plan, images, inputs.out, work, reporter)
     reporter.step("Calibrating on val, measuring on test")
     failed_of_test = failed["split"].to_pylist().count("test")

@@ -17,6 +17,7 @@ from tagger.errors import UsageError
 from tagger.evaluation import plots
 from tagger.images.stores import ImageStore
 from tagger.io.location import Location
+from tagger.machine import threads_of_environment
 from tagger.manifest.manifest import Manifest
 from tagger.models.backbones import check_weights
 from tagger.reporter import LOG, Reporter
@@ -197,6 +198,7 @@ def _search(
 ) -> Search:
     on_gpu = wants_gpu(config)
     cores = compute_cores(config)
+    threads = threads_of_environment() or cores
     at_once = config.concurrent or (gpu_count() if on_gpu else fitting_trials(cores, memory_bytes()))
     provenance = Provenance(
         created_at=datetime.now(UTC),
@@ -214,7 +216,7 @@ def _search(
         taxonomy=items.taxonomy,
         provenance=provenance,
         at_once=at_once,
-        threads=max(1, cores // at_once),
+        threads=min(threads, max(1, cores // at_once)),
         use_gpu=on_gpu,
         stop_bad_trials=config.stop_bad_trials,
         seed=config.seed,

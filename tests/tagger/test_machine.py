@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tagger.machine import usable_cores, usable_memory_bytes
+from tagger.machine import threads_of_environment, usable_cores, usable_memory_bytes
 from tests.control_groups import control_groups
 
 PHYSICAL = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
@@ -70,3 +70,11 @@ def test_real_control_groups_are_obeyed() -> None:
         command = [sys.executable, "-c", f"{enter}\n{code}"]
         done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["1", str(512 * MIB)]
+
+
+@pytest.mark.parametrize(("said", "threads"), [("3", 3), ("4,2", 4), ("0", 1), ("", None), ("many", None)])
+def test_the_threads_of_a_computation_are_the_environments(
+    monkeypatch: pytest.MonkeyPatch, said: str, threads: int | None
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", said)
+    assert threads_of_environment() == threads
