@@ -54,10 +54,10 @@ def run(config: BenchConfig, console: Console) -> int:
         rates = result.images_per_second
 
         console.step(f"Decoding only, {workers} processes")
-        rates["decode only"] = together(decode_only, workers, (bundle, files))
+        rates["decode only"] = together(decode_only, workers, (bundle, files, config.seconds))
         for number in range(1, config.rounds + 1):
             console.step(f"Round {number} of {config.rounds}: forward only, the tag job from end to end, forward only")
-            _round(work, prepared, bundle, files, result, config.embeddings)
+            _round(work, prepared, bundle, files, result, config)
         for name in ("forward only", "end to end"):
             rates[name] = known_median([r[name] for r in result.rounds])
         for name, script in _BASELINES.items() if config.baselines else ():
@@ -79,18 +79,18 @@ def _engine(config: BenchConfig, bundle: Bundle, files: Sequence[Path]) -> Prepa
 
 
 def _round(
-    work: Path, prepared: PreparedEngine, bundle: Bundle, files: Sequence[Path], result: Result, embeddings: bool
+    work: Path, prepared: PreparedEngine, bundle: Bundle, files: Sequence[Path], result: Result, config: BenchConfig
 ) -> None:
     """Measure the forward pass right before and after the tag job, because the speed of shared machines drifts."""
     manifest = work / "all.csv"
     manifest.write_text("id\n" + "".join(f"{file.stem}\n" for file in files))
     images = f"{work}/images/{{id}}.jpg"
-    before = together(forward_only, result.workers, (prepared, bundle, files))
+    before = together(forward_only, result.workers, (prepared, bundle, files, config.seconds))
     tagged = _tag(manifest, images, work, result)
-    if embeddings:
+    if config.embeddings:
         with_vectors = _tag(manifest, images, work, result, "--embeddings")
         result.embeddings_cost.append(with_vectors.tagging_s / tagged.tagging_s - 1)
-    after = together(forward_only, result.workers, (prepared, bundle, files))
+    after = together(forward_only, result.workers, (prepared, bundle, files, config.seconds))
     few = work / "few.csv"
     few.write_text("id\n" + "".join(f"{file.stem}\n" for file in files[:FIXED_COST_ITEMS]))
     small = _tag(few, images, work, result)

@@ -14,7 +14,6 @@ from tagger.imaging.threads import decode_in_one_thread
 from tagger.jobs.benchmark.inputs import MAX_PIXELS, SOME
 from tagger.models.bundle import Bundle
 
-_AT_LEAST_S = 6.0
 _WORK_AT_LEAST_S = 0.3
 _WORK_PER_START = 0.2
 """So much longer than the short run, at least, is a long one that tells work from start-up: start-up varies by some
@@ -44,12 +43,12 @@ def _let_in(gate: object) -> None:
     decode_in_one_thread()
 
 
-def _for_a_while(work: Callable[[], int]) -> tuple[int, float]:
-    """Repeat work until some seconds have gone; all processes begin together."""
+def _for_a_while(work: Callable[[], int], at_least_s: float) -> tuple[int, float]:
+    """Repeat work until so many seconds have gone; all processes begin together."""
     work()
     _gate[0].wait()  # type: ignore[attr-defined]
     started, images = time.perf_counter(), 0
-    while time.perf_counter() - started < _AT_LEAST_S:
+    while time.perf_counter() - started < at_least_s:
         images += work()
     return images, time.perf_counter() - started
 
@@ -66,15 +65,17 @@ def rate_beyond_start(images: int, short_s: float, long_s: float) -> float:
     return images / work_s if work_s >= max(_WORK_AT_LEAST_S, _WORK_PER_START * short_s) else math.nan
 
 
-def decode_only(bundle: Bundle, files: Sequence[Path]) -> tuple[int, float]:
-    """Decode images for a while; return how many, and the seconds."""
+def decode_only(bundle: Bundle, files: Sequence[Path], at_least_s: float) -> tuple[int, float]:
+    """Decode images for so many seconds; return how many, and the seconds."""
     data = cycle([file.read_bytes() for file in files[:SOME]])
     size = bundle.card.preprocessing
-    return _for_a_while(lambda: len([decode(d, size, MAX_PIXELS) for d in islice(data, 64)]))
+    return _for_a_while(lambda: len([decode(d, size, MAX_PIXELS) for d in islice(data, 64)]), at_least_s)
 
 
-def forward_only(prepared: PreparedEngine, bundle: Bundle, files: Sequence[Path]) -> tuple[int, float]:
-    """Run the engine on decoded images for a while; return how many, and the seconds."""
+def forward_only(
+    prepared: PreparedEngine, bundle: Bundle, files: Sequence[Path], at_least_s: float
+) -> tuple[int, float]:
+    """Run the engine on decoded images for so many seconds; return how many, and the seconds."""
     pixels = decoded_sample([file.read_bytes() for file in files[:SOME]], bundle.card, MAX_PIXELS)
     engine = prepared.start()
-    return _for_a_while(lambda: len(engine.run(pixels)[0]))
+    return _for_a_while(lambda: len(engine.run(pixels)[0]), at_least_s)

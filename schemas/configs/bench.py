@@ -39,6 +39,9 @@ class BenchConfig(JobConfig):
     engine: EngineName = Field(default="auto", description="What runs the model, as for the tag job.")
     workers: str = Field(default="0", description="Processes; 0: one a core.")
     rounds: int = Field(default=3, ge=1, description="Times to measure the tag job beside its forward pass.")
+    seconds: float = Field(
+        default=6, gt=0, le=600, description="Seconds to repeat decoding alone, and the forward pass alone."
+    )
     baselines: bool = Field(default=True, description="Measure the plain DataLoader and Ray Data scripts, too.")
     embeddings: bool = Field(default=False, description="Measure the tag job with --embeddings beside it, too.")
     growth: list[int] = Field(

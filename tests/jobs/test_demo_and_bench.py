@@ -47,13 +47,13 @@ def test_bench_measures_searches_in_indexes_that_grow(tagger: Run, tmp_path: Pat
 
 def test_bench_measures_the_job_beside_plain_scripts_on_the_same_images(tagger: Run, tmp_path: Path) -> None:
     outcome = tagger(
-        "bench", "--items", 3072, "--backbone", "small_cnn", "--image-size", "32x24", "--rounds", 1, "--growth", 600,
-        "--enlarge", 320, "--workers", 1, "--embeddings", "--plot", tmp_path / "bench.svg", "--scratch", tmp_path,
-        "--json",
+        "bench", "--items", 1024, "--seconds", 0.5, "--rounds", 1, "--backbone", "small_cnn", "--image-size", "32x24",
+        "--growth", 600, "--enlarge", 320, "--workers", 1, "--embeddings", "--plot", tmp_path / "bench.svg",
+        "--scratch", tmp_path, "--json",
     )  # fmt: skip
     assert outcome.code == 0, outcome.err
     found = json.loads(outcome.out)
-    assert (found["images"], found["workers"]) == (3072, 1)
+    assert (found["images"], found["workers"]) == (1024, 1)
     assert set(found["imagesPerSecond"]) == {
         "decode only", "forward only", "end to end", "plain DataLoader script", "plain Ray Data pipeline",
     }  # fmt: skip
