@@ -1,4 +1,4 @@
-"""How far the choice of an engine is, for whoever waits for it."""
+"""The progress of choosing an engine."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,45 +7,46 @@ import numpy as np
 
 from tagger.engines.base import Engine
 
-_IMAGES_AT_ONCE = 64
+_PIECE_IMAGES = 64
 
 
 @dataclass(frozen=True)
 class ChoiceProgress:
-    """One step of the choice: images are read, or an engine runs on them. Picklable."""
+    """The progress of one step: images are read, or an engine runs on them. Picklable."""
 
     step: str
-    """What is done, in words."""
+    """The step in words."""
     done: int
+    """Images that are done."""
     images: int
-    """How many images the step has."""
+    """Images of the step in all."""
 
 
 Watch = Callable[[ChoiceProgress], None]
-"""Is told how far the choice is."""
+"""A callback that receives the progress."""
 
 
 def unwatched(progress: ChoiceProgress) -> None:
-    """Tell nobody."""
+    """Ignore the progress."""
 
 
 def watched_logits(engine: Engine, images: np.ndarray, batch_size: int, watch: Watch) -> np.ndarray:
-    """Run an engine on images, and tell meanwhile on how many.
+    """Run an engine on images, and report the progress.
 
     Args:
-        engine: Runs batches of `batch_size` images; whole ones are run together, so that the outputs are the same.
+        engine: Runs batches of `batch_size` images. Pieces are whole batches, so that the outputs are the same.
         images: uint8 [N, H, W, C], at least one.
         batch_size: Images per pass.
-        watch: Is told before the first images and after each piece.
+        watch: Receives the progress before the first piece and after each one.
 
     Returns:
         Leaf logits float32 [N, L].
     """
-    at_once = batch_size * max(1, _IMAGES_AT_ONCE // batch_size)
+    piece_size = batch_size * max(1, _PIECE_IMAGES // batch_size)
     step = f"running {engine.name}"
     watch(ChoiceProgress(step, 0, len(images)))
     pieces = []
-    for first in range(0, len(images), at_once):
-        pieces.append(engine.run(images[first : first + at_once])[0])
-        watch(ChoiceProgress(step, min(first + at_once, len(images)), len(images)))
+    for first in range(0, len(images), piece_size):
+        pieces.append(engine.run(images[first : first + piece_size])[0])
+        watch(ChoiceProgress(step, min(first + piece_size, len(images)), len(images)))
     return np.concatenate(pieces)

@@ -90,7 +90,7 @@ def choose_engine(
         batch_size: Images per pass.
         sample: Returns uint8 images [N, H, W, 3] of the run, on which the agreement is measured.
         measured: Returns the engine that was chosen for this model, on such a machine, with ENOUGH_IMAGES or more.
-        watch: Is told on how many images an engine has run.
+        watch: Receives the progress of each engine.
 
     Raises:
         UsageError: when the requested engine cannot run here, or disagrees too often.

@@ -26,7 +26,7 @@ from tagger.io.scratch import scratch_folder
 from tagger.models.bundle import Bundle
 from tagger.schemas.documents.run import EngineCheck
 
-_TOLD_EVERY_S = 0.25
+_PROGRESS_EVERY_S = 0.25
 
 
 @dataclass(frozen=True)
@@ -70,15 +70,15 @@ class EngineRequest:
         return PickledEngine(prepared.name, pickle.dumps(prepared)), check
 
     def choosing(self, device: str) -> Iterator[ChoiceProgress | ChosenEngine]:
-        """Choose in a thread: yields how far that is, a few times a second, and the answer last."""
-        messages: SimpleQueue[ChoiceProgress | None] = SimpleQueue()
+        """Choose in a thread; yield the progress a few times a second, and the answer last."""
+        queue: SimpleQueue[ChoiceProgress | None] = SimpleQueue()
         with ThreadPoolExecutor(1) as pool:
-            answer = pool.submit(self.choose, device, messages.put)
-            answer.add_done_callback(lambda _: messages.put(None))
-            told = 0.0
-            while (progress := messages.get()) is not None:
-                if time.monotonic() - told >= _TOLD_EVERY_S:
-                    told = time.monotonic()
+            answer = pool.submit(self.choose, device, queue.put)
+            answer.add_done_callback(lambda _: queue.put(None))
+            last_yield = 0.0
+            while (progress := queue.get()) is not None:
+                if time.monotonic() - last_yield >= _PROGRESS_EVERY_S:
+                    last_yield = time.monotonic()
                     yield progress
             yield answer.result()
 
@@ -103,7 +103,7 @@ class EngineRequest:
 
         Args:
             device: `cpu`, `cuda` or `auto`.
-            watch: Is told how far the choice is.
+            watch: Receives the progress.
         """
         return self.choose("cpu", watch) if resolve_device(device, self.requested) == "cpu" else None
 
@@ -121,7 +121,7 @@ class EngineProcess:
     def __init__(self) -> None:
         self._scratch = contextlib.ExitStack()
         self._temp_dir = self._scratch.enter_context(scratch_folder("tagger-engine-"))  # a kill leaves files in it
-        self._stderr = self._temp_dir / "stderr"  # a file: nobody need read it meanwhile
+        self._stderr = self._temp_dir / "stderr"  # a file, so that it need not be read while the process runs
         self._is_closed = False
         self._process = self._start()
 
@@ -138,13 +138,13 @@ class EngineProcess:
             self._process = self._start()
             answer = self._ask(request.isolated(), device, watch)
         if answer is None:
-            raise TaggerError(f"choosing an engine ended with {self._process.returncode}: {self._last_words()}")
+            raise TaggerError(f"choosing an engine ended with {self._process.returncode}: {self._last_stderr_line()}")
         if isinstance(answer.value, TaggerError):
             raise answer.value
         return answer.value
 
     def _ask(self, request: EngineRequest, device: str, watch: Watch) -> Answer | None:
-        """Pass on how far the process is until it answers; None when it ends without an answer."""
+        """Send a request and pass on its progress until the answer; None when the process ends without one."""
         with self._process as process:
             if process.stdin is None or process.stdout is None:
                 raise RuntimeError("the process has no pipes")
@@ -155,13 +155,13 @@ class EngineProcess:
             while True:
                 try:
                     message: ChoiceProgress | Answer = pickle.load(process.stdout)
-                except (EOFError, pickle.UnpicklingError):  # it ended, perhaps within a message
+                except (EOFError, pickle.UnpicklingError):  # it ended, perhaps in the middle of a message
                     return None
                 if isinstance(message, Answer):
                     return message
                 watch(message)
 
-    def _last_words(self) -> str:
+    def _last_stderr_line(self) -> str:
         """The last line that the process wrote to standard error."""
         try:
             lines = self._stderr.read_text(errors="replace").strip().splitlines()

@@ -43,7 +43,7 @@ class RunSample:
     """SHA-256 of images that are known to crash a process; they are left out."""
 
     def __call__(self, watch: Watch = unwatched) -> np.ndarray:
-        """Images uint8 [N, H, W, C], N at most CHECKED_IMAGES; `watch` is told how many are read."""
+        """Images uint8 [N, H, W, C], N at most CHECKED_IMAGES; `watch` receives the progress of reading."""
         step = max(1, len(self.shards) // _SHARDS)
         chosen = self.shards[::step][:_SHARDS]
         each = -(-CHECKED_IMAGES // max(1, len(chosen)))
@@ -69,7 +69,7 @@ class RunSample:
         return decoded_sample(self._safe_files(images, watch), self.card, self.max_pixels)
 
     def _safe_files(self, images: Sequence[_Image], watch: Watch) -> Iterator[bytes | ImageError]:
-        """Files that have to be looked at and are not known to crash a process."""
+        """Yield the files, without those that are unchanged or known to crash a process."""
         revisions = fetch_revisions(self.store, [ref for ref, _ in images], [etag for _, etag in images])
         for number, revision in enumerate(revisions):
             watch(ChoiceProgress(_READING, number, len(images)))

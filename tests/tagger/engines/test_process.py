@@ -54,9 +54,9 @@ def test_the_answer_is_an_engine_that_was_measured_on_the_runs_images(
     assert np.array_equal(engine.start().run(images)[0], expected)
 
 
-def is_counted(told: list[ChoiceProgress], images: int) -> bool:
-    """Whether reading and running are told, each from the first image on and never backwards."""
-    steps = {progress.step: [p.done for p in told if p.step == progress.step] for progress in told}
+def is_counted(reports: list[ChoiceProgress], images: int) -> bool:
+    """Whether reading and running are reported, each from the first image on and never backwards."""
+    steps = {progress.step: [p.done for p in reports if p.step == progress.step] for progress in reports}
     return [*steps][:2] == ["reading", "running torch-cpu-float32"] and all(
         counts[0] == 0 and counts == sorted(counts) and (step == "reading" or counts[-1] == images)
         for step, counts in steps.items()
@@ -64,20 +64,20 @@ def is_counted(told: list[ChoiceProgress], images: int) -> bool:
 
 
 def test_how_far_the_choice_is_comes_from_the_process_in_images(engine_request: EngineRequest) -> None:
-    told: list[ChoiceProgress] = []
-    answer = choose(engine_request, watch=told.append)
+    reports: list[ChoiceProgress] = []
+    answer = choose(engine_request, watch=reports.append)
     assert answer
-    assert is_counted(told, answer[1].images)
-    assert {progress.images for progress in told if progress.step == "reading"} == {280}
-    assert told[-1].step == f"running {answer[0].name}"
+    assert is_counted(reports, answer[1].images)
+    assert {progress.images for progress in reports if progress.step == "reading"} == {280}
+    assert reports[-1].step == f"running {answer[0].name}"
 
 
 @pytest.mark.usefixtures("embedded_ray")
 def test_a_choice_on_a_cluster_is_the_same_and_says_how_far_it_is(engine_request: EngineRequest) -> None:
-    told: list[ChoiceProgress] = []
-    engine, check = choose_engine_there(engine_request, "cpu", told.append)
+    reports: list[ChoiceProgress] = []
+    engine, check = choose_engine_there(engine_request, "cpu", reports.append)
     assert (engine.name, check.images) == (engine_request.choose("cpu")[0].name, 278)
-    assert told[0].step == "reading"
+    assert reports[0].step == "reading"
     with pytest.raises(UsageError, match="this machine runs"):
         choose_engine_there(replace(engine_request, requested="openvino-cpu-int8"), "cpu")
 
