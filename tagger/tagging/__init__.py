@@ -1,1 +1,1 @@
-"""Bulk tagging: what turns a shard into its part, and the workers on Ray around it."""
+"""Bulk tagging: turning shards into parts, and the Ray workers that do it."""

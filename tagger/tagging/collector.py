@@ -1,4 +1,4 @@
-"""From image bytes to what the model says of them: every distinct image is decoded and predicted once."""
+"""From image bytes to outcomes of the model; images are deduplicated, so each is decoded and predicted once."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -16,18 +16,18 @@ from tagger.schemas.documents.bundle import ModelCard
 from tagger.schemas.tables.prediction import ALTERNATIVES, ErrorCode
 
 Outcome = bytes | ImageError
-"""One image's record of `outcome_type`, or why there is none. Small, so that workers share it."""
+"""One image's record of `outcome_type`, or its error. Small, so that workers can share it."""
 
 
 Submit = Callable[[Callable[[], list[Outcome]]], "Future[list[Outcome]]"]
 _NOTHING = ImageError(ErrorCode.NO_IMAGE, "there are no bytes")
 _NOT_FINITE = ImageError(ErrorCode.NOT_FINITE, "the model's output for this image is not finite")
 _DECODED_AT_ONCE = 64
-_BATCHES_AHEAD = 3  # of decoded images in memory, waiting for an engine elsewhere
+_BATCHES_AHEAD = 3  # of decoded images in memory, waiting for a remote engine
 
 
 def outcome_type(embedding_dim: int = 0) -> np.dtype[np.void]:
-    """What a model says of one image: indices into the taxonomy's classes and leaves, -1 where there are fewer leaves.
+    """Dtype of a model's outcome for an image: indices of classes and leaves of the taxonomy, -1 for unused leaves.
 
     Args:
         embedding_dim: Length of the image vector to keep; 0 keeps none, and no layout.
@@ -48,16 +48,16 @@ def outcome_type(embedding_dim: int = 0) -> np.dtype[np.void]:
 
 
 class Claim(Enum):
-    """Who is to look at an image."""
+    """Which worker predicts an image."""
 
     MINE = "mine"
     ANOTHERS = "another's"
 
 
 class Predictor:
-    """Decodes images, asks the engine, and keeps what matters of its answer.
+    """Decodes images, runs the engine, and reduces its output to outcomes.
 
-    `engine_s` counts the seconds that the engine takes; it says something only where one thread calls it.
+    `engine_s` sums the seconds of the engine; it is meaningful only if one thread calls it.
 
     Args:
         card: The model's card.
@@ -76,11 +76,11 @@ class Predictor:
         self.engine_s = 0.0
 
     def decode(self, data: bytes) -> Decoded:
-        """Bytes to the model's input. Raises ImageError."""
+        """Decode bytes to the model's input. Raises ImageError."""
         return decode(data, self._card.preprocessing, self._max_pixels)
 
     def outcomes(self, images: Sequence[Decoded]) -> list[Outcome]:
-        """What the model says of decoded images, in order; an error where its output is not finite."""
+        """Predict decoded images; return their outcomes in order, with an error where the output is not finite."""
         pixels = np.stack([image.pixels for image in images])
         started = time.perf_counter()
         logits, embeddings = self._engine.run(pixels)
@@ -99,7 +99,7 @@ class Predictor:
 
 
 def fill(records: np.ndarray, levels: Levels, probabilities: np.ndarray) -> None:
-    """Write what leaf probabilities float32 [N, L] say into records [N]."""
+    """Fill records [N] from leaf probabilities float32 [N, L]."""
     chosen = levels.choose(probabilities)
     records["master"], records["master_confidence"], records["type"], records["type_confidence"] = chosen
     best = np.argsort(-probabilities, axis=1, kind="stable")[:, :ALTERNATIVES]
@@ -109,14 +109,14 @@ def fill(records: np.ndarray, levels: Levels, probabilities: np.ndarray) -> None
 
 
 class Collector:
-    """Gathers the outcomes of a list of images: each distinct one is looked at once, a full batch at a time.
+    """Collects the outcomes of a list of images; deduplicates them, and predicts full batches.
 
     Args:
-        predictor: Looks at the images.
-        size: How many images there are.
+        predictor: Decodes and predicts the images.
+        size: Number of images.
         batch_size: Distinct images that are decoded before they are predicted; see `decoded_at_once`.
-        submit: Starts a prediction: in this thread, or in another one where the engine is elsewhere.
-        tell: Given the outcomes of images as they are found.
+        submit: Starts a prediction, in this thread, or in another one for a remote engine.
+        share: Called with new outcomes.
     """
 
     def __init__(
@@ -125,15 +125,15 @@ class Collector:
         size: int,
         batch_size: int,
         submit: Submit,
-        tell: Callable[[Mapping[bytes, Outcome]], None] = lambda outcomes: None,
+        share: Callable[[Mapping[bytes, Outcome]], None] = lambda outcomes: None,
     ) -> None:
         self.digests: list[bytes | None] = [None] * size
         self._predictor = predictor
         self._batch_size = batch_size
         self._submit = submit
-        self._tell = tell
+        self._share = share
         self._rows: dict[bytes, list[int]] = {}
-        self._found: dict[bytes, Outcome] = {}
+        self._by_digest: dict[bytes, Outcome] = {}
         self._without: dict[int, ImageError] = {}
         self._batch: dict[bytes, Decoded] = {}
         self._running: list[tuple[list[bytes], Future[list[Outcome]]]] = []
@@ -144,10 +144,10 @@ class Collector:
         """Take one image.
 
         Args:
-            row: Its place in the list.
-            data: Its bytes, or why there are none.
+            row: Its index in the list.
+            data: Its bytes, or the error.
             digest: SHA-256 of the bytes.
-            claim: Its outcome where another worker found one, or who looks at it.
+            claim: Its outcome from another worker, or which worker predicts it.
         """
         if isinstance(data, ImageError) or digest is None:
             self._without[row] = data if isinstance(data, ImageError) else _NOTHING
@@ -159,83 +159,83 @@ class Collector:
             self.settle(digest, data, claim)
 
     def settle(self, digest: bytes, data: bytes | ImageError, claim: Outcome | Claim) -> None:
-        """Take an image's outcome, or look at it, or leave it to another worker."""
+        """Store an image's outcome, predict the image, or leave it to another worker."""
         if not isinstance(claim, Claim):
-            self._found[digest] = claim
+            self._by_digest[digest] = claim
         elif isinstance(data, ImageError):
-            self._found[digest] = data
+            self._by_digest[digest] = data
         elif claim is Claim.MINE:
-            self._look(digest, data)
+            self._predict(digest, data)
 
     def skip(self, row: int, digest: bytes) -> None:
         """Leave a row without an outcome."""
         self.digests[row] = digest
 
     def missing(self) -> dict[bytes, int]:
-        """Images that have no outcome after all that was looked at is there, each with a row that has it."""
+        """Finish all predictions; return the images without an outcome, each with one of its rows."""
         self._flush()
         for digests, future in self._running:
-            self._keep(digests, future)
+            self._store(digests, future)
         self._running = []
-        return {digest: rows[0] for digest, rows in self._rows.items() if digest not in self._found}
+        return {digest: rows[0] for digest, rows in self._rows.items() if digest not in self._by_digest}
 
     def outcomes(self) -> list[Outcome]:
-        """One outcome an image, in order; an empty one for a row that was skipped."""
+        """One outcome per row, in order; an empty one for a skipped row."""
         missing = self.missing()
         if missing:
             raise RuntimeError(f"{len(missing)} images have no outcome")
-        found: list[Outcome] = [b""] * len(self.digests)
+        outcomes: list[Outcome] = [b""] * len(self.digests)
         for row, error in self._without.items():
-            found[row] = error
+            outcomes[row] = error
         for digest, rows in self._rows.items():
             for row in rows:
-                found[row] = self._found[digest]
-        return found
+                outcomes[row] = self._by_digest[digest]
+        return outcomes
 
-    def _look(self, digest: bytes, data: bytes) -> None:
+    def _predict(self, digest: bytes, data: bytes) -> None:
         try:
             self._batch[digest] = self._predictor.decode(data)
         except ImageError as error:
-            self._found[digest] = error
-            self._tell({digest: error})
+            self._by_digest[digest] = error
+            self._share({digest: error})
             return
         if len(self._batch) == self._batch_size:
             self._flush()
 
     def _flush(self) -> None:
-        """Predict what waits for a full batch, and keep what is ready."""
+        """Predict the pending batch, and store the outcomes that are ready."""
         if self._batch:
             images = list(self._batch.values())
             self._running.append((list(self._batch), self._submit(lambda: self._predictor.outcomes(images))))
             self._batch = {}
         while self._running and (self._running[0][1].done() or len(self._running) > _BATCHES_AHEAD):
-            self._keep(*self._running.pop(0))
+            self._store(*self._running.pop(0))
 
-    def _keep(self, digests: list[bytes], future: "Future[list[Outcome]]") -> None:
+    def _store(self, digests: list[bytes], future: "Future[list[Outcome]]") -> None:
         outcomes = dict(zip(digests, future.result(), strict=True))
-        self._found.update(outcomes)
-        self._tell(outcomes)
+        self._by_digest.update(outcomes)
+        self._share(outcomes)
 
 
 def decoded_at_once(batch_size: int) -> int:
-    """How many images to decode before they are predicted: whole batches for the engine, but not too few.
+    """Number of images to decode before they are predicted: whole batches, but not too few.
 
-    Decoding and predicting each find the caches cold after the other, so they take turns less often.
+    Decoding and predicting evict each other's CPU caches, so they alternate less often.
 
     Args:
-        batch_size: Images that the engine takes at once.
+        batch_size: Images per call of the engine.
     """
     return batch_size * max(1, _DECODED_AT_ONCE // batch_size)
 
 
 def at_once(work: Callable[[], list[Outcome]]) -> "Future[list[Outcome]]":
-    """Run work in this thread: for an engine that runs in this process."""
+    """Run a call in this thread, for an engine in this process."""
     future: Future[list[Outcome]] = Future()
     future.set_result(work())
     return future
 
 
 def of_length_one(vectors: np.ndarray) -> np.ndarray:
-    """Vectors float32 [N, D], each divided by its length, so that the sum of products of two is their cosine."""
+    """Normalise vectors float32 [N, D] to length 1, so that the dot product of two is their cosine."""
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     return np.asarray(vectors / np.maximum(lengths, np.finfo(np.float32).tiny))

@@ -1,4 +1,4 @@
-"""Chooses what runs the model of a run, while the command does other things: where Ray is still to start, beside it."""
+"""Chooses the engine of a run in the background, for example while Ray starts."""
 
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -14,17 +14,17 @@ from tagger.runs.staging import shard_of
 from tagger.schemas.configs.tag import TagConfig
 from tagger.schemas.documents.run import EngineCheck
 from tagger.tagging.crashes import Crashes
-from tagger.tagging.on_ray import choose_engine_there
+from tagger.tagging.on_ray import choose_engine_on_ray
 
 
 class EngineChoice:
-    """The choice of an engine for a run: begun when there are shards to measure on, answered when a device is known.
+    """The choice of an engine for a run: begins once there are shards to measure on, ends once the device is known.
 
     Args:
-        config: What the run is asked for.
+        config: The run's config.
         bundle: The model.
         store: Where the run's images are.
-        before: What a run that goes on had, and will have again where it can.
+        before: The engine of a resumed run, which is used again if possible.
     """
 
     def __init__(self, config: TagConfig, bundle: Bundle, store: ImageStore, before: EngineCheck | None) -> None:
@@ -37,7 +37,7 @@ class EngineChoice:
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="engine")
         self._request: EngineRequest
         self.progress: ChoiceProgress | None = None
-        """How far the choice is; None before the first image."""
+        """Progress of the choice; None before the first image."""
         self._early: Future[ChosenEngine | None] | None = None
 
     def __enter__(self) -> "EngineChoice":
@@ -49,7 +49,7 @@ class EngineChoice:
         self._pool.shutdown(wait=False)
 
     def begin(self, work: Location, pending: Sequence[int]) -> None:
-        """Begin to choose, by measuring on these shards of a run."""
+        """Begin to choose, by measuring on images of these shards."""
         shards = [shard_of(work, number) for number in pending]
         crashed = Crashes.read(work).digests
         sample = RunSample(shards, self._store, self._bundle.card, self._config.max_pixels, crashed=crashed)
@@ -57,10 +57,10 @@ class EngineChoice:
         folder = Location(config.model, config.s3_endpoint, config.s3_region)
         self._request = EngineRequest(self._bundle, config.engine, config.batch_size, sample, self._before, folder)
         if self._process:
-            self._early = self._pool.submit(self._process.choose, self._request, self._config.device, self._keep)
+            self._early = self._pool.submit(self._process.choose, self._request, self._config.device, self._record)
 
     def answer(self, device: str) -> "Future[ChosenEngine]":
-        """The engine for `cpu` or `cuda`, as the run that goes on had it, or measured on the run's own images."""
+        """The engine for `cpu` or `cuda`: that of the resumed run, or the one chosen on the run's images."""
         return self._pool.submit(self._answer, device)
 
     def _answer(self, device: str) -> ChosenEngine:
@@ -68,15 +68,15 @@ class EngineChoice:
         if early and device == "cpu":
             return early
         if self._config.ray_address or device == "cuda":
-            return choose_engine_there(self._request, device, self._keep)
-        return self._request.choose(device, self._keep)
+            return choose_engine_on_ray(self._request, device, self._record)
+        return self._request.choose(device, self._record)
 
-    def _keep(self, progress: ChoiceProgress) -> None:
+    def _record(self, progress: ChoiceProgress) -> None:
         self.progress = progress
 
 
 def in_words(chosen: EngineCheck) -> str:
-    """The engine of a run for a person, with the quicker ones that were passed over, in one line."""
+    """A line about a run's engine, with the faster ones that were rejected."""
     same = chosen.engine.rpartition("-")[0] + "-"
     reasons = [f"{name.removeprefix(same)} {reason}" for name, reason in chosen.passed_over.items()]
     passed_over = f" ({'; '.join(reasons)})" if reasons else ""

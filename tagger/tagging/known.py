@@ -1,4 +1,4 @@
-"""What earlier runs and people said of items, and which of their predictions are decided otherwise now."""
+"""Known predictions and decisions of earlier runs, and which of them the current policy decides differently."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -33,7 +33,7 @@ _STORED = np.dtype(
         ("outcome", outcome_type()),
     ]
 )
-"""A prediction as a run stored it."""
+"""Columns of a stored prediction."""
 _COLUMNS = [
     "id", "imageDigest", "masterCategory", "masterCategoryConfidence", "articleType", "articleTypeConfidence",
     "alternatives", "decision", "reviewReasons", "blurScore", "titleDigest", "modelId", "imageUri", "imageEtag",
@@ -45,31 +45,31 @@ _ROWS_AT_ONCE = 8192
 
 
 class Recalled(NamedTuple):
-    """A stored prediction that is decided anew."""
+    """A stored prediction that is decided again."""
 
     outcome: bytes
     """By `outcome_type`, without an image vector."""
     fused: bool
-    """Whether it is of image and title together."""
+    """Whether it was fused from image and title."""
 
 
 class Known:
-    """What finished runs know of items, newest first: the image an item's tags were made from, and people's decisions.
+    """Predictions of finished runs, newest first, with the images that they were made from, and review decisions.
 
-    A stored prediction counts as known where another look at the same image would say the same: of this model, of this
-    title where it was fused with one, and with an image vector where those are asked for. What is known is then decided
-    by what holds now; where that gives another decision, other reasons or other tags, the item is recalled.
+    A stored prediction counts as known if the same image would get the same prediction now: the model is the same, the
+    title is the same if they were fused, and there is an image vector if the run writes them. The current policy then
+    decides again; if decision, reasons or tags differ, the item is recalled.
 
-    Nothing is read before the first question.
+    Nothing is read before the first call.
 
     Args:
-        runs: The newest first; of unfinished ones only what people decided counts.
+        runs: The newest first; of unfinished runs, only review decisions count.
         card: The model; predictions of another one count as unknown.
-        rows: Decides as this run does.
-        titles: The model of titles, where it is asked, too.
+        rows: Applies this run's policy.
+        titles: The title model, if the run uses it.
         fuse: Whether image and title are fused.
-        embeddings: Whether an image vector must be there, too.
-        versions: Of the libraries that look at images now.
+        embeddings: Whether an image vector is required.
+        versions: Of the installed libraries.
     """
 
     def __init__(
@@ -97,28 +97,28 @@ class Known:
         self._crashed: set[bytes] = set()
 
     def decided(self, ids: Sequence[str]) -> list[bool]:
-        """Whether a person decided about the item."""
+        """Whether the item has a review decision."""
         self._read()
         return [decision is not None for decision in self._decided.get(ids)]
 
     def knows(self, ids: Sequence[str]) -> list[bool]:
-        """Whether an earlier run tagged the item, with whatever model, or a person decided about it."""
+        """Whether an earlier run tagged the item, with any model, or a person decided it."""
         tagged = [stored is not None for stored in self._read().get(ids)]
         return [a or b for a, b in zip(tagged, self.decided(ids), strict=True)]
 
     def crashed(self) -> frozenset[bytes]:
-        """SHA-256 of images that ended workers of finished runs, with this model and with the libraries of now.
+        """SHA-256 of images that crashed workers of finished runs, with the same model and libraries.
 
-        After an update of a library they are tried again: it may have been at fault.
+        After a library update they are tried again, since the library may have been at fault.
         """
         self._read()
         return frozenset(self._crashed)
 
     def recall(self, items: pa.Table) -> tuple[list[str | None], list[bytes | None]]:
-        """For every item the digest of the image that need not be looked at again, and what is decided anew, if it is.
+        """For every item, the digest of its known image, and its stored prediction if that is decided differently now.
 
         Args:
-            items: By ITEM, with the column of titles where they are asked.
+            items: By ITEM, with the title column if titles are used.
         """
         digests: list[str | None] = []
         outcomes: list[bytes | None] = []
@@ -129,14 +129,14 @@ class Known:
         return digests, outcomes
 
     def etags(self, items: pa.Table, digests: Sequence[str | None]) -> list[str | None]:
-        """For every item the ETag under which its server gave the image of that digest, if it did.
+        """For every item, the ETag that its server sent with the image of that digest, if any.
 
-        An ETag tells apart what one address gives: two addresses may have the same one for different images. So it
-        counts only for the address that gave it.
+        An ETag identifies a version of one address; two addresses may have the same one for different images. So it
+        counts only for the address that sent it.
 
         Args:
             items: By ITEM.
-            digests: What `recall` gave; None for an item whose image must be looked at, whatever it is.
+            digests: From `recall`; None for an item whose image must be predicted.
         """
         self._read()
         rows = zip(self._etags.get(items["id"].to_pylist()), items["imageRef"].to_pylist(), digests, strict=True)
@@ -177,7 +177,7 @@ class Known:
         return digests, outcomes
 
     def _says_the_same(self, stored: np.ndarray, ids: Sequence[str], titles: Sequence[str | None]) -> np.ndarray:
-        """Where another look at the same image would say what is stored, bool [N]."""
+        """Whether the same image would get the stored prediction now, bool [N]."""
         if self._fuse:
             now = np.frombuffer(bytes.fromhex("".join(map(title_digest, titles))), np.uint8).reshape(-1, _TITLE_BYTES)
             same = ~stored["fused"] | (stored["title"] == now).all(axis=1)
@@ -230,18 +230,18 @@ class Known:
 
 
 def _source(digest: str, ref: str) -> str:
-    """By which an image and the address that gave it are known, before the ETag that it gave it under."""
+    """The key of an image and its address, stored in front of the ETag."""
     return f"{digest[:16]} {hashlib.sha256(ref.encode()).hexdigest()[:16]} "
 
 
 def _etag_in(stored: str, digest: str, ref: str) -> str | None:
-    """The ETag of what `_add_etags` stored, if it is of this image and this address."""
+    """The ETag that `_add_etags` stored, if it belongs to this image and address."""
     source = _source(digest, ref)
     return valid_etag(stored.removeprefix(source)) if stored.startswith(source) else None
 
 
 def recalled(shard: pa.Table) -> list[Recalled | None]:
-    """For every item of a shard the stored prediction that is decided anew where its image is unchanged."""
+    """For every item of a shard, the stored prediction to decide again if the image is unchanged."""
     if KNOWN_OUTCOME not in shard.schema.names:
         return [None] * len(shard)
     return [
@@ -251,7 +251,7 @@ def recalled(shard: pa.Table) -> list[Recalled | None]:
 
 
 class _Packer:
-    """Rows of the prediction contract as _STORED."""
+    """Packs rows of the prediction contract as _STORED."""
 
     def __init__(self, card: ModelCard) -> None:
         levels = Levels(card.taxonomy)
@@ -260,24 +260,24 @@ class _Packer:
         self._leaves = pa.array([f"{leaf.masterCategory}\0{leaf.articleType}" for leaf in card.taxonomy.leaves])
 
     def packed(self, table: pa.Table, fused: bool) -> list[bytes]:
-        """One entry a row; those of rows that another model wrote mean nothing, and nor do failed ones.
+        """One entry per row; entries of failed rows and of other models are undefined.
 
         Args:
             table: _COLUMNS of predictions.
-            fused: Whether they are of image and title together.
+            fused: Whether they were fused from image and title.
         """
         stored = np.zeros(len(table), _STORED)
         stored["digest"] = _bytes_of(table["imageDigest"], _DIGEST_BYTES)
         stored["title"] = _bytes_of(table["titleDigest"], _TITLE_BYTES)
         stored["fused"] = fused
-        stored["decision"] = _numbers(table["decision"], pa.array(_DECISIONS))
+        stored["decision"] = _indices_in(table["decision"], pa.array(_DECISIONS))
         reasons = table["reviewReasons"].combine_chunks()
-        which = _numbers(pc.list_flatten(reasons), pa.array([str(reason) for reason in REASONS]))
+        which = _indices_in(pc.list_flatten(reasons), pa.array([str(reason) for reason in REASONS]))
         rows = np.asarray(pc.list_parent_indices(reasons))[which >= 0]
         stored["reasons"][rows, which[which >= 0]] = True
         outcome = stored["outcome"]
-        outcome["master"] = _numbers(table["masterCategory"], self._masters)
-        outcome["type"] = _numbers(table["articleType"], self._types)
+        outcome["master"] = _indices_in(table["masterCategory"], self._masters)
+        outcome["type"] = _indices_in(table["articleType"], self._types)
         outcome["master_confidence"] = _floats(table["masterCategoryConfidence"])
         outcome["type_confidence"] = _floats(table["articleTypeConfidence"])
         outcome["blur_score"] = _floats(table["blurScore"])
@@ -291,12 +291,12 @@ class _Packer:
         first = np.searchsorted(rows, np.arange(len(outcome)))
         places = np.arange(len(rows)) - first[rows]
         outcome["leaves"] = -1
-        outcome["leaves"][rows, places] = _numbers(pc.binary_join_element_wise(*names, "\0"), self._leaves)
+        outcome["leaves"][rows, places] = _indices_in(pc.binary_join_element_wise(*names, "\0"), self._leaves)
         outcome["leaf_confidences"][rows, places] = np.asarray(pc.struct_field(flat, "confidence"))
 
 
-def _numbers(names: pa.Array | pa.ChunkedArray, among: pa.Array) -> np.ndarray:
-    """The place of each name among others, int [N]; -1 for one that is not among them."""
+def _indices_in(names: pa.Array | pa.ChunkedArray, among: pa.Array) -> np.ndarray:
+    """The index of each name in `among`, int [N]; -1 if it is missing."""
     return np.asarray(pc.fill_null(pc.index_in(names, among), -1))
 
 
@@ -305,6 +305,6 @@ def _floats(column: pa.ChunkedArray) -> np.ndarray:
 
 
 def _bytes_of(column: pa.ChunkedArray, size: int) -> np.ndarray:
-    """Hexadecimal digits as bytes, uint8 [N, size]; nothing but zeros for null."""
+    """Hexadecimal digits as bytes, uint8 [N, size]; zeros for null."""
     texts = pc.fill_null(column, "00" * size).to_pylist()
     return np.frombuffer(bytes.fromhex("".join(texts)), np.uint8).reshape(-1, size)

@@ -1,4 +1,4 @@
-"""The tag job's predictions in a notebook."""
+"""Predictions of the tag job in a notebook."""
 
 from collections.abc import Mapping, Sequence
 from os import PathLike
@@ -31,13 +31,13 @@ _CHUNK = 256
 
 
 class Tagger:
-    """A bundle that is ready to tag: with the same engine, the job's predictions to the last digit.
+    """A loaded bundle that tags images; with the same engine, its predictions equal the job's to the last digit.
 
-    A few images cannot show that a quick engine agrees with float32 PyTorch. They are tagged with the engine that the
-    job chose last for this bundle on such a machine by 200 images or more, else with float32 PyTorch itself. `tag` with
-    200 images or more chooses anew, as the job does.
+    A few images cannot show that a fast engine agrees with float32 PyTorch. So they are tagged with the engine that the
+    job last chose for this bundle on such a machine with 200 images or more, else with float32 PyTorch. `tag` with
+    200 images or more chooses an engine again, as the job does.
 
-    It is not thread-safe: give each thread one of its own, or call it under a lock.
+    It is not thread-safe: use one per thread, or a lock.
 
     Example::
 
@@ -57,12 +57,12 @@ class Tagger:
     ) -> None:
         self.card = bundle.card
         self.engine: EngineCheck | None = None
-        """What runs the model: chosen with the first images, and again where later ones can show more."""
+        """The engine: chosen with the first images, and again if later calls have enough images to compare engines."""
         self._bundle = bundle
         self._folder = folder
         known = engine if isinstance(engine, EngineCheck) and can_run(engine.engine) else None
         self._known = known
-        self._wanted = engine if isinstance(engine, str) else known.engine if known else "auto"
+        self._requested = engine if isinstance(engine, str) else known.engine if known else "auto"
         self._device = device
         self._predictor: Predictor | None = None
         self._images_offered = 0  # when the engine was chosen
@@ -83,15 +83,15 @@ class Tagger:
         """Load a bundle from a folder or an `s3://` address.
 
         Args:
-            bundle: Where it is.
-            engine: `auto`, or one by name, or what a run says of its own (`engine` of `run.json`), which is taken as
-                it is where this machine can run it, and else counts as `auto`.
+            bundle: Its folder or address.
+            engine: `auto`, the name of an engine, or the `engine` of a `run.json`, which is used if this machine can
+                run it, else counts as `auto`.
             device: `auto`, `cpu` or `cuda`.
-            accept_above: Threshold of each level for the decision; without one, what the tag job would take.
+            accept_above: Threshold of each level for the decision; by default that of the tag job.
             s3_endpoint: Address of an S3 service other than Amazon's.
 
         Raises:
-            UsageError: when nothing is there.
+            UsageError: when there is no such folder.
             InputError: when it is not a bundle.
         """
         folder = Location(str(bundle), s3_endpoint)
@@ -107,15 +107,15 @@ class Tagger:
 
         Args:
             images: Paths, or the bytes of image files.
-            ids: One an image; without them, the paths, or numbers from 0.
-            known_masters: Master categories known from elsewhere; a prediction that contradicts one goes to review.
+            ids: One per image; by default the paths, or numbers from 0.
+            known_masters: Known master categories; a prediction that contradicts one goes to review.
 
         Returns:
-            One row an image, in order, with the columns of the prediction contract (`tagger schema prediction`). An
+            One row per image, in order, with the columns of the prediction contract (`tagger schema prediction`). An
             image that cannot be tagged is a row with decision `failed` and an error code.
 
         Raises:
-            UsageError: when the engine that was asked for cannot run here, or disagrees with float32 PyTorch.
+            UsageError: when the requested engine cannot run here, or disagrees with float32 PyTorch.
         """
         return self._tables(images, ids, known_masters)[0].to_pandas()  # type: ignore[no-any-return]
 
@@ -125,7 +125,7 @@ class Tagger:
         ids: Sequence[str] | None = None,
         known_masters: Sequence[str | None] | None = None,
     ) -> tuple[pd.DataFrame, np.ndarray]:
-        """Tag images, and return their vectors, too: those that the tag job writes with `--embeddings`.
+        """Tag images, and return their vectors, which the tag job writes with `--embeddings`.
 
         Args:
             images: As for `tag`.
@@ -133,8 +133,8 @@ class Tagger:
             known_masters: As for `tag`.
 
         Returns:
-            What `tag` returns, and float16 [N, D], of length 1, whose products are cosines; NaN for an image that
-            cannot be tagged.
+            The table of `tag`, and vectors float16 [N, D] of length 1, whose dot products are cosines; NaN for an image
+            that cannot be tagged.
         """
         predictions, embeddings = self._tables(images, ids, known_masters)
         good = np.asarray(pc.not_equal(predictions["decision"], str(Decision.FAILED)))
@@ -174,16 +174,16 @@ class Tagger:
         for row, image in enumerate(images):
             data = self._read(image)
             collector.put(row, data, digest_of(data))
-        found = (items, collector.digests, collector.outcomes())
-        return self._rows.table(*found), self._rows.embeddings(*found)
+        arguments = (items, collector.digests, collector.outcomes())
+        return self._rows.table(*arguments), self._rows.embeddings(*arguments)
 
     def _can_choose_better(self, images: int) -> bool:
-        """Whether so many images can show that a quicker engine agrees, as those could not that came before."""
+        """Whether so many images suffice to choose a faster engine, unlike those before."""
         offered = self._images_offered
-        return self._wanted == "auto" and offered < CHECKED_IMAGES and images >= max(ENOUGH_IMAGES, 2 * offered)
+        return self._requested == "auto" and offered < CHECKED_IMAGES and images >= max(ENOUGH_IMAGES, 2 * offered)
 
     def _choose(self, images: Sequence[bytes | str | PathLike[str]]) -> Predictor:
-        self._device = resolve_device(self._device, self._wanted)
+        self._device = resolve_device(self._device, self._requested)
         self._images_offered = len(images)
 
         batch_size = BATCH_SIZE[self._device]
@@ -191,13 +191,18 @@ class Tagger:
             prepared, self.engine = prepare(self._bundle, self._known.engine, batch_size), self._known
         else:
             prepared, self.engine = choose_engine(
-                self._bundle, self._wanted, self._device, batch_size, lambda: self._sample(images), self._last_measured
+                self._bundle,
+                self._requested,
+                self._device,
+                batch_size,
+                lambda: self._sample(images),
+                self._last_measured,
             )
         self._predictor = Predictor(self.card, prepared.start(), self._max_pixels, embeddings=True)
         return self._predictor
 
     def _sample(self, images: Sequence[bytes | str | PathLike[str]]) -> np.ndarray:
-        """Some of the images, decoded, uint8 [N, H, W, C]."""
+        """A decoded sample of the images, uint8 [N, H, W, C]."""
         data = [self._read(image) for image in images[:CHECKED_IMAGES]]
         return decoded_sample(data, self.card, self._max_pixels)
 

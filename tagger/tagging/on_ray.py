@@ -1,4 +1,4 @@
-"""What runs on Ray: shards through tagging workers into parts, and decoded images through a model.
+"""Tagging on Ray: workers turn shards into parts, and models run over decoded images.
 
 On CPUs a worker decodes and predicts by itself. With GPUs, workers on the CPUs decode, and send uint8 batches to an
 engine on each GPU. In both cases one worker turns a whole shard into its part, so that a part is complete or absent.
@@ -23,8 +23,8 @@ from tagger.engines.choose import engine_names
 from tagger.engines.process import ChosenEngine, EngineRequest
 from tagger.errors import TaggerError
 from tagger.runs.staging import read_shard, shard_of
-from tagger.tagging.board import Board
 from tagger.tagging.collector import Claim, Outcome
+from tagger.tagging.coordinator import Coordinator
 from tagger.tagging.shard_tagger import ShardTagger, TagPlan
 from tagger.tagging.worker_pool import WorkerPool, Workers, fitting_workers
 
@@ -32,9 +32,9 @@ if TYPE_CHECKING:
     import ray.data
 
 _EVALUATED_AT_ONCE = 64
-_WORTH_A_WORKER = 500  # images that take as long as starting a process for them
+_WORTH_A_WORKER = 500  # images that take as long as starting a process
 _RETRIES = 3
-_LOOK_AGAIN_S = 0.05
+_POLL_S = 0.05
 _WATCH_S = 0.25
 _COUNT_EVERY_S = 1.0
 
@@ -53,47 +53,47 @@ def tag_shards(
         prepared: The model, sent to the workers once; they start while it is still being prepared.
         shards: Numbers of the shards to do.
         workers: How many.
-        watch: Called now and then with the number of rows tagged by this call.
+        watch: Called every now and then with the number of rows tagged by this call.
 
     Raises:
-        TaggerError: what a worker raised, or that workers are lost again and again.
+        TaggerError: raised by a worker, or when workers are lost repeatedly.
     """
-    board = _board()
-    engines = [_gpu_engine(board) for _ in range(workers.gpus)]
-    start = partial(_EngineElsewhere, engines) if engines else partial(_brought_engine, board)
-    arguments = (plan, partial(_SharedBoard, board), start, bool(engines))
+    coordinator = _start_coordinator()
+    engines = [_gpu_engine(coordinator) for _ in range(workers.gpus)]
+    start = partial(_RemoteEngine, engines) if engines else partial(_wait_for_engine, coordinator)
+    arguments = (plan, partial(_RayCoordinatorClient, coordinator), start, bool(engines))
     tagger = ray.remote(num_cpus=1, max_restarts=0, max_task_retries=0)(ShardTagger)
     work = plan.run.work
     pool = WorkerPool(
         lambda: tagger.remote(*arguments), shards, workers, lambda n: len(read_shard(shard_of(work, n))), work
     )
-    brought = False
+    is_sent = False
     rows, counted = 0, time.monotonic()
     while not pool.is_done:
         pool.wait(_WATCH_S)
         if time.monotonic() - counted > _COUNT_EVERY_S:
-            (rows, brought), counted = ray.get(board.state.remote()), time.monotonic()
-        if not brought and prepared.done():
-            board.bring.remote(_Shared(ray.put(prepared.result())))  # once more, when the board was lost with its node
-            brought = True
+            (rows, is_sent), counted = ray.get(coordinator.state.remote()), time.monotonic()
+        if not is_sent and prepared.done():
+            coordinator.set_model.remote(_Shared(ray.put(prepared.result())))  # again if the coordinator was restarted
+            is_sent = True
         watch(rows)
 
 
-def choose_engine_there(request: EngineRequest, device: str, watch: Watch = unwatched) -> ChosenEngine:
-    """Answer a question on a machine that the workers run on, too, rather than on the command's own.
+def choose_engine_on_ray(request: EngineRequest, device: str, watch: Watch = unwatched) -> ChosenEngine:
+    """Choose an engine on a machine of the workers rather than on the machine of the command.
 
     Args:
-        request: Which engine the run is to have.
+        request: What to choose from.
         device: `cpu` or `cuda`.
-        watch: Is told how far the choice is.
+        watch: Called with the progress.
     """
     try:
-        return _chosen_there(request, device, watch)
-    except WorkerCrashedError:  # an image may have ended it
-        return _chosen_there(request.isolated(), device, watch)
+        return _choose_engine(request, device, watch)
+    except WorkerCrashedError:  # an image may have crashed it
+        return _choose_engine(request.isolated(), device, watch)
 
 
-def _chosen_there(request: EngineRequest, device: str, watch: Watch) -> ChosenEngine:
+def _choose_engine(request: EngineRequest, device: str, watch: Watch) -> ChosenEngine:
     resources = {"num_cpus": 1, "num_gpus": int(device == "cuda")}
     choosing = ray.remote(num_returns="streaming", **resources)(EngineRequest.choosing)
     for reference in choosing.remote(request, device):
@@ -109,7 +109,7 @@ def leaf_logits(images: "ray.data.Dataset", prepared: PreparedEngine, on_gpu: bo
 
     Args:
         images: Rows of id, image uint8 [H, W, 3] and whatever else, materialised.
-        prepared: The model, sent to the workers once; this process runs it on few images.
+        prepared: The model, sent to the workers once; few images run in this process.
         on_gpu: Whether it runs on GPUs.
 
     Returns:
@@ -139,16 +139,16 @@ def leaf_logits(images: "ray.data.Dataset", prepared: PreparedEngine, on_gpu: bo
     return {name: column[order] for name, column in columns.items()}
 
 
-def _board() -> Any:
-    """A board on the node of the command itself, which the run cannot outlive; one that is killed starts empty."""
+def _start_coordinator() -> Any:
+    """Start the coordinator on the node of the command, which the run cannot outlive; after a restart it is empty."""
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)
     options = {"num_cpus": 0, "max_restarts": -1, "max_task_retries": -1, "scheduling_strategy": here}
-    return ray.remote(**options)(Board).remote()
+    return ray.remote(**options)(Coordinator).remote()
 
 
 @dataclass(frozen=True)
 class _Shared:
-    """A model in Ray's object store: workers on a node read one copy."""
+    """A model in Ray's object store; the workers of a node share one copy."""
 
     ref: Any
 
@@ -157,28 +157,28 @@ class _Shared:
         return prepared.start()
 
 
-def _brought_engine(board: Any) -> Engine:
-    """The run's engine, as soon as the command has brought the model; its library is loaded meanwhile."""
+def _wait_for_engine(coordinator: Any) -> Engine:
+    """Start the run's engine once the command has set the model; its library is imported meanwhile."""
     engine_names("cpu")
     while True:
-        model: _Shared | None = ray.get(board.model.remote())
+        model: _Shared | None = ray.get(coordinator.model.remote())
         if model is not None:
             return model.start()
-        time.sleep(_LOOK_AGAIN_S)
+        time.sleep(_POLL_S)
 
 
-def _gpu_engine(board: Any) -> Any:
-    """An engine on a GPU, for any number of workers; two batches at once, so that copies and computing overlap."""
+def _gpu_engine(coordinator: Any) -> Any:
+    """An engine on a GPU that serves all workers; two batches run at once, so that copying and computing overlap."""
     return ray.remote(num_gpus=1, num_cpus=0, max_concurrency=2, max_restarts=_RETRIES, max_task_retries=_RETRIES)(
         _EngineServer
-    ).remote(board)
+    ).remote(coordinator)
 
 
 class _EngineServer:
     """An engine in a process of its own."""
 
-    def __init__(self, board: Any) -> None:
-        self._engine = _brought_engine(board)
+    def __init__(self, coordinator: Any) -> None:
+        self._engine = _wait_for_engine(coordinator)
 
     def node(self) -> str:
         return ray.get_runtime_context().get_node_id()  # type: ignore[no-any-return]
@@ -187,8 +187,8 @@ class _EngineServer:
         return self._engine.run(images)
 
 
-class _EngineElsewhere:
-    """The engines of other processes as one: those on this node first, one after another, the next when one is lost."""
+class _RemoteEngine:
+    """Round robin over engines in other processes, first those on this node; if one is lost, the next one runs."""
 
     name = "elsewhere"
 
@@ -199,18 +199,18 @@ class _EngineElsewhere:
 
     def run(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return leaf logits float32 [N, L] and embeddings float32 [N, D]."""
-        sent = ray.put(images)
+        images_ref = ray.put(images)
         lost: RayActorError | None = None
         for server in self._ready():
             try:
-                found: tuple[np.ndarray, np.ndarray] = ray.get(server.run.remote(sent))
-                return found
+                outcomes: tuple[np.ndarray, np.ndarray] = ray.get(server.run.remote(images_ref))
+                return outcomes
             except RayActorError as error:
                 lost = error
         raise lost or RuntimeError("no engine on a GPU started")
 
     def _ready(self) -> list[Any]:
-        """The engines that run already, or else the first that will, in the order to try them."""
+        """The engines that have started, in the order to try them; waits for the first one."""
         ready, _ = ray.wait(self._nodes, num_returns=1)
         ready, _ = ray.wait(self._nodes, num_returns=len(self._nodes), timeout=0)
         here = ray.get_runtime_context().get_node_id()
@@ -227,41 +227,41 @@ def _is_on(node: Any, here: str) -> bool:
         return False
 
 
-class _SharedBoard:
-    """The run's board as a worker sees it: what it says waits for the next question, to spare calls."""
+class _RayCoordinatorClient:
+    """A worker's client of the coordinator; it batches outcomes and counts until the next claim, to save calls."""
 
-    def __init__(self, board: Any) -> None:
-        self._board = board
+    def __init__(self, coordinator: Any) -> None:
+        self._coordinator = coordinator
         self._worker = ray.get_runtime_context().get_actor_id()  # the same after a restart
         self._lock = threading.Lock()
         self._outcomes: dict[bytes, Outcome] = {}
         self._rows = 0
 
-    def tell(self, outcomes: Mapping[bytes, Outcome]) -> None:
+    def add_outcomes(self, outcomes: Mapping[bytes, Outcome]) -> None:
         with self._lock:
             self._outcomes.update(outcomes)
 
-    def add(self, rows: int) -> None:
+    def add_rows(self, rows: int) -> None:
         with self._lock:
             self._rows += rows
 
     def claim(self, digests: Sequence[bytes], take_over: bool = False) -> list[Outcome | Claim]:
-        found: list[Outcome | Claim] = ray.get(self._exchange(digests, take_over))
-        return found
+        outcomes: list[Outcome | Claim] = ray.get(self._exchange(digests, take_over))
+        return outcomes
 
     def flush(self) -> None:
-        """Say what has not been said."""
+        """Send what has not been sent."""
         self._exchange([], take_over=False)
 
     def _exchange(self, digests: Sequence[bytes], take_over: bool) -> Any:
         with self._lock:
             rows, outcomes = self._rows, self._outcomes
             self._rows, self._outcomes = 0, {}
-            return self._board.exchange.remote(self._worker, rows, outcomes, digests, take_over)
+            return self._coordinator.exchange.remote(self._worker, rows, outcomes, digests, take_over)
 
 
 class _LeafLogits:
-    """Runs a model over decoded images; an actor, where they are many."""
+    """Runs a model over decoded images; an actor if there are many."""
 
     def __init__(self, model: PreparedEngine) -> None:
         self._engine = model.start()

@@ -1,4 +1,4 @@
-"""What a model says of images to rows of the prediction contract: names, decision, reasons."""
+"""From outcomes of the model to rows of the prediction contract: names, decision, reasons."""
 
 import hashlib
 from collections.abc import Sequence
@@ -31,41 +31,41 @@ _SAID = [name for name in outcome_type().names or () if name not in ("layout", "
 
 @dataclass(frozen=True)
 class Items:
-    """What a manifest says of the items to write, one entry an item in every column."""
+    """Manifest columns of the items to write; each field has one entry per item."""
 
     ids: Sequence[str]
     uris: Sequence[str | None]
     known_masters: Sequence[str | None]
     """Labels from the manifest; a prediction that contradicts one goes to review."""
     titles: Sequence[str | None] = ()
-    """Where titles are asked, too."""
+    """Only if titles are used."""
     fused: np.ndarray | None = None
-    """Items whose outcome is of image and title together already, bool [N]."""
+    """Whether the outcome is already fused from image and title, bool [N]."""
 
 
 @dataclass(frozen=True)
 class Decided:
-    """What the policy makes of outcomes, one entry an item in every column."""
+    """Decisions of the policy; each field has one entry per item."""
 
     records: np.ndarray
-    """By `outcome_type`; of image and title together where they are fused."""
+    """By `outcome_type`; fused from image and title if the run fuses them."""
     decisions: np.ndarray
     """Names, object [N]."""
     reasons: np.ndarray
-    """Which of REASONS there are, bool [N, reasons]."""
+    """Which of REASONS apply, bool [N, reasons]."""
 
 
 class PredictionRows:
-    """Applies the policy and names things.
+    """Turns outcomes into named rows, and applies the policy.
 
     Args:
         card: The model's card.
-        thresholds: What the policy accepts.
+        thresholds: Confidences from which predictions are accepted.
         run_id: Written into every row.
-        qa_sample: Which accepted items go to review all the same.
+        qa_sample: Which accepted items also go to review.
         embeddings: Whether the outcomes hold image vectors.
-        titles: What a title says; a prediction that a sure title contradicts goes to review.
-        fuse: Predict by image and title together instead, where a title has a word that is known.
+        titles: The title model; a prediction that a confident title contradicts goes to review.
+        fuse: Predict by image and title together instead, if the title has a known word.
     """
 
     def __init__(
@@ -107,10 +107,10 @@ class PredictionRows:
         """Return one row by PREDICTION for every item, in order.
 
         Args:
-            items: N of them.
+            items: N items.
             digests: Of their images.
-            outcomes: What was said of each.
-            etags: Those under which servers gave the images; None for images that no server gave.
+            outcomes: One per item.
+            etags: ETags of the images; None for images without one.
         """
         size = len(outcomes)
         errors = [o if isinstance(o, ImageError) else None for o in outcomes]
@@ -147,8 +147,8 @@ class PredictionRows:
         """Apply the policy.
 
         Args:
-            items: N of them.
-            records: What the model says of each, by `outcome_type` [N].
+            items: N items.
+            records: Outcomes by `outcome_type` [N].
             good: Items that have a record, bool [N]; the others failed.
         """
         size = len(records)
@@ -171,12 +171,12 @@ class PredictionRows:
         return Decided(records, decisions, np.stack([unsure, blurry, conflict, sampled, contradicted], axis=1))
 
     def widened(self, record: bytes) -> bytes:
-        """A record without an image vector as one of this run, which may have them."""
-        found = np.zeros(1, self._type)
+        """A record without an image vector, converted to this run's dtype, which may have one."""
+        wide = np.zeros(1, self._type)
         bare = np.frombuffer(record, outcome_type())
         for name in _SAID:
-            found[name] = bare[name]
-        return found.tobytes()
+            wide[name] = bare[name]
+        return wide.tobytes()
 
     def embeddings(
         self,
@@ -188,9 +188,9 @@ class PredictionRows:
         """Return one row by EMBEDDING for every item that has an image vector, in order.
 
         Args:
-            items: N of them.
+            items: N items.
             digests: Of their images.
-            outcomes: What was said of each.
+            outcomes: One per item.
             without: Items whose outcome has no vector, bool [N].
         """
         bare = np.zeros(len(outcomes), bool) if without is None else without
@@ -209,14 +209,14 @@ class PredictionRows:
         return np.frombuffer(b"".join(o for o in outcomes if isinstance(o, bytes)), self._type)
 
     def _conflicts(self, known: Sequence[str | None], predicted: np.ndarray) -> np.ndarray:
-        """Items whose known master category is another one; one that the model does not know conflicts, too."""
+        """Whether the known master category differs; one that the model does not know differs, too; bool [N]."""
         merged = [self._known.master(name) for name in known]
         codes = np.array([-1 if name is None else self._number_of.get(name, -2) for name in merged], np.int64)
         conflicts: np.ndarray = (codes != -1) & (codes != predicted)
         return conflicts
 
     def _contradicted(self, titles: Sequence[str | None], predicted: np.ndarray) -> np.ndarray:
-        """Items whose title is sure of another article type than the one that is predicted, bool [N]."""
+        """Whether the title is confident of another article type than the predicted one, bool [N]."""
         if self._titles is None or self._fuse:
             return np.zeros(len(predicted), bool)
         texts = [title or "" for title in titles]
@@ -226,16 +226,16 @@ class PredictionRows:
     def _fused(
         self, records: np.ndarray, good: np.ndarray, titles: Sequence[str | None], model: TitleModel
     ) -> np.ndarray:
-        """The records as image and title together have them; those of titles without a known word as they are."""
+        """Fuse the records with their titles; records of titles without a known word are unchanged."""
         texts = [title or "" for title in titles]
-        told = good & model.has_known_word(texts)
+        has_title = good & model.has_known_word(texts)
         fused = records.copy()
-        if told.any():
-            chosen = records[told]
+        if has_title.any():
+            chosen = records[has_title]
             image = expand_top_k(chosen["leaves"], chosen["leaf_confidences"], len(self._leaf_types))
-            both = model.combined_probabilities(image, [text for text, t in zip(texts, told, strict=True) if t])
+            both = model.combined_probabilities(image, [text for text, t in zip(texts, has_title, strict=True) if t])
             fill(chosen, self._levels, both)
-            fused[told] = chosen
+            fused[has_title] = chosen
         return fused
 
     def _alternatives(self, records: np.ndarray, null: np.ndarray) -> pa.ListArray:
@@ -256,7 +256,7 @@ class PredictionRows:
 
 
 def title_digest(title: str | None) -> str:
-    """By which a changed title is known: 16 hexadecimal digits."""
+    """Digest of a title, which detects changes: 16 hexadecimal digits."""
     return hashlib.sha256((title or "").encode()).hexdigest()[:16]
 
 
@@ -267,7 +267,7 @@ def matrix_of(column: pa.ChunkedArray) -> np.ndarray:
 
 
 def _lists(matrix: np.ndarray) -> pa.ListArray:
-    """The rows of a matrix float16 [N, D], as EMBEDDING has them."""
+    """The rows of a matrix float16 [N, D] as lists, by EMBEDDING."""
     offsets = _offsets(np.full(len(matrix), matrix.shape[1]))
     return pa.ListArray.from_arrays(offsets, pa.array(matrix.reshape(-1)), type=EMBEDDING.field("vector").type)
 

@@ -1,4 +1,4 @@
-"""One shard to its part: fetch, leave out what is known, look at each distinct image once, write."""
+"""Turns a shard into its part: fetch, skip known items, predict each distinct image once, write."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
@@ -40,7 +40,7 @@ _CHANGED = ImageError(ErrorCode.STORE_ERROR, "the image was changed while the ru
 
 @dataclass(frozen=True)
 class TagPlan:
-    """What every tagging worker needs besides the model."""
+    """What every tagging worker needs in addition to the model."""
 
     run: RunDirectory
     run_id: str
@@ -51,82 +51,82 @@ class TagPlan:
     batch_size: int
     qa_sample: QaSample = field(default_factory=QaSample)
     embeddings: bool = False
-    """Write the image vectors, too."""
+    """Whether to write the image vectors."""
     titles: TitleModel | None = None
-    """Ask it, too."""
+    """The title model, if the run uses titles."""
     fuse: bool = False
-    """Tag by image and title together, rather than check one by the other."""
+    """Whether to fuse image and title, rather than check one with the other."""
 
 
-class BoardView(Protocol):
-    """What all workers of a run share, as one of them sees it: see `Board`."""
+class CoordinatorClient(Protocol):
+    """A worker's connection to the `Coordinator` of the run."""
 
-    def tell(self, outcomes: Mapping[bytes, Outcome]) -> None:
-        """Say what was found; with the next question, or `flush`."""
+    def add_outcomes(self, outcomes: Mapping[bytes, Outcome]) -> None:
+        """Share outcomes with the other workers; they are sent with the next `claim` or `flush`."""
         ...
 
-    def add(self, rows: int) -> None:
-        """Count rows as done; with the next question, or `flush`."""
+    def add_rows(self, rows: int) -> None:
+        """Count rows as done; the count is sent with the next `claim` or `flush`."""
         ...
 
     def claim(self, digests: Sequence[bytes], take_over: bool = False) -> list[Outcome | Claim]:
-        """For every digest its outcome where one is known, else who looks at it."""
+        """Return the outcome of each digest, or which worker is to predict it."""
         ...
 
     def flush(self) -> None:
-        """Say what has not been said."""
+        """Send what has not been sent."""
         ...
 
 
 @dataclass(frozen=True)
 class _Piece:
-    """Some rows of a shard with what was read for them, and what other workers know already."""
+    """Consecutive rows of a shard, their images, and the outcomes that other workers share."""
 
     first: int
     images: list[Revision]
     digests: list[bytes | None]
     claims: dict[bytes, Outcome | Claim]
-    """Of the images that no earlier row of the shard has."""
+    """By digest; only of images that no earlier row of the shard has."""
 
 
 @dataclass(frozen=True)
 class _Outcomes:
-    """The items that a part has a prediction of, one entry an item in every column."""
+    """The items of a part; each field has one entry per item."""
 
     items: Items
     digests: list[bytes | None]
     etags: list[str | None]
     outcomes: list[Outcome]
     recalled: np.ndarray
-    """Those whose outcome an earlier run stored, bool [N]."""
+    """Whether the outcome comes from an earlier run, bool [N]."""
 
 
 class ShardTagger:
-    """Turns shards into parts: it fetches the next images while it looks at these.
+    """Turns shards into parts; the next images are prefetched while the model predicts.
 
     Args:
         plan: What every worker needs.
-        open_board: Gives what the run's workers share; called here, in the worker.
-        start_engine: Gives the engine, when the first shard comes.
-        engine_elsewhere: Whether the engine runs in another process; then several batches are under way at once.
+        connect: Connects to the run's coordinator; called in the worker.
+        start_engine: Starts the engine; called when the first shard comes.
+        engine_is_remote: Whether the engine runs in another process; then several batches are in flight at once.
     """
 
     def __init__(
         self,
         plan: TagPlan,
-        open_board: Callable[[], BoardView],
+        connect: Callable[[], CoordinatorClient],
         start_engine: Callable[[], Engine],
-        engine_elsewhere: bool,
+        engine_is_remote: bool,
     ) -> None:
         decode_in_one_thread()
         self._plan = plan
-        self._board = open_board()
+        self._coordinator = connect()
         self._start = start_engine
-        self._elsewhere = engine_elsewhere
+        self._engine_is_remote = engine_is_remote
         self._rows = PredictionRows(
             plan.card, plan.thresholds, plan.run_id, plan.qa_sample, plan.embeddings, plan.titles, plan.fuse
         )
-        threads = _GPU_BATCHES_IN_FLIGHT if engine_elsewhere else 0
+        threads = _GPU_BATCHES_IN_FLIGHT if engine_is_remote else 0
         self._submit: Submit = ThreadPoolExecutor(threads, "gpu").submit if threads else at_once
 
     @cached_property
@@ -141,7 +141,7 @@ class ShardTagger:
 
         Args:
             number: The shard's.
-            crashes: Images that must not be looked at.
+            crashes: Images that must not be decoded.
         """
         try:
             self._tag(number, crashes)
@@ -149,12 +149,12 @@ class ShardTagger:
             raise TaggerError(f"{self._plan.run.root}: {first_line(error)}") from error
 
     def try_rows(self, number: int, first: int, end: int, crashes: Crashes = _NONE) -> None:
-        """Look at some rows of a shard, or at a blank image where there are none, and write nothing.
+        """Predict some rows of a shard, or a blank image if there are none, and write nothing.
 
-        What is found is kept on the board, so that the shard itself need not look at these images again.
+        The coordinator caches the outcomes, so that the shard need not predict these images again.
         """
         size = decoded_at_once(self._plan.batch_size)
-        collector = Collector(self._predictor, end - first, size, self._submit, self._board.tell)
+        collector = Collector(self._predictor, end - first, size, self._submit, self._coordinator.add_outcomes)
         if first == end:
             self._predictor.outcomes([self._predictor.decode(_BLANK)])
         rows = read_shard(shard_of(self._plan.run.work, number)).slice(first, end - first)
@@ -163,13 +163,13 @@ class ShardTagger:
         for row, image in enumerate(fetch_revisions(self._plan.store, refs, known_etags(rows))):
             digest = _digest(image, known[row])
             if digest is not None and digest != known[row]:
-                (claim,) = [CRASHED] if digest in crashes.digests else self._board.claim([digest], take_over=True)
+                (claim,) = [CRASHED] if digest in crashes.digests else self._coordinator.claim([digest], take_over=True)
                 collector.put(row, image.content(), digest, claim)
         collector.missing()
-        self._board.flush()
+        self._coordinator.flush()
 
     def digest(self, number: int, row: int) -> bytes | None:
-        """SHA-256 of one row's image, which is read and not decoded; None where it cannot be read."""
+        """SHA-256 of one row's image, which is read but not decoded; None if it cannot be read."""
         ref = read_shard(shard_of(self._plan.run.work, number))["imageRef"][row].as_py()
         return digest_of(next(fetch_all(self._plan.store, [ref])))
 
@@ -180,7 +180,7 @@ class ShardTagger:
         known = _known_digests(shard)
         etags: list[str | None] = []
         size = decoded_at_once(self._plan.batch_size)
-        collector = Collector(predictor, len(shard), size, self._submit, self._board.tell)
+        collector = Collector(predictor, len(shard), size, self._submit, self._coordinator.add_outcomes)
         skipped = crashes.rows_of(number)
         refs = _without(shard["imageRef"].to_pylist(), skipped)
         for piece in prefetched(self._pieces(refs, known, known_etags(shard), crashes.digests)):
@@ -192,9 +192,9 @@ class ShardTagger:
                     collector.skip(row, digest)
                 else:
                     collector.put(row, image.content(), digest, piece.claims.get(digest or b"", Claim.MINE))
-            self._board.add(len(piece.images))
-        self._look_at_the_rest(collector, shard["imageRef"])
-        self._board.flush()
+            self._coordinator.add_rows(len(piece.images))
+        self._predict_rest(collector, shard["imageRef"])
+        self._coordinator.flush()
         same = np.array([d is not None and d == k for d, k in zip(collector.digests, known, strict=True)], bool)
         looked_at = self._with_recalled(shard, collector.digests, etags, collector.outcomes(), same)
         predictions = self._rows.table(looked_at.items, looked_at.digests, looked_at.outcomes, looked_at.etags)
@@ -204,7 +204,7 @@ class ShardTagger:
         if self._plan.embeddings:
             vectors = self._rows.embeddings(looked_at.items, looked_at.digests, looked_at.outcomes, looked_at.recalled)
             self._plan.run.write_embeddings(number, vectors)
-        engine_s = None if self._elsewhere else predictor.engine_s - engine_before
+        engine_s = None if self._engine_is_remote else predictor.engine_s - engine_before
         spent = Spent(time.perf_counter() - started, engine_s)
         left = {"known": len(shard) - len(predictions)}
         self._plan.run.write_part(number, predictions, left, spent, redecided=int(looked_at.recalled.sum()))
@@ -217,14 +217,14 @@ class ShardTagger:
         outcomes: Sequence[Outcome],
         same: np.ndarray,
     ) -> _Outcomes:
-        """The items of a shard that are predicted: those that were looked at, and known ones that are decided anew.
+        """The items of a shard to write: those just predicted, and known ones that are decided again.
 
         Args:
             shard: Its rows.
             digests: Of their images.
-            etags: Those under which servers have the images.
-            outcomes: Of those that were looked at.
-            same: Items whose image is as an earlier run saw it, bool [N].
+            etags: ETags of the images.
+            outcomes: Of the images just predicted.
+            same: Whether the image is the one of an earlier run, bool [N].
         """
         stored = recalled(shard)
         rows = [row for row in range(len(shard)) if not same[row] or stored[row]]
@@ -245,29 +245,30 @@ class ShardTagger:
         etags: Sequence[str | None],
         crashed: frozenset[bytes],
     ) -> Iterator[_Piece]:
-        asked: set[bytes] = set()
+        requested: set[bytes] = set()
         images: list[Revision] = []
         size = first = 0
-        most = _FIRST_PIECE_ROWS  # nothing runs while the first piece is fetched
+        most = _FIRST_PIECE_ROWS  # the engine is idle while the first piece is fetched
         for row, image in enumerate(fetch_revisions(self._plan.store, refs, etags)):
             images.append(image)
             size += len(image.data) if isinstance(image.data, bytes) else 0
             if len(images) < most and size < _PIECE_BYTES and row + 1 < len(refs):
                 continue
             digests = [_digest(image, k) for image, k in zip(images, known[first:], strict=False)]
-            new = {d for d, k in zip(digests, known[first:], strict=False) if d is not None and d != k} - asked
-            asked |= new
-            wanted = list(new - crashed)
-            claims = dict(zip(wanted, self._board.claim(wanted), strict=True)) | dict.fromkeys(new & crashed, CRASHED)
+            new = {d for d, k in zip(digests, known[first:], strict=False) if d is not None and d != k} - requested
+            requested |= new
+            unclaimed = list(new - crashed)
+            claims = dict(zip(unclaimed, self._coordinator.claim(unclaimed), strict=True))
+            claims |= dict.fromkeys(new & crashed, CRASHED)
             yield _Piece(first, images, digests, claims)
             images, size, first, most = [], 0, row + 1, min(2 * most, _PIECE_ROWS)
 
-    def _look_at_the_rest(self, collector: Collector, refs: pa.ChunkedArray) -> None:
-        """Take what other workers have found by now; look at what they still look at, rather than wait for it."""
+    def _predict_rest(self, collector: Collector, refs: pa.ChunkedArray) -> None:
+        """Take the outcomes of other workers; predict the images that they have not finished, rather than wait."""
         missing = collector.missing()
         if not missing:
             return
-        claims = dict(zip(missing, self._board.claim(list(missing), take_over=True), strict=True))
+        claims = dict(zip(missing, self._coordinator.claim(list(missing), take_over=True), strict=True))
         mine = [digest for digest, claim in claims.items() if claim is Claim.MINE]
         images = dict(zip(mine, fetch_all(self._plan.store, [refs[missing[d]].as_py() for d in mine]), strict=True))
         for digest, claim in claims.items():
@@ -281,19 +282,19 @@ def _known_digests(shard: pa.Table) -> list[bytes | None]:
 
 
 def _digest(image: Revision, known: bytes | None) -> bytes | None:
-    """SHA-256 of an image, which is the known one where its server says that it is unchanged."""
+    """SHA-256 of an image; the known one if its server says that the image is unchanged."""
     return known if isinstance(image.data, Unchanged) else digest_of(image.data)
 
 
 def _new_etags(shard: pa.Table, etags: Sequence[str | None], same: np.ndarray) -> pa.Table:
-    """By ETAG the items that are known by their bytes, which their server gave under an ETag that is not stored.
+    """Items known by their bytes whose ETag is not stored yet, by ETAG.
 
-    Such an item may get no prediction, and so this is where the next night has its ETag from.
+    Such an item may get no prediction in this run, so the next run reads its ETag from here.
 
     Args:
         shard: Its rows.
-        etags: Those under which servers have the images now.
-        same: Items whose image is as an earlier run saw it, bool [N].
+        etags: ETags of the images now.
+        same: Whether the image is the one of an earlier run, bool [N].
     """
     before = known_etags(shard)
     rows = [row for row in range(len(shard)) if same[row] and etags[row] and etags[row] != before[row]]
@@ -308,5 +309,5 @@ def _new_etags(shard: pa.Table, etags: Sequence[str | None], same: np.ndarray) -
 
 
 def _without(refs: Sequence[str | None], skipped: Set[int], first: int = 0) -> list[str | None]:
-    """References of rows from `first` on, None for those that must not even be read."""
+    """References of rows, None for those that must not even be read."""
     return [None if row in skipped else ref for row, ref in enumerate(refs, first)]

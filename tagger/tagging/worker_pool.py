@@ -1,4 +1,4 @@
-"""Processes that take shards from one queue: how many, and what happens when one is lost."""
+"""A pool of processes that take shards from one queue: its size, and recovery from lost processes."""
 
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -10,40 +10,40 @@ from ray.exceptions import RayError, RayTaskError
 
 from tagger.errors import TaggerError
 from tagger.io.location import Location, first_line
-from tagger.tagging.crashes import Crashes, Halving, Step, check_count
+from tagger.tagging.crashes import Bisection, Crashes, Step, check_count
 
 _RETRIES = 3
 _RETRIES_BEFORE_SEARCH = 1
-_WORKER_BYTES = 0.6e9  # one with an engine of its own, as `tagger bench` measures it
-_GROWS_TO = 4  # times the workers that fit a cluster at the start
+_WORKER_BYTES = 0.6e9  # of a worker with its own engine, as measured by `tagger bench`
+_GROWS_TO = 4  # times the workers that fit at the start
 
 
 @dataclass(frozen=True)
 class Workers:
-    """How many processes work on a run: at first, and at most when a cluster gets more nodes."""
+    """Number of processes of a run: at first, and at most when a cluster gets more nodes."""
 
     first: int
     most: int
     gpus: int = 0
-    """Engines on GPUs that the workers send their images to; 0: each worker has an engine of its own."""
+    """Number of engines on GPUs that the workers send their images to; 0: each worker has its own engine."""
 
     def __str__(self) -> str:
         span = f"{self.first}" if self.first == self.most else f"{self.first} to {self.most}"
         return f"workers: {span}" + (f", GPUs: {self.gpus}" if self.gpus else "")
 
 
-def fit_workers(on_gpu: bool, asked: tuple[int, int], shards: int, may_grow: bool) -> Workers:
+def fit_workers(on_gpu: bool, limits: tuple[int, int], shards: int, may_grow: bool) -> Workers:
     """How many workers a run gets.
 
     Args:
-        on_gpu: Whether engines on GPUs do the predicting.
-        asked: Least and most; 0 for what fits the machine or the cluster.
+        on_gpu: Whether engines run on GPUs.
+        limits: Least and most workers; 0 for as many as fit the machine or the cluster.
         shards: Pieces of work; there are never more workers.
         may_grow: Whether this is a cluster that may get more nodes while the run goes on.
     """
     gpus = fitting_workers("GPU", shards) if on_gpu else 0
     fitting = fitting_workers("CPU", shards)
-    least, most = asked
+    least, most = limits
     if not least:
         return Workers(fitting, max(fitting, min(shards, _GROWS_TO * fitting)) if may_grow else fitting, gpus)
     least, most = min(least, shards), min(most, shards)
@@ -51,7 +51,7 @@ def fit_workers(on_gpu: bool, asked: tuple[int, int], shards: int, may_grow: boo
 
 
 def fitting_workers(resource: str, pieces: int) -> int:
-    """One worker a GPU, or a CPU less the one for what feeds or watches them, as far as there is memory for them.
+    """One worker per GPU, or one per CPU except one CPU for the driver, as far as memory allows.
 
     Never more than pieces of work.
     """
@@ -67,18 +67,18 @@ def fit_into(resources: Mapping[str, float], resource: str, pieces: int) -> int:
 
 
 class WorkerPool:
-    """Workers that take shards from one queue. One that is lost is replaced, and its shards go back into the queue.
+    """Workers that take shards from one queue. A lost worker is replaced, and its shard goes back into the queue.
 
     Ray's own restarts would keep the shards of a lost node until there is room for their worker again; here the workers
-    that are left take them. A shard over which workers are lost again is searched for the image that ends them, see
-    `Halving`, and the run goes on without that image.
+    that are left take them. A shard that loses workers repeatedly is searched for the image that crashes them, see
+    `Bisection`, and the run continues without that image.
 
     Args:
         make: Starts an actor with `ready()`, and `tag`, `try_rows` and `digest` as `ShardTagger` has them.
         shards: Their numbers, in the order in which they are begun.
         workers: How many.
-        rows_of: How many rows a shard has; without it no shard is searched.
-        work: The folder that keeps what is known of images that end workers.
+        rows_of: Gives the number of rows of a shard; without it no shard is searched.
+        work: The folder that stores the known crashes.
     """
 
     def __init__(
@@ -97,7 +97,7 @@ class WorkerPool:
         self._waiting = deque(Step(shard) for shard in shards)
         self._starting: dict[Any, Any] = {}
         self._running: dict[Any, tuple[Any, Step]] = {}
-        self._halvings: dict[int, Halving] = {}
+        self._bisections: dict[int, Bisection] = {}
         self._losses: Counter[int] = Counter()
         self._searches: Counter[int] = Counter()
         self._lost_starting = _LostStarting()
@@ -109,7 +109,7 @@ class WorkerPool:
         return not self._waiting and not self._running
 
     def wait(self, seconds: float) -> None:
-        """Wait until a worker has started or finished, but no longer than so many seconds; hand out work."""
+        """Wait at most `seconds` until a worker has started or finished; hand out work."""
         done, _ = ray.wait([*self._running, *self._starting], num_returns=1, timeout=seconds)
         for ref in done:
             worker, step = self._running.pop(ref) if ref in self._running else (self._starting.pop(ref), None)
@@ -122,7 +122,7 @@ class WorkerPool:
             else:
                 self._lost_starting.forget(ref)
                 if step is not None:
-                    self._go_on_after(step, answer)
+                    self._advance(step, answer)
                 self._hand_out(worker)
         self._grow()
 
@@ -133,7 +133,7 @@ class WorkerPool:
         self._lost_starting.expect(refs)
 
     def _hand_out(self, worker: Any) -> None:
-        """Give a worker its next step; where there is none it is let go, which ends it."""
+        """Give a worker its next step; without one, the last reference is dropped, which ends the worker."""
         if not self._waiting:
             return
         step = self._waiting.popleft()
@@ -146,23 +146,23 @@ class WorkerPool:
         self._running[ref] = (worker, step)
 
     def _grow(self) -> None:
-        """Start more workers where there may be more, as many again as work already: a growing cluster is soon full."""
+        """Start more workers if allowed, doubling their number, so that a growing cluster is soon full."""
         if self._starting:
             return
         spare = min(self._most - len(self._running), len(self._waiting))
         self._start(min(spare, max(1, len(self._running))))
 
     def _lose(self, ref: Any, step: Step | None, error: RayError) -> None:
-        """Put a lost worker's step back, or search its shard. Raises TaggerError when that does not help."""
+        """Requeue a lost worker's step, or search its shard. Raises TaggerError after too many losses."""
         if step is None:
             self._lost_starting.lose(ref, error)
         elif step.kind == "tag":
             self._lose_shard(step, error)
         else:
-            row = self._halvings[step.shard].died(step, first_line(error))
+            row = self._bisections[step.shard].crashed(step, first_line(error))
             if row is not None:
-                self._keep(step.shard, row, None)
-            self._search_on(step.shard)
+                self._skip_image(step.shard, row, None)
+            self._continue_search(step.shard)
 
     def _lose_shard(self, step: Step, error: RayError) -> None:
         self._losses[step.shard] += 1
@@ -175,25 +175,25 @@ class WorkerPool:
                 f"workers were lost again and again over part {step.shard}, and over no image alone, the last one so: "
                 f"{first_line(error)}; the same command goes on from here"
             )
-        self._halvings[step.shard] = Halving(step.shard, self._rows_of(step.shard))
-        self._search_on(step.shard)
+        self._bisections[step.shard] = Bisection(step.shard, self._rows_of(step.shard))
+        self._continue_search(step.shard)
 
-    def _go_on_after(self, step: Step, answer: object) -> None:
+    def _advance(self, step: Step, answer: object) -> None:
         if step.kind == "digest":
-            self._keep(step.shard, step.first, answer if isinstance(answer, bytes) else None)
+            self._skip_image(step.shard, step.first, answer if isinstance(answer, bytes) else None)
         if step.kind != "tag":
-            self._search_on(step.shard)
+            self._continue_search(step.shard)
 
-    def _search_on(self, shard: int) -> None:
-        """Take the next step of a search first; at its end, the shard itself."""
-        step = self._halvings[shard].next()
+    def _continue_search(self, shard: int) -> None:
+        """Queue the next step of a search in front; at its end, the shard itself."""
+        step = self._bisections[shard].next()
         if step is None:
-            del self._halvings[shard], self._losses[shard]
+            del self._bisections[shard], self._losses[shard]
         self._waiting.appendleft(step or Step(shard))
 
-    def _keep(self, shard: int, row: int, digest: bytes | None) -> None:
-        """Go on without an image, here and after a restart."""
-        self._crashes = self._crashes.and_one(shard, row, digest)
+    def _skip_image(self, shard: int, row: int, digest: bytes | None) -> None:
+        """Skip an image from now on, also after a restart."""
+        self._crashes = self._crashes.with_image(shard, row, digest)
         if self._work is not None:
             self._crashes.write(self._work)
         self._searches[shard] = 0
@@ -201,10 +201,10 @@ class WorkerPool:
 
 
 class _LostStarting:
-    """Counts groups of workers that were lost while they started, as long as nothing succeeds.
+    """Counts groups of workers that were lost while starting, until one succeeds.
 
-    Workers that were started together are often lost together, with their node; and a long run on spot nodes loses some
-    now and then, which is no reason to end it.
+    Workers that start together are often lost together, with their node. A long run on spot nodes loses some workers
+    now and then, which is no reason to abort.
     """
 
     def __init__(self) -> None:
@@ -214,17 +214,17 @@ class _LostStarting:
         self._lost: set[int] = set()
 
     def expect(self, refs: Iterable[Any]) -> None:
-        """Take in what was started together."""
+        """Record workers that were started together."""
         self._groups += 1
         self._group_of.update(dict.fromkeys(refs, self._groups))
 
     def forget(self, ref: Any) -> None:
-        """Take in that a worker started, or did its work."""
+        """Record that a worker started or finished its work."""
         self._group_of.pop(ref, None)
         self._lost, self._losses = set(), 0
 
     def lose(self, ref: Any, error: RayError) -> None:
-        """Take in a loss. Raises TaggerError after too many groups without any success."""
+        """Record a loss. Raises TaggerError after too many groups without a success."""
         self._losses += 1
         self._lost.add(self._group_of.pop(ref))
         if len(self._lost) > _RETRIES:

@@ -41,27 +41,27 @@ from tagger.tagging.on_ray import tag_shards
 from tagger.tagging.rows import PredictionRows
 from tagger.tagging.shard_tagger import TagPlan
 from tagger.tagging.worker_pool import fit_workers
-from tagger.workflows.open_catalog import open_catalog, place, versions
+from tagger.workflows.open_catalog import open_catalog, resolve_location, versions
 from tagger.workflows.tagging_watch import TaggingWatch, wait_for_engine
 
 
 @dataclass(frozen=True)
 class TagResult:
-    """A finished run: where it lies, and what came out."""
+    """A finished run and its results."""
 
     directory: RunDirectory
     record: RunRecord
-    """What `run.json` says: the engine, how long it took, and how many rows went where."""
+    """The content of `run.json`: engine, duration and counts."""
     failed: FailedImages
-    """How many images could not be tagged, by error code, with examples of each."""
+    """Images that could not be tagged: counts and examples by error code."""
     near_misses: tuple[str, ...]
-    """What was probably meant by images that are not there, in words, where they are most."""
+    """Likely causes in words, if most images are missing."""
     too_many: tuple[str, ...]
-    """What there is more of than `max_failed` and `max_rejected` allow, in words; empty where all is well."""
+    """Messages about counts above `max_failed` or `max_rejected`; empty if there are none."""
 
     @property
     def counts(self) -> Counts:
-        """How many rows went where; rows = predictions + rejects + skipped."""
+        """Counts of rows; rows = predictions + rejects + skipped."""
         return self.record.counts
 
     @property
@@ -71,14 +71,14 @@ class TagResult:
 
     @property
     def nothing_to_tag(self) -> str | None:
-        """Why no item was tagged, where a person may not have meant that."""
+        """Why no item was tagged, if that may be a mistake."""
         return nothing_to_tag(self.record.counts)
 
 
 def tag(config: TagConfig, reporter: Reporter = LOG) -> TagResult:
-    """Tag a catalogue into a run directory; the same config goes on where an earlier call stopped.
+    """Tag a catalogue into a run directory; a repeated call resumes.
 
-    Nothing is done where the run has finished already. Without `ray_address`, Ray runs inside this process; a Ray that
+    A finished run is returned as it is. Without `ray_address`, Ray runs inside this process; a Ray that
     runs here is used and left running.
 
     Args:
@@ -86,13 +86,13 @@ def tag(config: TagConfig, reporter: Reporter = LOG) -> TagResult:
         reporter: Where progress and warnings go.
 
     Returns:
-        The finished run. Items whose image cannot be tagged are in it, with `errorCode`; too many of them are no error
+        The finished run. Items that cannot be tagged are in it, with `errorCode`; too many of them are not an error
         but a line of `too_many`.
 
     Raises:
-        UsageError: when the config asks for what cannot be, such as a folder with another run.
+        UsageError: when a setting cannot be met, such as a folder with another run.
         InputError: when the manifest, the image store or the bundle breaks its contract; then nothing was tagged.
-        TaggerError: when workers are lost again and again; what was finished is kept.
+        TaggerError: when workers are lost repeatedly; finished parts are kept.
 
     Example::
 
@@ -104,8 +104,8 @@ def tag(config: TagConfig, reporter: Reporter = LOG) -> TagResult:
     """
     reporter.step(f"Opening {config.model} and {config.manifest}")
     started = time.monotonic()
-    directory = RunDirectory(place(config.out, config))
-    bundle = Bundle.load(place(config.model, config))
+    directory = RunDirectory(resolve_location(config.out, config))
+    bundle = Bundle.load(resolve_location(config.model, config))
     manifest, store = open_catalog(config, reporter)
     titles = _titles(config, bundle, manifest)
     known = _known(config, reporter, bundle.card, titles) if config.known else None
@@ -113,20 +113,20 @@ def tag(config: TagConfig, reporter: Reporter = LOG) -> TagResult:
     thresholds = asdict(_thresholds(config, bundle.card))
     digest = titles.digest if titles else None
     inputs = run_inputs(config, manifest.fingerprint(), bundle.card.model_id, thresholds, digest)
-    asked = config.model_dump(mode="json")
+    settings = config.model_dump(mode="json")
     if directory.is_done():
-        record = directory.begin(asked, inputs, bundle.card.model_id, versions())
-        directory.work.delete()  # left by a kill between finishing and clearing away
+        record = directory.begin(settings, inputs, bundle.card.model_id, versions())
+        directory.work.delete()  # left over from a kill between finishing and cleaning up
         reporter.step(f"{directory.root} is done already; nothing to do")
         return _result(config, directory, record, store)
-    with holding(directory.root) as check_held, directory.taken_back_if_refused():
-        record = directory.begin(asked, inputs, bundle.card.model_id, versions())
+    with holding(directory.root) as check_held, directory.removed_if_refused():
+        record = directory.begin(settings, inputs, bundle.card.model_id, versions())
         record = record.model_copy(update={"target_precision": _promised(config, bundle.card)})
         with EngineChoice(config, bundle, store, record.engine) as engines:
             staged = _staged(config, reporter, directory, manifest, store, selection, titles)
             pending = directory.pending(staged)
             if pending:
-                if known and not Crashes.are_kept(directory.work):
+                if known and not Crashes.are_stored(directory.work):
                     Crashes(known.crashed()).write(directory.work)
                 engines.begin(directory.work, pending)
                 plan = _plan(config, directory, record, bundle.card, store, titles)
@@ -153,7 +153,7 @@ def _staged(
     selection: Selection,
     titles: TitleModel | None,
 ) -> Staged:
-    """The manifest's rows in shards on disk; what the rules of selection say is passed on."""
+    """Write the manifest's rows to shards; notices of the selection rules become warnings."""
     columns = [titles.column] if titles else []
     reporter.step("Reading the manifest")
     with reporter.progress("Reading the manifest", None, "rows") as bar:
@@ -179,10 +179,10 @@ def _selection(config: TagConfig, manifest: Manifest, known: Known | None) -> Se
 
 
 def _known(config: TagConfig, reporter: Reporter, card: ModelCard, titles: TitleModel | None) -> Known:
-    """What earlier runs know, decided as this run decides; a folder without a finished run is said aloud."""
+    """Known predictions of earlier runs; warns of folders without a finished run."""
     runs = []
     for name in config.known:
-        entries = known_runs(place(name, config), f"--known {name}")
+        entries = known_runs(resolve_location(name, config), f"--known {name}")
         if not any(entry.done for entry in entries):
             reporter.warn(f"--known {name}: there is no finished run yet; nothing is known")
         runs += entries
@@ -194,16 +194,16 @@ def _known(config: TagConfig, reporter: Reporter, card: ModelCard, titles: Title
 
 
 def _promised(config: TagConfig, card: ModelCard) -> dict[str, float]:
-    """The precision that the bundle's policy promises, of the levels whose threshold is the policy's."""
+    """The target precision of the bundle's policy, for levels that use its threshold."""
     levels = card.policy.levels if card.policy and config.titles != FUSE else {}
     return {str(level): p.target_precision for level, p in levels.items() if level not in config.accept_above}
 
 
 def _titles(config: TagConfig, bundle: Bundle, manifest: Manifest) -> TitleModel | None:
-    """The bundle's model of titles, where it is to be asked. Raises UsageError when it cannot be."""
+    """The bundle's title model, if the config uses it. Raises UsageError when it cannot be used."""
     if config.titles == "ignore":
         return None
-    titles = TitleModel.load(place(config.model, config), bundle.card.model_id)
+    titles = TitleModel.load(resolve_location(config.model, config), bundle.card.model_id)
     if titles.column not in manifest.columns:
         raise UsageError(f"--titles: the manifest has no column {titles.column}; it has {manifest.columns}")
     if config.titles == FUSE and titles.temperature_of_both is None:
@@ -214,14 +214,14 @@ def _titles(config: TagConfig, bundle: Bundle, manifest: Manifest) -> TitleModel
 
 
 def _compared(config: TagConfig, card: ModelCard) -> ModelCard:
-    """The card with which known labels are compared: in any spelling, where that is asked for."""
+    """The card for comparing known labels, with their spellings merged if the config says so."""
     if not config.merge_spellings or card.taxonomy.spellings is not None:
         return card
     return card.model_copy(update={"taxonomy": card.taxonomy.model_copy(update={"spellings": {}})})
 
 
 def _thresholds(config: TagConfig, card: ModelCard) -> Thresholds:
-    """What is accepted; the bundle's policy is one for what images alone say."""
+    """The thresholds; the bundle's policy holds only for predictions by image alone."""
     return Thresholds.of_policy(None if config.titles == FUSE else card.policy, config.accept_above)
 
 
@@ -248,21 +248,21 @@ def _tag(
     engines: EngineChoice,
     check_held: Callable[[], None],
 ) -> RunRecord:
-    """Tag the shards that have no part yet; return the record with the engine that did."""
+    """Tag the shards without a part; return the record with the engine."""
     pending = plan.run.pending(staged)
     done = rows_done(plan.run.predictions)
     if done:
         reporter.step(f"Going on: {done:,} of {staged.items:,} items are done already")
-    asked = parse_range(config.workers)
+    worker_limits = parse_range(config.workers)
     images = min(CHECKED_IMAGES, staged.items - done)
     reporter.step(f"Starting workers, and comparing engines on up to {images:,} {'image' if images == 1 else 'images'}")
-    with ray_session(config, processes=asked[1], reporter=reporter):
+    with ray_session(config, processes=worker_limits[1], reporter=reporter):
         device = "cuda" if wants_gpu(config) else "cpu"
         choosing = engines.answer(device)
         if device == "cuda" or config.ray_address:
-            # it runs on the cluster, and needs the GPU or the CPU that the workers would take
+            # it runs on the cluster, and needs the GPU or CPU that the workers would take
             wait_for_engine(reporter, choosing, engines)
-        workers = fit_workers(device == "cuda", asked, len(pending), may_grow=bool(config.ray_address))
+        workers = fit_workers(device == "cuda", worker_limits, len(pending), may_grow=bool(config.ray_address))
         plan = replace(plan, batch_size=config.batch_size or BATCH_SIZE[device])
         with TaggingWatch(
             reporter, plan.run, record, staged.items, done, choosing, engines, workers, check_held

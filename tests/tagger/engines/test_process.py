@@ -17,7 +17,7 @@ from tagger.io.location import Location
 from tagger.models.bundle import Bundle
 from tagger.runs.staging import shard_of, stage
 from tagger.schemas.documents.run import EngineCheck
-from tagger.tagging.on_ray import choose_engine_there
+from tagger.tagging.on_ray import choose_engine_on_ray
 from tests.builders import catalog_of
 
 
@@ -75,11 +75,11 @@ def test_how_far_the_choice_is_comes_from_the_process_in_images(engine_request: 
 @pytest.mark.usefixtures("embedded_ray")
 def test_a_choice_on_a_cluster_is_the_same_and_says_how_far_it_is(engine_request: EngineRequest) -> None:
     reports: list[ChoiceProgress] = []
-    engine, check = choose_engine_there(engine_request, "cpu", reports.append)
+    engine, check = choose_engine_on_ray(engine_request, "cpu", reports.append)
     assert (engine.name, check.images) == (engine_request.choose("cpu")[0].name, 278)
     assert reports[0].step == "reading"
     with pytest.raises(UsageError, match="this machine runs"):
-        choose_engine_there(replace(engine_request, requested="openvino-cpu-int8"), "cpu")
+        choose_engine_on_ray(replace(engine_request, requested="openvino-cpu-int8"), "cpu")
 
 
 def test_a_run_that_goes_on_keeps_its_engine(engine_request: EngineRequest) -> None:

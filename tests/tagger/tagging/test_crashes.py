@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tagger.errors import TaggerError
 from tagger.io.location import Location
-from tagger.tagging.crashes import Crashes, Halving, Step, check_count
+from tagger.tagging.crashes import Bisection, Crashes, Step, check_count
 
 
 def search(rows: int, deadly: set[int], unreadable: set[int], accidents: set[int]) -> tuple[dict[int, bool], int]:
@@ -20,15 +20,15 @@ def search(rows: int, deadly: set[int], unreadable: set[int], accidents: set[int
         unreadable: End one that reads them, too.
         accidents: Steps whose worker is lost for no fault of the images.
     """
-    halving, found, lost, number = Halving(5, rows), dict[int, bool](), 0, 0
-    while (step := halving.next()) is not None:
+    bisection, found, lost, number = Bisection(5, rows), dict[int, bool](), 0, 0
+    while (step := bisection.next()) is not None:
         assert step.shard == 5
         number += 1
         looks = deadly - found.keys() if step.kind == "try" else set()
         rows_of_step = set(range(step.first, step.end)) if step.kind == "try" else {step.first}
         if rows_of_step & (looks | (unreadable if step.kind == "digest" else set())) or number in accidents:
             lost += 1
-            row = halving.died(step, "a reason")
+            row = bisection.crashed(step, "a reason")
             if row is not None:
                 found[row] = False
         elif step.kind == "digest":
@@ -51,18 +51,18 @@ def test_a_worker_that_is_lost_by_accident_accuses_nobody(rows: int, accidents: 
 
 
 def test_workers_that_end_without_any_image_end_the_search() -> None:
-    halving = Halving(1, 100)
+    bisection = Bisection(1, 100)
     with pytest.raises(TaggerError, match="before they look at any image, the last one so: no such instruction"):
         for _ in range(10):
-            step = halving.next()
+            step = bisection.next()
             assert step == Step(1, "try", 0, 0)
-            halving.died(step, "no such instruction")
+            bisection.crashed(step, "no such instruction")
 
 
 def test_what_was_found_is_kept_with_the_run(tmp_path: Path) -> None:
     work = Location(str(tmp_path / "_work"))
     assert Crashes.read(work) == Crashes()
-    crashes = Crashes().and_one(2, 17, b"\1" * 32).and_one(3, 4, None).and_one(3, 9, b"\2" * 32)
+    crashes = Crashes().with_image(2, 17, b"\1" * 32).with_image(3, 4, None).with_image(3, 9, b"\2" * 32)
     crashes.write(work)
     assert Crashes.read(work) == crashes
     assert len(crashes) == 3
@@ -70,9 +70,9 @@ def test_what_was_found_is_kept_with_the_run(tmp_path: Path) -> None:
 
 
 def test_so_many_that_something_else_must_be_wrong_end_the_run() -> None:
-    before = crashes = Crashes().and_one(0, 0, b"before")
+    before = crashes = Crashes().with_image(0, 0, b"before")
     with pytest.raises(TaggerError, match=r"50 images ended their workers, the last one row 49 .* without them"):
         for row in range(100):
-            crashes = crashes.and_one(0, row, None)
+            crashes = crashes.with_image(0, row, None)
             check_count(before, crashes, f"row {row} of part 0")
     assert row == 49

@@ -1,4 +1,4 @@
-"""What all workers of a run share: the model, and what is known of images, so that each is looked at once."""
+"""State that all workers of a run share: the model, and outcomes by digest, so that each image is predicted once."""
 
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
@@ -6,76 +6,76 @@ from collections.abc import Mapping, Sequence
 from tagger.tagging.collector import Claim, Outcome
 
 _LIMIT_BYTES = 600 * 2**20
-_BYTES_BESIDES = 200  # of an outcome: its digest, and its places in two dictionaries
+_BYTES_BESIDES = 200  # per outcome: its digest, and its entries in two dictionaries
 
 
-class Board:
-    """The model, outcomes by digest, who looks at which image, and how many rows are done; one for all workers.
+class Coordinator:
+    """The model, outcomes by digest, claims of workers, and the number of rows done; one for all workers.
 
-    Beyond its limit it forgets the oldest outcomes, whose images would then be looked at once more.
+    A cache of limited size: the oldest outcomes are evicted first, and their images are predicted again if needed.
     """
 
     def __init__(self, limit_bytes: int = _LIMIT_BYTES) -> None:
         self._limit_bytes = limit_bytes
         self._bytes = 0
         self._outcomes: OrderedDict[bytes, Outcome] = OrderedDict()
-        self._looking: dict[bytes, str] = {}
+        self._claims: dict[bytes, str] = {}
         self._rows = 0
         self._model: object = None
 
-    def bring(self, model: object) -> None:
-        """Keep the model for the workers, who start while it is still being prepared."""
+    def set_model(self, model: object) -> None:
+        """Store the model; workers start while it is still being prepared."""
         self._model = model
 
     def model(self) -> object:
-        """The model; None while it is not there yet."""
+        """The model; None until it is set."""
         return self._model
 
     def exchange(
         self, worker: str, rows: int, outcomes: Mapping[bytes, Outcome], digests: Sequence[bytes], take_over: bool
     ) -> list[Outcome | Claim]:
-        """One call for all that a worker has to say and to ask: `add`, `tell` and `claim`."""
-        self.add(rows)
-        self.tell(outcomes)
+        """`add_rows`, `add_outcomes` and `claim` in one call."""
+        self.add_rows(rows)
+        self.add_outcomes(outcomes)
         return self.claim(worker, digests, take_over)
 
     def claim(self, worker: str, digests: Sequence[bytes], take_over: bool = False) -> list[Outcome | Claim]:
-        """For every digest its outcome where one is known, else who looks at it.
+        """Return the outcome of each digest, or which worker is to predict it.
 
         Args:
-            worker: Who asks.
+            worker: The id of the calling worker.
             digests: SHA-256 of images.
-            take_over: Look at those, too, that another worker said it would look at.
+            take_over: Claim images, too, that another worker has claimed.
         """
         answers: list[Outcome | Claim] = []
         for digest in digests:
             outcome = self._outcomes.get(digest)
             if outcome is not None:
                 answers.append(outcome)
-            elif take_over or self._looking.setdefault(digest, worker) == worker:
-                self._looking[digest] = worker
+            elif take_over or self._claims.setdefault(digest, worker) == worker:
+                self._claims[digest] = worker
                 answers.append(Claim.MINE)
             else:
                 answers.append(Claim.ANOTHERS)
         return answers
 
-    def tell(self, outcomes: Mapping[bytes, Outcome]) -> None:
-        """Keep what was found."""
+    def add_outcomes(self, outcomes: Mapping[bytes, Outcome]) -> None:
+        """Store outcomes, and release their claims."""
         for digest, outcome in outcomes.items():
-            self._looking.pop(digest, None)
+            self._claims.pop(digest, None)
             before = self._outcomes.get(digest)
             self._bytes += _size(outcome) - (_size(before) if before is not None else 0)
             self._outcomes[digest] = outcome
         while self._bytes > self._limit_bytes:
-            _, forgotten = self._outcomes.popitem(last=False)
-            self._bytes -= _size(forgotten)
+            _, evicted = self._outcomes.popitem(last=False)
+            self._bytes -= _size(evicted)
 
-    def add(self, rows: int) -> None:
+    def add_rows(self, rows: int) -> None:
         """Count rows as done."""
         self._rows += rows
 
     def state(self) -> tuple[int, bool]:
-        """How many rows are done, and whether the model is here."""
+        """The number of rows done, and whether the model is set."""
         return self._rows, self._model is not None
 
 
