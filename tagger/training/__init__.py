@@ -1,1 +1,1 @@
-"""Learning a model from a catalogue's labelled items."""
+"""Training a model on a catalogue's labelled items."""

@@ -1,4 +1,4 @@
-"""Random changes of training images, on whole batches."""
+"""Random augmentation of training images, on whole batches."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from torchvision.transforms.v2.functional import resize
 from tagger.schemas.configs.learning import Augmentation
 
 _SHARED_DRAW = 4
-"""Images that torchvision's transforms change alike: they draw once a call, and calls take their time on a GPU."""
+"""Images per call of torchvision's transforms, which draw once per call; each call has a cost on a GPU."""
 
 _WHITE = 255
 
@@ -22,7 +22,7 @@ def random_flip(images: Tensor) -> Tensor:
 
 
 def random_shift(images: Tensor, share: float) -> Tensor:
-    """Move every image [B, H, W, 3] by up to `share` of each side; the edge's pixels fill the gap."""
+    """Shift every image [B, H, W, 3] by up to `share` of each side; edge pixels fill the gap."""
     if share <= 0:
         return images
     size, height, width = images.shape[:3]
@@ -33,17 +33,17 @@ def random_shift(images: Tensor, share: float) -> Tensor:
 
 
 def resized(images: Tensor, size: tuple[int, int]) -> Tensor:
-    """Return images uint8 [B, H, W, 3] at another height and width; smaller ones are averaged."""
+    """Return images uint8 [B, H, W, 3] resized to another height and width, with antialiasing if smaller."""
     planes: Tensor = resize(images.permute(0, 3, 1, 2), list(size), antialias=True)
     return planes.permute(0, 2, 3, 1)
 
 
 class Augment:
-    """The random changes that a recipe asks for, on uint8 images [B, H, W, 3].
+    """The augmentation of a recipe, on uint8 images [B, H, W, 3].
 
     Args:
-        strengths: How strong each of them is; 0 leaves it out.
-        image_size: Height and width, which stay.
+        strengths: Strength of each transform; 0 disables it.
+        image_size: Height and width, which do not change.
     """
 
     def __init__(self, strengths: Augmentation, image_size: tuple[int, int]) -> None:
@@ -52,7 +52,7 @@ class Augment:
         self._transform = v2.Compose(steps) if steps else None
 
     def __call__(self, images: Tensor) -> Tensor:
-        """Return changed images, uint8 [B, H, W, 3]; the given ones stay as they are."""
+        """Return augmented images, uint8 [B, H, W, 3]; the input is not modified."""
         if self._strengths.flip:
             images = random_flip(images)
         images = random_shift(images, self._strengths.shift)
@@ -65,7 +65,7 @@ class Augment:
 
 class Mix:
     """Mixes the images of a batch, and their labels with them: mixup (Zhang et al. 2018, arXiv:1710.09412) or CutMix
-    (Yun et al. 2019, arXiv:1905.04899), the one or the other at random where both are asked for.
+    (Yun et al. 2019, arXiv:1905.04899), one of them at random if both are on.
     """
 
     def __init__(self, mixup: float, cutmix: float, leaves: int) -> None:
@@ -73,7 +73,7 @@ class Mix:
         self._kinds: list[Any] = [kind(alpha=alpha, num_classes=leaves) for kind, alpha in kinds if alpha]
 
     def __call__(self, images: Tensor, leaves: Tensor) -> tuple[Tensor, Tensor]:
-        """Return uint8 images [B, H, W, 3] and shares of leaves float32 [B, L]; leaves [B] where nothing mixes."""
+        """Return uint8 images [B, H, W, 3] and shares of leaves float32 [B, L], or leaves [B] if mixing is off."""
         if not self._kinds:
             return images, leaves
         kind = self._kinds[int(torch.randint(len(self._kinds), ()))]
@@ -103,7 +103,7 @@ def _transforms(strengths: Augmentation, image_size: tuple[int, int]) -> list[v2
 
 
 def _ratios(image_size: tuple[int, int]) -> tuple[float, float]:
-    """The image's own ratio of width to height, and a little around it."""
+    """Aspect ratios around that of the image."""
     ratio = image_size[1] / image_size[0]
     return ratio * 0.9, ratio / 0.9
 

@@ -1,4 +1,4 @@
-"""What a training needs to go on: weights, place in the schedule, and what happened so far."""
+"""Checkpoints of a training: weights, optimiser and schedule, and history."""
 
 import json
 import math
@@ -19,7 +19,7 @@ _WEIGHTS, _AVERAGE, _STATE = "model.safetensors", "average.safetensors", "state.
 
 @dataclass
 class TrainingState:
-    """Where a training is."""
+    """State of a training."""
 
     epoch: int = 0
     bad_epochs: int = 0
@@ -27,7 +27,7 @@ class TrainingState:
     history: list[dict[str, float]] = field(default_factory=list)
 
     def add(self, metrics: dict[str, float], monitor: Monitor) -> None:
-        """Note an epoch: its figures, and its score, which is better the higher it is."""
+        """Add an epoch: its metrics, and its score (higher is better)."""
         score = -metrics["val_loss"] if monitor == "loss" else metrics[f"val_{monitor}"]
         self.bad_epochs = 0 if score > self.best_score else self.bad_epochs + 1
         self.best_score = max(score, self.best_score)
@@ -36,7 +36,7 @@ class TrainingState:
 
     @property
     def diverged(self) -> bool:
-        """Whether the last val loss is no number."""
+        """Whether the last val loss is not finite."""
         return bool(self.history) and not math.isfinite(self.history[-1]["val_loss"])
 
 
@@ -48,7 +48,7 @@ def save_checkpoint(
     optimiser: Optimizer,
     schedule: LRScheduler,
 ) -> None:
-    """Write weights and their average (safetensors) and the rest (tensors and numbers only) to a folder."""
+    """Write weights and their average (safetensors) and the state (tensors and numbers only) to a folder."""
     for name, module in ((_WEIGHTS, model), (_AVERAGE, average)):
         if module is not None:
             save_file({k: v.contiguous() for k, v in module.state_dict().items()}, folder / name)
@@ -57,11 +57,11 @@ def save_checkpoint(
 
 
 def load_weights(folder: Path, averaged: bool = True) -> dict[str, Tensor]:
-    """The weights of a checkpoint: where there is one, and it is wanted, their average."""
+    """The weights of a checkpoint; if `averaged`, their moving average if there is one."""
     return load_file(folder / (_AVERAGE if averaged and (folder / _AVERAGE).exists() else _WEIGHTS))
 
 
 def load_state(folder: Path) -> tuple[dict[str, Any], TrainingState]:
-    """State dicts of optimiser and schedule by name, and where the training was."""
+    """State dicts of optimiser and schedule by name, and the state of the training."""
     optimisation = torch.load(folder / _STATE, map_location="cpu", weights_only=True)
     return optimisation, TrainingState(**json.loads(optimisation["state"]))

@@ -1,4 +1,4 @@
-"""What a frozen backbone makes of images: computed once, where it would be the same in each epoch."""
+"""A cache for the embeddings of a frozen backbone, which are the same in each epoch."""
 
 from collections.abc import Callable
 
@@ -12,12 +12,12 @@ _AT_ONCE = 64
 
 
 class EmbeddingCache:
-    """Embeddings of whole sides, which stay where they are computed until `clear`.
+    """A cache of the embeddings of whole sides, on their device, until `clear`.
 
     Args:
-        prepare: Images uint8 [n, H, W, 3] to what the backbone takes, [n, H, W, C]; mirrored afterwards.
-        embed: That to embeddings [n, D].
-        device: Where that happens.
+        prepare: Converts images uint8 [n, H, W, 3] to input of the backbone, [n, H, W, C], before mirroring.
+        embed: Converts the input to embeddings [n, D].
+        device: The device of both.
     """
 
     def __init__(
@@ -29,7 +29,7 @@ class EmbeddingCache:
         self._of_side: dict[str, Tensor] = {}
 
     def clear(self) -> None:
-        """Forget all, as when the backbone changes."""
+        """Empty the cache, when the backbone changes."""
         self._of_side = {}
 
     @torch.no_grad()
@@ -37,10 +37,10 @@ class EmbeddingCache:
         """Return embeddings float32 [S, N, D] of all images of a side, S of 1, or of 2 with the mirrored ones.
 
         Args:
-            side: A name of the examples, by which they are known again.
+            side: The key of the examples.
             examples: The images, [N].
-            flip: Whether to add the mirrored ones.
-            show: Called with the number of images looked at and N, where it is not known yet.
+            flip: Whether to add the mirrored images.
+            show: Called with the number of images embedded and N, unless they are cached.
         """
         if side not in self._of_side:
             batches: list[Tensor] = []

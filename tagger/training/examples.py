@@ -1,4 +1,4 @@
-"""One worker's share of the images, decoded once, in a file that the operating system keeps in memory as it can."""
+"""One worker's share of the decoded images, in a memory-mapped file."""
 
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
@@ -12,16 +12,16 @@ from tagger.io.scratch import naming_full_folder
 
 
 class Examples:
-    """Images and leaves by number: in any order, any number of times, however small the memory.
+    """Random access to images and leaves, also if they are larger than memory.
 
-    The images lie in a file without a name, of which not even a kill leaves anything.
+    The images are in an unlinked file, which disappears even after a kill.
     """
 
     def __init__(self, batches: Iterable[Mapping[str, np.ndarray]], folder: Path | None = None) -> None:
-        """Take batches of image uint8 [n, H, W, 3] and leaf int64 [n]; their file takes room where `folder` is.
+        """Store batches of image uint8 [n, H, W, 3] and leaf int64 [n] in a file on the disk of `folder`.
 
-        Without a folder, or where this machine does not have it, that is the temporary one. Raises WriteError when
-        there is no room.
+        Without a folder, or if this machine does not have it, the temporary folder is used. Raises WriteError when
+        the disk is full.
         """
         leaves: list[np.ndarray] = []
         shape: tuple[int, ...] = (0, 0, 3)
@@ -45,9 +45,9 @@ class Examples:
     def batches(
         self, order: np.ndarray, size: int, with_images: bool = True
     ) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-        """Yield numbers int64 [n], images uint8 [n, H, W, 3] and leaves int64 [n] in an order, `size` at once.
+        """Yield indices int64 [n], images uint8 [n, H, W, 3] and leaves int64 [n] in an order, in batches of `size`.
 
-        Where images are not wanted, they are empty: [n, 0].
+        Without images, their arrays are empty: [n, 0].
         """
         for start in range(0, len(order), size):
             chosen = order[start : start + size]

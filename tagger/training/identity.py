@@ -1,4 +1,4 @@
-"""Which training a folder holds: the settings and the catalogue that decide what comes of it."""
+"""Identity of a training: the settings and the catalogue that determine its result."""
 
 import json
 from collections.abc import Mapping
@@ -8,25 +8,25 @@ from tagger.io.location import Location
 from tagger.schemas.configs.train import TrainConfig
 
 _DEFAULTS = {name: field.default for name, field in TrainConfig.model_fields.items()} | {"split": "stratified"}
-"""What bundles from before a setting were trained with: its default, but where that is another now."""
+"""Values that older bundles were trained with, for settings whose default has changed."""
 _NO_MATTER = {
     "recipe", "ray_address", "device", "workers", "store_concurrency", "http_per_host", "http_timeout", "out",
 }  # fmt: skip
-"""Settings that change where and how quickly a model is trained, not which; a recipe counts by what it sets."""
+"""Settings that affect the place or speed of a training, not its model; a recipe counts by its settings."""
 
 
 def identity_of(config: TrainConfig, manifest: str) -> dict[str, object]:
-    """The settings of a training by name, with the fingerprint of its manifest in place of the path."""
+    """The settings of a training by name, with the fingerprint of its manifest instead of the path."""
     return {**config.model_dump(mode="json"), "manifest": manifest}
 
 
 def check_same(before: Mapping[str, object], now: Mapping[str, object], holds: str, way_out: str) -> None:
-    """Raise UsageError when a folder was begun with other settings than it is asked for now.
+    """Raise UsageError when a folder was begun with other settings.
 
     Args:
-        before: The identity of what the folder holds.
-        now: That of what is asked for.
-        holds: The folder and what it holds, for the message.
+        before: The identity of the folder's training.
+        now: The identity of the requested training.
+        holds: The folder and its content, for the message.
         way_out: What to do, for the message.
     """
     if differing := differing_settings(before, now):
@@ -34,12 +34,12 @@ def check_same(before: Mapping[str, object], now: Mapping[str, object], holds: s
 
 
 def claim(work: Location, identity: Mapping[str, object], begun: Location) -> None:
-    """Note what is being trained, so that another config does not go on with its checkpoints.
+    """Store the identity of a training, so that another config cannot resume its checkpoints.
 
     Args:
-        work: The training's folder of what lies around meanwhile.
-        identity: What is trained.
-        begun: What is there once something was learnt; before that, another training takes the folder over.
+        work: The training's working folder.
+        identity: The identity of the training.
+        begun: Exists once training has begun; before that, another training may take over the folder.
 
     Raises:
         UsageError: when the folder holds checkpoints of another training.
@@ -56,6 +56,6 @@ def claim(work: Location, identity: Mapping[str, object], begun: Location) -> No
 
 
 def differing_settings(before: Mapping[str, object], now: Mapping[str, object]) -> list[str]:
-    """Names of the settings that differ; one that an earlier version did not know had its default then."""
+    """Names of the settings that differ; a setting missing in an older version counts as its default."""
     names = {*before, *now} - _NO_MATTER
     return sorted(n for n in names if before.get(n, _DEFAULTS.get(n)) != now.get(n, _DEFAULTS.get(n)))

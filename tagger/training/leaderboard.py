@@ -1,4 +1,4 @@
-"""The trials of a search, side by side."""
+"""The leaderboard of a search."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,7 +11,7 @@ FIGURES = ("val_accuracy", "val_macro_f1", "val_master_accuracy", "val_loss")
 
 
 def leaderboard(trials: Sequence[Trial], varied: Sequence[str]) -> pd.DataFrame:
-    """One row a trial: rank, its settings, FIGURES of its best epoch, epochs_run, seconds and error.
+    """One row per trial: rank, its settings, FIGURES of its best epoch, epochs_run, seconds and error.
 
     Args:
         trials: The best first.
@@ -32,7 +32,7 @@ def leaderboard(trials: Sequence[Trial], varied: Sequence[str]) -> pd.DataFrame:
 
 
 def best_so_far(trials: Sequence[Trial]) -> str:
-    """The best val accuracy among trials, in words; nothing where none has one yet."""
+    """The best val accuracy so far, in words; empty if there is none yet."""
     best = max(trials, key=lambda trial: trial.score, default=None)
     if best is None or not best.best:
         return ""

@@ -1,4 +1,4 @@
-"""One process of a training: its model, its share of the images, its place in the schedule. It knows nothing of Ray."""
+"""One process of a training: its model, its share of the images, its schedule. Independent of Ray."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -34,29 +34,29 @@ from tagger.training.weight_average import weight_average
 from tagger.training.workers import share_buffers, sum_over_workers
 
 _MINORITY = {"flip": True, "shift": 0.1, "crop": 0.25, "rotation": 15.0, "colour": 0.2}
-"""What images of small leaves go through, after Buda et al. 2018 (arXiv:1710.05381), who find oversampling the best."""
+"""Augmentation of images of small leaves, after Buda et al. 2018 (arXiv:1710.05381), who find oversampling best."""
 
 
 Looking = Callable[[int, int], None]
-"""Takes how many images a backbone has looked at, and of how many."""
+"""Called with the number of images embedded, and their total."""
 
 
 @dataclass(frozen=True)
 class Tally:
-    """What one worker has summed up over an epoch's steps, where it computes, so that no step waits for it."""
+    """Sums of one worker over an epoch's steps, on its device, so that no step waits for a copy."""
 
     sums: Tensor
     """Loss times items, hits and items, float64 [3]."""
     waited_s: float = 0.0
 
     def means(self) -> tuple[float, float]:
-        """Loss and accuracy so far."""
+        """Mean loss and accuracy so far."""
         loss, hits, items = self.sums.tolist()
         return loss / max(1.0, items), hits / max(1.0, items)
 
 
 class _Head(nn.Module):
-    """A classifier behind its backbone: embeddings [B, D] to logits [B, L]."""
+    """The head of a classifier: embeddings [B, D] to logits [B, L]."""
 
     def __init__(self, head: nn.Module) -> None:
         super().__init__()
@@ -68,15 +68,15 @@ class _Head(nn.Module):
 
 
 class Learner:
-    """Trains epoch by epoch: first the head alone on a frozen backbone, then the whole model or its last blocks.
+    """Trains epoch by epoch: first the head on a frozen backbone, then the whole model or its last blocks.
 
     Args:
-        plan: What to train.
+        plan: The plan of the training.
         train: This worker's share of the training images.
         val: This worker's share of the val images.
         device: Where to compute.
-        rank: This worker's number.
-        distribute: Makes workers compute one gradient together; the model itself where there is one worker.
+        rank: This worker's rank.
+        distribute: Wraps the model so that workers share gradients; returns the model itself for one worker.
     """
 
     def __init__(
@@ -122,7 +122,7 @@ class Learner:
 
     @property
     def finished(self) -> bool:
-        """Whether all epochs are done, or the last phase no longer helps, or the loss is no number."""
+        """Whether all epochs are done, early stopping has ended the last phase, or the loss is not finite."""
         state, patience = self.state, self._config.patience
         in_last_phase = state.epoch > self._config.frozen_epochs or not self._config.epochs
         out_of_patience = bool(patience) and state.bad_epochs >= patience and in_last_phase
@@ -133,19 +133,19 @@ class Learner:
         show: Callable[[int, Tally, float], None] = lambda step, tally, seconds: None,
         show_looking: Looking = lambda seen, images: None,
     ) -> None:
-        """Train one epoch and measure it on val; the figures are the last of `state.history`.
+        """Train one epoch and measure it on val; its metrics are the last of `state.history`.
 
         Args:
-            show: Called after each step with its number, what this worker has summed up, and the seconds so far.
-            show_looking: Called while the backbone looks at each image once, with how many it has seen and how many of
-                this worker's there are.
+            show: Called after each step with its number, this worker's tally, and the seconds so far.
+            show_looking: Called while a frozen backbone embeds the images, with the number embedded and this worker's
+                total.
         """
         if self.state.epoch == self._config.frozen_epochs and self._config.frozen_epochs:
             self.state.bad_epochs = 0
             self._begin_phase()
         self._show_looking = show_looking
         drawn_from = np.random.SeedSequence((self._config.seed, self.state.epoch, self._rank))
-        torch.manual_seed(int(drawn_from.generate_state(1)[0]))  # an epoch draws alike whatever was before it
+        torch.manual_seed(int(drawn_from.generate_state(1)[0]))  # an epoch's draws do not depend on earlier ones
         started = time.perf_counter()
         tally = self._train_epoch(show)
         seconds = time.perf_counter() - started
@@ -168,7 +168,7 @@ class Learner:
         save_checkpoint(folder, self._model, average, self.state, self._optimiser, self._schedule)
 
     def resume(self, folder: Path) -> None:
-        """Go on from a checkpoint."""
+        """Resume from a checkpoint."""
         self._model.load_state_dict(load_weights(folder, averaged=False))
         optimisation, self.state = load_state(folder)
         self._begin_phase()
@@ -185,7 +185,7 @@ class Learner:
 
     @property
     def _early_size(self) -> tuple[int, int] | None:
-        """Size of the images that this epoch learns from, where it is not the model's own."""
+        """Image size of this epoch, if it differs from that of the model."""
         config = self._config
         early = 0 <= self.state.epoch - config.frozen_epochs < config.early_epochs
         return parse_size(config.early_size) if early and config.early_size else None
@@ -220,38 +220,38 @@ class Learner:
             for module in self._model.backbone.modules():
                 parameters = list(module.parameters(recurse=False))
                 if parameters and not any(parameter.requires_grad for parameter in parameters):
-                    module.eval()  # frozen means its batch statistics, too
+                    module.eval()  # its batch statistics are frozen, too
         tally = Tally(torch.zeros(3, dtype=torch.double, device=self._device))
         started = time.perf_counter()
-        for step, (numbers, images, leaves, waited_s) in enumerate(self._batches(), 1):
-            tally = Tally(tally.sums + self._step(numbers, images, leaves), tally.waited_s + waited_s)
+        for step, (indices, images, leaves, waited_s) in enumerate(self._batches(), 1):
+            tally = Tally(tally.sums + self._step(indices, images, leaves), tally.waited_s + waited_s)
             show(step, tally, time.perf_counter() - started)
         return tally
 
     def _batches(self) -> Iterator[tuple[Tensor, Tensor, Tensor, float]]:
-        """This epoch's batches on the device, each with the seconds that it was waited for."""
+        """This epoch's batches on the device, each with the seconds of waiting for it."""
         plan, seed = self._plan, (self._config.seed, self.state.epoch, self._rank)
         order = epoch_order(self._train.leaves, self._shares, plan.steps * plan.worker_batch, seed)
         batches = self._train.batches(order, plan.worker_batch, with_images=not self._keeps_embeddings)
         if self._device.type == "cuda":
             batches = ((a.pin_memory(), b.pin_memory(), c.pin_memory()) for a, b, c in batches)
-        asked = time.perf_counter()
+        started = time.perf_counter()
         for batch in prefetched(batches):
-            numbers, images, leaves = (part.to(self._device, non_blocking=True) for part in batch)
-            yield numbers, images, leaves, time.perf_counter() - asked
-            asked = time.perf_counter()
+            indices, images, leaves = (part.to(self._device, non_blocking=True) for part in batch)
+            yield indices, images, leaves, time.perf_counter() - started
+            started = time.perf_counter()
 
-    def _step(self, numbers: Tensor, images: Tensor, leaves: Tensor) -> Tensor:
-        """One step of the optimiser, in one pass or several; return loss times items, hits and items, [3]."""
+    def _step(self, indices: Tensor, images: Tensor, leaves: Tensor) -> Tensor:
+        """One step of the optimiser, in one or several passes; return loss times items, hits and items, [3]."""
         sums = torch.zeros(3, dtype=torch.double, device=self._device)
-        passes = min(self._config.accumulate, len(numbers))
-        parts = list(zip(*(whole.tensor_split(passes) for whole in (numbers, images, leaves)), strict=True))
+        passes = min(self._config.accumulate, len(indices))
+        parts = list(zip(*(whole.tensor_split(passes) for whole in (indices, images, leaves)), strict=True))
         self._optimiser.zero_grad(set_to_none=True)
         for number, part in enumerate(parts, 1):
             alone = number < len(parts) and isinstance(self._trained, DistributedDataParallel)
             with self._trained.no_sync() if alone else nullcontext():  # type: ignore[operator]
                 loss, hits = self._pass(*part)
-                (loss * len(part[0]) / len(numbers)).backward()  # type: ignore[no-untyped-call]
+                (loss * len(part[0]) / len(indices)).backward()  # type: ignore[no-untyped-call]
             items = hits.new_tensor(len(part[0]))
             sums += torch.stack([loss.detach() * items, hits, items]).double()
         self._optimiser.step()
@@ -260,12 +260,12 @@ class Learner:
             self._average.update_parameters(self._model)
         return sums
 
-    def _pass(self, numbers: Tensor, images: Tensor, leaves: Tensor) -> tuple[Tensor, Tensor]:
+    def _pass(self, indices: Tensor, images: Tensor, leaves: Tensor) -> tuple[Tensor, Tensor]:
         with torch.autocast(self._device.type, torch.bfloat16, enabled=self._half):
             if self._keeps_embeddings:
-                kept = self._embeddings.get("train", self._train, self._config.flip, self._show_looking)
-                side = torch.randint(len(kept), (len(numbers),), device=self._device)
-                logits, targets = self._trained(kept[side, numbers]), leaves
+                vectors = self._embeddings.get("train", self._train, self._config.flip, self._show_looking)
+                side = torch.randint(len(vectors), (len(indices),), device=self._device)
+                logits, targets = self._trained(vectors[side, indices]), leaves
             else:
                 images, targets = self._mix(self._augmented(images, leaves), leaves)
                 if self._early_size:
@@ -287,7 +287,7 @@ class Learner:
         return changed
 
     def _with_edges(self, images: Tensor) -> Tensor:
-        """The images as the model takes them: with the edges of what the changes have made of them."""
+        """The model's input: the augmented images, with their edges if the model uses them."""
         preprocessing = self._plan.card.preprocessing
         if preprocessing.edges == "none":
             return images
@@ -295,7 +295,7 @@ class Learner:
 
     @property
     def _keeps_embeddings(self) -> bool:
-        """Whether the backbone is frozen and images are mirrored at most, so that it looks at each once."""
+        """Whether embeddings are cached: the backbone is frozen, and the only augmentation is mirroring."""
         config = self._config
         changes = (config.shift, config.crop, config.rotation, config.colour, config.erasing, config.noise, config.blur)
         return self._frozen and not any((*changes, config.mixup, config.cutmix, config.minority_items))
@@ -308,11 +308,11 @@ class Learner:
         sums = ValSums(len(self._plan.leaf_items))
         everything = np.arange(len(self._val))
         batches = self._val.batches(everything, self._plan.worker_batch, with_images=not self._frozen)
-        for numbers, images, leaves in batches:
+        for indices, images, leaves in batches:
             with torch.autocast(self._device.type, torch.bfloat16, enabled=self._half):
                 if self._frozen:
-                    kept = self._embeddings.get("val", self._val, flip=False, show=self._show_looking)
-                    logits = model.get_submodule("head")(kept[0, numbers.to(self._device)])
+                    embeddings = self._embeddings.get("val", self._val, flip=False, show=self._show_looking)
+                    logits = model.get_submodule("head")(embeddings[0, indices.to(self._device)])
                 else:
                     logits, _ = model(self._with_edges(images.to(self._device)))
             sums.add(logits, leaves)

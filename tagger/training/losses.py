@@ -1,4 +1,4 @@
-"""What training minimises: cross-entropy, and what makes rare leaves count for more."""
+"""The loss of training: cross-entropy, with options that give rare leaves more weight."""
 
 from collections.abc import Sequence
 
@@ -16,7 +16,7 @@ class LeafLoss(nn.Module):
 
     Args:
         leaf_items: Training items of each leaf.
-        weights: How much an item of each leaf counts; see `class_weights`.
+        weights: Weight of an item of each leaf; see `class_weights`.
         focal_gamma: Power of the focal factor; 0 is plain cross-entropy.
         logit_adjustment: Strength of the adjustment; 0 is none, 1 is the paper's.
         label_smoothing: Share of each target that is spread over all leaves.
@@ -49,7 +49,7 @@ class LeafLoss(nn.Module):
 
         Args:
             logits: [B, L].
-            targets: Leaves int64 [B], or shares of leaves float [B, L] that sum to 1, as mixed images have them.
+            targets: Leaves int64 [B], or shares of leaves float [B, L] that sum to 1, for mixed images.
         """
         shares = one_hot(targets, logits.shape[1]).to(logits.dtype) if targets.ndim == 1 else targets
         if self._smoothing:
@@ -64,12 +64,12 @@ class LeafLoss(nn.Module):
 def class_weights(items: Tensor, kind: ClassWeights) -> Tensor:
     """Weights float [L] of leaves, whose mean over all training items is 1.
 
-    `balanced` weighs a leaf by 1/n, so that each leaf counts the same; `sqrt` by 1/√n, half the way there; `effective`
+    `balanced` weights a leaf by 1/n, so that each leaf counts the same; `sqrt` by 1/√n, half the way there; `effective`
     by the inverse of its effective number of items (Cui et al. 2019, arXiv:1901.05555; beta 0.999).
 
     Args:
         items: Training items of each leaf, [L].
-        kind: Which.
+        kind: The formula.
     """
     counts = items.double().clamp(min=1)
     if kind == "none":

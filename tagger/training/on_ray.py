@@ -1,4 +1,4 @@
-"""Training on Ray Train: the datasets, the trainer, and what each of its processes does."""
+"""Training on Ray Train: the datasets, the trainer, and its worker processes."""
 
 import shutil
 import tempfile
@@ -26,7 +26,7 @@ from tagger.machine import usable_cores
 from tagger.training.checkpoint import TrainingState, load_state, load_weights
 from tagger.training.examples import Examples
 from tagger.training.plan import Plan
-from tagger.training.progress import Progress, ProgressBoard
+from tagger.training.progress import LatestProgress, Progress
 
 if TYPE_CHECKING:
     from tagger.training.learner import Tally
@@ -35,15 +35,15 @@ _REPORT_S = 1.0
 _READ_ROWS = 512
 _THRESHOLD_IMAGES = 2000
 _MAX_FAILURES = 2
-_MAX_WAITS = 10  # a cluster has so many minutes to find room for the workers
+_MAX_WAITS = 10  # time for a cluster to find room for the workers
 CHECKPOINTS = "train"
 DRAFT = "draft-"
-"""Begins the name of a folder in which a checkpoint is still being written."""
+"""Prefix of folders with an unfinished checkpoint."""
 
 
 @dataclass(frozen=True)
 class Trained:
-    """The best weights of a training, and what happened after every epoch."""
+    """The best weights of a training, and the metrics of every epoch."""
 
     weights: dict[str, Tensor]
     best_epoch: int
@@ -54,42 +54,42 @@ def image_dataset(shards: Sequence[Location], decode: DecodeShard, seed: int | N
     """Decode shards once, to uint8 at model size, in Ray's object store (which spills to disk).
 
     Args:
-        shards: Of id, imageRef and leaf.
+        shards: Rows of id, imageRef and leaf.
         decode: Turns a shard into batches.
         seed: Shuffles the items over all shards; None keeps their order.
     """
-    found = ray.data.from_items(list(shards), override_num_blocks=max(1, len(shards)))
-    found = found.map_batches(decode.__call__, batch_size=1, zero_copy_batch=True)
+    dataset = ray.data.from_items(list(shards), override_num_blocks=max(1, len(shards)))
+    dataset = dataset.map_batches(decode.__call__, batch_size=1, zero_copy_batch=True)
     if seed is not None:
-        found = found.random_shuffle(seed=seed)
-    return found.materialize()
+        dataset = dataset.random_shuffle(seed=seed)
+    return dataset.materialize()
 
 
 def edge_threshold(images: ray.data.Dataset) -> float:
-    """The blur score that best tells decoded images, at model size with their margin, from blurred copies of them."""
+    """The blur score that best separates decoded images, at model size with their margin, from blurred copies."""
     rows = images.select_columns("image").take(_THRESHOLD_IMAGES)
-    own = [blur_score(row["image"]) for row in rows]
-    return learn_blur_threshold(own, [blur_score(blurred(row["image"])) for row in rows])
+    scores = [blur_score(row["image"]) for row in rows]
+    return learn_blur_threshold(scores, [blur_score(blurred(row["image"])) for row in rows])
 
 
 def fit(
     plan: Plan, train: ray.data.Dataset, val: ray.data.Dataset, storage: Location, watch: Callable[[Progress], None]
 ) -> Trained:
-    """Train, from the last checkpoint in `storage` where there is one.
+    """Train; resumes from the last checkpoint in `storage` if there is one.
 
     Args:
-        plan: What to train.
+        plan: The plan of the training.
         train: Rows of image and leaf, shuffled.
         val: Rows of image and leaf.
-        storage: Folder of the checkpoints; on a cluster, one that all nodes reach.
-        watch: Called now and then in this thread.
+        storage: Folder of the checkpoints; on a cluster, all nodes must reach it.
+        watch: Called periodically in this thread.
     """
-    board = ray.remote(num_cpus=0)(ProgressBoard).remote()
+    latest = ray.remote(num_cpus=0)(LatestProgress).remote()
     trainer = TorchTrainer(
         _train_worker,
-        train_loop_config={"plan": plan, "board": board, "folder": local_folder(storage)},
+        train_loop_config={"plan": plan, "latest": latest, "folder": local_folder(storage)},
         datasets={"train": train, "val": val},
-        # one worker reads all by itself; to split between several takes a process more for each dataset
+        # one worker reads everything itself; splitting between several takes one more process per dataset
         dataset_config=DataConfig(datasets_to_split="all" if plan.config.workers > 1 else []),
         scaling_config=ScalingConfig(num_workers=plan.config.workers, use_gpu=plan.use_gpu),
         run_config=RunConfig(
@@ -104,26 +104,26 @@ def fit(
         ),
     )
 
-    def look() -> None:
-        progress = ray.get(board.read.remote())
+    def poll() -> None:
+        progress = ray.get(latest.read.remote())
         if progress is not None:
             watch(progress)
 
-    result = run_watched(trainer.fit, look)
+    result = run_watched(trainer.fit, poll)
     with result.checkpoint.as_directory() as folder:
         _, last = load_state(Path(folder))
     if last.diverged:
         raise TaggerError("the training diverged: the loss is no number; lower --lr and name a new --out")
-    best, metrics = max(result.best_checkpoints, key=lambda found: found[1]["score"])
+    best, metrics = max(result.best_checkpoints, key=lambda pair: pair[1]["score"])
     with best.as_directory() as folder:
         weights = load_weights(Path(folder))
     return Trained(weights, int(metrics["epoch"]), tuple(last.history))
 
 
 def local_folder(storage: Location) -> Path | None:
-    """Where decoded images and drafts of checkpoints lie: beside the finished ones, unless those are in a bucket.
+    """Folder for decoded images and unfinished checkpoints: that of the finished ones, unless it is in a bucket.
 
-    Drafts that a kill has left there are deleted.
+    Unfinished checkpoints left over from a kill are deleted.
     """
     if storage.is_s3:
         return None
@@ -134,8 +134,8 @@ def local_folder(storage: Location) -> Path | None:
 
 
 def _train_worker(settings: dict[str, Any]) -> None:
-    """What Ray Train runs in each process."""
-    from tagger.training.learner import Learner  # loads PyTorch's compiler, which the processes that only watch spare
+    """The training loop that Ray Train runs in each process."""
+    from tagger.training.learner import Learner  # imports PyTorch's compiler, which watching processes do not need
 
     plan: Plan = settings["plan"]
     folder: Path | None = settings["folder"]
@@ -158,47 +158,47 @@ def _train_worker(settings: dict[str, Any]) -> None:
             learner.run_epoch()
             ray.train.report(learner.state.history[-1])
         return
-    board = _BoardView(settings["board"], plan, learner.state)
+    reporter = _ProgressReporter(settings["latest"], plan, learner.state)
     while not learner.finished:
-        learner.run_epoch(board.show, board.show_looking)
+        learner.run_epoch(reporter.show, reporter.show_looking)
         with tempfile.TemporaryDirectory(prefix=DRAFT, dir=folder if folder and folder.is_dir() else None) as draft:
             learner.save(Path(draft))
             ray.train.report(learner.state.history[-1], checkpoint=Checkpoint.from_directory(draft))
-        board.show_epoch()
+        reporter.show_epoch()
 
 
-class _BoardView:
-    """Tells the board how far the first worker is, now and then."""
+class _ProgressReporter:
+    """Reports the progress of the first worker, at most once per interval."""
 
-    def __init__(self, board: Any, plan: Plan, state: TrainingState) -> None:
-        self._board = board
+    def __init__(self, latest: Any, plan: Plan, state: TrainingState) -> None:
+        self._latest = latest
         self._plan = plan
         self._state = state
         self._resumed = state.epoch
-        self._told = time.perf_counter()
+        self._reported_at = time.perf_counter()
 
     def show(self, step: int, tally: "Tally", seconds: float) -> None:
-        """Tell of a step, unless it is too soon."""
-        if time.perf_counter() - self._told < _REPORT_S:
+        """Report a step, unless the last report is too recent."""
+        if time.perf_counter() - self._reported_at < _REPORT_S:
             return
         items = step * self._plan.worker_batch * self._plan.config.workers
-        self._tell(step, tally.means()[0], items / seconds)
+        self._report(step, tally.means()[0], items / seconds)
 
     def show_looking(self, seen: int, images: int) -> None:
-        """Tell how many of its images the frozen backbone has looked at, unless it is too soon or it has seen all."""
-        if seen < images and time.perf_counter() - self._told < _REPORT_S:
+        """Report how many images are embedded, unless the last report is too recent; always at the end."""
+        if seen < images and time.perf_counter() - self._reported_at < _REPORT_S:
             return
         workers = self._plan.config.workers
-        self._tell(0, 0.0, 0.0, seen * workers, images * workers)
+        self._report(0, 0.0, 0.0, seen * workers, images * workers)
 
     def show_epoch(self) -> None:
-        """Tell that an epoch is over."""
-        self._tell(0, 0.0, 0.0)
+        """Report the end of an epoch."""
+        self._report(0, 0.0, 0.0)
 
-    def _tell(self, step: int, loss: float, images_per_s: float, images_seen: int = 0, images: int = 0) -> None:
-        self._told = time.perf_counter()
+    def _report(self, step: int, loss: float, images_per_s: float, images_seen: int = 0, images: int = 0) -> None:
+        self._reported_at = time.perf_counter()
         state, plan = self._state, self._plan
-        self._board.write.remote(
+        self._latest.write.remote(
             Progress(
                 epoch=state.epoch,
                 epochs=plan.epochs,

@@ -1,4 +1,4 @@
-"""What is to be trained, as every process of a training is told."""
+"""The plan of a training, which every process gets."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -19,7 +19,7 @@ _EDGES_OF: dict[Edges, Literal["none", "all", "blurry"]] = {"none": "none", "cha
 
 @dataclass(frozen=True)
 class Plan:
-    """All that a worker needs besides its images."""
+    """Everything that a worker needs except its images."""
 
     config: TrainConfig
     card: ModelCard
@@ -42,17 +42,17 @@ class Plan:
 
     @property
     def worker_batch(self) -> int:
-        """Items per step on one worker; smaller than asked where the items do not fill one batch."""
+        """Items per step on one worker; smaller than configured if the items do not fill one batch."""
         return max(1, min(self.config.batch_size, self.train_items) // self.config.workers)
 
     @property
     def steps(self) -> int:
-        """Full steps in an epoch; the few items over are left to the next epoch's order."""
+        """Full steps per epoch; the remaining items are skipped."""
         return max(1, self.train_items // self.config.workers // self.worker_batch)
 
 
 def preprocessing_of(learning: Learning) -> Preprocessing:
-    """How a recipe's images become input."""
+    """The preprocessing of a recipe."""
     height, width = parse_size(learning.image_size)
     return Preprocessing(
         height=height, width=width, fit=learning.fit, resize=learning.resize, edges=_EDGES_OF[learning.edges]
@@ -60,7 +60,7 @@ def preprocessing_of(learning: Learning) -> Preprocessing:
 
 
 def draft_card(learning: Learning, taxonomy: Taxonomy, provenance: Provenance) -> ModelCard:
-    """The card of a model that is to be trained: all that is known of it before.
+    """The card of a model before its training.
 
     Raises:
         UsageError: when there is no such backbone, or it cannot take such images.
@@ -91,7 +91,7 @@ def draft_card(learning: Learning, taxonomy: Taxonomy, provenance: Provenance) -
 
 
 def initial_weights(config: TrainConfig, card: ModelCard, work: Location) -> Location:
-    """Where all workers find the weights to begin with; made once."""
+    """Create the initial weights once; return where all workers find them."""
     initial = work / "initial.safetensors"
     if not initial.exists():
         torch.manual_seed(config.seed)
@@ -100,7 +100,7 @@ def initial_weights(config: TrainConfig, card: ModelCard, work: Location) -> Loc
 
 
 def with_edge_threshold(card: ModelCard, threshold: float) -> ModelCard:
-    """The card with the blur score below which images have edges, where that is not all or none of them."""
+    """The card with the blur score below which images get edges, if only some images get them."""
     if card.preprocessing.edges != "blurry":
         return card
     return card.model_copy(update={"preprocessing": card.preprocessing.model_copy(update={"edges_below": threshold})})

@@ -1,10 +1,10 @@
-"""Which numbers to train in."""
+"""Numeric precision of training."""
 
 import torch
 
 
 def use_bfloat16(precision: str, device: str) -> bool:
-    """Whether to train in bfloat16: asked for, or the hardware multiplies it natively."""
+    """Whether to train in bfloat16: if configured, or if the hardware multiplies it natively."""
     if precision != "auto":
         return precision == "bfloat16"
     if device == "cuda":

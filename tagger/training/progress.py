@@ -1,4 +1,4 @@
-"""How far a training or a search is: what says so lives in a process that loads none of what they learn with."""
+"""Progress of a training or a search; its actors run in a process that does not import PyTorch."""
 
 import math
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Progress:
-    """Where training is, for a person who watches."""
+    """Progress of a training, for display."""
 
     epoch: int
     epochs: int
@@ -19,29 +19,29 @@ class Progress:
     resumed: int
     """Epochs that were done before this call."""
     images_seen: int = 0
-    """Where a frozen backbone looks at each image once: of so many it has; the steps come after."""
+    """Images already embedded, if the backbone is frozen and each image is embedded once before the steps."""
     images: int = 0
-    """How many those are; 0 where every step looks at images of its own."""
+    """Images to embed; 0 if each step runs the backbone."""
 
 
-class ProgressBoard:
-    """Where the first worker says how far it is."""
+class LatestProgress:
+    """An actor that holds the latest progress of the first worker."""
 
     def __init__(self) -> None:
         self._progress: Progress | None = None
 
     def write(self, progress: Progress) -> None:
-        """Take the place of what was said before."""
+        """Replace the progress."""
         self._progress = progress
 
     def read(self) -> Progress | None:
-        """What was said last."""
+        """The latest progress; None before the first."""
         return self._progress
 
 
 @dataclass(frozen=True)
 class Trial:
-    """A training with settings of the space, and what came of it."""
+    """A training with settings of the search space, and its result."""
 
     settings: dict[str, Any]
     history: tuple[dict[str, float], ...]
@@ -49,26 +49,26 @@ class Trial:
 
     @property
     def score(self) -> float:
-        """The best figure over its epochs, higher is better; -inf where there is none."""
+        """The best score of its epochs, higher is better; -inf if there is none."""
         return self.best.get("score", float("-inf"))
 
     @property
     def best(self) -> dict[str, float]:
-        """The figures of its best epoch; none where it diverged at once."""
+        """The metrics of its best epoch; empty if it diverged at once."""
         finite = [epoch for epoch in self.history if math.isfinite(epoch["score"])]
         return max(finite, key=lambda epoch: epoch["score"], default={})
 
 
-class TrialBoard:
-    """Where trials say how far they are."""
+class LatestTrials:
+    """An actor that holds the latest state of each trial."""
 
     def __init__(self) -> None:
         self._trials: dict[str, Trial] = {}
 
     def write(self, trial_id: str, trial: Trial) -> None:
-        """Take the place of what the trial said before."""
+        """Replace the state of a trial."""
         self._trials[trial_id] = trial
 
     def read(self) -> list[Trial]:
-        """What each trial said last."""
+        """The latest state of each trial."""
         return list(self._trials.values())

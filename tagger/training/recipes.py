@@ -1,4 +1,4 @@
-"""Recipes and search spaces as commands read them: what is wrong with one is said with the flag that names it."""
+"""Reads recipes and search spaces for commands; error messages name the flag."""
 
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ def load(name: str) -> Recipe:
 
 
 def read_yaml(name: str, folder: Path, flag: str) -> dict[str, Any]:
-    """Read a YAML file of keys: one that comes with the project, by name, or one of the user's.
+    """Read a YAML file of keys: a built-in one, by name, or one of the user's.
 
     Raises:
         UsageError: that names the flag, when there is none, or it is not such a file.
@@ -37,7 +37,7 @@ def read_yaml(name: str, folder: Path, flag: str) -> dict[str, Any]:
 
 
 def in_words(config: TrainConfig) -> str:
-    """The recipe of a training with whatever was set otherwise, such as `standard, with epochs 3`."""
+    """The recipe of a training with the settings that override it, such as `standard, with epochs 3`."""
     recipe = Learning.model_validate(load(config.recipe).settings)
     changed = {n: getattr(config, n) for n in Learning.model_fields if getattr(config, n) != getattr(recipe, n)}
     return ", ".join([config.recipe, *(["with " + _listed(changed)] if changed else [])])

@@ -1,4 +1,4 @@
-"""Which items an epoch looks at, and in which order."""
+"""The items of an epoch, and their order."""
 
 from collections.abc import Sequence
 
@@ -8,13 +8,13 @@ from tagger.schemas.configs.learning import Sampling
 
 
 def epoch_order(leaves: np.ndarray, odds: np.ndarray, count: int, seed: Sequence[int]) -> np.ndarray:
-    """Draw the items of one epoch, in random order; no item of a leaf comes once more before all of it had their turn.
+    """Draw the items of one epoch, in random order; no item of a leaf repeats before all of its items were drawn.
 
     Args:
         leaves: Leaf of each item, int64 [N].
-        odds: How often each leaf is to be drawn, relative to each other, [L]; see `leaf_shares`.
+        odds: Relative frequency of each leaf, [L]; see `leaf_shares`.
         count: Items to draw.
-        seed: Other numbers for each epoch and worker.
+        seed: Different for each epoch and worker.
 
     Returns:
         Indices int64 [count] into the items.
@@ -23,22 +23,22 @@ def epoch_order(leaves: np.ndarray, odds: np.ndarray, count: int, seed: Sequence
     items = np.bincount(leaves, minlength=len(odds))
     shares = np.where(items > 0, odds, 0.0)
     if np.allclose(shares / shares.sum(), items / items.sum()):
-        return _turns(np.arange(len(leaves)), count, rng)  # each item as often as each other
+        return _turns(np.arange(len(leaves)), count, rng)  # all items equally often
     drawn = _whole(shares * count / shares.sum(), rng)
     chosen = [_turns(np.flatnonzero(leaves == leaf), drawn[leaf], rng) for leaf in np.flatnonzero(drawn)]
     return rng.permutation(np.concatenate(chosen))
 
 
 def leaf_shares(items: np.ndarray, sampling: Sampling, least: int = 0) -> np.ndarray:
-    """How often each leaf is to be drawn, relative to each other, float64 [L].
+    """Relative frequency of each leaf, float64 [L].
 
-    `uniform`: as often as it has items. `balanced`: all alike. `sqrt`: as the square root of its number of items, half
-    the way between (Mahajan et al. 2018, arXiv:1805.00932).
+    `uniform`: proportional to its items. `balanced`: equal for all leaves. `sqrt`: proportional to the square root of
+    its items, between the two (Mahajan et al. 2018, arXiv:1805.00932).
 
     Args:
         items: Training items of each leaf, [L].
-        sampling: Which.
-        least: Leaves with fewer items are drawn as if they had so many.
+        sampling: The formula.
+        least: Leaves with fewer items count as if they had so many.
     """
     power = {"uniform": 1.0, "sqrt": 0.5, "balanced": 0.0}[sampling]
     shares: np.ndarray = np.power(np.maximum(items, least), power, dtype=np.float64)
@@ -53,7 +53,7 @@ def _turns(items: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarra
 
 
 def _whole(shares: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Whole numbers with the sum of the shares, each its share rounded down or up, up with the odds of its fraction."""
+    """Round shares to integers with the same sum; each is rounded up with the probability of its fraction."""
     low: np.ndarray = np.floor(shares).astype(np.int64)
     missing = round(shares.sum()) - int(low.sum())
     if missing:

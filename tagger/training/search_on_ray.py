@@ -1,4 +1,4 @@
-"""Searching for a better recipe on Ray Tune: many trainings, of which bad ones are given up early."""
+"""Searches for a better recipe on Ray Tune: many trainings, with early stopping of bad ones."""
 
 import itertools
 import tempfile
@@ -27,7 +27,7 @@ from tagger.schemas.documents.taxonomy import Taxonomy
 from tagger.training.examples import Examples
 from tagger.training.on_ray import DRAFT, edge_threshold, local_folder
 from tagger.training.plan import Plan, draft_card, initial_weights, preprocessing_of, with_edge_threshold
-from tagger.training.progress import Trial, TrialBoard
+from tagger.training.progress import LatestTrials, Trial
 
 TRIALS = "search"
 _BATCH_ROWS = 512
@@ -52,19 +52,19 @@ class Decoded:
 
 @dataclass(frozen=True)
 class Search:
-    """What all trials share.
+    """The settings that all trials share.
 
     Attributes:
         base: Settings of a TrainConfig that hold in every trial.
-        space: What varies.
-        weights: Where the backbones' weights come from.
+        space: The settings that vary.
+        weights: Sources of the backbones' weights.
         trials: Number of random draws; 0 for every combination.
         taxonomy: The leaves.
         provenance: For the models' cards.
-        at_once: Trials that run side by side.
-        threads: Of each trial on a CPU.
+        at_once: Number of concurrent trials.
+        threads: Number of threads of each trial on a CPU.
         use_gpu: Whether each trial has a GPU.
-        stop_bad_trials: Whether trials that are behind are given up.
+        stop_bad_trials: Whether trials that fall behind are stopped early.
         seed: Of the random draws.
     """
 
@@ -81,17 +81,17 @@ class Search:
     seed: int
 
     def config(self, settings: Mapping[str, Any]) -> TrainConfig:
-        """The training that a trial is. Raises pydantic's ValidationError where settings do not go together."""
-        asked = {**self.base, **settings}
-        weights = self.weights.weights_of(TrainConfig.model_validate(asked).model_dump())
-        return TrainConfig.model_validate({**asked, **weights})
+        """The config of a trial. Raises pydantic's ValidationError when settings are incompatible."""
+        recipe = {**self.base, **settings}
+        weights = self.weights.weights_of(TrainConfig.model_validate(recipe).model_dump())
+        return TrainConfig.model_validate({**recipe, **weights})
 
     def preprocessings(self) -> list[Preprocessing]:
-        """The forms of input that trials may ask for."""
+        """The distinct preprocessings of the trials."""
         varied = {n: v for n, v in self.space.space.items() if n in _INPUT_FIELDS and isinstance(v, list)}
-        found = [dict(zip(varied, values, strict=True)) for values in itertools.product(*varied.values())]
+        combinations = [dict(zip(varied, values, strict=True)) for values in itertools.product(*varied.values())]
         first = self.space.probes()[0]
-        return [preprocessing_of(self.config({**first, **settings})) for settings in found]
+        return [preprocessing_of(self.config({**first, **settings})) for settings in combinations]
 
 
 def hold(train: ray.data.Dataset, val: ray.data.Dataset, leaves: int) -> Decoded:
@@ -102,28 +102,28 @@ def hold(train: ray.data.Dataset, val: ray.data.Dataset, leaves: int) -> Decoded
         val: Rows of image and leaf.
         leaves: Number of leaves.
     """
-    kept: list[list[Any]] = []
+    references: list[list[Any]] = []
     counts = np.zeros(leaves, np.int64)
-    for number, images in enumerate((train, val)):
+    for side, images in enumerate((train, val)):
         batches = images.select_columns(["image", "leaf"]).iter_batches(batch_size=_BATCH_ROWS, batch_format="numpy")
-        kept.append([])
+        references.append([])
         for batch in batches:
-            kept[-1].append(ray.put(batch))
-            if number == 0:
+            references[-1].append(ray.put(batch))
+            if side == 0:
                 counts += np.bincount(batch["leaf"], minlength=leaves)
-    return Decoded(kept[0], kept[1], tuple(counts.tolist()), edge_threshold(train))
+    return Decoded(references[0], references[1], tuple(counts.tolist()), edge_threshold(train))
 
 
 def search(
     search: Search, decoded: Mapping[str, Decoded], storage: Location, watch: Callable[[Sequence[Trial]], None]
 ) -> list[Trial]:
-    """Run all trials, or those that an earlier call has left.
+    """Run all trials; resumes an earlier call.
 
     Args:
-        search: What to try.
-        decoded: The images, by what `key_of` says of each of `search.preprocessings()`.
-        storage: Where the trials' state lies meanwhile; the same place continues.
-        watch: Called now and then with the trials that told something since this call began.
+        search: The settings of the search.
+        decoded: The images, by `key_of` of each of `search.preprocessings()`.
+        storage: Folder of the trials' state; the same folder resumes.
+        watch: Called periodically with the trials that have reported since this call began.
 
     Returns:
         All trials, the best first.
@@ -131,22 +131,22 @@ def search(
     Raises:
         TaggerError: when every trial failed.
     """
-    board = ray.remote(num_cpus=0)(TrialBoard).remote()
+    latest = ray.remote(num_cpus=0)(LatestTrials).remote()
     folder = local_folder(storage)
-    trial = tune.with_parameters(_run_trial, search=search, decoded=decoded, board=board, folder=folder)
+    trial = tune.with_parameters(_run_trial, search=search, decoded=decoded, latest=latest, folder=folder)
     tuner = _tuner(search, tune.with_resources(trial, {"cpu": 1, "gpu": int(search.use_gpu)}), storage)
-    results = run_watched(tuner.fit, lambda: watch(ray.get(board.read.remote())))
-    found = sorted((_trial_of(result) for result in results), key=lambda t: -t.score)
-    if not found[0].best:
-        reason = next((f"one failed with: {t.error}" for t in found if t.error), "all of them diverged")
+    results = run_watched(tuner.fit, lambda: watch(ray.get(latest.read.remote())))
+    trials = sorted((_trial_of(result) for result in results), key=lambda t: -t.score)
+    if not trials[0].best:
+        reason = next((f"one failed with: {t.error}" for t in trials if t.error), "all of them diverged")
         raise TaggerError(f"no trial came to the end of an epoch with a figure; {reason}")
-    return found
+    return trials
 
 
 def _tuner(search: Search, trainable: Any, storage: Location) -> tune.Tuner:
-    there = f"{storage.path}/{TRIALS}"
-    if tune.Tuner.can_restore(there, storage_filesystem=storage.filesystem):
-        return tune.Tuner.restore(there, trainable, resume_errored=True, storage_filesystem=storage.filesystem)
+    experiment = f"{storage.path}/{TRIALS}"
+    if tune.Tuner.can_restore(experiment, storage_filesystem=storage.filesystem):
+        return tune.Tuner.restore(experiment, trainable, resume_errored=True, storage_filesystem=storage.filesystem)
     return tune.Tuner(
         trainable,
         param_space={name: _choices(values, search.trials) for name, values in search.space.space.items()},
@@ -184,20 +184,20 @@ def _scheduler(search: Search) -> ASHAScheduler:
 
 
 def _run_trial(
-    settings: dict[str, Any], search: Search, decoded: Mapping[str, Decoded], board: Any, folder: Path | None
+    settings: dict[str, Any], search: Search, decoded: Mapping[str, Decoded], latest: Any, folder: Path | None
 ) -> None:
-    """One training, in a process of its own."""
-    from tagger.training.learner import Learner  # loads PyTorch's compiler, which the processes that only watch spare
+    """Run one training, in its own process."""
+    from tagger.training.learner import Learner  # imports PyTorch's compiler, which watching processes do not need
 
-    there = folder if folder and folder.is_dir() else None
+    parent = folder if folder and folder.is_dir() else None
     config = search.config(settings)
     torch.set_num_threads(min(search.threads, usable_cores()))
     card = draft_card(config, search.taxonomy, search.provenance)
     images = decoded[key_of(card.preprocessing)]
     card = with_edge_threshold(card, images.edges_below)
-    train, val = (Examples((ray.get(batch) for batch in side), there) for side in (images.train, images.val))
+    train, val = (Examples((ray.get(batch) for batch in side), parent) for side in (images.train, images.val))
     device = torch.device("cuda" if search.use_gpu else "cpu")
-    with tempfile.TemporaryDirectory(prefix=DRAFT, dir=there) as weights:
+    with tempfile.TemporaryDirectory(prefix=DRAFT, dir=parent) as weights:
         initial = initial_weights(config, card, Location(weights))
         learner = Learner(Plan(config, card, initial, images.leaf_items, search.use_gpu), train, val, device)
     checkpoint = tune.get_checkpoint()
@@ -206,19 +206,19 @@ def _run_trial(
             learner.resume(Path(saved))
     while not learner.finished:
         learner.run_epoch()
-        board.write.remote(tune.get_context().get_trial_id(), Trial(settings, tuple(learner.state.history)))
-        with tempfile.TemporaryDirectory(prefix=DRAFT, dir=there) as draft:
+        latest.write.remote(tune.get_context().get_trial_id(), Trial(settings, tuple(learner.state.history)))
+        with tempfile.TemporaryDirectory(prefix=DRAFT, dir=parent) as draft:
             learner.save(Path(draft))
             tune.report(learner.state.history[-1], checkpoint=tune.Checkpoint.from_directory(draft))
 
 
 def key_of(preprocessing: Preprocessing) -> str:
-    """What names a form of decoded images; edges are made of them later."""
+    """The key of decoded images with a preprocessing; edges are computed later."""
     return preprocessing.model_dump_json(include={"height", "width", "fit", "resize"})
 
 
 def _trial_of(result: Any) -> Trial:
-    """A trial as Tune has it: one row of figures an epoch, the last one where an epoch was repeated."""
+    """Convert a result of Tune: one row of metrics per epoch, the last one if an epoch was repeated."""
     error = first_line(result.error) if result.error else ""
     rows = result.metrics_dataframe
     if rows is None or "epoch" not in rows:

@@ -1,4 +1,4 @@
-"""What happens in a training, as TensorBoard shows it: `tensorboard --logdir FOLDER`."""
+"""A log of a training for TensorBoard: `tensorboard --logdir FOLDER`."""
 
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -22,7 +22,7 @@ _NAMES = {
 
 
 class TensorBoardLog:
-    """Writes a log to a folder, local or in a bucket; one that lies there from an earlier call is replaced."""
+    """Writes a log to a folder, local or in a bucket; replaces that of an earlier call."""
 
     def __init__(self, folder: Location) -> None:
         self._folder = folder
@@ -40,17 +40,17 @@ class TensorBoardLog:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Write what is left."""
+        """Write the rest."""
         with self._scratch:
             self._publish()
             self._writer.close()
 
     def add_step(self, step: int, loss: float) -> None:
-        """Note the mean loss of an epoch so far, at a step of the whole training."""
+        """Log the mean loss of an epoch so far, at a step of the whole training."""
         self._writer.add_scalar("step/loss", loss, step)
 
     def add_epoch(self, metrics: Mapping[str, float]) -> None:
-        """Note the figures of an epoch."""
+        """Log the metrics of an epoch."""
         for name, shown in _NAMES.items():
             if name in metrics:
                 self._writer.add_scalar(shown, metrics[name], int(metrics["epoch"]) + 1)

@@ -1,4 +1,4 @@
-"""What a val set says after an epoch."""
+"""Metrics of a val set after an epoch."""
 
 import torch
 from torch import Tensor
@@ -6,7 +6,7 @@ from torch.nn.functional import cross_entropy
 
 
 class ValSums:
-    """Sums over a val set, which workers add up: items by true and predicted leaf, and the loss.
+    """Sums over a val set, which workers add: items by true and predicted leaf, and the loss.
 
     Args:
         leaves: Number of leaves, L.
@@ -21,7 +21,7 @@ class ValSums:
         """Count a batch.
 
         Args:
-            logits: [B, L], wherever they were computed.
+            logits: [B, L], on any device.
             leaves: True leaves int64 [B], on the CPU.
         """
         self._loss += cross_entropy(logits.float(), leaves.to(logits.device), reduction="sum").item()
@@ -29,18 +29,18 @@ class ValSums:
         self._confusion += torch.bincount(pairs, minlength=self._leaves**2)
 
     def flat(self) -> Tensor:
-        """All sums, float64 [L·L + 1]; those of several workers are added."""
+        """All sums, float64 [L·L + 1], to be added over workers."""
         return torch.cat([self._confusion, torch.tensor([self._loss], dtype=torch.double)])
 
 
 def figures_of(sums: Tensor, master_of: Tensor) -> dict[str, float]:
-    """The figures of sums as `ValSums.flat` has them; see `figures`."""
+    """The metrics of sums by `ValSums.flat`; see `figures`."""
     leaves = len(master_of)
     return figures(sums[:-1].view(leaves, leaves), master_of, float(sums[-1]))
 
 
 def figures(confusion: Tensor, master_of: Tensor, loss_sum: float) -> dict[str, float]:
-    """What a val set says after an epoch.
+    """Metrics of a val set after an epoch.
 
     Args:
         confusion: Number of items by true and predicted leaf, [L, L].

@@ -1,4 +1,4 @@
-"""A moving average of a model's weights, which tags better than the last ones do."""
+"""An exponential moving average of a model's weights, which is more accurate than the last weights."""
 
 from collections.abc import Sequence
 
@@ -7,10 +7,10 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 
 def weight_average(model: nn.Module, decay: float) -> AveragedModel:
-    """An exponential moving average of weights and buffers, whose memory grows with the steps that it has seen.
+    """An exponential moving average of weights and buffers, whose window grows with the number of steps.
 
     The decay of step n is at most (1 + n) / (10 + n), as in TensorFlow's ExponentialMovingAverage with `num_updates`:
-    the average of a short training is not one of the weights that it began with.
+    so the average of a short training does not keep the initial weights.
     """
 
     def follow(averages: Sequence[Tensor], now: Sequence[Tensor], count: Tensor | int) -> None:

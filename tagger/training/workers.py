@@ -1,4 +1,4 @@
-"""What the processes of one training do together; each does nothing of it where it is alone."""
+"""Collective operations of the workers of a training; no-ops for a single worker."""
 
 import torch
 import torch.distributed as dist
@@ -6,11 +6,11 @@ from torch import Tensor, nn
 
 
 def sum_over_workers(sums: Tensor, device: torch.device) -> Tensor:
-    """Sum what each worker has counted, on the CPU.
+    """Sum the counts of all workers, on the CPU.
 
     Args:
         sums: This worker's.
-        device: Where the workers talk to each other.
+        device: The device of the collective operation.
     """
     if _has_company():
         sums = sums.to(device)
@@ -19,7 +19,7 @@ def sum_over_workers(sums: Tensor, device: torch.device) -> Tensor:
 
 
 def share_buffers(model: nn.Module) -> None:
-    """Give all workers the first one's batch statistics, with which the model is saved."""
+    """Broadcast the first worker's batch statistics, which are saved with the model."""
     if _has_company():
         for buffer in model.buffers():
             dist.broadcast(buffer, 0)

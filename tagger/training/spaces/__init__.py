@@ -1,4 +1,4 @@
-"""Search spaces by name: settings that are worth trying, as a small YAML file each."""
+"""Built-in search spaces, one small YAML file each."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ _EXAMPLE = "tagger schema space describes the file, with examples"
 
 
 def load(name: str) -> SearchSpace:
-    """Read a space: one that comes with the project, or a YAML file of the same form.
+    """Read a space: a built-in one, or a YAML file of the same form.
 
     Raises:
         UsageError: when there is no such space, or the file is none.
