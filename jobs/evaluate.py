@@ -3,7 +3,7 @@
 import dataclasses
 
 from tagger.evaluation.breakdown import Difference, classes_that_differ
-from tagger.evaluation.report import Against
+from tagger.evaluation.report import Comparison
 from tagger.jobs.shell.console import Console
 from tagger.jobs.shell.next_command import next_line
 from tagger.schemas.configs.evaluate import EvaluateConfig
@@ -39,9 +39,9 @@ def _document(result: EvaluateResult) -> dict[str, object]:
     return document
 
 
-def _say_compared(console: Console, against: Against, differences: dict[Level, Difference]) -> None:
+def _say_compared(console: Console, against: Comparison, differences: dict[Level, Difference]) -> None:
     """Both sides' figures, the difference, whether chance would do as much, and where they differ most."""
-    items = len(against.own.items)
+    items = len(against.evaluated.items)
     console.metrics(f"{against.name}, on the {items:,} items that both have", against.other.metrics())
     console.table(
         f"The run compared with {against.name}: points of accuracy on the {items:,} items that both have",
@@ -59,7 +59,7 @@ def _say_compared(console: Console, against: Against, differences: dict[Level, D
     )
     for level, d in differences.items():
         console.say(f"{level}: {d.in_words()}.")
-        classes = classes_that_differ(against.own.levels[level], against.other.levels[level])
+        classes = classes_that_differ(against.evaluated.levels[level], against.other.levels[level])
         named = [
             f"{c['class']} {c['change']:+.3f} ({c['items']:,} {'item' if c['items'] == 1 else 'items'})"
             for c in classes[classes["change"] != 0].head(_CLASSES).to_dict("records")

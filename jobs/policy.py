@@ -29,8 +29,8 @@ def _say(config: PolicyConfig, console: Console, result: PolicyResult) -> None:
     for level, shared in result.shared.items():
         named = ", ".join(shared.classes[:_SHOWN])
         console.say(
-            f"{level}: {len(shared.classes)} of {shared.asked} classes share a threshold, because more is accepted so "
-            f"than by their own: {named}{', …' if len(shared.classes) > _SHOWN else ''}"
+            f"{level}: {len(shared.classes)} of {shared.eligible} classes share a threshold, because more is accepted "
+            f"so than by their own: {named}{', …' if len(shared.classes) > _SHOWN else ''}"
         )
     console.table(
         f"What is accepted, fitted on {policy.fitted_on:,} {policy.side} items",

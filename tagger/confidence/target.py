@@ -67,16 +67,16 @@ def fit_policy(
         probability: With which each threshold keeps its promise on new items of the same kind, 0 to 1.
         class_items: A class that is predicted for so many items may have a threshold of its own; 0: none has.
     """
-    asked = ~blurry
+    eligible = ~blurry
     levels: dict[Level, LevelPolicy] = {}
     for level in (Level.MASTER_CATEGORY, Level.ARTICLE_TYPE):
         predicted = held_out.levels[level]
-        classes = _own_classes(predicted.predicted[asked], class_items)
-        shared, thresholds = _thresholds(predicted.only(asked), classes, targets[level], probability)
+        classes = _own_classes(predicted.predicted[eligible], class_items)
+        shared, thresholds = _thresholds(predicted.only(eligible), classes, targets[level], probability)
         needed = np.array([_number(thresholds.get(name, shared)) for name in predicted.predicted])
-        asked = asked & (predicted.confidence >= needed)
-        right = int(predicted.right[asked].sum())
-        applied = Applied(len(predicted), int(asked.sum()), right)
+        eligible = eligible & (predicted.confidence >= needed)
+        right = int(predicted.right[eligible].sum())
+        applied = Applied(len(predicted), int(eligible.sum()), right)
         levels[level] = LevelPolicy(
             target_precision=targets[level],
             accept_above=shared,

@@ -12,7 +12,7 @@ from tagger.schemas.documents.taxonomy import Level
 
 
 @dataclass(frozen=True)
-class Kept:
+class TargetTrial:
     """How a target fared on the halves that its thresholds were not fitted to; shares from 0 to 1."""
 
     target: float
@@ -27,7 +27,7 @@ class Kept:
     """Median of what chance alone gives: the same confidences, and items that are right with just that probability."""
 
     @classmethod
-    def of(cls, target: float, tries: list[Applied], errors: list[tuple[float, float]]) -> "Kept":
+    def of(cls, target: float, tries: list[Applied], errors: list[tuple[float, float]]) -> "TargetTrial":
         """Sum up some tries: what was applied, and the calibration error measured and by chance, an entry a try."""
         precisions = [a.precision for a in tries if a.precision is not None]
         return cls(
@@ -49,7 +49,7 @@ def try_target(
     class_items: int,
     splits: int,
     seed: int,
-) -> dict[Level, Kept]:
+) -> dict[Level, TargetTrial]:
     """Fit thresholds on a random half and apply them to the other, `splits` times.
 
     Args:
@@ -71,4 +71,4 @@ def try_target(
         for level, applied in apply(policy, others, blurry[~fitting]).items():
             tries[level].append(applied)
             errors[level].append(refitted_error(fitted_on.levels[level], others.levels[level], rng))
-    return {level: Kept.of(targets[level], tries[level], errors[level]) for level in Level}
+    return {level: TargetTrial.of(targets[level], tries[level], errors[level]) for level in Level}

@@ -55,11 +55,11 @@ class Evaluation:
         master, master_confidence, article, type_confidence = levels.choose(probabilities)
         true_master, true_article = levels.classes_of_leaves(leaves)
         masters, types = np.array(levels.masters, object), np.array(levels.types, object)
-        found = {
+        predicted_by_level = {
             Level.MASTER_CATEGORY: Predicted(masters[true_master], masters[master], master_confidence),
             Level.ARTICLE_TYPE: Predicted(types[true_article], types[article], type_confidence),
         }
-        return cls(split, found, items=items.reset_index(drop=True))
+        return cls(split, predicted_by_level, items=items.reset_index(drop=True))
 
     @classmethod
     def of_table(cls, split: str, table: pd.DataFrame) -> "Evaluation":

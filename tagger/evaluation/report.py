@@ -56,11 +56,11 @@ class Training:
 
 
 @dataclass(frozen=True)
-class Against:
+class Comparison:
     """Two models' predictions of the same items, in the same order."""
 
     name: str
-    own: Evaluation
+    evaluated: Evaluation
     other: Evaluation
 
 
@@ -69,7 +69,7 @@ class Extras:
     """What makes a report more than figures, where it is at hand."""
 
     training: Training | None = None
-    against: Against | None = None
+    against: Comparison | None = None
     pictures: Pictures | None = None
     blur_threshold: float | None = None
     blurred: Evaluation | None = None
@@ -146,8 +146,8 @@ def _write_files(
 
 def _level(evaluation: Evaluation, level: Level, groups: pd.DataFrame, pictures: dict[str, str]) -> dict[str, object]:
     title, predicted = LEVEL_TITLES[level], evaluation.levels[level]
-    found = most_frequent_confusions(predicted)
-    favourite = found.drop_duplicates("truth").set_index("truth")["predicted"]
+    frequent = most_frequent_confusions(predicted)
+    favourite = frequent.drop_duplicates("truth").set_index("truth")["predicted"]
     table = per_class(predicted)
     table["takenFor"] = [favourite.get(name, "") for name in table["class"]]
     plotted = most_confused(predicted, _PLOTTED_CLASSES)
@@ -165,7 +165,7 @@ def _level(evaluation: Evaluation, level: Level, groups: pd.DataFrame, pictures:
         "classes": table.head(_LISTED_CLASSES).to_dict("records"),
         "unlisted": max(0, len(table) - _LISTED_CLASSES),
         "pairs": _pairs(evaluation, level, pictures),
-        "confusions": found.head(_TOP_CONFUSIONS).to_dict("records"),
+        "confusions": frequent.head(_TOP_CONFUSIONS).to_dict("records"),
         "worst": _worst(evaluation, level, pictures),
         "groups": [
             {"kind": kind, "rows": rows.to_dict("records")} for kind, rows in groups.groupby("kind", sort=False)
@@ -184,8 +184,8 @@ def _groups(evaluation: Evaluation, level: Level, extras: Extras) -> pd.DataFram
         names = np.where(items["blurScore"].to_numpy(float) < extras.blur_threshold, "blurry", "sharp").astype(object)
         blur = by_group(predicted, names)
         if extras.blurred is not None:
-            own = extras.blurred.levels[level]
-            blur = pd.concat([blur, by_group(own, np.full(len(own), "blurred by us", object))])
+            blurred = extras.blurred.levels[level]
+            blur = pd.concat([blur, by_group(blurred, np.full(len(blurred), "blurred by us", object))])
         tables.append(("by blur", blur))
     if "time" in items:
         tables.append(("by time", by_group(predicted, _periods(items["time"]))))
@@ -260,12 +260,12 @@ def _item(evaluation: Evaluation, level: Level, position: int, pictures: dict[st
 def _pairs(evaluation: Evaluation, level: Level, pictures: dict[str, str]) -> list[dict[Hashable, Any]]:
     predicted = evaluation.levels[level]
     wrong = max(1, int((~predicted.right).sum()))
-    found = []
+    pairs = []
     for pair in confused_pairs(predicted).head(_PAIRS).to_dict("records"):
         shown = _of_pair(predicted, pair["a"], pair["b"])
         items = [_item(evaluation, level, int(n), pictures) for n in shown]
-        found.append({**pair, "share": pair["items"] / wrong, "shown": items})
-    return found
+        pairs.append({**pair, "share": pair["items"] / wrong, "shown": items})
+    return pairs
 
 
 def _worst(evaluation: Evaluation, level: Level, pictures: dict[str, str]) -> list[dict[str, object]]:
@@ -273,17 +273,17 @@ def _worst(evaluation: Evaluation, level: Level, pictures: dict[str, str]) -> li
     return [_item(evaluation, level, int(n), pictures) for n in positions]
 
 
-def _compared(against: Against) -> dict[str, object]:
+def _compared(against: Comparison) -> dict[str, object]:
     levels = []
-    for level, own in against.own.levels.items():
+    for level, evaluated in against.evaluated.levels.items():
         other = against.other.levels[level]
         levels.append(
             {
                 "title": LEVEL_TITLES[level],
-                "own": level_metrics(own),
+                "own": level_metrics(evaluated),
                 "other": level_metrics(other),
-                "difference": difference(own, other),
-                "classes": classes_that_differ(own, other).head(_TOP_CONFUSIONS).to_dict("records"),
+                "difference": difference(evaluated, other),
+                "classes": classes_that_differ(evaluated, other).head(_TOP_CONFUSIONS).to_dict("records"),
             }
         )
     return {"name": against.name, "levels": levels}

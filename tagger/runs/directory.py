@@ -132,7 +132,7 @@ class RunDirectory:
         return record
 
     @contextmanager
-    def taken_back_if_refused(self) -> Iterator[None]:
+    def removed_if_refused(self) -> Iterator[None]:
         """Delete what was begun within where it is refused before there is a part, so that no run seems to be there."""
         fresh = not (self.root / RECORD).exists()
         try:

@@ -1,1 +1,1 @@
-"""Whole jobs as functions: what each command calls, and Python users, too."""
+"""Whole jobs as functions; commands and Python users call them."""

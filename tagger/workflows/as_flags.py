@@ -8,7 +8,7 @@ _FIRST = ("manifest", "images")
 
 
 def catalogue_flags(settings: Mapping[str, object]) -> list[str]:
-    """The flags that name a catalogue as a config names it, which another command takes, too; not yet quoted.
+    """The flags that name a config's catalogue, for another command; not yet quoted.
 
     Args:
         settings: A config of CatalogOptions, dumped, or a bundle's record of one.
@@ -20,7 +20,7 @@ def catalogue_flags(settings: Mapping[str, object]) -> list[str]:
 
 
 def flags_of(settings: Iterable[tuple[str, object]]) -> list[str]:
-    """Settings as words of a command line, not yet quoted: `--name value`, once for each value of several."""
+    """Settings as arguments of a command line, not yet quoted: `--name value`, repeated for lists."""
     words = []
     for name, value in settings:
         flag = f"--{name.replace('_', '-')}"

@@ -1,4 +1,4 @@
-"""Finds labels that are likely wrong, and tries out how many such labels are found."""
+"""Finds labels that are likely wrong, and measures how many planted errors it finds."""
 
 import hashlib
 from collections import Counter
@@ -31,9 +31,9 @@ from tagger.schemas.documents.taxonomy import Level
 from tagger.schemas.tables.finding import FINDINGS_FILE
 from tagger.schemas.tables.prediction import Decision, ReviewReason
 from tagger.similarity.index import CARD, VectorIndex
-from tagger.workflows.holding_out import holds_out
+from tagger.workflows.folder_locks import locks_out
 from tagger.workflows.index import build_index
-from tagger.workflows.open_catalog import new_folder, open_catalog, place, versions
+from tagger.workflows.open_catalog import new_folder, open_catalog, resolve_location, versions
 from tagger.workflows.tag import tag
 
 PAGE = "index.html"
@@ -49,9 +49,9 @@ class AuditResult:
     """By FINDING, the most suspicious first."""
     labelled: int
     judged: int
-    """Items whose leaf has enough of them for image and title to judge."""
+    """Items whose leaf is large enough to be judged by image and title."""
     confirmed: Mapping[str, float]
-    """Share of the judged labels that are what `image`, `title`, `image and title` find most probable, 0 to 1."""
+    """Share of the judged labels that `image`, `title`, or `image and title` predict, 0 to 1."""
     reasons: Mapping[ReviewReason, int]
     """Findings by reason, in the order of ReviewReason; a finding may have several."""
 
@@ -61,20 +61,20 @@ class AuditResult:
         return self.out / PAGE
 
 
-@holds_out
+@locks_out
 def audit(config: AuditConfig, reporter: Reporter = LOG) -> AuditResult:
-    """Judge each label by models that have not seen the item, and write down what speaks against it.
+    """Judge each label by models that were not trained on the item, and write the findings.
 
     Args:
-        config: An index with labels, or a bundle by which the images are looked at first; the folder to write to.
-        reporter: What is told how it goes.
+        config: An index with labels, or a bundle that embeds the images first; the folder to write to.
+        reporter: Receives steps, warnings and progress.
 
     Returns:
-        The findings. `tagger review --run OUT` puts them before a person.
+        The findings. `tagger review --run OUT` opens them for review.
 
     Raises:
-        UsageError: when `out` is missing or not empty, or a column is not there.
-        InputError: when there are no labels, too few to judge by, or no image can be looked at.
+        UsageError: when `out` is missing or not empty, or a column is missing.
+        InputError: when there are no labels, too few labels, or no usable image.
 
     Example::
 
@@ -87,7 +87,7 @@ def audit(config: AuditConfig, reporter: Reporter = LOG) -> AuditResult:
         raise UsageError("--out is missing: the folder for what is found")
     manifest, store = open_catalog(config, reporter)
     out = new_folder(config.out, config)
-    groups = read_groups(place(config.duplicates, config)) if config.duplicates else None
+    groups = read_groups(resolve_location(config.duplicates, config)) if config.duplicates else None
     folder = Location(config.index) if config.index else _make_index(config, out, manifest, reporter)
     index = VectorIndex(folder)
     labelled = _labelled(index, config, reporter)
@@ -107,24 +107,24 @@ def audit(config: AuditConfig, reporter: Reporter = LOG) -> AuditResult:
     result.page.write_text(page)
     directory.write_part(0, queue_of(labelled.items, table, judged, record), {}, Spent(0, None))
     directory.finish(record, Staged(len(table), len(table), 0, 0, {}, {}, 1))
-    for made in (_VECTORS, _INDEX) if config.model else ():
-        (out / made).delete()
+    for name in (_VECTORS, _INDEX) if config.model else ():
+        (out / name).delete()
     return result
 
 
 def try_flipped_labels(config: AuditConfig, reporter: Reporter = LOG) -> tuple[int, list[FlipDetection]]:
-    """Make a share of the labels wrong at random, and count how many of them an audit finds; nothing is written.
+    """Make a random share of the labels wrong, and count how many of them an audit finds; nothing is written.
 
     Args:
         config: As for `audit`, with an index and `flip`.
-        reporter: What is told how it goes.
+        reporter: Receives steps, warnings and progress.
 
     Returns:
-        How many labels there are, and what was found of the wrong ones on each level.
+        The number of labels, and how many of the wrong ones were found, by level.
 
     Raises:
-        UsageError: when no index is named, or a column is not there.
-        InputError: when there are no labels, or too few to judge by.
+        UsageError: when no index is named, or a column is missing.
+        InputError: when there are no labels, or too few.
     """
     if not config.index:
         raise UsageError("flip tries out an index; tagger index makes one")
@@ -146,11 +146,11 @@ def _labelled(index: VectorIndex, config: AuditConfig, reporter: Reporter) -> La
 
 
 def _make_index(config: AuditConfig, out: Location, manifest: Manifest, reporter: Reporter) -> Location:
-    """An index made by the bundle that was named, in the folder of the audit.
+    """Embed the images with the named bundle, and index them in the audit's folder.
 
     Raises:
-        UsageError: for a folder in a bucket, and a title that the manifest lacks.
-        InputError: when the manifest has no labels, or none of the images can be looked at.
+        UsageError: when the folder is in a bucket, or the manifest has no such title column.
+        InputError: when the manifest has no labels, or no image is usable.
     """
     if config.title and config.title not in manifest.columns:
         raise UsageError(f"--title {config.title}: the manifest has no such column")
@@ -162,25 +162,25 @@ def _make_index(config: AuditConfig, out: Location, manifest: Manifest, reporter
     if out.is_s3:
         raise UsageError(f"--out: {out} lies in a bucket, and --model makes an index on a disk; make one and name it")
     shared = {name: getattr(config, name) for name in AuditConfig.model_fields if name in TagConfig.model_fields}
-    asked = {"out": (out / _VECTORS).uri, "embeddings": True, "max_failed": "100%", "max_rejected": "100%"}
-    counts = tag(TagConfig.model_validate(shared | asked), reporter).counts
+    tag_settings = {"out": (out / _VECTORS).uri, "embeddings": True, "max_failed": "100%", "max_rejected": "100%"}
+    counts = tag(TagConfig.model_validate(shared | tag_settings), reporter).counts
     failed, rejected = counts.decisions.get(Decision.FAILED, 0), counts.rejects
     if failed == counts.predictions:
         raise InputError(f"--images: none of the images of {failed:,} items could be looked at")
     if failed or rejected:
         reporter.warn(f"{failed:,} images could not be looked at, and {rejected:,} rows of the manifest were rejected")
-    (out / _INDEX).delete()  # what a stopped audit may have left
+    (out / _INDEX).delete()  # left over from an interrupted audit
     shared = {name: getattr(config, name) for name in AuditConfig.model_fields if name in IndexConfig.model_fields}
-    kept = {"run": [asked["out"]], "out": (out / _INDEX).uri}
-    kept |= {"keep": [config.title] if config.title else []}
-    return build_index(IndexConfig.model_validate(shared | kept), reporter).folder
+    index_settings = {"run": [tag_settings["out"]], "out": (out / _INDEX).uri}
+    index_settings |= {"keep": [config.title] if config.title else []}
+    return build_index(IndexConfig.model_validate(shared | index_settings), reporter).folder
 
 
 def _begin(config: AuditConfig, directory: RunDirectory, index: VectorIndex, card: bytes) -> RunRecord:
-    """The record of a run that has the findings as its queue, for the review page."""
-    asked = config.model_dump(mode="json") | {"model": index.card.model or ""}
+    """Begin a run with the findings as its queue, for the review page."""
+    settings = config.model_dump(mode="json") | {"model": index.card.model or ""}
     inputs = {"index": hashlib.sha256(card).hexdigest()[:16]}
-    return directory.begin(asked, inputs, index.card.model_id, versions(), kind="audit")
+    return directory.begin(settings, inputs, index.card.model_id, versions(), kind="audit")
 
 
 def _confirmed(judged: Judged) -> dict[str, float]:
@@ -196,7 +196,7 @@ def _reasons(reasons: pd.Series) -> dict[ReviewReason, int]:
 
 
 def _facts(result: AuditResult) -> list[tuple[str, str]]:
-    """What the page says of the whole audit, name and value."""
+    """Names and values at the top of the page."""
     return [
         ("labelled items", f"{result.labelled:,}"),
         ("of leaves too small to judge", f"{result.labelled - result.judged:,}"),

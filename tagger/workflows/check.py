@@ -1,4 +1,4 @@
-"""Looks at a catalogue: what is in it, what is wrong with it, and whether it can be learnt."""
+"""Checks a catalogue: what it holds, what is wrong with it, and whether a model can be trained on it."""
 
 from dataclasses import dataclass
 
@@ -21,21 +21,21 @@ class CheckResult:
     census: Census
     """Counts of rows, labels and images."""
     spellings: Spellings | None
-    """Which spellings of a label count as one, where that was asked for."""
+    """Which spellings of a label count as one, if `merge_spellings` is set."""
     why_unlabelled: str | None
-    """Why no row has labels, such as columns under other names; None where some have."""
+    """Why no row has labels, such as columns with other names; None if some rows have labels."""
     near_misses: tuple[str, ...]
-    """What was probably meant by images that are not there, in words, where they are most."""
+    """Likely causes in words, if most images are missing."""
     notices: tuple[str, ...]
-    """What a person should know of how the manifest was read."""
+    """Notices about how the manifest was read."""
     learnt: Prospect
     """What `train` with the same settings would learn."""
     advice: Advice | None
-    """The training to go on with; None where none is possible."""
+    """The proposed training; None if none is possible."""
 
     @property
     def problem(self) -> str | None:
-        """Why the catalogue can neither be learnt nor tagged; None where it can be used."""
+        """Why the catalogue can be used neither for training nor for tagging; None if it can."""
         if not self.census.items:
             return "Unusable: not one row can be read."
         if not self.census.images_usable:
@@ -44,18 +44,18 @@ class CheckResult:
 
 
 def check(config: CheckConfig, reporter: Reporter = LOG) -> CheckResult:
-    """Look at every row of a catalogue and at its images, or at a sample of these.
+    """Check every row of a catalogue, and all images or a sample of them.
 
     Args:
-        config: The manifest and the images, and how `train` would take them.
+        config: The manifest, the images, and the settings of `train` that matter here.
         reporter: Where progress and warnings go.
 
     Returns:
-        Counts, examples of what is wrong, and what a training would learn. A catalogue that cannot be used is no
+        Counts, examples of what is wrong, and what a training would learn. An unusable catalogue is not an
         error, but has a `problem`.
 
     Raises:
-        UsageError: when the config asks for what cannot be, such as a column that is not there.
+        UsageError: when a setting cannot be met, such as a missing column.
         InputError: when the manifest or the image store cannot be read at all.
 
     Example::

@@ -1,4 +1,4 @@
-"""Combining: bundles that were trained on the same items in, one bundle out."""
+"""Combines bundles that were trained on the same items into one bundle."""
 
 import time
 from collections import Counter
@@ -24,6 +24,7 @@ from tagger.reporter import LOG, Reporter
 from tagger.schemas.configs.train import CombineConfig
 from tagger.schemas.documents.bundle import Metrics
 from tagger.schemas.documents.taxonomy import Level
+from tagger.workflows.folder_locks import locks_out
 from tagger.workflows.held_out import (
     Measured,
     MeasuredBundle,
@@ -32,9 +33,8 @@ from tagger.workflows.held_out import (
     model_inputs,
     write_bundle_report,
 )
-from tagger.workflows.holding_out import holds_out
 from tagger.workflows.labelled import decode_sides, failures, read_labelled, reviewed_labels
-from tagger.workflows.open_catalog import open_catalog, place, versions
+from tagger.workflows.open_catalog import open_catalog, resolve_location, versions
 
 _HELD_OUT = ("val", "test")
 _STATISTICS_ITEMS, _STATISTICS_BATCH = 4096, 128
@@ -42,15 +42,15 @@ _STATISTICS_ITEMS, _STATISTICS_BATCH = 4096, 128
 
 @dataclass(frozen=True)
 class CombineResult(MeasuredBundle):
-    """A bundle that was made of several: where it lies, and what it and its members reach on the common test items."""
+    """A combined bundle, with the metrics of itself and its members on the common test items."""
 
     members: Mapping[str, Metrics]
-    """What each member reaches alone, by its modelId."""
+    """Metrics of each member, by its modelId."""
 
 
-@holds_out
+@locks_out
 def combine(config: CombineConfig, reporter: Reporter = LOG) -> CombineResult:
-    """Average bundles, calibrate the result on the items that all hold out as val, measure it on their test items.
+    """Average bundles, calibrate the result on their common val items, and measure it on their common test items.
 
     Args:
         config: The bundles, the catalogue that they were trained on, and `out`, the new bundle's folder.
@@ -73,10 +73,10 @@ def combine(config: CombineConfig, reporter: Reporter = LOG) -> CombineResult:
         print(result.metrics.levels["articleType"].accuracy - alone)
     """
     started = time.monotonic()
-    out = place(config.out, config)
+    out = resolve_location(config.out, config)
     if (out / CARD).exists():
         raise UsageError(f"--out: {out} holds a bundle already; name a new folder")
-    folders = [place(name, config) for name in config.model]
+    folders = [resolve_location(name, config) for name in config.model]
     members = _members(folders)
     combined = average_predictions(members) if config.average == "predictions" else average_weights(members)
     sides = _common_sides(folders, reporter)
@@ -86,21 +86,21 @@ def combine(config: CombineConfig, reporter: Reporter = LOG) -> CombineResult:
     work = out / "_work"
     work.delete()
     with ray_session(config, with_data=True):
-        made = _measure(config, reporter, _Inputs(members, combined, sides, manifest, store, work))
-    bundle = _described(config, made, members, time.monotonic() - started)
-    _write_report(config, bundle, made, Pictures(store, config.max_pixels), out, work)
-    write_parquet(out / SPLITS_FILE, made.items.split_table())
+        measurement = _measure(config, reporter, _Inputs(members, combined, sides, manifest, store, work))
+    bundle = _described(config, measurement, members, time.monotonic() - started)
+    _write_report(config, bundle, measurement, Pictures(store, config.max_pixels), out, work)
+    write_parquet(out / SPLITS_FILE, measurement.items.split_table())
     bundle.save(out)
     work.delete()
-    metrics = made.measured.metrics
-    if config.average == "weights" and _is_below_all(metrics, list(made.alone.values())):
+    metrics = measurement.measured.metrics
+    if config.average == "weights" and _is_below_all(metrics, list(measurement.alone.values())):
         reporter.warn("The average of the weights is below every member: they did not begin alike; average predictions")
-    return CombineResult(out, bundle.card, made.alone)
+    return CombineResult(out, bundle.card, measurement.alone)
 
 
 @dataclass(frozen=True)
 class _Inputs:
-    """What is combined, and what the result is calibrated and measured on."""
+    """The bundles to combine, and the items for calibration and measurement."""
 
     members: Sequence[Bundle]
     combined: Bundle
@@ -112,7 +112,7 @@ class _Inputs:
 
 @dataclass(frozen=True)
 class _Made:
-    """The measured average, its items, and what its members reach alone."""
+    """The measured average, its items, and the metrics of its members."""
 
     measured: Measured
     items: LabelledItems
@@ -147,23 +147,23 @@ def _measure(config: CombineConfig, reporter: Reporter, inputs: _Inputs) -> _Mad
     return _Made(measured, items, alone, failed.num_rows, staged.rejects)
 
 
-def _described(config: CombineConfig, made: _Made, members: Sequence[Bundle], seconds: float) -> Bundle:
-    """The measured bundle with its figures, and where it comes from."""
+def _described(config: CombineConfig, measurement: _Made, members: Sequence[Bundle], seconds: float) -> Bundle:
+    """The measured bundle with its metrics and provenance."""
     first = members[0].card.provenance
     provenance = first.model_copy(
         update={
             "created_at": datetime.now(UTC),
             "versions": versions(),
             "config": {**first.config, "average": config.average, "bundles": _names(members)},
-            "split_items": made.items.split_items(),
-            "data_fingerprint": made.items.fingerprint(),
-            "failed_images": made.failed_images,
-            "rejects": made.rejects,
+            "split_items": measurement.items.split_items(),
+            "data_fingerprint": measurement.items.fingerprint(),
+            "failed_images": measurement.failed_images,
+            "rejects": measurement.rejects,
             "epochs": (),
             "training_s": sum(m.card.provenance.training_s for m in members) + seconds,
         }
     )
-    return made.measured.bundle.changed(metrics=(made.measured.metrics,), provenance=provenance)
+    return measurement.measured.bundle.changed(metrics=(measurement.measured.metrics,), provenance=provenance)
 
 
 def _members(folders: Sequence[Location]) -> list[Bundle]:
@@ -176,7 +176,7 @@ def _members(folders: Sequence[Location]) -> list[Bundle]:
 
 
 def _common_sides(folders: Sequence[Location], reporter: Reporter) -> dict[str, str]:
-    """The side of every item: what one bundle was trained on trains; val and test are what all hold out as that."""
+    """The side of every item: train if any bundle was trained on it; val or test if all bundles agree."""
     sides = pd.concat([read_splits(folder, "--model") for folder in folders], axis=1)
     same = sides.nunique(axis=1, dropna=False) == 1
     common = sides.iloc[:, 0].where(same, "train")
@@ -194,7 +194,7 @@ def _common_sides(folders: Sequence[Location], reporter: Reporter) -> dict[str, 
 
 
 def _relabel(config: CombineConfig, manifest: Manifest, members: Sequence[Bundle], reporter: Reporter) -> None:
-    """Have what people decided take the place of the manifest's labels, where that is named."""
+    """Replace the manifest's labels with review decisions, if `decisions` names some."""
     reviewed = reviewed_labels(config)
     if reviewed:
         manifest.relabel(reviewed)
@@ -205,17 +205,17 @@ def _relabel(config: CombineConfig, manifest: Manifest, members: Sequence[Bundle
 
 
 def _write_report(
-    config: CombineConfig, bundle: Bundle, made: _Made, pictures: Pictures, out: Location, work: Location
+    config: CombineConfig, bundle: Bundle, measurement: _Made, pictures: Pictures, out: Location, work: Location
 ) -> None:
     card = bundle.card
     facts: dict[str, object] = {
-        "model": f"{card.model_id}: the average of {config.average} of {', '.join(made.alone)}",
-        "items": ", ".join(f"{name} {count:,}" for name, count in made.items.split_items().items()),
+        "model": f"{card.model_id}: the average of {config.average} of {', '.join(measurement.alone)}",
+        "items": ", ".join(f"{name} {count:,}" for name, count in measurement.items.split_items().items()),
         "leaves": len(card.taxonomy.leaves),
         "temperature": f"{card.calibration.temperature:.3f}",
-        **{f"{model_id} alone": _accuracies(metrics) for model_id, metrics in made.alone.items()},
+        **{f"{model_id} alone": _accuracies(metrics) for model_id, metrics in measurement.alone.items()},
     }
-    write_bundle_report(out / "report", made.measured, pictures, facts, work)
+    write_bundle_report(out / "report", measurement.measured, pictures, facts, work)
 
 
 def _names(bundles: Sequence[Bundle]) -> list[str]:

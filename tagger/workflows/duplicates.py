@@ -1,4 +1,4 @@
-"""Finds the items of an index that show one picture, and tries out how many altered copies are found."""
+"""Finds the items of an index that show one picture, and measures how many planted copies it finds."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -35,21 +35,21 @@ from tagger.reporter import LOG, Reporter
 from tagger.schemas.configs.similarity import DuplicatesConfig
 from tagger.schemas.documents.bundle import Preprocessing
 from tagger.similarity.index import VectorIndex
-from tagger.workflows.alike import alike, compared, refs_of
-from tagger.workflows.open_catalog import new_folder, open_catalog, place
+from tagger.workflows.image_pairs import find_pairs, refs_of, verify_pairs
+from tagger.workflows.open_catalog import new_folder, open_catalog, resolve_location
 
 PAIRS, PAGE, SAMPLE = "pairs.parquet", "index.html", "sample.csv"
 
 
 @dataclass(frozen=True)
 class JudgedPairs:
-    """What pairs that a person judged say of the threshold in use."""
+    """Precision of the threshold in use, measured on judged pairs."""
 
     pairs: int
     structure: float
     """The threshold, 0 to 1."""
     precision: Precision
-    """Of the judged pairs that reach it."""
+    """Precision of the judged pairs that reach the threshold, 0 to 1."""
 
 
 @dataclass(frozen=True)
@@ -58,13 +58,13 @@ class DuplicatesResult:
 
     out: Location
     groups: pa.Table
-    """By DUPLICATE, the largest group first, and in it its representative."""
+    """By DUPLICATE, the largest group first; each group begins with its representative."""
     pairs: pd.DataFrame
-    """Of images, by their places: first, second, distance, mirrored, structure, colour, same, judged."""
+    """Pairs of images, by index: first, second, distance, mirrored, structure, colour, same, judged."""
     judged: JudgedPairs | None
-    """None where no judged pairs were given."""
+    """None without judged pairs."""
     split: Leakage | None
-    """None where no bundle was given."""
+    """None without a bundle."""
 
     @property
     def conflicts(self) -> int:
@@ -74,7 +74,7 @@ class DuplicatesResult:
 
     @property
     def kinds(self) -> Mapping[str, int]:
-        """Items of groups by how their image is that of their group's representative."""
+        """Items of groups, by how their image relates to that of the representative."""
         counts = self.groups["sameness"].value_counts().to_pylist()
         return {row["values"]: row["counts"] for row in counts}
 
@@ -84,13 +84,13 @@ def duplicates(config: DuplicatesConfig, reporter: Reporter = LOG) -> Duplicates
 
     Args:
         config: The index, its images, the thresholds, and the folder for groups, pairs, a page and a sample to judge.
-        reporter: What is told how it goes.
+        reporter: Receives steps, warnings and progress.
 
     Returns:
-        The groups and the pairs that they are made of; `out` has both as Parquet.
+        The groups and their pairs; `out` has both as Parquet.
 
     Raises:
-        UsageError: when `out` is missing or not empty, or no threshold has the precision that was asked for.
+        UsageError: when `out` is missing or not empty, or no threshold reaches the requested precision.
         InputError: when the index or the judged pairs cannot be read.
 
     Example::
@@ -106,12 +106,12 @@ def duplicates(config: DuplicatesConfig, reporter: Reporter = LOG) -> Duplicates
     _, store = open_catalog(config, reporter)
     distinct = distinct_images(index)
     out = new_folder(config.out, config)
-    bundle = TestedBundle.read(place(config.model, config)) if config.model else None
+    bundle = TestedBundle.read(resolve_location(config.model, config)) if config.model else None
     judged = _judged(config, reporter, index, distinct)
     structure = config.structure if config.precision is None else threshold_for(judged, config.precision)
     layouts = IndexLayouts(index, distinct.positions)
-    pairs = with_judged(alike(reporter, layouts), judged, layouts)
-    pairs = compared(config, reporter, pairs, refs_of(index, distinct), store, structure)
+    pairs = with_judged(find_pairs(reporter, layouts), judged, layouts)
+    pairs = verify_pairs(config, reporter, pairs, refs_of(index, distinct), store, structure)
     pairs = apply_verdicts(pairs, judged)
     groups = group_items(index, distinct, pairs[pairs["same"]])
     sample = sample_of(index, distinct, pairs, structure, config.colour, config.seed)
@@ -130,14 +130,14 @@ def duplicates(config: DuplicatesConfig, reporter: Reporter = LOG) -> Duplicates
 
 
 def try_planted_copies(config: DuplicatesConfig, reporter: Reporter = LOG) -> Trial:
-    """Plant altered copies among an index's images, and count how many are found and how many wrong pairs they make.
+    """Plant altered copies of an index's images, and count the copies found and the wrong pairs.
 
     Args:
         config: As for `duplicates`, with `plant`; nothing is written.
-        reporter: What is told how it goes.
+        reporter: Receives steps, warnings and progress.
 
     Raises:
-        UsageError: when the bundle that the index was made with is not named, or another one is.
+        UsageError: when `model` does not name the bundle of the index.
         InputError: when none of the images can be read.
     """
     index = VectorIndex(Location(config.index))
@@ -155,18 +155,18 @@ def try_planted_copies(config: DuplicatesConfig, reporter: Reporter = LOG) -> Tr
     if origins < len(chosen):
         reporter.warn(f"{len(chosen) - origins:,} of these images could not be read, and have no copies")
     layouts = PlantedLayouts(IndexLayouts(index, distinct.positions), copies, preprocessing, config.max_pixels)
-    pairs = alike(reporter, layouts)
+    pairs = find_pairs(reporter, layouts)
     images: ImageStore = PlantedImages(store, dict(zip(copies.refs, copies.files, strict=True)))
     refs_of_all = [*refs, *copies.refs]
-    pairs = compared(config, reporter, pairs[copies.involved_in(pairs)], refs_of_all, images, config.structure)
+    pairs = verify_pairs(config, reporter, pairs[copies.involved_in(pairs)], refs_of_all, images, config.structure)
     return Trial.of(judged_pairs(pairs, copies), copies, config.colour)
 
 
 def _judged(config: DuplicatesConfig, reporter: Reporter, index: VectorIndex, distinct: DistinctImages) -> pd.DataFrame:
-    """The judged pairs by their images; none without a file. Raises UsageError and InputError."""
+    """The judged pairs by their images; none without a file. Raises UsageError or InputError."""
     if config.judged is None:
         return NONE_JUDGED
-    file = place(config.judged, config)
+    file = resolve_location(config.judged, config)
     rows = read_judged(file)
     judged = locate_judged(rows, index, distinct, file)
     left_out = len(rows) - len(judged)
@@ -179,11 +179,11 @@ def _judged(config: DuplicatesConfig, reporter: Reporter, index: VectorIndex, di
 
 
 def _preprocessing(config: DuplicatesConfig, index: VectorIndex) -> Preprocessing:
-    """That by which the index's layouts were made. Raises UsageError for another bundle, or none."""
+    """The preprocessing of the index's layouts. Raises UsageError for another bundle, or none."""
     model = config.model or index.card.model
     if model is None:
         raise UsageError("--model: name the bundle that the index was made with; --plant needs its preprocessing")
-    card = Bundle.load(place(model, config)).card
+    card = Bundle.load(resolve_location(model, config)).card
     if card.model_id != index.card.model_id:
         raise UsageError(f"--model: {model} is {card.model_id}, but the index was made with {index.card.model_id}")
     return card.preprocessing

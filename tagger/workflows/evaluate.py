@@ -1,4 +1,4 @@
-"""Judges a run by known labels, alone or beside another run or bundle: metrics and a report."""
+"""Evaluates a run with known labels, alone or compared with another run or bundle: metrics and a report."""
 
 import dataclasses
 from collections.abc import Container
@@ -13,7 +13,7 @@ from tagger.evaluation.breakdown import Difference, difference
 from tagger.evaluation.counted import Counted, sort_out
 from tagger.evaluation.metrics import Evaluation, Predicted
 from tagger.evaluation.pictures import Pictures
-from tagger.evaluation.report import ITEMS, Against, Extras, write_report
+from tagger.evaluation.report import ITEMS, Comparison, Extras, write_report
 from tagger.images.patterns import text_column
 from tagger.images.stores import ImageStore, open_store
 from tagger.io.location import Location
@@ -29,25 +29,25 @@ from tagger.schemas.documents.bundle import Metrics
 from tagger.schemas.documents.run import RunRecord
 from tagger.schemas.documents.taxonomy import Level
 from tagger.schemas.tables.prediction import Decision
-from tagger.workflows.open_catalog import open_manifest, place
+from tagger.workflows.open_catalog import open_manifest, resolve_location
 
 _COLUMNS = ("id", "decision", "blurScore", *(f"{level}{suffix}" for level in Level for suffix in ("", "Confidence")))
 
 
 @dataclass(frozen=True)
 class EvaluateResult:
-    """How right a run is on the labelled items that say something of its model."""
+    """Metrics of a run on the labelled items that count."""
 
     evaluation: Evaluation
     """Truth, prediction and confidence of each item that counts, by level."""
     counted: Counted
     """How many labelled items count, and why the others do not."""
-    against: Against | None
-    """The run and what it is compared with, on the items that both have."""
+    against: Comparison | None
+    """The run and the other model, on the items that both have."""
     report: Location
-    """The page."""
+    """The page of the report."""
     model: str | None
-    """The bundle that made the run, where it is at hand."""
+    """The bundle of the run, if it is available."""
 
     @property
     def metrics(self) -> Metrics:
@@ -59,11 +59,11 @@ class EvaluateResult:
 
     @property
     def differences(self) -> dict[Level, Difference]:
-        """The run's accuracy less the other's by level, with its 95% interval; empty where nothing is compared."""
+        """The run's accuracy minus the other's, by level, with its 95% interval; empty without a comparison."""
         if self.against is None:
             return {}
         other = self.against.other.levels
-        return {level: difference(own, other[level]) for level, own in self.against.own.levels.items()}
+        return {level: difference(own, other[level]) for level, own in self.against.evaluated.levels.items()}
 
 
 def evaluate(config: EvaluateConfig, reporter: Reporter = LOG) -> EvaluateResult:
@@ -77,10 +77,10 @@ def evaluate(config: EvaluateConfig, reporter: Reporter = LOG) -> EvaluateResult
         reporter: Where progress and warnings go.
 
     Returns:
-        The figures, and where the report is.
+        The metrics, and the location of the report.
 
     Raises:
-        UsageError: when a flag names what is not there, or another model's bundle.
+        UsageError: when a flag names something that does not exist, or another model's bundle.
         InputError: when the run has not finished, or not one labelled item counts.
 
     Example::
@@ -91,12 +91,12 @@ def evaluate(config: EvaluateConfig, reporter: Reporter = LOG) -> EvaluateResult
         print(f"{result.metrics.levels['articleType'].accuracy:.1%} of {result.counted.counted:,} items are right")
     """
     reporter.step(f"Comparing {config.run} with {config.manifest}")
-    directory = RunDirectory(place(config.run, config))
+    directory = RunDirectory(resolve_location(config.run, config))
     predictions = directory.read(_COLUMNS).to_pandas()
     record = directory.record()
     judged = _judged(config, reporter, record)
     other = _other_predictions(config)
-    out = place(config.out, config)
+    out = resolve_location(config.out, config)
     out.check_writable("--out")
 
     manifest = open_manifest(config.manifest, config, reporter, "--manifest")
@@ -122,7 +122,7 @@ def evaluate(config: EvaluateConfig, reporter: Reporter = LOG) -> EvaluateResult
 
 
 def _facts(config: EvaluateConfig, record: RunRecord | None, counted: Counted) -> dict[str, object]:
-    """What stands at the top of the report."""
+    """Names and values at the top of the report."""
     return {
         "run": record.run_id if record else "",
         "model": record.model_id if record else "",
@@ -134,17 +134,17 @@ def _facts(config: EvaluateConfig, record: RunRecord | None, counted: Counted) -
 
 @dataclass(frozen=True)
 class _Judged:
-    """The model that made a run, as far as it is at hand."""
+    """The model that made a run, as far as it is available."""
 
     name: str
-    """Where it is, or was; empty where that is not known."""
+    """Location of the bundle; empty if unknown."""
     bundle: Bundle | None
     sides: dict[str, str]
-    """Side of every item of its split, by id."""
+    """Split side of every item, by id."""
 
     @property
     def leaves(self) -> Container[tuple[str, str]] | None:
-        """The leaves that it knows."""
+        """The leaves of the model."""
         return self.bundle.card.taxonomy.index if self.bundle else None
 
     def of_side(self, side: str) -> set[str]:
@@ -153,14 +153,14 @@ class _Judged:
 
 
 def _judged(config: EvaluateConfig, reporter: Reporter, record: RunRecord | None) -> _Judged:
-    """The bundle that --model names, or the run itself.
+    """The bundle that --model names, or the one that the run names.
 
     Raises:
         UsageError: when --model made another run, or --split has no bundle.
         InputError: when --split has no splits.
     """
     named = config.model or (str(record.config.get("model") or "") if record else "")
-    folder = place(named, config) if named else None
+    folder = resolve_location(named, config) if named else None
     bundle = Bundle.load(folder) if folder and (config.model or (folder / CARD).exists()) else None
     if bundle and record and bundle.card.model_id != record.model_id:
         if config.model:
@@ -192,7 +192,7 @@ def _image_options(config: EvaluateConfig) -> CatalogOptions:
 def _labels(
     config: EvaluateConfig, manifest: Manifest, store: ImageStore | None, bundle: Bundle | None
 ) -> pd.DataFrame:
-    """Items with both labels: id, one column a level, imageRef where there is a store, time where there is one."""
+    """Items with both labels: id, one column per level, imageRef with a store, time with a time column."""
     columns = ["id", *map(str, Level)]
     if missing := manifest.why_unlabelled():
         raise InputError(f"--manifest: {config.manifest} has {missing}")
@@ -219,8 +219,8 @@ def _labels(
 
 
 def _trained_on(config: EvaluateConfig) -> set[str]:
-    """The items that the other bundle was trained on, as far as it names them."""
-    folder = place(config.against, config) if config.against else None
+    """Ids of the items that the other bundle was trained on, as far as it names them."""
+    folder = resolve_location(config.against, config) if config.against else None
     if not folder or not (folder / SPLITS_FILE).exists():
         return set()
     sides = read_splits(folder, "--against")
@@ -242,10 +242,10 @@ def _predicted(table: pd.DataFrame, level: Level) -> Predicted:
 
 
 def _other_predictions(config: EvaluateConfig) -> pd.DataFrame | None:
-    """What --against predicts, by id; of a bundle, for its test items. None where there is no --against."""
+    """Predictions of --against, by id; those of a bundle are for its test items. None without --against."""
     if config.against is None:
         return None
-    where = place(config.against, config)
+    where = resolve_location(config.against, config)
     if not (where / CARD).exists():
         predictions: pd.DataFrame = RunDirectory(where).read(_COLUMNS, "--against").to_pandas()
         return predictions[predictions["decision"] != Decision.FAILED]
@@ -257,22 +257,22 @@ def _other_predictions(config: EvaluateConfig) -> pd.DataFrame | None:
     return items
 
 
-def _against(config: EvaluateConfig, evaluation: Evaluation, other: pd.DataFrame, trained_on: set[str]) -> Against:
-    """Both sides on the items that both have, and that neither bundle was trained on."""
+def _against(config: EvaluateConfig, evaluation: Evaluation, other: pd.DataFrame, trained_on: set[str]) -> Comparison:
+    """Both models on the common items that neither was trained on."""
     ids = evaluation.items["id"]
     common = ids.isin(set(other["id"]) - trained_on).to_numpy(bool)
     if not common.any():
         reason = "none of the labelled items of the run that neither bundle was trained on"
         raise InputError(f"--against: {config.against} has {reason}")
-    own = evaluation.only(common)
-    theirs = other.set_index("id").loc[own.items["id"]]
+    evaluated = evaluation.only(common)
+    theirs = other.set_index("id").loc[evaluated.items["id"]]
     levels = {
         level: Predicted(
-            own.levels[level].truth,
+            evaluated.levels[level].truth,
             theirs[level].to_numpy(object),
             theirs[f"{level}Confidence"].to_numpy(np.float32),
         )
         for level in Level
     }
-    name = place(config.against or "", config).name
-    return Against(name, own, dataclasses.replace(own, levels=levels))
+    name = resolve_location(config.against or "", config).name
+    return Comparison(name, evaluated, dataclasses.replace(evaluated, levels=levels))

@@ -1,4 +1,4 @@
-"""Writes final tags for a PIM system: what people decided, else what the model was sure enough of."""
+"""Writes final tags for a PIM system: review decisions, else accepted predictions."""
 
 import os
 from collections import Counter
@@ -18,12 +18,12 @@ from tagger.reporter import LOG, Reporter
 from tagger.runs.ledger import latest, read_ledger
 from tagger.schemas.configs.review import ApplyConfig
 from tagger.schemas.tables.final_tag import TagState
-from tagger.workflows.open_catalog import new_folder, place
+from tagger.workflows.open_catalog import new_folder, resolve_location
 
 
 @dataclass(frozen=True)
 class ExportResult:
-    """Final tags that lie in a folder."""
+    """Final tags in a folder."""
 
     out: Location
     files: Mapping[str, int]
@@ -31,7 +31,7 @@ class ExportResult:
     states: Mapping[tuple[str, str], int]
     """Items by state (`tagger.schemas.tables.final_tag.TagState`) and source, `model`, `person` or empty."""
     decisions: int
-    """How many items a person decided."""
+    """Number of items with a review decision."""
 
     @property
     def items(self) -> int:
@@ -39,22 +39,22 @@ class ExportResult:
         return sum(self.states.values())
 
     def in_state(self, state: TagState) -> int:
-        """Items of one state, whoever decided."""
+        """Items of one state, from any source."""
         return sum(count for (name, _), count in self.states.items() if name == state)
 
     @property
     def not_set(self) -> int:
-        """Items for which there is no tag to set."""
+        """Items without a tag to set."""
         return self.items - self.in_state(TagState.COMPLETE) - self.in_state(TagState.MASTER_ONLY)
 
 
 def export(config: ApplyConfig, reporter: Reporter = LOG) -> ExportResult:
-    """Write the tags that stand of one or several runs: a person's, else the model's where it was sure enough.
+    """Write the final tags of one or several runs: a person's, else the model's if it was accepted.
 
-    Of an item that several runs have, the newest prediction counts. `_SUCCESS` is written last.
+    If several runs have an item, the newest prediction counts. `_SUCCESS` is written last.
 
     Args:
-        config: The run or the folder of runs, the folder to write to, and in which forms.
+        config: The run or the folder of runs, the folder to write to, and the formats.
         reporter: Where progress and warnings go.
 
     Returns:
@@ -71,11 +71,11 @@ def export(config: ApplyConfig, reporter: Reporter = LOG) -> ExportResult:
         result = export(ApplyConfig(run="run-1", out="tags"))
         print(result.files)  # {'tags-00000.parquet': 898, 'tags-00000.csv': 871}
     """
-    source = place(config.run, config)
+    source = resolve_location(config.run, config)
     entries = read_ledger(source, "RUN")
     if not any(entry.done for entry in entries):
         raise InputError(f"RUN: {source} has not finished; the tag job's own command goes on with it")
-    if place(config.out, config).uri == source.uri:
+    if resolve_location(config.out, config).uri == source.uri:
         raise UsageError(f"--out: {source} is the run itself; name a new folder")
     out = new_folder(config.out, config)
     database = config.database or os.environ.get(DATABASE)
@@ -98,16 +98,16 @@ def export(config: ApplyConfig, reporter: Reporter = LOG) -> ExportResult:
 
 
 class _Tally:
-    """Counts final tags on their way into files."""
+    """Counts final tags while they are written."""
 
     def __init__(self, decided: Collection[str]) -> None:
         self.states: Counter[tuple[str, str]] = Counter()
         self.used: set[str] = set()
-        """Ids of items that a person decided."""
+        """Ids of items with a review decision."""
         self._decided = decided
 
     def counting(self, tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
-        """The same tables, by FINAL_TAG, counted as they pass."""
+        """Yield the same tables, by FINAL_TAG, and count them."""
         for table in tables:
             self.states.update(zip(table["state"].to_pylist(), table["source"].to_pylist(), strict=True))
             self.used.update(item for item in table["id"].to_pylist() if item in self._decided)

@@ -1,6 +1,6 @@
-"""What ends the making of a bundle: its confidences are calibrated on val, and its figures measured on test.
+"""The last steps of making a bundle: confidences are calibrated on val, and metrics are measured on test.
 
-What it says of the control side is written down, too, and looked at by nobody here: `tagger policy` fits to it.
+Predictions of the control side are stored, too, but not used here: `tagger policy` fits to them.
 """
 
 from collections.abc import Iterator
@@ -36,46 +36,46 @@ _BLURRED_ITEMS = 2000
 
 @dataclass(frozen=True)
 class MeasuredBundle:
-    """A bundle whose figures are of items that nothing of it was made with."""
+    """A bundle with metrics of items that were used for neither training nor calibration."""
 
     folder: Location
     card: ModelCard
 
     @property
     def metrics(self) -> Metrics:
-        """What it reaches on the test items."""
+        """Metrics on the test items."""
         (test,) = self.card.metrics
         return test
 
     @property
     def report(self) -> Location:
-        """The page of its figures, mistakes and curves."""
+        """The page of metrics, mistakes and curves."""
         return self.folder / "report/index.html"
 
 
 @dataclass(frozen=True)
 class Measured:
-    """A calibrated bundle, and what it says of the test items."""
+    """A calibrated bundle, and its predictions of held-out items."""
 
     bundle: Bundle
     val: Evaluation
     test: Evaluation
     blurred: Evaluation
-    """Of some of the test items, their images blurred."""
+    """Predictions of some test items with blurred images."""
     control: Evaluation | None = None
-    """Of items that neither training nor calibration has seen, where there are any."""
+    """Predictions of items that neither training nor calibration has seen, if there are any."""
 
     @property
     def metrics(self) -> Metrics:
-        """The test figures."""
+        """Metrics on the test items."""
         return self.test.metrics()
 
 
 def calibrate_and_measure(bundle: Bundle, images: dict[str, ray.data.Dataset], device: str, failed: int) -> Measured:
-    """Calibrate on val, and evaluate on test and on control; float32 PyTorch does all.
+    """Calibrate on val, and evaluate on test and control, with float32 PyTorch.
 
     Args:
-        bundle: The model; what calibration it has is replaced.
+        bundle: The model; its calibration is replaced.
         images: Decoded items by side; control may be absent.
         device: `cpu` or `cuda`.
         failed: Test items whose image cannot be used.
@@ -93,13 +93,13 @@ def calibrate_and_measure(bundle: Bundle, images: dict[str, ray.data.Dataset], d
 
 
 def evaluate_side(bundle: Bundle, images: ray.data.Dataset, device: str) -> Evaluation:
-    """What a calibrated bundle says of decoded items."""
+    """Evaluate a calibrated bundle on decoded items."""
     reference = PreparedTorch(bundle, device, "float32", _AT_ONCE)
     return _evaluation(bundle, leaf_logits(_with_edges(images, bundle), reference, device == "cuda"), 0)
 
 
 def model_inputs(bundle: Bundle, images: ray.data.Dataset, size: int) -> Iterator[Tensor]:
-    """Yield decoded items as a bundle's model takes them, uint8 [n, H, W, C], `size` at once."""
+    """Yield decoded items as input of a bundle's model, uint8 [n, H, W, C], in batches of `size`."""
     for batch in _with_edges(images, bundle).iter_batches(batch_format="numpy", batch_size=size):
         yield torch.from_numpy(np.array(batch["image"]))
 
@@ -118,7 +118,7 @@ def write_bundle_report(
     work: Location,
     training: Training | None = None,
 ) -> None:
-    """Write the report of a bundle that was just made, and beside it the rows and images that were left out."""
+    """Write the report of a new bundle, with the rows and images that were left out."""
     extras = Extras(
         training=training,
         pictures=pictures,
@@ -136,7 +136,7 @@ def write_bundle_report(
 
 
 def _with_edges(images: ray.data.Dataset, bundle: Bundle) -> ray.data.Dataset:
-    """The images with the channels that the model takes, materialised."""
+    """The images with the model's channels, materialised."""
     preprocessing = bundle.card.preprocessing
     if preprocessing.edges == "none":
         return images.materialize()
@@ -158,5 +158,5 @@ def _evaluation(bundle: Bundle, outputs: dict[str, np.ndarray], failed: int, sid
         items["time"] = outputs["time"]
     probabilities = softmax(outputs["logits"], card.calibration.temperature)
     levels = Levels(card.taxonomy, card.calibration.curves)
-    made = Evaluation.of_probabilities(side, levels, probabilities, outputs["leaf"], items)
-    return replace(made, failed=failed)
+    evaluation = Evaluation.of_probabilities(side, levels, probabilities, outputs["leaf"], items)
+    return replace(evaluation, failed=failed)

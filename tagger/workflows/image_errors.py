@@ -1,4 +1,4 @@
-"""How jobs show which images cannot be used: for each code some items, the path that was tried, and the reason."""
+"""Messages for unusable images: for each code some items, the path tried, and the reason."""
 
 from collections.abc import Sequence
 
@@ -10,11 +10,11 @@ _LIMIT = 200
 
 
 def lines(failed: FailedImages, near_misses: Sequence[str] = ()) -> list[str]:
-    """Lines for a person: each code with its count, then some examples, `id: path tried: message`.
+    """Lines to display: each code with its count, then some examples, `id: path tried: message`.
 
     Args:
         failed: What failed.
-        near_misses: What lies in the store instead, in words, where that is known.
+        near_misses: Similar names in the store, in words, if there are any.
     """
     shown: list[str] = []
     for code, count in sorted(failed.counts.items(), key=lambda entry: (-entry[1], entry[0])):
@@ -26,7 +26,7 @@ def lines(failed: FailedImages, near_misses: Sequence[str] = ()) -> list[str]:
 
 
 def line_of(example: FailedImage) -> str:
-    """One image: `id: path tried: message`, the path once where the message names it."""
+    """One image: `id: path tried: message`; the path is not repeated if the message names it."""
     image = None if example.image and example.image in example.message else example.image
     return ": ".join(_in_one_line(part) for part in (example.id, image, example.message) if part)
 
@@ -37,6 +37,6 @@ def document(failed: FailedImages) -> dict[str, list[dict[str, str | None]]]:
 
 
 def _in_one_line(text: str) -> str:
-    """A text as it can stand in one line of a terminal, whatever bytes it was made of."""
+    """A text made safe for one line of a terminal."""
     short = text if len(text) <= _LIMIT else f"{text[:_LIMIT]}…"
     return printable(short).replace("\n", "\\n").replace("\t", "\\t")

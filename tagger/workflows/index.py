@@ -1,4 +1,4 @@
-"""Makes an index of the image vectors of runs, or adds to one, with which items that look alike are found."""
+"""Makes an index of the image vectors of runs, or adds to one."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -13,32 +13,32 @@ from tagger.schemas.documents.index import IndexCard
 from tagger.similarity.build import Piece, add
 from tagger.similarity.index import VectorIndex, read_card
 from tagger.similarity.vectors import EmbeddedItems, labels_of
-from tagger.workflows.open_catalog import open_manifest, place
+from tagger.workflows.open_catalog import open_manifest, resolve_location
 
 
 @dataclass(frozen=True)
 class IndexResult:
-    """An index that was made or added to."""
+    """A new or updated index."""
 
     folder: Location
     card: IndexCard
-    """What the index says of itself: its model, its segments, how many items it has."""
+    """The index's metadata: its model, its segments, its number of items."""
     counts: dict[str, int]
-    """How many items of the runs were new, changed, there already, or older than another run's; without zeros."""
+    """Number of items of the runs that were new, changed, unchanged, or outdated; without zeros."""
 
     @property
     def newest_id(self) -> str:
-        """An item that can be found: the last that was added."""
+        """The id of the item added last."""
         items = VectorIndex(self.folder).segments[-1].items
         return str(items["id"][len(items) - 1])
 
 
 def build_index(config: IndexConfig, reporter: Reporter = LOG) -> IndexResult:
-    """Make an index of the image vectors of runs, or add to it what is new or changed.
+    """Make an index of the image vectors of runs, or add new and changed items to it.
 
     Args:
-        config: The runs (tagged with `embeddings`), where the index lies, and a manifest whose labels it takes.
-        reporter: What is told how it goes.
+        config: The runs (tagged with `embeddings`), the index's folder, and a manifest with labels.
+        reporter: Receives steps, warnings and progress.
 
     Returns:
         The index; `find_similar` searches it.
@@ -55,7 +55,9 @@ def build_index(config: IndexConfig, reporter: Reporter = LOG) -> IndexResult:
         print(f"{result.card.items:,} items can be found")
     """
     folder = Location(config.out)
-    entries = newest_first([e for name in config.run for e in read_ledger(place(name, config), f"RUN {name}")])
+    entries = newest_first(
+        [e for name in config.run for e in read_ledger(resolve_location(name, config), f"RUN {name}")]
+    )
     runs = _usable(entries, read_card(folder), config, reporter)
     labels = None
     if config.manifest:
@@ -83,11 +85,11 @@ def _shown(pieces: Iterable[Piece], bar: Bar) -> Iterator[Piece]:
 def _usable(
     entries: Sequence[LedgerEntry], card: IndexCard | None, config: IndexConfig, reporter: Reporter
 ) -> list[LedgerEntry]:
-    """The runs that finished, have vectors, and were made by one model: the index's, or that of the newest.
+    """The finished runs that have vectors of one model: the index's, or that of the newest run.
 
     Raises:
         InputError: when there are none.
-        UsageError: when they are another model's than the index's.
+        UsageError: when the runs and the index have different models.
     """
     with_vectors = [e for e in entries if e.done and e.directory.embeddings.exists()]
     if not with_vectors:

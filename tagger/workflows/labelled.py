@@ -1,4 +1,4 @@
-"""What training, searching and combining begin with: a catalogue's labelled items, split, and their images decoded."""
+"""The labelled items of a catalogue, split and decoded: the first steps of train, tune and combine."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -33,7 +33,7 @@ from tagger.schemas.documents.bundle import Preprocessing
 from tagger.schemas.tables.prediction import ErrorCode
 from tagger.training.on_ray import image_dataset
 from tagger.workflows.image_errors import lines
-from tagger.workflows.open_catalog import place
+from tagger.workflows.open_catalog import resolve_location
 
 _STAGE_ROWS = 8192
 _DIGESTS = pa.schema([("id", pa.string()), (DIGEST, pa.string())])
@@ -41,10 +41,10 @@ _LABELLED = Selection([("unlabelled", lambda batch: ~labelled_once(batch))])
 
 
 def reviewed_labels(config: TrainConfig | CombineConfig) -> ReviewedLabels | None:
-    """What people decided, of the runs and files named. Raises UsageError when there is nothing."""
+    """Review decisions of the named runs and files; None if none are named. Raises UsageError when one has none."""
     if not config.decisions:
         return None
-    locations = [(name, place(name, config)) for name in config.decisions]
+    locations = [(name, resolve_location(name, config)) for name in config.decisions]
     return ReviewedLabels(
         table for name, location in locations for table in named_decisions(location, f"--decisions {name}")
     )
@@ -53,7 +53,7 @@ def reviewed_labels(config: TrainConfig | CombineConfig) -> ReviewedLabels | Non
 def read_labelled(
     manifest: Manifest, store: ImageStore, work: Location, columns: Sequence[str]
 ) -> tuple[pa.Table, Staged]:
-    """The rows with both labels, by ITEM, with some of the manifest's columns besides; rejects go to `work/rejects`.
+    """Read the rows with both labels, by ITEM, with additional columns; rejects go to `work/rejects`.
 
     Raises:
         InputError: when there are none.
@@ -68,7 +68,7 @@ def read_labelled(
 
 @dataclass(frozen=True)
 class Learnable:
-    """A catalogue's labelled rows, which are known to be enough to learn from, as far as labels can tell."""
+    """A catalogue's labelled rows, checked to be enough for training, as far as labels show."""
 
     rows: pa.Table
     staged: Staged
@@ -76,7 +76,7 @@ class Learnable:
     merge: Mapping[str, str]
     min_items: int
     spellings: Spellings | None = None
-    """Which spelling of each label was taken, where they are merged."""
+    """The chosen spelling of each label, if spellings are merged."""
 
 
 def read_learnable(
@@ -89,11 +89,11 @@ def read_learnable(
     reporter: Reporter,
     reviewed: bool = False,
 ) -> Learnable:
-    """Read a catalogue's labelled items; on request with what the review did to each. Neither images nor Ray are used.
+    """Read a catalogue's labelled items, on request with the effect of review decisions. Needs neither images nor Ray.
 
     Raises:
-        InputError: when there is not enough to learn from, or a side of the split is empty.
-        UsageError: when the manifest has not the columns to split by.
+        InputError: when there are too few labelled items, or a side of the split is empty.
+        UsageError: when the manifest lacks the columns to split by.
     """
     rule = SplitRule.of(config, seed, manifest.columns, config.no_value)
     reporter.step("Reading the manifest")
@@ -101,16 +101,16 @@ def read_learnable(
         manifest, store, work, [*rule.columns, *([REVIEWED, *MANIFEST_LABELS] if reviewed else [])]
     )
     if config.duplicates:
-        groups = read_groups(place(config.duplicates, config))
+        groups = read_groups(resolve_location(config.duplicates, config))
         group_of = dict(zip(groups["id"], groups["group"].astype(str), strict=True))
         named = pa.array([group_of.get(item) for item in rows["id"].to_pylist()], pa.string())
         rows = rows.append_column(DUPLICATES, named)
-    LabelledItems.select(rows, learning.merge, learning.min_items, rule.without_images())  # raises before Ray is there
+    LabelledItems.select(rows, learning.merge, learning.min_items, rule.without_images())  # raises before Ray starts
     return Learnable(rows, staged, rule, learning.merge, learning.min_items, manifest.spellings())
 
 
 def split_labelled(learnable: Learnable, store: ImageStore, work: Location, reporter: Reporter) -> LabelledItems:
-    """Split a catalogue's labelled items, and say what there is; where copies stay together, each image is read for it.
+    """Split a catalogue's labelled items, and report their counts; reads each image if copies stay together.
 
     Raises:
         InputError: when copies that stay together leave a side empty.
@@ -132,12 +132,12 @@ def split_labelled(learnable: Learnable, store: ImageStore, work: Location, repo
 
 
 @contextmanager
-def nothing_left_of_a_refusal(work: Location, begun: Location) -> Iterator[None]:
-    """Delete the folder of what lies around meanwhile when a command is refused; enter it while holding `--out`.
+def clean_up_if_refused(work: Location, begun: Location) -> Iterator[None]:
+    """Delete the working folder when a command is refused; use it while `--out` is locked.
 
     Args:
-        work: What lies around meanwhile.
-        begun: What is there once something was learnt, which is kept.
+        work: The working folder.
+        begun: Exists once training has begun; then the folder is kept.
     """
     try:
         yield
@@ -157,22 +157,22 @@ def decode_sides(
     shuffle: int | None = None,
     sides: Sequence[str] = SPLITS[:3],
 ) -> dict[str, ray.data.Dataset]:
-    """Decode the images of some sides, once; those that fail are noted in `work/failures`, and some are shown.
+    """Decode the images of some sides, once; failures are written to `work/failures`, and some are shown.
 
     Args:
         items: What to decode.
         store: Where the images are.
         preprocessing: The model's input.
-        max_pixels: Largest image that is decoded.
-        work: Folder for what lies around meanwhile.
+        max_pixels: Most pixels of an image.
+        work: The working folder.
         reporter: Where failures are shown.
-        shuffle: Seed of the order of the training items; None keeps theirs.
+        shuffle: Seed of the order of the training items; None keeps their order.
         sides: Names of SPLITS; a control side without a usable image is left out.
 
     Raises:
-        InputError: when not one image of another side can be used.
+        InputError: when another side has no usable image.
     """
-    (work / "failures").delete()  # of an earlier call; images may be there now
+    (work / "failures").delete()  # of an earlier call; the images may exist now
     decode = DecodeShard(store, preprocessing, max_pixels, work / "failures")
     shards = {name: files for name, files in items.write_shards(work, sides).items() if files or name != "control"}
     images = {name: image_dataset(s, decode, shuffle if name == "train" else None) for name, s in shards.items()}
@@ -184,14 +184,14 @@ def decode_sides(
 
 
 def failures(work: Location) -> pa.Table:
-    """The labelled items whose image cannot be used, by FAILURE."""
+    """The labelled items with unusable images, by FAILURE."""
     tables = pa.concat_tables([FAILURE.empty_table(), *(read_shard(f) for f in (work / "failures").files())])
     once = tables.group_by(FAILURE.names, use_threads=False)  # an epoch may see an item twice
     return once.aggregate([])
 
 
 def _show_failures(reporter: Reporter, table: pa.Table, items: int, store: ImageStore) -> None:
-    """Which images cannot be used, by code with examples; where it is most of them, what was probably meant."""
+    """Show the unusable images, by code with examples; if most are missing, with likely causes."""
     if not len(table):
         return
     failed = FailedImages()
@@ -204,7 +204,7 @@ def _show_failures(reporter: Reporter, table: pa.Table, items: int, store: Image
 
 
 def _with_digests(rows: pa.Table, store: ImageStore, work: Location, staged: Staged, reporter: Reporter) -> pa.Table:
-    """The rows with the digest of each image; all images are read for it, once for all calls of a command."""
+    """Add the digest of each image; reads all images, once per command."""
     noted = work / "digests.parquet"
     if not noted.exists():
         reporter.step("Looking for copies of one image file (--split stratified does without)")

@@ -1,4 +1,4 @@
-"""Writes the newest prediction of every item over several runs."""
+"""Writes the newest prediction of every item of several runs."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -15,18 +15,18 @@ from tagger.runs import ledger
 from tagger.runs.ledger import LedgerEntry, read_ledger
 from tagger.schemas.configs.tag import LatestConfig
 from tagger.schemas.tables.prediction import PREDICTION
-from tagger.workflows.open_catalog import new_folder, place
+from tagger.workflows.open_catalog import new_folder, resolve_location
 
 
 @dataclass(frozen=True)
 class LatestResult:
-    """The newest predictions, and which runs they are from."""
+    """The newest predictions, and their runs."""
 
     out: Location
     """Folder of Parquet parts by `tagger.schemas.tables.prediction`."""
     parts: int
     from_run: Mapping[str, int]
-    """Items by `runId`."""
+    """Number of items by `runId`."""
     finished: tuple[LedgerEntry, ...]
     """The runs that were read, the newest first."""
     unfinished: tuple[str, ...]
@@ -34,14 +34,14 @@ class LatestResult:
 
     @property
     def items(self) -> int:
-        """Distinct items over all runs."""
+        """Number of distinct items of all runs."""
         return sum(self.from_run.values())
 
 
 def latest(config: LatestConfig, reporter: Reporter = LOG) -> LatestResult:
-    """Write the newest prediction of every item to parts of one schema, and `_SUCCESS` last.
+    """Write the newest prediction of every item to Parquet parts, and `_SUCCESS` last.
 
-    A failed prediction stands only for an item that no run could tag.
+    A failed prediction is used only for items that no run could tag.
 
     Args:
         config: The folder of runs, and the folder to write to.
@@ -57,9 +57,9 @@ def latest(config: LatestConfig, reporter: Reporter = LOG) -> LatestResult:
         result = latest(LatestConfig(run="runs", out="latest"))
         print(f"{result.items:,} items in {result.parts} parts")
     """
-    source = place(config.run, config)
+    source = resolve_location(config.run, config)
     entries = read_ledger(source, "RUN")
-    if place(config.out, config).uri == source.uri:
+    if resolve_location(config.out, config).uri == source.uri:
         raise UsageError(f"--out: {source} holds the runs themselves; name a new folder")
     out = new_folder(config.out, config)
     unfinished = tuple(e.directory.root.name for e in entries if not e.done)

@@ -1,4 +1,4 @@
-"""What several jobs begin with: locations, the manifest and the image store of a config."""
+"""Opens what a config names: locations, the manifest and the image store."""
 
 import importlib.metadata
 import platform
@@ -25,14 +25,14 @@ _LIBRARIES = (
 )
 
 
-def place(uri: str, options: S3Options) -> Location:
-    """The location of a path or address in a config."""
+def resolve_location(uri: str, options: S3Options) -> Location:
+    """The location of a config's path or address."""
     return Location(uri, options.s3_endpoint, options.s3_region)
 
 
 def new_folder(uri: str, options: S3Options, flag: str = "--out") -> Location:
-    """A folder to write to. Raises UsageError when something is in it, or it cannot be written to."""
-    folder = place(uri, options)
+    """An empty folder to write to. Raises UsageError when it is not empty or not writable."""
+    folder = resolve_location(uri, options)
     if folder.files() or is_complete(folder):
         raise UsageError(f"{flag}: {folder} is not empty; name a new folder")
     folder.check_writable(flag)
@@ -40,14 +40,14 @@ def new_folder(uri: str, options: S3Options, flag: str = "--out") -> Location:
 
 
 def open_manifest(uri: str, options: ManifestFormat, reporter: Reporter, flag: str = "--manifest") -> Manifest:
-    """Open a table of items, and say what a person should know of how it is read. Raises UsageError or InputError."""
-    manifest = Manifest(place(uri, options), options, flag)
+    """Open a table of items; notices about how it is read become warnings. Raises UsageError or InputError."""
+    manifest = Manifest(resolve_location(uri, options), options, flag)
     manifest.notices.listen(reporter.warn)
     return manifest
 
 
 def open_catalog(config: CatalogOptions, reporter: Reporter) -> tuple[Manifest, ImageStore]:
-    """Open the manifest and its image store; what a person should know of them is said as it turns up.
+    """Open the manifest and its image store; notices become warnings.
 
     Raises UsageError or InputError.
     """
@@ -59,7 +59,7 @@ def open_catalog(config: CatalogOptions, reporter: Reporter) -> tuple[Manifest, 
 
 
 def versions() -> dict[str, str]:
-    """Python and the libraries that decide a result, as far as they are installed."""
+    """Versions of Python and of the installed libraries that affect results."""
     versions_by_name = {"python": platform.python_version()}
     for name in _LIBRARIES:
         with suppress(importlib.metadata.PackageNotFoundError):  # a machine with GPUs needs no OpenVINO

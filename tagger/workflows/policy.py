@@ -1,6 +1,6 @@
-"""Fits what a bundle accepts without a person to a target precision, or tries a target out.
+"""Fits a bundle's thresholds to a target precision, or tries a target out.
 
-Thresholds are fitted to the control side, which neither epoch nor calibration has seen; test stays unseen by them all.
+Thresholds are fitted on the control side, which neither training nor calibration has seen; test is used for neither.
 """
 
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ import pandas as pd
 
 from tagger.confidence import target
 from tagger.confidence.target import Applied, coverage_curve, highest_target, own_classes
-from tagger.confidence.trial import Kept, try_target
+from tagger.confidence.trial import TargetTrial, try_target
 from tagger.errors import InputError, UsageError
 from tagger.evaluation import plots
 from tagger.evaluation.metrics import Evaluation
@@ -24,8 +24,8 @@ from tagger.reporter import LOG, Reporter
 from tagger.schemas.configs.confidence import PolicyConfig
 from tagger.schemas.documents.bundle import ModelCard, Policy
 from tagger.schemas.documents.taxonomy import Level
-from tagger.workflows.holding_out import holding_bundle
-from tagger.workflows.open_catalog import place
+from tagger.workflows.folder_locks import locked_bundle
+from tagger.workflows.open_catalog import resolve_location
 
 _Side = Literal["val", "test", "control"]
 _FILES: dict[_Side, str] = {"val": VAL_ITEMS, "test": ITEMS, "control": CONTROL_ITEMS}
@@ -33,32 +33,32 @@ _FILES: dict[_Side, str] = {"val": VAL_ITEMS, "test": ITEMS, "control": CONTROL_
 
 @dataclass(frozen=True)
 class SharedThresholds:
-    """Classes of a level that have items enough for a threshold of their own, by which less would be accepted."""
+    """Classes of a level with enough items for their own threshold, which would accept less than the shared one."""
 
-    asked: int
-    """How many classes have items enough."""
+    eligible: int
+    """Number of classes with enough items."""
     classes: tuple[str, ...]
-    """Those of them that share the level's threshold all the same."""
+    """Names of those that use the level's threshold instead."""
 
 
 @dataclass(frozen=True)
 class PolicyResult:
-    """A policy that stands in its bundle now, and what it means."""
+    """A policy that was written into its bundle, and its effect."""
 
     policy: Policy
     card: ModelCard
-    """The bundle's, with the policy."""
+    """The bundle's card, with the policy."""
     on_test: Mapping[Level, Applied]
-    """What it does on the test items, to which nothing was fitted."""
+    """Its effect on the test items, to which nothing was fitted."""
     blurry_share: float
-    """Of the items that it was fitted on, those that go to review for their blur, 0 to 1."""
+    """Share of the fitting items that go to review because they are blurry, 0 to 1."""
     shared: Mapping[Level, SharedThresholds]
-    """By level; only levels that have some."""
+    """By level; only levels with such classes."""
     curve: Location
-    """Plot of coverage against precision; `policy.csv` beside it has the figures."""
+    """Plot of coverage against precision; `policy.csv` beside it has the values."""
 
     def review_hours(self, per_hour: int) -> float:
-        """Hours that it takes to complete both tags of 1,000 items, at so many decisions an hour."""
+        """Hours to complete both tags of 1,000 items, at `per_hour` decisions an hour."""
         levels = self.policy.levels
         undecided = 1 - levels[Level.MASTER_CATEGORY].coverage
         partly = levels[Level.MASTER_CATEGORY].coverage - levels[Level.ARTICLE_TYPE].coverage
@@ -67,24 +67,24 @@ class PolicyResult:
 
 @dataclass(frozen=True)
 class PolicyTrial:
-    """How a target fared on many random halves of the held-out items."""
+    """Results of a target on many random halves of the held-out items."""
 
     items: int
-    levels: Mapping[Level, Kept]
+    levels: Mapping[Level, TargetTrial]
 
 
 def fit_policy(config: PolicyConfig, reporter: Reporter = LOG) -> PolicyResult:
     """Fit thresholds on a bundle's control items, and write them and their curves into the bundle.
 
     Args:
-        config: The bundle and the precision of what is to be accepted, by level, 0 to 1; `splits` is for `try_policy`.
+        config: The bundle and the target precision by level, 0 to 1; `splits` is for `try_policy`.
         reporter: Where progress and warnings go.
 
     Returns:
-        The policy; the bundle has it already, and `tag` applies it.
+        The policy, already written into the bundle; `tag` applies it.
 
     Raises:
-        UsageError: when a target cannot be shown on so many items, with the highest that can; or when another process
+        UsageError: when the items are too few for a target (the message has the highest possible), or another process
             holds the bundle.
         InputError: when the bundle has no predictions for held-out items.
 
@@ -96,8 +96,8 @@ def fit_policy(config: PolicyConfig, reporter: Reporter = LOG) -> PolicyResult:
         result = fit_policy(PolicyConfig(model="bundle", target_precision=targets))
         print(f"{result.policy.levels['articleType'].coverage:.0%} of items need no person")
     """
-    folder = place(config.model, config)
-    with holding_bundle(folder) as bundle:
+    folder = resolve_location(config.model, config)
+    with locked_bundle(folder) as bundle:
         side = _fitting_side(folder, reporter)
         held_out, blurry = _predictions(folder, bundle, [side])
         fitted = target.fit_policy(held_out, blurry, config.target_precision, config.probability, config.class_items)
@@ -130,7 +130,7 @@ def try_policy(config: PolicyConfig, reporter: Reporter = LOG) -> PolicyTrial:
         trial = try_policy(PolicyConfig(model="bundle", target_precision=0.95, splits=100))
         print(f"kept on {trial.levels['articleType'].kept:.0%} of the halves")
     """
-    folder = place(config.model, config)
+    folder = resolve_location(config.model, config)
     bundle = Bundle.load(folder, "--model")
     held_out, blurry = _predictions(folder, bundle, [_fitting_side(folder, reporter), "test"])
     levels = try_target(
@@ -140,7 +140,7 @@ def try_policy(config: PolicyConfig, reporter: Reporter = LOG) -> PolicyTrial:
 
 
 def _fitting_side(folder: Location, reporter: Reporter) -> Literal["val", "control"]:
-    """The side that nothing else was chosen by; of bundles that have no predictions for it, val, which says so."""
+    """The control side; val, with a warning, if the bundle has no predictions for control."""
     if (folder / "report" / CONTROL_ITEMS).exists():
         return "control"
     reporter.warn(
@@ -151,7 +151,7 @@ def _fitting_side(folder: Location, reporter: Reporter) -> Literal["val", "contr
 
 
 def _predictions(folder: Location, bundle: Bundle, sides: list[_Side]) -> tuple[Evaluation, np.ndarray]:
-    """What the model said of held-out items when it was made, and which of them are blurry, bool [N]."""
+    """The stored predictions of held-out items, and whether each is blurry, bool [N]."""
     tables = []
     for side in sides:
         file = folder / "report" / _FILES[side]
@@ -164,7 +164,7 @@ def _predictions(folder: Location, bundle: Bundle, sides: list[_Side]) -> tuple[
 
 
 def _check_met(config: PolicyConfig, held_out: Evaluation, blurry: np.ndarray, policy: Policy) -> None:
-    """Raise UsageError when a target cannot be shown, with what can."""
+    """Raise UsageError when a target cannot be reached; the message has the highest possible."""
     for level, fitted in policy.levels.items():
         if fitted.accept_above is None and not any(t is not None for t in fitted.classes.values()):
             possible = highest_target(held_out, blurry, level, config.probability)
@@ -179,18 +179,18 @@ def _check_met(config: PolicyConfig, held_out: Evaluation, blurry: np.ndarray, p
 def _shared(
     config: PolicyConfig, held_out: Evaluation, blurry: np.ndarray, policy: Policy
 ) -> dict[Level, SharedThresholds]:
-    """The classes that have items enough for a threshold of their own, by which less would be accepted."""
+    """By level, the classes with enough items for their own threshold that use the shared one."""
     shared = {}
     for level, fitted in policy.levels.items():
-        asked = own_classes(held_out, blurry, level, config.class_items)
-        dropped = tuple(name for name in asked if name not in fitted.classes)
+        classes = own_classes(held_out, blurry, level, config.class_items)
+        dropped = tuple(name for name in classes if name not in fitted.classes)
         if dropped:
-            shared[level] = SharedThresholds(len(asked), dropped)
+            shared[level] = SharedThresholds(len(classes), dropped)
     return shared
 
 
 def _write_curves(report: Location, held_out: Evaluation, policy: Policy) -> Location:
-    """Coverage against precision at every threshold: a table, and a plot with the policy in it."""
+    """Write coverage against precision at every threshold, as a table and as a plot with the policy."""
     curves = {str(level): coverage_curve(held_out.levels[level]) for level in Level}
     frames = [curve.assign(level=name) for name, curve in curves.items()]
     columns = ["level", "threshold", "coverage", "precision"]

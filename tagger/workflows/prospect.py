@@ -1,4 +1,4 @@
-"""What a training with the same flags would learn, or why it would refuse: by the code that training itself uses."""
+"""What a training with the same flags would learn, or why it would refuse; uses the code of training itself."""
 
 import shlex
 from dataclasses import dataclass
@@ -16,16 +16,16 @@ from tagger.manifest.manifest import Manifest
 from tagger.schemas.configs.check import CheckConfig
 from tagger.schemas.configs.options import SplitOptions
 from tagger.workflows.as_flags import catalogue_flags, flags_of
-from tagger.workflows.open_catalog import place
+from tagger.workflows.open_catalog import resolve_location
 
 _LADDER = (50, 40, 30, 20, 15, 10, 8, 5, 4, 3, 2)
-"""Least items of a leaf that are proposed, the largest first."""
+"""Values of `min_items` to try, the largest first."""
 _ENOUGH = 0.9
 
 
 @dataclass(frozen=True)
 class Prospect:
-    """What would be learnt; `problem` says why nothing would be, as tagger train says it."""
+    """What would be learnt; otherwise `problem` has the message of tagger train."""
 
     problem: str | None
     min_items: int
@@ -37,21 +37,21 @@ class Prospect:
 
 @dataclass(frozen=True)
 class Advice:
-    """A training to go on with, and what it would learn of a catalogue."""
+    """A proposed training, and what it would learn of a catalogue."""
 
     command: str
     """The whole command, quoted for a shell."""
     learns: Prospect
     by_default: Prospect
-    """What is learnt with the `min_items` that was asked for."""
+    """What is learnt with the configured `min_items`."""
     leaves: int
-    """In the catalogue, of any size."""
+    """Number of leaves in the catalogue, of any size."""
     article_types: int
     labelled: int
-    """Items with both labels."""
+    """Number of items with both labels."""
 
     def in_words(self) -> str:
-        """What would be learnt, and by how much more than by default, in a sentence."""
+        """A sentence on what would be learnt, compared with the default."""
         share = f"{100 * self.learns.items / self.labelled:.0f}% of items"
         types = f"{self.learns.article_types:,} of {self.article_types:,} article types"
         sentence = f"--min-items {self.learns.min_items} learns {types}, {share}"
@@ -63,9 +63,9 @@ class Advice:
 
 
 def prospect(config: CheckConfig, census: Census, manifest: Manifest, min_items: int | None = None) -> Prospect:
-    """What tagger train with the same flags would learn, or with another --min-items.
+    """What tagger train would learn with the same flags and a `min_items`.
 
-    Where only a sample of the images was looked at, copies are not known, and count as items of their own.
+    If only a sample of the images was checked, copies are unknown and count as separate items.
     """
     least = config.min_items if min_items is None else min_items
     rows = _rows(census)
@@ -75,12 +75,12 @@ def prospect(config: CheckConfig, census: Census, manifest: Manifest, min_items:
     if DIGEST not in rows.schema.names:
         rule = rule.without_images()
     if config.duplicates:
-        groups = read_groups(place(config.duplicates, config))
+        groups = read_groups(resolve_location(config.duplicates, config))
         group_of = dict(zip(groups["id"], groups["group"].astype(str), strict=True))
         named = pa.array([group_of.get(item) for item in rows["id"].to_pylist()], pa.string())
         rows = rows.append_column(DUPLICATES, named)
     try:
-        if rule != rule.without_images():  # training asks twice, before it has the images and after
+        if rule != rule.without_images():  # training checks twice, before and after it decodes the images
             LabelledItems.select(rows, config.merge, least, rule.without_images())
         learnt = LabelledItems.select(rows, config.merge, least, rule)
     except InputError as error:
@@ -95,7 +95,7 @@ def prospect(config: CheckConfig, census: Census, manifest: Manifest, min_items:
 
 
 def advice(config: CheckConfig, census: Census, manifest: Manifest, now: Prospect) -> Advice | None:
-    """The training to go on with: with a lower --min-items where that learns much more."""
+    """The proposed training, with a lower --min-items if that learns much more."""
     labelled = sum(census.leaves.values())
     if not labelled:
         return None
@@ -127,7 +127,7 @@ def _command(config: CheckConfig, chosen: Prospect) -> str:
 
 
 def _rows(census: Census) -> pa.Table:
-    """The labelled items with the columns that training has of them."""
+    """The labelled items with the columns that training uses."""
     if not census.labelled:
         return pa.table({"id": pa.array([], pa.string())})
     rows = pa.concat_tables(census.labelled)

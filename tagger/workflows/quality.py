@@ -1,4 +1,4 @@
-"""Measures how precise accepted tags are in production, from what people said of a random sample of them."""
+"""Measures the precision of accepted tags in production, from review decisions on a random sample."""
 
 import os
 from collections.abc import Mapping
@@ -16,36 +16,36 @@ from tagger.reporter import LOG, Reporter
 from tagger.runs.ledger import LedgerEntry, newest_first, read_ledger
 from tagger.schemas.configs.confidence import QualityConfig
 from tagger.schemas.documents.taxonomy import Level
-from tagger.workflows.open_catalog import place
+from tagger.workflows.open_catalog import resolve_location
 
 
 @dataclass(frozen=True)
 class QualityResult:
-    """How precise accepted tags are, as far as people have looked."""
+    """Precision of accepted tags, from the decisions so far."""
 
     runs: int
     levels: Mapping[Level, Precision]
     targets: Mapping[Level, float]
-    """Precision that was asked for or promised, 0 to 1; empty where none was."""
+    """Target precision by level, 0 to 1; empty without a target."""
     classes: pd.DataFrame
-    """A row for each class that was drawn: level, class, drawn, answered, right, lowest, highest."""
+    """One row per class of the sample: level, class, drawn, answered, right, lowest, highest."""
     waiting: int
-    """Items of the sample that nobody has looked at."""
+    """Number of sample items without a decision."""
     waits_in: Location | None
-    """The newest run with such items."""
+    """The newest run with such items, if any."""
     table: Location | None
-    """The CSV of the classes, where one was asked for."""
+    """The CSV of the classes, if `out` is set."""
 
 
 def measure_quality(config: QualityConfig, reporter: Reporter = LOG) -> QualityResult:
-    """Say how precise the accepted tags of some runs are, by level and class, against the target.
+    """Measure the precision of the accepted tags of some runs, by level and class, against the target.
 
     Args:
-        config: The runs, and the target where it is not the one that their policy promised.
+        config: The runs, and the target, by default that of their policy.
         reporter: Where progress and warnings go.
 
     Returns:
-        Shares with their intervals (Clopper and Pearson 1934).
+        Precisions with their intervals (Clopper and Pearson 1934).
 
     Raises:
         UsageError: when there is no run, or the CSV cannot be written.
@@ -58,7 +58,7 @@ def measure_quality(config: QualityConfig, reporter: Reporter = LOG) -> QualityR
         quality = measure_quality(QualityConfig(run=["run-1"]))
         print(quality.levels["articleType"].share)  # None before anybody has answered
     """
-    places = [place(name, config) for name in config.run]
+    places = [resolve_location(name, config) for name in config.run]
     runs = newest_first([entry for where in places for entry in read_ledger(where, f"RUN {where}")])
     reporter.step(f"Reading the QA sample of {len(runs)} {'run' if len(runs) == 1 else 'runs'}")
     database = config.database or os.environ.get(DATABASE)
@@ -75,7 +75,7 @@ def measure_quality(config: QualityConfig, reporter: Reporter = LOG) -> QualityR
         classes=classes,
         waiting=answers.loc[answers["waiting"], "id"].nunique(),
         waits_in=next((root for root, rows in drawn.items() if rows["waiting"].any()), None),
-        table=_write(classes, place(config.out, config)) if config.out else None,
+        table=_write(classes, resolve_location(config.out, config)) if config.out else None,
     )
 
 
@@ -85,7 +85,7 @@ def _answers(entry: LedgerEntry, database: str | None) -> pd.DataFrame:
 
 
 def _targets(runs: list[LedgerEntry]) -> dict[Level, float]:
-    """What the newest run promised."""
+    """The target precision of the newest run."""
     promised = next((entry.record.target_precision for entry in runs if entry.record.target_precision), {})
     return {Level(name): target for name, target in promised.items()}
 

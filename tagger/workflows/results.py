@@ -1,4 +1,4 @@
-"""Recipes side by side: a catalogue and recipes in, every recipe trained and measured, and a table of them out."""
+"""Compares recipes: trains and measures each on one catalogue, and writes a table."""
 
 import platform
 from collections.abc import Mapping, Sequence
@@ -23,50 +23,50 @@ from tagger.schemas.documents.bundle import ModelCard
 from tagger.training import recipes
 from tagger.training.plan import preprocessing_of
 from tagger.workflows.combine import combine
-from tagger.workflows.holding_out import holds_out
-from tagger.workflows.open_catalog import place
+from tagger.workflows.folder_locks import locks_out
+from tagger.workflows.open_catalog import resolve_location
 from tagger.workflows.results_page import Line, file_name, page_of, table_of
 from tagger.workflows.train import train
 
 TABLE, PAGE = "results.csv", "results.md"
 _OF_ALL = set(ResultsConfig.model_fields) - set(WeightsOptions.model_fields)
-"""Settings that all trainings share; weights go by backbone."""
+"""Settings that all trainings share; weights are by backbone."""
 
 
 @dataclass(frozen=True)
 class RecipeResults:
-    """What recipes reach side by side: where the bundles and the page lie, and the table."""
+    """Results of several recipes: the table, and the folder of bundles and page."""
 
     folder: Location
     table: pd.DataFrame
-    """One row a recipe or average: means over the seeds of the figures on the test items, and of the time, as text."""
+    """One row per recipe or average: means over the seeds of the test metrics and of the time, as text."""
     device: str
-    """What they were trained on."""
+    """The device of the trainings."""
     best: Location
-    """The bundle that tells the most article types right; of several seeds, the first one's."""
+    """The bundle with the highest article type accuracy; of several seeds, the first."""
 
     @property
     def page(self) -> Location:
-        """The table as a page of Markdown, with what it was measured on."""
+        """The table as a Markdown page, with its catalogue and device."""
         return self.folder / PAGE
 
 
-@holds_out
+@locks_out
 def compare_recipes(config: ResultsConfig, reporter: Reporter = LOG) -> RecipeResults:
     """Train each recipe with each seed, average some, and measure all on the same test items.
 
-    The same call goes on where one stopped; a bundle that is there already is not trained again.
+    A repeated call resumes; finished bundles are not trained again.
 
     Args:
         config: The catalogue, the recipes and seeds, and `out`, the folder of bundles, table and page.
         reporter: Where steps, warnings and progress go.
 
     Returns:
-        The table; `config.out` has it as `results.csv` and `results.md`, beside a bundle a recipe and seed.
+        The table; `config.out` has it as `results.csv` and `results.md`, with one bundle per recipe and seed.
 
     Raises:
-        UsageError: for settings of nothing, averages that cannot be, and whatever `train` refuses.
-        InputError: when there is not enough to learn from.
+        UsageError: for unknown settings, impossible averages, and whatever `train` refuses.
+        InputError: when there are too few labelled items.
 
     Example::
 
@@ -76,7 +76,7 @@ def compare_recipes(config: ResultsConfig, reporter: Reporter = LOG) -> RecipeRe
         results = compare_recipes(ResultsConfig(manifest="styles.csv", images="images/", out="results"))
         print(results.table.to_string(index=False))
     """
-    out = place(config.out, config)
+    out = resolve_location(config.out, config)
     out.check_writable("--out")
     names = config.recipe or recipes.names()
     _check(config, names)
@@ -97,7 +97,7 @@ def compare_recipes(config: ResultsConfig, reporter: Reporter = LOG) -> RecipeRe
 def _trained(
     config: ResultsConfig, name: str, trainings: Mapping[tuple[str, int], TrainConfig], reporter: Reporter
 ) -> Line:
-    """A recipe, trained with each seed."""
+    """Train a recipe with each seed."""
     for seed in config.seed:
         reporter.step(f"Recipe {name}, seed {seed}")
         train(trainings[name, seed], reporter)
@@ -106,7 +106,7 @@ def _trained(
 
 
 def _averaged(config: ResultsConfig, average: str, reporter: Reporter) -> Line:
-    """An average of recipes, or of the seeds of one."""
+    """Average recipes, or the seeds of one."""
     averages = _averages(config, average)
     for target, members in averages.items():
         reporter.step(f"The average of {', '.join(m.name for m in members)}")
@@ -116,15 +116,15 @@ def _averaged(config: ResultsConfig, average: str, reporter: Reporter) -> Line:
 
 def _training(config: ResultsConfig, name: str, seed: int) -> TrainConfig:
     shared = {n: getattr(config, n) for n in _OF_ALL if n in TrainConfig.model_fields}
-    own = {"out": _bundle(config, name, seed).uri, "recipe": name, "seed": seed}
+    run_settings = {"out": _bundle(config, name, seed).uri, "recipe": name, "seed": seed}
     try:
-        return TrainConfig.model_validate({**_changed(config, name), **shared, **own})
+        return TrainConfig.model_validate({**_changed(config, name), **shared, **run_settings})
     except ValidationError as error:
         raise UsageError(f"--recipe {name}: {recipes.first_problem(error)}") from error
 
 
 def _check(config: ResultsConfig, names: Sequence[str]) -> None:
-    """Raise UsageError for settings of nothing, and for averages that cannot be."""
+    """Raise UsageError for unknown settings and impossible averages."""
     for key in config.set:
         recipe, _, field = key.rpartition(".")
         if field in _OF_ALL:
@@ -151,7 +151,7 @@ def _check(config: ResultsConfig, names: Sequence[str]) -> None:
 
 
 def _changed(config: ResultsConfig, name: str) -> dict[str, Any]:
-    """Settings over a recipe's own: --set FIELD=VALUE for all, --set RECIPE.FIELD=VALUE for one, --weights."""
+    """Settings that override a recipe: --set FIELD=VALUE for all, --set RECIPE.FIELD=VALUE for one, --weights."""
     settings = recipes.load(name).settings
     of_all: dict[str, Any] = {}
     of_one: dict[str, Any] = {}
@@ -166,7 +166,7 @@ def _changed(config: ResultsConfig, name: str) -> dict[str, Any]:
 
 
 def _averages(config: ResultsConfig, average: str) -> dict[Location, list[Location]]:
-    """The bundles that an average stands for, and those that each is made of: one recipe's seeds, or seed by seed."""
+    """The bundles of an average, each with its members: all seeds of one recipe, or all recipes of one seed."""
     names = average.split("+")
     if len(names) == 1:
         return {_bundle(config, average, *config.seed): [_bundle(config, average, seed) for seed in config.seed]}
@@ -179,15 +179,15 @@ def _called(config: ResultsConfig, average: str) -> str:
 
 
 def _combine(config: ResultsConfig, target: Location, members: Sequence[Location], reporter: Reporter) -> None:
-    """Average bundles, unless that is done; an average of other bundles, such as earlier ones, is made anew."""
+    """Average bundles, unless that is done; an average of other members is made again."""
     made_of = [_card(member).model_id for member in members]
     if (target / CARD).exists():
         if [member.model_id for member in _card(target).members] == made_of:
             return
         target.delete()
     shared = {n: getattr(config, n) for n in _OF_ALL if n in CombineConfig.model_fields}
-    own = {"model": [member.uri for member in members], "average": "predictions", "out": target.uri}
-    combine(CombineConfig.model_validate({**shared, **own}), reporter)
+    run_settings = {"model": [member.uri for member in members], "average": "predictions", "out": target.uri}
+    combine(CombineConfig.model_validate({**shared, **run_settings}), reporter)
 
 
 def _card(bundle: Location) -> ModelCard:
@@ -196,7 +196,7 @@ def _card(bundle: Location) -> ModelCard:
 
 def _bundle(config: ResultsConfig, name: str, *seeds: int) -> Location:
     recipes_in_it = "-and-".join(map(_folder, name.split("+")))
-    return place(config.out, config) / "-".join([recipes_in_it, *map(str, seeds)])
+    return resolve_location(config.out, config) / "-".join([recipes_in_it, *map(str, seeds)])
 
 
 def _folder(name: str) -> str:

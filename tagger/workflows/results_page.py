@@ -1,4 +1,4 @@
-"""What recipes reach side by side, as a table and as a page."""
+"""Results of several recipes, as a table and as a page."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -35,19 +35,19 @@ class Line:
 
     name: str
     folder: Location
-    """Of the first of these bundles."""
+    """Folder of the first bundle."""
     cards: Sequence[ModelCard]
     changed: Mapping[str, Any]
-    """Settings that are not the recipe's own."""
+    """Settings that override the recipe."""
 
     @property
     def accuracy(self) -> float:
-        """Share of the test items' article types that are right, 0 to 1: the mean over the bundles."""
+        """Mean article type accuracy of the bundles on the test items, 0 to 1."""
         return mean(card.metrics[0].levels[Level.ARTICLE_TYPE].accuracy for card in self.cards)
 
 
 def table_of(lines: Sequence[Line]) -> pd.DataFrame:
-    """One row a line: means over its bundles of the figures on their test items, as text, and of the time.
+    """One row per line: means over its bundles of the test metrics and of the time, as text.
 
     Accuracies are in percent, without a sign.
     """
@@ -55,7 +55,7 @@ def table_of(lines: Sequence[Line]) -> pd.DataFrame:
 
 
 def for_people(table: pd.DataFrame) -> pd.DataFrame:
-    """A table of `table_of` with plain heads, and with a sign on each share."""
+    """A table of `table_of` for display: with plain heads and percent signs."""
     signed = {name: table[name] + "%" for name, (_, _, is_share) in _FIGURES.items() if is_share}
     return table.assign(**signed).rename(columns=_HEADS)
 
@@ -70,7 +70,7 @@ def _row(line: Line) -> dict[str, object]:
 
 
 def page_of(config: ResultsConfig, lines: Sequence[Line], table: pd.DataFrame, device: str) -> str:
-    """The table as a page of Markdown, with what it was measured on."""
+    """The table as a Markdown page, with its catalogue and device."""
     first, shown = lines[0].cards[0], for_people(table)
     sides = ", ".join(f"{count:,} {side}" for side, count in first.provenance.split_items.items())
     text = [
@@ -98,7 +98,7 @@ def page_of(config: ResultsConfig, lines: Sequence[Line], table: pd.DataFrame, d
 
 
 def _in_words(settings: Mapping[str, Any]) -> str:
-    """Settings without the folders of the machine that they were made on."""
+    """Settings in words, without folders of this machine."""
     texts = {name: str(value) for name, value in settings.items()}
     files = {n: f"file {file_name(text)}" for n, text in texts.items() if text.startswith("file:")}
     return ", ".join(f"{name} {files.get(name, text)}" for name, text in texts.items())
@@ -109,7 +109,7 @@ def _spread(line: Line) -> str:
 
 
 def seeds_in_words(config: ResultsConfig) -> str:
-    """Which seeds the figures are of."""
+    """The seeds in words."""
     said = ", ".join(map(str, config.seed))
     return f"mean of seeds {said}" if len(config.seed) > 1 else f"seed {said}"
 
@@ -120,5 +120,5 @@ def _drawn(config: ResultsConfig) -> str:
 
 
 def file_name(name: str) -> str:
-    """A recipe's name, or that of its file without the folders of the machine that it lies on."""
+    """A recipe's name, or its file name without folders."""
     return name.rpartition("/")[2]

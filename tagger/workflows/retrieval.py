@@ -1,4 +1,4 @@
-"""Measures how well indexes of one catalogue find items of the same class."""
+"""Measures how well indexes of one catalogue retrieve items of the same class."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from tagger.similarity.index import VectorIndex
 from tagger.similarity.retrieval import Retrieved, by_chance, colour_histograms, retrieve
 from tagger.similarity.retrieval_page import Example, page_of
 from tagger.similarity.side_by_side import CommonItems, mean_figures, mean_of_classes
-from tagger.workflows.open_catalog import open_catalog, place
+from tagger.workflows.open_catalog import open_catalog, resolve_location
 
 TABLE, CLASSES, PAGE = "retrieval.csv", "classes.csv", "index.html"
 _COLOURS, _CHANCE = "colour histograms", "chance"
@@ -26,10 +26,10 @@ _COLOURS, _CHANCE = "colour histograms", "chance"
 
 @dataclass(frozen=True)
 class RetrievalResult:
-    """How well each kind of vectors finds items of the same class."""
+    """Retrieval metrics of each kind of vectors."""
 
     summary: pd.DataFrame
-    """Mean figures, 0 to 1, higher is better: vectors, by, precision@k, recall@k, average_precision, queries."""
+    """Mean metrics, 0 to 1, higher is better: vectors, by, precision@k, recall@k, average_precision, queries."""
     classes: pd.DataFrame
     """The same for each class."""
     queries: int
@@ -38,13 +38,13 @@ class RetrievalResult:
 
 
 def measure_retrieval(config: RetrievalConfig, reporter: Reporter = LOG) -> RetrievalResult:
-    """Look for a bundle's test items among its train items, and count how often what is found is of the same class.
+    """Search the train items of a bundle with its test items, and count how often results have the same class.
 
-    Beside the indexes, colour histograms and chance are measured: what an index must be better than.
+    Colour histograms and chance are the baselines.
 
     Args:
-        config: The indexes, the bundle whose split is taken, and where the figures and the page go.
-        reporter: What is told how it goes.
+        config: The indexes, the bundle with the split, and the folder of metrics and page.
+        reporter: Receives steps, warnings and progress.
 
     Raises:
         UsageError: when two indexes have one name, or the bundle has no split.
@@ -53,7 +53,7 @@ def measure_retrieval(config: RetrievalConfig, reporter: Reporter = LOG) -> Retr
     indexes = {Location(name).name: VectorIndex(Location(name)) for name in config.index}
     if len(indexes) < len(config.index):
         raise UsageError("INDEX: two have one name, by which the report would tell them apart")
-    out = place(config.out, config)
+    out = resolve_location(config.out, config)
     out.check_writable("--out")
     _, store = open_catalog(config, reporter)
     items = CommonItems.of(indexes)
@@ -78,8 +78,8 @@ def measure_retrieval(config: RetrievalConfig, reporter: Reporter = LOG) -> Retr
 
 
 def _sides(config: RetrievalConfig, items: CommonItems) -> tuple[np.ndarray, np.ndarray]:
-    """Rows of the test items to look for, and of the train items, int [Q] and [G]. Raises InputError for none."""
-    side = items.frame["id"].map(read_splits(place(config.model, config), "--model"))
+    """Rows of the test items (queries) and train items (gallery), int [Q] and [G]. Raises InputError for none."""
+    side = items.frame["id"].map(read_splits(resolve_location(config.model, config), "--model"))
     queries, gallery = (np.flatnonzero(side == name) for name in ("test", "train"))
     if not len(queries) or not len(gallery):
         raise InputError(f"--model: the indexes have no labelled item of {config.model}'s test or train side")

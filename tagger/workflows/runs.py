@@ -1,4 +1,4 @@
-"""What ran when in a folder of runs, and whether each has finished."""
+"""Lists the runs of a folder, and their states."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -9,7 +9,7 @@ from tagger.runs.directory import RunDirectory
 from tagger.runs.ledger import LedgerEntry, read_ledger
 from tagger.schemas.configs.tag import RunsConfig
 from tagger.schemas.documents.run import RunRecord
-from tagger.workflows.open_catalog import place
+from tagger.workflows.open_catalog import resolve_location
 
 RunState = Literal["done", "running", "interrupted"]
 
@@ -20,16 +20,16 @@ class RunSummary:
 
     directory: RunDirectory
     record: RunRecord
-    """What the run was asked, what it ran with, and what came out."""
+    """The run's config, inputs, versions and counts."""
     state: RunState
-    """`running` while a process holds it; no process works on one that was interrupted."""
+    """`running` while a process holds the lock of an unfinished run; without one, `interrupted`."""
 
 
 def runs(config: RunsConfig, reporter: Reporter = LOG) -> list[RunSummary]:
     """List the tagging runs in a folder, the newest first.
 
     Args:
-        config: The folder; a run's own folder is one of a single run.
+        config: A folder of runs, or the folder of one run.
         reporter: Where progress and warnings go.
 
     Raises:
@@ -43,7 +43,7 @@ def runs(config: RunsConfig, reporter: Reporter = LOG) -> list[RunSummary]:
         for run in runs(RunsConfig(run="runs")):
             print(run.directory.root, run.state, run.record.counts.predictions)
     """
-    entries = read_ledger(place(config.run, config), "RUN")
+    entries = read_ledger(resolve_location(config.run, config), "RUN")
     return [RunSummary(entry.directory, entry.record, _state(entry)) for entry in entries]
 
 

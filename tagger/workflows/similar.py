@@ -1,4 +1,4 @@
-"""Finds the items of an index that look most like items or images."""
+"""Finds the items of an index that are most similar to items or images."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -19,7 +19,7 @@ from tagger.similarity.index import VectorIndex
 from tagger.similarity.search import Criteria, Queries, Similar
 from tagger.tagging.notebook import Tagger
 from tagger.tagging.rows import matrix_of
-from tagger.workflows.open_catalog import new_folder, open_manifest, place
+from tagger.workflows.open_catalog import new_folder, open_manifest, resolve_location
 
 _AT_ONCE = 4096
 _KNOWN = ("masterCategory", "articleType", "imageDigest")
@@ -27,32 +27,32 @@ _KNOWN = ("masterCategory", "articleType", "imageDigest")
 
 @dataclass(frozen=True)
 class SimilarResult:
-    """What looks like what was asked for."""
+    """Similar items of the queries."""
 
     table: pa.Table | None
-    """By SIMILAR, the most similar first; None where it was written to `out`."""
+    """By SIMILAR, the most similar first; None if it was written to `out`."""
     out: Location | None
     """Folder of Parquet files by SIMILAR."""
     rows: int
     items: int
-    """Items or images for which something was found."""
+    """Number of queries with results."""
     catalogue: Mapping[str, object] = field(default_factory=dict)
-    """Settings of the training whose bundle made the index's vectors; empty where that bundle is gone."""
+    """Settings of the training of the index's bundle; empty if the bundle is gone."""
 
 
 def find_similar(config: SimilarConfig, reporter: Reporter = LOG) -> SimilarResult:
-    """Find the items of an index that look most like items of it, images, or the items of a manifest or a run.
+    """Find the items of an index that are most similar to its own items, images, or the items of a manifest or run.
 
     Args:
-        config: The index, what to find items for, how many and which.
-        reporter: What is told how it goes.
+        config: The index, the queries, and how many results of which kind.
+        reporter: Receives steps, warnings and progress.
 
     Returns:
-        A table where no `out` is given, else what was written there.
+        A table without `out`, else what was written there.
 
     Raises:
         UsageError: for an item that the index lacks, an image that cannot be read, or another model than the index's.
-        InputError: when the index, or what is read, is not whole.
+        InputError: when the index, the manifest or the run is incomplete.
 
     Example::
 
@@ -74,12 +74,12 @@ def find_similar(config: SimilarConfig, reporter: Reporter = LOG) -> SimilarResu
 
 
 def _catalogue(config: SimilarConfig, index: VectorIndex) -> Mapping[str, object]:
-    """Settings of the training of the index's bundle; empty where there is none any more."""
+    """Settings of the training of the index's bundle; empty if the bundle is gone."""
     model = config.model or index.card.model
     if model is None:
         return {}
     try:
-        return Bundle.load(place(model, config)).card.provenance.config
+        return Bundle.load(resolve_location(model, config)).card.provenance.config
     except (TaggerError, OSError):  # only the next command is less complete without it
         return {}
 
@@ -102,7 +102,7 @@ def _tables(config: SimilarConfig, similar: Similar, index: VectorIndex, reporte
 
 
 def _write(tables: Iterator[pa.Table], out: Location) -> tuple[int, int]:
-    """Write what was found; return the number of rows, and of the items that they are of."""
+    """Write the results; return the number of rows and of queries."""
     rows, ids, parts = 0, set(), 0
     for parts, table in enumerate(tables, 1):
         write_parquet(out / f"part-{parts - 1:05d}.parquet", table)
@@ -115,12 +115,14 @@ def _write(tables: Iterator[pa.Table], out: Location) -> tuple[int, int]:
 
 
 def _embed(config: SimilarConfig, index: VectorIndex, reporter: Reporter) -> Queries:
-    """Image files as queries, with vectors by the index's own model and engine."""
+    """Embed image files as queries, with the index's model and engine."""
     model = config.model or index.card.model
     if model is None:
         raise UsageError("--model: name the bundle that made the index's vectors")
     reporter.step(f"Loading the model {model}")
-    tagger = Tagger.load(place(model, config).uri, index.card.engine or "auto", s3_endpoint=config.s3_endpoint)
+    tagger = Tagger.load(
+        resolve_location(model, config).uri, index.card.engine or "auto", s3_endpoint=config.s3_endpoint
+    )
     if tagger.card.model_id != index.card.model_id:
         raise UsageError(
             f"--model: {model} is {tagger.card.model_id}, but the index has vectors of {index.card.model_id}"
@@ -141,8 +143,8 @@ def _embed(config: SimilarConfig, index: VectorIndex, reporter: Reporter) -> Que
 
 
 def _of_run(config: SimilarConfig, index: VectorIndex) -> Iterator[Queries]:
-    """The items of a run as queries, with the vectors that the run wrote."""
-    (entry,) = read_ledger(place(config.run or "", config), "--run")[:1]
+    """The items of a run as queries, with the run's vectors."""
+    (entry,) = read_ledger(resolve_location(config.run or "", config), "--run")[:1]
     if entry.record.model_id != index.card.model_id:
         raise UsageError(
             f"--run: its vectors are those of {entry.record.model_id}, the index's of {index.card.model_id}"

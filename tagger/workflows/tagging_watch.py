@@ -1,4 +1,4 @@
-"""Says how far a run is: the choice of its engine step by step, then the items that workers have tagged."""
+"""Shows the progress of a run: the choice of its engine, then the items tagged."""
 
 import time
 from collections.abc import Callable
@@ -21,16 +21,16 @@ _LOOK_EVERY_S = 0.25
 
 
 class Choice(Protocol):
-    """What is told of the choice of an engine."""
+    """A pending choice of an engine."""
 
     @property
     def progress(self) -> ChoiceProgress | None:
-        """How far it is; None before the first image."""
+        """The progress; None before the first image."""
         ...
 
 
 class ChoiceBar:
-    """How far the choice of an engine is: a bar for each of its steps, which counts images."""
+    """Shows the choice of an engine: one bar per step, in images."""
 
     def __init__(self, reporter: Reporter, choice: Choice) -> None:
         self._reporter = reporter
@@ -40,7 +40,7 @@ class ChoiceBar:
         self._step = "starting"
 
     def update(self) -> None:
-        """Show how far it is now."""
+        """Show the progress."""
         progress = self._choice.progress
         if progress and progress.step != self._step:
             self._bars.close()
@@ -49,12 +49,12 @@ class ChoiceBar:
         self._bar.update(progress.done if progress else 0, self._step)
 
     def close(self) -> None:
-        """Take the bar away."""
+        """Remove the bar."""
         self._bars.close()
 
 
 def wait_for_engine(reporter: Reporter, choosing: "Future[ChosenEngine]", choice: Choice) -> None:
-    """Wait until an engine is chosen, or cannot be, and show meanwhile how far the choice is."""
+    """Wait until the choice of an engine succeeds or fails, and show its progress."""
     with ExitStack() as stack:
         bar = ChoiceBar(reporter, choice)
         stack.callback(bar.close)
@@ -63,7 +63,7 @@ def wait_for_engine(reporter: Reporter, choosing: "Future[ChosenEngine]", choice
 
 
 class TaggingWatch:
-    """What is done now and then while workers tag: hand them the engine once it is chosen, and say how far they are."""
+    """Called periodically while workers tag: passes them the engine once it is chosen, and shows their progress."""
 
     def __init__(
         self,
@@ -79,7 +79,7 @@ class TaggingWatch:
     ) -> None:
         self.record = record
         self.began = time.monotonic()
-        """When the engine was chosen; before that, when the choice began to be waited for."""
+        """When the engine was chosen; before that, when waiting began."""
         self.prepared: Future[PreparedEngine] = Future()
         self._reporter = reporter
         self._directory = directory
@@ -104,7 +104,7 @@ class TaggingWatch:
         self._bars.__exit__(kind, error, traceback)
 
     def __call__(self, rows: int) -> None:
-        """Be told how many rows this call has tagged."""
+        """Take the number of rows that this call has tagged."""
         self._check_held()
         if not self.prepared.done() and self._choosing.done():
             self._hand_over(*self._choosing.result())

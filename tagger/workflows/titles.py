@@ -1,4 +1,4 @@
-"""Teaches a bundle what titles say of its classes, as a second witness beside the image, and measures it."""
+"""Fits a bundle's title model, a second witness beside the image, and measures it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -24,47 +24,47 @@ from tagger.schemas.configs.confidence import TitlesConfig
 from tagger.schemas.documents.bundle import LevelMetrics, ModelCard
 from tagger.schemas.documents.taxonomy import Level, Taxonomy
 from tagger.training.titles import fit_titles
-from tagger.workflows.holding_out import holding_bundle
-from tagger.workflows.open_catalog import open_manifest, place
+from tagger.workflows.folder_locks import locked_bundle
+from tagger.workflows.open_catalog import open_manifest, resolve_location
 
 _Chosen = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
-"""Master category and article type with the confidence of each, [N] each."""
+"""Master category, article type, and the confidence of each, [N] each."""
 
 
 @dataclass(frozen=True)
 class Objections:
-    """What a sure title is worth where the image is sure, too; counts of test items."""
+    """Confident titles that contradict confident images; counts of test items."""
 
     confident: int
-    """The image is sure."""
+    """The image is confident."""
     wrong: int
-    """Of these, it is wrong."""
+    """Of these, the image is wrong."""
     objected: int
-    """Of the confident ones, the title is as sure of another class."""
+    """Of the confident ones, the title is as confident of another class."""
     caught: int
     """Of those, the image is wrong."""
     mistakes: int
-    """The image is wrong, sure or not."""
+    """The image is wrong, confident or not."""
     title_sides_with_image: int
     """Of these, the title agrees with it: the label may be what is wrong."""
 
 
 @dataclass(frozen=True)
 class TitlesResult:
-    """A model of titles that stands in its bundle now, and how right it is on the test items."""
+    """A title model that was written into its bundle, and its metrics on the test items."""
 
     model: TitleModel
     card: ModelCard
-    """The bundle's."""
+    """The bundle's card."""
     items: int
-    """Test items that were measured."""
+    """Number of test items."""
     by: Mapping[str, Mapping[Level, LevelMetrics]]
-    """Figures by witness: `title`, and with a run `image` and `both`.
+    """Metrics by witness: `title`, and with a run also `image` and `both`.
 
     Macro F1 is that of `evaluate`: the mean over the classes with at least `minimum_support` of the items.
     """
     objections: Objections | None
-    """Where a run was named."""
+    """None without a run."""
 
 
 def titles(config: TitlesConfig, reporter: Reporter = LOG) -> TitlesResult:
@@ -72,15 +72,15 @@ def titles(config: TitlesConfig, reporter: Reporter = LOG) -> TitlesResult:
 
     Args:
         config: The bundle, the manifest that it was trained on, the column of the titles, and a run of the bundle
-            over these items where image and title are to be measured together.
+            over these items to measure image and title together.
         reporter: Where progress and warnings go.
 
     Returns:
-        The model; the bundle has it already.
+        The model, already written into the bundle.
 
     Raises:
         UsageError: when the manifest has no such column, there is no bundle, or another process holds it.
-        InputError: when the manifest has not the bundle's items, or the run was made by another bundle.
+        InputError: when the manifest lacks the bundle's items, or the run was made by another bundle.
 
     Example::
 
@@ -89,13 +89,13 @@ def titles(config: TitlesConfig, reporter: Reporter = LOG) -> TitlesResult:
         result = titles(TitlesConfig(model="bundle", manifest="styles.csv", title="productDisplayName"))
         print(f"{result.by['title']['articleType'].accuracy:.1%} right by the title alone")
     """
-    folder = place(config.model, config)
-    with holding_bundle(folder) as bundle:
+    folder = resolve_location(config.model, config)
+    with locked_bundle(folder) as bundle:
         return _teach(config, reporter, bundle, folder)
 
 
 def _teach(config: TitlesConfig, reporter: Reporter, bundle: Bundle, folder: Location) -> TitlesResult:
-    """Fit the model of titles, and write it into the bundle, which is held."""
+    """Fit the title model, and write it into the locked bundle."""
     taxonomy = bundle.card.taxonomy
     reporter.step("Reading the titles")
     sides = _sides(config, folder, taxonomy, reporter)
@@ -106,7 +106,7 @@ def _teach(config: TitlesConfig, reporter: Reporter, bundle: Bundle, folder: Loc
     model = replace(model, temperature=fit_temperature(model.logits(val["title"].tolist()), val["leaf"].to_numpy()))
     image = None
     if config.run:
-        image = LeafProbabilities.of_run(RunDirectory(place(config.run, config)), bundle.card)
+        image = LeafProbabilities.of_run(RunDirectory(resolve_location(config.run, config)), bundle.card)
         val, test = (side[side["id"].isin(image.row)] for side in (val, test))
         spoken = val[model.has_known_word(val["title"].tolist())]
         if spoken.empty or test.empty:
@@ -134,11 +134,11 @@ def _sides(config: TitlesConfig, folder: Location, taxonomy: Taxonomy, reporter:
     if not tables:
         raise InputError(f"--manifest: {config.manifest} has no row")
     items = pd.concat(tables).dropna(subset=labels).merge(splits, on="id")
-    numbers: dict[tuple[str | None, str | None], int] = {
+    leaf_indices: dict[tuple[str | None, str | None], int] = {
         (leaf.masterCategory, leaf.articleType): n for n, leaf in enumerate(taxonomy.leaves)
     }
     pairs = KnownLabels(taxonomy, config.merge_spellings).pairs(items[labels[0]], items[labels[1]])
-    items["leaf"] = [numbers.get(pair, -1) for pair in pairs]
+    items["leaf"] = [leaf_indices.get(pair, -1) for pair in pairs]
     items = items[items["leaf"] >= 0]
     sides = {side: items[items["split"] == side].reset_index(drop=True) for side in ("train", "val", "test")}
     empty = [side for side, rows in sides.items() if rows.empty]
@@ -150,7 +150,7 @@ def _sides(config: TitlesConfig, folder: Location, taxonomy: Taxonomy, reporter:
 def _measured(
     config: TitlesConfig, card: ModelCard, model: TitleModel, test: pd.DataFrame, image: LeafProbabilities | None
 ) -> TitlesResult:
-    """Figures of the test items, by title, image, and both."""
+    """Metrics of the test items, by title, image, and both."""
     levels = Levels(card.taxonomy)
     texts, truth = test["title"].tolist(), levels.classes_of_leaves(test["leaf"].to_numpy())
     witnesses = {"title": model.probabilities(texts)}
@@ -170,7 +170,7 @@ def _measured(
 
 
 def _objections(surely: float, truth: np.ndarray, image: _Chosen, title: _Chosen) -> Objections:
-    """Count where a title objects to a sure image, and where it is right to."""
+    """Count the titles that contradict a confident image, and those that are right."""
     _, _, by_image, image_confidence = image
     _, _, by_title, title_confidence = title
     mistakes = by_image != truth

@@ -1,4 +1,4 @@
-"""Training: manifest and images in, a bundle out."""
+"""Trains a bundle from a manifest and images."""
 
 import json
 import time
@@ -33,42 +33,42 @@ from tagger.training.identity import check_same, claim, identity_of
 from tagger.training.on_ray import CHECKPOINTS, Trained, edge_threshold, fit
 from tagger.training.plan import Plan, draft_card, initial_weights, with_edge_threshold
 from tagger.training.tensorboard import TensorBoardLog
+from tagger.workflows.folder_locks import locks_out
 from tagger.workflows.held_out import Measured, MeasuredBundle, blur_scores, calibrate_and_measure, write_bundle_report
-from tagger.workflows.holding_out import holds_out
 from tagger.workflows.labelled import (
     Learnable,
+    clean_up_if_refused,
     decode_sides,
     failures,
-    nothing_left_of_a_refusal,
     read_learnable,
     reviewed_labels,
     split_labelled,
 )
-from tagger.workflows.open_catalog import open_catalog, place, versions
+from tagger.workflows.open_catalog import open_catalog, resolve_location, versions
 from tagger.workflows.training_watch import TrainingWatch
 
 
 class TrainResult(MeasuredBundle):
-    """A trained bundle: where it lies, and what it reaches on test items, which training and calibration never saw."""
+    """A trained bundle, with metrics on test items that neither training nor calibration has seen."""
 
 
-@holds_out
+@locks_out
 def train(config: TrainConfig, reporter: Reporter = LOG) -> TrainResult:
-    """Learn the taxonomy and a model from a catalogue's labelled items; the same call goes on where one stopped.
+    """Learn the taxonomy and a model from a catalogue's labelled items; a repeated call resumes.
 
     The model learns from the train side, val says which epoch is best and calibrates the confidences, test measures
     it, and control is kept for `tagger policy`. Ray runs inside this process unless the config names a cluster.
 
     Args:
-        config: The catalogue, the recipe with whatever is set otherwise, and `out`, the bundle's folder.
+        config: The catalogue, the recipe and settings that override it, and `out`, the bundle's folder.
         reporter: Where steps, warnings and progress go.
 
     Returns:
-        The bundle in `config.out`; at once where that holds what this config trains.
+        The bundle in `config.out`; at once if a training with this config has finished.
 
     Raises:
         UsageError: for a wrong path, backbone, weights or setting, and when `out` holds another training.
-        InputError: when there is not enough to learn from, or a side of the split is empty.
+        InputError: when there are too few labelled items, or a side of the split is empty.
         TaggerError: when the training diverged.
 
     Example::
@@ -82,7 +82,7 @@ def train(config: TrainConfig, reporter: Reporter = LOG) -> TrainResult:
     started = time.monotonic()
     recipe = recipes.in_words(config)
     check_weights(config.backbone, config.weights)
-    out = place(config.out, config)
+    out = resolve_location(config.out, config)
     work = out / "_work"
     manifest, store = open_catalog(config, reporter)
     reviewed = reviewed_labels(config)
@@ -90,18 +90,18 @@ def train(config: TrainConfig, reporter: Reporter = LOG) -> TrainResult:
         manifest.relabel(reviewed)
     identity = identity_of(config, manifest.fingerprint())
     if (out / CARD).exists():
-        return _made_before(out, identity, reporter)
-    with nothing_left_of_a_refusal(work, work / CHECKPOINTS):
+        return _finished_before(out, identity, reporter)
+    with clean_up_if_refused(work, work / CHECKPOINTS):
         out.check_writable("--out")
         claim(work, identity, work / CHECKPOINTS)
         learnable = read_learnable(config, config.seed, config, manifest, store, work, reporter, bool(reviewed))
         with ray_session(config, processes=config.workers, with_data=True):
-            made = _learn(config, reporter, _Inputs(manifest, store, learnable, reviewed, out, work))
-    training_s = max(time.monotonic() - started, sum(epoch["seconds"] for epoch in made.provenance.epochs))
-    provenance = made.provenance.model_copy(update={"training_s": training_s})
-    bundle = made.measured.bundle.changed(metrics=(made.measured.metrics,), provenance=provenance)
-    _write_report(bundle, made.measured, learnable.rule, recipe, Pictures(store, config.max_pixels), out, work)
-    write_parquet(out / SPLITS_FILE, made.items.split_table())
+            trained = _learn(config, reporter, _Inputs(manifest, store, learnable, reviewed, out, work))
+    training_s = max(time.monotonic() - started, sum(epoch["seconds"] for epoch in trained.provenance.epochs))
+    provenance = trained.provenance.model_copy(update={"training_s": training_s})
+    bundle = trained.measured.bundle.changed(metrics=(trained.measured.metrics,), provenance=provenance)
+    _write_report(bundle, trained.measured, learnable.rule, recipe, Pictures(store, config.max_pixels), out, work)
+    write_parquet(out / SPLITS_FILE, trained.items.split_table())
     bundle.save(out)
     work.delete()
     return TrainResult(out, bundle.card)
@@ -109,7 +109,7 @@ def train(config: TrainConfig, reporter: Reporter = LOG) -> TrainResult:
 
 @dataclass(frozen=True)
 class _Inputs:
-    """What is learnt from, and where what is made of it goes."""
+    """Inputs of a training, and its folders."""
 
     manifest: Manifest
     store: ImageStore
@@ -121,19 +121,19 @@ class _Inputs:
 
 @dataclass(frozen=True)
 class _Made:
-    """A measured model, the items that it was made of, and where it comes from."""
+    """A measured model with its items and provenance."""
 
     measured: Measured
     items: LabelledItems
     provenance: Provenance
 
 
-def _made_before(out: Location, identity: dict[str, object], reporter: Reporter) -> TrainResult:
-    """The bundle that a folder holds already. Raises UsageError when another training made it."""
+def _finished_before(out: Location, identity: dict[str, object], reporter: Reporter) -> TrainResult:
+    """The folder's finished bundle, if any. Raises UsageError when another training made it."""
     card = Bundle.load(out, "--out").card
     before = {**card.provenance.config, "manifest": card.provenance.manifest}
     check_same(before, identity, f"{out} holds a bundle trained", "name a new folder")
-    (out / "_work").delete()  # left by a kill between saving and clearing away
+    (out / "_work").delete()  # left over from a kill between saving and cleaning up
     reporter.step(f"{out} holds this bundle already; nothing to do")
     return TrainResult(out, card)
 
@@ -170,7 +170,7 @@ def _learn(config: TrainConfig, reporter: Reporter, inputs: _Inputs) -> _Made:
 
 
 def _items(config: TrainConfig, reporter: Reporter, inputs: _Inputs) -> LabelledItems:
-    """The items on their sides: reviewed ones weighed, the rest thinned out where that is asked for."""
+    """The split items: reviewed ones weighted, the others thinned if the config says so."""
     items = split_labelled(inputs.learnable, inputs.store, inputs.work, reporter)
     if inputs.reviewed:
         items = _with_weight(config, reporter, items, inputs.reviewed)
@@ -208,7 +208,7 @@ def _card(config: TrainConfig, manifest: Manifest, items: LabelledItems) -> Mode
 
 
 def _noted_items(train: ray.data.Dataset, leaves: int, work: Location) -> tuple[int, ...]:
-    """Images of each leaf to train on: a resumed schedule keeps what it began with, whatever can be decoded now."""
+    """Training images per leaf: a resumed training keeps its first counts, whatever can be decoded now."""
     noted = work / "items.json"
     if not noted.exists():
         batches = train.select_columns("leaf").iter_batches(batch_format="numpy", batch_size=None)

@@ -1,4 +1,4 @@
-"""Says how far a training is: a line after each epoch, a bar meanwhile, and a log for TensorBoard."""
+"""Shows the progress of a training: a line per epoch, a bar, and a log for TensorBoard."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
@@ -14,12 +14,12 @@ _STEPS = "steps"
 
 
 class TrainingWatch:
-    """Takes what a training tells of itself, and reports what is new since the last time.
+    """Receives the progress of a training, and reports what is new.
 
     Args:
-        plan: What is trained.
-        log: Where TensorBoard's figures go.
-        reporter: Where words and bars go.
+        plan: The training.
+        log: The log for TensorBoard.
+        reporter: Receives lines and bars.
     """
 
     def __init__(self, plan: Plan, log: TensorBoardLog, reporter: Reporter) -> None:
@@ -38,11 +38,11 @@ class TrainingWatch:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Take the bar away."""
+        """Remove the bar."""
         self._bars.close()
 
     def show(self, progress: Progress) -> None:
-        """Report how far the training is."""
+        """Report the progress."""
         if self._epochs_reported is None:
             self._epochs_reported = 0
             if progress.resumed:
@@ -69,7 +69,7 @@ class TrainingWatch:
         self._epochs_reported = max(reported, len(history))
 
     def _bar_of(self, label: str, total: float, unit: str = "") -> Bar:
-        """The bar of what is being done now, in place of that of what was done before."""
+        """The bar of the current step; replaces that of the previous step."""
         if self._bar is None or label != self._label:
             self._bars.close()
             self._label = label
@@ -78,7 +78,7 @@ class TrainingWatch:
 
 
 def epoch_line(epoch: Mapping[str, float], plan: Plan) -> str:
-    """What an epoch came to, in a line."""
+    """The metrics of an epoch, in a line."""
     waited = f", {100 * epoch['waited_share']:.0f}% of the time waiting for data" if plan.use_gpu else ""
     return (
         f"epoch {epoch['epoch'] + 1:.0f} of {plan.epochs}: train loss {epoch['train_loss']:.3f}, "
@@ -88,7 +88,7 @@ def epoch_line(epoch: Mapping[str, float], plan: Plan) -> str:
 
 
 def note_of(progress: Progress, monitor: str) -> str:
-    """What stands beside the bar: loss and speed of this epoch, and the best figure so far."""
+    """The text beside the bar: loss and speed of this epoch, and the best score so far."""
     best = max(progress.history, key=lambda epoch: epoch["score"], default=None)
     parts = [f"loss {progress.loss:.3f}", f"{progress.images_per_s:,.0f} images/s"] if progress.step else []
     return ", ".join([*parts, *([f"best val {monitor} {best[f'val_{monitor}']:.4f}"] if best else [])])

@@ -1,4 +1,4 @@
-"""Searching for a recipe: labelled items and a space of settings in, a leaderboard and the best recipe out."""
+"""Searches for a recipe: tries settings of a search space, and writes a leaderboard and the best recipe."""
 
 import io
 import json
@@ -30,9 +30,9 @@ from tagger.training import recipes, spaces
 from tagger.training.leaderboard import best_so_far, in_words, leaderboard
 from tagger.training.progress import Trial
 from tagger.training.search_on_ray import TRIALS, Decoded, Search, hold, key_of, search
-from tagger.workflows.holding_out import holds_out
-from tagger.workflows.labelled import decode_sides, nothing_left_of_a_refusal, read_learnable, split_labelled
-from tagger.workflows.open_catalog import open_catalog, place, versions
+from tagger.workflows.folder_locks import locks_out
+from tagger.workflows.labelled import clean_up_if_refused, decode_sides, read_learnable, split_labelled
+from tagger.workflows.open_catalog import open_catalog, resolve_location, versions
 
 LEADERBOARD, PLOT, BEST, ASKED = "leaderboard.csv", "leaderboard.svg", "best.yaml", "search.json"
 _TRIAL_BYTES = 2 * 2**30
@@ -41,11 +41,11 @@ _NOT_IN_IDENTITY = {"ray_address", "store_concurrency", "http_per_host", "http_t
 
 @dataclass(frozen=True)
 class TuneResult:
-    """A finished search: where its files lie, and what each trial came to."""
+    """A finished search: its files, and the results of its trials."""
 
     folder: Location
     leaderboard: pd.DataFrame
-    """One row a trial, the best first: rank, the settings of the space, val_accuracy, val_macro_f1,
+    """One row per trial, the best first: rank, the settings of the space, val_accuracy, val_macro_f1,
     val_master_accuracy and val_loss of its best epoch, epochs_run, seconds, error."""
 
     @property
@@ -54,22 +54,22 @@ class TuneResult:
         return self.folder / BEST
 
 
-@holds_out
+@locks_out
 def tune(config: TuneConfig, reporter: Reporter = LOG) -> TuneResult:
-    """Train with many settings of a recipe and keep those that do best on val; the same call goes on where one stopped.
+    """Train with many settings of a recipe, and keep the best on val; a repeated call resumes.
 
-    No trial sees the test items: train with the best recipe to learn what it reaches on them.
+    No trial sees the test items; train with the best recipe to measure it on them.
 
     Args:
         config: The catalogue, the space of settings, and `out`, the folder of leaderboard and best recipe.
         reporter: Where steps, warnings and progress go.
 
     Returns:
-        The leaderboard and the best recipe in `config.out`; at once where that holds this search.
+        The leaderboard and the best recipe in `config.out`; at once if this search has finished.
 
     Raises:
-        UsageError: for a wrong path or space, settings that do not go together, and when `out` holds another search.
-        InputError: when there is not enough to learn from.
+        UsageError: for a wrong path or space, incompatible settings, and when `out` holds another search.
+        InputError: when there are too few labelled items.
         TaggerError: when every trial failed.
 
     Example::
@@ -82,19 +82,19 @@ def tune(config: TuneConfig, reporter: Reporter = LOG) -> TuneResult:
     """
     space = _space(config)
     base = _base(config, space)
-    out = place(config.out, config)
+    out = resolve_location(config.out, config)
     manifest, store = open_catalog(config, reporter)
     work = out / "_work"
-    asked = _asked(config, space, manifest)
+    identity = _identity(config, space, manifest)
     if (out / BEST).exists():
-        return _searched_before(out, asked, reporter)
+        return _searched_before(out, identity, reporter)
     if (work / ASKED).exists():
-        _refuse_another(asked, work / ASKED, f"{out} holds an unfinished search")
+        _refuse_another(identity, work / ASKED, f"{out} holds an unfinished search")
         reporter.step("Going on with the trials that are left")
     learning = _learning(base)
-    with nothing_left_of_a_refusal(work, work / TRIALS):
+    with clean_up_if_refused(work, work / TRIALS):
         out.check_writable("--out")
-        (work / ASKED).write_text(json.dumps(asked))
+        (work / ASKED).write_text(json.dumps(identity))
         learnable = read_learnable(config, config.seed, learning, manifest, store, work, reporter)
     with ray_session(config, with_data=True):
         items = split_labelled(learnable, store, work, reporter)
@@ -107,15 +107,15 @@ def tune(config: TuneConfig, reporter: Reporter = LOG) -> TuneResult:
     histories = [(in_words(trial.settings), trial.history) for trial in trials if trial.history]
     (out / LEADERBOARD).write_text(table.to_csv(index=False))
     (out / PLOT).write_text(plots.search(histories, learning.monitor))
-    (out / ASKED).write_text(json.dumps(asked))
+    (out / ASKED).write_text(json.dumps(identity))
     (out / BEST).write_text(yaml.safe_dump(recipe, sort_keys=False, allow_unicode=True))
     work.delete()
     return TuneResult(out, table)
 
 
-def _searched_before(out: Location, asked: Mapping[str, Any], reporter: Reporter) -> TuneResult:
-    """What a folder holds already. Raises UsageError when that is another search."""
-    _refuse_another(asked, out / ASKED, f"{out} holds a search")
+def _searched_before(out: Location, identity: Mapping[str, Any], reporter: Reporter) -> TuneResult:
+    """The folder's finished search. Raises UsageError when it is another search."""
+    _refuse_another(identity, out / ASKED, f"{out} holds a search")
     reporter.step(f"{out} holds this search already; nothing to do")
     return TuneResult(out, pd.read_csv(io.BytesIO((out / LEADERBOARD).read_bytes())))
 
@@ -123,7 +123,7 @@ def _searched_before(out: Location, asked: Mapping[str, Any], reporter: Reporter
 def _try(
     plan: Search, config: TuneConfig, items: LabelledItems, store: ImageStore, work: Location, reporter: Reporter
 ) -> list[Trial]:
-    """Decode the images in each form that the space asks for, and run the trials; the best comes first."""
+    """Decode the images for each preprocessing of the space, and run the trials; return the best first."""
     decoded = _decode(plan, config, items, store, work, reporter)
     count = config.trials or plan.space.combinations
     reporter.step(f"Trying {count:,} settings, {plan.at_once} at once")
@@ -132,7 +132,7 @@ def _try(
 
 
 def _space(config: TuneConfig) -> SearchSpace:
-    """The space with what --set fixes. Raises UsageError."""
+    """The search space, with the settings that --set fixes. Raises UsageError."""
     space = spaces.load(config.space)
     try:
         given = {name: yaml.safe_load(text) for name, text in config.set.items()}
@@ -148,7 +148,7 @@ def _space(config: TuneConfig) -> SearchSpace:
 
 
 def _base(config: TuneConfig, space: SearchSpace) -> dict[str, Any]:
-    """What every trial's TrainConfig has; each value of the space is tried out for whether it goes with it."""
+    """The settings that all trials share; checks that each value of the space is compatible with them."""
     named = set(TuneConfig.model_fields) - set(WeightsOptions.model_fields)
     shared = {n: getattr(config, n) for n in named if n in TrainConfig.model_fields}
     base = {**space.set, **shared, "recipe": space.recipe}
@@ -167,7 +167,7 @@ def _problem(error: Exception) -> str:
 
 
 def _learning(settings: Mapping[str, Any]) -> Learning:
-    """What a trial's settings and their recipe come to."""
+    """A trial's settings, merged with their recipe."""
     config = TrainConfig.model_validate(settings)
     return Learning.model_validate(config.model_dump(include=set(Learning.model_fields)))
 
@@ -176,20 +176,20 @@ def _dumped(base: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, A
     return _learning({**base, **settings}).model_dump(mode="json")
 
 
-def _asked(config: TuneConfig, space: SearchSpace, manifest: Manifest) -> dict[str, Any]:
-    kept = {n: v for n, v in config.model_dump(mode="json").items() if n not in _NOT_IN_IDENTITY}
-    return {**kept, "space": space.model_dump(mode="json", by_alias=True), "manifest": manifest.fingerprint()}
+def _identity(config: TuneConfig, space: SearchSpace, manifest: Manifest) -> dict[str, Any]:
+    settings = {n: v for n, v in config.model_dump(mode="json").items() if n not in _NOT_IN_IDENTITY}
+    return {**settings, "space": space.model_dump(mode="json", by_alias=True), "manifest": manifest.fingerprint()}
 
 
-def _refuse_another(asked: Mapping[str, Any], note: Location, holds: str) -> None:
+def _refuse_another(identity: Mapping[str, Any], note: Location, holds: str) -> None:
     before = json.loads(note.read_bytes())
-    differing = sorted(n for n in {*before, *asked} if before.get(n) != asked.get(n))
+    differing = sorted(n for n in {*before, *identity} if before.get(n) != identity.get(n))
     if differing:
         raise UsageError(f"--out: {holds} with another {', '.join(differing)}; name a new folder")
 
 
 def fitting_trials(cores: int, bytes_left: float) -> int:
-    """How many trials run at once without a GPU: one a core, as far as the bytes of memory go."""
+    """How many trials run at once without a GPU: one per core, limited by memory in bytes."""
     return max(1, min(cores, int(bytes_left // _TRIAL_BYTES)))
 
 

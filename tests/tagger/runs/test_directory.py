@@ -25,7 +25,7 @@ def begun(directory: RunDirectory, **inputs: str) -> RunRecord:
 
 @pytest.mark.parametrize("error", [UsageError("--device cuda: there is no GPU"), InputError("--images: none")])
 def test_a_command_that_is_refused_leaves_no_run(directory: RunDirectory, error: Exception) -> None:
-    with pytest.raises(type(error)), directory.taken_back_if_refused():
+    with pytest.raises(type(error)), directory.removed_if_refused():
         begun(directory)
         raise error
     assert directory.record() is None
@@ -33,7 +33,7 @@ def test_a_command_that_is_refused_leaves_no_run(directory: RunDirectory, error:
 
 
 def test_a_run_that_has_a_part_is_not_taken_back(directory: RunDirectory) -> None:
-    with pytest.raises(UsageError), directory.taken_back_if_refused():
+    with pytest.raises(UsageError), directory.removed_if_refused():
         record = begun(directory)
         directory.write_part(0, PREDICTION.empty_table(), {}, Spent(0, None))
         raise UsageError("later")
@@ -42,7 +42,7 @@ def test_a_run_that_has_a_part_is_not_taken_back(directory: RunDirectory) -> Non
 
 def test_a_run_that_was_there_before_is_not_taken_back(directory: RunDirectory) -> None:
     record = begun(directory)
-    with pytest.raises(UsageError), directory.taken_back_if_refused():
+    with pytest.raises(UsageError), directory.removed_if_refused():
         assert begun(directory) == record
         raise UsageError("another time")
     assert directory.record() == record

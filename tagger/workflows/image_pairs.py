@@ -1,4 +1,4 @@
-"""Pairs of images that are alike: what the duplicates job looks for, and its trial with planted copies, too."""
+"""Pairs of similar images, for the duplicates job and its trial with planted copies."""
 
 from collections.abc import Sequence
 
@@ -22,13 +22,13 @@ from tagger.similarity.index import VectorIndex
 
 
 def refs_of(index: VectorIndex, distinct: DistinctImages) -> list[str | None]:
-    """Where each distinct image is."""
+    """The reference of each distinct image."""
     refs: list[str | None] = index.items["imageUri"].take(pa.array(distinct.positions)).to_pylist()
     return refs
 
 
-def alike(reporter: Reporter, layouts: Layouts) -> pd.DataFrame:
-    """Pairs of images with layouts that are alike."""
+def find_pairs(reporter: Reporter, layouts: Layouts) -> pd.DataFrame:
+    """Find pairs of images with similar layouts."""
     pieces = []
     with reporter.progress("images", 2 * len(layouts)) as bar:
         for done, piece in enumerate(candidate_pairs(layouts), 1):
@@ -37,7 +37,7 @@ def alike(reporter: Reporter, layouts: Layouts) -> pd.DataFrame:
     return nearest_of_each_pair(pieces)
 
 
-def compared(
+def verify_pairs(
     config: DuplicatesConfig,
     reporter: Reporter,
     pairs: pd.DataFrame,
@@ -45,7 +45,7 @@ def compared(
     store: ImageStore,
     structure: float,
 ) -> pd.DataFrame:
-    """Pairs with their structure and colour, and whether they count as the same by these."""
+    """Add structure and colour to pairs, and whether these make them the same picture."""
     likenesses_of_pairs: list[Likeness | None] = []
     with reporter.progress("pairs", len(pairs)) as bar:
         for likenesses in compare_pairs(pairs, refs, store, config.max_pixels):

@@ -1,4 +1,4 @@
-"""A job holds the folder that it writes to, so that a second one with the same folder is refused."""
+"""A job locks the folder that it writes to, so that a second job with the same folder is refused."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,11 +15,11 @@ More = ParamSpec("More")
 Result = TypeVar("Result")
 
 
-def holds_out(run: Callable[Concatenate[Config, More], Result]) -> Callable[Concatenate[Config, More], Result]:
-    """Have a job hold its `--out` while it runs; one that was given none holds nothing.
+def locks_out(run: Callable[Concatenate[Config, More], Result]) -> Callable[Concatenate[Config, More], Result]:
+    """Decorate a job: it locks its `--out` while it runs, if it has one.
 
     Raises:
-        UsageError: when another process holds it, or it cannot be written to.
+        UsageError: when another process holds the lock, or the folder is not writable.
     """
 
     @wraps(run)
@@ -34,13 +34,13 @@ def holds_out(run: Callable[Concatenate[Config, More], Result]) -> Callable[Conc
 
 
 @contextmanager
-def holding_bundle(folder: Location) -> Iterator[Bundle]:
-    """Hold a bundle's folder while the bundle is read, changed and written; who only reads a bundle holds nothing.
+def locked_bundle(folder: Location) -> Iterator[Bundle]:
+    """Lock a bundle's folder while the bundle is read, changed and written; readers need no lock.
 
     Raises:
-        UsageError: when there is none, another process holds it, or it cannot be written to.
+        UsageError: when there is no bundle, another process holds the lock, or the folder is not writable.
         InputError: when it is not a bundle.
     """
-    Bundle.load(folder, "--model")  # holding would make the folder that a wrong path names
+    Bundle.load(folder, "--model")  # the lock would create the folder of a mistyped path
     with holding(folder, "--model"):
-        yield Bundle.load(folder, "--model")  # as the last holder left it
+        yield Bundle.load(folder, "--model")  # as the last process left it
