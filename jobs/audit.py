@@ -21,8 +21,8 @@ _IN_WORDS = {
 def run(config: AuditConfig, console: Console) -> int:
     """Judge each label by models that have not seen the item, and write down what speaks against it."""
     if config.flip:
-        items, found = try_flipped_labels(config, console)
-        _say_of_flipped(config, console, items, found)
+        items, detections = try_flipped_labels(config, console)
+        _say_of_flipped(config, console, items, detections)
         console.say(_next_of_trial(config))
         return 0
     result = audit(config, console)
@@ -58,11 +58,11 @@ def _say(console: Console, result: AuditResult) -> None:
     console.say(f"Page: {result.page}")
 
 
-def _say_of_flipped(config: AuditConfig, console: Console, items: int, found: list[FlipDetection]) -> None:
+def _say_of_flipped(config: AuditConfig, console: Console, items: int, detections: list[FlipDetection]) -> None:
     columns = ["level", "made wrong", "average precision", "found", "precision", "recall"]
     rows = [
         (f.level, f.flipped, f"{f.average_precision:.3f}", f.flagged, percent(f.precision), percent(f.recall))
-        for f in found
+        for f in detections
     ]
     console.table(f"{100 * config.flip:g}% of {items:,} labels made wrong at random", columns, rows)
     levels = [
@@ -70,7 +70,7 @@ def _say_of_flipped(config: AuditConfig, console: Console, items: int, found: li
             "level": f.level, "madeWrong": f.flipped, "averagePrecision": f.average_precision, "found": f.flagged,
             "precision": f.precision, "recall": f.recall,
         }
-        for f in found
+        for f in detections
     ]  # fmt: skip
     console.result({"flip": config.flip, "items": items, "levels": levels})
 

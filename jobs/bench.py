@@ -19,7 +19,7 @@ from tagger.errors import TaggerError, UsageError
 from tagger.io.location import Location
 from tagger.jobs.benchmark.inputs import MAX_PIXELS, SOME, enlarged, random_bundle, write_images
 from tagger.jobs.benchmark.process_tree import PeakMemory, run_measured
-from tagger.jobs.benchmark.rates import decode_only, forward_only, rate_beyond_start, together
+from tagger.jobs.benchmark.rates import decode_only, forward_only, rate_beyond_start, run_in_parallel
 from tagger.jobs.benchmark.report import FIXED_COST_ITEMS, Result, known_median, report, report_searches
 from tagger.jobs.shell.console import Console
 from tagger.machine import usable_cores
@@ -54,7 +54,7 @@ def run(config: BenchConfig, console: Console) -> int:
         rates = result.images_per_second
 
         console.step(f"Decoding only, {workers} processes")
-        rates["decode only"] = together(decode_only, workers, (bundle, files, config.seconds))
+        rates["decode only"] = run_in_parallel(decode_only, workers, (bundle, files, config.seconds))
         for number in range(1, config.rounds + 1):
             console.step(f"Round {number} of {config.rounds}: forward only, the tag job from end to end, forward only")
             _round(work, prepared, bundle, files, result, config)
@@ -85,12 +85,12 @@ def _round(
     manifest = work / "all.csv"
     manifest.write_text("id\n" + "".join(f"{file.stem}\n" for file in files))
     images = f"{work}/images/{{id}}.jpg"
-    before = together(forward_only, result.workers, (prepared, bundle, files, config.seconds))
+    before = run_in_parallel(forward_only, result.workers, (prepared, bundle, files, config.seconds))
     tagged = _tag(manifest, images, work, result)
     if config.embeddings:
         with_vectors = _tag(manifest, images, work, result, "--embeddings")
         result.embeddings_cost.append(with_vectors.tagging_s / tagged.tagging_s - 1)
-    after = together(forward_only, result.workers, (prepared, bundle, files, config.seconds))
+    after = run_in_parallel(forward_only, result.workers, (prepared, bundle, files, config.seconds))
     few = work / "few.csv"
     few.write_text("id\n" + "".join(f"{file.stem}\n" for file in files[:FIXED_COST_ITEMS]))
     small = _tag(few, images, work, result)
@@ -149,20 +149,20 @@ def _searched(index: str, size: int, work: Path, console: Console) -> dict[str, 
 
 
 def _baseline(script: str, work: Path, workers: int) -> float:
-    found = _script(
+    measured = _script(
         script, "--images", str(work / "images"), "--model", str(work / "bundle"), "--workers",
         str(max(1, workers - 1) if script == "ray_data_script" else workers), "--batch-size", "32", "--limit",
         str(_BASELINE_ITEMS),
     )  # fmt: skip
-    return rate_beyond_start(int(found["images"]), found.get("startSeconds", 0), found["seconds"])
+    return rate_beyond_start(int(measured["images"]), measured.get("startSeconds", 0), measured["seconds"])
 
 
 def _script(name: str, *arguments: str) -> dict[str, float]:
     done, _ = run_measured([sys.executable, "-P", "-m", f"tagger.jobs.benchmark.{name}", *arguments])
     if done.returncode:
         raise TaggerError(f"{name} ended with {done.returncode}: {done.stderr.strip()[-500:]}")
-    found: dict[str, float] = json.loads(done.stdout.strip().splitlines()[-1])
-    return found
+    measured: dict[str, float] = json.loads(done.stdout.strip().splitlines()[-1])
+    return measured
 
 
 def _grown(bundle: Bundle, work: Path, files: Sequence[Path], rows: int, result: Result) -> dict[str, float]:
@@ -172,9 +172,9 @@ def _grown(bundle: Bundle, work: Path, files: Sequence[Path], rows: int, result:
     size = bundle.card.preprocessing
     small = [enlarged(file.read_bytes(), max(size.height, size.width)) for file in files[:SOME]]
     for first in range(0, rows, _GROWTH_SHARD_ROWS):
-        numbers = range(first, min(rows, first + _GROWTH_SHARD_ROWS))
-        images = [small[n % len(small)] + n.to_bytes(8, "big") for n in numbers]
-        table = pa.table({"id": [f"item-{n}" for n in numbers], "image": pa.array(images, pa.binary())})
+        rows_of_shard = range(first, min(rows, first + _GROWTH_SHARD_ROWS))
+        images = [small[n % len(small)] + n.to_bytes(8, "big") for n in rows_of_shard]
+        table = pa.table({"id": [f"item-{n}" for n in rows_of_shard], "image": pa.array(images, pa.binary())})
         pq.write_table(table, folder / f"{first:09d}.parquet", row_group_size=5_000, compression="none")
     tagged = _tag(folder, "column:image", work, result)
     shutil.rmtree(folder)

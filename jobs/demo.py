@@ -64,12 +64,12 @@ def run(config: DemoConfig, console: Console) -> int:
 
 def _clear(out: Path) -> None:
     """Delete what an earlier demo drew and made. Raises UsageError when the folder holds something else."""
-    made = {"catalogue", "bundle", "run", _RECIPE, ERROR_LOG}
-    if out.exists() and (not out.is_dir() or any(p.name not in made for p in out.iterdir())):
+    names = {"catalogue", "bundle", "run", _RECIPE, ERROR_LOG}
+    if out.exists() and (not out.is_dir() or any(p.name not in names for p in out.iterdir())):
         raise UsageError(f"--out: {out} holds something else than a demo; name a new folder")
     for file in (_RECIPE, ERROR_LOG):
         (out / file).unlink(missing_ok=True)
-    for name in made:
+    for name in names:
         shutil.rmtree(out / name, ignore_errors=True)
 
 
@@ -101,10 +101,10 @@ def _account(drawn: Drawn, run_dir: Location) -> dict[str, str]:
         "row with a blank id": "rejected" if reasons.get("blank_id") == drawn.blank_ids else "",
         "row with a repeated id": "rejected" if reasons.get("duplicate_id") == drawn.duplicate_ids else "",
     }
-    wanted = ["repaired", ErrorCode.NOT_FOUND, ErrorCode.TRUNCATED, ReviewReason.BLURRY_IMAGE, "rejected", "rejected"]
-    for (name, found), want in zip(facts.items(), wanted, strict=True):
-        if str(want) not in str(found):
-            raise TaggerError(f"demo: {name}: expected {want}, found {found or 'nothing'}")
+    expected = ["repaired", ErrorCode.NOT_FOUND, ErrorCode.TRUNCATED, ReviewReason.BLURRY_IMAGE, "rejected", "rejected"]
+    for (name, value), want in zip(facts.items(), expected, strict=True):
+        if str(want) not in str(value):
+            raise TaggerError(f"demo: {name}: expected {want}, found {value or 'nothing'}")
     return facts
 
 

@@ -8,17 +8,17 @@ from tagger.workflows.index import build_index
 
 def run(config: IndexConfig, console: Console) -> int:
     """Make an index, or add to it what is new or changed."""
-    made = build_index(config, console)
-    console.table("Items", ["what", "items"], [*made.counts.items(), ("in the index now", made.card.items)])
-    console.say(f"Index: {made.folder}")
-    console.say(next_line(config, "similar", str(made.folder), "--id", made.newest_id))
-    segments = [segment.model_dump(mode="json", by_alias=True) for segment in made.card.segments]
+    result = build_index(config, console)
+    console.table("Items", ["what", "items"], [*result.counts.items(), ("in the index now", result.card.items)])
+    console.say(f"Index: {result.folder}")
+    console.say(next_line(config, "similar", str(result.folder), "--id", result.newest_id))
+    segments = [segment.model_dump(mode="json", by_alias=True) for segment in result.card.segments]
     console.result(
         {
-            "index": str(made.folder),
-            "items": made.card.items,
-            "counts": made.counts,
-            "modelId": made.card.model_id,
+            "index": str(result.folder),
+            "items": result.card.items,
+            "counts": result.counts,
+            "modelId": result.card.model_id,
             "segments": segments,
         }
     )

@@ -30,7 +30,7 @@ def _say(config: QualityConfig, console: Console, result: QualityResult) -> None
         console.table(
             f"Precision of accepted tags, from {sample}",
             ["level", "drawn", "answered", "right", "share right", between, "and", "target", "is"],
-            [_row(str(level), found, result.targets.get(level)) for level, found in result.levels.items()],
+            [_row(str(level), precision, result.targets.get(level)) for level, precision in result.levels.items()],
         )
     classes = result.classes
     doubtful = classes[classes["answered"] > 0].sort_values(["highest", "answered"]).head(_CLASSES_SHOWN)
@@ -54,10 +54,11 @@ def _say(config: QualityConfig, console: Console, result: QualityResult) -> None
         console.say(f"By class: {result.table}")
 
 
-def _row(name: str, found: Precision, target: float | None) -> tuple[object, ...]:
+def _row(name: str, precision: Precision, target: float | None) -> tuple[object, ...]:
     return (
-        name, found.sampled, found.answered, found.right, percent(found.share), percent(found.lowest),
-        percent(found.highest), "" if target is None else f"{100 * target:g}%", found.against(target),
+        name, precision.sampled, precision.answered, precision.right,
+        percent(precision.share), percent(precision.lowest), percent(precision.highest),
+        "" if target is None else f"{100 * target:g}%", precision.against(target),
     )  # fmt: skip
 
 

@@ -29,12 +29,12 @@ from tagger.review.store.settings import DUPLICATES, LEAF_COUNTS, LEAVES, SECRET
 from tagger.review.store.tables import open_database
 from tagger.review.web.app import review_app
 from tagger.review.web.connections import Limits, bounded
-from tagger.review.web.guesses import weakness
 from tagger.review.web.look_alikes import LookAlikes
 from tagger.review.web.origins import LOOPBACK, OriginPolicy
 from tagger.review.web.pages import Review
 from tagger.review.web.pictures import Pictures
 from tagger.review.web.sessions import Sessions
+from tagger.review.web.token_check import token_weakness
 from tagger.review.web.trial import Trial
 from tagger.runs.directory import RunDirectory
 from tagger.schemas.configs.review import ReviewConfig
@@ -75,7 +75,7 @@ def run(config: ReviewConfig, console: Console) -> int:
 def _token(config: ReviewConfig) -> str | None:
     """The token for reviewers. Raises UsageError when other machines can reach the page and no token is set."""
     token = config.token or os.environ.get(_TOKEN)
-    weak = weakness(token) if token is not None else None
+    weak = token_weakness(token) if token is not None else None
     if weak:
         name = "--token" if config.token else _TOKEN
         raise UsageError(f"{name} is easily guessed: {weak}; set {_TOKEN}, for example to {secrets.token_urlsafe(16)}")

@@ -49,15 +49,15 @@ def _rows(result: TitlesResult) -> list[dict[str, str | float]]:
     ]
 
 
-def _say_objections(config: TitlesConfig, console: Console, found: Objections) -> None:
+def _say_objections(config: TitlesConfig, console: Console, objections: Objections) -> None:
     console.say(
-        f"Of {found.confident:,} test items that the image is at least {100 * config.surely:g}% sure of, "
-        f"{found.wrong:,} are wrong; a title that is as sure objects to {found.objected:,}, of which {found.caught:,} "
-        "are wrong."
+        f"Of {objections.confident:,} test items that the image is at least {100 * config.surely:g}% sure of, "
+        f"{objections.wrong:,} are wrong; a title that is as sure objects to {objections.objected:,}, "
+        f"of which {objections.caught:,} are wrong."
     )
     console.say(
-        f"Of the image's {found.mistakes:,} mistakes, the title agrees with it in {found.title_sides_with_image:,}: "
-        "there the label may be what is wrong."
+        f"Of the image's {objections.mistakes:,} mistakes, "
+        f"the title agrees with it in {objections.title_sides_with_image:,}: there the label may be what is wrong."
     )
 
 

@@ -51,11 +51,11 @@ def json_schema(schema: pa.Schema, title: str) -> dict[str, object]:
 
 
 def _json_property(f: pa.Field) -> dict[str, object]:
-    found = _json_type(f.type)
+    schema = _json_type(f.type)
     if f.nullable:
-        found["type"] = [found["type"], "null"]
+        schema["type"] = [schema["type"], "null"]
     description = _description(f)
-    return {**found, "description": description} if description else found
+    return {**schema, "description": description} if description else schema
 
 
 def _description(f: pa.Field) -> str:

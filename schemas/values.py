@@ -29,10 +29,10 @@ EngineName = Literal[
 
 def parse_size(text: str) -> tuple[int, int]:
     """Read HEIGHTxWIDTH, in pixels."""
-    found = re.fullmatch(r"(\d{1,4})x(\d{1,4})", text.strip().lower())
-    if not found:
+    match = re.fullmatch(r"(\d{1,4})x(\d{1,4})", text.strip().lower())
+    if not match:
         raise ValueError(f"{text!r} is not HEIGHTxWIDTH, such as 128x96")
-    height, width = int(found[1]), int(found[2])
+    height, width = int(match[1]), int(match[2])
     if not (8 <= height <= 2048 and 8 <= width <= 2048):
         raise ValueError(f"{text!r}: each side is 8 to 2048 pixels")
     return height, width
@@ -40,9 +40,9 @@ def parse_size(text: str) -> tuple[int, int]:
 
 def parse_share_or_count(text: str) -> tuple[float | None, int | None]:
     """Read `5%` as (0.05, None) and `100` as (None, 100)."""
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*%", text.strip())
-    if found and float(found[1]) <= 100:
-        return float(found[1]) / 100, None
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*%", text.strip())
+    if match and float(match[1]) <= 100:
+        return float(match[1]) / 100, None
     if re.fullmatch(r"\d+", text.strip()):
         return None, int(text)
     raise ValueError(f"{text!r} is neither a number of items, such as 100, nor a share, such as 5%")
@@ -50,10 +50,10 @@ def parse_share_or_count(text: str) -> tuple[float | None, int | None]:
 
 def parse_range(text: str) -> tuple[int, int]:
     """Read `4` as (4, 4) and `2-16` as (2, 16)."""
-    found = re.fullmatch(r"(\d+)(?:-(\d+))?", text.strip())
-    least = int(found[1]) if found else 0
-    most = int(found[2] or least) if found else 0
-    if not found or least > most or (found[2] and least < 1):
+    match = re.fullmatch(r"(\d+)(?:-(\d+))?", text.strip())
+    least = int(match[1]) if match else 0
+    most = int(match[2] or least) if match else 0
+    if not match or least > most or (match[2] and least < 1):
         raise ValueError(f"{text!r} is neither a number of processes, such as 4, nor a range, such as 2-16")
     return least, most
 
@@ -151,11 +151,11 @@ def by_level(value: object) -> object:
         return dict.fromkeys(Level, value)
     if not isinstance(value, dict):
         return value
-    found: dict[object, object] = {}
+    values_by_level: dict[object, object] = {}
     for level, number in value.items():
         first, *more = number.split(",") if isinstance(number, str) else [number]
-        found[level] = first
+        values_by_level[level] = first
         for text in more:
             name, _, rest = text.partition("=")
-            found[name.strip()] = rest.strip()
-    return found
+            values_by_level[name.strip()] = rest.strip()
+    return values_by_level

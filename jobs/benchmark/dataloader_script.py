@@ -28,11 +28,11 @@ class ImageFolder(Dataset[torch.Tensor]):
 
 def main() -> None:
     """Predict all images of a folder and time it, from the first image on."""
-    asked = arguments()
+    options = arguments()
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    model = PlainModel(asked.bundle).eval().to(device)
-    images = ImageFolder(asked.files, asked.bundle)
-    loader = DataLoader(images, batch_size=asked.batch_size, num_workers=asked.workers)
+    model = PlainModel(options.bundle).eval().to(device)
+    images = ImageFolder(options.files, options.bundle)
+    loader = DataLoader(images, batch_size=options.batch_size, num_workers=options.workers)
     labels: list[int] = []
     started = time.perf_counter()
     with torch.no_grad():

@@ -33,8 +33,8 @@ def noisy(vectors: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     noise = rng.standard_normal(vectors.shape, np.float32)
     noise -= (noise * vectors).sum(axis=1, keepdims=True) * vectors
     noise /= np.linalg.norm(noise, axis=1, keepdims=True)
-    found: np.ndarray = COSINE * vectors + np.float32((1 - COSINE**2) ** 0.5) * noise
-    return found
+    noisy_vectors: np.ndarray = COSINE * vectors + np.float32((1 - COSINE**2) ** 0.5) * noise
+    return noisy_vectors
 
 
 def build(source: VectorIndex, size: int, out: Path) -> dict[str, float]:
@@ -57,7 +57,7 @@ def search(source: VectorIndex, grown: VectorIndex) -> dict[str, float]:
     rng = np.random.default_rng(1)
     living = np.flatnonzero(source.is_live)
     queries = noisy(source.vectors(rng.choice(living, _QUERIES)), rng)
-    found = np.concatenate([grown.search(part, TOP).positions for part in _parts(queries)])  # and files are read
+    positions = np.concatenate([grown.search(part, TOP).positions for part in _parts(queries)])  # and files are read
     rates = []
     for _ in range(_ROUNDS):
         started = time.perf_counter()
@@ -70,7 +70,10 @@ def search(source: VectorIndex, grown: VectorIndex) -> dict[str, float]:
     alone = (time.perf_counter() - started) / _ALONE
     memory = _memory()
     nearest = _nearest(grown, queries[:_CHECKED])
-    hits = [len({*ours} & {*exact}) for ours, exact in zip(found[:_CHECKED].tolist(), nearest.tolist(), strict=True)]
+    hits = [
+        len({*approximate} & {*exact})
+        for approximate, exact in zip(positions[:_CHECKED].tolist(), nearest.tolist(), strict=True)
+    ]
     return {
         "queriesPerSecond": median(rates),
         "aloneMilliseconds": 1000 * alone,
@@ -89,8 +92,8 @@ def _nearest(grown: VectorIndex, queries: np.ndarray) -> np.ndarray:
     """The nearest of all vectors, by comparing with each, int64 [N, TOP]."""
     heap = faiss.ResultHeap(len(queries), TOP, keep_max=True)
     for first in range(0, len(grown), _BLOCK):
-        numbers = np.arange(first, min(first + _BLOCK, len(grown)))
-        cosines, places = faiss.knn(queries, grown.vectors(numbers), TOP, faiss.METRIC_INNER_PRODUCT)
+        block = np.arange(first, min(first + _BLOCK, len(grown)))
+        cosines, places = faiss.knn(queries, grown.vectors(block), TOP, faiss.METRIC_INNER_PRODUCT)
         heap.add_result(cosines, places + first)
     heap.finalize()
     nearest: np.ndarray = heap.I
@@ -100,11 +103,11 @@ def _nearest(grown: VectorIndex, queries: np.ndarray) -> np.ndarray:
 def _pieces(source: VectorIndex, start: int, stop: int) -> Iterator[Piece]:
     living = np.flatnonzero(source.is_live)
     for first in range(start, stop, _PIECE):
-        numbers = np.arange(first, min(first + _PIECE, stop))
-        origins = living[numbers % len(living)]
+        positions = np.arange(first, min(first + _PIECE, stop))
+        origins = living[positions % len(living)]
         vectors = noisy(source.vectors(origins), np.random.default_rng(first + 2)).astype(np.float16)
         items = source.items.select(INDEXED.names).take(pa.array(origins))
-        ids = pa.array([f"item-{n}" for n in numbers], pa.string())
+        ids = pa.array([f"item-{n}" for n in positions], pa.string())
         yield Piece(items.set_column(0, INDEXED.field("id"), ids), vectors, source.layouts(origins))
 
 
@@ -114,8 +117,8 @@ def _memory() -> dict[str, float]:
         lines = dict(line.split(":", 1) for line in _STATUS.read_text().splitlines())
     except OSError:
         return {"peakBytes": 0, "ownBytes": 0}
-    peak, own = (1024 * int(lines[name].split()[0]) for name in ("VmHWM", "RssAnon"))
-    return {"peakBytes": peak, "ownBytes": own}
+    peak, anonymous = (1024 * int(lines[name].split()[0]) for name in ("VmHWM", "RssAnon"))
+    return {"peakBytes": peak, "ownBytes": anonymous}
 
 
 def main() -> None:
@@ -128,10 +131,10 @@ def main() -> None:
     given = parser.parse_args()
     source = VectorIndex(Location(given.index))
     if given.what == "build":
-        found = build(source, given.size, Path(given.grown))
+        result = build(source, given.size, Path(given.grown))
     else:
-        found = search(source, VectorIndex(Location(given.grown)))
-    print(json.dumps(found))
+        result = search(source, VectorIndex(Location(given.grown)))
+    print(json.dumps(result))
 
 
 if __name__ == "__main__":

@@ -51,15 +51,15 @@ def random_bundle(config: BenchConfig) -> Bundle:
 def write_images(config: BenchConfig, bundle: Bundle, work: Path) -> list[Path]:
     """As many files as asked, all different: where there are fewer images, a copy ends in a number of its own."""
     (work / "images").mkdir()
-    found = list(islice(_usable(_source(config, work), bundle), config.items))
-    if not found:
+    images = list(islice(_usable(_source(config, work), bundle), config.items))
+    if not images:
         raise UsageError("--images: not one image can be used")
     if config.enlarge:
-        found = [enlarged(data, config.enlarge) for data in found]
+        images = [enlarged(data, config.enlarge) for data in images]
     files = []
-    for number, data in enumerate(islice(cycle(found), config.items)):
+    for number, data in enumerate(islice(cycle(images), config.items)):
         files.append(work / "images" / f"{number:08d}.jpg")
-        files[-1].write_bytes(data if number < len(found) else data + number.to_bytes(8, "big"))
+        files[-1].write_bytes(data if number < len(images) else data + number.to_bytes(8, "big"))
     return files
 
 
@@ -83,12 +83,12 @@ def _source(config: BenchConfig, work: Path) -> Iterator[bytes | ImageError]:
         return
     if config.images:
         folder = Path(config.images)
-        found = sorted(f for f in folder.rglob("*") if f.suffix.lower() in IMAGE_SUFFIXES)
-        if not found:
+        files = sorted(f for f in folder.rglob("*") if f.suffix.lower() in IMAGE_SUFFIXES)
+        if not files:
             raise UsageError(f"--images: no image files in {folder}; with --manifest, any image store will do")
     else:
-        found = sorted(draw_catalogue(work / "drawn", min(config.items, SOME), oddities=False).images.iterdir())
-    yield from (file.read_bytes() for file in found)
+        files = sorted(draw_catalogue(work / "drawn", min(config.items, SOME), oddities=False).images.iterdir())
+    yield from (file.read_bytes() for file in files)
 
 
 def enlarged(data: bytes, longer_side: int) -> bytes:

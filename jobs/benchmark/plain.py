@@ -37,9 +37,9 @@ def arguments() -> Arguments:
     parser.add_argument("--workers", type=int, required=True)
     parser.add_argument("--batch-size", type=int, required=True)
     parser.add_argument("--limit", type=int, required=True)
-    found = parser.parse_args()
-    files = sorted(found.images.iterdir())[: found.limit]
-    return Arguments(files, found.model, found.workers, found.batch_size)
+    parsed = parser.parse_args()
+    files = sorted(parsed.images.iterdir())[: parsed.limit]
+    return Arguments(files, parsed.model, parsed.workers, parsed.batch_size)
 
 
 def transform_of(bundle: Bundle) -> Callable[[Image.Image], torch.Tensor]:
@@ -50,8 +50,8 @@ def transform_of(bundle: Bundle) -> Callable[[Image.Image], torch.Tensor]:
         transforms.ToTensor(),
         transforms.Normalize(size.mean, size.std),
     ]
-    found: Callable[[Image.Image], torch.Tensor] = transforms.Compose(steps)
-    return found
+    transform: Callable[[Image.Image], torch.Tensor] = transforms.Compose(steps)
+    return transform
 
 
 class PlainModel(torch.nn.Module):
@@ -60,14 +60,14 @@ class PlainModel(torch.nn.Module):
     def __init__(self, bundle: Bundle) -> None:
         super().__init__()
         card = bundle.card
-        found = restore_members(bundle) if card.members else [restore(bundle)]
-        self.networks = torch.nn.ModuleList(c.to(memory_format=torch.contiguous_format) for c in found)
+        classifiers = restore_members(bundle) if card.members else [restore(bundle)]
+        self.networks = torch.nn.ModuleList(c.to(memory_format=torch.contiguous_format) for c in classifiers)
         self.mirrored = [m.inference.flip for m in card.members] or [card.inference.flip]
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Return the mean logits [B, L]."""
-        found = []
+        logits = []
         for network, mirrored in zip(self.networks, self.mirrored, strict=True):
             sides = [images, images.flip(3)] if mirrored else [images]
-            found += [network.get_submodule("head")(network.get_submodule("backbone")(i).flatten(1)) for i in sides]
-        return torch.stack(found).mean(0)
+            logits += [network.get_submodule("head")(network.get_submodule("backbone")(i).flatten(1)) for i in sides]
+        return torch.stack(logits).mean(0)

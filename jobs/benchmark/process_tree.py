@@ -48,13 +48,13 @@ def _watch(root: int, peak: PeakMemory, ended: threading.Event) -> None:
 
 def tree_of(root: int) -> dict[int, str]:
     """Names of a process and of all below it."""
-    found: dict[int, str] = {}
+    names: dict[int, str] = {}
     with suppress(psutil.Error):
         top = psutil.Process(root)
         for process in (top, *top.children(recursive=True)):
             with suppress(psutil.Error):
-                found[process.pid] = " ".join(process.cmdline()).partition(" ")[0]
-    return found
+                names[process.pid] = " ".join(process.cmdline()).partition(" ")[0]
+    return names
 
 
 def _own_bytes(pid: int) -> int:

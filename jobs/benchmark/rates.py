@@ -20,7 +20,7 @@ _WORK_PER_START = 0.2
 per cent from run to run, more on a shared machine."""
 
 
-def together(work: Callable[..., tuple[int, float]], processes: int, arguments: tuple[object, ...]) -> float:
+def run_in_parallel(work: Callable[..., tuple[int, float]], processes: int, arguments: tuple[object, ...]) -> float:
     """Images per second of some processes that do the same at the same time.
 
     Args:
@@ -30,20 +30,20 @@ def together(work: Callable[..., tuple[int, float]], processes: int, arguments: 
     """
     context = multiprocessing.get_context("spawn")
     gate = context.Barrier(processes)
-    with context.Pool(processes, initializer=_let_in, initargs=(gate,)) as pool:
-        found = pool.starmap(work, [arguments] * processes, chunksize=1)
-    return sum(images / seconds for images, seconds in found)
+    with context.Pool(processes, initializer=_init_process, initargs=(gate,)) as pool:
+        counts = pool.starmap(work, [arguments] * processes, chunksize=1)
+    return sum(images / seconds for images, seconds in counts)
 
 
 _gate: list[object] = []
 
 
-def _let_in(gate: object) -> None:
+def _init_process(gate: object) -> None:
     _gate[:] = [gate]
     decode_in_one_thread()
 
 
-def _for_a_while(work: Callable[[], int], at_least_s: float) -> tuple[int, float]:
+def _repeat(work: Callable[[], int], at_least_s: float) -> tuple[int, float]:
     """Repeat work until so many seconds have gone; all processes begin together."""
     work()
     _gate[0].wait()  # type: ignore[attr-defined]
@@ -69,7 +69,7 @@ def decode_only(bundle: Bundle, files: Sequence[Path], at_least_s: float) -> tup
     """Decode images for so many seconds; return how many, and the seconds."""
     data = cycle([file.read_bytes() for file in files[:SOME]])
     size = bundle.card.preprocessing
-    return _for_a_while(lambda: len([decode(d, size, MAX_PIXELS) for d in islice(data, 64)]), at_least_s)
+    return _repeat(lambda: len([decode(d, size, MAX_PIXELS) for d in islice(data, 64)]), at_least_s)
 
 
 def forward_only(
@@ -78,4 +78,4 @@ def forward_only(
     """Run the engine on decoded images for so many seconds; return how many, and the seconds."""
     pixels = decoded_sample([file.read_bytes() for file in files[:SOME]], bundle.card, MAX_PIXELS)
     engine = prepared.start()
-    return _for_a_while(lambda: len(engine.run(pixels)[0]), at_least_s)
+    return _repeat(lambda: len(engine.run(pixels)[0]), at_least_s)

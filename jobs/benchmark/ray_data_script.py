@@ -32,9 +32,9 @@ class Classifier:
             return {"label": self._model(images).argmax(dim=1).cpu().numpy()}
 
 
-def seconds(files: list[str], asked: Arguments) -> float:
+def seconds(files: list[str], options: Arguments) -> float:
     """What it takes to predict some files, start-up of the actors included."""
-    transform = transform_of(asked.bundle)
+    transform = transform_of(options.bundle)
 
     def preprocess(row: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         return {"transformed_image": transform(Image.fromarray(row["image"])).numpy()}
@@ -45,25 +45,25 @@ def seconds(files: list[str], asked: Arguments) -> float:
         .map(preprocess)
         .map_batches(
             Classifier,
-            fn_constructor_args=(asked.model,),
-            compute=ActorPoolStrategy(size=asked.workers),
-            batch_size=asked.batch_size,
+            fn_constructor_args=(options.model,),
+            compute=ActorPoolStrategy(size=options.workers),
+            batch_size=options.batch_size,
             num_gpus=int(torch.cuda.is_available()),
         )
     )
-    found = sum(len(batch["label"]) for batch in predictions.iter_batches(batch_size=None))
-    if found != len(files):
-        raise RuntimeError(f"{found} predictions for {len(files)} images")
+    predicted = sum(len(batch["label"]) for batch in predictions.iter_batches(batch_size=None))
+    if predicted != len(files):
+        raise RuntimeError(f"{predicted} predictions for {len(files)} images")
     return time.perf_counter() - started
 
 
 def main() -> None:
     """Predict a part of a folder, then all of it, and print what both took, to tell start-up apart, as for the job."""
-    asked = arguments()
-    files = [str(file) for file in asked.files]
+    options = arguments()
+    files = [str(file) for file in options.files]
     few = files[: len(files) // 4]
     ray.init("local", include_dashboard=False, log_to_driver=False, logging_level="ERROR")
-    times = {"startSeconds": seconds(few, asked), "seconds": seconds(files, asked)}
+    times = {"startSeconds": seconds(few, options), "seconds": seconds(files, options)}
     print(json.dumps({"images": len(files) - len(few), **times}))
 
 

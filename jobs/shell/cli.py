@@ -14,11 +14,11 @@ import typer
 import tagger
 from tagger.cluster.submitted import use_cluster_of_job
 from tagger.errors import UsageError
-from tagger.jobs.shell.first_words import FIRST_WORDS
 from tagger.jobs.shell.flags import command_of
 from tagger.jobs.shell.help import Commands, command_class, help_of
 from tagger.jobs.shell.outcome import complain
 from tagger.jobs.shell.registry import JOBS, PANELS
+from tagger.jobs.shell.startup_messages import STARTUP_MESSAGES
 from tagger.schemas.values import JobConfig
 
 _USAGE_ERROR = cast(type[typer.BadParameter], typer.BadParameter.__base__)
@@ -60,8 +60,8 @@ def _runner(name: str) -> Callable[[Any, bool], int]:
         from tagger.jobs.shell.console import Console
 
         console = Console(as_json=as_json)
-        if name in FIRST_WORDS:
-            console.step(FIRST_WORDS[name])
+        if name in STARTUP_MESSAGES:
+            console.step(STARTUP_MESSAGES[name])
         config = use_cluster_of_job(config, console)
         job = importlib.import_module(f"tagger.jobs.{name}")
         if "cv2" in sys.modules:

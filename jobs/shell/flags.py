@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 import typer
 from pydantic.fields import FieldInfo
 
-from tagger.jobs.shell.asked import AS_ARGUMENT, AS_NEGATION, build, flag_of, is_argument, negation_of
+from tagger.jobs.shell.build_config import AS_ARGUMENT, AS_NEGATION, build_config, flag_of, is_argument, negation_of
 from tagger.jobs.shell.outcome import ErrorLog, exit_code_of, warn
 from tagger.schemas.values import JobConfig, Panel
 
@@ -44,9 +44,9 @@ def command_of(config: type[Config], run: Callable[[Config, bool], int]) -> Call
         log = ErrorLog()
 
         def work() -> int:
-            asked = build(config, file, given, warn)
-            log.lie_in(getattr(asked, "out", None))
-            return run(asked, as_json)
+            settings = build_config(config, file, given, warn)
+            log.set_folder(getattr(settings, "out", None))
+            return run(settings, as_json)
 
         raise typer.Exit(exit_code_of(work, log))
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import typer.core
 
-from tagger.jobs.shell.asked import flag_of, is_argument
+from tagger.jobs.shell.build_config import flag_of, is_argument
 from tagger.jobs.shell.flags import escaped, in_panels, metavar_of
 from tagger.schemas.values import JobConfig, Panel
 
@@ -30,7 +30,7 @@ def command_class(config: type[JobConfig]) -> type[typer.core.TyperCommand]:
             return _without_types(super().get_params(ctx), Panel.ALL_COMMANDS)
 
         def format_help(self, ctx: Any, formatter: Any) -> None:
-            with _as_wide_as_it_goes():
+            with _full_width():
                 super().format_help(ctx, formatter)
 
     return Command
@@ -49,7 +49,7 @@ class Commands(typer.core.TyperGroup):
         for option in options:
             option.hidden = True
         try:
-            with _as_wide_as_it_goes():
+            with _full_width():
                 super().format_help(ctx, formatter)
         finally:
             for option in options:
@@ -103,7 +103,7 @@ def _is_list(annotation: object) -> bool:
 
 
 @contextmanager
-def _as_wide_as_it_goes() -> Iterator[None]:
+def _full_width() -> Iterator[None]:
     """Have typer's help take the whole terminal, and where there is none as many columns as it reads well in.
 
     Also where an environment variable of a build service asks typer for colours: a pipe takes none, unless

@@ -34,7 +34,7 @@ class ErrorLog:
     def __init__(self) -> None:
         self._out: Path | None = None
 
-    def lie_in(self, out: str | None) -> None:
+    def set_folder(self, out: str | None) -> None:
         """Name the job's folder; one in a bucket takes no log."""
         self._out = Path(out.removeprefix("file://")).expanduser() if out and not out.startswith(S3) else None
 

@@ -81,11 +81,11 @@ class SimilarConfig(ManifestFormat):
 
     @model_validator(mode="after")
     def _check(self) -> "SimilarConfig":
-        asked = [name for name in ("id", "image", "manifest", "run") if getattr(self, name)]
-        if len(asked) != 1:
+        queries = [name for name in ("id", "image", "manifest", "run") if getattr(self, name)]
+        if len(queries) != 1:
             raise ValueError("say what to find items for: one of id, image, manifest and run")
-        if asked[0] in ("manifest", "run") and not self.out:
-            raise ValueError(f"{asked[0]} finds many; name a folder for them: out")
+        if queries[0] in ("manifest", "run") and not self.out:
+            raise ValueError(f"{queries[0]} finds many; name a folder for them: out")
         return self
 
 

@@ -191,5 +191,5 @@ class ModelCard(Card):
     provenance: Provenance
 
 
-def _without(found: dict[str, object], names: tuple[str, ...]) -> dict[str, object]:
-    return {k: v for k, v in found.items() if k not in names}
+def _without(document: dict[str, object], names: tuple[str, ...]) -> dict[str, object]:
+    return {k: v for k, v in document.items() if k not in names}

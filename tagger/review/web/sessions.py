@@ -17,7 +17,7 @@ from starlette.middleware.sessions import SessionMiddleware
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp
 
-from tagger.review.web.guesses import TokenCheck
+from tagger.review.web.token_check import TokenCheck
 
 _MAX_AGE_S = 30 * 86_400
 

@@ -28,7 +28,7 @@ def test_an_unforeseen_error_keeps_its_traceback_and_the_line_names_the_file(
     monkeypatch.setenv("TAGGER_REVIEW_TOKEN", "not for a file")
     (tmp_path / "out").mkdir()
     log = ErrorLog()
-    log.lie_in(str(tmp_path / "out"))
+    log.set_folder(str(tmp_path / "out"))
     assert [exit_code_of(broken, log), exit_code_of(broken, log)] == [1, 1]
     kept = (tmp_path / "out/_error.log").read_text()
     assert kept.count("in broken") == kept.count("KeyError: 'colour'") == kept.count(" UTC\n") == 2
@@ -39,7 +39,7 @@ def test_an_unforeseen_error_keeps_its_traceback_and_the_line_names_the_file(
 
 def test_a_kept_traceback_does_not_stand_in_the_way_of_the_next_attempt(tmp_path: Path) -> None:
     log = ErrorLog()
-    log.lie_in(str(tmp_path))
+    log.set_folder(str(tmp_path))
     assert exit_code_of(broken, log) == 1
     assert [file.name for file in tmp_path.iterdir()] == [ERROR_LOG]
     assert not Location(str(tmp_path)).files()
@@ -50,7 +50,7 @@ def test_a_kept_traceback_does_not_stand_in_the_way_of_the_next_attempt(tmp_path
 def test_the_traceback_of_a_job_that_goes_on_later_lies_with_its_work(tmp_path: Path) -> None:
     (tmp_path / "out/_work").mkdir(parents=True)
     log = ErrorLog()
-    log.lie_in(f"file://{tmp_path}/out")
+    log.set_folder(f"file://{tmp_path}/out")
     assert exit_code_of(broken, log) == 1
     assert "KeyError" in (tmp_path / "out/_work/error.log").read_text()
 
@@ -61,7 +61,7 @@ def test_where_a_job_has_no_folder_the_traceback_lies_with_the_users_state(
 ) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     log = ErrorLog()
-    log.lie_in(out)
+    log.set_folder(out)
     assert exit_code_of(broken, log) == 1
     assert "KeyError" in (tmp_path / "catalog-tagger/error.log").read_text()
 

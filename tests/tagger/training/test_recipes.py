@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from tagger.errors import UsageError
-from tagger.jobs.shell.asked import build
+from tagger.jobs.shell.build_config import build_config
 from tagger.models import backbones
 from tagger.schemas.configs.learning import Learning
 from tagger.schemas.configs.train import TrainConfig
@@ -19,7 +19,7 @@ def in_python(**settings: object) -> TrainConfig:
 @pytest.mark.parametrize("name", recipes.names())
 def test_a_recipe_says_what_it_is_and_names_a_model_that_there_is(name: str) -> None:
     recipe = recipes.load(name)
-    config = build(TrainConfig, None, {**GIVEN, "recipe": name})
+    config = build_config(TrainConfig, None, {**GIVEN, "recipe": name})
     assert len(recipe.description) > 20
     assert recipe.text.startswith("# ")
     assert config.backbone in backbones.names()
@@ -36,16 +36,16 @@ def test_the_standard_recipe_is_what_training_does_by_itself() -> None:
 
 def test_flags_win_over_a_file_and_a_file_over_the_recipe(tmp_path: Path) -> None:
     (tmp_path / "c.yaml").write_text("recipe: cnn-2conv\nepochs: 3\nlr: 0.5\n")
-    config = build(TrainConfig, tmp_path / "c.yaml", {**GIVEN, "lr": "0.25"})
+    config = build_config(TrainConfig, tmp_path / "c.yaml", {**GIVEN, "lr": "0.25"})
     assert (config.backbone, config.epochs, config.lr, config.head_lr) == ("cnn_2", 3, 0.25, 1e-3)
-    other = build(TrainConfig, tmp_path / "c.yaml", {**GIVEN, "recipe": "fast"})
+    other = build_config(TrainConfig, tmp_path / "c.yaml", {**GIVEN, "recipe": "fast"})
     assert (other.backbone, other.epochs, other.frozen_epochs) == ("mobilenet_v2", 3, 30)
 
 
 def test_a_recipe_of_ones_own_is_a_file(tmp_path: Path) -> None:
     own = tmp_path / "mine.yaml"
     own.write_text("description: ours\nbackbone: small_cnn\nweights: none\n")
-    assert build(TrainConfig, None, {**GIVEN, "recipe": str(own)}).backbone == "small_cnn"
+    assert build_config(TrainConfig, None, {**GIVEN, "recipe": str(own)}).backbone == "small_cnn"
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def test_a_space_whose_settings_stand_in_the_wrong_place_is_told_where_they_belo
 def test_a_recipe_holds_in_python_as_on_the_command_line(tmp_path: Path) -> None:
     config = in_python(recipe="best")
     assert (config.image_size, config.epochs, config.erasing) == ("160x120", 10, 0.1)
-    assert config == build(TrainConfig, None, {**GIVEN, "recipe": "best"})
+    assert config == build_config(TrainConfig, None, {**GIVEN, "recipe": "best"})
     assert in_python(recipe="best", epochs=3).epochs == 3, "what is given wins"
     assert TrainConfig.model_validate(config.model_dump(mode="json")) == config
     own = tmp_path / "mine.yaml"
@@ -91,7 +91,7 @@ def test_a_recipe_holds_in_python_as_on_the_command_line(tmp_path: Path) -> None
 
 
 def test_pairs_of_a_flag_stand_beside_those_of_the_recipe() -> None:
-    config = build(TrainConfig, None, {**GIVEN, "recipe": "cnn-3conv-adam", "merge": ["Toys=Free Items"]})
+    config = build_config(TrainConfig, None, {**GIVEN, "recipe": "cnn-3conv-adam", "merge": ["Toys=Free Items"]})
     assert config.merge == {"Home": "Free Items", "Sporting Goods": "Free Items", "Toys": "Free Items"}
 
 

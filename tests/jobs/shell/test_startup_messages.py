@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tagger.jobs.shell.first_words import FIRST_WORDS
 from tagger.jobs.shell.registry import JOBS
+from tagger.jobs.shell.startup_messages import STARTUP_MESSAGES
 
 _WITHOUT_TORCH = "import sys; sys.modules['torch'] = None; from tagger.jobs.shell.cli import command; command()"
 
@@ -16,8 +16,8 @@ def test_a_command_says_what_it_does_before_it_loads_what_takes_seconds(given: l
     command = [sys.executable, "-c", _WITHOUT_TORCH, *given, "--manifest", "m.csv", "--out", "o"]
     done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "XDG_STATE_HOME": str(tmp_path)})
     assert done.returncode == 1
-    assert done.stderr.splitlines()[0] == FIRST_WORDS[given[0]]
+    assert done.stderr.splitlines()[0] == STARTUP_MESSAGES[given[0]]
 
 
 def test_first_words_are_of_commands() -> None:
-    assert set(FIRST_WORDS) <= set(JOBS)
+    assert set(STARTUP_MESSAGES) <= set(JOBS)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tagger.errors import UsageError
-from tagger.jobs.shell.asked import build
+from tagger.jobs.shell.build_config import build_config
 from tagger.jobs.shell.registry import JOBS
 from tagger.schemas.configs.check import CheckConfig
 from tagger.schemas.configs.confidence import PolicyConfig
@@ -24,7 +24,7 @@ SHOP = {"manifest": "m.csv", "out": "o"}
 
 def made(config: Any, given: dict[str, Any], file: Path | None = None) -> tuple[Any, list[str]]:
     said: list[str] = []
-    return build(config, file, given, said.append), said
+    return build_config(config, file, given, said.append), said
 
 
 @pytest.mark.parametrize(

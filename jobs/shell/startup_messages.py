@@ -1,6 +1,6 @@
 """What a command says at once, while the libraries that it needs are loaded, which takes seconds."""
 
-FIRST_WORDS = {
+STARTUP_MESSAGES = {
     "train": "Loading PyTorch and Ray to train a model",
     "tune": "Loading PyTorch and Ray to search for a recipe",
     "results": "Loading PyTorch and Ray to train recipes side by side",

@@ -19,7 +19,7 @@ _FORGET_AFTER_S = 900.0
 _MAX_ADDRESSES = 10_000
 
 
-def weakness(token: str) -> str | None:
+def token_weakness(token: str) -> str | None:
     """Why a token is easily guessed; None where it is not."""
     if len(token) < MIN_LENGTH:
         return f"a token has at least {MIN_LENGTH} characters"
@@ -35,7 +35,7 @@ def weakness(token: str) -> str | None:
 
 
 @dataclass
-class _Tries:
+class _Attempts:
     wrong: int = 0
     not_before: float = 0.0
     unseen: int = 0
@@ -55,7 +55,7 @@ class TokenCheck:
         self._digest = _digest(token)
         self._report = report
         self._clock = clock
-        self._tries: OrderedDict[str, _Tries] = OrderedDict()
+        self._tries: OrderedDict[str, _Attempts] = OrderedDict()
         self._lock = threading.Lock()
 
     def wait_s(self, address: str) -> float:
@@ -70,7 +70,7 @@ class TokenCheck:
         right = hmac.compare_digest(_digest(token), self._digest)  # in constant time, whatever its length
         with self._lock:
             now = self._clock()
-            tries = self._tries.setdefault(network, _Tries())
+            tries = self._tries.setdefault(network, _Attempts())
             self._tries.move_to_end(network)
             if now - tries.not_before > _FORGET_AFTER_S:
                 tries.wrong = 0
@@ -85,7 +85,7 @@ class TokenCheck:
                 self._tries.popitem(last=False)
         return False
 
-    def _count(self, tries: _Tries, now: float, address: str) -> None:
+    def _count(self, tries: _Attempts, now: float, address: str) -> None:
         tries.wrong += 1
         wait = min(_MAX_WAIT_S, 2.0 ** (tries.wrong - _FREE_TRIES)) if tries.wrong >= _FREE_TRIES else 0.0
         unseen = f", {tries.unseen:,} more came too soon" if tries.unseen else ""

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tagger.review.web.guesses import TokenCheck, weakness
+from tagger.review.web.token_check import TokenCheck, token_weakness
 
 TOKEN = "a-token-of-some-length"
 
@@ -17,12 +17,12 @@ TOKEN = "a-token-of-some-length"
      "zyxwvutsrqponm", "aaaaaaaaaaaabcdefg", "000000000001", "            "],
 )  # fmt: skip
 def test_a_token_that_is_easily_guessed_is_told(token: str) -> None:
-    assert weakness(token)
+    assert token_weakness(token)
 
 
 def test_a_random_token_is_strong_enough() -> None:
-    assert not [t for t in (secrets.token_urlsafe(16) for _ in range(500)) if weakness(t)]
-    assert weakness(TOKEN) is None
+    assert not [t for t in (secrets.token_urlsafe(16) for _ in range(500)) if token_weakness(t)]
+    assert token_weakness(TOKEN) is None
 
 
 class Clock:

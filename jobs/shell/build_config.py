@@ -31,7 +31,7 @@ def negation_of(name: str) -> str:
     return f"--no-{name.replace('_', '-')}"
 
 
-def build(
+def build_config(
     config: type[Config], file: Path | None, given: Mapping[str, Any], warn: Callable[[str], None] = lambda text: None
 ) -> Config:
     """Build a config from a file and flags.
