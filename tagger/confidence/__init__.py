@@ -1,1 +1,1 @@
-"""What a confidence is worth, and what is decided by it."""
+"""Calibration of confidences, and the decisions made by them."""

@@ -1,4 +1,4 @@
-"""Makes probabilities honest: fits a temperature on held-out items, and a curve for each level that needs one."""
+"""Calibrates probabilities: fits a temperature on held-out items, and a curve for each level that needs one."""
 
 import numpy as np
 from scipy.optimize import minimize, minimize_scalar
@@ -19,9 +19,9 @@ def calibrated(bundle: Bundle, logits: np.ndarray, leaves: np.ndarray) -> Bundle
     """The bundle with a temperature, and the curves of its levels, fitted on held-out items.
 
     Args:
-        bundle: The model; what calibration it has is replaced.
+        bundle: The model; its calibration is replaced.
         logits: float32 [N, L], of items that it was not trained on.
-        leaves: Their true leaf numbers, int [N].
+        leaves: Their true leaf indices, int [N].
     """
     temperature = fit_temperature(logits, leaves)
     levels = Levels(bundle.card.taxonomy)
@@ -45,11 +45,11 @@ def fit_temperature(logits: np.ndarray, leaves: np.ndarray) -> float:
     """Return the T that minimises the negative log-likelihood of softmax(logits / T).
 
     Source: Guo et al. 2017, "On calibration of modern neural networks" (arXiv:1706.04599); targets are smoothed by
-    1 / (N + 2) as in Platt 1999, so that a few items that are all right do not prove a confidence of 1.
+    1 / (N + 2) as in Platt 1999, so that a few items, all of them right, do not give a confidence of 1.
 
     Args:
         logits: float32 [N, L], of items that the model was not trained on.
-        leaves: Their true leaf numbers, int [N].
+        leaves: Their true leaf indices, int [N].
     """
     scores = np.asarray(logits, np.float64)
     smoothing = 1 / (len(scores) + 2)
@@ -66,7 +66,7 @@ def fit_temperature(logits: np.ndarray, leaves: np.ndarray) -> float:
 
 
 def fit_curve(probabilities: np.ndarray, right: np.ndarray) -> ConfidenceCurve | None:
-    """Return the curve that makes confidences of a level's probabilities; None where they are as good by themselves.
+    """Return the curve that calibrates a level's probabilities; None if it is no improvement.
 
     Whether it is better is measured on items that it was not fitted on: their mean log loss, over ten folds, is lower;
     with fewer than 1,000 items, by more than a standard error. A few items prove nothing, and leave the probabilities
@@ -91,15 +91,15 @@ def fit_curve(probabilities: np.ndarray, right: np.ndarray) -> ConfidenceCurve |
 
 
 def refitted_error(fitted_on: Predicted, others: Predicted, rng: np.random.Generator) -> tuple[float, float]:
-    """Expected calibration error of a level on other items, once its curve is fitted anew; and what chance gives.
+    """Expected calibration error of a level on other items after its curve is refitted; and the error by chance.
 
-    The second is that of confidences that are wholly honest, on as many items: each is drawn as right with just the
+    The second is that of perfectly calibrated confidences on as many items: each is drawn as right with the
     probability that its confidence states. A binned error of finitely many items is never zero.
 
     Args:
         fitted_on: Predictions that the curve is fitted to.
         others: Predictions that it is measured on.
-        rng: Draws.
+        rng: The random generator.
     """
     curve = fit_curve(fitted_on.confidence, fitted_on.right)
     confidence = apply_curve(curve, others.confidence) if curve else others.confidence

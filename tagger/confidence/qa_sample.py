@@ -1,4 +1,4 @@
-"""How precise accepted tags are in production, from the random sample of them that people looked at."""
+"""Precision of accepted tags in production, from review decisions on a random sample."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -19,18 +19,18 @@ SAMPLED = ["id", *(str(level) for level in Level), "reviewReasons"]
 
 @dataclass(frozen=True)
 class Precision:
-    """Of what was accepted and drawn: what people said."""
+    """Precision of accepted tags, from a sample of them."""
 
     sampled: int
     answered: int
     right: int
     lowest: float | None
-    """With the highest, where the precision lies with the probability asked for; None where nobody has answered."""
+    """With `highest`, the confidence interval of the precision; None without answers."""
     highest: float | None
 
     @classmethod
     def of(cls, right: np.ndarray, sampled: int, probability: float) -> "Precision":
-        """From the answers, bool [N], with the exact interval of Clopper and Pearson (1934)."""
+        """Compute it from answers, bool [N], with the exact interval of Clopper and Pearson (1934)."""
         n, k = len(right), int(right.sum())
         if not n:
             return cls(sampled, 0, 0, None, None)
@@ -41,11 +41,11 @@ class Precision:
 
     @property
     def share(self) -> float | None:
-        """Of the answered ones, those that were right; None where nobody has answered."""
+        """Share of right answers, 0 to 1; None without answers."""
         return self.right / self.answered if self.answered else None
 
     def against(self, target: float | None) -> str:
-        """Whether a target is kept, as far as the answers tell: kept, missed, open or an empty text without one."""
+        """Whether the target is met: kept, missed, or open if the answers do not tell; empty without a target."""
         if target is None or self.lowest is None or self.highest is None:
             return "open" if target is not None else ""
         if self.lowest >= target:
@@ -54,14 +54,14 @@ class Precision:
 
 
 def sample_answers(predictions: Iterable[pa.Table], decided: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
-    """One row for every drawn item and level: id, level, class, answered, right where it was answered, and waiting.
+    """One row for every drawn item and level: id, level, class, answered, right (if answered), and waiting.
 
-    An unusable image answers nothing, and waits for nobody. Where a person was sure of the master category alone, the
-    article type is not confirmed, and counts as wrong.
+    An unusable image is neither answered nor waiting. If a person decided only the master category, the article type
+    is not confirmed, and counts as wrong.
 
     Args:
         predictions: With the columns SAMPLED.
-        decided: The decision that stands, by id.
+        decided: The current decision, by id.
     """
     rows: list[tuple[str, str, str, bool, bool, bool]] = []
     for table in predictions:
@@ -80,33 +80,33 @@ def sample_answers(predictions: Iterable[pa.Table], decided: Mapping[str, Mappin
 
 
 def each_once(answers: pd.DataFrame) -> pd.DataFrame:
-    """One row for every item and level, of the answers of several runs.
+    """Deduplicate the answers of several runs: one row for every item and level.
 
-    An item that is drawn by its id is drawn by every run that accepts it. Its answers are not independent of each
-    other, so that an interval over all of them would be too narrow: one that was answered counts, of several the first.
+    Items are drawn by id, so every run that accepts an item draws it. Its answers are not independent, and an interval
+    over all of them would be too narrow. So the first answered row of each item counts.
 
     Args:
-        answers: Those of `sample_answers`, of the newest run first.
+        answers: From `sample_answers`, the newest run first.
     """
     answered_first = answers.sort_values("answered", ascending=False, kind="stable")
     return answered_first.drop_duplicates(["id", "level"]).sort_index()
 
 
 def precision_of(answers: pd.DataFrame, probability: float) -> Precision:
-    """The precision of what some rows of `sample_answers` were drawn from.
+    """The precision of some rows of `sample_answers`.
 
     Args:
         answers: Of one level, or of one class of it.
-        probability: With which the precision lies in the interval, 0 to 1.
+        probability: Coverage of the confidence interval, 0 to 1.
     """
     answered = answers[answers["answered"]]
     return Precision.of(answered["right"].to_numpy(bool), len(answers), probability)
 
 
 def by_class(answers: pd.DataFrame, probability: float) -> pd.DataFrame:
-    """The precision of every class that was drawn: level, class, drawn, answered, right, lowest, highest.
+    """The precision of every class in the sample: level, class, drawn, answered, right, lowest, highest.
 
-    `lowest` and `highest` are shares from 0 to 1, and missing where nobody has answered.
+    `lowest` and `highest` are shares from 0 to 1, and missing without answers.
     """
     rows: list[dict[str, object]] = []
     for (level, name), group in answers.groupby(["level", "class"]):

@@ -1,4 +1,4 @@
-"""Thresholds from a target precision, such that it holds on new items, too."""
+"""Fits thresholds that keep a target precision on new items."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,12 +19,12 @@ ACCEPTED = {
     Level.MASTER_CATEGORY: (Decision.ACCEPT, Decision.ACCEPT_MASTER_ONLY),
     Level.ARTICLE_TYPE: (Decision.ACCEPT,),
 }
-"""The decisions by which a level's prediction is applied without a person."""
+"""The decisions that accept a level's prediction without a person."""
 
 
 @dataclass(frozen=True)
 class Applied:
-    """What a policy did on items whose labels are known."""
+    """Effect of a policy on labelled items."""
 
     items: int
     accepted: int
@@ -32,12 +32,12 @@ class Applied:
 
     @property
     def coverage(self) -> float:
-        """Share of the items that was accepted."""
+        """Share of the items that are accepted, 0 to 1."""
         return self.accepted / self.items if self.items else 0.0
 
     @property
     def precision(self) -> float | None:
-        """Share of the accepted ones that was right; None where none was accepted."""
+        """Share of the accepted items that are right, 0 to 1; None if none is accepted."""
         return self.right / self.accepted if self.accepted else None
 
 
@@ -46,26 +46,26 @@ def fit_policy(
 ) -> Policy:
     """Find the lowest thresholds whose accepted predictions have the target precision on new items.
 
-    The master category comes first; an article type is accepted only where its master category is. A class that is
-    predicted often enough has a threshold of its own, the others share one. A level whose target cannot be shown has
-    None, by which nothing is accepted.
+    The master category comes first; an article type is accepted only if its master category is. A class that is
+    predicted often enough gets its own threshold; the others share one. A level whose target cannot be shown gets
+    None, and accepts nothing.
 
-    What is assumed: new items are drawn like these, and these have chosen nothing else, neither epoch nor temperature
-    nor curve. A bundle's control side is such; of val, the promise is approximate. The promise is one for each
-    threshold, not for all of them together. Article types are tested on what the master category's threshold lets
-    through, which these items have chosen, too; and `at_least` is a bound of the precision above a threshold that was
-    chosen on the same items: both are a little too good, by less than the tests are careful.
+    Assumptions: new items have the same distribution, and these items were used for nothing else, neither to choose the
+    epoch nor for calibration. This holds for a bundle's control side; with val, the guarantee is approximate. It holds
+    for each threshold, not for all of them jointly. Two things are slightly optimistic, by less than the tests are
+    conservative: article types are tested on the items that pass the master category's threshold, which was fitted on
+    the same items; and `at_least` bounds the precision above a threshold that was fitted on the same items.
 
-    Own thresholds stay only where they raise the coverage of these items: one by one, that which costs most coverage
-    is dropped. Because these items make that choice, too, own thresholds and those beside them are tested at half the
-    allowed error.
+    Own thresholds stay only if they raise the coverage of these items: backward elimination drops the most costly one
+    at a time. Because these items also make that choice, own thresholds and the shared one beside them are tested at
+    half the allowed error.
 
     Args:
         held_out: Predictions on items that the model was not trained on.
         blurry: Items that go to review whatever their confidence, bool [N].
         targets: Precision of what is accepted, by level, 0 to 1.
-        probability: With which each threshold keeps its promise on new items of the same kind, 0 to 1.
-        class_items: A class that is predicted for so many items may have a threshold of its own; 0: none has.
+        probability: Confidence that each threshold keeps the target on new items, 0 to 1.
+        class_items: Predicted items from which a class may get its own threshold; 0 for none.
     """
     eligible = ~blurry
     levels: dict[Level, LevelPolicy] = {}
@@ -89,12 +89,12 @@ def fit_policy(
 
 
 def own_classes(held_out: Evaluation, blurry: np.ndarray, level: Level, class_items: int) -> list[str]:
-    """The classes that are predicted often enough for a threshold of their own, whether or not one pays."""
+    """The classes that are predicted often enough for their own threshold, whether or not it pays."""
     return _own_classes(held_out.levels[level].predicted[~blurry], class_items)
 
 
 def apply(policy: Policy, items: Evaluation, blurry: np.ndarray) -> dict[Level, Applied]:
-    """What a policy does on labelled items, of which some are blurry, bool [N]."""
+    """Apply a policy to labelled items; those that are blurry, bool [N], go to review."""
     thresholds = Thresholds.of_policy(policy)
     needed = {level: thresholds.needed(level, items.levels[level].predicted) for level in Level}
     confidence = {level: items.levels[level].confidence for level in Level}
@@ -107,7 +107,7 @@ def apply(policy: Policy, items: Evaluation, blurry: np.ndarray) -> dict[Level, 
 
 
 def highest_target(held_out: Evaluation, blurry: np.ndarray, level: Level, probability: float) -> float | None:
-    """The highest precision, in steps of half a percent, that can be shown for a level; None where none can."""
+    """The highest precision, in steps of half a percent, that can be shown for a level; None if there is none."""
     predicted = held_out.levels[level].only(~blurry)
     for target in np.arange(0.995, 0.5, -0.005):
         if _threshold(predicted, float(target), probability) is not None:
@@ -145,17 +145,17 @@ def _own_classes(predicted: np.ndarray, class_items: int) -> list[str]:
 def _thresholds(
     predicted: Predicted, classes: Sequence[str], target: float, probability: float
 ) -> tuple[float | None, dict[str, float | None]]:
-    """The shared threshold, and those of the classes for which an own one raises coverage (backward elimination)."""
+    """The shared threshold, and those of the classes whose own one raises coverage (backward elimination)."""
     plain = _threshold(predicted, target, probability)
     if not classes:
         return plain, {}
-    codes = pd.Index(classes).get_indexer(pd.Index(predicted.predicted))  # -1: always with the others
+    codes = pd.Index(classes).get_indexer(pd.Index(predicted.predicted))  # -1: always shared
     careful = 1 - (1 - probability) / 2
     alone = [_threshold(predicted.only(codes == n), target, careful) for n in range(len(classes))]
     accepted_alone = [int((predicted.confidence[codes == n] >= _number(t)).sum()) for n, t in enumerate(alone)]
 
     def accepted(chosen: Sequence[int]) -> tuple[int, float | None]:
-        """How many items are, where these classes have their own threshold; and the shared one."""
+        """Number of accepted items if these classes have their own threshold; and the shared threshold."""
         others = predicted.only(~np.isin(codes, chosen))
         shared = _threshold(others, target, careful)
         return sum(accepted_alone[n] for n in chosen) + int((others.confidence >= _number(shared)).sum()), shared
@@ -178,9 +178,9 @@ def _threshold(predicted: Predicted, target: float, probability: float) -> float
     """The lowest threshold for which less precision than the target is disproved.
 
     Fixed sequence testing, from several starts (Angelopoulos, Bates, Candès, Jordan and Lei 2021, "Learn then test",
-    arXiv:2110.01052): thresholds are tested from the surest on, by the binomial tail, until one fails. Each start has
-    its share of the allowed error, so that one early mistake does not end it all; the first lies where so few items
-    are accepted that they prove the target only if all are right.
+    arXiv:2110.01052): thresholds are tested from the highest on, by the binomial tail, until one fails. Each start has
+    its share of the allowed error, so that one early mistake does not end the search. At the first start, so few
+    items are accepted that they show the target only if all are right.
     """
     error = (1 - probability) / _STARTS
     fewest = np.log(error) / np.log(target)
@@ -202,7 +202,7 @@ def _threshold(predicted: Predicted, target: float, probability: float) -> float
 
 
 def _last_of_equals(falling: np.ndarray) -> np.ndarray:
-    """Positions at which a falling sequence [N] is about to change: a threshold takes all equals or none."""
+    """The last index of each run of equal values in a falling sequence [N]: a threshold takes all equals or none."""
     return np.flatnonzero(np.append(falling[1:] < falling[:-1], True)) if len(falling) else np.zeros(0, np.int64)
 
 

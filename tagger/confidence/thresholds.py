@@ -1,4 +1,4 @@
-"""What is applied without a person, and what goes to review."""
+"""Decides which predictions are accepted, and which go to review."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,19 +11,19 @@ from tagger.schemas.documents.taxonomy import Level
 from tagger.schemas.tables.prediction import Decision
 
 USUAL = 0.9
-"""Threshold of both levels where nobody has said another."""
+"""Default threshold of both levels."""
 
 
 @dataclass(frozen=True)
 class Thresholds:
-    """From which confidence on a prediction is accepted: by level, and for some classes by class. Infinite: never."""
+    """Least confidence of an accepted prediction: by level, and for some classes by class. Infinite: never."""
 
     levels: Mapping[Level, float]
     classes: Mapping[Level, Mapping[str, float]] = field(default_factory=dict)
 
     @classmethod
     def of_policy(cls, policy: Policy | None, accept_above: Mapping[Level, float] | None = None) -> "Thresholds":
-        """Those of a bundle's policy, or the usual ones where it has none; a level that is named has the one named."""
+        """The thresholds of a bundle's policy, or the default; `accept_above` overrides them by level."""
         named = accept_above or {}
         fitted = {
             level: level_policy
@@ -43,18 +43,18 @@ class Thresholds:
 
 @dataclass(frozen=True)
 class QaSample:
-    """Which of the accepted items a person looks at all the same, so that precision is measured without bias.
+    """Which accepted items go to review nevertheless, for an unbiased measurement of precision.
 
     An item is drawn by its id, so that another run draws the same.
     """
 
     share: float = 0.0
-    """Of the accepted items, 0 to 1."""
+    """Share of the accepted items, 0 to 1."""
     seed: int = 0
 
     def drawn(self, ids: Sequence[str]) -> np.ndarray:
         """Whether each item would be drawn, bool [N]."""
-        keys = [f"qa {item}" for item in ids]  # another order than the one that draws the sides of a split
+        keys = [f"qa {item}" for item in ids]  # independent of the order that draws the sides of a split
         drawn: np.ndarray = hash_order(keys, self.seed) < self.share * 2.0**64
         return drawn
 
@@ -64,8 +64,8 @@ def decide(
 ) -> np.ndarray:
     """Return the decision for every item.
 
-    An item whose two levels reach their thresholds is accepted; where only the master category does, that alone
-    is; everything else, and whatever there is another reason to doubt, goes to review.
+    An item is accepted if both levels reach their thresholds; if only the master category does, that alone is
+    accepted. Everything else, and every doubted item, goes to review.
 
     Args:
         needed: Threshold of each level, [N] or one for all.

@@ -1,4 +1,4 @@
-"""Tries a target precision out: fitted on one half of the held-out items, applied to the other, again and again."""
+"""Tries a target precision out on random splits: fits on one half of the held-out items, applies to the other."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,22 +13,22 @@ from tagger.schemas.documents.taxonomy import Level
 
 @dataclass(frozen=True)
 class TargetTrial:
-    """How a target fared on the halves that its thresholds were not fitted to; shares from 0 to 1."""
+    """Results of a target on the halves that its thresholds were not fitted to; shares from 0 to 1."""
 
     target: float
     kept: float
-    """Share of the halves that had the target precision, or on which nothing was accepted."""
+    """Share of the halves with the target precision, or without an accepted item."""
     lowest_precision: float | None
     mean_precision: float | None
     mean_coverage: float
     calibration_error: float
     """Median over the halves of the expected calibration error, of confidences refitted on the other half."""
     calibration_error_of_honest: float
-    """Median of what chance alone gives: the same confidences, and items that are right with just that probability."""
+    """Median of the error by chance: the same confidences, and items that are right with exactly that probability."""
 
     @classmethod
     def of(cls, target: float, tries: list[Applied], errors: list[tuple[float, float]]) -> "TargetTrial":
-        """Sum up some tries: what was applied, and the calibration error measured and by chance, an entry a try."""
+        """Summarise tries; both lists have one entry per try, `errors` the measured one and the one by chance."""
         precisions = [a.precision for a in tries if a.precision is not None]
         return cls(
             target,
@@ -59,7 +59,7 @@ def try_target(
         probability: As for `fit_policy`.
         class_items: As for `fit_policy`.
         splits: How many halves to draw.
-        seed: By which they are drawn.
+        seed: Of the random halves.
     """
     rng = np.random.default_rng(seed)
     tries: dict[Level, list[Applied]] = {level: [] for level in Level}

@@ -1,4 +1,4 @@
-"""From shards of items to batches of decoded images, and to digests of image files."""
+"""Turns shards of items into batches of decoded images, and into digests of image files."""
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,7 +19,7 @@ from tagger.schemas.documents.bundle import Preprocessing
 
 _CHUNK_ROWS = 128
 FAILURE = pa.schema([(name, pa.string()) for name in ("id", "split", "imageRef", "errorCode", "errorMessage")])
-"""A labelled item whose image cannot be used, with the path that was tried."""
+"""A labelled item with an unusable image, and the path that was tried."""
 
 
 class DecodeShard:
@@ -34,7 +34,7 @@ class DecodeShard:
     def __call__(self, shards: Mapping[str, Sequence[object]]) -> Iterator[dict[str, np.ndarray]]:
         """Yield batches of the shards' columns and the decoded images.
 
-        Columns are split, id, imageRef, time (empty where there is none), leaf int64 [n], image uint8 [n, H, W, 3],
+        Columns are split, id, imageRef, time (empty without one), leaf int64 [n], image uint8 [n, H, W, 3],
         blur float32 [n] (the blur score) and blurred float32 [n] (that of the image after `quality.blurred`).
         """
         decode_in_one_thread()
@@ -75,7 +75,7 @@ class DecodeShard:
 
 
 class DigestShard:
-    """Turns shards of ITEM into id and DIGEST, the SHA-256 of the image's bytes; null where there is no image."""
+    """Turns shards of ITEM into id and DIGEST, the SHA-256 of the image's bytes; null without an image."""
 
     def __init__(self, store: ImageStore) -> None:
         self._store = store

@@ -29,7 +29,7 @@ _SHARD_ROWS = 1024
 
 @dataclass(frozen=True)
 class LabelledItems:
-    """The items to learn from, in the order in which images are read best.
+    """The items for training, in the fastest order for reading their images.
 
     Columns are id, imageRef, leaf, split, time, reviewed (whether a person decided the label), and times (how often an
     epoch sees the item).
@@ -92,9 +92,9 @@ class LabelledItems:
         return cls(_with_leaves(frame.dropna(subset=["split"]), taxonomy, time_by), taxonomy, ())
 
     def sample(self, size: int, seed: int) -> "LabelledItems":
-        """`size` of the train and val items, drawn by hash of their id; the taxonomy keeps leaves without an item."""
+        """`size` of the train and val items, drawn by hash of their id; the taxonomy keeps leaves without items."""
         candidates = self.frame[self.frame["split"].isin(("train", "val"))]
-        keys = [f"sample {item}" for item in candidates["id"]]  # another order than that of the split
+        keys = [f"sample {item}" for item in candidates["id"]]  # independent of the order of the split
         order = np.argsort(hash_order(keys, seed))[:size]
         return replace(self, frame=candidates.iloc[np.sort(order)].reset_index(drop=True))
 

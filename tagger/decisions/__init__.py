@@ -1,1 +1,1 @@
-"""What people decided about items, as labels and as final tags."""
+"""Review decisions, as labels and as final tags."""

@@ -1,4 +1,4 @@
-"""Final tags: a person's over the model's, and the model's only where it was sure enough."""
+"""Final tags: a person's, else the model's if it was accepted."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -31,12 +31,12 @@ def newest_by_id(decisions: Iterable[pa.Table]) -> dict[str, dict[str, Any]]:
 def final_tags(
     predictions: Iterable[pa.Table], decided: Mapping[str, Mapping[str, Any]], no_value: NoValue = NO_VALUES
 ) -> Iterator[pa.Table]:
-    """One row by FINAL_TAG for every prediction, in order, in the pieces that come.
+    """One row by FINAL_TAG for every prediction, in order, one table per piece of the input.
 
     Args:
         predictions: By PREDICTION, or PREDICTED alone.
-        decided: The decision that stands, by id.
-        no_value: Names that are no tag, such as a class that is called None.
+        decided: The current decision, by id.
+        no_value: Class names that are no tag, such as None.
     """
     for table in predictions:
         rows = [_final(row, decided.get(row["id"])) for row in table.select(PREDICTED).to_pylist()]
@@ -44,7 +44,7 @@ def final_tags(
 
 
 def _set(row: dict[str, Any], no_value: NoValue) -> dict[str, Any]:
-    """A row without a tag that means that there is none."""
+    """Clear tags whose name means that there is none."""
     if row["state"] not in (TagState.COMPLETE, TagState.MASTER_ONLY):
         return row
     if no_value.means_none(row["masterCategory"]):

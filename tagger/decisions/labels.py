@@ -1,4 +1,4 @@
-"""What people decided about items, over the labels that a manifest has."""
+"""Review decisions that replace a manifest's labels."""
 
 import hashlib
 from collections import Counter
@@ -17,18 +17,18 @@ from tagger.schemas.documents.taxonomy import Level
 from tagger.schemas.tables.decision import Verdict
 
 REVIEWED = "tagger:reviewed"
-"""Column of a manifest with reviewed labels: what the review did to the row's labels, null where there was none."""
+"""Column of a manifest with reviewed labels: the effect of the review on the row's labels, null without a decision."""
 MANIFEST_LABELS = tuple(manifest_label(level) for level in Level)
-"""Columns beside it: the labels that the manifest has itself."""
+"""Additional columns: the manifest's own labels."""
 NEW, CHANGED, CONFIRMED, REMOVED, ABSENT = "new", "changed", "confirmed", "removed", "absent"
 _COLUMNS = [str(level) for level in Level]
 
 
 class ReviewedLabels:
-    """Puts decisions in place of a manifest's labels.
+    """Replaces a manifest's labels with review decisions.
 
-    An item of which only the master category was decided, or whose image is unusable, has no label to learn from any
-    more. Of several decisions about an item, the newest stands.
+    If only the master category was decided, or the image is unusable, the item loses its label. Of several decisions
+    about an item, the newest counts.
 
     Args:
         decisions: By DECISION, in any order.
@@ -48,12 +48,12 @@ class ReviewedLabels:
         self._seen: dict[str, str] = {}
 
     def __len__(self) -> int:
-        """Items that were decided about."""
+        """Number of decided items."""
         return len(self._labels)
 
     @property
     def counts(self) -> dict[str, int]:
-        """Rows by what the decisions did to them (NEW and so on), and decisions whose item was not there (ABSENT)."""
+        """Number of rows by effect of the decision (NEW and so on), and of decisions without an item (ABSENT)."""
         effects = Counter(self._seen.values())
         absent = len(self._labels) - len(self._seen)
         counts = {name: effects[name] for name in (NEW, CHANGED, CONFIRMED, REMOVED)} | {ABSENT: absent}
@@ -65,7 +65,7 @@ class ReviewedLabels:
         return hashlib.sha256(lines.encode()).hexdigest()[:16]
 
     def over(self, batch: Batch) -> Batch:
-        """A batch with the decided labels in place of its own, and REVIEWED and MANIFEST_LABELS beside them."""
+        """A batch with the decided labels instead of its own, and with the columns REVIEWED and MANIFEST_LABELS."""
         items = batch.items
         ids = items["id"].to_pylist()
         none: list[str | None] = [None] * len(ids)
@@ -99,7 +99,7 @@ def _effect(labels: tuple[str | None, ...], decided: tuple[str | None, str | Non
 
 
 def labelled_once(batch: Batch) -> np.ndarray:
-    """Items that have both labels, or had before the review: what a split is drawn over, bool [N]."""
+    """Items with both labels, now or before the review, over which a split is drawn, bool [N]."""
     is_labelled = tagged(batch)
     if REVIEWED in batch.items.schema.names:
         is_labelled |= np.asarray(

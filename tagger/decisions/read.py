@@ -1,4 +1,4 @@
-"""What people decided about a run's items, as rows of the contract: from the database, or from what was exported."""
+"""Reads the review decisions of a run, by DECISION: from the database, or from an export."""
 
 from collections.abc import Iterator, Mapping
 from datetime import UTC
@@ -18,15 +18,15 @@ if TYPE_CHECKING:
     from tagger.review.store.claims import ReviewStore
 
 DATABASE = "TAGGER_REVIEW_DATABASE"
-"""Variable of the environment that names a database for jobs."""
+"""Environment variable that names the database."""
 _BESIDE = "review.sqlite"
 _PART_ROWS = 65_536
 
 
 def database_of(run: RunDirectory, named: str | None) -> str:
-    """Where a run's decisions are kept: what was named, or a file beside the run.
+    """The database of a run's decisions: the named one, or a file beside the run.
 
-    Raises UsageError when none was named and the run lies in a bucket.
+    Raises UsageError when none is named and the run is in a bucket.
     """
     if named:
         return named
@@ -38,9 +38,9 @@ def database_of(run: RunDirectory, named: str | None) -> str:
 
 
 def decisions_of(run: RunDirectory, database: str | None = None) -> Iterator[pa.Table]:
-    """The decisions that stand about a run's items, by DECISION, in pieces.
+    """The current decisions of a run, by DECISION, in pieces.
 
-    They come from the database that is named, or lies beside the run and has decisions, else from RUN/decisions.
+    They come from the named database, or from the one beside the run if it has decisions, else from RUN/decisions.
     """
     record = run.record()
     named = database or (None if run.root.is_s3 else database_of(run, None))
@@ -87,15 +87,15 @@ def named_decisions(folder: Location, flag: str) -> Iterator[pa.Table]:
 
 
 def standing_rows(store: "ReviewStore") -> Iterator[pa.Table]:
-    """The decisions that stand in a store, by DECISION, in pieces."""
+    """The current decisions in a store, by DECISION, in pieces."""
     for part in store.standing():
         yield pa.Table.from_pylist([_row(row) for row in part], schema=DECISION)
 
 
 def export(store: "ReviewStore", folder: Location) -> int:
-    """Write the decisions that stand to a folder of parts, in place of what it had; return how many there are.
+    """Write the current decisions to a folder of parts, replacing its content; return their number.
 
-    Raises UsageError when the review has not begun, and so knows nothing of what may lie there.
+    Raises UsageError when the review has not begun, so that an earlier export is not lost.
     """
     if not store.is_filled():
         raise UsageError("--database: this review has not begun; tagger review --run RUN begins it")

@@ -1,1 +1,1 @@
-"""How good a model or a run is: metrics, plots, and a report to open."""
+"""Evaluation of a model or a run: metrics, plots, and a report."""

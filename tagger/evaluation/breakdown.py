@@ -1,4 +1,4 @@
-"""Where predictions are right and wrong: confusions, groups of items, and one model beside another."""
+"""Breakdowns of metrics: confusions, groups of items, and two models compared."""
 
 from dataclasses import dataclass
 
@@ -22,7 +22,7 @@ def most_frequent_confusions(p: Predicted) -> pd.DataFrame:
 
 
 def confusion_cells(p: Predicted) -> pd.DataFrame:
-    """The cells of the confusion matrix that hold something: truth, predicted, items, share of the true class."""
+    """The non-zero cells of the confusion matrix: truth, predicted, items, share of the true class."""
     table = pd.DataFrame({"truth": p.truth, "predicted": p.predicted})
     cells = table.groupby(["truth", "predicted"]).size().rename("items").reset_index()
     cells["share"] = (cells["items"] / cells.groupby("truth")["items"].transform("sum")).round(4)
@@ -30,7 +30,7 @@ def confusion_cells(p: Predicted) -> pd.DataFrame:
 
 
 def confused_pairs(p: Predicted) -> pd.DataFrame:
-    """Two classes that are taken for each other, either way, the most frequent first: a, b, items, aAsB, bAsA."""
+    """Pairs of classes that are confused, in both directions, the most frequent first: a, b, items, aAsB, bAsA."""
     counts: dict[tuple[str, str], list[int]] = {}
     table = most_frequent_confusions(p)
     for truth, predicted, items in zip(table["truth"], table["predicted"], table["items"], strict=True):
@@ -42,9 +42,9 @@ def confused_pairs(p: Predicted) -> pd.DataFrame:
 
 
 def by_support(p: Predicted) -> pd.DataFrame:
-    """Figures of the head, the middle and the tail: the third of the classes that is most frequent here, and so on.
+    """Metrics of head, middle and tail: the most frequent third of the classes here, and so on.
 
-    An F1 is a class's own over all items: what is taken for a rare class counts against it, whatever it is.
+    The F1 of a class is over all items: any item that is predicted as a rare class counts against it.
     """
     classes = per_class(p)
     classes = classes[classes["support"] > 0]
@@ -56,7 +56,7 @@ def by_support(p: Predicted) -> pd.DataFrame:
 
 
 def by_group(p: Predicted, groups: np.ndarray) -> pd.DataFrame:
-    """Figures of groups of items, in the order of their names: group, classes, items, accuracy, macro_f1.
+    """Metrics of groups of items, in the order of their names: group, classes, items, accuracy, macro_f1.
 
     Args:
         p: The predictions.
@@ -79,22 +79,22 @@ def by_group(p: Predicted, groups: np.ndarray) -> pd.DataFrame:
 
 @dataclass(frozen=True)
 class Difference:
-    """How two models differ on the same items."""
+    """Difference of two models on the same items."""
 
     items: int
     only_first: int
-    """Items that the first alone gets right."""
+    """Number of items that only the first gets right."""
     only_second: int
     p_value: float
-    """Of McNemar's exact test that both are right equally often (McNemar 1947)."""
+    """P-value of McNemar's exact test that both are right equally often (McNemar 1947)."""
     accuracy: float
-    """The first's accuracy less the second's, -1 to 1."""
+    """Accuracy of the first minus that of the second, -1 to 1."""
     lowest: float
-    """Of the 95% interval of that difference: adjusted Wald, Bonett and Price 2012."""
+    """Lower end of the 95% interval of that difference: adjusted Wald, Bonett and Price 2012."""
     highest: float
 
     def in_words(self) -> str:
-        """Whether the difference is more than chance, as the rest of a sentence."""
+        """Whether the difference is significant, as the end of a sentence."""
         if not self.only_first + self.only_second:
             return "both are right on the same items"
         if self.p_value < _SIGNIFICANT:
@@ -121,7 +121,7 @@ def classes_that_differ(first: Predicted, second: Predicted) -> pd.DataFrame:
     """Classes by how much their F1 differs between two models on the same items, those that differ most first.
 
     Returns:
-        class, own and other (F1 of the first and the second, 0 to 1), items, change (own less other).
+        class, own and other (F1 of the first and the second, 0 to 1), items, change (own minus other).
     """
     f1 = [per_class(p).set_index("class")["f1"] for p in (first, second)]
     table = pd.DataFrame({"own": f1[0], "other": f1[1]}).fillna(0.0)

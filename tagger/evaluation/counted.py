@@ -1,4 +1,4 @@
-"""Which labelled items a model is judged by: each of them is counted, or left out for one reason."""
+"""Selects the labelled items for an evaluation; each item is counted, or left out for one reason."""
 
 from collections.abc import Container
 from dataclasses import asdict, dataclass
@@ -12,20 +12,20 @@ from tagger.schemas.tables.prediction import Decision
 
 @dataclass(frozen=True)
 class Counted:
-    """How many labelled items there are, and what became of them: the others add up to `labelled`."""
+    """Number of labelled items, and of those counted or left out; these add up to `labelled`."""
 
     labelled: int
     counted: int
     trained_on: int
-    """Left out, because the model has learnt from them."""
+    """Left out because the model was trained on them."""
     unknown_leaves: int
-    """Left out, because the model does not know their leaf: no answer could be right."""
+    """Left out because the model does not know their leaf: no prediction could be right."""
     failed: int
-    """Left out, because their image could not be tagged."""
+    """Left out because their image could not be tagged."""
     not_in_run: int
 
     def in_words(self) -> str:
-        """What was left out and why, in a line; empty where nothing was."""
+        """What was left out and why, in a line; empty if nothing was."""
         reasons = {
             "trained the model (--include-trained counts them)": self.trained_on,
             "of leaves that the model does not know": self.unknown_leaves,
@@ -35,7 +35,7 @@ class Counted:
         return ", ".join(f"{items:,} {reason}" for reason, items in reasons.items() if items)
 
     def document(self) -> dict[str, int]:
-        """The same for machines, in camelCase."""
+        """The same as JSON, in camelCase."""
         return {to_camel(name): items for name, items in asdict(self).items()}
 
 
@@ -45,16 +45,16 @@ def sort_out(
     known: Container[tuple[str, str]] | None,
     trained_on: set[str],
 ) -> tuple[pd.DataFrame, Counted]:
-    """Join labels with predictions; keep the items that say how good the model is, and count the others.
+    """Join labels with predictions; keep the items that count, and count the others by reason.
 
     Args:
-        labels: id, masterCategory and articleType, and whatever else is known of an item; one row an item.
+        labels: id, masterCategory, articleType, and any other columns; one row per item.
         predictions: id, decision, and both labels again.
-        known: The leaves of the model; None where they are not known, and all count.
+        known: The leaves of the model; None if unknown, then all count.
         trained_on: The ids that it was trained on.
 
     Returns:
-        The rows that count, the labels named `…_true`; and how many there are of each kind.
+        The rows that count, with labels named `…_true`; and the counts.
     """
     joined = labels.merge(predictions, on="id", suffixes=("_true", ""))
     pairs = zip(joined["masterCategory_true"], joined["articleType_true"], strict=True)

@@ -17,7 +17,7 @@ MINIMUM_SUPPORT = 5
 
 @dataclass(frozen=True)
 class Predicted:
-    """Predictions of one level beside the truth, one entry an item."""
+    """Predictions of one level with the truth; each field has one entry per item."""
 
     truth: np.ndarray
     predicted: np.ndarray
@@ -32,26 +32,26 @@ class Predicted:
         return np.asarray(self.truth == self.predicted, bool)
 
     def only(self, chosen: np.ndarray) -> "Predicted":
-        """The items that a mask bool [N] has chosen."""
+        """The items of a mask, bool [N]."""
         return Predicted(self.truth[chosen], self.predicted[chosen], self.confidence[chosen])
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What a report is made of: predictions of both levels on one set of items."""
+    """Predictions of both levels on one set of items, with the truth."""
 
     split: str
     levels: dict[Level, Predicted]
     outside_taxonomy: int = 0
     failed: int = 0
     items: pd.DataFrame = field(default_factory=pd.DataFrame)
-    """What else is known of each item: id, imageRef, blurScore, time; any of them, in the order of the predictions."""
+    """Further columns of the items: any of id, imageRef, blurScore, time; in the order of the predictions."""
 
     @classmethod
     def of_probabilities(
         cls, split: str, levels: Levels, probabilities: np.ndarray, leaves: np.ndarray, items: pd.DataFrame
     ) -> "Evaluation":
-        """Evaluate leaf probabilities float32 [N, L] against true leaf numbers [N]."""
+        """Evaluate leaf probabilities float32 [N, L] against true leaf indices [N]."""
         master, master_confidence, article, type_confidence = levels.choose(probabilities)
         true_master, true_article = levels.classes_of_leaves(leaves)
         masters, types = np.array(levels.masters, object), np.array(levels.types, object)
@@ -63,7 +63,7 @@ class Evaluation:
 
     @classmethod
     def of_table(cls, split: str, table: pd.DataFrame) -> "Evaluation":
-        """The evaluation whose `table` this is."""
+        """The inverse of `table`."""
         levels = {
             level: Predicted(
                 table[f"{level}True"].to_numpy(object),
@@ -76,12 +76,12 @@ class Evaluation:
         return cls(split, levels, items=table.drop(columns=columns).reset_index(drop=True))
 
     def only(self, chosen: np.ndarray) -> "Evaluation":
-        """The items that a mask bool [N] has chosen."""
+        """The items of a mask, bool [N]."""
         levels = {level: p.only(chosen) for level, p in self.levels.items()}
         return replace(self, levels=levels, items=self.items[chosen].reset_index(drop=True))
 
     def table(self) -> pd.DataFrame:
-        """One row an item: what is known of it, and for each level truth, prediction and confidence."""
+        """One row per item: its columns, and for each level truth, prediction and confidence."""
         columns = {
             f"{level}{suffix}": values
             for level, p in self.levels.items()
@@ -90,7 +90,7 @@ class Evaluation:
         return pd.concat([self.items, pd.DataFrame(columns)], axis=1)
 
     def metrics(self) -> Metrics:
-        """The figures for the model card."""
+        """The metrics for the model card."""
         return Metrics(
             split=self.split,
             levels={level: level_metrics(p) for level, p in self.levels.items()},
@@ -131,7 +131,7 @@ def classes_of(p: Predicted) -> list[str]:
 
 
 def most_confused(p: Predicted, most: int) -> list[str]:
-    """So many classes at most, by name: those that have, or are taken for, most mistakes."""
+    """At most `most` classes with the most mistakes, as truth or prediction; by name."""
     wrong = ~p.right
     counts = pd.Series([*p.truth[wrong], *p.predicted[wrong]], dtype=object).value_counts()
     counts = counts.reindex(classes_of(p), fill_value=0).sort_values(ascending=False, kind="stable")
@@ -139,7 +139,7 @@ def most_confused(p: Predicted, most: int) -> list[str]:
 
 
 def confusions(p: Predicted, labels: Sequence[str] | None = None) -> pd.DataFrame:
-    """The confusion matrix of all classes or of some: rows are the truth, columns the prediction, both by name."""
+    """The confusion matrix of all or some classes: rows are the truth, columns the prediction, both by name."""
     labels = classes_of(p) if labels is None else labels
     some = np.isin(p.truth, labels) & np.isin(p.predicted, labels)
     truth, predicted = p.truth[some], p.predicted[some]

@@ -1,4 +1,4 @@
-"""Small pictures of items that stand in a report's page."""
+"""Thumbnails of items for a report's page."""
 
 import base64
 import io
@@ -17,11 +17,11 @@ _QUALITY = 82
 
 
 class Pictures:
-    """Pictures of items by image reference, as `data:` addresses; empty for an image that cannot be shown.
+    """Thumbnails by image reference, as `data:` URLs; empty for an unusable image.
 
     Args:
-        store: Where the images are.
-        max_pixels: Largest image that is decoded.
+        store: The store of the images.
+        max_pixels: Most pixels of an image.
     """
 
     def __init__(self, store: ImageStore, max_pixels: int) -> None:
@@ -47,6 +47,6 @@ class Pictures:
 
 
 def _without_margin(pixels: "cv2.typing.MatLike") -> "cv2.typing.MatLike":
-    """Cut off the white that padding has added; a picture that is all white stays."""
+    """Crop the white padding; a completely white picture stays as it is."""
     left, top, width, height = cv2.boundingRect((pixels.min(axis=2) < 255).astype("uint8"))
     return pixels[top : top + height, left : left + width] if width and height else pixels

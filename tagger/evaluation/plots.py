@@ -1,4 +1,4 @@
-"""Plots for the report, as SVG text that stands in the page."""
+"""Plots for the report, as inline SVG."""
 
 import io
 import warnings
@@ -41,11 +41,11 @@ def curves(history: Sequence[dict[str, float]], best_epoch: int) -> str:
 
 
 def search(trials: Sequence[tuple[str, Sequence[dict[str, float]]]], monitor: str) -> str:
-    """Learning curves of trials on val, the best in colour, and beside them the best figure of each.
+    """Learning curves of trials on val, the best in colour, and the best score of each.
 
     Args:
         trials: Label and history of each, the best first.
-        monitor: The figure they are judged by.
+        monitor: The metric to rank them by.
     """
     shown = trials[:_TRIALS]
     figure = Figure(figsize=(13, max(3.6, 0.8 + 0.24 * len(shown))), layout="constrained")
@@ -68,7 +68,7 @@ def search(trials: Sequence[tuple[str, Sequence[dict[str, float]]]], monitor: st
 
 
 def confusion(matrix: pd.DataFrame, title: str, shares: bool) -> str:
-    """A confusion matrix; cells off the diagonal that hold something are numbered, so that it reads without a legend.
+    """A confusion matrix; non-zero cells off the diagonal show their values, so that no legend is needed.
 
     Args:
         matrix: Rows are the truth, columns the prediction: shares of the row, or numbers of items.
@@ -81,7 +81,7 @@ def confusion(matrix: pd.DataFrame, title: str, shares: bool) -> str:
     side = min(22.0, max(4.5, 1.5 + 0.24 * size))
     figure = Figure(figsize=(side + 1.5, side), layout="constrained")
     axes = figure.subplots()
-    image = axes.imshow(np.sqrt(values / largest), cmap="Blues", vmin=0, vmax=1)  # so that small shares can be seen
+    image = axes.imshow(np.sqrt(values / largest), cmap="Blues", vmin=0, vmax=1)  # makes small shares visible
     font = 9 if size <= 20 else 7
     axes.set_xticks(range(size), list(matrix.columns), rotation=90, fontsize=font)
     axes.set_yticks(range(size), list(matrix.index), fontsize=font)
@@ -102,7 +102,7 @@ def confusion(matrix: pd.DataFrame, title: str, shares: bool) -> str:
 
 
 def reliability_diagram(table: pd.DataFrame, title: str) -> str:
-    """Accuracy against confidence by bin; on the diagonal, confidences are honest."""
+    """Accuracy against confidence by bin; on the diagonal, confidences are calibrated."""
     figure = Figure(figsize=(4.6, 4.2), layout="constrained")
     axes = figure.subplots()
     axes.plot([0, 1], [0, 1], color=_GREY, linestyle=":")
@@ -115,7 +115,7 @@ def reliability_diagram(table: pd.DataFrame, title: str) -> str:
 
 
 def coverage_curves(curves: Mapping[str, pd.DataFrame], marks: Mapping[str, tuple[float, float]], title: str) -> str:
-    """Precision against coverage, and where a policy stands on each curve.
+    """Precision against coverage, with the policy's point on each curve.
 
     Args:
         curves: Columns coverage and precision, by level.
@@ -137,7 +137,7 @@ def coverage_curves(curves: Mapping[str, pd.DataFrame], marks: Mapping[str, tupl
 
 
 def _svg(figure: Figure) -> str:
-    """Letters stay letters, so that the reader's fonts show any script, whatever is installed here."""
+    """A figure as SVG; text stays text, so that the reader's fonts show any script."""
     buffer = io.StringIO()
     with matplotlib.rc_context({"svg.fonttype": "none"}), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing from font")

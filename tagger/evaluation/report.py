@@ -1,4 +1,4 @@
-"""The report that a person opens, and the same facts as CSV, Parquet and JSON beside it."""
+"""Writes the report as a page, and the same data as CSV, Parquet and JSON."""
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
@@ -39,16 +39,16 @@ from tagger.schemas.documents.taxonomy import Level
 
 ITEMS = "items.parquet"
 VAL_ITEMS, CONTROL_ITEMS = "val-items.parquet", "control-items.parquet"
-"""What a bundle says of the items that it was calibrated on, and of those that only policies are fitted to."""
+"""Files with a bundle's predictions of the val items, and of the control items."""
 _PLOTTED_CLASSES, _MATRIX_CLASSES, _LISTED_CLASSES = 150, 500, 1000
-"""Most classes in a plot of confusions, in a file that is a whole matrix, and in the page's table."""
+"""Most classes in a plot of confusions, in a file with a full matrix, and in the page's table."""
 _TOP_CONFUSIONS, _PAIRS, _OF_A_PAIR, _WORST = 20, 8, 4, 24
 LEVEL_TITLES = {Level.MASTER_CATEGORY: "Master category", Level.ARTICLE_TYPE: "Article type"}
 
 
 @dataclass(frozen=True)
 class Training:
-    """What a report of a training has besides an evaluation."""
+    """Content of a training's report in addition to the evaluation."""
 
     history: Sequence[dict[str, float]]
     best_epoch: int
@@ -66,32 +66,32 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Extras:
-    """What makes a report more than figures, where it is at hand."""
+    """Optional content of a report."""
 
     training: Training | None = None
     against: Comparison | None = None
     pictures: Pictures | None = None
     blur_threshold: float | None = None
     blurred: Evaluation | None = None
-    """The same model on items whose images were blurred."""
+    """Predictions of the same model on blurred images."""
 
 
 def write_report(
     folder: Location, title: str, facts: dict[str, object], evaluation: Evaluation, extras: Extras | None = None
 ) -> Location:
-    """Write `index.html`, which loads nothing, and the same facts as files.
+    """Write a self-contained `index.html`, and the same data as files.
 
     They are `metrics.json`, `groups.csv`, `items.parquet` (every item with truth and prediction), and per level
     `per-class-*.csv`, `confusion-*.csv`, `confusion-normalised-*.csv` and `confusions-*.csv`; of a training,
-    `curves.csv`. Where classes are many, the matrices are `confusion-cells-*.csv`, one line a cell that holds
-    something, and the page shows the classes that are most confused and most frequent.
+    `curves.csv`. With many classes, the matrices are `confusion-cells-*.csv`, one line per non-zero
+    cell, and the page shows the classes that are most confused and most frequent.
 
     Args:
-        folder: Where to.
+        folder: The folder to write to.
         title: Heading of the page.
         facts: Named values shown at the top.
         evaluation: Predictions with their truth.
-        extras: What else there is to show.
+        extras: Optional content.
 
     Returns:
         The page.
@@ -177,7 +177,7 @@ def _level(evaluation: Evaluation, level: Level, groups: pd.DataFrame, pictures:
 
 
 def _groups(evaluation: Evaluation, level: Level, extras: Extras) -> pd.DataFrame:
-    """Figures of groups of items: kind, group, classes, items, accuracy, macro_f1."""
+    """Metrics of groups of items: kind, group, classes, items, accuracy, macro_f1."""
     predicted, items = evaluation.levels[level], evaluation.items
     tables = [("by frequency of the class", by_support(predicted))]
     if extras.blur_threshold is not None and "blurScore" in items:
@@ -193,19 +193,19 @@ def _groups(evaluation: Evaluation, level: Level, extras: Extras) -> pd.DataFram
 
 
 def _periods(times: "pd.Series[str]") -> np.ndarray:
-    """The year of each item's time, object [N]; None where there is none."""
+    """The year of each item's time, object [N]; None without one."""
     years = times.astype(str).str.extract(r"^\s*(\d{4})", expand=False)
     return years.where(years.notna(), None).to_numpy(object)
 
 
 def _normalised(matrix: pd.DataFrame, support: "pd.Series[int] | None" = None) -> pd.DataFrame:
-    """Shares of the true class, whose items `support` counts where the matrix has not all columns."""
+    """Shares of the true class; `support` has its items, since the matrix may lack columns."""
     whole = matrix.sum(axis=1) if support is None else support.reindex(matrix.index)
     return matrix.div(whole.clip(lower=1), axis=0)
 
 
 def _similar_together(normalised: pd.DataFrame) -> np.ndarray:
-    """An order of the classes in which those that are taken for each other stand side by side."""
+    """An order of the classes that puts confused ones next to each other."""
     from scipy.cluster.hierarchy import leaves_list, linkage
     from scipy.spatial.distance import squareform
 
@@ -218,20 +218,20 @@ def _similar_together(normalised: pd.DataFrame) -> np.ndarray:
 
 
 def _mistakes(predicted: Predicted) -> np.ndarray:
-    """Positions of the mistakes, the most confident first."""
+    """Indices of the mistakes, the most confident first."""
     wrong = np.flatnonzero(~predicted.right)
     return wrong[np.argsort(-predicted.confidence[wrong], kind="stable")]
 
 
 def _of_pair(predicted: Predicted, a: str, b: str) -> np.ndarray:
-    """Positions of some of the mistakes between two classes, both ways, the most confident first."""
+    """Indices of some mistakes between two classes, in both directions, the most confident first."""
     wrong = _mistakes(predicted)
     ways = [wrong[(predicted.truth[wrong] == t) & (predicted.predicted[wrong] == p)] for t, p in ((a, b), (b, a))]
     return np.concatenate([way[:_OF_A_PAIR] for way in ways])
 
 
 def _shown(evaluation: Evaluation, level: Level) -> np.ndarray:
-    """Positions of the items whose pictures a level's part of the page shows."""
+    """Indices of the items with pictures in a level's section of the page."""
     predicted = evaluation.levels[level]
     pairs = confused_pairs(predicted).head(_PAIRS)
     positions = [_of_pair(predicted, a, b) for a, b in zip(pairs["a"], pairs["b"], strict=True)]

@@ -1,1 +1,1 @@
-"""The run directory: staged shards, parts, the record, and what several runs hold together."""
+"""The run directory: staged shards, parts, the record, and the ledger of several runs."""

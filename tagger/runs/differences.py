@@ -1,4 +1,4 @@
-"""In which words a run is refused that was begun with something else: flags, the bundle, what the manifest holds."""
+"""Describes how a command differs from the run in its folder: flags, bundle, manifest."""
 
 import json
 from collections.abc import Mapping
@@ -9,12 +9,12 @@ _NOTHING: tuple[object, ...] = (None, "", [], {}, False)
 
 
 def differences(before: RunRecord, config: Mapping[str, object], inputs: Mapping[str, str]) -> list[str]:
-    """What a command asks for otherwise than the run that lies in its folder, each as a phrase.
+    """Differences between a command and the run in its folder, each as a phrase.
 
     Args:
         before: The run's record.
-        config: The command's config now, as the record has it.
-        inputs: What the fingerprint is made of now, by name.
+        config: The command's config, in the form of the record.
+        inputs: The inputs of the fingerprint, by name.
     """
     names = sorted(name for name in {*inputs, *before.inputs} if inputs.get(name) != before.inputs.get(name))
     return [_phrase(name, before, config, inputs) for name in names]
@@ -41,7 +41,7 @@ def _phrase(name: str, before: RunRecord, config: Mapping[str, object], inputs: 
 
 
 def _thresholds(before: Mapping[str, str], now: Mapping[str, str]) -> str:
-    """The thresholds of the levels, then and now; those of single classes where only they differ."""
+    """The thresholds of the levels, before and now; those of classes if only they differ."""
     old, new = (_read(inputs.get("accept_above")) for inputs in (before, now))
     if not (isinstance(old, dict) and isinstance(new, dict)):
         return "other thresholds"
@@ -55,7 +55,7 @@ def _rounded(threshold: object) -> str:
 
 
 def _read(text: str | None) -> object:
-    """What an input was before it became text."""
+    """An input, parsed from text."""
     try:
         return None if text is None else json.loads(text)
     except ValueError:
@@ -63,7 +63,7 @@ def _read(text: str | None) -> object:
 
 
 def _said(value: object) -> str:
-    """A setting's value as it stands in a command."""
+    """A setting's value as written in a command."""
     if value in _NOTHING:
         return "not given"
     if value is True:

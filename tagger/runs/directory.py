@@ -1,4 +1,4 @@
-"""The run directory: parts that are complete or absent, a record of what was asked, and going on after a stop."""
+"""The run directory: atomic parts, the record, and resuming after an interruption."""
 
 import hashlib
 import json
@@ -33,51 +33,51 @@ from tagger.schemas.tables.prediction import PREDICTION
 
 RECORD = "run.json"
 ETAG = pa.schema([PREDICTION.field(name) for name in ("id", "imageUri", "imageDigest", "imageEtag")])
-"""What a run keeps of an image that was known already, where its server gave an ETag that no earlier run has."""
+"""Schema of new ETags: of known images whose server sent an ETag that no earlier run has."""
 
 
 @dataclass(frozen=True)
 class RunDirectory:
-    """A run by its folder; picklable, so that workers write their parts themselves."""
+    """The folder of a run; picklable, so that workers write their parts themselves."""
 
     root: Location
 
     @property
     def work(self) -> Location:
-        """Where the shards lie while the run goes on."""
+        """Folder of the shards during the run."""
         return self.root / "_work"
 
     @property
     def rejects(self) -> Location:
-        """Rows that could not be read."""
+        """Folder of the rejected rows."""
         return self.root / "rejects"
 
     @property
     def predictions(self) -> Location:
-        """One part for each shard."""
+        """Folder of the predictions, one part per shard."""
         return self.root / "predictions"
 
     @property
     def embeddings(self) -> Location:
-        """Image vectors, a part for each of the predictions, where they were asked for."""
+        """Folder of the image vectors, one part per part of predictions; only with `embeddings`."""
         return self.root / "embeddings"
 
     @property
     def etags(self) -> Location:
-        """New ETags of images that were known, by ETAG; a part only for a shard that has some."""
+        """Folder of the new ETags of known images, by ETAG; only shards with some have a part."""
         return self.root / "etags"
 
     @property
     def decided(self) -> Location:
-        """What people decided about this run's items."""
+        """Folder of the exported review decisions."""
         return self.root / "decisions"
 
     def is_done(self) -> bool:
-        """Whether the run finished."""
+        """Whether the run has finished."""
         return is_complete(self.root)
 
     def record(self) -> RunRecord | None:
-        """What the run says of itself; None where there is none. Raises InputError when it cannot be read."""
+        """The record in `run.json`; None without one. Raises InputError when it cannot be read."""
         file = self.root / RECORD
         if not file.exists():
             return None
@@ -94,10 +94,10 @@ class RunDirectory:
         versions: dict[str, str],
         kind: Literal["tag", "audit"] = "tag",
     ) -> RunRecord:
-        """Begin the run, or go on with it.
+        """Begin or resume the run.
 
         Raises:
-            UsageError: when the folder cannot be written to, or holds a run of another manifest, model or setting.
+            UsageError: when the folder is not writable, or holds a run with another manifest, model or setting.
         """
         fingerprint = hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()[:16]
         try:
@@ -106,7 +106,7 @@ class RunDirectory:
             raise UsageError(f"--out: cannot write to {self.root}: {first_line(error)}") from error
         is_other = record is not None and record.fingerprint != fingerprint
         if is_other and not is_staged(self.work) and not self.is_done():
-            self._take_back()  # an earlier call failed before it had read the manifest
+            self._take_back()  # an earlier call failed before it read the manifest
             record = None
         if record is None:
             if self.root.files():
@@ -133,7 +133,7 @@ class RunDirectory:
 
     @contextmanager
     def removed_if_refused(self) -> Iterator[None]:
-        """Delete what was begun within where it is refused before there is a part, so that no run seems to be there."""
+        """Delete a new run that is refused before it has a part, so that no empty run remains."""
         fresh = not (self.root / RECORD).exists()
         try:
             yield
@@ -147,7 +147,7 @@ class RunDirectory:
             begun.delete()
 
     def pending(self, staged: Staged) -> list[int]:
-        """Numbers of the shards that have no part yet."""
+        """Numbers of the shards without a part."""
         present = {f.name for f in self.predictions.files()}
         return [n for n in range(staged.shards) if f"part-{n:05d}.parquet" not in present]
 
@@ -159,29 +159,29 @@ class RunDirectory:
         Args:
             number: The shard's.
             predictions: By PREDICTION.
-            skipped: How many of the shard's items have no prediction, by reason.
-            spent: What the shard took.
-            redecided: How many of the predictions are stored ones that were decided anew.
+            skipped: Number of the shard's items without a prediction, by reason.
+            spent: The seconds that the shard took.
+            redecided: Number of stored predictions that were decided again.
         """
         counts = PartCounts.of_predictions(predictions, skipped, spent, redecided)
         table = predictions.replace_schema_metadata(counts.as_metadata())
         write_parquet(self.predictions / f"part-{number:05d}.parquet", table)
 
     def write_embeddings(self, number: int, embeddings: pa.Table) -> None:
-        """Write the image vectors of one shard, by EMBEDDING; before its part, which says that the shard is done."""
+        """Write the image vectors of one shard, by EMBEDDING; before `write_part`, which marks the shard as done."""
         write_parquet(self.embeddings / f"part-{number:05d}.parquet", embeddings, plain=("layout", "vector"))
 
     def write_etags(self, number: int, etags: pa.Table) -> None:
-        """Write what one shard has by ETAG; before its part, which says that the shard is done."""
+        """Write the new ETags of one shard, by ETAG; before `write_part`, which marks the shard as done."""
         write_parquet(self.etags / f"part-{number:05d}.parquet", etags)
 
     def finish(self, record: RunRecord, staged: Staged) -> RunRecord:
-        """Count the parts, write the record and `_SUCCESS`, and clear the shards away.
+        """Count the parts, write the record and `_SUCCESS`, and delete the shards.
 
         Raises:
             TaggerError: when the counts do not add up.
         """
-        if not staged.shards:  # so that those who read the run find its columns
+        if not staged.shards:  # so that readers of the run find its columns
             self.write_part(0, PREDICTION.empty_table(), {}, Spent(0, None))
         parts = part_counts(self.predictions)
         try:
@@ -202,7 +202,7 @@ class RunDirectory:
         return done
 
     def read(self, columns: Sequence[str], flag: str = "--run") -> pa.Table:
-        """Columns of all predictions. Raises UsageError or InputError, with the flag, when no finished run is here."""
+        """Read columns of all predictions. Raises UsageError or InputError, with the flag, without a finished run."""
         if not self.root.exists():
             raise UsageError(f"{flag}: there is no run {self.root}")
         if not self.is_done():
@@ -212,20 +212,20 @@ class RunDirectory:
         return pa.concat_tables([empty, *self.batches(columns)])
 
     def batches(self, columns: Sequence[str]) -> Iterator[pa.Table]:
-        """Columns of the predictions in the parts that are there, piece by piece; null where an older run has none."""
+        """Yield columns of the predictions in the existing parts, in pieces; null if an older run lacks a column."""
         return prediction_pieces(self.predictions, columns)
 
     def embedded(self, columns: Sequence[str]) -> Iterator[tuple[pa.Table, pa.Table]]:
-        """Columns of the predictions that have an image vector, and by EMBEDDING those vectors, row by row, in pieces.
+        """Yield columns of the predictions with an image vector, and these vectors by EMBEDDING, aligned, in pieces.
 
-        A prediction that was decided anew has none: it stands in the run that looked at the image.
+        A prediction that was decided again has none: its vector is in the run that predicted the image.
 
-        Raises InputError when the vectors of a part are not those of its predictions.
+        Raises InputError when the vectors of a part do not match its predictions.
         """
         return embedded_pieces(self.predictions, self.embeddings, columns)
 
     def decisions(self, columns: Sequence[str]) -> Iterator[pa.Table]:
-        """Columns of what people decided, by DECISION, piece by piece."""
+        """Yield columns of the exported review decisions, by DECISION, in pieces."""
         return pieces(self.decided, columns)
 
     def write(self, record: RunRecord) -> None:
@@ -233,9 +233,9 @@ class RunDirectory:
         (self.root / RECORD).write_text(record.model_dump_json(by_alias=True, indent=2))
 
     def vectors(self, columns: Sequence[str]) -> Iterator[pa.Table]:
-        """Columns of the image vectors, by EMBEDDING, in the parts that are there, piece by piece."""
+        """Yield columns of the image vectors, by EMBEDDING, in the existing parts, in pieces."""
         return pieces(self.embeddings, columns)
 
     def new_etags(self) -> Iterator[pa.Table]:
-        """By ETAG what servers gave for images that were known, piece by piece."""
+        """Yield the new ETags of known images, by ETAG, in pieces."""
         return pieces(self.etags, ETAG.names)

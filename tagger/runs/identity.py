@@ -1,4 +1,4 @@
-"""What makes a run this run and no other: the manifest, the model, and the settings that decide its predictions."""
+"""Identity of a run: the manifest, the model, and the settings that determine its predictions."""
 
 import hashlib
 import json
@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from tagger.schemas.configs.tag import TagConfig
 
 TITLES = "titles"
-"""Name of what a run's inputs say of titles, where they are asked."""
+"""Key of the title model among a run's inputs."""
 FUSE = "fuse"
-"""How that begins where image and title are fused."""
+"""Prefix of its value if image and title are fused."""
 
-# What decides the predictions: another value means another run. Machine and speed are free to change.
+# Settings that determine the predictions: another value means another run. Machine and speed may change.
 _DECIDES = (
     "images",
     "images_root",
@@ -34,14 +34,14 @@ _DECIDES_IF_GIVEN = ("allow_http", "allow_private_hosts", "follow_links")
 def run_inputs(
     config: TagConfig, manifest: str, model_id: str, thresholds: Mapping[str, object], titles: str | None
 ) -> dict[str, str]:
-    """What the fingerprint of a tagging run is made of, by name; a run with other inputs is another run.
+    """The inputs of a tagging run's fingerprint, by name; a run with other inputs is another run.
 
     Args:
-        config: What is asked for.
-        manifest: Fingerprint of what the manifest holds.
+        config: The run's config.
+        manifest: Fingerprint of the manifest's content.
         model_id: The bundle's.
-        thresholds: From which confidence on tags are accepted, as JSON takes it.
-        titles: Digest of the model of titles, where it is asked.
+        thresholds: Least confidences of accepted tags, as JSON values.
+        titles: Digest of the title model, if the run uses it.
     """
     digest = hashlib.sha256(manifest.encode()).hexdigest()[:16]
     names = [*_DECIDES, *(name for name in _DECIDES_IF_GIVEN if getattr(config, name))]

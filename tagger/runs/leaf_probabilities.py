@@ -1,4 +1,4 @@
-"""What a finished run says of its items' leaves: the most probable ones of each."""
+"""Leaf probabilities of a finished run, from the most probable leaves of each item."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ _PREDICTED = ["id", "decision", "alternatives"]
 
 @dataclass(frozen=True)
 class LeafProbabilities:
-    """Probabilities of the leaves by the images of a run."""
+    """Leaf probabilities of a run, by image alone."""
 
     row: dict[str, int]
     """Row of each item, by id."""
@@ -28,16 +28,16 @@ class LeafProbabilities:
 
     @classmethod
     def of_run(cls, directory: RunDirectory, card: ModelCard, flag: str = "--run") -> "LeafProbabilities":
-        """Read them from a run's predictions; a leaf that is not among an item's most probable has what is left over.
+        """Read them from a run's predictions; the leaves that are not stored share the remaining probability.
 
         Args:
             directory: The run.
-            card: The bundle that made it.
+            card: The card of its bundle.
             flag: What named the run, for messages.
 
         Raises:
             UsageError: when there is no run.
-            InputError: when it has not finished, another bundle made it, or titles had a say in it.
+            InputError: when it has not finished, another bundle made it, or it used titles.
         """
         table = directory.read(_PREDICTED, flag)
         record = directory.record()
@@ -61,5 +61,5 @@ class LeafProbabilities:
         return cls({item: n for n, item in enumerate(ids)}, expand_top_k(best, confidences, len(leaves)))
 
     def of(self, ids: Sequence[str]) -> np.ndarray:
-        """Probabilities of the leaves of some items, float32 [N, L]."""
+        """Leaf probabilities of some items, float32 [N, L]."""
         return np.asarray(self.probabilities[[self.row[item] for item in ids]])

@@ -1,4 +1,4 @@
-"""What several runs hold together: which ran, and the newest prediction of each item."""
+"""The ledger of several runs: their records, and the newest prediction of each item."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from tagger.schemas.tables.prediction import PREDICTION, Decision
 
 @dataclass(frozen=True)
 class LedgerEntry:
-    """One run, and whether it finished."""
+    """One run, and whether it has finished."""
 
     directory: RunDirectory
     record: RunRecord
@@ -24,7 +24,7 @@ class LedgerEntry:
 
 
 def read_ledger(folder: Location, flag: str) -> list[LedgerEntry]:
-    """The runs in a folder, the newest first; a run's own folder is a ledger of one. Audits are not among them.
+    """The runs in a folder, the newest first, or the run of a run's own folder; without audits.
 
     Raises UsageError when there is none.
     """
@@ -37,7 +37,7 @@ def read_ledger(folder: Location, flag: str) -> list[LedgerEntry]:
 
 
 def known_runs(folder: Location, flag: str) -> list[LedgerEntry]:
-    """The runs in a folder, the newest first; none in one that is still to come, such as before the first night.
+    """The runs in a folder, the newest first; none if the folder does not exist yet, as before the first nightly run.
 
     Raises UsageError when it is no folder, or cannot be read.
     """
@@ -63,15 +63,15 @@ def _runs_in(folder: Location) -> list[LedgerEntry]:
 
 
 def newest_first(entries: Sequence[LedgerEntry]) -> list[LedgerEntry]:
-    """Runs by when they started, each once."""
+    """Deduplicate runs, and sort them by start."""
     distinct = {entry.record.run_id: entry for entry in entries}
     return sorted(distinct.values(), key=lambda e: (e.record.started_at, e.record.run_id), reverse=True)
 
 
 def latest(runs: Sequence[LedgerEntry]) -> Iterator[pa.Table]:
-    """The newest prediction of every item over finished runs, by PREDICTION, in pieces.
+    """The newest prediction of every item of finished runs, by PREDICTION, in pieces.
 
-    A failed prediction stands only for an item that no run could tag.
+    A failed prediction is used only for items that no run could tag.
 
     Args:
         runs: The newest first; unfinished ones are left out.

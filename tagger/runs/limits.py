@@ -1,4 +1,4 @@
-"""What a finished run has too much of, or why it has nothing."""
+"""Messages about a finished run with too many failures, or without tagged items."""
 
 from tagger.schemas.documents.run import Counts
 from tagger.schemas.tables.prediction import Decision
@@ -6,7 +6,7 @@ from tagger.schemas.values import parse_share_or_count
 
 
 def nothing_to_tag(counts: Counts) -> str | None:
-    """Say why a run of some items tagged none, where a person may not have meant that; None otherwise."""
+    """Why a run tagged no item, if that may be a mistake; None otherwise."""
     labelled = counts.skip_reasons.get("labelled", 0)
     if counts.predictions or not labelled:
         return None
@@ -17,10 +17,10 @@ def nothing_to_tag(counts: Counts) -> str | None:
 
 
 def too_many(counts: Counts, max_failed: str, max_rejected: str) -> list[str]:
-    """What there is too much of, a line each.
+    """Messages about exceeded limits, one line each.
 
-    Failed items are a share of those that were looked at and those that earlier runs had tagged: rows that are left
-    alone for their labels, or for `--since`, count only where an earlier run knows them. Rejected rows are a share of
+    Failed items are a share of the predicted items and those that earlier runs have tagged: rows that are skipped for
+    their labels, or for `--since`, count only if an earlier run knows them. Rejected rows are a share of
     all rows of the manifest.
 
     Args:

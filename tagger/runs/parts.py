@@ -1,4 +1,4 @@
-"""The parts of a run: what each says of itself in its metadata, and their rows in pieces."""
+"""The parts of a run: the counts in their metadata, and their rows in pieces."""
 
 import json
 from collections import Counter
@@ -22,7 +22,7 @@ _BATCH_ROWS = 16_384
 
 @dataclass(frozen=True)
 class Spent:
-    """Seconds that a worker took for a shard, and of those the engine's; None where that runs in another process."""
+    """Seconds of a worker for a shard, and those of its engine; None if the engine runs in another process."""
 
     worker_s: float
     engine_s: float | None
@@ -30,16 +30,16 @@ class Spent:
 
 @dataclass(frozen=True)
 class PartCounts:
-    """How many rows of a shard went where, and what the shard took."""
+    """Counts of a shard's rows, and its duration."""
 
     decisions: Mapping[str, int]
-    """Predictions by decision."""
+    """Number of predictions by decision."""
     errors: Mapping[str, int]
-    """Failed items by error code."""
+    """Number of failed items by error code."""
     skipped: Mapping[str, int]
-    """Items of the shard without a prediction, by reason."""
+    """Number of the shard's items without a prediction, by reason."""
     redecided: int
-    """Of the predictions, stored ones that were decided anew."""
+    """Number of stored predictions that were decided again."""
     spent: Spent
 
     @classmethod
@@ -57,7 +57,7 @@ class PartCounts:
 
     @classmethod
     def of_metadata(cls, metadata: Mapping[bytes, bytes] | None, file: object) -> "PartCounts":
-        """What a part's file says of itself. Raises InputError, which names the file, where it says nothing."""
+        """Read the counts from a part's metadata. Raises InputError, which names the file, when there are none."""
         counts = (metadata or {}).get(_COUNTS)
         if counts is None:
             raise InputError(f"{file}: does not say how many rows went where; tagger tag did not write it")
@@ -72,7 +72,7 @@ class PartCounts:
         )
 
     def as_metadata(self) -> dict[bytes, str]:
-        """The same as a part's file keeps it."""
+        """The counts as metadata of a part."""
         fields = {
             "redecided": self.redecided,
             "seconds": {"worker": self.spent.worker_s, "engine": self.spent.engine_s},
@@ -84,22 +84,22 @@ class PartCounts:
 
     @property
     def rows(self) -> int:
-        """Rows of the shard."""
+        """Number of rows of the shard."""
         return sum(self.decisions.values()) + sum(self.skipped.values())
 
 
 def part_counts(predictions: Location) -> list[PartCounts]:
-    """What the parts in a folder say of themselves. Raises InputError when one cannot be read."""
+    """The counts of the parts in a folder. Raises InputError when one cannot be read."""
     return [PartCounts.of_metadata(open_part(file).schema_arrow.metadata, file) for file in predictions.files()]
 
 
 def rows_done(predictions: Location) -> int:
-    """Rows of the manifest that the parts in a folder account for."""
+    """Number of the manifest's rows that the parts in a folder account for."""
     return sum(part.rows for part in part_counts(predictions))
 
 
 def failed_images(predictions: Location) -> FailedImages:
-    """How many items of the parts in a folder failed for each error code, and some examples of each."""
+    """Number of failed items of the parts in a folder by error code, with some examples."""
     failed = FailedImages()
     for file in predictions.files():
         part = open_part(file)
@@ -114,10 +114,10 @@ def failed_images(predictions: Location) -> FailedImages:
 
 
 def whole_counts(staged: Staged, parts: Sequence[PartCounts]) -> Counts:
-    """Where all rows of a manifest went.
+    """Counts of all rows of a manifest.
 
     Raises:
-        TaggerError: when rows read are not predictions, rejects and skipped rows together.
+        TaggerError: when predictions, rejects and skipped rows do not add up to the rows read.
     """
     decisions, errors, skipped = Counter[str](), Counter[str](), Counter(staged.skip_reasons)
     for part in parts:
@@ -146,21 +146,21 @@ def whole_counts(staged: Staged, parts: Sequence[PartCounts]) -> Counts:
 
 
 def engine_share(parts: Sequence[PartCounts]) -> float | None:
-    """The engine's share of the workers' seconds, 0 to 1, over the shards whose worker had the engine itself."""
+    """The engine's share of the workers' seconds, 0 to 1, over the shards whose worker ran the engine itself."""
     timed = [part.spent for part in parts if part.spent.engine_s is not None]
     worker_s = sum(spent.worker_s for spent in timed)
     return sum(spent.engine_s or 0 for spent in timed) / worker_s if worker_s else None
 
 
 def pieces(folder: Location, columns: Sequence[str]) -> Iterator[pa.Table]:
-    """Columns of the Parquet files in a folder, some thousand rows at a time."""
+    """Yield columns of the Parquet files in a folder, some thousand rows at a time."""
     for file in folder.files((".parquet",)):
         for batch in open_part(file).iter_batches(_BATCH_ROWS, columns=list(columns)):
             yield pa.Table.from_batches([batch]).replace_schema_metadata(None)
 
 
 def prediction_pieces(predictions: Location, columns: Sequence[str]) -> Iterator[pa.Table]:
-    """The same of rows by PREDICTION, in this order; null in a column that an older run did not write."""
+    """The same for rows by PREDICTION, with columns in this order; null in columns that an older run did not write."""
     for piece in pieces(predictions, columns):
         table = piece
         for name in columns:
@@ -173,12 +173,12 @@ def prediction_pieces(predictions: Location, columns: Sequence[str]) -> Iterator
 def embedded_pieces(
     predictions: Location, embeddings: Location, columns: Sequence[str]
 ) -> Iterator[tuple[pa.Table, pa.Table]]:
-    """Columns of the predictions that have an image vector, and by EMBEDDING those vectors, row by row, in pieces.
+    """Yield columns of the predictions with an image vector, and these vectors by EMBEDDING, aligned, in pieces.
 
-    A prediction that was decided anew has none: it stands in the run that looked at the image.
+    A prediction that was decided again has none: its vector is in the run that predicted the image.
 
     Raises:
-        InputError: when the vectors of a part are not those of its predictions.
+        InputError: when the vectors of a part do not match its predictions.
     """
     for file in embeddings.files((".parquet",)):
         counted = predictions / file.name

@@ -1,4 +1,4 @@
-"""Cuts a manifest into shards on disk, each the rows of one part: what a run works through, and can go on with."""
+"""Splits a manifest into shards on disk, one per part, so that a run can be resumed."""
 
 import json
 from collections import Counter
@@ -19,17 +19,17 @@ from tagger.schemas.documents.taxonomy import Level
 from tagger.schemas.tables.item import ITEM
 
 _MIN_ROWS = 256
-_TAIL_PARTS, _TAIL_SHARE = 2, 8  # the last rows are cut so that several workers share them
+_TAIL_PARTS, _TAIL_SHARE = 2, 8  # the last rows are split so that several workers share them
 _STAGED = "staged.json"
 KNOWN_OUTCOME = "knownOutcome"
-"""Column of a shard where earlier runs are known: the stored prediction that is decided otherwise now, else null."""
+"""Column of a shard with known runs: the stored prediction if it is decided differently now, else null."""
 _KNOWN_ETAG = "knownEtag"
-"""Column of such a shard: the ETag under which the image of `knownDigest` was got by this reference, else null."""
+"""Column of such a shard: the ETag that was sent with the image of `knownDigest` at this reference, else null."""
 
 
 @dataclass(frozen=True)
 class Staged:
-    """What was cut: rows = items in shards + rejects + skipped."""
+    """Counts of staging: rows = items in shards + rejects + skipped."""
 
     rows: int
     items: int
@@ -39,13 +39,13 @@ class Staged:
     reject_reasons: dict[str, int]
     shards: int
     kept: tuple[str, ...] = ()
-    """Columns of the manifest that the shards have besides."""
+    """Additional columns of the manifest in the shards."""
     known: int = 0
-    """Of the skipped rows, those that earlier runs had tagged or a person had decided."""
+    """Number of skipped rows that earlier runs tagged or a person decided."""
 
     @property
     def skipped(self) -> int:
-        """Rows that were left alone, as was asked."""
+        """Number of rows skipped by the selection."""
         return sum(self.skip_reasons.values())
 
 
@@ -61,19 +61,17 @@ def stage(
 ) -> Staged:
     """Read the manifest once and write its items to `work/shard-*.parquet`, its rejects to `rejects/part-*.parquet`.
 
-    Shards follow the manifest's order, or the store's where that is the quicker one to read. What was staged before
-    is not staged again.
+    Shards follow the manifest's order, or the store's if that is faster to read. A finished staging is not repeated.
 
     Args:
-        manifest: Where the rows come from.
+        manifest: The rows.
         store: Gives every row its image reference.
         work: Folder of the shards.
-        rejects: Folder of the rows that could not be read.
+        rejects: Folder of the rejected rows.
         part_rows: Most rows in a shard.
         selection: Which rows to take; the others count as skipped.
-        keep: Columns of the manifest that shards have besides, as text, under the name that `kept` gives; null where a
-            file has no such column.
-        watch: Called now and then with the number of rows read so far.
+        keep: Additional columns of the manifest, as text, named by `passthrough`; null if a file lacks the column.
+        watch: Called periodically with the number of rows read so far.
     """
     done = work / _STAGED
     if done.exists():
@@ -81,7 +79,7 @@ def stage(
         staged = Staged(**{**fields, "kept": tuple(fields.get("kept", ()))})
         if set(keep) <= set(staged.kept):
             return staged
-    for left_over in (work, rejects):  # of a call that was killed while it staged
+    for left_over in (work, rejects):  # of a call that was killed while staging
         for file in left_over.files((".parquet",)):
             file.delete()
     rows = _StagedRows(manifest, store, rejects, selection, keep, watch)
@@ -96,7 +94,7 @@ def stage(
 
 
 class _StagedRows:
-    """The rows of a manifest on their way into shards: taken, left alone or rejected, and counted."""
+    """Streams a manifest's rows into shards: takes, skips or rejects each, and counts them."""
 
     def __init__(
         self,
@@ -117,7 +115,7 @@ class _StagedRows:
         self._items = self._reject_parts = self._known = 0
 
     def tables(self) -> Iterator[pa.Table]:
-        """The items to take, batch by batch; rejects are written as they come."""
+        """Yield the items to take, in batches; writes rejects meanwhile."""
         for batch in self._manifest.batches():
             if len(batch.rejects):
                 write_parquet(self._rejects / f"part-{self._reject_parts:05d}.parquet", batch.rejects)
@@ -136,7 +134,7 @@ class _StagedRows:
             yield taken
 
     def staged(self, shards: int) -> Staged:
-        """What was cut into so many shards, after the last of the tables."""
+        """The counts, after the last of the tables."""
         tally = self._manifest.tally
         return Staged(
             rows=tally.rows,
@@ -152,12 +150,12 @@ class _StagedRows:
 
 
 def passthrough(column: str) -> str:
-    """The name that a column of the manifest has among the columns of ITEM."""
+    """The name of an additional column of the manifest among the columns of ITEM."""
     return f"column:{column}"
 
 
 def is_staged(work: Location) -> bool:
-    """Whether a manifest was staged here to its end."""
+    """Whether staging has finished."""
     return (work / _STAGED).exists()
 
 
@@ -173,7 +171,7 @@ def read_shard(shard: Location) -> pa.Table:
 
 
 def known_etags(shard: pa.Table) -> list[str | None]:
-    """For every item of a shard the ETag of the image that need not be downloaded again; None where there is none."""
+    """For every item of a shard, the ETag of the image that need not be downloaded again; None without one."""
     names = shard.schema.names
     return shard[_KNOWN_ETAG].to_pylist() if _KNOWN_ETAG in names else [None] * len(shard)
 
@@ -197,7 +195,7 @@ def _items(batch: Batch, store: ImageStore, keep: Sequence[str]) -> pa.Table:
 
 
 def _recalled(items: pa.Table, known: KnownTags) -> pa.Table:
-    """Items with what is known of them: `knownDigest`, KNOWN_OUTCOME and the ETag."""
+    """Add what is known of items: `knownDigest`, KNOWN_OUTCOME and the ETag."""
     digests, outcomes = known.recall(items)
     etags = known.etags(items, digests)
     at = items.schema.get_field_index("knownDigest")
@@ -207,15 +205,15 @@ def _recalled(items: pa.Table, known: KnownTags) -> pa.Table:
 
 
 def _in_store_order(tables: Iterator[pa.Table], store: ImageStore) -> Iterator[pa.Table]:
-    """All rows in one table, sorted as the store reads them: some hundred bytes of memory a row."""
+    """All rows in one table, in the store's order; takes some hundred bytes of memory per row."""
     table = pa.concat_tables([ITEM.empty_table(), *tables], promote_options="default")
     yield table.take(pa.array(row_order(store, table["imageRef"].to_pylist())))
 
 
 def _cut(tables: Iterator[pa.Table], part_rows: int) -> Iterator[pa.Table]:
-    """Cut a stream of tables into shards of `part_rows`, and its end into smaller and smaller ones.
+    """Split a stream of tables into shards of `part_rows`, and its end into smaller and smaller ones.
 
-    Workers then end together, whatever their number: guided self-scheduling, Polychronopoulos and Kuck 1987.
+    So workers finish together, whatever their number: guided self-scheduling, Polychronopoulos and Kuck 1987.
     """
     waiting = ITEM.empty_table()
     for table in tables:
