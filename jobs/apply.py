@@ -1,4 +1,4 @@
-"""Apply job: a run, or a folder of runs, in; final tags for the PIM system as Parquet and CSV out."""
+"""The apply command: writes final tags for the PIM system, as Parquet and CSV."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ from tagger.workflows.export import ExportResult, export
 
 
 def run(config: ApplyConfig, console: Console) -> int:
-    """Write the tags that stand: a person's, else the model's where it was sure enough; and `_SUCCESS` last."""
+    """Write the final tags: a person's, else the model's if it was accepted; and `_SUCCESS` last."""
     _say(console, export(config, console))
     return 0
 

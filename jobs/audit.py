@@ -1,4 +1,4 @@
-"""Audit job: an index with labels in; the labels that are likely wrong out, as Parquet, as a page and as a queue."""
+"""The audit command: finds labels that are likely wrong, as Parquet, as a page and as a review queue."""
 
 from tagger.auditing.flipped import FlipDetection
 from tagger.jobs.shell.console import Console
@@ -19,7 +19,7 @@ _IN_WORDS = {
 
 
 def run(config: AuditConfig, console: Console) -> int:
-    """Judge each label by models that have not seen the item, and write down what speaks against it."""
+    """Judge each label by models that were not trained on the item, and write the findings."""
     if config.flip:
         items, detections = try_flipped_labels(config, console)
         _say_of_flipped(config, console, items, detections)

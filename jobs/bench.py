@@ -1,4 +1,4 @@
-"""Bench job: decoding, the forward pass, the whole tag job, and what users write without it, on the same images."""
+"""The bench command: measures decoding, the forward pass, the whole tag job, and plain scripts, on the same images."""
 
 import json
 import shutil
@@ -34,7 +34,7 @@ _GROWTH_SHARD_ROWS = 50_000
 
 
 def run(config: BenchConfig, console: Console) -> int:
-    """Measure one thing after another in processes of their own, all on the same files."""
+    """Run each measurement in its own process, all on the same files."""
     with tempfile.TemporaryDirectory(dir=config.scratch) as folder:
         work = Path(folder)
         if config.index:
@@ -104,7 +104,7 @@ def _round(
 
 @dataclass(frozen=True)
 class _Tagged:
-    """What one call of the tag job took."""
+    """Time and memory of one call of the tag job."""
 
     seconds: float
     tagging_s: float
@@ -136,7 +136,7 @@ def _tag(manifest: Path, images: str, work: Path, result: Result, *flags: str) -
 
 
 def _searched(index: str, size: int, work: Path, console: Console) -> dict[str, float]:
-    """Build an index of so many vectors, search it, and delete it."""
+    """Build an index of `size` vectors, search it, and delete it."""
     VectorIndex(Location(index))  # says what is wrong with it
     grown = work / f"index-{size}"
     console.step(f"An index of {size:,} vectors")
@@ -166,7 +166,7 @@ def _script(name: str, *arguments: str) -> dict[str, float]:
 
 
 def _grown(bundle: Bundle, work: Path, files: Sequence[Path], rows: int, result: Result) -> dict[str, float]:
-    """Tag a Parquet manifest with so many different images in it, made of the same few at the model's size."""
+    """Tag a Parquet manifest with `rows` distinct images, made of a few images at the model's size."""
     folder = work / f"grown-{rows}"
     folder.mkdir()
     size = bundle.card.preprocessing

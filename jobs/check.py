@@ -1,4 +1,4 @@
-"""Check job: what is in a catalogue, what is wrong with it, and whether it can be learnt."""
+"""The check command: what a catalogue holds, what is wrong with it, and whether it can be learnt."""
 
 from tagger.jobs.shell.console import Console
 from tagger.jobs.steps import check_report
@@ -12,7 +12,7 @@ EXIT_USABLE, EXIT_UNUSABLE = 0, 3
 
 
 def run(config: CheckConfig, console: Console) -> int:
-    """Look at every row and at the images, and say what a training or a run would find."""
+    """Check every row and the images, and report what a training or a run would find."""
     result = check(config, console)
     check_report.show(config, console, result)
     console.result(_document(config, result))

@@ -1,4 +1,4 @@
-"""Combine job: bundles that were trained on the same items in, one bundle out."""
+"""The combine command: combines bundles that were trained on the same items into one."""
 
 from tagger.jobs.shell.console import Console
 from tagger.jobs.shell.figures import percent
@@ -9,7 +9,7 @@ from tagger.workflows.combine import CombineResult, combine
 
 
 def run(config: CombineConfig, console: Console) -> int:
-    """Average bundles, calibrate the result on the items that all hold out as val, measure it on their test items."""
+    """Average bundles, calibrate the result on their common val items, and measure it on their common test items."""
     _show(config, console, combine(config, console))
     return 0
 

@@ -1,4 +1,4 @@
-"""Demo job: draws a small catalogue, then does with it what a user does with a real one."""
+"""The demo command: draws a small catalogue, then does with it what a user does with a real one."""
 
 import shutil
 import time
@@ -63,7 +63,7 @@ def run(config: DemoConfig, console: Console) -> int:
 
 
 def _clear(out: Path) -> None:
-    """Delete what an earlier demo drew and made. Raises UsageError when the folder holds something else."""
+    """Delete the output of an earlier demo. Raises UsageError when the folder holds something else."""
     names = {"catalogue", "bundle", "run", _RECIPE, ERROR_LOG}
     if out.exists() and (not out.is_dir() or any(p.name not in names for p in out.iterdir())):
         raise UsageError(f"--out: {out} holds something else than a demo; name a new folder")
@@ -74,7 +74,7 @@ def _clear(out: Path) -> None:
 
 
 def _training(config: DemoConfig, drawn: Drawn, bundle: Path) -> TrainConfig:
-    """A training by a recipe of the demo's own, which lies beside the bundle."""
+    """The demo's training; writes its recipe beside the bundle."""
     recipe = bundle.parent / _RECIPE
     recipe.write_text(yaml.safe_dump({**_SETTINGS, "epochs": config.epochs}, sort_keys=False), encoding="utf-8")
     return TrainConfig(
@@ -88,7 +88,7 @@ def _training(config: DemoConfig, drawn: Drawn, bundle: Path) -> TrainConfig:
 
 
 def _account(drawn: Drawn, run_dir: Location) -> dict[str, str]:
-    """Say where every drawn oddity went. Raises TaggerError when one is not where it belongs."""
+    """Report where every drawn oddity went. Raises TaggerError when one is not where it belongs."""
     directory = RunDirectory(run_dir)
     record = directory.record()
     table = directory.read(["id", "decision", "errorCode", "reviewReasons"]).to_pandas().set_index("id")

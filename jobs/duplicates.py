@@ -1,4 +1,4 @@
-"""Duplicates job: an index and its images in; groups of items that show one picture out, as Parquet and as a page."""
+"""The duplicates command: finds groups of items that show one picture, as Parquet and as a page."""
 
 from tagger.deduplication.judged import PROBABILITY
 from tagger.jobs.shell.console import Console
@@ -25,7 +25,7 @@ _IN_WORDS = {
 
 
 def run(config: DuplicatesConfig, console: Console) -> int:
-    """Find pairs of images that are alike, compare them closely, and group the items that have them."""
+    """Find pairs of similar images, compare them closely, and group their items."""
     if config.plant:
         say_of_planted(config, console, try_planted_copies(config, console))
         out = f"{config.index.rstrip('/')}-duplicates"
@@ -46,7 +46,7 @@ def run(config: DuplicatesConfig, console: Console) -> int:
 
 
 def _say(console: Console, result: DuplicatesResult) -> dict[str, object]:
-    """Say what was found; return it for machines."""
+    """Print the results; return them for JSON."""
     kinds, items = result.kinds, len(result.groups)
     count = kinds.get(Sameness.REPRESENTATIVE, 0)
     pairs, same = len(result.pairs), int(result.pairs["same"].sum())
@@ -69,7 +69,7 @@ def _say(console: Console, result: DuplicatesResult) -> dict[str, object]:
 
 
 def _say_of_split(console: Console, result: DuplicatesResult) -> None:
-    """How many test items have a copy among the train items, and how much better they are predicted."""
+    """Print how many test items have a copy among the train items, and how much better they are predicted."""
     split = result.split
     if split is None:
         return
@@ -86,7 +86,7 @@ def _say_of_split(console: Console, result: DuplicatesResult) -> None:
 
 
 def _say_of_judged(console: Console, judged: JudgedPairs) -> dict[str, object]:
-    """Say what judged pairs tell of the threshold; return it for machines."""
+    """Print the precision of the threshold on judged pairs; return it for JSON."""
     precision = judged.precision
     if precision.lowest is None or precision.highest is None or precision.share is None:
         console.say(f"None of the {judged.pairs:,} judged pairs reaches a structure of {judged.structure:.4g}.")

@@ -1,4 +1,4 @@
-"""Evaluate job: a run and known labels in, metrics and a report out."""
+"""The evaluate command: compares a run with known labels, and writes metrics and a report."""
 
 import dataclasses
 
@@ -40,7 +40,7 @@ def _document(result: EvaluateResult) -> dict[str, object]:
 
 
 def _say_compared(console: Console, against: Comparison, differences: dict[Level, Difference]) -> None:
-    """Both sides' figures, the difference, whether chance would do as much, and where they differ most."""
+    """Print both sides' metrics, the difference, its significance, and the classes that differ most."""
     items = len(against.evaluated.items)
     console.metrics(f"{against.name}, on the {items:,} items that both have", against.other.metrics())
     console.table(

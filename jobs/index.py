@@ -1,4 +1,4 @@
-"""Index job: runs with image vectors in; an index out, with which items that look alike are found."""
+"""The index command: makes an index of the image vectors of runs."""
 
 from tagger.jobs.shell.console import Console
 from tagger.jobs.shell.next_command import next_line
@@ -7,7 +7,7 @@ from tagger.workflows.index import build_index
 
 
 def run(config: IndexConfig, console: Console) -> int:
-    """Make an index, or add to it what is new or changed."""
+    """Make an index, or add new and changed items to it."""
     result = build_index(config, console)
     console.table("Items", ["what", "items"], [*result.counts.items(), ("in the index now", result.card.items)])
     console.say(f"Index: {result.folder}")

@@ -1,4 +1,4 @@
-"""Latest job: a folder of runs in, the newest prediction of every item out."""
+"""The latest command: writes the newest prediction of every item of several runs."""
 
 from tagger.jobs.shell.console import Console
 from tagger.jobs.shell.next_command import next_line
@@ -7,7 +7,7 @@ from tagger.workflows.latest import latest
 
 
 def run(config: LatestConfig, console: Console) -> int:
-    """Write the newest prediction of every item to parts of one schema, and `_SUCCESS` last."""
+    """Write the newest prediction of every item to Parquet parts, and `_SUCCESS` last."""
     result = latest(config, console)
     console.table(
         f"The newest predictions of {result.items:,} {'item' if result.items == 1 else 'items'}",

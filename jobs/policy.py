@@ -1,4 +1,4 @@
-"""Policy job: a bundle and a target precision in; thresholds that keep it on new items out, kept in the bundle."""
+"""The policy command: fits a bundle's thresholds to a target precision, and writes them into the bundle."""
 
 from dataclasses import asdict
 
@@ -16,7 +16,7 @@ _SHOWN = 10
 
 
 def run(config: PolicyConfig, console: Console) -> int:
-    """Fit thresholds on the bundle's control items, and keep them in the bundle; or try a target out on many halves."""
+    """Fit thresholds on the bundle's control items and write them into the bundle, or try a target on random halves."""
     if config.splits:
         _say_trial(config, console, try_policy(config, console))
     else:
@@ -65,7 +65,7 @@ def _say(config: PolicyConfig, console: Console, result: PolicyResult) -> None:
 
 
 def _say_trial(config: PolicyConfig, console: Console, trial: PolicyTrial) -> None:
-    """How often the promise was kept on items that it was not fitted to."""
+    """Print how often the target was met on items that the thresholds were not fitted to."""
     console.table(
         f"{config.splits} random halves of {trial.items:,} held-out items: fitted on one, applied to the other",
         ["level", "target", "kept in halves", "lowest right", "mean right", "mean coverage"],

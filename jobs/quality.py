@@ -1,4 +1,4 @@
-"""Quality job: runs with a QA sample and what people said of it in; the precision of accepted tags out."""
+"""The quality command: measures the precision of accepted tags, from a reviewed QA sample."""
 
 from tagger.confidence.qa_sample import Precision
 from tagger.jobs.shell.console import Console
@@ -11,7 +11,7 @@ _CLASSES_SHOWN = 15
 
 
 def run(config: QualityConfig, console: Console) -> int:
-    """Say how precise the accepted tags of some runs are, by level and class, against the target."""
+    """Measure the precision of the accepted tags of some runs, by level and class, against the target."""
     result = measure_quality(config, console)
     _say(config, console, result)
     console.result(_document(result))

@@ -1,4 +1,4 @@
-"""Recipes job: lists how a model can be taught, or prints one recipe."""
+"""The recipes command: lists the recipes, or prints one."""
 
 from dataclasses import asdict
 

@@ -1,4 +1,4 @@
-"""Results job: a catalogue and recipes in, every recipe trained and measured, and a table of them out."""
+"""The results command: trains and measures several recipes on a catalogue, and writes a table."""
 
 from tagger.jobs.shell.console import Console
 from tagger.jobs.shell.next_command import next_on_catalogue
@@ -8,7 +8,7 @@ from tagger.workflows.results_page import for_people, seeds_in_words
 
 
 def run(config: ResultsConfig, console: Console) -> int:
-    """Train each recipe with each seed, average some, and write the table; the same command goes on where it was."""
+    """Train each recipe with each seed, average some, and write the table; a repeated command resumes."""
     _show(config, console, compare_recipes(config, console))
     return 0
 

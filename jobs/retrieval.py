@@ -1,4 +1,4 @@
-"""Retrieval job: indexes of one catalogue in; how well each finds items of the same class, and a report, out."""
+"""The retrieval command: measures how well indexes find items of the same class, and writes a report."""
 
 from tagger.jobs.shell.console import Console
 from tagger.jobs.shell.next_command import next_line
@@ -16,7 +16,7 @@ _COLUMNS = {
 
 
 def run(config: RetrievalConfig, console: Console) -> int:
-    """Look for each test item among the train items, and count how often what is found is of its class."""
+    """Search the train items with each test item, and count how often results have its class."""
     measured = measure_retrieval(config, console)
     _say(console, measured)
     console.say(f"Page: {measured.page}")

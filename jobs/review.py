@@ -1,4 +1,4 @@
-"""Review job: serves the review page for a run, and exports the decisions as Parquet."""
+"""The review command: serves the review page for a run, and exports the decisions as Parquet."""
 
 import getpass
 import os
@@ -51,7 +51,7 @@ _ANY = ("0.0.0.0", "::")
 
 
 def run(config: ReviewConfig, console: Console) -> int:
-    """Serve the page until Ctrl-C, or only export; both end with an export of the decisions that stand."""
+    """Serve the page until Ctrl-C, or only export; both end with an export of the current decisions."""
     directory = RunDirectory(Location(config.run, config.s3_endpoint, config.s3_region))
     directory.read([], "--run")
     record = directory.record()
@@ -156,12 +156,12 @@ def _begin(
 
 
 def _log(console: Console, line: str) -> None:
-    """Write a line with the time to the terminal."""
+    """Write a line with a timestamp to the terminal."""
     console.warn(f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC {line}")
 
 
 def _origins(config: ReviewConfig) -> OriginPolicy:
-    """Under which addresses browsers reach the page."""
+    """The addresses by which browsers reach the page."""
     hosts = frozenset(LOOPBACK) if config.host in LOOPBACK else None
     if config.public_url is None:
         return OriginPolicy(hosts, None)
@@ -180,7 +180,7 @@ def _tagged(config: ReviewConfig, record: RunRecord) -> TagConfig:
 
 
 def _bundle(console: Console, tagged: TagConfig) -> Bundle | None:
-    """The bundle that tagged the run; None with a warning where it cannot be loaded."""
+    """The bundle that tagged the run; None, with a warning, if it cannot be loaded."""
     try:
         return Bundle.load(Location(tagged.model, tagged.s3_endpoint, tagged.s3_region), "--model")
     except TaggerError as error:
@@ -218,12 +218,12 @@ def _serve(config: ReviewConfig, console: Console, app: ASGIApp, listener: socke
         proxy_headers=config.public_url is not None,  # nobody but the proxy may name client addresses
         timeout_graceful_shutdown=5,
     )
-    with suppress(KeyboardInterrupt):  # the usual end of a server
+    with suppress(KeyboardInterrupt):  # the usual way to stop a server
         uvicorn.Server(settings).run(sockets=[listener])
 
 
 def _welcome(config: ReviewConfig, port: int, token: str | None) -> Iterator[str]:
-    """The page's address, in a form to share, and who can open it."""
+    """Print the page's address, in a form to share, and who can open it."""
     name = socket.gethostname() if config.host in _ANY else config.host
     address = f"http://{f'[{name}]' if ':' in name else name}:{port}/"
     how = "Ctrl-C ends it; decisions are kept as they are made"
@@ -248,7 +248,7 @@ def _export(
 
 
 def _next(config: ReviewConfig, decided: int, record: RunRecord) -> str:
-    """Decide, where nobody has; then train with the decisions of an audit, or write the tags of a run."""
+    """The next command: review if nothing is decided; else train with an audit's decisions, or write a run's tags."""
     database = ["--database", config.database] if config.database else []
     if not decided:
         return next_line(config, "review", "--run", config.run, *database)

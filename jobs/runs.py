@@ -1,4 +1,4 @@
-"""Runs job: a folder of runs in, a list of what ran when, with what, and what came out."""
+"""The runs command: lists the runs of a folder."""
 
 from tagger.jobs.shell.console import Console
 from tagger.jobs.shell.next_command import next_line

@@ -1,4 +1,4 @@
-"""Prints a contract, for those who load the files into other systems."""
+"""The schema command: prints a contract, for loading the files into other systems."""
 
 import json
 
@@ -58,7 +58,7 @@ def text_of(name: str, arrow: bool, as_json: bool = False) -> str:
     """Return the JSON Schema of a contract, or the listing of its Arrow columns; without a name, the names.
 
     Args:
-        name: The contract's; of a command, `NAME_config` is the same as `NAME`; hyphens are as good as underscores.
+        name: The contract's; of a command, `NAME_config` is the same as `NAME`; hyphens and underscores are equal.
         arrow: Whether to list the Arrow columns.
         as_json: Whether names and columns come as JSON, too.
     """

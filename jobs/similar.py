@@ -1,4 +1,4 @@
-"""Similar job: an index and items or images in; the items that look most like them out."""
+"""The similar command: finds the items of an index that are most similar to items or images."""
 
 import shlex
 
@@ -12,7 +12,7 @@ from tagger.workflows.similar import SimilarResult, find_similar
 
 
 def run(config: SimilarConfig, console: Console) -> int:
-    """Find similar items: a table of them for some, Parquet for many."""
+    """Find similar items: prints a table for a few queries, writes Parquet for many."""
     result = find_similar(config, console)
     if result.table is not None:
         _say(result.table, console)
@@ -25,7 +25,7 @@ def run(config: SimilarConfig, console: Console) -> int:
 
 
 def _next(config: SimilarConfig, result: SimilarResult) -> str:
-    """Of what looks alike, find what is one picture."""
+    """The next command: find the items that show one picture."""
     out = f"{config.index.rstrip('/')}-duplicates"
     catalogue = catalogue_flags(result.catalogue)
     if not catalogue:

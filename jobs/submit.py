@@ -1,4 +1,4 @@
-"""Submit job: a command in, which runs on a Ray cluster; its log and its exit code out."""
+"""The submit command: runs a command on a Ray cluster, with its log and its exit code."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""Tag job: manifest, images and a bundle in; predictions with confidences, rejects and counts out."""
+"""The tag command: tags a catalogue with a bundle; writes predictions with confidences, rejects and counts."""
 
 from tagger.jobs.shell.console import Console
 from tagger.jobs.steps.tag_report import report
@@ -9,7 +9,7 @@ EXIT_DONE, EXIT_TOO_MANY_FAILED = 0, 4
 
 
 def run(config: TagConfig, console: Console) -> int:
-    """Tag a catalogue into a run directory; the same command goes on where an earlier one stopped."""
+    """Tag a catalogue into a run directory; a repeated command resumes."""
     result = tag(config, console)
     report(config, console, result)
     return EXIT_TOO_MANY_FAILED if result.too_many else EXIT_DONE

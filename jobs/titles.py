@@ -1,4 +1,4 @@
-"""Titles job: a bundle and the titles of its items in; a model of titles beside its weights, and its figures, out."""
+"""The titles command: fits a bundle's title model, and measures it."""
 
 from dataclasses import asdict
 
@@ -15,7 +15,7 @@ from tagger.workflows.titles import Objections, TitlesResult, titles
 
 
 def run(config: TitlesConfig, console: Console) -> int:
-    """Fit a model of titles to the bundle's training items, calibrate it on val, and measure it on test."""
+    """Fit a title model to the bundle's training items, calibrate it on val, and measure it on test."""
     result = titles(config, console)
     rows = _rows(result)
     levels = [str(level) for level in Level]

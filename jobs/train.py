@@ -1,4 +1,4 @@
-"""Train job: manifest and images in, a bundle out."""
+"""The train command: trains a bundle on a manifest and images."""
 
 from tagger.jobs.shell.console import Console
 from tagger.jobs.shell.next_command import next_on_catalogue
@@ -7,7 +7,7 @@ from tagger.workflows.train import TrainResult, train
 
 
 def run(config: TrainConfig, console: Console) -> int:
-    """Train a bundle; the same command goes on where an earlier one stopped."""
+    """Train a bundle; a repeated command resumes."""
     result = train(config, console)
     _show(config, console, result)
     return 0

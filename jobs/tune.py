@@ -1,4 +1,4 @@
-"""Tune job: labelled items and a space of settings in, a leaderboard and the best recipe out."""
+"""The tune command: searches a space of settings; writes a leaderboard and the best recipe."""
 
 import json
 
@@ -14,7 +14,7 @@ _NO_SETTINGS = {"rank", *FIGURES, "epochs_run", "seconds", "error"}
 
 
 def run(config: TuneConfig, console: Console) -> int:
-    """Try the settings of a space; the same command goes on where an earlier one stopped."""
+    """Try the settings of a space; a repeated command resumes."""
     _show(config, console, tune(config, console))
     return 0
 

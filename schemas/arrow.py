@@ -1,4 +1,4 @@
-"""How a contract's columns are declared: an Arrow field that carries its own description."""
+"""Declares a contract's columns: Arrow fields with a description."""
 
 import pyarrow as pa
 
@@ -9,7 +9,7 @@ def field(name: str, kind: pa.DataType, description: str, *, nullable: bool = Tr
 
 
 def conformed(table: pa.Table, schema: pa.Schema) -> pa.Table:
-    """Return a table by a schema, whatever columns it has besides, and with nulls for those that it lacks.
+    """Return a table cast to a schema, without additional columns, and with nulls for missing ones.
 
     Raises:
         pyarrow.ArrowInvalid: when a column cannot be cast.
@@ -27,7 +27,7 @@ def columns_of(schema: pa.Schema) -> list[dict[str, object]]:
 
 
 def listing(schema: pa.Schema) -> str:
-    """Return a schema as text, one line a column: name, type, whether it may be null, description."""
+    """Return a schema as text, one line per column: name, type, whether it may be null, description."""
     width = max(len(f.name) for f in schema)
     types = {f.name: str(f.type) for f in schema}
     type_width = min(40, max(len(t) for t in types.values()))

@@ -1,4 +1,4 @@
-"""What configs are made of: their base, sizes, shares and ranges as text, and choices that several of them share."""
+"""Parts of configs: their base class, sizes, shares and ranges as text, and shared choices."""
 
 import re
 from collections.abc import Mapping
@@ -83,7 +83,7 @@ Seed = Annotated[int, Field(ge=0, lt=2**32)]
 
 
 class Panel(StrEnum):
-    """What settings are about: the groups in which `--help` lists them, in this order."""
+    """Groups of settings, in the order of `--help`."""
 
     IN_AND_OUT = "Input and output"
     SETTINGS = "Settings"
@@ -104,37 +104,37 @@ class Panel(StrEnum):
 
 
 class JobConfig(BaseModel):
-    """What every job's config has in common."""
+    """Base class of the configs."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     panel: ClassVar[Panel] = Panel.SETTINGS
-    """Where the fields stand that this config declares."""
+    """The panel of the fields that this config declares."""
     examples: ClassVar[tuple[str, ...]] = ()
-    """What people write behind the command's name, for its help."""
+    """Examples of arguments, for the command's help."""
     renamed: ClassVar[Mapping[str, str]] = {}
-    """Fields by the name that they had in the last release; the old name goes with the next one."""
+    """Fields by their deprecated names; the next release removes these."""
     synonyms: ClassVar[Mapping[str, str]] = {}
-    """Fields by a second name, which stays."""
+    """Fields by a permanent second name."""
 
     @classmethod
     def old_names(cls) -> dict[str, str]:
-        """Fields by their names of the last release, of this config and of those it is made of."""
+        """Fields by their deprecated names, of this config and its bases."""
         return {old: new for base in cls.__mro__ for old, new in vars(base).get("renamed", {}).items()}
 
     @classmethod
     def second_names(cls) -> dict[str, str]:
-        """Fields by their second names, of this config and of those it is made of."""
+        """Fields by their second names, of this config and its bases."""
         return {name: field for base in cls.__mro__ for name, field in vars(base).get("synonyms", {}).items()}
 
     @classmethod
     def other_names(cls) -> dict[str, str]:
-        """Fields by every name but today's."""
+        """Fields by all names except the current one."""
         return cls.old_names() | cls.second_names()
 
     @model_validator(mode="before")
     @classmethod
-    def _by_todays_names(cls, given: object) -> object:
+    def _by_current_names(cls, given: object) -> object:
         if not isinstance(given, dict):
             return given
         names = cls.other_names()
@@ -145,7 +145,7 @@ class JobConfig(BaseModel):
 
 
 def by_level(value: object) -> object:
-    """Read one number for both levels, or LEVEL=NUMBER, of which several may stand with commas between."""
+    """Read one number for both levels, or LEVEL=NUMBER pairs separated by commas."""
     no_flag(value)
     if isinstance(value, int | float | str):
         return dict.fromkeys(Level, value)

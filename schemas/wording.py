@@ -1,4 +1,4 @@
-"""What pydantic finds wrong with a value, in the words of this project."""
+"""Messages for pydantic's validation errors, in the words of this project."""
 
 import difflib
 from collections.abc import Callable, Iterable
@@ -11,7 +11,7 @@ _SHORT = 60
 
 
 def in_words(error: ErrorDetails) -> str:
-    """Say what is wrong with a value; where the value stands is the caller's to say."""
+    """Say what is wrong with a value; the caller adds its location."""
     limits = error.get("ctx", {})
     if error["type"] in _WORDS:
         return _WORDS[error["type"]](error["input"], limits)
@@ -19,7 +19,7 @@ def in_words(error: ErrorDetails) -> str:
 
 
 def did_you_mean(name: object, known: Iterable[str]) -> str:
-    """` (did you mean NAME?)` with the known name that is nearest to a wrong one; nothing where none is near."""
+    """` (did you mean NAME?)` with the known name that is nearest to a wrong one; empty if none is near."""
     by_letters = {_letters(one): one for one in known}
     near = difflib.get_close_matches(_letters(str(name)), by_letters, n=1)
     return f" (did you mean {by_letters[near[0]]}?)" if near else ""

@@ -1,1 +1,1 @@
-"""What the bench job is made of, and the scripts that users write without this project, to be measured beside it."""
+"""Measurements of the bench command, and the plain scripts that it compares with."""

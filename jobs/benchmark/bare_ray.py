@@ -1,11 +1,11 @@
-"""What Ray alone takes: start, one actor that answers, and shut down; prints the seconds as JSON."""
+"""Measures Ray alone: start, one call of an actor, shutdown; prints the seconds as JSON."""
 
 import json
 import time
 
 
 class Answering:
-    """The least that an actor can be."""
+    """A minimal actor."""
 
     def answer(self) -> int:
         """Return something."""
@@ -13,7 +13,7 @@ class Answering:
 
 
 def main() -> None:
-    """Time it in a process that has not loaded anything before."""
+    """Measure it in a fresh process."""
     started = time.perf_counter()
     import ray
 

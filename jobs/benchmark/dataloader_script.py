@@ -27,7 +27,7 @@ class ImageFolder(Dataset[torch.Tensor]):
 
 
 def main() -> None:
-    """Predict all images of a folder and time it, from the first image on."""
+    """Predict all images of a folder, and measure the time from the first image on."""
     options = arguments()
     device = "cuda" if torch.cuda.is_available() else "cpu"
     model = PlainModel(options.bundle).eval().to(device)

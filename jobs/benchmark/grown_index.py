@@ -1,6 +1,6 @@
-"""An index grown to a size with noisy copies of the vectors of another: builds it or searches it, as a script.
+"""A script that builds or searches an index grown to a size with noisy copies of another index's vectors.
 
-It runs in a process of its own, so that its memory is its own, and prints what it measured as JSON.
+It runs in its own process, so that its memory can be measured, and prints the results as JSON.
 """
 
 import argparse
@@ -20,7 +20,7 @@ from tagger.similarity.build import Piece, add
 from tagger.similarity.index import VectorIndex
 
 COSINE = 0.9
-"""Of a noisy copy with the vector that it is a copy of."""
+"""Cosine of a noisy copy and its original."""
 TOP = 5
 _PIECE, _BLOCK = 10_000, 20_000
 _QUERIES, _AT_ONCE, _ALONE, _ROUNDS = 4096, 256, 200, 3
@@ -29,7 +29,7 @@ _STATUS = Path("/proc/self/status")
 
 
 def noisy(vectors: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Copies of vectors float32 [N, D] of length 1, of length 1 again, turned in a direction at random."""
+    """Copies of vectors float32 [N, D] of length 1, rotated in a random direction."""
     noise = rng.standard_normal(vectors.shape, np.float32)
     noise -= (noise * vectors).sum(axis=1, keepdims=True) * vectors
     noise /= np.linalg.norm(noise, axis=1, keepdims=True)
@@ -38,7 +38,7 @@ def noisy(vectors: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def build(source: VectorIndex, size: int, out: Path) -> dict[str, float]:
-    """Make an index of so many vectors; then add some more to it, without building it anew."""
+    """Build an index of `size` vectors; then add some more to it, without rebuilding it."""
     out.mkdir()
     card = source.card.model_copy(update={"segments": (), "items": 0, "keep": ()})
     started = time.perf_counter()
@@ -53,11 +53,11 @@ def build(source: VectorIndex, size: int, out: Path) -> dict[str, float]:
 
 
 def search(source: VectorIndex, grown: VectorIndex) -> dict[str, float]:
-    """Look for the five nearest of new vectors, many at once and one by one, and by comparing with all."""
+    """Search the five nearest of new vectors, in batches, one by one, and exhaustively."""
     rng = np.random.default_rng(1)
     living = np.flatnonzero(source.is_live)
     queries = noisy(source.vectors(rng.choice(living, _QUERIES)), rng)
-    positions = np.concatenate([grown.search(part, TOP).positions for part in _parts(queries)])  # and files are read
+    positions = np.concatenate([grown.search(part, TOP).positions for part in _parts(queries)])  # loads the files, too
     rates = []
     for _ in range(_ROUNDS):
         started = time.perf_counter()
@@ -89,7 +89,7 @@ def _parts(queries: np.ndarray) -> Iterator[np.ndarray]:
 
 
 def _nearest(grown: VectorIndex, queries: np.ndarray) -> np.ndarray:
-    """The nearest of all vectors, by comparing with each, int64 [N, TOP]."""
+    """The nearest of all vectors, by exhaustive search, int64 [N, TOP]."""
     heap = faiss.ResultHeap(len(queries), TOP, keep_max=True)
     for first in range(0, len(grown), _BLOCK):
         block = np.arange(first, min(first + _BLOCK, len(grown)))
@@ -112,7 +112,7 @@ def _pieces(source: VectorIndex, start: int, stop: int) -> Iterator[Piece]:
 
 
 def _memory() -> dict[str, float]:
-    """Largest memory of this process with the files that it maps, and its own by now, bytes; 0 where it is not told."""
+    """Peak memory of this process with mapped files, and its current anonymous memory, bytes; 0 if unknown."""
     try:
         lines = dict(line.split(":", 1) for line in _STATUS.read_text().splitlines())
     except OSError:
@@ -122,7 +122,7 @@ def _memory() -> dict[str, float]:
 
 
 def main() -> None:
-    """Measure one thing."""
+    """Run one measurement."""
     parser = argparse.ArgumentParser()
     parser.add_argument("what", choices=["build", "search"])
     parser.add_argument("--index", required=True)

@@ -1,4 +1,4 @@
-"""The model and the images that a benchmark runs on."""
+"""The model and the images of a benchmark."""
 
 import io
 from collections.abc import Iterator
@@ -43,13 +43,13 @@ def random_bundle(config: BenchConfig) -> Bundle:
     )
     model = new_classifier(card, "none")
     bias = next(p for name, p in model.head.named_parameters() if name.endswith("bias") and len(p) == len(ARTICLES))
-    bias.data[0] += 100  # the near ties of random weights say nothing of how far an engine agrees with another
+    bias.data[0] += 100  # near ties of random weights tell nothing about the agreement of engines
     known = card.architecture.model_copy(update={"embedding_dim": model.embedding_dim})
     return pack(card.model_copy(update={"architecture": known}), model.state_dict())
 
 
 def write_images(config: BenchConfig, bundle: Bundle, work: Path) -> list[Path]:
-    """As many files as asked, all different: where there are fewer images, a copy ends in a number of its own."""
+    """Write `config.items` distinct files; if there are fewer images, copies end in a unique number."""
     (work / "images").mkdir()
     images = list(islice(_usable(_source(config, work), bundle), config.items))
     if not images:
@@ -92,7 +92,7 @@ def _source(config: BenchConfig, work: Path) -> Iterator[bytes | ImageError]:
 
 
 def enlarged(data: bytes, longer_side: int) -> bytes:
-    """A JPEG of the same image, its longer side so many pixels."""
+    """A JPEG of the same image, with a longer side of `longer_side` pixels."""
     image = Image.open(io.BytesIO(data)).convert("RGB")
     scale = longer_side / max(image.size)
     size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))

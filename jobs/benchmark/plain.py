@@ -1,4 +1,4 @@
-"""What the two plain scripts have in common: their arguments, the usual transforms, and the model as PyTorch has it."""
+"""Code of both plain scripts: their arguments, the usual transforms, and the model in plain PyTorch."""
 
 import argparse
 from collections.abc import Callable
@@ -16,7 +16,7 @@ from tagger.models.classifier import restore, restore_members
 
 @dataclass(frozen=True)
 class Arguments:
-    """What a plain script is called with."""
+    """Arguments of a plain script."""
 
     files: list[Path]
     model: str
@@ -25,7 +25,7 @@ class Arguments:
 
     @property
     def bundle(self) -> Bundle:
-        """The model."""
+        """The loaded bundle."""
         return Bundle.load(Location(self.model))
 
 
@@ -55,7 +55,7 @@ def transform_of(bundle: Bundle) -> Callable[[Image.Image], torch.Tensor]:
 
 
 class PlainModel(torch.nn.Module):
-    """The bundle's networks as PyTorch has them by default, for normalised images float32 [B, 3, H, W]."""
+    """The bundle's networks in plain PyTorch, for normalised images float32 [B, 3, H, W]."""
 
     def __init__(self, bundle: Bundle) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""How much memory a command and the processes that it starts take, by what they are."""
+"""Measures the memory of a command and its child processes, by kind."""
 
 import subprocess
 import threading
@@ -9,13 +9,13 @@ from pathlib import Path
 
 import psutil
 
-_EVERY_S = 0.5  # a look costs some milliseconds of the CPU that is being measured
+_EVERY_S = 0.5  # a sample costs some milliseconds of the CPU that is being measured
 _PROC = Path("/proc")
 
 
 @dataclass
 class PeakMemory:
-    """Largest memory of its own (without what processes share) that any process of a kind had, bytes."""
+    """Peak private memory (without shared pages) of any process of a kind, bytes."""
 
     driver: int = 0
     worker: int = 0
@@ -47,7 +47,7 @@ def _watch(root: int, peak: PeakMemory, ended: threading.Event) -> None:
 
 
 def tree_of(root: int) -> dict[int, str]:
-    """Names of a process and of all below it."""
+    """Names of a process and all its descendants, by process id."""
     names: dict[int, str] = {}
     with suppress(psutil.Error):
         top = psutil.Process(root)

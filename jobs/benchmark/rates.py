@@ -1,4 +1,4 @@
-"""Images per second of one step alone, in as many processes as the job has workers."""
+"""Measures single steps in images per second, in as many processes as the job has workers."""
 
 import math
 import multiprocessing
@@ -16,16 +16,16 @@ from tagger.models.bundle import Bundle
 
 _WORK_AT_LEAST_S = 0.3
 _WORK_PER_START = 0.2
-"""So much longer than the short run, at least, is a long one that tells work from start-up: start-up varies by some
-per cent from run to run, more on a shared machine."""
+"""Least ratio of the extra time of the long run to the short run. Start-up varies by some per cent from run to run,
+more on a shared machine, so a smaller difference does not tell work from start-up."""
 
 
 def run_in_parallel(work: Callable[..., tuple[int, float]], processes: int, arguments: tuple[object, ...]) -> float:
-    """Images per second of some processes that do the same at the same time.
+    """Images per second of several processes that do the same work at the same time.
 
     Args:
         work: One of the functions below.
-        processes: How many.
+        processes: Number of processes.
         arguments: Those of `work`.
     """
     context = multiprocessing.get_context("spawn")
@@ -44,7 +44,7 @@ def _init_process(gate: object) -> None:
 
 
 def _repeat(work: Callable[[], int], at_least_s: float) -> tuple[int, float]:
-    """Repeat work until so many seconds have gone; all processes begin together."""
+    """Repeat work for at least `at_least_s` seconds; all processes start together."""
     work()
     _gate[0].wait()  # type: ignore[attr-defined]
     started, images = time.perf_counter(), 0
@@ -54,10 +54,10 @@ def _repeat(work: Callable[[], int], at_least_s: float) -> tuple[int, float]:
 
 
 def rate_beyond_start(images: int, short_s: float, long_s: float) -> float:
-    """Images per second without start-up; NaN where a short run took nearly as long as a long one.
+    """Images per second without start-up; NaN if the short run took nearly as long as the long one.
 
     Args:
-        images: By how many more the long run looked at.
+        images: Additional images of the long run.
         short_s: Seconds of the short run, start-up included.
         long_s: Seconds of the long run, start-up included.
     """
@@ -66,7 +66,7 @@ def rate_beyond_start(images: int, short_s: float, long_s: float) -> float:
 
 
 def decode_only(bundle: Bundle, files: Sequence[Path], at_least_s: float) -> tuple[int, float]:
-    """Decode images for so many seconds; return how many, and the seconds."""
+    """Decode images for at least `at_least_s` seconds; return how many, and the seconds."""
     data = cycle([file.read_bytes() for file in files[:SOME]])
     size = bundle.card.preprocessing
     return _repeat(lambda: len([decode(d, size, MAX_PIXELS) for d in islice(data, 64)]), at_least_s)
@@ -75,7 +75,7 @@ def decode_only(bundle: Bundle, files: Sequence[Path], at_least_s: float) -> tup
 def forward_only(
     prepared: PreparedEngine, bundle: Bundle, files: Sequence[Path], at_least_s: float
 ) -> tuple[int, float]:
-    """Run the engine on decoded images for so many seconds; return how many, and the seconds."""
+    """Run the engine on decoded images for at least `at_least_s` seconds; return how many, and the seconds."""
     pixels = decoded_sample([file.read_bytes() for file in files[:SOME]], bundle.card, MAX_PIXELS)
     engine = prepared.start()
     return _repeat(lambda: len(engine.run(pixels)[0]), at_least_s)

@@ -33,7 +33,7 @@ class Classifier:
 
 
 def seconds(files: list[str], options: Arguments) -> float:
-    """What it takes to predict some files, start-up of the actors included."""
+    """Seconds to predict some files, including start-up of the actors."""
     transform = transform_of(options.bundle)
 
     def preprocess(row: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -58,7 +58,7 @@ def seconds(files: list[str], options: Arguments) -> float:
 
 
 def main() -> None:
-    """Predict a part of a folder, then all of it, and print what both took, to tell start-up apart, as for the job."""
+    """Predict a part of a folder, then all of it, and print both times, so that start-up can be subtracted."""
     options = arguments()
     files = [str(file) for file in options.files]
     few = files[: len(files) // 4]

@@ -1,4 +1,4 @@
-"""What a benchmark measured: tables for people, the same facts for machines, a plot."""
+"""Reports a benchmark: tables, the same data as JSON, a plot."""
 
 import math
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ _MB = 2**20
 
 @dataclass
 class Result:
-    """What was measured: images per second by what did it, and memory and time of the tag job."""
+    """Results of a benchmark: images per second of each method, and memory and time of the tag job."""
 
     images: int
     engine: str
@@ -31,17 +31,17 @@ class Result:
     rounds: list[dict[str, float]] = field(default_factory=list)
     engine_share: list[float | None] = field(default_factory=list)
     fixed_cost_s: list[float] = field(default_factory=list)
-    """Seconds of whole runs over few items."""
+    """Seconds of a whole run over few items."""
     ray_alone_s: list[float] = field(default_factory=list)
     """Seconds to start Ray and one actor, and to shut down."""
     embeddings_cost: list[float] = field(default_factory=list)
-    """Share by which image vectors make tagging take longer."""
+    """Additional time of tagging with image vectors, as a share."""
     memory: list[PeakMemory] = field(default_factory=list)
     growth: list[dict[str, float]] = field(default_factory=list)
 
 
 def report(result: Result, bundle: Bundle, config: BenchConfig, console: Console) -> None:
-    """Print what was measured, and draw it where the config asks for that."""
+    """Print the results, and plot them if the config says so."""
     rates = result.images_per_second
     size = bundle.card.preprocessing
     flip = ", with its mirror image" if bundle.card.inference.flip else ""
@@ -88,7 +88,7 @@ def report(result: Result, bundle: Bundle, config: BenchConfig, console: Console
 
 
 def _document(result: Result) -> dict[str, object]:
-    """The figures for a machine; None for what could not be measured."""
+    """The results as JSON; None for what could not be measured."""
     rates = result.images_per_second
     ratios = _ratios(result)
     shares = _shares(result)
@@ -111,7 +111,7 @@ def _document(result: Result) -> dict[str, object]:
 
 
 def _ratios(result: Result) -> list[float]:
-    """Of each round: how much of the forward pass alone is left end to end."""
+    """For each round, the end-to-end rate as a share of the forward pass alone."""
     return [rates["end to end"] / rates["forward only"] for rates in result.rounds]
 
 
@@ -120,12 +120,12 @@ def _shares(result: Result) -> list[float]:
 
 
 def _largest_memory(result: Result) -> tuple[int, int]:
-    """Bytes of the command, and of any worker."""
+    """Peak memory of the command, and of any worker, bytes."""
     return max(m.driver for m in result.memory), max(m.worker for m in result.memory)
 
 
 def report_searches(sizes: Sequence[dict[str, float]], console: Console) -> None:
-    """Print how indexes of several sizes were built and searched, one row each."""
+    """Print the building and searching of indexes of several sizes, one row each."""
     console.table(
         f"Five nearest of new vectors, by {int(sizes[0]['threads'])} threads",
         ["vectors", "queries/s", "recall@5", "one query ms", "memory MB", "of its own"],
@@ -153,7 +153,7 @@ def report_searches(sizes: Sequence[dict[str, float]], console: Console) -> None
 
 
 def known_median(values: Sequence[float]) -> float:
-    """The median of the values that are numbers; NaN where there is none."""
+    """The median of the values that are not NaN; NaN without one."""
     return median([v for v in values if not math.isnan(v)] or [math.nan])
 
 

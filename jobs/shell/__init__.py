@@ -1,1 +1,1 @@
-"""What all commands share: the command line, flags, what is said, and how they end."""
+"""What all commands share: the command line, flags, output, and exit codes."""

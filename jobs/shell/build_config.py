@@ -1,4 +1,4 @@
-"""What a command is asked for: a YAML file and flags made one config, or a message that names the flag or the key."""
+"""Builds a command's config from a YAML file and flags; error messages name the flag or the key."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -15,10 +15,10 @@ from tagger.training import recipes
 
 Config = TypeVar("Config", bound=JobConfig)
 AS_ARGUMENT = "_as_argument"
-"""What a field is called where it is given without its flag."""
+"""Suffix of a parameter for a field as a positional argument."""
 AS_NEGATION = "_as_negation"
-"""What a field is called where `--no-` stands before its name."""
-_SAID_AT_ONCE = 5
+"""Suffix of a parameter for the `--no-` flag of a field."""
+_MOST_MESSAGES = 5
 
 
 def flag_of(name: str) -> str:
@@ -37,28 +37,28 @@ def build_config(
     """Build a config from a file and flags.
 
     Args:
-        config: What to build.
+        config: The class of the config.
         file: YAML of some of its fields.
-        given: What the command line has, by field, by a field's other name, or by a field's with AS_ARGUMENT.
+        given: Values of the command line, by field or one of its other names, with or without a suffix.
         warn: Takes a line for each old name.
 
     Raises:
         UsageError: names the flag or the file's key.
     """
-    values = _todays_names(config, _read(file) if file else {}, f"--config {file}: ", str, warn)
-    texts = _todays_names(config, _once(given), "", flag_of, warn)
+    values = _current_names(config, _read(file) if file else {}, f"--config {file}: ", str, warn)
+    texts = _current_names(config, _once(given), "", flag_of, warn)
     chosen = texts.get("recipe") or values.get("recipe") if "recipe" in config.model_fields else None
     before = {**(recipes.load(chosen).settings if isinstance(chosen, str) else {}), **values}
     flags = {name: _value(config, name, v) for name, v in texts.items()}
     try:
         return config.model_validate({**values, **{name: _over(before.get(name), v) for name, v in flags.items()}})
     except ValidationError as error:
-        complaints = error.errors()[:_SAID_AT_ONCE]
-        raise UsageError("\n".join(_explain(config, e, file, flags) for e in complaints)) from error
+        complaints = error.errors()[:_MOST_MESSAGES]
+        raise UsageError("\n".join(_message_of(config, e, file, flags) for e in complaints)) from error
 
 
 def _once(given: Mapping[str, Any]) -> dict[str, Any]:
-    """What was given at all, each under the name of its flag. Raises UsageError for what was given in both ways."""
+    """The values that were given, by name without suffix. Raises UsageError when one was given in both ways."""
     present = {name: value for name, value in given.items() if value is not None and value != []}
     texts: dict[str, Any] = {}
     for key, value in present.items():
@@ -71,14 +71,14 @@ def _once(given: Mapping[str, Any]) -> dict[str, Any]:
     return texts
 
 
-def _todays_names(
+def _current_names(
     config: type[JobConfig],
     given: dict[str, Any],
     where: str,
     written: Callable[[str], str],
     warn: Callable[[str], None],
 ) -> dict[str, Any]:
-    """Put today's names in place of others. Raises UsageError where both are given."""
+    """Replace old names with current ones. Raises UsageError when both are given."""
     names = config.other_names()
     for old in sorted(set(given) & set(names)):
         new = names[old]
@@ -102,11 +102,11 @@ def _read(file: Path) -> dict[str, Any]:
 
 
 def _over(before: Any, flag: Any) -> Any:
-    """A flag over the file's value: of pairs, key by key."""
+    """A flag's value, which overrides the file's; mappings are merged by key."""
     return {**before, **flag} if isinstance(before, dict) and isinstance(flag, dict) else flag
 
 
-def _explain(config: type[JobConfig], error: ErrorDetails, file: Path | None, flags: dict[str, Any]) -> str:
+def _message_of(config: type[JobConfig], error: ErrorDetails, file: Path | None, flags: dict[str, Any]) -> str:
     message = in_words(error)
     if not error["loc"]:
         return f"--config {file}: {message}" if file else message
@@ -128,7 +128,7 @@ def _named(config: type[JobConfig], key: str) -> str:
 
 
 def is_argument(config: type[JobConfig], name: str) -> bool:
-    """Whether a field may be given without its flag."""
+    """Whether a field may be given as a positional argument."""
     extra = config.model_fields[name].json_schema_extra
     return isinstance(extra, dict) and bool(extra.get("argument"))
 

@@ -1,4 +1,4 @@
-"""The `tagger` command: each job's module is imported when it is called, so that help stays quick."""
+"""The `tagger` command; each job's module is imported on demand, so that help stays fast."""
 
 import contextlib
 import importlib
@@ -66,7 +66,7 @@ def _runner(name: str) -> Callable[[Any, bool], int]:
         job = importlib.import_module(f"tagger.jobs.{name}")
         if "cv2" in sys.modules:
             importlib.import_module("tagger.imaging.threads").decode_in_one_thread()
-        with contextlib.redirect_stdout(sys.stderr):  # Ray's own words must not stand among the results
+        with contextlib.redirect_stdout(sys.stderr):  # Ray's own output must not mix with the results
             return int(job.run(config, console))
 
     return run
@@ -82,7 +82,7 @@ for _panel, _jobs in PANELS.items():
 def main(arguments: list[str] | None = None, job: str | None = None) -> None:
     """Run the command line, or that of one job, and exit with its code.
 
-    Without a word it shows the help and exits with 2: a script that has lost its arguments must not look done.
+    Without arguments it shows the help and exits with 2: a script that has lost its arguments must not look successful.
     """
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     _keep_compiled_code()
@@ -96,14 +96,14 @@ def main(arguments: list[str] | None = None, job: str | None = None) -> None:
 
 
 def _explain(error: typer.BadParameter, first: str) -> int:
-    """Say what was wrong with the words of a command line, in the form of all messages."""
+    """Print what is wrong with the arguments, in the format of all messages."""
     command = f"tagger {first}" if first in JOBS else "tagger"
     complain(f"{error.format_message().rstrip('.')}; {command} --help shows what there is")
     return UsageError.exit_code
 
 
 def _keep_compiled_code() -> None:
-    """Have PyTorch keep what it compiles in the user's cache folder; it would leave a folder in the temporary one."""
+    """Let PyTorch store compiled code in the user's cache folder; its default is the temporary folder."""
     caches = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")  # noqa: PTH111 - no home, no error
     folder = Path(caches) / "catalog-tagger/torch"
     with contextlib.suppress(OSError):
@@ -112,11 +112,11 @@ def _keep_compiled_code() -> None:
 
 
 def command() -> None:
-    """Run the command line as a process: one that ends at once.
+    """Run the command line, and exit without interpreter shutdown.
 
-    After all is written and closed, Python would take PyTorch and Arrow apart: processor time of 0.16 s after
+    After everything is written and closed, Python would unload PyTorch and Arrow: processor time of 0.16 s after
     `recipes`, 0.3 s after `check` and 0.5 s after `tag`, measured on two cores with PyTorch 2.14.
-    With TAGGER_FULL_EXIT set it does, and runs what waits for the end of a process, such as coverage and profilers.
+    With TAGGER_FULL_EXIT set it does, and runs exit handlers, such as those of coverage and profilers.
     """
     try:
         main()

@@ -1,4 +1,4 @@
-"""What a job says: progress and tables for people at a terminal, plain lines elsewhere, JSON for machines."""
+"""Output of commands: progress and tables on a terminal, plain lines elsewhere, JSON on request."""
 
 import sys
 import time
@@ -22,14 +22,14 @@ from tagger.schemas.documents.bundle import Metrics
 
 _LINE_EVERY_S = 10.0
 _AS_WIDE_AS_NEEDED = 100_000
-_KEPT_WHOLE = 32
-"""Characters of a word, such as a run's name, that a table does not fold however narrow the terminal is."""
+_MOST_UNFOLDED = 32
+"""Words up to this length, such as a run's name, are never folded in a table, however narrow the terminal is."""
 _RATE_OVER_S = 120.0
-"""The time left is judged by this long: what was before, such as the first steps, says little about what comes."""
+"""Window for estimating the time left; earlier steps, such as the first ones, would mislead."""
 
 
 class _Results(RichConsole):
-    """Standard output: as wide as a table needs where no terminal shows it, such as in a pipe or a file."""
+    """A console on standard output; in a pipe or a file, it is as wide as a table needs."""
 
     def __init__(self, file: TextIO) -> None:
         super().__init__(file=file, highlight=False, soft_wrap=True)
@@ -37,12 +37,12 @@ class _Results(RichConsole):
             self.width = _AS_WIDE_AS_NEEDED
 
     def on_broken_pipe(self) -> None:
-        """Leave it to the command: rich itself would end the process as failed."""
+        """Let the command handle it: rich itself would exit with a failure."""
         raise
 
 
 class Console:
-    """Where a job's words go: people's to standard error while it works, results to standard output."""
+    """Output of a command: progress and warnings to standard error, results to standard output."""
 
     def __init__(self, as_json: bool = False, silent: bool = False) -> None:
         self.as_json = as_json
@@ -52,33 +52,33 @@ class Console:
         self._err = RichConsole(stderr=True, highlight=False, soft_wrap=True)
 
     def step(self, text: str) -> None:
-        """Say what is done now. Raises KeyboardInterrupt after a signal that a library has swallowed."""
+        """Print the current step. Raises KeyboardInterrupt after a signal that a library has swallowed."""
         end_if_interrupted()
         text = printable(text)
         self._err.print(Text.assemble(("› ", "bold"), text) if self._err.is_terminal else text, markup=False)
 
     def warn(self, text: str) -> None:
-        """Say what a person should look at."""
+        """Print a warning."""
         self._err.print(f"! {printable(text)}", style="yellow", markup=False)
 
     def say(self, text: str = "") -> None:
-        """A line of the result, for a person."""
+        """Print a line of the result."""
         if not self.as_json:
             self._out.print(printable(text), markup=False)
 
     def write(self, text: str) -> None:
-        """Pass on what another process wrote, at once, with line ends of its own."""
+        """Print the output of another process at once, with its own line ends."""
         self._stdout.write(printable(text))
         self._stdout.flush()
 
     def flush(self) -> None:
-        """Let what was said be read now, by whoever waits for it."""
+        """Flush standard output."""
         self._stdout.flush()
 
     def table(self, title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-        """A table of the result, for a person; numbers stand right, and no word is broken over two lines.
+        """Print a table of the result; numbers are right-aligned, and words are never broken.
 
-        Where a terminal is too narrow for that, the table has no frame, and is as wide as its words need.
+        If the terminal is too narrow, the table has no frame, and is as wide as its words need.
         """
         if self.as_json:
             return
@@ -98,7 +98,7 @@ class Console:
         self._out.print(table)
 
     def metrics(self, title: str, metrics: Metrics) -> None:
-        """The figures of both levels on one set of items."""
+        """Print the metrics of both levels on one set of items."""
         self.table(
             title,
             ["level", "items", "accuracy", "weighted F1", "macro F1", "calibration error"],
@@ -119,7 +119,7 @@ class Console:
         self.say(f"Macro F1 is the mean over the classes with {least} or more of these items: {classes}.")
 
     def result(self, document: dict[str, Any]) -> None:
-        """The whole result, for a machine."""
+        """Print the whole result as JSON, if `--json` is given."""
         if self.as_json and not self._silent:
             self._stdout.write(as_json(document) + "\n")
 
@@ -142,7 +142,7 @@ class Console:
 
 
 def _count(done: float, total: float | None, unit: str) -> str:
-    """How much is done, in words; nothing where nothing of an unknown total is."""
+    """The progress in words; empty before the first item of an unknown total."""
     if not total:
         return f"{done:,.0f} {unit}".rstrip() if done else ""
     return f"{done:,.0f} of {total:,.0f} {unit}".rstrip()
@@ -172,7 +172,7 @@ class _Lines:
         self._number = self._meter.add_task(label, total=total)
 
     def update(self, done: float, note: str = "") -> None:
-        """Say how far it is, unless that was said less than ten seconds ago."""
+        """Print the progress, at most every ten seconds."""
         end_if_interrupted()
         self._meter.update(self._number, completed=done)
         now = time.monotonic()
@@ -189,12 +189,12 @@ class _Lines:
 
 
 def _longest_word(texts: Iterable[str]) -> int:
-    """The width of the longest word, as far as it is kept whole: an address may be folded."""
-    return min(_KEPT_WHOLE, max((cell_len(word) for text in texts for word in text.split()), default=0))
+    """The width of the longest word, up to a maximum: longer words, such as addresses, may be folded."""
+    return min(_MOST_UNFOLDED, max((cell_len(word) for text in texts for word in text.split()), default=0))
 
 
 def _are_numbers(cells: Sequence[str]) -> bool:
-    """Whether a column holds numbers, as far as its cells are not empty."""
+    """Whether all non-empty cells of a column are numbers."""
     digits = [cell.removesuffix("%").replace(".", "", 1).replace(",", "").lstrip("+-") for cell in cells if cell]
     return bool(digits) and all(text.isdecimal() for text in digits)
 

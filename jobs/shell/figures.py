@@ -1,8 +1,8 @@
-"""Figures as people read them."""
+"""Formats numbers for display."""
 
 import math
 
 
 def percent(share: float | None, decimals: int = 1) -> str:
-    """A share as people read it: `68.9%`; empty where there is none."""
+    """A share as a percentage, such as `68.9%`; empty for None."""
     return "" if share is None or math.isnan(share) else f"{100 * share:.{decimals}f}%"

@@ -1,7 +1,7 @@
 """Makes a command of a job's config: each field is a flag, `--config FILE.yaml` gives the rest, flags win.
 
-Own code in place of pydantic-settings' command line, which is argparse: no panels, no completion, and pydantic's own
-words where a value is wrong.
+We do not use pydantic-settings' command line, which is built on argparse: it has neither panels nor completion, and
+its messages about wrong values are pydantic's.
 """
 
 import inspect
@@ -20,14 +20,14 @@ from tagger.schemas.values import JobConfig, Panel
 
 Config = TypeVar("Config", bound=JobConfig)
 _SHORT_CHOICE = 16
-"""Choices that are written in fewer characters stand in the place of the type, longer ones behind the description."""
+"""Choices with fewer characters replace the type in the help; longer ones follow the description."""
 _SHARED = {
     **dict.fromkeys(("manifest", "images", "model", "run", "index"), Panel.IN_AND_OUT),
     "out": Panel.IN_AND_OUT,
 }
-"""Names that mean the same in all commands."""
+"""Fields that mean the same in all commands."""
 _PAIR = re.compile(r"[A-Z]+=[A-Z]+(?=[,: ])")
-"""What a description of pairs begins with."""
+"""Start of the description of a field that takes pairs."""
 _KINDS = {int: "INTEGER", float: "NUMBER"}
 
 
@@ -59,7 +59,7 @@ def command_of(config: type[Config], run: Callable[[Config, bool], int]) -> Call
 
 
 def in_panels(config: type[JobConfig]) -> list[tuple[str, FieldInfo]]:
-    """A config's fields in the order of their panels; in each, what is required first, then what is its own."""
+    """A config's fields in the order of their panels; in each panel, required fields first, then the config's own."""
     order = list(Panel)
     names = list(_SHARED)
     declared = vars(config).get("__annotations__", {})
@@ -73,7 +73,7 @@ def in_panels(config: type[JobConfig]) -> list[tuple[str, FieldInfo]]:
 
 
 def panel_of(config: type[JobConfig], name: str) -> Panel:
-    """The panel of a field: that of the class which declares it first, unless all commands share its name."""
+    """The panel of a field: that of the class that declares it first, unless all commands share its name."""
     if name in _SHARED:
         return _SHARED[name]
     first = next(base for base in reversed(config.__mro__) if name in vars(base).get("__annotations__", {}))
@@ -82,7 +82,7 @@ def panel_of(config: type[JobConfig], name: str) -> Panel:
 
 
 def _parameters(config: type[JobConfig], name: str, field: FieldInfo) -> Iterable[inspect.Parameter]:
-    """A field's flag; before it, the same without a flag where that goes; then its names of the last release."""
+    """Parameters of a field: its positional argument if it has one, its flag, and its old names."""
     base = _base_type(field.annotation)
     kind = bool if base is bool else list[str] if get_origin(base) in (dict, list) else str
     if is_argument(config, name):
@@ -135,7 +135,7 @@ def _together(choices: list[str]) -> str:
 
 
 def _help(name: str, field: FieldInfo) -> str:
-    """The description with its choices and its default, in rich's markup."""
+    """The description with choices and default, in rich markup."""
     parts = [escaped(field.description or "")]
     choices = _choices(_base_type(field.annotation))
     if len(_together(choices)) > _SHORT_CHOICE:
@@ -150,7 +150,7 @@ def _help(name: str, field: FieldInfo) -> str:
 
 
 def escaped(text: str) -> str:
-    """Text whose brackets are none of rich's markup."""
+    """Text with brackets escaped for rich markup."""
     return text.replace("[", r"\[")
 
 
@@ -166,7 +166,7 @@ def _default(name: str, field: FieldInfo) -> str:
 
 
 def metavar_of(field: FieldInfo) -> str:
-    """What stands for a field's value; nothing for what is on or off."""
+    """Placeholder of a field's value in the help; empty for a boolean."""
     base = _base_type(field.annotation)
     choices = _choices(base)
     if base is bool:
@@ -182,7 +182,7 @@ def metavar_of(field: FieldInfo) -> str:
 
 
 def _bare(annotation: Any) -> Any:
-    """A type without what pydantic is told about it."""
+    """A type without its pydantic annotations."""
     return get_args(annotation)[0] if hasattr(annotation, "__metadata__") else annotation
 
 

@@ -1,4 +1,4 @@
-"""How `--help` looks: usage with what is required, examples, the terminal's whole width, plain text in a pipe."""
+"""Layout of `--help`: usage with required arguments, examples, full width of the terminal, plain text in a pipe."""
 
 import inspect
 import os
@@ -44,7 +44,7 @@ class Commands(typer.core.TyperGroup):
         return _without_types(super().get_params(ctx), None)
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
-        """Print them in their panels; its own options, which few need, stand behind them, in the epilog."""
+        """Print the commands in their panels; the own options, which are rarely needed, follow in the epilog."""
         options = self.get_params(ctx)
         for option in options:
             option.hidden = True
@@ -57,7 +57,7 @@ class Commands(typer.core.TyperGroup):
 
 
 def _without_types(parameters: Sequence[Any], panel: str | None) -> Sequence[Any]:
-    """Leave the type of what is on or off out of the help, and put --help where it belongs."""
+    """Hide the type of boolean options in the help, and put --help into its panel."""
     for parameter in parameters:
         if getattr(parameter, "is_flag", False):
             parameter.metavar = ""
@@ -67,7 +67,7 @@ def _without_types(parameters: Sequence[Any], panel: str | None) -> Sequence[Any
 
 
 def usage_of(config: type[JobConfig]) -> list[str]:
-    """What a command is called with: what goes without a flag, then the flags that are required."""
+    """A command's usage: positional arguments, then required flags."""
     arguments, flags = [], []
     for name, field in in_panels(config):
         if is_argument(config, name):
@@ -79,7 +79,7 @@ def usage_of(config: type[JobConfig]) -> list[str]:
 
 
 def help_of(command: str, config: type[JobConfig]) -> str:
-    """A command's help in rich's markup: what it does, and examples."""
+    """A command's help in rich markup: its description and examples."""
     calls = [_in_lines(f"tagger {command} {example}".rstrip()) for example in config.examples]
     title = "[bold]Example[/bold]" if len(calls) == 1 else "[bold]Examples[/bold]"
     shown = "\n".join([title, *(f"  [cyan]{escaped(call)}[/cyan]" for call in calls)]) if calls else ""
@@ -88,7 +88,7 @@ def help_of(command: str, config: type[JobConfig]) -> str:
 
 
 def _in_lines(call: str) -> str:
-    """A call that can be pasted, in lines that a terminal of 80 columns does not fold."""
+    """A command line to paste, wrapped for a terminal of 80 columns."""
     lines: list[str] = []
     for piece in re.split(r" (?=--)", call):  # a flag and its value stay together
         if lines and len(lines[-1]) + len(piece) < _EXAMPLE_WIDTH:
@@ -104,10 +104,10 @@ def _is_list(annotation: object) -> bool:
 
 @contextmanager
 def _full_width() -> Iterator[None]:
-    """Have typer's help take the whole terminal, and where there is none as many columns as it reads well in.
+    """Make typer's help use the full width of the terminal, or a readable width without a terminal.
 
-    Also where an environment variable of a build service asks typer for colours: a pipe takes none, unless
-    FORCE_COLOR asks for them.
+    In a pipe there are no colours, even if an environment variable of a build service turns them on in typer, unless
+    FORCE_COLOR is set.
     """
     from typer import rich_utils
 

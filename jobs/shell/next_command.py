@@ -1,4 +1,4 @@
-"""The line with which a command ends: what a person would do next, ready to be pasted."""
+"""The last line of a command's output: the next command, ready to paste."""
 
 import shlex
 
@@ -7,11 +7,11 @@ from tagger.workflows.as_flags import catalogue_flags
 
 
 def next_line(config: S3Options, *words: str) -> str:
-    """`Next: tagger …`, with the bucket's address where the config names one.
+    """`Next: tagger …`, with the S3 endpoint if the config names one.
 
     Args:
-        config: What the command that ends was asked for.
-        words: The command's name, and its arguments as they are; they are quoted where a shell needs it.
+        config: The config of the finished command.
+        words: The next command's name and arguments; they are quoted for a shell.
     """
     for flag, value in (("--s3-endpoint", config.s3_endpoint), ("--s3-region", config.s3_region)):
         words += (flag, value) if value and flag not in words else ()
@@ -19,11 +19,11 @@ def next_line(config: S3Options, *words: str) -> str:
 
 
 def next_on_catalogue(config: CatalogOptions, command: str, *words: str) -> str:
-    """`Next: tagger …` for the catalogue of the command that ends, read as that command read it.
+    """`Next: tagger …` for the catalogue of the finished command, with the same settings.
 
     Args:
-        config: What the command that ends was asked for.
-        command: The one to go on with.
-        words: Its other arguments; they are quoted where a shell needs it.
+        config: The config of the finished command.
+        command: The next command.
+        words: Its other arguments; they are quoted for a shell.
     """
     return f"Next: {shlex.join(['tagger', command, *catalogue_flags(config.model_dump()), *words])}"

@@ -1,4 +1,4 @@
-"""How a command ends: its exit code, and one clear message instead of a traceback, which goes into a file."""
+"""Exit codes and error messages: one clear message per error; the traceback goes to a file."""
 
 import os
 import select
@@ -23,25 +23,25 @@ from tagger.printable import printable
 INTERRUPTED, FAILED = 130, 1
 READER_GONE = 128 + signal.SIGPIPE
 ERROR_LOG = "_error.log"
-"""Stands in a job's folder; the underscore keeps it out of what readers of that folder take for results."""
+"""File name in a job's folder; readers of results skip names with an underscore."""
 _INTERRUPTED = "interrupted; the same command goes on from here"
 _TRACEBACK = "TAGGER_TRACEBACK"
 
 
 class ErrorLog:
-    """Where the traceback of an unforeseen error is kept: beside what the job writes, as soon as that is known."""
+    """A log for tracebacks of unexpected errors, in the job's output folder once that is known."""
 
     def __init__(self) -> None:
         self._out: Path | None = None
 
     def set_folder(self, out: str | None) -> None:
-        """Name the job's folder; one in a bucket takes no log."""
+        """Set the job's folder; buckets are ignored."""
         self._out = Path(out.removeprefix("file://")).expanduser() if out and not out.startswith(S3) else None
 
     def add(self, error: BaseException) -> Path | None:
-        """Append an error with its time; return the file, None where none can be written.
+        """Append an error with its time; return the file, or None if none can be written.
 
-        No command line and no environment go with it: both may hold keys.
+        Command line and environment are left out, since both may hold secrets.
         """
         text = f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC\n{''.join(traceback.format_exception(error))}\n"
         for file in self._files():
@@ -53,7 +53,7 @@ class ErrorLog:
         return None
 
     def _files(self) -> list[Path]:
-        """Files to try, the best first: of the job, of the user, of the machine."""
+        """Files to try, in order: of the job, of the user, of the machine."""
         files = []
         if self._out and self._out.is_dir():
             work = self._out / "_work"
@@ -63,7 +63,7 @@ class ErrorLog:
 
 
 def exit_code_of(work: Callable[[], int], log: ErrorLog | None = None) -> int:
-    """Do a command's work; return its exit code, having said on standard error why it failed.
+    """Run a command; return its exit code, after printing the reason of a failure to standard error.
 
     SIGTERM, which schedulers send, ends it as Ctrl-C does. When nobody reads standard output any more, as after
     `| head`, it ends with READER_GONE and without a word.
@@ -71,7 +71,7 @@ def exit_code_of(work: Callable[[], int], log: ErrorLog | None = None) -> int:
     with interrupted_by_signals(_end_at_once):
         try:
             code = work()
-            sys.stdout.flush()  # here, where a reader that is gone can still be told from a failure
+            sys.stdout.flush()  # here, where a closed pipe can still be told from a failure
             return code
         except TaggerError as error:
             complain(str(error))
@@ -88,7 +88,7 @@ def exit_code_of(work: Callable[[], int], log: ErrorLog | None = None) -> int:
 
 
 def _end_at_once(number: int, frame: object) -> None:
-    """End without clearing away: whoever sends a second signal will not wait until Ray has ended."""
+    """Exit without cleanup: whoever sends a second signal does not want to wait for Ray."""
     with suppress(psutil.Error):
         for child in psutil.Process().children(recursive=True):
             with suppress(psutil.Error):
@@ -99,7 +99,7 @@ def _end_at_once(number: int, frame: object) -> None:
 
 
 def _reader_is_gone() -> bool:
-    """Whether standard output is a pipe that nobody reads; what is still to be written to it then goes nowhere."""
+    """Whether standard output is a closed pipe; further output to it is then discarded."""
     with suppress(OSError, ValueError):
         poll = select.poll()
         poll.register(sys.stdout.fileno(), 0)
@@ -112,7 +112,7 @@ def _reader_is_gone() -> bool:
 
 
 def _explain(error: Exception, log: ErrorLog) -> int:
-    """Say in a line what no part of the program foresaw, and keep where it happened."""
+    """Print an unexpected error in one line, and log its traceback."""
     root = _root_of(error)
     if isinstance(root, TaggerError):
         complain(str(root))
@@ -127,7 +127,7 @@ def _explain(error: Exception, log: ErrorLog) -> int:
 
 
 def _root_of(error: BaseException) -> BaseException:
-    """What went wrong in a worker, out of the errors that Ray wraps around it."""
+    """The original error of a worker, without the errors that Ray wraps around it."""
     for inner in (getattr(error, "cause", None), *getattr(error, "worker_failures", {}).values(), error.__cause__):
         if isinstance(inner, BaseException) and inner is not error:
             return _root_of(inner)
@@ -135,11 +135,11 @@ def _root_of(error: BaseException) -> BaseException:
 
 
 def warn(message: str) -> None:
-    """Say before a command begins what a person should look at."""
+    """Print a warning before a command begins."""
     typer.secho(f"! {printable(message)}", err=True, fg="yellow" if sys.stderr.isatty() else None)
 
 
 def complain(message: str) -> None:
-    """Say on standard error why a command failed."""
+    """Print to standard error why a command failed."""
     for line in printable(message).split("\n"):
         typer.secho(f"tagger: {line}", err=True, fg="red" if sys.stderr.isatty() else None)

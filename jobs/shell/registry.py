@@ -1,4 +1,4 @@
-"""Which commands there are, under which heading of `tagger --help`, and what each is asked for."""
+"""The registry of commands: their headings in `tagger --help`, and their configs."""
 
 from tagger.schemas.configs.audit import AuditConfig
 from tagger.schemas.configs.bench import BenchConfig

@@ -1,4 +1,4 @@
-"""What a command says at once, while the libraries that it needs are loaded, which takes seconds."""
+"""Messages that a command prints at once, since importing its libraries takes seconds."""
 
 STARTUP_MESSAGES = {
     "train": "Loading PyTorch and Ray to train a model",

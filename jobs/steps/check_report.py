@@ -1,4 +1,4 @@
-"""What the check job says to a person."""
+"""Output of the check command."""
 
 from collections.abc import Mapping, Sequence
 
@@ -16,7 +16,7 @@ _SHOWN_GROUPS = 10
 
 
 def show(config: CheckConfig, console: Console, result: CheckResult) -> None:
-    """Rows, images and labels, what would be learnt, and the command to go on with."""
+    """Print rows, images and labels, what would be learnt, and the next command."""
     _show_rows(console, result.census)
     _show_images(config, console, result.census, result.near_misses)
     _show_labels(config, console, result.census)
@@ -28,7 +28,7 @@ def show(config: CheckConfig, console: Console, result: CheckResult) -> None:
 
 
 def _show_learning(console: Console, result: CheckResult) -> None:
-    """Whether tagger train would learn from this, and the command to go on with."""
+    """Print whether tagger train would learn from this, and the next command."""
     missing, learnt = result.why_unlabelled, result.learnt
     if missing and missing not in (learnt.problem or ""):
         console.say(f"Labels: {missing}")

@@ -1,4 +1,4 @@
-"""What the duplicates job says of planted copies: how many it found, and how right its pairs are."""
+"""Output of the duplicates command about planted copies: recall, and precision of the pairs."""
 
 from dataclasses import asdict
 
@@ -9,7 +9,7 @@ from tagger.schemas.configs.similarity import DuplicatesConfig
 
 
 def say_of_planted(config: DuplicatesConfig, console: Console, trial: Trial) -> None:
-    """Print what a trial found, by kind of copy and by threshold."""
+    """Print the results of a trial, by kind of copy and by threshold."""
     console.table(
         f"Altered copies of {trial.origins:,} of {trial.images:,} images, at --structure "
         f"{config.structure:g} and --colour {config.colour:g}",

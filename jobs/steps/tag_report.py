@@ -1,4 +1,4 @@
-"""What the tag job says in the end: how many rows went where, which images fail, and whether too many did."""
+"""Output at the end of the tag command: counts of rows, failed images, and whether there are too many."""
 
 from tagger.jobs.shell.console import Console
 from tagger.jobs.shell.next_command import next_line
@@ -17,7 +17,7 @@ _IN_WORDS = {
 
 
 def report(config: TagConfig, console: Console, result: TagResult) -> None:
-    """Say what came out of a finished run."""
+    """Print the results of a finished run."""
     counts, directory = result.counts, result.directory
     console.table(f"Run {result.record.run_id}", ["what", "rows"], _rows(counts))
     if counts.repaired:
@@ -47,7 +47,7 @@ def report(config: TagConfig, console: Console, result: TagResult) -> None:
 
 
 def _next(config: TagConfig, counts: Counts) -> str:
-    """Review what a person is to look at; where there is nothing, write the tags for the PIM."""
+    """The next command: review if items need it, else write the tags for the PIM."""
     if any(counts.decisions.get(decision) for decision in (Decision.REVIEW, Decision.ACCEPT_MASTER_ONLY)):
         return next_line(config, "review", "--run", config.out)
     return next_line(config, "apply", config.out, "--out", f"{config.out.rstrip('/')}-tags")

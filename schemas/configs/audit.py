@@ -1,4 +1,4 @@
-"""What `tagger audit` is asked for."""
+"""The config of `tagger audit`."""
 
 from pydantic import Field, model_validator
 

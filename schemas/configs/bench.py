@@ -1,4 +1,4 @@
-"""What `tagger bench` is asked for."""
+"""The config of `tagger bench`."""
 
 from pydantic import Field, model_validator
 

@@ -1,4 +1,4 @@
-"""What `tagger check` is asked for."""
+"""The config of `tagger check`."""
 
 from pydantic import Field
 

@@ -1,4 +1,4 @@
-"""What `tagger policy`, `titles` and `quality` are asked for."""
+"""The configs of `tagger policy`, `titles` and `quality`."""
 
 from collections.abc import Mapping
 from typing import ClassVar

@@ -1,4 +1,4 @@
-"""What `tagger demo` is asked for."""
+"""The config of `tagger demo`."""
 
 from pydantic import Field
 

@@ -1,4 +1,4 @@
-"""What `tagger evaluate` is asked for."""
+"""The config of `tagger evaluate`."""
 
 from collections.abc import Mapping
 from typing import ClassVar

@@ -1,4 +1,4 @@
-"""How a model learns: what a recipe says."""
+"""Settings of a recipe: how a model is trained."""
 
 from typing import Literal
 

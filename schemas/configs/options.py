@@ -1,4 +1,4 @@
-"""What several jobs have in common: the fields of their configs that they share."""
+"""Fields that the configs of several jobs share."""
 
 import re
 from collections.abc import Mapping
@@ -224,7 +224,7 @@ class WeightsOptions(JobConfig):
     )
 
     def weights_of(self, settings: Mapping[str, Any]) -> dict[str, str]:
-        """The weights to take with a recipe's settings, where they are not the recipe's own."""
+        """The weights that override those of a recipe's settings."""
         backbone = str(settings.get("backbone", Learning.model_fields["backbone"].default))
         wants_them = settings.get("weights", "pretrained") == "pretrained"
         return {"weights": self.weights[backbone]} if wants_them and backbone in self.weights else {}

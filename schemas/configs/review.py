@@ -1,4 +1,4 @@
-"""What `tagger review` and `apply` are asked for."""
+"""The configs of `tagger review` and `apply`."""
 
 from collections.abc import Mapping
 from typing import ClassVar, Literal

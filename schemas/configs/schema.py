@@ -1,4 +1,4 @@
-"""What `tagger schema` is asked for."""
+"""The config of `tagger schema`."""
 
 from pydantic import Field
 

@@ -1,4 +1,4 @@
-"""A space of settings to search: what `tagger tune --space` reads."""
+"""A search space of settings, for `tagger tune --space`."""
 
 import math
 from typing import Annotated, Any
@@ -10,7 +10,7 @@ from tagger.schemas.values import JobConfig
 
 
 class Range(JobConfig):
-    """Values between two ends, drawn evenly or evenly on a logarithmic scale."""
+    """Values between two ends, drawn uniformly, on a linear or logarithmic scale."""
 
     low: float = Field(alias="from", description="Least value.")
     high: float = Field(alias="to", description="Largest value.")
@@ -89,7 +89,7 @@ class SearchSpace(JobConfig):
         return self
 
     def probes(self) -> list[dict[str, Any]]:
-        """Settings in which every value of the space occurs: the first of each, and each of the others among them."""
+        """Settings that cover every value of the space: the first of each, and each of the others among them."""
         choices = {n: [v.low, v.high] if isinstance(v, Range) else v for n, v in self.space.items()}
         choices = {n: [int(v) if self._is_whole(n) else v for v in values] for n, values in choices.items()}
         first = {name: values[0] for name, values in choices.items()}
@@ -101,7 +101,7 @@ class SearchSpace(JobConfig):
 
     @property
     def combinations(self) -> int:
-        """Number of combinations of the lists; 0 where there is a range."""
+        """Number of combinations of the lists; 0 if there is a range."""
         if any(isinstance(values, Range) for values in self.space.values()):
             return 0
         return math.prod(len(values) for values in self.space.values() if isinstance(values, list))

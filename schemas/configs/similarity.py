@@ -1,4 +1,4 @@
-"""What `tagger index`, `similar`, `retrieval` and `duplicates` are asked for."""
+"""The configs of `tagger index`, `similar`, `retrieval` and `duplicates`."""
 
 from collections.abc import Mapping
 from typing import ClassVar

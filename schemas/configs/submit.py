@@ -1,4 +1,4 @@
-"""What `tagger submit` is asked for."""
+"""The config of `tagger submit`."""
 
 from pydantic import Field, field_validator
 

@@ -1,4 +1,4 @@
-"""What `tagger tag`, `runs` and `latest` are asked for."""
+"""The configs of `tagger tag`, `runs` and `latest`."""
 
 from collections.abc import Mapping
 from typing import ClassVar

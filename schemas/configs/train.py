@@ -1,4 +1,4 @@
-"""What `tagger train`, `tune`, `results`, `combine` and `recipes` are asked for."""
+"""The configs of `tagger train`, `tune`, `results`, `combine` and `recipes`."""
 
 from collections.abc import Mapping
 from typing import ClassVar, Literal
@@ -54,13 +54,13 @@ class TrainConfig(CatalogOptions, DecisionsOptions, RayOptions, SplitOptions, Le
     @model_validator(mode="before")
     @classmethod
     def _with_its_recipe(cls, given: object) -> object:
-        """A recipe's settings hold wherever a config is made, in Python as on the command line; fields given win."""
+        """Apply the recipe's settings, in Python as on the command line; given fields win."""
         if not isinstance(given, dict) or "recipe" not in given:
             return given
         try:
             return {**recipes.read(str(given["recipe"])).settings, **given}
         except ValueError:
-            return given  # the field itself says what is wrong with it
+            return given  # the field's own validation reports the error
 
     @field_validator("recipe")
     @classmethod

@@ -1,1 +1,1 @@
-"""JSON documents: what a bundle, a run and an index say of themselves."""
+"""JSON documents: metadata of a bundle, a run and an index."""

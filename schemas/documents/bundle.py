@@ -1,4 +1,4 @@
-"""The model card that travels with the weights: everything a run needs to know of a model, and where it came from."""
+"""The model card beside the weights: everything that a run needs to know about a model, and its provenance."""
 
 from datetime import datetime
 from typing import Literal
@@ -18,7 +18,7 @@ class Card(BaseModel):
 
 
 class Preprocessing(Card):
-    """How bytes become the model's input."""
+    """How image bytes become the model's input."""
 
     height: int = Field(ge=8, le=2048, description="Rows of the model's input, pixels.")
     width: int = Field(ge=8, le=2048, description="Columns of the model's input, pixels.")
@@ -39,13 +39,13 @@ class Preprocessing(Card):
         return 3 if self.edges == "none" else 4
 
     @model_serializer(mode="wrap")
-    def _without_what_is_usual(self, handler: SerializerFunctionWrapHandler) -> dict[str, object]:
-        """Bundles from before there were edges keep their modelId."""
+    def _without_defaults(self, handler: SerializerFunctionWrapHandler) -> dict[str, object]:
+        """Leave out defaults, so that bundles from before edges keep their modelId."""
         return _without(handler(self), () if self.edges != "none" else ("edges", "edges_below", "edgesBelow"))
 
 
 class Architecture(Card):
-    """What the weights fit into."""
+    """The network that the weights belong to."""
 
     backbone: str = Field(description="A torchvision classification model or one of the project's own.")
     dropout: float = Field(ge=0, lt=1)
@@ -55,14 +55,14 @@ class Architecture(Card):
     edges: Edges = "none"
 
     @model_serializer(mode="wrap")
-    def _without_what_is_usual(self, handler: SerializerFunctionWrapHandler) -> dict[str, object]:
-        """Bundles from before there were other heads, and edges, keep their modelId."""
+    def _without_defaults(self, handler: SerializerFunctionWrapHandler) -> dict[str, object]:
+        """Leave out defaults, so that bundles from before other heads and edges keep their modelId."""
         usual = ("head", "hidden") if self.head == "linear" else ()
         return _without(handler(self), (*usual, *(("edges",) if self.edges == "none" else ())))
 
 
 class Inference(Card):
-    """How the model is asked."""
+    """How the model is run."""
 
     flip: bool = Field(description="Average the logits of the image and of its mirror image.")
 
@@ -89,8 +89,8 @@ class Calibration(Card):
     fitted_on: int = Field(default=0, ge=0, description="Number of validation items.")
 
     @model_serializer(mode="wrap")
-    def _without_what_is_usual(self, handler: SerializerFunctionWrapHandler) -> dict[str, object]:
-        """Bundles from before there were curves keep their modelId."""
+    def _without_defaults(self, handler: SerializerFunctionWrapHandler) -> dict[str, object]:
+        """Leave out defaults, so that bundles from before curves keep their modelId."""
         return _without(handler(self), () if self.curves else ("curves",))
 
 
@@ -104,7 +104,7 @@ class Member(Card):
 
 
 class LevelMetrics(Card):
-    """How good the model is at one level on one set of items."""
+    """Metrics of one level on one set of items."""
 
     items: int
     accuracy: float
@@ -124,7 +124,7 @@ class Metrics(Card):
 
 
 class LevelPolicy(Card):
-    """From which confidence on a level's predictions are applied without a person, and what that was fitted to."""
+    """Least confidence of a level's accepted predictions, and the data that it was fitted to."""
 
     target_precision: float = Field(gt=0, lt=1, description="Of what is accepted.")
     accept_above: float | None = Field(description="Null: nothing is known to be sure enough.")
@@ -135,7 +135,7 @@ class LevelPolicy(Card):
 
 
 class Policy(Card):
-    """What a target precision has become: a tag job applies it."""
+    """Thresholds fitted to a target precision; a tag job applies them."""
 
     probability: float = Field(gt=0, lt=1, description="With which each threshold keeps its promise on new items.")
     fitted_on: int = Field(ge=0, description="Number of held-out items.")
@@ -156,7 +156,7 @@ class LeftOut(Card):
 
 
 class Provenance(Card):
-    """Where a model came from."""
+    """Origin of a model."""
 
     created_at: datetime
     config: dict[str, object] = Field(description="The train job's config, whole.")
@@ -173,7 +173,7 @@ class Provenance(Card):
 
 
 class ModelCard(Card):
-    """`bundle.json`: what a bundle says of itself."""
+    """`bundle.json`: the metadata of a bundle."""
 
     bundle_version: Literal[1] = 1
     model_id: str = Field(description="Derived from the weights and from all that decides a prediction.")

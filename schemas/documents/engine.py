@@ -1,4 +1,4 @@
-"""`engine.json`: which engine was chosen for a bundle's model on each machine where many images could show it."""
+"""`engine.json`: the engine chosen for a bundle's model on each machine that had enough images to compare engines."""
 
 from typing import Literal
 

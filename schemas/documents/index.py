@@ -1,4 +1,4 @@
-"""`index.json`: what an index of image vectors holds."""
+"""`index.json`: the metadata of an index of image vectors."""
 
 from typing import Literal
 
@@ -18,7 +18,7 @@ INDEXED = pa.schema(
         field("labelled", pa.bool_(), "Whether those are labels.", nullable=False),
     ]
 )
-"""One item of an index; columns that were kept from the manifest follow."""
+"""One item of an index; additional columns of the manifest follow."""
 
 
 class IndexSegment(RunPart):
@@ -33,7 +33,7 @@ class IndexSegment(RunPart):
 
 
 class IndexCard(RunPart):
-    """What an index was made of, and its segments, the oldest first."""
+    """The model of an index, and its segments, the oldest first."""
 
     index_version: Literal[1] = 1
     model_id: str

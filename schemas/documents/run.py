@@ -1,4 +1,4 @@
-"""`run.json`: what a run was asked, what it ran with, and what came out."""
+"""`run.json`: the config, inputs, versions and counts of a run."""
 
 from datetime import datetime
 from typing import Literal
@@ -14,7 +14,7 @@ class RunPart(BaseModel):
 
 
 class Counts(RunPart):
-    """How many rows went where.
+    """Counts of rows.
 
     rows = predictions + rejects + skipped, and predictions = sum of decisions.
     """
@@ -44,7 +44,7 @@ class Counts(RunPart):
 
 
 class EngineCheck(RunPart):
-    """What ran the model, and how often its most probable leaf was float32 PyTorch's on images of the run."""
+    """The engine, and how often its most probable leaf agreed with float32 PyTorch on images of the run."""
 
     engine: str = Field(description="Library, device and precision, such as openvino-cpu-float16.")
     images: int = Field(default=0, description="How many images were compared; 0 for float32 PyTorch itself.")

@@ -31,14 +31,14 @@ class Taxonomy(BaseModel):
     leaves: tuple[Leaf, ...]
     merge: dict[str, str] = {}
     spellings: dict[Level, dict[str, str]] | None = None
-    """By level the spellings that were given up, each with the name that was taken for it; None: each stood by itself.
+    """By level, the replaced spellings, each with the name that replaces it; None if spellings were not merged.
 
-    Where spellings were merged, a label counts as a name that differs in case, spaces or Unicode form alone.
+    If spellings were merged, a label equals a name that differs only in case, spaces or Unicode form.
     """
 
     @model_serializer(mode="wrap")
-    def _without_what_is_usual(self, handler: SerializerFunctionWrapHandler) -> dict[str, object]:
-        """Bundles from before spellings could be merged keep their modelId."""
+    def _without_defaults(self, handler: SerializerFunctionWrapHandler) -> dict[str, object]:
+        """Leave out defaults, so that bundles from before merged spellings keep their modelId."""
         return {name: value for name, value in handler(self).items() if name != "spellings" or value is not None}
 
     @model_validator(mode="after")

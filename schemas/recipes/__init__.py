@@ -1,4 +1,4 @@
-"""Recipes by name: how a model learns, as a small YAML file each, which is their documentation, too."""
+"""Built-in recipes, one small, documented YAML file each."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +15,7 @@ _FOLDER = Path(__file__).parent
 
 @dataclass(frozen=True)
 class Recipe:
-    """Settings of a training by name of field, and what they are for."""
+    """Settings of a training by field name, and their description."""
 
     name: str
     description: str
@@ -25,7 +25,7 @@ class Recipe:
 
 
 def names() -> list[str]:
-    """The recipes that come with the project."""
+    """Names of the built-in recipes."""
     return sorted(file.stem for file in _FOLDER.glob("*.yaml"))
 
 
@@ -68,7 +68,7 @@ def read_yaml(name: str, folder: Path) -> tuple[Path, str, dict[str, Any]]:
 
 
 def first_problem(error: ValidationError) -> str:
-    """The first of a validation's complaints, in a line."""
+    """The first error of a validation, in a line."""
     first = error.errors()[0]
     where = ".".join(map(str, first["loc"])) or "the settings"
     if first["type"] == "extra_forbidden":

@@ -1,4 +1,4 @@
-"""One decision by a person about one item: what no job replaces."""
+"""One review decision about one item; no job replaces it."""
 
 from enum import StrEnum
 
@@ -8,7 +8,7 @@ from tagger.schemas.arrow import field
 
 
 class Verdict(StrEnum):
-    """What a person said of an item."""
+    """The answer of a review decision."""
 
     ACCEPTED = "accepted"
     CORRECTED = "corrected"

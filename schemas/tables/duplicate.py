@@ -1,4 +1,4 @@
-"""Items that show one picture: what tagger duplicates writes."""
+"""Items that show one picture: the output of tagger duplicates."""
 
 from enum import StrEnum
 
@@ -8,7 +8,7 @@ from tagger.schemas.arrow import field
 
 
 class Sameness(StrEnum):
-    """How an item's image is that of the item that stands for its group."""
+    """How an item's image relates to that of its group's representative."""
 
     REPRESENTATIVE = "representative"
     EXACT = "exact"

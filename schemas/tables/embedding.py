@@ -1,4 +1,4 @@
-"""One image as a vector and a layout: what a run writes for every item it could tag, where it is asked to."""
+"""The vector and the layout of one image; a run with `embeddings` writes them for every tagged item."""
 
 import pyarrow as pa
 

@@ -1,4 +1,4 @@
-"""One item's final tags: what goes to the PIM system once people have decided what the model was not sure of."""
+"""One item's final tags for the PIM system: review decisions, else accepted predictions."""
 
 from enum import StrEnum
 
@@ -8,7 +8,7 @@ from tagger.schemas.arrow import field
 
 
 class TagState(StrEnum):
-    """How far an item's tags are."""
+    """State of an item's final tags."""
 
     COMPLETE = "complete"
     MASTER_ONLY = "master_only"
@@ -18,7 +18,7 @@ class TagState(StrEnum):
 
 
 class TagSource(StrEnum):
-    """Who said it."""
+    """Source of a final tag."""
 
     MODEL = "model"
     PERSON = "person"

@@ -1,4 +1,4 @@
-"""One item whose label is likely wrong, or that hardly belongs in the catalogue: what tagger audit writes."""
+"""One finding of tagger audit: an item with a label that is likely wrong, or that hardly belongs in the catalogue."""
 
 import pyarrow as pa
 

@@ -18,7 +18,7 @@ class Role(StrEnum):
 
 
 class RejectReason(StrEnum):
-    """Why a manifest row could not be read."""
+    """Why a manifest row was rejected."""
 
     BLANK_ID = "blank_id"
     DUPLICATE_ID = "duplicate_id"
@@ -33,7 +33,7 @@ class RejectReason(StrEnum):
 
 
 class Repair(StrEnum):
-    """What was mended in a row that could then be read surely."""
+    """How a row was repaired so that it could be read reliably."""
 
     EXTRA_FIELDS_JOINED = "extra_fields_joined"
     EMPTY_FIELDS_DROPPED = "empty_fields_dropped"

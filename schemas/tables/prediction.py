@@ -1,4 +1,4 @@
-"""One tagged item: what a run writes for every row it could read."""
+"""One prediction of a run; there is one for every row that it could read and did not skip."""
 
 from enum import StrEnum
 
@@ -17,7 +17,7 @@ class Decision(StrEnum):
 
 
 class ReviewReason(StrEnum):
-    """Why an item goes before a person, or should be looked at."""
+    """Why an item goes to review."""
 
     LOW_CONFIDENCE = "low_confidence"
     BLURRY_IMAGE = "blurry_image"

@@ -1,4 +1,4 @@
-"""One item that looks like another: what tagger similar writes."""
+"""One item that is similar to another: the output of tagger similar."""
 
 import pyarrow as pa
 
