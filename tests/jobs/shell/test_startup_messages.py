@@ -19,5 +19,5 @@ def test_a_command_says_what_it_does_before_it_loads_what_takes_seconds(given: l
     assert done.stderr.splitlines()[0] == STARTUP_MESSAGES[given[0]]
 
 
-def test_first_words_are_of_commands() -> None:
+def test_startup_messages_are_of_commands() -> None:
     assert set(STARTUP_MESSAGES) <= set(JOBS)
