@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -16,11 +16,17 @@ import pytest
 
 from tagger.demo.drawn_catalogue import Drawn
 from tagger.io.location import Location
+from tagger.jobs import train
 from tagger.jobs.benchmark.process_tree import tree_of
+from tagger.jobs.shell.console import Console
 from tagger.models.bundle import Bundle
+from tagger.schemas.configs.train import TrainConfig
+from tests.conftest import Outcome
 
 pytestmark = pytest.mark.slow
 WAIT_S = 300
+LOOK_EVERY_S = 0.005
+EPOCHS = 16  # so many that none of the processes is through before its signal comes
 
 
 def start(*arguments: object, **environment: str) -> subprocess.Popen[str]:
@@ -35,12 +41,15 @@ def start(*arguments: object, **environment: str) -> subprocess.Popen[str]:
     )
 
 
-def training(drawn: Drawn, settings: dict[str, object], out: Path) -> list[object]:
-    flags = [part for name, value in settings.items() for part in (f"--{name.replace('_', '-')}", value)]
-    return [
-        "train", "--manifest", drawn.manifest, "--images", drawn.images, "--out", out, *flags,
-        "--epochs", 6, "--patience", 0,
-    ]  # fmt: skip
+def training(drawn: Drawn, settings: dict[str, object], out: Path) -> dict[str, object]:
+    return {
+        **settings, "manifest": str(drawn.manifest), "images": str(drawn.images), "out": str(out), "patience": 0,
+        "epochs": EPOCHS,
+    }  # fmt: skip
+
+
+def train_command(settings: dict[str, object]) -> list[object]:
+    return ["train", *(word for name, value in settings.items() for word in (f"--{name.replace('_', '-')}", value))]
 
 
 def said_till_end(process: subprocess.Popen[str]) -> str:
@@ -61,53 +70,6 @@ def read_until(process: subprocess.Popen[str], word: str) -> None:
             return
         assert time.monotonic() < deadline, "".join(seen)
     pytest.fail(f"{word!r} was never said:\n{''.join(seen)}")
-
-
-def test_a_training_killed_in_the_middle_goes_on_where_it_was(
-    drawn: Drawn, small_training: dict[str, object], tmp_path: Path
-) -> None:
-    command = training(drawn, small_training, tmp_path / "b")
-    process = start(*command)
-    read_until(process, "epoch 3 of 6")
-    os.killpg(process.pid, signal.SIGKILL)  # the command and the Ray inside it
-    process.wait(WAIT_S)
-    assert not (tmp_path / "b/bundle.json").exists()
-
-    again = start(*command)
-    said = said_till_end(again)
-    assert again.returncode == 0, said
-    card = Bundle.load(Location(str(tmp_path / "b"))).card
-    assert [e["epoch"] for e in card.provenance.epochs] == list(range(6))
-    lines = [line for line in said.splitlines() if line.startswith("epoch ")]
-    assert len(lines) == 6, "the epochs before the kill are shown once more"
-    assert "Going on after epoch" in said
-    assert int(said.split("Going on after epoch ")[1].split()[0]) >= 2, "at most one epoch is lost"
-    assert not (tmp_path / "b/_work").exists()
-
-
-def test_a_training_whose_worker_is_killed_goes_on_by_itself(
-    drawn: Drawn, small_training: dict[str, object], tmp_path: Path
-) -> None:
-    process = start(*training(drawn, small_training, tmp_path / "b"), "--workers", 2)
-    read_until(process, "epoch 2 of 6")
-    workers = [pid for pid, name in tree_of(process.pid).items() if "RayTrainWorker" in name]
-    assert len(workers) == 2
-    os.kill(workers[1], signal.SIGKILL)
-    said = said_till_end(process)
-    assert process.returncode == 0, said
-    card = Bundle.load(Location(str(tmp_path / "b"))).card
-    assert [e["epoch"] for e in card.provenance.epochs] == list(range(6))
-
-
-def tagging(drawn: Drawn, bundle_dir: Path, folder: Path) -> list[object]:
-    """A command with items enough that none is through before a signal comes."""
-    files = sorted(map(str, drawn.images.glob("*.jpg")))
-    rows = [f"{n},{file}" for n, file in enumerate(files * 50)]
-    (folder / "many.csv").write_text("\n".join(["id,imageUri", *rows]) + "\n")
-    return [
-        "tag", "--manifest", folder / "many.csv", "--images-root", drawn.images, "--model", bundle_dir,
-        "--out", folder / "r", "--part-rows", 40,
-    ]  # fmt: skip
 
 
 @pytest.fixture
@@ -135,83 +97,96 @@ def environment_of(process: psutil.Process) -> str:
         return ""
 
 
-@pytest.mark.parametrize("phase", ["Reading the manifest", "Decoding images", "epoch 1 of 6", "Calibrating on val"])
-def test_sigterm_ends_a_training_as_ctrl_c_does(
-    drawn: Drawn, small_training: dict[str, object], tmp_path: Path, temporary: Path, phase: str
+class WorkerKiller(Console):
+    """Keeps what a training says, and kills one of its workers when it has gone on."""
+
+    def __init__(self) -> None:
+        super().__init__(as_json=True)
+        self.steps: list[str] = []
+        self.workers: list[int] = []
+
+    def step(self, text: str) -> None:
+        super().step(text)
+        self.steps.append(text)
+        if text.startswith("Going on after epoch "):
+            self.workers = [pid for pid, name in tree_of(os.getpid()).items() if "RayTrainWorker" in name]
+            os.kill(self.workers[-1], signal.SIGKILL)
+
+
+@pytest.mark.usefixtures("embedded_ray")
+def test_a_training_goes_on_after_sigterm_after_a_kill_and_by_itself_after_the_loss_of_a_worker(
+    drawn: Drawn, small_training: dict[str, object], tmp_path: Path, temporary: Path
 ) -> None:
-    process = start(*training(drawn, small_training, tmp_path / "b"), TMPDIR=str(temporary))
-    read_until(process, phase)
+    """One training: SIGTERM in three phases ends it as Ctrl-C does, each time the same command goes on."""
+    settings = training(drawn, small_training, tmp_path / "b")
+    for phase in ("Reading the manifest", "Decoding images", f"epoch 1 of {EPOCHS}"):
+        process = start(*train_command(settings), TMPDIR=str(temporary))
+        read_until(process, phase)
+        process.terminate()
+        ended_by_sigterm(process, temporary)
+        assert not (tmp_path / "b/_lock").exists()
+
+    process = start(*train_command(settings))
+    read_until(process, f"epoch 3 of {EPOCHS}")
+    os.killpg(process.pid, signal.SIGKILL)  # the command and the Ray inside it
+    process.wait(WAIT_S)
+    assert not (tmp_path / "b/bundle.json").exists()
+
+    console = WorkerKiller()
+    assert train.run(TrainConfig.model_validate({**settings, "workers": 2}), console) == 0
+    assert len(console.workers) == 2
+    card = Bundle.load(Location(str(tmp_path / "b"))).card
+    assert [e["epoch"] for e in card.provenance.epochs] == list(range(EPOCHS))
+    lines = [line for line in console.steps if line.startswith("epoch ")]
+    assert len(lines) == EPOCHS, "the epochs before the kill are shown once more"
+    (going_on,) = (line for line in console.steps if line.startswith("Going on after epoch "))
+    assert int(going_on.removeprefix("Going on after epoch ").split()[0]) >= 2, "at most one epoch is lost"
+    assert not (tmp_path / "b/_work").exists()
+
+
+def test_sigterm_ends_a_training_that_calibrates_as_ctrl_c_does(
+    drawn: Drawn, small_training: dict[str, object], tmp_path: Path, temporary: Path
+) -> None:
+    settings = training(drawn, small_training, tmp_path / "b") | {"epochs": 1, "split": "stratified"}
+    process = start(*train_command(settings), TMPDIR=str(temporary))
+    read_until(process, "Calibrating on val")
     process.terminate()
     ended_by_sigterm(process, temporary)
     assert not (tmp_path / "b/_lock").exists()
 
 
-@pytest.mark.parametrize("phase", ["Reading the manifest", "Tagging"])
-def test_sigterm_ends_a_run_as_ctrl_c_does(
-    drawn: Drawn, bundle_dir: Path, tmp_path: Path, temporary: Path, phase: str
-) -> None:
-    process = start(*tagging(drawn, bundle_dir, tmp_path), TMPDIR=str(temporary))
-    read_until(process, phase)
-    process.terminate()
-    ended_by_sigterm(process, temporary)
-    assert not (tmp_path / "r/_SUCCESS").exists()
-    assert not (tmp_path / "r/_lock").exists()
-
-
-def test_sigterm_ends_a_run_that_finishes_as_ctrl_c_does(
-    drawn: Drawn, bundle_dir: Path, tmp_path: Path, temporary: Path
-) -> None:
-    """All parts are there, and are not yet counted: Ray ends meanwhile."""
-    command = [
-        "tag", "--manifest", drawn.manifest, "--images", drawn.images, "--model", bundle_dir, "--out", tmp_path / "r",
-        "--part-rows", 40,
+def tagging(drawn: Drawn, bundle_dir: Path, folder: Path) -> list[object]:
+    """A command with items enough that none is through before a signal comes."""
+    files = sorted(map(str, drawn.images.glob("*.jpg")))
+    rows = [f"{n},{file}" for n, file in enumerate(files * 25)]
+    (folder / "many.csv").write_text("\n".join(["id,imageUri", *rows]) + "\n")
+    return [
+        "tag", "--manifest", folder / "many.csv", "--images-root", drawn.images, "--model", bundle_dir,
+        "--out", folder / "r", "--part-rows", 40,
     ]  # fmt: skip
-    process = start(*command, TMPDIR=str(temporary))
-    read_until(process, "Tagging")
-    shards = len(list((tmp_path / "r/_work").glob("shard-*.parquet")))
-    deadline = time.monotonic() + WAIT_S
-    while len(list((tmp_path / "r/predictions").glob("part-*.parquet"))) < shards:
-        assert process.poll() is None and time.monotonic() < deadline
-    process.terminate()
-    ended_by_sigterm(process, temporary)
-    assert not (tmp_path / "r/_lock").exists()
-
-    again = start(*command, "--json")
-    said = said_till_end(again)
-    assert again.returncode == 0, said
-    assert (tmp_path / "r/_SUCCESS").exists()
 
 
-def test_sigterm_to_all_processes_of_a_command_ends_it_as_ctrl_c_does(
-    drawn: Drawn, bundle_dir: Path, tmp_path: Path, temporary: Path
+@pytest.mark.usefixtures("embedded_ray")
+def test_every_signal_ends_a_run_and_the_same_command_finishes_it(
+    tagger: Callable[..., Outcome], drawn: Drawn, bundle_dir: Path, tmp_path: Path, temporary: Path
 ) -> None:
-    """As service managers send it."""
-    process = start(*tagging(drawn, bundle_dir, tmp_path), TMPDIR=str(temporary))
+    """One run: SIGTERM in two phases, and to all processes as service managers send it, ends it as Ctrl-C does."""
+    command = tagging(drawn, bundle_dir, tmp_path)
+    for phase in ("Reading the manifest", "Tagging"):
+        process = start(*command, TMPDIR=str(temporary))
+        read_until(process, phase)
+        process.terminate()
+        ended_by_sigterm(process, temporary)
+        assert not (tmp_path / "r/_SUCCESS").exists()
+        assert not (tmp_path / "r/_lock").exists()
+
+    process = start(*command, TMPDIR=str(temporary))
     read_until(process, "Tagging")
     for pid in reversed(tree_of(process.pid)):
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGTERM)
     ended_by_sigterm(process, temporary)
 
-
-def test_a_second_signal_ends_a_command_at_once(
-    drawn: Drawn, bundle_dir: Path, tmp_path: Path, temporary: Path
-) -> None:
-    process = start(*tagging(drawn, bundle_dir, tmp_path), TMPDIR=str(temporary))
-    read_until(process, "Tagging")
-    processes = list(tree_of(process.pid))
-    process.terminate()
-    process.send_signal(signal.SIGHUP)
-    said = said_till_end(process)
-    assert process.returncode == 130, said
-    assert said.count("interrupted") == 1
-    psutil.wait_procs([psutil.Process(pid) for pid in processes if psutil.pid_exists(pid)], WAIT_S)
-
-
-def test_ctrl_c_ends_a_run_within_seconds_and_the_same_command_finishes_it(
-    drawn: Drawn, bundle_dir: Path, tmp_path: Path
-) -> None:
-    command = tagging(drawn, bundle_dir, tmp_path)
     process = start(*command)
     read_until(process, "Tagging")
     process.send_signal(signal.SIGINT)
@@ -221,8 +196,43 @@ def test_ctrl_c_ends_a_run_within_seconds_and_the_same_command_finishes_it(
     assert "Traceback" not in said
     assert not (tmp_path / "r/_SUCCESS").exists()
 
-    again = start(*command, "--json")
-    said = said_till_end(again)
-    assert again.returncode == 0, said
-    counts = json.loads(said[said.index("{") :])["counts"]
+    process = start(*command, TMPDIR=str(temporary))
+    read_until(process, "Tagging")
+    processes = list(tree_of(process.pid))
+    process.terminate()
+    process.send_signal(signal.SIGHUP)  # a second signal ends it at once
+    said = said_till_end(process)
+    assert process.returncode == 130, said
+    assert said.count("interrupted") == 1
+    psutil.wait_procs([psutil.Process(pid) for pid in processes if psutil.pid_exists(pid)], WAIT_S)
+
+    again = tagger(*command, "--json")
+    assert again.code == 0, again.err
+    counts = json.loads(again.out)["counts"]
     assert counts["predictions"] == counts["rows"] == len((tmp_path / "many.csv").read_text().splitlines()) - 1
+
+
+@pytest.mark.usefixtures("embedded_ray")
+def test_sigterm_ends_a_run_that_finishes_as_ctrl_c_does(
+    tagger: Callable[..., Outcome], drawn: Drawn, bundle_dir: Path, tmp_path: Path, temporary: Path
+) -> None:
+    """All parts are there, and are not yet counted: Ray ends meanwhile."""
+    command = [
+        "tag", "--manifest", drawn.manifest, "--images", drawn.images, "--model", bundle_dir, "--out", tmp_path / "r",
+        "--part-rows", 40, "--workers", 1,
+    ]  # fmt: skip
+    process = start(*command, TMPDIR=str(temporary))
+    read_until(process, "Tagging")
+    shards = len(list((tmp_path / "r/_work").glob("shard-*.parquet")))
+    deadline = time.monotonic() + WAIT_S
+    while len(list((tmp_path / "r/predictions").glob("part-*.parquet"))) < shards:
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(LOOK_EVERY_S)
+        assert process.poll() is None and time.monotonic() < deadline
+    process.terminate()
+    ended_by_sigterm(process, temporary)
+    assert not (tmp_path / "r/_lock").exists()
+
+    again = tagger(*command, "--json")
+    assert again.code == 0, again.err
+    assert (tmp_path / "r/_SUCCESS").exists()
