@@ -1,1 +1,1 @@
-"""Files: where they lie, who may write to them, and what is only for a while."""
+"""Files: locations, locks and leases, atomic writes, and temporary folders."""

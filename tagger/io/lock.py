@@ -261,14 +261,14 @@ class _Lease:
 
 @dataclass(frozen=True)
 class _StoredLease:
-    """A lease as it lies in the bucket."""
+    """A lease as stored in the bucket."""
 
     body: bytes
     etag: str
     age_s: float
 
     def is_live(self) -> bool:
-        """Whether its holder may still be at work."""
+        """Whether its holder may still be running."""
         return self.age_s < _EXPIRES_S and not _died_here(self.body)
 
 

@@ -1,4 +1,4 @@
-"""Handling of the signals by which people and schedulers end a process."""
+"""Handling of the signals that end a process, from users and schedulers."""
 
 import signal
 import sys
@@ -67,7 +67,7 @@ def interrupted_by_signals(at_the_second: Handler) -> Iterator[None]:
 
 
 def end_if_interrupted() -> None:
-    """Raise KeyboardInterrupt again where the first one was lost, for example inside a library's destructor.
+    """Raise KeyboardInterrupt again if the first one was lost, for example inside a library's destructor.
 
     Commands call this between their steps; it does nothing while an exception is being handled.
     """

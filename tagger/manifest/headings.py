@@ -1,4 +1,4 @@
-"""Suggests the column of a table that is meant where a name is missing or misspelt."""
+"""Suggests columns of a table for missing or misspelt names."""
 
 import difflib
 import re
@@ -70,7 +70,7 @@ def likely_all(roles: Iterable[Role], columns: Iterable[str]) -> dict[Role, str 
 
 
 def missing(roles: Sequence[Role], columns: Sequence[str], taken: Iterable[str] = ()) -> str:
-    """A message that a table lacks columns for roles, with flags that name the likely ones.
+    """A message that a table lacks columns for roles, with flags that name the likely columns.
 
     Args:
         roles: The missing roles.

@@ -94,7 +94,7 @@ class Manifest:
         self._labels = labels
 
     def why_unlabelled(self) -> str | None:
-        """Which label columns are missing, and which flags would name them; None where both exist."""
+        """Which label columns are missing, and which flags would name them; None if both exist."""
         return self._roles.why_unlabelled(self.columns)
 
     def role_columns(self) -> set[str]:

@@ -1,4 +1,4 @@
-"""Which column of a manifest has which role: the id, the labels, the image."""
+"""The roles of a manifest's columns: the id, the labels, the image."""
 
 from collections.abc import Mapping, Sequence
 
@@ -52,7 +52,7 @@ class ColumnRoles:
         ]
 
     def why_unlabelled(self, columns: Sequence[str]) -> str | None:
-        """Which label columns are missing, and which flags would name them; None where both exist."""
+        """Which label columns are missing, and which flags would name them; None if both exist."""
         roles = self.roles_in(columns)
         absent = [role for role in LABELS if str(role) not in roles]
         return headings.missing(absent, columns, self._mapped.values()) if absent else None

@@ -1,1 +1,1 @@
-"""The page on which people decide what the model was not sure of, and what they decided."""
+"""The review page, and the store of its decisions."""

@@ -1,4 +1,4 @@
-"""Text of files whose encoding nobody said: sure where bytes prove it, guessed aloud where they do not."""
+"""Decodes text files of unknown encoding: from their bytes if these prove it, else by a guess with a notice."""
 
 import codecs
 import io
@@ -123,7 +123,7 @@ def _wide_without_mark(head: bytes) -> str | None:
 
 
 class _AsUtf8(io.RawIOBase):
-    """Bytes that should be UTF-8, as UTF-8: from the first that are not, in the encoding that is then guessed.
+    """Bytes that should be UTF-8, as UTF-8: from the first invalid ones on, decoded with a guessed encoding.
 
     A file of which most lines are UTF-8 stays so, and only its other lines are read in the guessed encoding.
     """

@@ -1,4 +1,4 @@
-"""JSON Lines (one object a line) as a table of strings."""
+"""JSON Lines (one object per line) as a table of strings."""
 
 import json
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ _DECODER = json.JSONDecoder(parse_float=Decimal, parse_constant=lambda name: Non
 
 
 class JsonLinesFile:
-    """A file of JSON objects, one a line; all their keys are its columns, and nested values stay JSON text.
+    """A file of JSON objects, one per line; all their keys are its columns, and nested values stay JSON text.
 
     Libraries stop at the first broken line and round large numbers; here a broken line is one reject. The file is read
     twice, since a key may first occur late.

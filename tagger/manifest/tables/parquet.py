@@ -28,7 +28,7 @@ class ParquetTable:
         self.image_columns = {f.name for f in schema if is_image_type(f.type)}
 
     def chunks(self, rows: int, only: str | None = None) -> Iterator[Chunk]:
-        """Read the file a chunk at a time."""
+        """Read the file in chunks."""
         source = open_parquet(self._file)
         columns = [f.name for f in source.schema_arrow if only in (None, f.name) and self._is_read(f)]
         unread = {f.name: str(f.type) for f in source.schema_arrow if f.name not in columns and is_image_type(f.type)}

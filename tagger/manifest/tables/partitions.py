@@ -1,6 +1,6 @@
-"""Columns that stand in the path rather than in the file: `masterCategory=Apparel/part-0.parquet`.
+"""Columns in the path rather than in the file: `masterCategory=Apparel/part-0.parquet`.
 
-The layout is Hive's, as Spark, pandas and Arrow write it: one folder a value, values URL-encoded.
+The layout is Hive's, as Spark, pandas and Arrow write it: one folder per value, values URL-encoded.
 """
 
 from collections.abc import Mapping

@@ -100,8 +100,8 @@ def _read_idx(file: Location, dimensions: int) -> np.ndarray:
         raise InputError(f"{file}: not an IDX file of unsigned bytes in {dimensions} dimensions")
     shape = struct.unpack(f">{dimensions}I", data[4:header])
     if len(data) - header != int(np.prod(shape, dtype=np.int64)):
-        says = " × ".join(map(str, shape))
-        raise InputError(f"{file}: says that it holds {says} values, but holds {len(data) - header:,}")
+        size = " × ".join(map(str, shape))
+        raise InputError(f"{file}: says that it holds {size} values, but holds {len(data) - header:,}")
     return np.frombuffer(data, np.uint8, offset=header).reshape(shape)
 
 

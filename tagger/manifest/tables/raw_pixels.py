@@ -10,7 +10,7 @@ from tagger.manifest.tables.table import Chunk
 
 
 class PixelLabels:
-    """The labels of one file of raw pixels; it is read as a whole."""
+    """The labels of one file of raw pixels, which is read at once."""
 
     def __init__(self, file: Location) -> None:
         self._file = file

@@ -1,4 +1,4 @@
-"""Bytes of files that may be compressed, unpacked by what they are rather than by what they are called."""
+"""Decompresses files by their content rather than by their names."""
 
 import bz2
 import gzip
@@ -39,7 +39,7 @@ def unpacked(stream: IO[bytes], name: str) -> "io.BufferedReader[Any]":
 
 
 class _Raw(io.RawIOBase):
-    """Any object that can read, as io's buffers take it."""
+    """Adapts any object with `read` to io's buffers."""
 
     def __init__(self, stream: IO[bytes]) -> None:
         self._stream = stream
@@ -54,11 +54,11 @@ class _Raw(io.RawIOBase):
 
 
 class _Unpacked(_Raw):
-    """A decompressor whose errors name the file and what is wrong with it."""
+    """A decompressor whose errors name the file and the cause."""
 
     def __init__(self, stream: Any, name: str, compression: str) -> None:
         super().__init__(stream)
-        self._read_some = stream.read1  # what comes before the damage is had, too
+        self._read_some = stream.read1  # also returns what comes before the damage
         self._name, self._compression = name, compression
 
     def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]

@@ -110,7 +110,7 @@ class ReviewStore(ReviewReader):
         return count
 
     def _import(self, connection: Connection, earlier: Iterable[dict[str, Any]]) -> None:
-        """Append decisions that were made outside this database to the log, and let them stand."""
+        """Append decisions that were made outside this database to the log, as current decisions."""
         action_id = uuid.uuid4().hex
         for row in earlier:
             of_item = and_(queue.c.run_id == self.run_id, queue.c.id == row["id"])
@@ -135,7 +135,7 @@ class ReviewStore(ReviewReader):
         """Claim the next waiting items: for ten minutes no other session gets them, or items with their picture.
 
         Args:
-            session: Who asks; items that it has claimed already come first.
+            session: The calling session; items that it has already claimed come first.
             item_filter: Which items.
             count: How many at most.
             in_grid: Leave out what was marked wrong in the grid.
@@ -183,7 +183,7 @@ class ReviewStore(ReviewReader):
         Args:
             session: Whose claims end.
             who: Name in the log.
-            changes: One an item; a conflict in one of them refuses the whole key press.
+            changes: One per item; a conflict in one of them refuses the whole key press.
             refused: Items whose prediction is wrong, and which wait to be seen one by one.
             optional: Changes of other items; those in conflict are left out.
 
@@ -243,7 +243,7 @@ class ReviewStore(ReviewReader):
     def undo(self, session: str, who: str) -> list[int] | None:
         """Undo a session's last key press, and claim its items again.
 
-        What somebody else has decided since stays.
+        Later decisions by others stay.
 
         Returns:
             The items' positions, in the order of the decisions; None when there is nothing left to undo.
@@ -267,7 +267,7 @@ class ReviewStore(ReviewReader):
             return [row["position"] for row in sorted(shown, key=lambda row: row["seq"])] if rows else None
 
     def _restore(self, connection: Connection, row: RowMapping, session: str, clock: float) -> None:
-        """Give an item the state that it had before an entry of the log, and claim it where it is free."""
+        """Give an item the state that it had before an entry of the log, and claim it if it is free."""
         values: dict[str, Any] = {}
         if row["verdict"] == REFUSED:
             values["refused"] = False
@@ -308,7 +308,7 @@ def _clock(connection: Connection) -> float:
 
 
 def _conflict(row: RowMapping | None, expected: int | None, session: str, clock: float) -> str | None:
-    """Why a session must not decide an item; None where it may."""
+    """Why a session must not decide an item; None if it may."""
     if row is None:
         return "there is no such item in this review"
     if row["current"] != expected:

@@ -1,4 +1,4 @@
-"""The append-only log of a review: every key press that did something, what it did, and which one undid it."""
+"""The append-only log of a review: every effective key press, its changes, and its undo."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from tagger.review.store.records import Action, Entry
 from tagger.review.store.tables import decisions, queue
 
 UNDONE, REFUSED, SKIPPED, UNSKIPPED = "undone", "refused", "skipped", "shown again"
-"""What a key press may do to an item other than decide it."""
+"""Log entries of key presses that do not decide an item."""
 LEAVE_IT_WAITING = (REFUSED, SKIPPED, UNSKIPPED)
 
 
@@ -23,7 +23,7 @@ class Line:
     master: str | None = None
     article: str | None = None
     before: int | None = None
-    """The decision that stood before."""
+    """The previous decision."""
     undoes: int | None = None
     """The entry that this one undoes."""
 

@@ -1,4 +1,4 @@
-"""Reads a review: items, their copies and history, and the decisions that stand."""
+"""Reads a review: items, their copies and history, and the current decisions."""
 
 from collections.abc import Iterator, Sequence
 
@@ -118,7 +118,7 @@ class ReviewReader:
             return self._log.last_action(connection, session)
 
     def standing(self) -> Iterator[Sequence[RowMapping]]:
-        """All decisions that stand, in the queue's order, in batches: id, prediction, verdict, names, who and when."""
+        """All current decisions, in the queue's order, in batches: id, prediction, verdict, names, who and when."""
         current = and_(queue.c.run_id == self.run_id, decisions.c.seq == queue.c.current)
         columns = [
             queue.c.id, queue.c.master.label("before_master"), queue.c.article.label("before_article"),

@@ -101,7 +101,7 @@ class Change:
     master: str | None
     article: str | None
     expected: int | None = None
-    """The decision that stood when the person looked; a later one is a conflict."""
+    """The decision when the item was shown; a later one is a conflict."""
 
 
 @dataclass(frozen=True)

@@ -70,7 +70,7 @@ queue = Table(
     Column("suggested_master", String),  # in an audit, the suggested label; null where nothing is suggested
     Column("suggested_article", String),
     Column("suggested_confidence", Float),
-    Column("current", Integer),  # the decision that stands; null while the item waits
+    Column("current", Integer),  # the current decision; null while the item waits
     Column("refused", Boolean, nullable=False, default=False),  # marked wrong in the grid; to be reviewed alone
     Column("claimed_by", String),
     Column("claimed_until", Float, nullable=False, default=0.0),
@@ -95,7 +95,7 @@ decisions = Table(
     Column("decided_at", DateTime, nullable=False),  # UTC
     Column("session", String, nullable=False),
     Column("stroke", String, key="action_id", nullable=False),  # one key press, which may decide many items
-    Column("before", Integer),  # the decision that stood before
+    Column("before", Integer),  # the previous decision
     Column("undoes", Integer),  # the entry that this one undoes
     ForeignKeyConstraint(["run_id", "position"], ["review_queue.run_id", "review_queue.position"]),
     Index("review_decisions_session", "run_id", "session", "seq"),

@@ -25,7 +25,7 @@ def change_of(item: QueuedItem, answer: str, leaves: Leaves, expected: int | Non
         item: The item.
         answer: The button: `leaf:NUMBER`, `keep` (an audit's label), `master` or `unusable`.
         leaves: What the numbers mean.
-        expected: The decision that stood when the person looked.
+        expected: The decision when the item was shown.
 
     Raises:
         HTTPException: when the page has no such button.

@@ -1,4 +1,4 @@
-"""What the views ask FastAPI for: the site, the session of a request, the filter and the answer that it names."""
+"""FastAPI dependencies of the views: the site, a request's session, its filter and its answer."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Responses to what a view could not do, in plain words."""
+"""Error responses of the views, in plain words."""
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError

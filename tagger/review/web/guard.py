@@ -1,4 +1,4 @@
-"""The outer wall of the page: hosts, cross-site requests, sizes of bodies, and security headers.
+"""The page's ASGI guard: hosts, cross-site requests, sizes of bodies, and security headers.
 
 Starlette has a middleware for trusted hosts only; it has none that limits how long and how much of a body is read, and
 none for security headers.

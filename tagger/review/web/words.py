@@ -58,7 +58,7 @@ def entry_text(entry: Entry) -> str:
 
 
 def action_text(actions: Sequence[Action], is_audit: bool) -> str:
-    """What a key press did, or what it undid."""
+    """A sentence on what a key press did or undid."""
     text = ", ".join(_one(action, is_audit) for action in actions)
     if not text:
         return ""

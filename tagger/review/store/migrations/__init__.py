@@ -1,4 +1,4 @@
-"""Brings a review's database to the schema of this version, step by step; what people decided is never touched.
+"""Migrates a review's database to the schema of this version, step by step; decisions are never touched.
 
 A new database is made whole from `tagger.review.store.tables`; a step in `versions` changes an older one. The steps are
 Alembic's, run over a connection that already holds the lock, so that no second process starts them, too.
@@ -15,11 +15,11 @@ from sqlalchemy import Connection, MetaData, func, inspect, select
 VERSION_TABLE = "review_schema"
 _FIRST, _WITH_PICTURES = "0001", "0002"
 _LOCK = 7_242_110
-"""Any number, as long as it is the same in every process: PostgreSQL's name of the lock."""
+"""Key of the advisory lock in PostgreSQL: any number that is the same in every process."""
 
 
 class NewerSchemaError(Exception):
-    """The database has a schema that this version has never heard of."""
+    """The database has a newer schema than this version knows."""
 
 
 def is_current(connection: Connection) -> bool:
@@ -37,24 +37,24 @@ def check_known(connection: Connection) -> str | None:
 
 
 def bring_up_to_date(connection: Connection, tables: MetaData) -> None:
-    """Make the tables of a new database, or change those of an older one, within one transaction.
+    """Create the tables of a new database, or migrate those of an older one, within one transaction.
 
     Args:
         connection: In a transaction that may write.
-        tables: What a new database gets.
+        tables: The tables of a new database.
 
     Raises:
-        NewerSchemaError: when a newer version has been at it.
+        NewerSchemaError: when a newer version has migrated it.
     """
     if connection.dialect.name == "postgresql":  # SQLite has one writer at a time anyway
         connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))
-    if is_current(connection):  # another process was first
+    if is_current(connection):  # another process was faster
         return
     if not inspect(connection).has_table("review_queue"):
         tables.create_all(connection)
         _context(connection).stamp(_script(), "head")
         return
-    if check_known(connection) is None:  # from before versions were written down
+    if check_known(connection) is None:  # from before schema versions were stored
         columns = {column["name"] for column in inspect(connection).get_columns("review_queue")}
         _context(connection).stamp(_script(), _WITH_PICTURES if "picture" in columns else _FIRST)
     config = _config()

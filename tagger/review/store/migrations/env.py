@@ -1,4 +1,4 @@
-"""What Alembic runs the steps with: the connection that it was handed, in the transaction that it is in."""
+"""Alembic's environment: runs the steps on the given connection, in its open transaction."""
 
 from alembic import context
 

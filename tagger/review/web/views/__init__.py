@@ -1,1 +1,1 @@
-"""The addresses of the review page, one router a view."""
+"""The routes of the review page, one router per view."""

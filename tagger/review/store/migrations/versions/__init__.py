@@ -1,1 +1,1 @@
-"""One step a file, from one version of the schema to the next."""
+"""One step per file, from one version of the schema to the next."""
