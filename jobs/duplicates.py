@@ -32,16 +32,16 @@ def run(config: DuplicatesConfig, console: Console) -> int:
         console.say(next_on_catalogue(config, "duplicates", config.index, "--out", out))
         return 0
     result = duplicates(config, console)
-    said = _say(console, result)
+    document = _say(console, result)
     if result.judged:
-        said |= _say_of_judged(console, result.judged)
+        document |= _say_of_judged(console, result.judged)
     if result.split:
         _say_of_split(console, result)
     console.say(f"Page: {result.out / PAGE}")
     shop = ["--manifest", config.manifest, *(["--images", config.images] if config.images else [])]
     groups = ["--duplicates", str(result.out)]
     console.say(next_line(config, "audit", config.index, *shop, *groups, "--out", f"{result.out}-audit"))
-    console.result(said)
+    console.result(document)
     return 0
 
 

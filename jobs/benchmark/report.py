@@ -67,11 +67,11 @@ def report(result: Result, bundle: Bundle, config: BenchConfig, console: Console
         )
     shares = _shares(result)
     if shares:
-        said = ", ".join(f"{share:.2f}" for share in shares)
-        console.say(f"Share of the job's workers' time that the engine took, in the same runs: {said}.")
+        values = ", ".join(f"{share:.2f}" for share in shares)
+        console.say(f"Share of the job's workers' time that the engine took, in the same runs: {values}.")
     if result.embeddings_cost:
-        said = ", ".join(f"{100 * cost:+.1f}%" for cost in result.embeddings_cost)
-        console.say(f"With --embeddings tagging takes longer by {said}; median {100 * _cost(result):+.1f}%.")
+        values = ", ".join(f"{100 * cost:+.1f}%" for cost in result.embeddings_cost)
+        console.say(f"With --embeddings tagging takes longer by {values}; median {100 * _cost(result):+.1f}%.")
     fixed, alone = (", ".join(f"{s:.1f}" for s in seconds) for seconds in (result.fixed_cost_s, result.ray_alone_s))
     console.say(
         f"Whole runs over {FIXED_COST_ITEMS} items: {fixed} s, of which Ray with one actor that does nothing takes "

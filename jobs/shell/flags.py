@@ -64,12 +64,12 @@ def in_panels(config: type[JobConfig]) -> list[tuple[str, FieldInfo]]:
     names = list(_SHARED)
     declared = vars(config).get("__annotations__", {})
 
-    def place(item: tuple[str, FieldInfo]) -> tuple[int, bool, int, bool]:
+    def sort_key(item: tuple[str, FieldInfo]) -> tuple[int, bool, int, bool]:
         name, field = item
         rank = names.index(name) if name in names else len(names)
         return order.index(panel_of(config, name)), not field.is_required(), rank, name not in declared
 
-    return sorted(config.model_fields.items(), key=place)
+    return sorted(config.model_fields.items(), key=sort_key)
 
 
 def panel_of(config: type[JobConfig], name: str) -> Panel:

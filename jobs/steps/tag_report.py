@@ -55,12 +55,12 @@ def _next(config: TagConfig, counts: Counts) -> str:
 
 def _rows(counts: Counts) -> list[tuple[str, int]]:
     decisions = [(f"  {decision}", counts.decisions.get(decision, 0)) for decision in Decision]
-    anew = [("  of these decided anew, images unchanged", counts.redecided)] if counts.redecided else []
+    redecided = [("  of these decided anew, images unchanged", counts.redecided)] if counts.redecided else []
     return [
         ("read", counts.rows),
         *decisions,
         *((f"    {code}", n) for code, n in sorted(counts.errors.items())),
-        *anew,
+        *redecided,
         ("  rejected", counts.rejects),
         *((f"    {reason}", n) for reason, n in sorted(counts.reject_reasons.items())),
         ("  left alone", counts.skipped),

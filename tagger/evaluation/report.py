@@ -200,8 +200,8 @@ def _periods(times: "pd.Series[str]") -> np.ndarray:
 
 def _normalised(matrix: pd.DataFrame, support: "pd.Series[int] | None" = None) -> pd.DataFrame:
     """Shares of the true class; `support` has its items, since the matrix may lack columns."""
-    whole = matrix.sum(axis=1) if support is None else support.reindex(matrix.index)
-    return matrix.div(whole.clip(lower=1), axis=0)
+    totals = matrix.sum(axis=1) if support is None else support.reindex(matrix.index)
+    return matrix.div(totals.clip(lower=1), axis=0)
 
 
 def _similar_together(normalised: pd.DataFrame) -> np.ndarray:

@@ -29,11 +29,11 @@ def too_many(counts: Counts, max_failed: str, max_rejected: str) -> list[str]:
         max_rejected: Most rejected rows, in the same form.
     """
     problems = []
-    failed, whole = counts.decisions.get(Decision.FAILED, 0), counts.predictions + counts.known
-    if _exceeds(failed, whole, max_failed):
+    failed, total = counts.decisions.get(Decision.FAILED, 0), counts.predictions + counts.known
+    if _exceeds(failed, total, max_failed):
         parts = f" ({counts.predictions:,} looked at and {counts.known:,} known from earlier runs)"
         problems.append(
-            f"{failed:,} of {whole:,} items{parts if counts.known else ''} failed{_percent(failed, whole)}, "
+            f"{failed:,} of {total:,} items{parts if counts.known else ''} failed{_percent(failed, total)}, "
             f"more than --max-failed {max_failed}"
         )
     if _exceeds(counts.rejects, counts.rows, max_rejected):
@@ -44,10 +44,10 @@ def too_many(counts: Counts, max_failed: str, max_rejected: str) -> list[str]:
     return problems
 
 
-def _exceeds(count: int, whole: int, allowed: str) -> bool:
+def _exceeds(count: int, total: int, allowed: str) -> bool:
     share, most = parse_share_or_count(allowed)
-    return count > (most if most is not None else (share or 0) * whole)
+    return count > (most if most is not None else (share or 0) * total)
 
 
-def _percent(count: int, whole: int) -> str:
-    return f" ({100 * count / whole:.3g}%)" if whole else ""
+def _percent(count: int, total: int) -> str:
+    return f" ({100 * count / total:.3g}%)" if total else ""

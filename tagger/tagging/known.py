@@ -158,19 +158,21 @@ class Known:
         digests: list[str | None] = [None] * size
         outcomes: list[bytes | None] = [None] * size
         ids = items["id"].to_pylist()
-        said = self._read().get(ids)
-        rows = [row for row in range(size) if said[row]]
-        stored = np.frombuffer(b"".join(said[row] or b"" for row in rows), _STORED)
+        packed = self._read().get(ids)
+        rows = [row for row in range(size) if packed[row]]
+        stored = np.frombuffer(b"".join(packed[row] or b"" for row in rows), _STORED)
         titles = items[passthrough(self._titles.column)].to_pylist() if self._titles else []
-        same = self._says_the_same(stored, [ids[row] for row in rows], [titles[row] for row in rows] if titles else [])
-        rows, stored = [row for row, usable in zip(rows, same, strict=True) if usable], stored[same]
+        usable = self._says_the_same(
+            stored, [ids[row] for row in rows], [titles[row] for row in rows] if titles else []
+        )
+        rows, stored = [row for row, is_usable in zip(rows, usable, strict=True) if is_usable], stored[usable]
         masters = items["masterCategory"].to_pylist()
         chosen = Items(
             [ids[row] for row in rows], [], [masters[row] for row in rows], [titles[row] for row in rows if titles],
             fused=stored["fused"],
         )  # fmt: skip
-        anew = self._is_decided_anew(chosen, stored)
-        for row, before, changed in zip(rows, stored, anew, strict=True):
+        differs = self._is_decided_anew(chosen, stored)
+        for row, before, changed in zip(rows, stored, differs, strict=True):
             digests[row] = before["digest"].tobytes().hex()
             if changed:
                 outcomes[row] = bytes([int(before["fused"])]) + before["outcome"].tobytes()
@@ -272,9 +274,9 @@ class _Packer:
         stored["fused"] = fused
         stored["decision"] = _indices_in(table["decision"], pa.array(_DECISIONS))
         reasons = table["reviewReasons"].combine_chunks()
-        which = _indices_in(pc.list_flatten(reasons), pa.array([str(reason) for reason in REASONS]))
-        rows = np.asarray(pc.list_parent_indices(reasons))[which >= 0]
-        stored["reasons"][rows, which[which >= 0]] = True
+        codes = _indices_in(pc.list_flatten(reasons), pa.array([str(reason) for reason in REASONS]))
+        rows = np.asarray(pc.list_parent_indices(reasons))[codes >= 0]
+        stored["reasons"][rows, codes[codes >= 0]] = True
         outcome = stored["outcome"]
         outcome["master"] = _indices_in(table["masterCategory"], self._masters)
         outcome["type"] = _indices_in(table["articleType"], self._types)

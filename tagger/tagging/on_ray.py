@@ -216,8 +216,8 @@ class _RemoteEngine:
         here = ray.get_runtime_context().get_node_id()
         self._turn += 1
         servers = [(n, s) for n, s in zip(self._nodes, self._servers, strict=True) if n in ready]
-        turned = servers[self._turn % len(servers) :] + servers[: self._turn % len(servers)]
-        return [s for _, s in sorted(turned, key=lambda e: not _is_on(e[0], here))]
+        rotated = servers[self._turn % len(servers) :] + servers[: self._turn % len(servers)]
+        return [s for _, s in sorted(rotated, key=lambda e: not _is_on(e[0], here))]
 
 
 def _is_on(node: Any, here: str) -> bool:

@@ -274,9 +274,9 @@ def _lists(matrix: np.ndarray) -> pa.ListArray:
 
 def _reasons(flags: np.ndarray) -> pa.ListArray:
     """Names of the reasons that are set, bool [N, reasons]."""
-    _, which = np.nonzero(flags)
+    _, codes = np.nonzero(flags)
     names = pa.array([str(reason) for reason in REASONS], pa.string())
-    return pa.ListArray.from_arrays(_offsets(flags.sum(axis=1)), names.take(pa.array(which)))
+    return pa.ListArray.from_arrays(_offsets(flags.sum(axis=1)), names.take(pa.array(codes)))
 
 
 def _offsets(counts: np.ndarray) -> pa.Array:

@@ -215,7 +215,7 @@ class ShardTagger:
         digests: Sequence[bytes | None],
         etags: Sequence[str | None],
         outcomes: Sequence[Outcome],
-        same: np.ndarray,
+        unchanged: np.ndarray,
     ) -> _Outcomes:
         """The items of a shard to write: those just predicted, and known ones that are decided again.
 
@@ -224,19 +224,19 @@ class ShardTagger:
             digests: Of their images.
             etags: ETags of the images.
             outcomes: Of the images just predicted.
-            same: Whether the image is the one of an earlier run, bool [N].
+            unchanged: Whether the image is the one of an earlier run, bool [N].
         """
         stored = recalled(shard)
-        rows = [row for row in range(len(shard)) if not same[row] or stored[row]]
-        anew = [stored[row] if same[row] else None for row in rows]
+        rows = [row for row in range(len(shard)) if not unchanged[row] or stored[row]]
+        recalls = [stored[row] if unchanged[row] else None for row in rows]
         chosen = shard.take(pa.array(rows, pa.int64()))
-        fused = np.array([a is not None and a.fused for a in anew], bool)
+        fused = np.array([a is not None and a.fused for a in recalls], bool)
         ids, refs, masters = (chosen[name].to_pylist() for name in ("id", "imageRef", "masterCategory"))
         titles = chosen[passthrough(self._plan.titles.column)].to_pylist() if self._plan.titles else ()
         items = Items(ids, refs, masters, titles, fused)
-        said = [self._rows.widened(a.outcome) if a else outcomes[row] for row, a in zip(rows, anew, strict=True)]
-        which = np.array([a is not None for a in anew], bool)
-        return _Outcomes(items, [digests[row] for row in rows], [etags[row] for row in rows], said, which)
+        merged = [self._rows.widened(a.outcome) if a else outcomes[row] for row, a in zip(rows, recalls, strict=True)]
+        is_recalled = np.array([a is not None for a in recalls], bool)
+        return _Outcomes(items, [digests[row] for row in rows], [etags[row] for row in rows], merged, is_recalled)
 
     def _pieces(
         self,
@@ -286,7 +286,7 @@ def _digest(image: Revision, known: bytes | None) -> bytes | None:
     return known if isinstance(image.data, Unchanged) else digest_of(image.data)
 
 
-def _new_etags(shard: pa.Table, etags: Sequence[str | None], same: np.ndarray) -> pa.Table:
+def _new_etags(shard: pa.Table, etags: Sequence[str | None], unchanged: np.ndarray) -> pa.Table:
     """Items known by their bytes whose ETag is not stored yet, by ETAG.
 
     Such an item may get no prediction in this run, so the next run reads its ETag from here.
@@ -294,10 +294,10 @@ def _new_etags(shard: pa.Table, etags: Sequence[str | None], same: np.ndarray) -
     Args:
         shard: Its rows.
         etags: ETags of the images now.
-        same: Whether the image is the one of an earlier run, bool [N].
+        unchanged: Whether the image is the one of an earlier run, bool [N].
     """
     before = known_etags(shard)
-    rows = [row for row in range(len(shard)) if same[row] and etags[row] and etags[row] != before[row]]
+    rows = [row for row in range(len(shard)) if unchanged[row] and etags[row] and etags[row] != before[row]]
     chosen = shard.take(pa.array(rows, pa.int64()))
     columns = [
         chosen["id"],

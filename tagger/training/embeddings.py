@@ -46,8 +46,8 @@ class EmbeddingCache:
             batches: list[Tensor] = []
             seen = 0
             for _, images, _ in examples.batches(np.arange(len(examples)), _AT_ONCE):
-                sent = self._prepare(images.to(self._device))
-                views = (sent, sent.flip(2)) if flip else (sent,)
+                inputs = self._prepare(images.to(self._device))
+                views = (inputs, inputs.flip(2)) if flip else (inputs,)
                 batches.append(torch.stack([self._embed(view).float() for view in views]))
                 seen += len(images)
                 show(seen, len(examples))

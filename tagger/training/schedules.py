@@ -85,6 +85,6 @@ def scheduled(optimiser: Optimizer, schedule: Schedule, steps: int, decay: float
     return ConstantLR(optimiser, factor=1.0)
 
 
-def _half_wave(first: float, last: float, place: float) -> float:
+def _half_wave(first: float, last: float, progress: float) -> float:
     """Half a cosine wave from `first` to `last`, at a progress from 0 to 1."""
-    return last + (first - last) * (1 + math.cos(math.pi * place)) / 2
+    return last + (first - last) * (1 + math.cos(math.pi * progress)) / 2

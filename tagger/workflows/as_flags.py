@@ -15,8 +15,8 @@ def catalogue_flags(settings: Mapping[str, object]) -> list[str]:
     """
     fields = CatalogOptions.model_fields
     chosen = {name: settings[name] for name in dict.fromkeys((*_FIRST, *fields)) if name in settings}
-    usual = {name: field.get_default(call_default_factory=True) for name, field in fields.items()}
-    return flags_of((name, value) for name, value in chosen.items() if value != usual[name] and value is not None)
+    defaults = {name: field.get_default(call_default_factory=True) for name, field in fields.items()}
+    return flags_of((name, value) for name, value in chosen.items() if value != defaults[name] and value is not None)
 
 
 def flags_of(settings: Iterable[tuple[str, object]]) -> list[str]:

@@ -111,7 +111,7 @@ class _Inputs:
 
 
 @dataclass(frozen=True)
-class _Made:
+class _Measurement:
     """The measured average, its items, and the metrics of its members."""
 
     measured: Measured
@@ -121,7 +121,7 @@ class _Made:
     rejects: int
 
 
-def _measure(config: CombineConfig, reporter: Reporter, inputs: _Inputs) -> _Made:
+def _measure(config: CombineConfig, reporter: Reporter, inputs: _Inputs) -> _Measurement:
     """Decode, calibrate and measure, on Ray."""
     combined, manifest, work = inputs.combined, inputs.manifest, inputs.work
     reporter.step("Reading the manifest")
@@ -144,10 +144,10 @@ def _measure(config: CombineConfig, reporter: Reporter, inputs: _Inputs) -> _Mad
     failed_of_test = failed["split"].to_pylist().count("test")
     measured = calibrate_and_measure(combined, images, device, failed_of_test)
     alone = {m.card.model_id: evaluate_side(m, images["test"], device).metrics() for m in inputs.members}
-    return _Made(measured, items, alone, failed.num_rows, staged.rejects)
+    return _Measurement(measured, items, alone, failed.num_rows, staged.rejects)
 
 
-def _described(config: CombineConfig, measurement: _Made, members: Sequence[Bundle], seconds: float) -> Bundle:
+def _described(config: CombineConfig, measurement: _Measurement, members: Sequence[Bundle], seconds: float) -> Bundle:
     """The measured bundle with its metrics and provenance."""
     first = members[0].card.provenance
     provenance = first.model_copy(
@@ -205,7 +205,7 @@ def _relabel(config: CombineConfig, manifest: Manifest, members: Sequence[Bundle
 
 
 def _write_report(
-    config: CombineConfig, bundle: Bundle, measurement: _Made, pictures: Pictures, out: Location, work: Location
+    config: CombineConfig, bundle: Bundle, measurement: _Measurement, pictures: Pictures, out: Location, work: Location
 ) -> None:
     card = bundle.card
     facts: dict[str, object] = {

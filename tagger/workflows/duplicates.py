@@ -125,8 +125,9 @@ def duplicates(config: DuplicatesConfig, reporter: Reporter = LOG) -> Duplicates
     together = still_together(index, distinct, judged, groups)
     if together:
         reporter.warn(f"{together:,} pairs that were judged different are in one group all the same, through others")
-    said = JudgedPairs(len(judged), structure, precision_at(judged, structure)) if config.judged else None
-    return DuplicatesResult(out, groups, pairs, said, measure_leakage(groups.to_pandas(), bundle) if bundle else None)
+    precision = JudgedPairs(len(judged), structure, precision_at(judged, structure)) if config.judged else None
+    leakage = measure_leakage(groups.to_pandas(), bundle) if bundle else None
+    return DuplicatesResult(out, groups, pairs, precision, leakage)
 
 
 def try_planted_copies(config: DuplicatesConfig, reporter: Reporter = LOG) -> Trial:

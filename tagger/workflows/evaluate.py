@@ -265,12 +265,12 @@ def _against(config: EvaluateConfig, evaluation: Evaluation, other: pd.DataFrame
         reason = "none of the labelled items of the run that neither bundle was trained on"
         raise InputError(f"--against: {config.against} has {reason}")
     evaluated = evaluation.only(common)
-    theirs = other.set_index("id").loc[evaluated.items["id"]]
+    other_rows = other.set_index("id").loc[evaluated.items["id"]]
     levels = {
         level: Predicted(
             evaluated.levels[level].truth,
-            theirs[level].to_numpy(object),
-            theirs[f"{level}Confidence"].to_numpy(np.float32),
+            other_rows[level].to_numpy(object),
+            other_rows[f"{level}Confidence"].to_numpy(np.float32),
         )
         for level in Level
     }

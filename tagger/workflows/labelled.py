@@ -205,8 +205,8 @@ def _show_failures(reporter: Reporter, table: pa.Table, items: int, store: Image
 
 def _with_digests(rows: pa.Table, store: ImageStore, work: Location, staged: Staged, reporter: Reporter) -> pa.Table:
     """Add the digest of each image; reads all images, once per command."""
-    noted = work / "digests.parquet"
-    if not noted.exists():
+    cache = work / "digests.parquet"
+    if not cache.exists():
         reporter.step("Looking for copies of one image file (--split stratified does without)")
         shards = [shard_of(work / "items", n) for n in range(staged.shards)]
         digests = ray.data.from_items(shards, override_num_blocks=len(shards))
@@ -216,7 +216,7 @@ def _with_digests(rows: pa.Table, store: ImageStore, work: Location, staged: Sta
             for batch in digests.iter_batches(batch_size=None, batch_format="pyarrow"):
                 tables.append(batch.select(["id", DIGEST]).cast(_DIGESTS))
                 bar.update(sum(map(len, tables)))
-        write_parquet(noted, pa.concat_tables([_DIGESTS.empty_table(), *tables]))
-    table = read_shard(noted)
+        write_parquet(cache, pa.concat_tables([_DIGESTS.empty_table(), *tables]))
+    table = read_shard(cache)
     digest_of = dict(zip(table["id"].to_pylist(), table[DIGEST].to_pylist(), strict=True))
     return rows.append_column(DIGEST, pa.array([digest_of.get(item) for item in rows["id"].to_pylist()], pa.string()))

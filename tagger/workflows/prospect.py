@@ -57,9 +57,10 @@ class Advice:
         sentence = f"--min-items {self.learns.min_items} learns {types}, {share}"
         if self.learns.min_items == self.by_default.min_items:
             return sentence
-        usual = self.by_default
-        instead = "nothing" if usual.problem else f"{usual.article_types:,}, {100 * usual.items / self.labelled:.0f}%"
-        return f"{sentence}; --min-items {usual.min_items} would learn {instead}"
+        default = self.by_default
+        default_share = f"{100 * default.items / self.labelled:.0f}%"
+        instead = "nothing" if default.problem else f"{default.article_types:,}, {default_share}"
+        return f"{sentence}; --min-items {default.min_items} would learn {instead}"
 
 
 def prospect(config: CheckConfig, census: Census, manifest: Manifest, min_items: int | None = None) -> Prospect:

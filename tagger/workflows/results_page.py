@@ -110,8 +110,8 @@ def _spread(line: Line) -> str:
 
 def seeds_in_words(config: ResultsConfig) -> str:
     """The seeds in words."""
-    said = ", ".join(map(str, config.seed))
-    return f"mean of seeds {said}" if len(config.seed) > 1 else f"seed {said}"
+    seeds = ", ".join(map(str, config.seed))
+    return f"mean of seeds {seeds}" if len(config.seed) > 1 else f"seed {seeds}"
 
 
 def _drawn(config: ResultsConfig) -> str:

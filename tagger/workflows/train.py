@@ -120,7 +120,7 @@ class _Inputs:
 
 
 @dataclass(frozen=True)
-class _Made:
+class _Trained:
     """A measured model with its items and provenance."""
 
     measured: Measured
@@ -138,7 +138,7 @@ def _finished_before(out: Location, identity: dict[str, object], reporter: Repor
     return TrainResult(out, card)
 
 
-def _learn(config: TrainConfig, reporter: Reporter, inputs: _Inputs) -> _Made:
+def _learn(config: TrainConfig, reporter: Reporter, inputs: _Inputs) -> _Trained:
     """Decode, train, calibrate and measure, on Ray."""
     store, work = inputs.store, inputs.work
     device = "cuda" if wants_gpu(config) else "cpu"
@@ -154,7 +154,7 @@ def _learn(config: TrainConfig, reporter: Reporter, inputs: _Inputs) -> _Made:
     card = card.model_copy(update={"blur_threshold": learn_blur_threshold(*blur_scores(images["train"]))})
     if card.preprocessing.edges == "blurry":
         card = with_edge_threshold(card, edge_threshold(images["train"]))
-    leaf_items = _noted_items(images["train"], len(card.taxonomy.leaves), work)
+    leaf_items = _leaf_items_of(images["train"], len(card.taxonomy.leaves), work)
     plan = Plan(config, card, initial, leaf_items, use_gpu=device == "cuda", threads=threads_of_environment())
     trained = _train(plan, images, inputs.out, work, reporter)
     reporter.step("Calibrating on val, measuring on test")
@@ -166,7 +166,7 @@ def _learn(config: TrainConfig, reporter: Reporter, inputs: _Inputs) -> _Made:
         "failed_images": failed.num_rows,
         "rejects": inputs.learnable.staged.rejects,
     }
-    return _Made(measured, items, card.provenance.model_copy(update=learnt))
+    return _Trained(measured, items, card.provenance.model_copy(update=learnt))
 
 
 def _items(config: TrainConfig, reporter: Reporter, inputs: _Inputs) -> LabelledItems:
@@ -207,14 +207,14 @@ def _card(config: TrainConfig, manifest: Manifest, items: LabelledItems) -> Mode
     return draft_card(config, items.taxonomy, provenance)
 
 
-def _noted_items(train: ray.data.Dataset, leaves: int, work: Location) -> tuple[int, ...]:
+def _leaf_items_of(train: ray.data.Dataset, leaves: int, work: Location) -> tuple[int, ...]:
     """Training images per leaf: a resumed training keeps its first counts, whatever can be decoded now."""
-    noted = work / "items.json"
-    if not noted.exists():
+    file = work / "items.json"
+    if not file.exists():
         batches = train.select_columns("leaf").iter_batches(batch_format="numpy", batch_size=None)
         counts = sum((np.bincount(b["leaf"], minlength=leaves) for b in batches), np.zeros(leaves, np.int64))
-        noted.write_text(json.dumps(counts.tolist()))
-    return tuple(json.loads(noted.read_bytes()))
+        file.write_text(json.dumps(counts.tolist()))
+    return tuple(json.loads(file.read_bytes()))
 
 
 def _train(
