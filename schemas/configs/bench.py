@@ -50,9 +50,7 @@ class BenchConfig(JobConfig):
         "rows take some 5 GB of --scratch. With --index, sizes of indexes; a million vectors take some 5 GB, too.",
     )
     plot: str | None = Field(default=None, description="File for a plot: .svg, .png or .pdf.")
-    scratch: str | None = Field(
-        default=None, description="Folder for files written meanwhile; the system's by default."
-    )
+    scratch: str | None = Field(default=None, description="Folder for temporary files; the system's by default.")
 
     @model_validator(mode="after")
     def _check(self) -> "BenchConfig":

@@ -41,16 +41,16 @@ class PolicyConfig(S3Options):
     class_items: int = Field(
         default=0,
         ge=0,
-        description="A class that is predicted for so many held-out items gets a threshold of its own, where that "
-        "raises coverage; 0: none does.",
+        description="A class that is predicted for this many held-out items gets its own threshold, if that raises "
+        "coverage; 0: no class does.",
     )
     per_hour: int = Field(default=400, ge=1, description="Items that a person reviews in an hour, for the estimate.")
     splits: int = Field(
         default=0,
         ge=0,
         le=1000,
-        description="Try the target out instead: fit on a random half of the held-out items, apply to the other half, "
-        "so many times. The bundle stays as it is.",
+        description="Try the target out instead, this many times: fit on a random half of the held-out items, apply to "
+        "the other half. The bundle does not change.",
     )
     seed: Seed = Field(default=0, description="Seed of those halves.")
 
@@ -82,9 +82,7 @@ class QualityConfig(S3Options):
     target_precision: dict[Level, Confidence] = Field(
         default={}, description="LEVEL=PRECISION, or one for both levels; by default what the runs' policy promised."
     )
-    probability: float = Field(
-        default=0.95, gt=0.5, lt=1, description="With which the precision lies in the intervals that are given."
-    )
+    probability: float = Field(default=0.95, gt=0.5, lt=1, description="Confidence level of the intervals.")
     out: str | None = Field(default=None, description="CSV file for the precision of every class.")
     database: str | None = Field(default=None, description=DATABASE_DESCRIPTION)
 

@@ -93,7 +93,7 @@ class Optimisation(JobConfig):
         default=0, ge=0, description="Of these, the first ones that see smaller images, which takes a part of the time."
     )
     early_size: Size | None = Field(default=None, description="Size of those images, HEIGHTxWIDTH.")
-    tuned_blocks: int = Field(default=0, ge=0, description="Fine-tune only the last so many blocks; 0: all.")
+    tuned_blocks: int = Field(default=0, ge=0, description="Fine-tune only this many of the last blocks; 0: all.")
     batch_size: int = Field(default=128, ge=2, description="Items per step, over all workers together.")
     accumulate: int = Field(default=1, ge=1, description="Passes that a step is made of, to fit a small memory.")
     optimiser: OptimiserName = Field(
@@ -102,14 +102,14 @@ class Optimisation(JobConfig):
     lr: float = Field(default=1e-3, gt=0, description="Highest learning rate of the backbone.")
     head_lr: float = Field(default=3e-3, gt=0, description="Highest learning rate of the head.")
     layer_decay: float = Field(
-        default=1.0, gt=0, le=1, description="Each block learns so many times as fast as the next."
+        default=1.0, gt=0, le=1, description="Ratio of each block's learning rate to that of the next block."
     )
     momentum: float = Field(default=0.9, ge=0, lt=1, description="Of sgd and rmsprop.")
     weight_decay: float = Field(default=0.02, ge=0, description="L2 penalty on weights; decoupled with adamw.")
     schedule: Schedule = Field(default="one_cycle", description="Of the learning rates, over each phase.")
     lr_end: float = Field(default=0.01, gt=0, le=1, description="What is left of the rates with schedule exponential.")
     patience: int = Field(
-        default=3, ge=0, description="Stop after so many epochs without a better val figure; 0 never."
+        default=3, ge=0, description="Early stopping: end after this many epochs without a better val score; 0: never."
     )
     monitor: Monitor = Field(default="loss", description="The val figure that says which epoch is best.")
     ema: float = Field(default=0, ge=0, lt=1, description="Decay of a moving average of the weights, such as 0.999.")
@@ -131,7 +131,7 @@ class RareLeaves(JobConfig):
     minority_items: int = Field(
         default=0,
         ge=0,
-        description="Draw each leaf with fewer training items as if it had so many, and change these "
+        description="Oversample each leaf with fewer training items, as if it had this many, and augment these "
         "images more (rotation, crop, colour).",
     )
 

@@ -44,7 +44,7 @@ class ManifestFormat(S3Options):
     delimiter: Literal["auto", ",", ";", "tab", "|"] = Field(default="auto", description="Field separator of CSV.")
     encoding: str = Field(
         default="auto",
-        description="Text encoding of CSV and JSON Lines; auto knows UTF-8 and UTF-16, and guesses others aloud.",
+        description="Text encoding of CSV and JSON Lines; auto knows UTF-8 and UTF-16, and guesses others and says so.",
     )
     sheet: str | None = Field(
         default=None, description="Sheet of an Excel workbook; without it, the first one that has an id column."

@@ -31,7 +31,7 @@ class IndexConfig(ManifestFormat):
     )
     keep: list[str] = Field(
         default=[],
-        description="Columns of --manifest that the items of the index have besides, such as a product's number, for "
+        description="Additional columns of --manifest for the items of the index, such as a product's number, for "
         "tagger similar --unlike.",
     )
 
@@ -133,8 +133,8 @@ class DuplicatesConfig(CatalogOptions):
     plant: int = Field(
         default=0,
         ge=0,
-        description="Try it out instead: alter copies of so many images (resized, recompressed, cropped, mirrored), "
-        "and say how many of them are found.",
+        description="Try it out instead: alter copies of this many images (resized, recompressed, cropped, mirrored), "
+        "and count how many of them are found.",
     )
 
     @model_validator(mode="after")

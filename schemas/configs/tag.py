@@ -33,14 +33,14 @@ class Selection(JobConfig):
     untagged_only: bool = Field(default=False, description="Leave alone the items that have both labels already.")
     since: dict[str, str] = Field(
         default={},
-        description="COLUMN=VALUE: leave alone the items whose column is before a number, or an ISO date or time; "
+        description="COLUMN=VALUE: skip items whose column is before a number, or an ISO date or time; "
         "COLUMN=text:VALUE compares as text.",
     )
     known: list[str] = Field(
         default=[],
-        description="An earlier run, or a folder of runs, which may be still to come: leave alone the items that a "
-        "person decided about, and those that this model has tagged from the same image. Where another decision holds "
-        "for one now, it is decided anew without predicting again.",
+        description="An earlier run, or a folder of runs, which need not exist yet: skip items that a person decided, "
+        "and those that this model has tagged from the same image. If the policy decides one differently now, it is "
+        "decided again, without predicting again.",
     )
 
     @field_validator("known", mode="before")
@@ -120,7 +120,7 @@ class Limits(JobConfig):
 class TagConfig(CatalogOptions, Selection, Acceptance, Speed, Limits, RayOptions):
     """Tag every item of a catalogue, and say how sure each tag is.
 
-    The tags are Parquet in --out, each accepted or for review. The same command goes on where it was stopped.
+    The tags are Parquet in --out, each accepted or for review. The same command resumes an interrupted run.
     """
 
     examples = (

@@ -99,7 +99,7 @@ class TuneConfig(CatalogOptions, RayOptions, SplitOptions, WeightsOptions):
     )
     out: str = Field(description="Folder of the leaderboard and the best recipe. The same command continues.")
     trials: int = Field(default=0, ge=0, description="Settings to draw at random; 0: every combination of the lists.")
-    sample: int = Field(default=0, ge=0, description="Train and validate on so many items; 0: on all.")
+    sample: int = Field(default=0, ge=0, description="Train and validate on this many items; 0: on all.")
     set: dict[str, str] = Field(default={}, description="FIELD=VALUE of a recipe, over the space's own.")
     seed: Seed = Field(default=0, description="Seed of the split, of the draws and of training.")
     stop_bad_trials: bool = Field(
@@ -137,7 +137,7 @@ class ResultsConfig(CatalogOptions, RayOptions, SplitOptions, WeightsOptions):
 class CombineConfig(CatalogOptions, DecisionsOptions, RayOptions):
     """Make one bundle of several: average predictions or weights.
 
-    They were trained on the same items; the new bundle is calibrated anew.
+    They were trained on the same items; the new bundle is calibrated again.
     """
 
     examples = (

@@ -42,6 +42,6 @@ class IndexCard(RunPart):
         default=None, description="What ran the model; images to find items for are looked at with the same."
     )
     dimension: int
-    keep: tuple[str, ...] = Field(default=(), description="Columns of the manifest that the items have besides.")
+    keep: tuple[str, ...] = Field(default=(), description="Additional columns of the manifest.")
     segments: tuple[IndexSegment, ...] = ()
     items: int = Field(default=0, description="Items that can be found.")

@@ -35,7 +35,7 @@ class Counts(RunPart):
     predictions: int = 0
     redecided: int = Field(
         default=0,
-        description="Of the predictions, those of unchanged images whose stored confidences were decided anew.",
+        description="Predictions of unchanged images whose stored confidences were decided again.",
     )
     decisions: dict[str, int] = {}
     errors: dict[str, int] = Field(default={}, description="Failed items by error code.")
@@ -70,7 +70,7 @@ class RunRecord(RunPart):
     target_precision: dict[str, float] = Field(
         default={}, description="Of what is accepted, by level, where the bundle's policy promises one."
     )
-    engine: EngineCheck | None = Field(default=None, description="Chosen once; a run that goes on keeps it.")
+    engine: EngineCheck | None = Field(default=None, description="Chosen once; a resumed run keeps it.")
     started_at: datetime
     finished_at: datetime | None = None
     seconds: float | None = Field(default=None, description="Duration of the last call that did work.")

@@ -95,7 +95,7 @@ PREDICTION = pa.schema(
         field("modelId", pa.string(), "The bundle that made the prediction.", nullable=False),
         field("runId", pa.string(), "The run that made the prediction.", nullable=False),
         field(
-            "taggedAt", pa.timestamp("us", tz="UTC"), "When the prediction was made, or decided anew.", nullable=False
+            "taggedAt", pa.timestamp("us", tz="UTC"), "When the prediction was made, or decided again.", nullable=False
         ),
     ]
 )

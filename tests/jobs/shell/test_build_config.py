@@ -22,7 +22,7 @@ Run = Callable[..., Outcome]
 SHOP = {"manifest": "m.csv", "out": "o"}
 
 
-def made(config: Any, given: dict[str, Any], file: Path | None = None) -> tuple[Any, list[str]]:
+def built(config: Any, given: dict[str, Any], file: Path | None = None) -> tuple[Any, list[str]]:
     said: list[str] = []
     return build_config(config, file, given, said.append), said
 
@@ -44,16 +44,16 @@ def test_a_name_of_the_last_release_goes_on_with_one_line_that_names_todays(
     config: Any, given: dict[str, Any], old: str, new: str, value: Any, tmp_path: Path
 ) -> None:
     flag = [f"{k}={v}" for k, v in value.items()] if isinstance(value, dict) else value
-    by_flag, said = made(config, {**given, old: flag})
+    by_flag, said = built(config, {**given, old: flag})
     assert getattr(by_flag, new) == value
     assert said == [f"--{old} is called --{new} now; the old name goes with the next release"]
     (tmp_path / "c.yaml").write_text(f"{old}: {value}\n")
-    by_file, said = made(config, given, tmp_path / "c.yaml")
+    by_file, said = built(config, given, tmp_path / "c.yaml")
     assert by_file == by_flag
     assert said == [f"--config {tmp_path}/c.yaml: {old} is called {new} now; the old name goes with the next release"]
-    assert made(config, {**given, new: flag}) == (by_flag, [])
+    assert built(config, {**given, new: flag}) == (by_flag, [])
     with pytest.raises(UsageError, match=f"--{old} and --{new} are one thing"):
-        made(config, {**given, old: flag, new: flag})
+        built(config, {**given, old: flag, new: flag})
 
 
 def test_python_takes_the_old_names_too() -> None:
@@ -63,7 +63,7 @@ def test_python_takes_the_old_names_too() -> None:
 
 
 def test_labels_is_a_second_name_for_the_manifest_of_an_evaluation() -> None:
-    config, said = made(EvaluateConfig, {"run": "r", "labels": "m.csv", "out": "o"})
+    config, said = built(EvaluateConfig, {"run": "r", "labels": "m.csv", "out": "o"})
     assert (config.manifest, said) == ("m.csv", [])
 
 
@@ -72,8 +72,8 @@ def test_what_may_stand_without_its_flag_may_have_it(tagger: Run, tmp_path: Path
     by_place, by_flag = (tagger("policy", *words, *target) for words in ([tmp_path], ["--model", tmp_path]))
     assert by_place == by_flag
     assert str(tmp_path) in by_flag.err
-    several = made(CombineConfig, {**SHOP, "model": ["a", "b"]})[0]
-    assert several == made(CombineConfig, {**SHOP, "model_as_argument": ["a", "b"]})[0]
+    several = built(CombineConfig, {**SHOP, "model": ["a", "b"]})[0]
+    assert several == built(CombineConfig, {**SHOP, "model_as_argument": ["a", "b"]})[0]
     twice = tagger("policy", tmp_path, "--model", tmp_path, *target)
     assert (twice.code, "MODEL and --model are one thing" in twice.err) == (2, True)
 
@@ -117,7 +117,7 @@ def test_the_names_of_one_thing_are_the_same_in_all_commands() -> None:
 def test_a_wrong_value_is_told_in_plain_words(config: Any, given: dict[str, Any], said: str) -> None:
     shop = {name: value for name, value in SHOP.items() if name in config.model_fields}
     with pytest.raises(UsageError) as error:
-        made(config, {**shop, **given})
+        built(config, {**shop, **given})
     assert str(error.value) == said
 
 
@@ -125,7 +125,7 @@ def test_keys_of_a_file_are_told_like_flags(tmp_path: Path) -> None:
     file = tmp_path / "c.yaml"
     file.write_text("epoch: 3\nflip: maybe\nseed: null\naugment: 1\n")
     with pytest.raises(UsageError) as error:
-        made(TrainConfig, dict(SHOP), file)
+        built(TrainConfig, dict(SHOP), file)
     assert str(error.value).splitlines() == [
         f"--config {file}: flip: 'maybe' is not true or false",
         f"--config {file}: seed: null is not a whole number",
@@ -140,14 +140,14 @@ def test_a_secret_that_is_too_short_is_not_repeated(tagger: Run) -> None:
 
 
 def test_both_forms_of_a_switch_are_taken() -> None:
-    assert not made(TrainConfig, {**SHOP, "flip_as_negation": True})[0].flip
-    assert made(TrainConfig, {**SHOP, "flip": True})[0].flip
+    assert not built(TrainConfig, {**SHOP, "flip_as_negation": True})[0].flip
+    assert built(TrainConfig, {**SHOP, "flip": True})[0].flip
     with pytest.raises(UsageError, match="--flip and --no-flip: give one of the two"):
-        made(TrainConfig, {**SHOP, "flip": True, "flip_as_negation": True})
+        built(TrainConfig, {**SHOP, "flip": True, "flip_as_negation": True})
 
 
 def test_one_threshold_for_both_levels_needs_no_name() -> None:
-    config, _ = made(PolicyConfig, {"model": "b", "target_precision": ["0.9"]})
+    config, _ = built(PolicyConfig, {"model": "b", "target_precision": ["0.9"]})
     assert config.target_precision == dict.fromkeys(Level, 0.9)
 
 

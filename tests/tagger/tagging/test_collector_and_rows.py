@@ -44,20 +44,20 @@ def collected(
     bundle: Bundle, images: list[bytes | ImageError], batch_size: int = 4
 ) -> tuple[list[Outcome], CountingEngine, dict[bytes, Outcome]]:
     engine = CountingEngine(len(bundle.card.taxonomy.leaves))
-    told: dict[bytes, Outcome] = {}
-    collector = Collector(Predictor(bundle.card, engine, 10**6), len(images), batch_size, at_once, told.update)
+    shared: dict[bytes, Outcome] = {}
+    collector = Collector(Predictor(bundle.card, engine, 10**6), len(images), batch_size, at_once, shared.update)
     for row, data in enumerate(images):
         collector.put(row, data, digest_of(data))
-    return collector.outcomes(), engine, told
+    return collector.outcomes(), engine, shared
 
 
 def test_identical_images_are_predicted_once_and_share_the_result(bundle: Bundle) -> None:
     different = [encoded(picture(seed=i)) for i in range(5)]
     images: list[bytes | ImageError] = [different[i % 5] for i in range(23)]
-    outcomes, engine, told = collected(bundle, images)
+    outcomes, engine, shared = collected(bundle, images)
     assert engine.batches == [4, 1]
     assert [outcomes[i] for i in range(23)] == [outcomes[i % 5] for i in range(23)]
-    assert len(set(outcomes)) == len(told) == 5  # type: ignore[arg-type]
+    assert len(set(outcomes)) == len(shared) == 5  # type: ignore[arg-type]
 
 
 def test_an_image_whose_output_is_not_finite_fails_and_the_others_do_not(bundle: Bundle) -> None:
@@ -77,7 +77,7 @@ def test_an_image_whose_output_is_not_finite_fails_and_the_others_do_not(bundle:
 
 def test_an_image_that_cannot_be_decoded_stays_with_its_rows(bundle: Bundle) -> None:
     missing = ImageError("not_found", "gone")  # type: ignore[arg-type]
-    outcomes, engine, told = collected(bundle, [b"text", missing, encoded(picture()), b"text"])
+    outcomes, engine, shared = collected(bundle, [b"text", missing, encoded(picture()), b"text"])
     assert [o.code if isinstance(o, ImageError) else "" for o in outcomes] == [
         "not_an_image",
         "not_found",
@@ -85,7 +85,7 @@ def test_an_image_that_cannot_be_decoded_stays_with_its_rows(bundle: Bundle) -> 
         "not_an_image",
     ]
     assert engine.batches == [1]
-    assert len(told) == 2
+    assert len(shared) == 2
 
 
 def test_a_list_of_nothing_but_failures_asks_the_engine_nothing(bundle: Bundle) -> None:
@@ -128,13 +128,13 @@ def test_batches_may_be_on_their_way_while_the_next_are_decoded(bundle: Bundle) 
         started.append((future, work))
         return future
 
-    told: list[Mapping[bytes, Outcome]] = []
-    collector = Collector(Predictor(bundle.card, engine, 10**6), 12, 2, submit, told.append)
+    shared: list[Mapping[bytes, Outcome]] = []
+    collector = Collector(Predictor(bundle.card, engine, 10**6), 12, 2, submit, shared.append)
     for row in range(12):
         data = encoded(picture(seed=row))
         collector.put(row, data, digest_of(data))
     assert len(started) == 6
-    assert len(told) == 3, "no more than three batches wait in memory"
+    assert len(shared) == 3, "no more than three batches wait in memory"
     assert len(set(collector.outcomes())) == 12  # type: ignore[arg-type]
 
 
