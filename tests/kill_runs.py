@@ -27,26 +27,41 @@ _TITLES = {"engine": "ray::_EngineServer", "worker": "ray::ShardTagger", "raylet
 _OWN = ("runId", "taggedAt")
 _WORKERS = 2
 _CALLS = 4
+_WAIT_S = 300
+
+
+@dataclass(frozen=True)
+class Moment:
+    """When something is killed."""
+
+    target: str
+    after_parts: int
+    """The kill comes as soon as there are so many."""
+    later_s: float = 0.0
+    """And so much later."""
 
 
 @dataclass(frozen=True)
 class Killed:
-    """One run that was killed and repeated."""
+    """What came of one kill."""
 
-    target: str
-    after_parts: int
-    """The kill came as soon as there were so many, and a moment later."""
+    moment: Moment
     parts_before: int
     redone: int
     calls: int
-    """How often the command was called until the run was done."""
+    """How often the command was called until the next kill, or until the run was done."""
 
 
-def tag(command: list[str], out: Path) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [*command, "--out", str(out)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
-        start_new_session=True,
-    )  # fmt: skip
+def tag(command: list[str], out: Path) -> subprocess.Popen[bytes]:
+    """Start a command; what it says is added to a file beside its run."""
+    with _log(out).open("ab") as log:
+        return subprocess.Popen(
+            [*command, "--out", str(out)], stdout=subprocess.DEVNULL, stderr=log, start_new_session=True
+        )
+
+
+def _log(out: Path) -> Path:
+    return out.parent / f"{out.name}.log"
 
 
 def predictions(run: Path) -> pa.Table:
@@ -56,33 +71,47 @@ def predictions(run: Path) -> pa.Table:
     return table.drop_columns(list(_OWN)).sort_by("id")
 
 
-def kill_and_repeat(command: list[str], out: Path, target: str, after_parts: int, moment_s: float) -> Killed:
-    process = tag(command, out)
+def kill_and_repeat(command: list[str], out: Path, *moments: Moment) -> list[Killed]:
+    """Kill one run at several moments, one after another, and call it again whenever it has ended."""
     parts = out / "predictions"
-    while len(_stamps(parts)) < after_parts and process.poll() is None:
-        time.sleep(0.02)
-    time.sleep(moment_s)
-    before = _stamps(parts)
-    _kill(process, target)
-    calls = 1
-    while calls < _CALLS:
-        _, said = process.communicate(timeout=300)
-        if process.returncode == 0:
-            break
-        process = tag(command, out)
-        calls += 1
+    process = tag(command, out)
+    stamps: list[dict[str, int]] = []
+    calls: list[int] = []
+    for moment in moments:
+        while len(_stamps(parts)) < moment.after_parts:
+            if process.poll() is not None:
+                process = _repeat(process, command, out, calls)
+            time.sleep(0.02)
+        time.sleep(moment.later_s)
+        stamps.append(_stamps(parts))
+        calls.append(1)
+        _kill(process, moment.target)
+        if moment.target == "driver":
+            process.wait()
+    while process.wait(_WAIT_S):
+        process = _repeat(process, command, out, calls)
     if not (out / "_SUCCESS").exists():
-        raise AssertionError(f"killed {target} after {after_parts} parts, the run never ended: {said[-2000:]}")
+        raise AssertionError(f"killed at {moments}, the run never ended")
     after = _stamps(parts)
-    redone = sum(after[name] != stamp for name, stamp in before.items())
-    return Killed(target, after_parts, len(before), redone, calls)
+    redone = [sum(after[name] != stamp for name, stamp in before.items()) for before in stamps]
+    return [Killed(*killed) for killed in zip(moments, map(len, stamps), redone, calls, strict=True)]
+
+
+def _repeat(
+    process: subprocess.Popen[bytes], command: list[str], out: Path, calls: list[int]
+) -> subprocess.Popen[bytes]:
+    """Call a command again that has ended, and count that; AssertionError after too many calls for one kill."""
+    if not calls or calls[-1] == _CALLS or not process.returncode:
+        raise AssertionError(f"the run ended with {process.returncode}: {_log(out).read_text()[-2000:]}")
+    calls[-1] += 1
+    return tag(command, out)
 
 
 def _stamps(parts: Path) -> dict[str, int]:
     return {f.name: f.stat().st_mtime_ns for f in parts.glob("part-*.parquet")} if parts.exists() else {}
 
 
-def _kill(process: subprocess.Popen[str], target: str) -> None:
+def _kill(process: subprocess.Popen[bytes], target: str) -> None:
     """Kill the command, or a process below it; the command itself where there is none such yet."""
     if process.poll() is not None:
         return
@@ -96,10 +125,10 @@ def run(command: list[str], work: Path, kills: int, seed: int) -> list[Killed]:
     """Kill so many runs, and compare each with one that nobody disturbed."""
     rng = random.Random(seed)
     calm = work / "undisturbed"
-    process = tag(command, calm)
-    _, said = process.communicate()
-    if process.returncode:
-        raise AssertionError(f"the undisturbed run ended with {process.returncode}: {said[-2000:]}")
+    work.mkdir(parents=True, exist_ok=True)
+    code = tag(command, calm).wait()
+    if code:
+        raise AssertionError(f"the undisturbed run ended with {code}: {_log(calm).read_text()[-2000:]}")
     expected = predictions(calm)
     parts = len(_stamps(calm / "predictions"))
     ids = expected["id"].to_pylist()
@@ -111,7 +140,7 @@ def run(command: list[str], work: Path, kills: int, seed: int) -> list[Killed]:
         after, moment_s = rng.randrange(parts), rng.uniform(0, 0.5)
         if not after:
             moment_s *= 20
-        killed = kill_and_repeat(command, work / f"killed-{number}", target, after, moment_s)
+        (killed,) = kill_and_repeat(command, work / f"killed-{number}", Moment(target, after, moment_s))
         got = predictions(work / f"killed-{number}")
         if not got.equals(expected):
             raise AssertionError(f"{killed}: {len(got)} rows, not the {len(expected)} of the undisturbed run")
@@ -135,7 +164,7 @@ def main() -> None:
         given.model, "--workers", str(_WORKERS), "--part-rows", str(given.part_rows),
     ]  # fmt: skip
     killed = run(command, given.out, given.kills, given.seed)
-    calls = Counter(k.target for k in killed)
+    calls = Counter(k.moment.target for k in killed)
     print(json.dumps({"killed": calls, "inTheMiddle": sum(k.parts_before > 0 for k in killed), "allEqual": True}))
 
 

@@ -1,4 +1,7 @@
-"""Tags a catalogue on a cluster of two nodes, and loses one in the middle: `python -m tests.lose_a_node …`."""
+"""Tags a catalogue on a cluster of two nodes, and loses one in the middle: `python -m tests.lose_a_node …`.
+
+The result is compared with that of a run that was not disturbed: `--undisturbed RUN`, or one that is made for it.
+"""
 
 import contextlib
 import json
@@ -6,6 +9,7 @@ import logging
 import os
 import threading
 import time
+from pathlib import Path
 
 os.environ.setdefault("RAY_health_check_failure_threshold", "3")  # a lost node is noticed within seconds
 os.environ.setdefault("RAY_health_check_period_ms", "1000")
@@ -20,10 +24,13 @@ from tests.kill_runs import predictions
 
 def main() -> None:
     """Run the tag job undisturbed, then on a cluster that loses a node after the first parts, and compare."""
-    given = tag_arguments(part_rows=16).parse_args()
+    parser = tag_arguments(part_rows=16)
+    parser.add_argument("--engine", default="auto")
+    parser.add_argument("--undisturbed", type=Path)
+    given = parser.parse_args()
     common = [
         "tag", "--manifest", given.manifest, "--images", given.images, "--model", given.model, "--part-rows",
-        str(given.part_rows), "--workers", "3", "--device", "cpu",
+        str(given.part_rows), "--workers", "3", "--device", "cpu", "--engine", given.engine,
     ]  # fmt: skip
     logging.getLogger("ray").setLevel(logging.ERROR)
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 2, "include_dashboard": False})
@@ -47,11 +54,12 @@ def main() -> None:
         cli.main([*common, "--out", str(given.out / "lossy")])
     loser.join(timeout=60)
     alive = _nodes_when_one_is_left()
-    with contextlib.suppress(SystemExit):
-        cli.main([*common, "--out", str(given.out / "calm")])
+    if not given.undisturbed:
+        with contextlib.suppress(SystemExit):
+            cli.main([*common, "--out", str(given.out / "calm")])
     ray.shutdown()
     cluster.shutdown()
-    lossy, calm = predictions(given.out / "lossy"), predictions(given.out / "calm")
+    lossy, calm = predictions(given.out / "lossy"), predictions(given.undisturbed or given.out / "calm")
     print(json.dumps({"rows": len(calm), "equal": lossy.equals(calm), "nodes": alive, "lostAfterParts": lost_after}))
 
 

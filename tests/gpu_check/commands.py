@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.gpu_check.setting import Check, Setting, command_line
-from tests.kill_runs import kill_and_repeat, predictions
+from tests.kill_runs import Moment, kill_and_repeat, predictions
 
 _TARGETS = ("engine", "worker", "raylet")
 _ROUNDS = 2
@@ -53,7 +53,7 @@ def faults(setting: Setting) -> Iterator[Check]:
         out = setting.work / f"killed-{target}"
         name = f"a run whose {target} was killed ends with every row"
         try:
-            killed = kill_and_repeat(command, out, target, after_parts=3, moment_s=0)
+            (killed,) = kill_and_repeat(command, out, Moment(target, after_parts=3))
         except (AssertionError, subprocess.TimeoutExpired) as error:
             yield Check(name, False, str(error)[:2_000])
             continue

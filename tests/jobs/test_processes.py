@@ -4,40 +4,78 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Final
 
 import pytest
 
 from tagger.demo.drawn_catalogue import Drawn
-from tests.kill_runs import TARGETS, predictions, run
+from tagger.jobs import tag
+from tagger.jobs.shell.console import Console
+from tagger.schemas.configs.tag import TagConfig
+from tests.kill_runs import TARGETS, Moment, kill_and_repeat, predictions
 
 pytestmark = pytest.mark.slow
+ENGINE: Final = "openvino-cpu-float32"
+PART_ROWS = 16
+COPIES = 4
 
 
-def test_killed_runs_are_repeated_to_the_same_bytes(drawn: Drawn, bundle_dir: Path, tmp_path: Path) -> None:
-    """Three of the twenty that `python -m tests.kill_runs` kills: the command, a worker, the raylet."""
+@pytest.fixture(scope="module")
+def manifest(drawn: Drawn, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The drawn items, each under several ids: so many parts that a run can be killed again and again."""
+    files = [*(image.name for image in sorted(drawn.images.glob("*.jpg")) * COPIES), "missing.jpg"]
+    file = tmp_path_factory.mktemp("manifest") / "m.csv"
+    file.write_text("\n".join(["id,file", *(f"{n},{name}" for n, name in enumerate(files))]) + "\n")
+    return file
+
+
+@pytest.fixture(scope="module")
+def undisturbed(
+    embedded_ray: None, manifest: Path, drawn: Drawn, bundle_dir: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """A run to compare with."""
+    out = tmp_path_factory.mktemp("undisturbed") / "run"
+    config = TagConfig(
+        manifest=str(manifest), images=f"{drawn.images}/{{file}}", model=str(bundle_dir), out=str(out), engine=ENGINE,
+        part_rows=PART_ROWS,
+    )  # fmt: skip
+    assert tag.run(config, Console(as_json=True, silent=True)) == 0
+    return out
+
+
+def test_a_run_that_is_killed_again_and_again_comes_to_the_same_bytes(
+    undisturbed: Path, manifest: Path, drawn: Drawn, bundle_dir: Path, tmp_path: Path
+) -> None:
+    """Three kills as `python -m tests.kill_runs` does them: of the command, a worker, the raylet."""
     command = [
-        sys.executable, "-m", "tagger.jobs.tag", "--manifest", str(drawn.manifest), "--images", str(drawn.images),
-        "--model", str(bundle_dir), "--workers", "2", "--part-rows", "16", "--engine", "torch-cpu-float32",
+        sys.executable, "-m", "tagger.jobs.tag", "--manifest", str(manifest), "--images", f"{drawn.images}/{{file}}",
+        "--model", str(bundle_dir), "--workers", "2", "--part-rows", str(PART_ROWS), "--engine", ENGINE,
     ]  # fmt: skip
-    killed = run(command, tmp_path, kills=3, seed=11)
-    assert [k.target for k in killed] == list(TARGETS)
-    assert all(k.calls <= 2 for k in killed)
+    moments = [Moment(target, after) for target, after in zip(TARGETS, (5, 20, 35), strict=True)]
+    killed = kill_and_repeat(command, tmp_path / "run", *moments)
+    assert all(k.calls <= 2 for k in killed), killed
+    assert [k.redone for k in killed] == [0, 0, 0], "parts that were there are left alone"
+    rows = predictions(tmp_path / "run")
+    assert rows["id"].to_pylist() == sorted(set(rows["id"].to_pylist()))
+    assert rows.equals(predictions(undisturbed))
 
 
 def test_a_cluster_that_loses_a_node_finishes_with_the_same_result(
-    drawn: Drawn, bundle_dir: Path, tmp_path: Path
+    undisturbed: Path, manifest: Path, drawn: Drawn, bundle_dir: Path, tmp_path: Path
 ) -> None:
     command = [
-        sys.executable, "-m", "tests.lose_a_node", "--manifest", str(drawn.manifest), "--images", str(drawn.images),
-        "--model", str(bundle_dir), "--out", str(tmp_path),
+        sys.executable, "-m", "tests.lose_a_node", "--manifest", str(manifest), "--images", f"{drawn.images}/{{file}}",
+        "--model", str(bundle_dir), "--out", str(tmp_path), "--engine", ENGINE, "--part-rows", str(PART_ROWS),
+        "--undisturbed", str(undisturbed),
     ]  # fmt: skip
     done = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr[-3000:]
     found = json.loads(done.stdout.strip().splitlines()[-1])
-    assert found["rows"] == drawn.items
+    parts = len(list((undisturbed / "predictions").glob("part-*.parquet")))
+    assert found["rows"] == len(manifest.read_text().splitlines()) - 1
     assert found["equal"]
     assert found["nodes"] == 1
-    assert found["lostAfterParts"][0] < 18, "the node was lost in the middle"
+    assert found["lostAfterParts"][0] < parts, "the node was lost in the middle"
 
 
 def test_engines_elsewhere_predict_what_workers_predict_by_themselves(
