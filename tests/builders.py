@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
 from PIL import Image
 
 from tagger.images.stores import ImageStore, open_store
@@ -68,6 +70,11 @@ def catalog_of(path: Path | str, images: object = None, **options: object) -> tu
 
 def first_batch(manifest: Manifest) -> Batch:
     return next(iter(manifest.batches()))
+
+
+def predictions_by_id(run: Path) -> pd.DataFrame:
+    """All that a run predicted, a row an id."""
+    return pq.ParquetDataset(run / "predictions").read().to_pandas().set_index("id", drop=False)
 
 
 def tag_arguments(part_rows: int) -> argparse.ArgumentParser:

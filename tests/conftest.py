@@ -1,6 +1,7 @@
 """Fixtures that several packages' tests share: drawn catalogues, a bundle, Ray, an S3 server on loopback."""
 
 import os
+import pickle
 import signal
 import socket
 from collections.abc import Callable, Iterator
@@ -27,6 +28,7 @@ from tagger.models.bundle import Bundle
 from tagger.schemas.configs.options import RayOptions
 from tagger.schemas.configs.train import TrainConfig
 from tests.builders import card
+from tests.once import Once
 
 # A property test that names no number of its own tries 100 examples; CI tries the same ones each time.
 hypothesis.settings.register_profile(
@@ -71,9 +73,20 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 
 @pytest.fixture(scope="session")
-def drawn(tmp_path_factory: pytest.TempPathFactory) -> Drawn:
-    """A small catalogue with every oddity."""
-    return draw_catalogue(tmp_path_factory.mktemp("drawn"), 280, seed=3)
+def once(tmp_path_factory: pytest.TempPathFactory) -> Once:
+    return Once(tmp_path_factory)
+
+
+@pytest.fixture(scope="session")
+def drawn(once: Once) -> Drawn:
+    """A small catalogue with every oddity; the same files for all processes of a test run."""
+
+    def make(folder: Path) -> None:
+        catalogue = draw_catalogue(folder, 280, seed=3)
+        (folder / "drawn.pickle").write_bytes(pickle.dumps(catalogue))
+
+    catalogue: Drawn = pickle.loads((once("drawn", make) / "drawn.pickle").read_bytes())
+    return catalogue
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,167 @@
+"""Trainings on a drawn catalogue, on an embedded Ray: what a user runs, and what lies there afterwards."""
+
+import json
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+
+from tagger.demo.drawn_catalogue import Drawn
+from tagger.io.location import Location
+from tagger.models.bundle import Bundle
+from tagger.schemas.documents.taxonomy import Level
+from tests.conftest import Outcome
+
+Run = Callable[..., Outcome]
+pytestmark = pytest.mark.usefixtures("embedded_ray")
+
+
+def flags(settings: dict[str, object]) -> list[object]:
+    return [part for name, value in settings.items() for part in (f"--{name.replace('_', '-')}", value)]
+
+
+def test_a_bundle_says_where_it_came_from(trained: Path, drawn: Drawn) -> None:
+    card = Bundle.load(Location(str(trained))).card
+    labelled = drawn.items - drawn.unlabelled
+    assert sum(card.provenance.split_items.values()) == labelled
+    assert [e["epoch"] for e in card.provenance.epochs] == list(range(11))
+    assert card.provenance.epochs[-1]["train_loss"] < card.provenance.epochs[0]["train_loss"]
+    assert card.provenance.config["seed"] == 0
+    assert card.calibration.method == "temperature"
+    assert card.calibration.fitted_on == card.provenance.split_items["val"]
+    assert card.metrics[0].levels["articleType"].items == card.provenance.split_items["test"]  # type: ignore[index]
+    assert card.metrics[0].levels["articleType"].accuracy > 0.4  # type: ignore[index]
+    split = pq.read_table(trained / "splits.parquet").to_pandas()
+    assert Counter(split["split"]) == {k: v for k, v in card.provenance.split_items.items() if v}
+    assert (trained / "report/index.html").stat().st_size > 10_000
+    assert not (trained / "_work").exists()
+    failed = pq.read_table(trained / "report/failed-images.parquet").to_pylist()
+    assert len(failed) == card.provenance.failed_images
+    assert pq.read_table(trained / "report/rejects.parquet")["reason"].to_pylist() == ["blank_id", "duplicate_id"]
+
+
+def test_training_again_does_nothing_and_another_setting_is_refused(
+    tagger: Run, trained: Path, drawn: Drawn, small_training: dict[str, object], tmp_path: Path
+) -> None:
+    common = ["train", "--manifest", drawn.manifest, "--images", drawn.images, "--out", trained, *flags(small_training)]
+    again = tagger(*common, "--epochs", 10, "--frozen-epochs", 1, "--json")
+    assert again.code == 0, again.err
+    assert "nothing to do" in again.err
+    assert json.loads(again.out)["modelId"] == Bundle.load(Location(str(trained))).card.model_id
+    other = tagger(*common, "--epochs", 7, "--frozen-epochs", 1)
+    assert other.code == 2
+    assert "another epochs" in other.err
+    relabelled = tmp_path / "relabelled.csv"
+    relabelled.write_text(drawn.manifest.read_text())
+    common[2] = relabelled
+    changed = tagger(*common, "--epochs", 10, "--frozen-epochs", 1)
+    assert (changed.code, "another manifest" in changed.err) == (2, True)
+
+
+def test_a_training_that_diverges_says_so(
+    tagger: Run, drawn: Drawn, small_training: dict[str, object], tmp_path: Path
+) -> None:
+    wild = {**small_training, "lr": 1e18, "head_lr": 1e18, "precision": "float32"}
+    catalogue = ["--manifest", drawn.manifest, "--images", drawn.images]
+    outcome = tagger("train", *catalogue, "--out", tmp_path / "b", *flags(wild), "--epochs", 2)
+    assert outcome.code == 1
+    assert "diverged" in outcome.err
+    assert "--lr" in outcome.err
+    assert not (tmp_path / "b/bundle.json").exists()
+
+
+def test_two_workers_learn_what_one_learns(
+    tagger: Run, trained: Path, drawn: Drawn, small_training: dict[str, object], tmp_path: Path
+) -> None:
+    outcome = tagger(
+        "train", "--manifest", drawn.manifest, "--images", drawn.images, "--out", tmp_path / "two",
+        *flags(small_training), "--epochs", 10, "--frozen-epochs", 1, "--workers", 2, "--json",
+    )  # fmt: skip
+    assert outcome.code == 0, outcome.err
+    two = json.loads(outcome.out)["metrics"]["levels"]["masterCategory"]["accuracy"]
+    one = Bundle.load(Location(str(trained))).card.metrics[0].levels["masterCategory"].accuracy  # type: ignore[index]
+    assert min(one, two) > 0.7
+    assert abs(one - two) < 0.15  # of some 45 drawn items
+
+
+def test_the_same_command_makes_the_same_model(
+    tagger: Run, trained: Path, drawn: Drawn, small_training: dict[str, object], tmp_path: Path
+) -> None:
+    common = ["train", "--manifest", drawn.manifest, "--images", drawn.images, *flags(small_training)]
+    outcome = tagger(*common, "--epochs", 10, "--frozen-epochs", 1, "--out", tmp_path / "again")
+    assert outcome.code == 0, outcome.err
+    columns = ["train_loss", "val_loss", "val_accuracy"]
+    first, again = (pd.read_csv(out / "report/curves.csv")[columns].to_numpy() for out in (trained, tmp_path / "again"))
+    assert len(first) == len(again) == 11
+    assert first[:3] == pytest.approx(again[:3], rel=1e-3), "rounding has no time to grow"
+
+
+def test_the_report_tells_blurry_sharp_and_blurred_items_apart_and_has_a_curve_of_each_epoch(trained: Path) -> None:
+    card, report = Bundle.load(Location(str(trained))).card, trained / "report"
+    items, groups = pd.read_parquet(report / "items.parquet"), pd.read_csv(report / "groups.csv")
+    assert card.blur_threshold is not None
+    blurry = int((items["blurScore"] < card.blur_threshold).sum())
+    for level in Level:
+        found = groups[(groups["kind"] == "by blur") & (groups["level"] == level)].set_index("group")["items"].to_dict()
+        expected = {"blurry": blurry, "sharp": len(items) - blurry, "blurred by us": len(items)}
+        assert found == {name: count for name, count in expected.items() if count}
+    curves = pd.read_csv(report / "curves.csv")
+    assert curves["epoch"].tolist() == [*range(11)]
+    assert curves["val_loss"].tolist() == [epoch["val_loss"] for epoch in card.provenance.epochs]
+    assert [file.stat().st_size > 0 for file in (report / "tensorboard").glob("events.*")] == [True]
+
+
+def test_a_catalogue_thinned_out_has_the_same_held_out_items(
+    tagger: Run, trained: Path, drawn: Drawn, small_training: dict[str, object], tmp_path: Path
+) -> None:
+    inputs = ["--manifest", drawn.manifest, "--images", drawn.images, *flags(small_training), "--epochs", 1]
+    outcome = tagger("train", *inputs, "--unbalance", 8, "--out", tmp_path / "b")
+    assert outcome.code == 0, outcome.err
+    whole, thinned = (
+        pq.read_table(where / "splits.parquet").to_pandas().groupby("split")["id"].agg(set)
+        for where in (trained, tmp_path / "b")
+    )
+    for side in ("val", "test", "control"):
+        assert thinned.get(side) == whole.get(side)
+    assert thinned["train"] < whole["train"]
+    assert 0.15 * len(whole["train"]) < len(thinned["train"]) < 0.7 * len(whole["train"])
+
+
+def test_the_oldest_items_train_and_the_newest_test(
+    tagger: Run, drawn: Drawn, small_training: dict[str, object], tmp_path: Path
+) -> None:
+    common = ["train", "--manifest", drawn.manifest, "--images", drawn.images, *flags(small_training), "--epochs", 1]
+    outcome = tagger(*common, "--out", tmp_path / "b", "--split", "time", "--json")
+    assert outcome.code == 0, outcome.err
+    dated = pd.read_csv(drawn.manifest, usecols=["id", "year"], dtype=str, on_bad_lines="skip").dropna()
+    years = dated.drop_duplicates("id").set_index("id")["year"].astype(int)
+    split = pq.read_table(tmp_path / "b/splits.parquet").to_pandas().set_index("id")["split"]
+    newest_trained = max(years.get(i, 0) for i in split.index[split == "train"])
+    assert all(years.get(i, 9999) >= newest_trained for i in split.index[split == "test"])
+    assert "the oldest items train" in (tmp_path / "b/report/index.html").read_text()
+    with_a_gap = tmp_path / "with-a-gap.csv"
+    with_a_gap.write_text(drawn.manifest.read_text() + "99999,Apparel,Tshirts,Red,2012,it has no image\n")
+    common[2] = with_a_gap
+    grouped = tagger(*common, "--out", tmp_path / "g", "--split", "group")
+    assert grouped.code == 0, grouped.err
+    split = pq.read_table(tmp_path / "g/splits.parquet").to_pandas().set_index("id")["split"]
+    assert "99999" in split.index, "an item without an image is in no group, and no error"
+    assert set(split) == {"train", "val", "test", "control"}
+    assert "the same image file on one side" in (tmp_path / "g/report/index.html").read_text()
+    everybody = split.index.tolist()
+    groups = pd.DataFrame({"id": everybody[:60], "imageDigest": "any", "group": [0, 1, 2] * 20, "conflict": False})
+    (tmp_path / "copies").mkdir()
+    groups.to_parquet(tmp_path / "copies/groups.parquet", index=False)
+    together = tagger(*common, "--out", tmp_path / "d", "--split", "group", "--duplicates", tmp_path / "copies")
+    assert together.code == 0, together.err
+    sides = pq.read_table(tmp_path / "d/splits.parquet").to_pandas().set_index("id")["split"]
+    assert groups.assign(side=sides[groups["id"]].to_numpy()).groupby("group")["side"].nunique().tolist() == [1, 1, 1]
+    lonely = tagger(*common, "--out", tmp_path / "e", "--split", "stratified", "--duplicates", tmp_path / "copies")
+    assert (lonely.code, "--split group alone" in lonely.err) == (2, True)
+    missing = tagger(*common, "--out", tmp_path / "c", "--split", "time", "--time-by", "month")
+    assert (missing.code, "--time-by month" in missing.err) == (2, True)
+    missing = tagger(*common, "--out", tmp_path / "c", "--split", "group", "--group-by", "productId")
+    assert (missing.code, "--group-by productId" in missing.err) == (2, True)
