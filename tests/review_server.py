@@ -13,6 +13,8 @@ from tagger.jobs.shell.console import Console
 from tagger.schemas.configs.tag import TagConfig
 from tests.builders import encoded, picture
 
+TOKEN = "a-token-of-some-length"
+BEARER = {"authorization": f"Bearer {TOKEN}"}
 SCRIPT = "<script>document.title='broken'</script><b>Bag</b>"
 ITEMS = 60
 

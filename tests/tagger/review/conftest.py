@@ -7,8 +7,11 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
+from tagger.review.store.claims import ReviewStore
+from tagger.review.store.tables import open_database
 from tests.chromium import chromium
 from tests.postgres import postgres, postgres_programs
+from tests.tagger.review.queue_rows import ITEMS, LEAF_PAIRS, row
 
 
 @pytest.fixture(scope="session")
@@ -35,3 +38,19 @@ def browser() -> Iterator[Browser]:
         started = playwright.chromium.launch(executable_path=program, args=["--no-sandbox", "--disable-gpu"])
         yield started
         started.close()
+
+
+@pytest.fixture
+def store(database: str, tmp_path: Path) -> Iterator[ReviewStore]:
+    made = ReviewStore(open_database(database, "--database"), tmp_path.name)
+    made.fill((row(n) for n in range(1, ITEMS + 1)), LEAF_PAIRS)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def fresh(database: str, tmp_path: Path) -> Iterator[ReviewStore]:
+    """A review that has not begun."""
+    made = ReviewStore(open_database(database, "--database"), f"{tmp_path.name}-fresh")
+    yield made
+    made.close()
