@@ -20,6 +20,7 @@ from tests.conftest import Outcome
 Run = Callable[..., Outcome]
 pytestmark = pytest.mark.usefixtures("embedded_ray")
 ITEMS = 40
+ENGINE = "openvino-cpu-float32"  # with so few images PyTorch would be chosen, which each worker takes seconds to load
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +57,7 @@ def nights(shop: Path, bundle_dir: Path) -> Path:
                 "model": str(bundle_dir),
                 "out": str(shop / "runs" / name),
                 "max_failed": "100%",
+                "engine": ENGINE,
                 **more,
             }
         )
@@ -104,7 +106,7 @@ def test_another_model_knows_nothing(tagger: Run, nights: Path, shop: Path, bund
     other.save(Location(str(tmp_path / "other")))
     outcome = tagger(
         "tag", "--manifest", shop / "m.csv", "--images", shop / "images", "--model", tmp_path / "other", "--out",
-        tmp_path / "r", "--known", nights, "--json",
+        tmp_path / "r", "--known", nights, "--engine", ENGINE, "--json",
     )  # fmt: skip
     assert outcome.code == 0, outcome.err
     assert json.loads(outcome.out)["counts"]["skipReasons"] == {"decided": 1}
@@ -116,7 +118,7 @@ def test_since_and_known_may_be_given_together_and_all_may_be_known(
     outcome = tagger(
         "tag", "--manifest", shop / "m.csv", "--images", shop / "images", "--model", bundle_dir,
         "--out", tmp_path / "r", "--known", nights / "monday", "--known", nights / "tuesday",
-        "--since", "changed=2026-11-20", "--json",
+        "--since", "changed=2026-11-20", "--engine", ENGINE, "--json",
     )  # fmt: skip
     assert outcome.code == 0, outcome.err
     counts = json.loads(outcome.out)["counts"]
@@ -168,7 +170,7 @@ def test_a_failed_prediction_never_hides_an_earlier_good_one(
     (tmp_path / "empty/1.jpg").write_bytes(b"no image")
     outcome = tagger(
         "tag", "--manifest", shop / "m.csv", "--images", tmp_path / "empty", "--model", bundle_dir, "--out",
-        tmp_path / "runs/outage", "--max-failed", "100%",
+        tmp_path / "runs/outage", "--max-failed", "100%", "--engine", ENGINE,
     )  # fmt: skip
     assert outcome.code == 0, outcome.err
     found = json.loads(tagger("latest", tmp_path / "runs", "--out", tmp_path / "latest", "--json").out)

@@ -20,6 +20,7 @@ from tests.conftest import Outcome
 Run = Callable[..., Outcome]
 pytestmark = pytest.mark.usefixtures("embedded_ray")
 ITEMS, MISSING, NEW = 50, 7, 3
+ENGINE = "openvino-cpu-float32"  # with so few images PyTorch would be chosen, which each worker takes seconds to load
 
 
 class Shop:
@@ -52,7 +53,7 @@ class Shop:
         return self._tagger(
             "tag", "--manifest", self.folder / "m.csv", "--images", self.folder / "images", "--model",
             self.folder / "bundle", "--out", self.folder / "runs" / night, "--known", self.folder / "runs",
-            "--untagged-only", "--max-failed", "2%", *more,
+            "--untagged-only", "--max-failed", "2%", "--engine", ENGINE, *more,
         )  # fmt: skip
 
     def night(self, name: str) -> tuple[int, dict[str, Any], str]:
