@@ -20,6 +20,7 @@ from tests.corpus import bad, good
 from tests.faulty_s3 import Faults, faulty
 
 Run = Callable[..., Outcome]
+STORED = 240  # enough to measure engines on
 pytestmark = pytest.mark.usefixtures("embedded_ray")
 
 
@@ -28,12 +29,12 @@ def test_a_store_that_throttles_resets_and_cuts_off_costs_no_row(
 ) -> None:
     files = sorted(drawn.images.iterdir())
     names = []
-    for number in range(600):
+    for number in range(STORED):
         source = files[number % len(files)]
         names.append(f"{number:04d}-{source.stem}")
         s3.put(f"faulty/{names[-1]}.jpg", source.read_bytes())
     (tmp_path / "m.csv").write_text("\n".join(["id", *names]) + "\n")
-    faults = Faults(throttled=0.05, reset=0.02, truncated=0.01, always_failing=f"/{names[77]}.jpg", seed=1)
+    faults = Faults(throttled=0.06, reset=0.03, truncated=0.03, always_failing=f"/{names[77]}.jpg", seed=1)
     with faulty(s3.endpoint, faults) as endpoint:
         outcome = tagger(
             "tag", "--manifest", tmp_path / "m.csv", "--images", f"s3://{s3.bucket}/faulty/{{id}}.jpg",
@@ -41,7 +42,7 @@ def test_a_store_that_throttles_resets_and_cuts_off_costs_no_row(
         )  # fmt: skip
     assert outcome.code == 0, outcome.err
     found = pd.read_parquet(tmp_path / "r/predictions").set_index("id")
-    assert len(found) == 600
+    assert len(found) == STORED
     truncated = {n for n in names if n[5:] in drawn.truncated}
     failed = found[found["decision"] == "failed"]
     assert set(failed.index) == {names[77]} | truncated

@@ -42,11 +42,11 @@ def tagger(environment: dict[str, str], *words: object) -> subprocess.CompletedP
 def test_training_and_tagging_need_none_of_the_extras(
     lean: dict[str, str], drawn: Drawn, small_training: dict[str, object], tmp_path: Path
 ) -> None:
-    (tmp_path / "small.yaml").write_text(yaml.safe_dump(small_training | {"epochs": 1}))
+    (tmp_path / "small.yaml").write_text(yaml.safe_dump(small_training | {"epochs": 1, "split": "stratified"}))
     catalogue = ["--manifest", drawn.manifest, "--images", drawn.images]
     trained = tagger(lean, "train", *catalogue, "--config", tmp_path / "small.yaml", "--out", tmp_path / "bundle")
     assert trained.returncode == 0, trained.stderr
-    tagged = tagger(lean, "tag", *catalogue, "--model", tmp_path / "bundle", "--out", tmp_path / "run")
+    tagged = tagger(lean, "tag", *catalogue, "--model", tmp_path / "bundle", "--out", tmp_path / "run", "--workers", 1)
     assert tagged.returncode == 0, tagged.stderr
     assert "torch-cpu-float32" in tagged.stderr
 
