@@ -55,7 +55,7 @@ def interrupted_by_signals(at_the_second: Handler) -> Iterator[None]:
         if not _holding:
             raise KeyboardInterrupt
 
-    with kept_signal_handlers():
+    with kept_signal_handlers(), _lost_interrupts_unreported():
         try:
             if threading.current_thread() is threading.main_thread():
                 for number in STOP_SIGNALS:
@@ -64,6 +64,22 @@ def interrupted_by_signals(at_the_second: Handler) -> Iterator[None]:
             yield
         finally:
             _stopped.clear()
+
+
+@contextmanager
+def _lost_interrupts_unreported() -> Iterator[None]:
+    """Do not let Python print a traceback where an interrupt was lost; `end_if_interrupted` raises it again."""
+    report = sys.unraisablehook
+
+    def hook(unraisable: "sys.UnraisableHookArgs") -> None:
+        if not (_stopped.is_set() and issubclass(unraisable.exc_type, KeyboardInterrupt)):
+            report(unraisable)
+
+    sys.unraisablehook = hook
+    try:
+        yield
+    finally:
+        sys.unraisablehook = report
 
 
 def end_if_interrupted() -> None:
