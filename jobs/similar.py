@@ -1,11 +1,9 @@
 """The similar command: finds the items of an index that are most similar to items or images."""
 
-import shlex
-
 import pyarrow as pa
 
 from tagger.jobs.shell.console import Console
-from tagger.jobs.shell.next_command import next_line
+from tagger.jobs.shell.next_command import UNKNOWN, next_line
 from tagger.schemas.configs.similarity import SimilarConfig
 from tagger.workflows.as_flags import catalogue_flags
 from tagger.workflows.similar import SimilarResult, find_similar
@@ -27,9 +25,7 @@ def run(config: SimilarConfig, console: Console) -> int:
 def _next(config: SimilarConfig, result: SimilarResult) -> str:
     """The next command: find the items that show one picture."""
     out = f"{config.index.rstrip('/')}-duplicates"
-    catalogue = catalogue_flags(result.catalogue)
-    if not catalogue:
-        return f"Next: tagger duplicates {shlex.quote(config.index)} --manifest … --images … --out {shlex.quote(out)}"
+    catalogue = catalogue_flags({"manifest": UNKNOWN, "images": UNKNOWN, **result.catalogue})
     return next_line(config, "duplicates", config.index, *catalogue, "--out", out)
 
 

@@ -6,11 +6,13 @@ from pydantic.alias_generators import to_camel
 
 from tagger.evaluation.metrics import MINIMUM_SUPPORT
 from tagger.jobs.shell.console import Console
-from tagger.jobs.shell.next_command import next_line
+from tagger.jobs.shell.next_command import UNKNOWN, next_line
 from tagger.models.titles import FILE
+from tagger.runs.directory import RunDirectory
 from tagger.schemas.configs.confidence import TitlesConfig
 from tagger.schemas.documents.taxonomy import Level
-from tagger.workflows.as_flags import catalogue_flags
+from tagger.workflows.as_flags import catalogue_flags, catalogue_settings
+from tagger.workflows.open_catalog import resolve_location
 from tagger.workflows.titles import Objections, TitlesResult, titles
 
 
@@ -26,15 +28,19 @@ def run(config: TitlesConfig, console: Console) -> int:
     if result.objections:
         _say_objections(config, console, result.objections)
         document |= {to_camel(name): items for name, items in asdict(result.objections).items()}
-    words = len(result.model.words)
-    console.say(f"The bundle knows {words:,} words of titles now ({FILE}); tagger tag --titles asks them.")
+    known = len(result.model.words)
+    console.say(f"The bundle knows {known:,} words of titles now ({FILE}); tagger tag --titles asks them.")
     console.result(document)
-    images = result.card.provenance.config.get("images")
-    catalogue = catalogue_flags(config.model_dump() | {"images": images})
-    console.say(
-        next_line(config, "tag", *catalogue, "--model", config.model, "--titles", "check", "--out", "run-titles")
-    )
+    words = ["--model", config.model, "--titles", "check", "--out", "run-titles"]
+    console.say(next_line(config, "tag", *_catalogue_flags(config), *words))
     return 0
+
+
+def _catalogue_flags(config: TitlesConfig) -> list[str]:
+    """The manifest of this call, and the images of its run."""
+    record = RunDirectory(resolve_location(config.run, config)).record() if config.run else None
+    images = catalogue_settings(record.config) if record else {"images": UNKNOWN}
+    return catalogue_flags(images | config.model_dump())
 
 
 def _rows(result: TitlesResult) -> list[dict[str, str | float]]:

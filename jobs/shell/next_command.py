@@ -5,6 +5,9 @@ import shlex
 from tagger.schemas.configs.options import CatalogOptions, S3Options
 from tagger.workflows.as_flags import catalogue_flags
 
+UNKNOWN = "…"
+"""A value of a flag that the user has to fill in."""
+
 
 def next_line(config: S3Options, *words: str) -> str:
     """`Next: tagger …`, with the S3 endpoint if the config names one.
@@ -15,7 +18,7 @@ def next_line(config: S3Options, *words: str) -> str:
     """
     for flag, value in (("--s3-endpoint", config.s3_endpoint), ("--s3-region", config.s3_region)):
         words += (flag, value) if value and flag not in words else ()
-    return f"Next: tagger {shlex.join(words)}"
+    return f"Next: tagger {' '.join(word if word == UNKNOWN else shlex.quote(word) for word in words)}"
 
 
 def next_on_catalogue(config: CatalogOptions, command: str, *words: str) -> str:

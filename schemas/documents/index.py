@@ -41,6 +41,10 @@ class IndexCard(RunPart):
     engine: EngineCheck | None = Field(
         default=None, description="What ran the model; images to find items for are looked at with the same."
     )
+    catalogue: dict[str, object] = Field(
+        default={},
+        description="Manifest, images and their settings, by the newest of the runs; empty in an older index.",
+    )
     dimension: int
     keep: tuple[str, ...] = Field(default=(), description="Additional columns of the manifest.")
     segments: tuple[IndexSegment, ...] = ()

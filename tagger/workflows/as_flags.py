@@ -19,6 +19,11 @@ def catalogue_flags(settings: Mapping[str, object]) -> list[str]:
     return flags_of((name, value) for name, value in chosen.items() if value != defaults[name] and value is not None)
 
 
+def catalogue_settings(settings: Mapping[str, object]) -> dict[str, object]:
+    """The settings of CatalogOptions among those of a config that was dumped, or of a record of one."""
+    return {name: value for name, value in settings.items() if name in CatalogOptions.model_fields}
+
+
 def flags_of(settings: Iterable[tuple[str, object]]) -> list[str]:
     """Settings as arguments of a command line, not yet quoted: `--name value`, repeated for lists."""
     words = []

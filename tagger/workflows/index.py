@@ -13,6 +13,7 @@ from tagger.schemas.documents.index import IndexCard
 from tagger.similarity.build import Piece, add
 from tagger.similarity.index import VectorIndex, read_card
 from tagger.similarity.vectors import EmbeddedItems, labels_of
+from tagger.workflows.as_flags import catalogue_settings
 from tagger.workflows.open_catalog import open_manifest, resolve_location
 
 
@@ -65,7 +66,9 @@ def build_index(config: IndexConfig, reporter: Reporter = LOG) -> IndexResult:
         labels = labels_of(open_manifest(config.manifest, config, reporter, "--manifest"), config.keep)
     with holding(folder):
         before = read_card(folder)
-        card = before or _empty_card(runs, config)
+        card = (before or _empty_card(runs, config)).model_copy(
+            update={"catalogue": catalogue_settings(runs[0].record.config)}
+        )
         if before and before.keep != tuple(config.keep):
             raise UsageError(f"--keep: the index {folder} keeps {list(before.keep)}; name them all, or a new folder")
         items = EmbeddedItems(runs, labels, VectorIndex(folder) if before else None)

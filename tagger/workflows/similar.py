@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 import numpy as np
 import pyarrow as pa
 
-from tagger.errors import TaggerError, UsageError
+from tagger.errors import UsageError
 from tagger.io.completion import mark_complete
 from tagger.io.location import Location
 from tagger.io.parquet import write_parquet
-from tagger.models.bundle import Bundle
 from tagger.reporter import LOG, Reporter
 from tagger.runs.ledger import read_ledger
+from tagger.schemas.configs.options import ManifestFormat
 from tagger.schemas.configs.similarity import SimilarConfig
 from tagger.schemas.tables.similar import SIMILAR
 from tagger.similarity.index import VectorIndex
@@ -37,7 +37,7 @@ class SimilarResult:
     items: int
     """Number of queries with results."""
     catalogue: Mapping[str, object] = field(default_factory=dict)
-    """Settings of the training of the index's bundle; empty if the bundle is gone."""
+    """Settings of the catalogue of the index's items, as far as they are known."""
 
 
 def find_similar(config: SimilarConfig, reporter: Reporter = LOG) -> SimilarResult:
@@ -65,7 +65,7 @@ def find_similar(config: SimilarConfig, reporter: Reporter = LOG) -> SimilarResu
     similar = Similar(index, Criteria(config.top, config.same, config.unlike, config.other_images))
     out = new_folder(config.out, config) if config.out else None
     tables = _tables(config, similar, index, reporter)
-    catalogue = _catalogue(config, index)
+    catalogue = index.card.catalogue | (_manifest_settings(config) if config.manifest else {})
     if out is None:
         table = pa.concat_tables([SIMILAR.empty_table(), *tables])
         return SimilarResult(table, None, len(table), len(table["id"].unique()), catalogue)
@@ -73,15 +73,9 @@ def find_similar(config: SimilarConfig, reporter: Reporter = LOG) -> SimilarResu
     return SimilarResult(None, out, rows, items, catalogue)
 
 
-def _catalogue(config: SimilarConfig, index: VectorIndex) -> Mapping[str, object]:
-    """Settings of the training of the index's bundle; empty if the bundle is gone."""
-    model = config.model or index.card.model
-    if model is None:
-        return {}
-    try:
-        return Bundle.load(resolve_location(model, config)).card.provenance.config
-    except (TaggerError, OSError):  # only the next command is less complete without it
-        return {}
+def _manifest_settings(config: SimilarConfig) -> dict[str, object]:
+    """The manifest of the queries, and how it is read."""
+    return {name: getattr(config, name) for name in ("manifest", *ManifestFormat.model_fields)}
 
 
 def _tables(config: SimilarConfig, similar: Similar, index: VectorIndex, reporter: Reporter) -> Iterator[pa.Table]:

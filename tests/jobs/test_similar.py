@@ -36,6 +36,11 @@ def embedded(tagger: Run, drawn: Drawn, bundle_dir: Path, tmp_path: Path) -> Pat
     return tmp_path / "run"
 
 
+def document_of(index: Path) -> dict[str, dict[str, object]]:
+    document: dict[str, dict[str, object]] = json.loads((index / "index.json").read_text())
+    return document
+
+
 def test_the_tag_job_writes_a_vector_for_every_item_that_it_tags(
     tagger: Run, drawn: Drawn, bundle_dir: Path, embedded: Path, tmp_path: Path
 ) -> None:
@@ -105,6 +110,8 @@ def test_a_run_becomes_an_index_that_finds_what_looks_alike(
     assert f"Items that look like {item}" in shown.out
     catalogue = f"--manifest {drawn.manifest} --images {drawn.images}"
     assert shown.out.splitlines()[-1] == f"Next: tagger duplicates {index} {catalogue} --out {index}-duplicates"
+
+    assert document_of(index)["catalogue"]["manifest"] == str(drawn.manifest)
 
     bulk = tagger("similar", index, "--run", embedded, "--top", 2, "--out", tmp_path / "bulk", "--unlike", "baseColour")
     assert bulk.code == 0, bulk.err

@@ -63,6 +63,10 @@ def test_titles_are_taught_measured_and_asked(tagger: Run, shop: pd.DataFrame, d
     assert 0 <= said["titleSidesWithImage"] <= said["mistakes"] <= said["items"]
     assert figures["both"]["articleType"] > figures["image"]["articleType"] + 40, "the images' weights are random"
 
+    shown = tagger(*(word for word in teach if word != "--json"), "--run", tmp_path / "plain")
+    catalogue = f"--manifest {tmp_path / 'shop.csv'} --images {drawn.images}"
+    assert shown.out.splitlines()[-1].startswith(f"Next: tagger tag {catalogue} --model {bundle} --titles check ")
+
     fused = tagger(*tag, tmp_path / "fused", "--titles", "fuse")
     assert fused.code == 0, fused.err
     by_image = pd.read_parquet(tmp_path / "plain/predictions").set_index("id")
@@ -97,7 +101,10 @@ def test_a_title_that_is_sure_of_another_type_sends_the_item_to_review(
 ) -> None:
     bundle = tmp_path / "bundle"
     teach = ["titles", bundle, "--manifest", tmp_path / "shop.csv", "--title", "title"]
-    assert tagger(*teach).code == 0
+    taught = tagger(*teach)
+    assert taught.code == 0, taught.err
+    catalogue = f"--manifest {tmp_path / 'shop.csv'} --images …"
+    assert taught.out.splitlines()[-1].startswith(f"Next: tagger tag {catalogue} --model {bundle} --titles check ")
     outcome = tagger(
         "tag", "--manifest", tmp_path / "shop.csv", "--images", drawn.images, "--model", bundle, "--out",
         tmp_path / "run", "--titles", "check", "--accept-above", "0.01",
