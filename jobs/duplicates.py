@@ -15,6 +15,8 @@ from tagger.workflows.duplicates import (
     try_planted_copies,
 )
 
+EXIT_DONE, EXIT_TOO_MANY_UNREAD = 0, 4
+
 _IN_WORDS = {
     Sameness.REPRESENTATIVE: "representative, one a group",
     Sameness.EXACT: "the very file of the representative",
@@ -30,7 +32,7 @@ def run(config: DuplicatesConfig, console: Console) -> int:
         say_of_planted(config, console, try_planted_copies(config, console))
         out = f"{config.index.rstrip('/')}-duplicates"
         console.say(next_on_catalogue(config, "duplicates", config.index, "--out", out))
-        return 0
+        return EXIT_DONE
     result = duplicates(config, console)
     document = _say(console, result)
     if result.judged:
@@ -42,7 +44,7 @@ def run(config: DuplicatesConfig, console: Console) -> int:
     groups = ["--duplicates", str(result.out)]
     console.say(next_line(config, "audit", config.index, *shop, *groups, "--out", f"{result.out}-audit"))
     console.result(document)
-    return 0
+    return EXIT_TOO_MANY_UNREAD if result.too_many_unread else EXIT_DONE
 
 
 def _say(console: Console, result: DuplicatesResult) -> dict[str, object]:
@@ -64,7 +66,8 @@ def _say(console: Console, result: DuplicatesResult) -> dict[str, object]:
     )
     return {
         "out": str(result.out), "groups": count, "items": items, "conflicts": result.conflicts, "pairs": pairs,
-        "same": same, "unread": int(result.pairs["structure"].isna().sum()),
+        "same": same, "unread": int(result.pairs["structure"].isna().sum()), "images": result.images,
+        "unreadImages": result.unread,
     }  # fmt: skip
 
 

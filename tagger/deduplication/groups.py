@@ -46,6 +46,16 @@ class DistinctImages:
     """The image, 0 to M - 1, of the item at each position, int64 [N]; -1 for replaced items."""
 
 
+@dataclass(frozen=True)
+class ComparedPairs:
+    """A batch of compared pairs."""
+
+    likenesses: list[Likeness | None]
+    """One per pair; None where an image cannot be read."""
+    unread: dict[int, str]
+    """Numbers of the images that cannot be read, and why."""
+
+
 class Layouts(Protocol):
     """The layouts of M distinct images."""
 
@@ -116,8 +126,8 @@ def nearest_of_each_pair(pieces: Sequence[pd.DataFrame]) -> pd.DataFrame:
 
 def compare_pairs(
     pairs: pd.DataFrame, refs: Sequence[str | None], store: ImageStore, max_pixels: int
-) -> Iterator[list[Likeness | None]]:
-    """Stream the likeness of the images of each pair, in batches; None where an image cannot be read.
+) -> Iterator[ComparedPairs]:
+    """Stream the likeness of the images of each pair, in batches.
 
     Args:
         pairs: The result of `nearest_of_each_pair`.
@@ -130,8 +140,12 @@ def compare_pairs(
         images_needed = np.unique(block[["first", "second"]].to_numpy())
         fetched = fetch_all(store, [refs[n] for n in images_needed])
         images = {n: _decoded(data, max_pixels) for n, data in zip(images_needed.tolist(), fetched, strict=True)}
+        read = {n: image for n, image in images.items() if not isinstance(image, ImageError)}
         columns = (block[name].tolist() for name in ("first", "second", "mirrored"))
-        yield [_likeness(images[a], images[b], flipped) for a, b, flipped in zip(*columns, strict=True)]
+        yield ComparedPairs(
+            [_likeness(read.get(a), read.get(b), flipped) for a, b, flipped in zip(*columns, strict=True)],
+            {n: str(image) for n, image in images.items() if isinstance(image, ImageError)},
+        )
 
 
 def group_items(index: VectorIndex, distinct: DistinctImages, pairs: pd.DataFrame) -> pa.Table:
@@ -216,13 +230,13 @@ def _build_index(layouts: Layouts) -> faiss.Index:
     return index
 
 
-def _decoded(data: bytes | ImageError, max_pixels: int) -> np.ndarray | None:
+def _decoded(data: bytes | ImageError, max_pixels: int) -> np.ndarray | ImageError:
+    if isinstance(data, ImageError):
+        return data
     try:
-        if isinstance(data, ImageError):
-            raise data
         return decode_resized(data, _SIZE, max_pixels)
-    except ImageError:
-        return None
+    except ImageError as error:
+        return error
 
 
 def _likeness(first: np.ndarray | None, second: np.ndarray | None, is_mirrored: bool) -> Likeness | None:

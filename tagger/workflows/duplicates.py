@@ -1,6 +1,6 @@
 """Finds the items of an index that show one picture, and measures how many planted copies it finds."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,9 +35,10 @@ from tagger.reporter import LOG, Reporter
 from tagger.schemas.configs.similarity import DuplicatesConfig
 from tagger.schemas.documents.bundle import Preprocessing
 from tagger.similarity.index import VectorIndex
-from tagger.workflows.image_pairs import find_pairs, refs_of, verify_pairs
+from tagger.workflows.image_pairs import VerifiedPairs, find_pairs, refs_of, verify_pairs
 from tagger.workflows.open_catalog import new_folder, open_catalog, resolve_location
 
+_MAX_UNREAD = 0.05
 PAIRS, PAGE, SAMPLE = "pairs.parquet", "index.html", "sample.csv"
 
 
@@ -61,10 +62,19 @@ class DuplicatesResult:
     """By DUPLICATE, the largest group first; each group begins with its representative."""
     pairs: pd.DataFrame
     """Pairs of images, by index: first, second, distance, mirrored, structure, colour, same, judged."""
+    images: int
+    """Number of distinct images in the pairs."""
+    unread: int
+    """Number of these that could not be read; their pairs were not compared."""
     judged: JudgedPairs | None
     """None without judged pairs."""
     split: Leakage | None
     """None without a bundle."""
+
+    @property
+    def too_many_unread(self) -> bool:
+        """Whether more than 5% of the images to compare could not be read."""
+        return self.unread > _MAX_UNREAD * self.images
 
     @property
     def conflicts(self) -> int:
@@ -111,23 +121,33 @@ def duplicates(config: DuplicatesConfig, reporter: Reporter = LOG) -> Duplicates
     structure = config.structure if config.precision is None else threshold_for(judged, config.precision)
     layouts = IndexLayouts(index, distinct.positions)
     pairs = with_judged(find_pairs(reporter, layouts), judged, layouts)
-    pairs = verify_pairs(config, reporter, pairs, refs_of(index, distinct), store, structure)
-    pairs = apply_verdicts(pairs, judged)
+    refs = refs_of(index, distinct)
+    verified = verify_pairs(config, reporter, pairs, refs, store, structure)
+    pairs = apply_verdicts(verified.pairs, judged)
     groups = group_items(index, distinct, pairs[pairs["same"]])
     sample = sample_of(index, distinct, pairs, structure, config.colour, config.seed)
     write_parquet(out / PAIRS, pair_table(index, distinct, pairs))
     write_parquet(out / GROUPS, groups)
     (out / SAMPLE).write_bytes(sample_csv(sample))
     (out / PAGE).write_text(page_of(groups, Pictures(store, config.max_pixels), config.shown, sample))
-    unread = int(pairs["structure"].isna().sum())
-    if unread:
-        reporter.warn(f"{unread:,} pairs could not be compared, because an image could not be read")
+    if verified.unread:
+        reporter.warn(_unread_in_words(verified, refs))
     together = still_together(index, distinct, judged, groups)
     if together:
         reporter.warn(f"{together:,} pairs that were judged different are in one group all the same, through others")
     precision = JudgedPairs(len(judged), structure, precision_at(judged, structure)) if config.judged else None
     leakage = measure_leakage(groups.to_pandas(), bundle) if bundle else None
-    return DuplicatesResult(out, groups, pairs, precision, leakage)
+    return DuplicatesResult(out, groups, pairs, verified.images, len(verified.unread), precision, leakage)
+
+
+def _unread_in_words(verified: VerifiedPairs, refs: Sequence[str | None]) -> str:
+    """How many of the images to compare could not be read, and why the first of them could not."""
+    number, reason = next(iter(verified.unread.items()))
+    pairs = int(verified.pairs["structure"].isna().sum())
+    return (
+        f"{len(verified.unread):,} of {verified.images:,} images to compare could not be read, so {pairs:,} of "
+        f"{len(verified.pairs):,} pairs were not compared; the first: {refs[number]}: {reason}"
+    )
 
 
 def try_planted_copies(config: DuplicatesConfig, reporter: Reporter = LOG) -> Trial:
@@ -159,8 +179,9 @@ def try_planted_copies(config: DuplicatesConfig, reporter: Reporter = LOG) -> Tr
     pairs = find_pairs(reporter, layouts)
     images: ImageStore = PlantedImages(store, dict(zip(copies.refs, copies.files, strict=True)))
     refs_of_all = [*refs, *copies.refs]
-    pairs = verify_pairs(config, reporter, pairs[copies.involved_in(pairs)], refs_of_all, images, config.structure)
-    return Trial.of(judged_pairs(pairs, copies), copies, config.colour)
+    pairs = pairs[copies.involved_in(pairs)]
+    verified = verify_pairs(config, reporter, pairs, refs_of_all, images, config.structure)
+    return Trial.of(judged_pairs(verified.pairs, copies), copies, config.colour)
 
 
 def _judged(config: DuplicatesConfig, reporter: Reporter, index: VectorIndex, distinct: DistinctImages) -> pd.DataFrame:

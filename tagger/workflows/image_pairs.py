@@ -1,6 +1,7 @@
 """Pairs of similar images, for the duplicates job and its trial with planted copies."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -19,6 +20,18 @@ from tagger.imaging.alignment import Likeness
 from tagger.reporter import Reporter
 from tagger.schemas.configs.similarity import DuplicatesConfig
 from tagger.similarity.index import VectorIndex
+
+
+@dataclass(frozen=True)
+class VerifiedPairs:
+    """Pairs of images, closely compared."""
+
+    pairs: pd.DataFrame
+    """With structure, colour and same; NaN and False where an image could not be read."""
+    images: int
+    """Number of distinct images in these pairs."""
+    unread: Mapping[int, str]
+    """Numbers of those that could not be read, and why."""
 
 
 def refs_of(index: VectorIndex, distinct: DistinctImages) -> list[str | None]:
@@ -44,15 +57,19 @@ def verify_pairs(
     refs: Sequence[str | None],
     store: ImageStore,
     structure: float,
-) -> pd.DataFrame:
+) -> VerifiedPairs:
     """Add structure and colour to pairs, and whether these make them the same picture."""
+    images = len(np.unique(pairs[["first", "second"]].to_numpy()))
     likenesses_of_pairs: list[Likeness | None] = []
+    unread: dict[int, str] = {}
     with reporter.progress("pairs", len(pairs)) as bar:
-        for likenesses in compare_pairs(pairs, refs, store, config.max_pixels):
-            likenesses_of_pairs += likenesses
+        for compared in compare_pairs(pairs, refs, store, config.max_pixels):
+            likenesses_of_pairs += compared.likenesses
+            unread |= compared.unread
             bar.update(len(likenesses_of_pairs))
     pairs = pairs.assign(
         structure=np.array([np.nan if f is None else f.structure for f in likenesses_of_pairs], float),
         colour=np.array([np.nan if f is None else f.colour for f in likenesses_of_pairs], float),
     )
-    return pairs.assign(same=(pairs["structure"] >= structure) & (pairs["colour"] <= config.colour))
+    same = (pairs["structure"] >= structure) & (pairs["colour"] <= config.colour)
+    return VerifiedPairs(pairs.assign(same=same), images, unread)

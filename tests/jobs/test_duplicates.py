@@ -105,6 +105,21 @@ def test_images_that_cannot_be_read_have_no_copies(
     assert (nothing.code, "none of 5 images could be read" in nothing.err) == (3, True)
 
 
+def test_many_images_that_cannot_be_read_end_the_command_with_a_warning_and_exit_code_4(
+    tagger: Run, shop: list[object], ids: list[str], tmp_path: Path
+) -> None:
+    compared = set(ids[:3]) | {f"{item}-copy" for item in ids[:3]}
+    for item in ids[:2]:
+        (tmp_path / "images" / f"{item}.jpg").unlink()
+    outcome = tagger(*shop, "--out", tmp_path / "out", "--json")
+    document = json.loads(outcome.out)
+    assert (outcome.code, document["unreadImages"]) == (4, 2)
+    assert document["images"] >= len(compared)
+    unread = f"! 2 of {document['images']} images to compare could not be read, so {document['unread']} of "
+    assert f"{unread}{document['pairs']} pairs were not compared; the first: " in outcome.err
+    assert any(f"images/{item}.jpg: " in outcome.err for item in ids[:2])
+
+
 def test_the_sample_of_pairs_comes_as_a_page_and_as_a_table(tagger: Run, shop: list[object], tmp_path: Path) -> None:
     outcome = tagger(*shop, "--out", tmp_path / "out")
     assert outcome.code == 0, outcome.err
