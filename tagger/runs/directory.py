@@ -4,7 +4,7 @@ import hashlib
 import json
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
@@ -206,10 +206,21 @@ class RunDirectory:
         if not self.root.exists():
             raise UsageError(f"{flag}: there is no run {self.root}")
         if not self.is_done():
-            reason = "the run has not finished" if self.record() else "there is no run.json"
+            reason = "the run has not finished" if self.record() else f"there is no run.json{self._newest_below()}"
             raise InputError(f"{flag}: {self.root} is not a finished run: {reason}")
         empty = pa.schema([PREDICTION.field(c) for c in columns]).empty_table()
         return pa.concat_tables([empty, *self.batches(columns)])
+
+    def _newest_below(self) -> str:
+        """Words that name the newest finished run in a folder of runs; empty without one."""
+        started: dict[Location, datetime] = {}
+        with suppress(OSError, InputError):  # only the message is less helpful without it
+            for file in self.root.files((RECORD,)) if self.root.is_dir() else []:
+                run = RunDirectory(file.parent)
+                record = run.record() if file.name == RECORD else None
+                if record and record.kind == "tag" and run.is_done():
+                    started[run.root] = record.started_at
+        return f"; the newest run in this folder is {max(started, key=started.__getitem__)}" if started else ""
 
     def batches(self, columns: Sequence[str]) -> Iterator[pa.Table]:
         """Yield columns of the predictions in the existing parts, in pieces; null if an older run lacks a column."""

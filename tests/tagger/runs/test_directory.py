@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from tagger.errors import InputError, UsageError
+from tagger.io.completion import mark_complete
 from tagger.io.location import Location
 from tagger.runs.directory import RunDirectory
 from tagger.runs.parts import Spent
@@ -38,6 +39,21 @@ def test_a_run_that_has_a_part_is_not_taken_back(directory: RunDirectory) -> Non
         directory.write_part(0, PREDICTION.empty_table(), {}, Spent(0, None))
         raise UsageError("later")
     assert directory.record() == record
+
+
+def test_a_folder_of_runs_is_refused_with_the_name_of_its_newest_finished_run(tmp_path: Path) -> None:
+    nights = {}
+    for name in ("friday", "saturday", "sunday"):
+        night = RunDirectory(Location(str(tmp_path / "runs" / name)))
+        nights[name] = begun(night)
+        if name != "sunday":
+            mark_complete(night.root)
+    times = {"friday": nights["saturday"].started_at, "saturday": nights["friday"].started_at}
+    for name, started_at in times.items():
+        folder = Location(str(tmp_path / "runs" / name))
+        RunDirectory(folder).write(nights[name].model_copy(update={"started_at": started_at}))
+    with pytest.raises(InputError, match=r"there is no run\.json; the newest run in this folder is \S+/runs/friday$"):
+        RunDirectory(Location(str(tmp_path / "runs"))).read([])
 
 
 def test_a_run_that_was_there_before_is_not_taken_back(directory: RunDirectory) -> None:
