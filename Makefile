@@ -14,6 +14,7 @@ PYTEST := $(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfi
 demo: $(INSTALLED)
 	rm -rf demo-out
 	$(BIN)/tagger demo --out demo-out
+	@echo 'In this shell: source $(BIN)/activate'
 
 test: lint
 	$(PYTEST)

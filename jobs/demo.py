@@ -10,9 +10,10 @@ from tagger.cluster.session import ray_session
 from tagger.demo.drawn_catalogue import Drawn, draw_catalogue
 from tagger.errors import TaggerError, UsageError
 from tagger.io.location import Location
-from tagger.jobs import check, tag
 from tagger.jobs.shell.console import Console
 from tagger.jobs.shell.outcome import ERROR_LOG
+from tagger.jobs.steps import check_report, tag_report
+from tagger.jobs.tag import EXIT_DONE, EXIT_TOO_MANY_FAILED
 from tagger.models.bundle import Bundle
 from tagger.runs.directory import RunDirectory
 from tagger.schemas.configs.check import CheckConfig
@@ -20,6 +21,8 @@ from tagger.schemas.configs.demo import DemoConfig
 from tagger.schemas.configs.tag import TagConfig
 from tagger.schemas.configs.train import TrainConfig
 from tagger.schemas.tables.prediction import ErrorCode, ReviewReason
+from tagger.workflows.check import check
+from tagger.workflows.tag import tag
 from tagger.workflows.train import train
 
 _RECIPE = "recipe.yaml"
@@ -44,22 +47,22 @@ def run(config: DemoConfig, console: Console) -> int:
     _clear(out)
     console.step(f"Drawing {config.items} items into {out / 'catalogue'}")
     drawn = draw_catalogue(out / "catalogue", config.items, config.seed)
-    quiet = Console(as_json=True, silent=True)
+    steps_console = Console(as_json=True, silent=True) if console.as_json else console
     manifest, images = str(drawn.manifest), str(drawn.images)
 
-    check.run(CheckConfig(manifest=manifest, images=images, min_items=20), quiet if console.as_json else console)
+    checking = CheckConfig(manifest=manifest, images=images, min_items=20)
+    check_report.show(checking, steps_console, check(checking, steps_console), show_next=False)
     with ray_session(config, with_data=True):
         result = train(_training(config, drawn, bundle), console)
         console.metrics(f"Test metrics of {result.card.model_id}", result.metrics)
-        code = tag.run(
-            TagConfig(manifest=manifest, images=images, model=str(bundle), out=str(run_dir), device=config.device),
-            quiet if console.as_json else console,
-        )
+        tagging = TagConfig(manifest=manifest, images=images, model=str(bundle), out=str(run_dir), device=config.device)
+        tagged = tag(tagging, steps_console)
+        tag_report.report(tagging, steps_console, tagged, show_next=False)
     facts = _account(drawn, Location(str(run_dir)))
     _show(console, drawn, facts, out, time.monotonic() - started)
     metrics = Bundle.load(Location(str(bundle))).card.metrics[0]
     console.result({"out": str(out), "test": metrics.model_dump(mode="json", by_alias=True), "oddities": facts})
-    return code
+    return EXIT_TOO_MANY_FAILED if tagged.too_many else EXIT_DONE
 
 
 def _clear(out: Path) -> None:

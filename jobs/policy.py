@@ -73,7 +73,7 @@ def _say_trial(config: PolicyConfig, console: Console, trial: PolicyTrial) -> No
             (
                 str(level),
                 f"{100 * k.target:g}%",
-                percent(k.kept, 0),
+                percent(k.kept, 0) if k.mean_coverage else "nothing accepted",
                 percent(k.lowest_precision, 2),
                 percent(k.mean_precision, 2),
                 percent(k.mean_coverage),

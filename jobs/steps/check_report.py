@@ -15,8 +15,8 @@ _SHOWN_TYPES = 40
 _SHOWN_GROUPS = 10
 
 
-def show(config: CheckConfig, console: Console, result: CheckResult) -> None:
-    """Print rows, images and labels, what would be learnt, and the next command."""
+def show(config: CheckConfig, console: Console, result: CheckResult, show_next: bool = True) -> None:
+    """Print rows, images and labels, what would be learnt, and the next command unless another job goes on itself."""
     _show_rows(console, result.census)
     _show_images(config, console, result.census, result.near_misses)
     _show_labels(config, console, result.census)
@@ -25,10 +25,12 @@ def show(config: CheckConfig, console: Console, result: CheckResult) -> None:
             names = ", ".join(f"{visible(text)} as {visible(name)}" for text, name in merged.items())
             console.say(f"Merged spellings, {level}: {names}")
     _show_learning(console, result)
+    if result.advice and show_next:
+        console.say(f"Next: {result.advice.command}")
 
 
 def _show_learning(console: Console, result: CheckResult) -> None:
-    """Print whether tagger train would learn from this, and the next command."""
+    """Print whether tagger train would learn from this."""
     missing, learnt = result.why_unlabelled, result.learnt
     if missing and missing not in (learnt.problem or ""):
         console.say(f"Labels: {missing}")
@@ -38,7 +40,6 @@ def _show_learning(console: Console, result: CheckResult) -> None:
             console.say("Tagging with a model that is there is possible.")
     if result.advice:
         console.say(f"Training: {result.advice.in_words()}.")
-        console.say(f"Next: {result.advice.command}")
 
 
 def _show_rows(console: Console, census: Census) -> None:

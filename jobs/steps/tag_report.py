@@ -16,8 +16,8 @@ _IN_WORDS = {
 }
 
 
-def report(config: TagConfig, console: Console, result: TagResult) -> None:
-    """Print the results of a finished run."""
+def report(config: TagConfig, console: Console, result: TagResult, show_next: bool = True) -> None:
+    """Print the results of a finished run, and the next command unless another job goes on itself."""
     counts, directory = result.counts, result.directory
     console.table(f"Run {result.record.run_id}", ["what", "rows"], _rows(counts))
     if counts.repaired:
@@ -42,7 +42,7 @@ def report(config: TagConfig, console: Console, result: TagResult) -> None:
     if counts.rejects:
         rows = "row" if counts.rejects == 1 else "rows"
         console.warn(f"{counts.rejects:,} {rows} could not be read; {directory.rejects} has each with line and reason")
-    if counts.predictions:
+    if counts.predictions and show_next:
         console.say(_next(config, counts))
 
 

@@ -6,6 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tagger.io.location import Location
+from tagger.models.bundle import Bundle
 from tests.conftest import Outcome
 from tests.indexes import made_index
 
@@ -14,14 +16,16 @@ pytestmark = pytest.mark.usefixtures("embedded_ray")
 
 
 def test_the_demo_learns_its_catalogue_and_accounts_for_every_oddity(tagger: Run, tmp_path: Path) -> None:
-    outcome = tagger("demo", "--out", tmp_path / "demo", "--json")
+    outcome = tagger("demo", "--out", tmp_path / "demo")
     assert outcome.code == 0, outcome.err
-    found = json.loads(outcome.out)
-    for level in found["test"]["levels"].values():
-        assert level["accuracy"] >= 0.95
-    assert [v.split(",")[-1].strip() for v in found["oddities"].values()] == [
+    for level in Bundle.load(Location(str(tmp_path / "demo/bundle"))).card.metrics[0].levels.values():
+        assert level.accuracy >= 0.95
+    oddities = outcome.out.partition("What became of the oddities")[2]
+    rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in oddities.splitlines() if "│" in line]
+    assert [result.split(",")[-1].strip() for _, result in rows] == [
         "repaired", "not_found", "truncated", "blurry_image", "rejected", "rejected",
     ]  # fmt: skip
+    assert [line for line in outcome.out.splitlines() if line.startswith("Next")] == ["Next, with your own items:"]
     page = (tmp_path / "demo/bundle/report/index.html").read_text()
     assert f"{tmp_path}/demo/recipe.yaml" in page, "the report names the recipe that was trained by"
 

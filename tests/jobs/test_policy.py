@@ -109,6 +109,13 @@ def test_a_target_is_tried_out_on_random_halves(tagger: Run, measured: Path) -> 
     assert Bundle.load(Location(str(measured))).card.policy is None
 
 
+def test_a_target_at_which_nothing_is_accepted_is_not_called_kept(tagger: Run, measured: Path) -> None:
+    outcome = tagger("policy", measured, "--target-precision", "0.9999", "--splits", "2")
+    assert outcome.code == 0, outcome.err
+    cells = [[cell.strip() for cell in line.split("│")[1:-1]] for line in outcome.out.splitlines() if "99.99%" in line]
+    assert [row[2:] for row in cells] == [["nothing accepted", "", "", "0.0%"]] * len(Level)
+
+
 @pytest.mark.parametrize(
     ("given", "word"),
     [
