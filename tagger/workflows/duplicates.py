@@ -30,6 +30,7 @@ from tagger.images.stores import ImageStore
 from tagger.io.location import Location
 from tagger.io.parquet import write_parquet
 from tagger.manifest.groups import GROUPS
+from tagger.manifest.manifest import Manifest
 from tagger.models.bundle import Bundle
 from tagger.reporter import LOG, Reporter
 from tagger.schemas.configs.similarity import DuplicatesConfig
@@ -113,13 +114,14 @@ def duplicates(config: DuplicatesConfig, reporter: Reporter = LOG) -> Duplicates
     if not config.out:
         raise UsageError("--out is missing: the folder for what is found")
     index = VectorIndex(Location(config.index))
-    _, store = open_catalog(config, reporter)
+    manifest, store = open_catalog(config, reporter)
     distinct = distinct_images(index)
     out = new_folder(config.out, config)
     bundle = TestedBundle.read(resolve_location(config.model, config)) if config.model else None
     judged = _judged(config, reporter, index, distinct)
     structure = config.structure if config.precision is None else threshold_for(judged, config.precision)
     layouts = IndexLayouts(index, distinct.positions)
+    absent = _not_in_index(config, manifest, index)
     pairs = with_judged(find_pairs(reporter, layouts), judged, layouts)
     refs = refs_of(index, distinct)
     verified = verify_pairs(config, reporter, pairs, refs, store, structure)
@@ -130,6 +132,8 @@ def duplicates(config: DuplicatesConfig, reporter: Reporter = LOG) -> Duplicates
     write_parquet(out / GROUPS, groups)
     (out / SAMPLE).write_bytes(sample_csv(sample))
     (out / PAGE).write_text(page_of(groups, Pictures(store, config.max_pixels), config.shown, sample))
+    if absent:
+        reporter.warn(absent)
     if verified.unread:
         reporter.warn(_unread_in_words(verified, refs))
     together = still_together(index, distinct, judged, groups)
@@ -138,6 +142,21 @@ def duplicates(config: DuplicatesConfig, reporter: Reporter = LOG) -> Duplicates
     precision = JudgedPairs(len(judged), structure, precision_at(judged, structure)) if config.judged else None
     leakage = measure_leakage(groups.to_pandas(), bundle) if bundle else None
     return DuplicatesResult(out, groups, pairs, verified.images, len(verified.unread), precision, leakage)
+
+
+def _not_in_index(config: DuplicatesConfig, manifest: Manifest, index: VectorIndex) -> str | None:
+    """How many items of the manifest the index lacks, in words; None if it has all of them."""
+    items = absent = 0
+    for batch in manifest.batches():
+        positions = index.positions(batch.items["id"].to_pylist())
+        items += len(positions)
+        absent += int((positions < 0).sum())
+    if not absent:
+        return None
+    return (
+        f"{absent:,} of {items:,} items of {config.manifest} are not in the index, so their copies are not looked "
+        "for: their images could not be read, or no run with image vectors has them"
+    )
 
 
 def _unread_in_words(verified: VerifiedPairs, refs: Sequence[str | None]) -> str:

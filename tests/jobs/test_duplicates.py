@@ -120,6 +120,16 @@ def test_many_images_that_cannot_be_read_end_the_command_with_a_warning_and_exit
     assert any(f"images/{item}.jpg: " in outcome.err for item in ids[:2])
 
 
+def test_items_of_the_manifest_that_the_index_lacks_are_counted(
+    tagger: Run, shop: list[object], tmp_path: Path
+) -> None:
+    with (tmp_path / "m.csv").open("a") as manifest:
+        manifest.write("".join(f"new{n},Apparel,Shirts\n" for n in range(30)))
+    outcome = tagger(*shop, "--out", tmp_path / "out")
+    assert outcome.code == 0, outcome.err
+    assert f"! 30 of 53 items of {tmp_path / 'm.csv'} are not in the index" in outcome.err
+
+
 def test_the_sample_of_pairs_comes_as_a_page_and_as_a_table(tagger: Run, shop: list[object], tmp_path: Path) -> None:
     outcome = tagger(*shop, "--out", tmp_path / "out")
     assert outcome.code == 0, outcome.err
