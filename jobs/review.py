@@ -1,5 +1,6 @@
 """The review command: serves the review page for a run, and exports the decisions as Parquet."""
 
+import errno
 import getpass
 import os
 import secrets
@@ -198,9 +199,9 @@ def _listening(config: ReviewConfig) -> socket.socket:
         listener.listen(_BACKLOG)  # a browser that connects at once waits for the first response
     except OSError as error:
         listener.close()
-        raise UsageError(
-            f"--host {config.host} --port {config.port}: {first_line(error)}; --port 0 takes a free one"
-        ) from error
+        is_taken = error.errno == errno.EADDRINUSE
+        why = "another program has this port" if is_taken else error.strerror or first_line(error)
+        raise UsageError(f"--host {config.host} --port {config.port}: {why}; --port 0 takes a free one") from error
     return listener
 
 

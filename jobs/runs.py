@@ -20,7 +20,8 @@ def run(config: RunsConfig, console: Console) -> int:
     if stopped:
         console.say(f"Interrupted; the command that began one goes on with it: {', '.join(stopped)}")
     console.result({"runs": [_document(summary) for summary in summaries]})
-    newest = next((summary for summary in summaries if summary.state == "done"), None)
+    tagged = (summary for summary in summaries if summary.state == "done" and summary.record.counts.predictions)
+    newest = next(tagged, None)
     if newest:
         console.say(_next(config, newest))
     return 0

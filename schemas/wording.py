@@ -54,6 +54,25 @@ def _is_not(kind: str) -> Callable[[object, dict[str, Any]], str]:
     return lambda value, limits: f"{_quoted(value)} is not {kind}"
 
 
+def _at_most(value: object, limits: dict[str, Any]) -> str:
+    text = _limit("le", "{} or less")(value, limits)
+    return text + _as_share(value) if limits["le"] == 1 else text
+
+
+def _below(value: object, limits: dict[str, Any]) -> str:
+    text = _limit("lt", "less than {}")(value, limits)
+    return text + _as_share(value) if limits["lt"] == 1 else text
+
+
+def _as_share(value: object) -> str:
+    """`, such as 0.95 for 95%` for a share that was given in percent."""
+    try:
+        percent = float(str(value))
+    except ValueError:
+        return ""
+    return f", such as {percent / 100:.6g} for {percent:g}%" if 2 <= percent < 100 else ""
+
+
 def _limit(key: str, words: str) -> Callable[[object, dict[str, Any]], str]:
     return lambda value, limits: f"{_quoted(value)} is out of range; it must be {words.format(limits[key])}"
 
@@ -76,8 +95,8 @@ _WORDS: dict[str, Callable[[Any, dict[str, Any]], str]] = {
     "enum": _choice,
     "greater_than_equal": _limit("ge", "{} or more"),
     "greater_than": _limit("gt", "more than {}"),
-    "less_than_equal": _limit("le", "{} or less"),
-    "less_than": _limit("lt", "less than {}"),
+    "less_than_equal": _at_most,
+    "less_than": _below,
     "too_short": lambda value, limits: f"is too short; name {limits['min_length']} or more",
     "string_too_short": lambda value, limits: f"is too short; it has {limits['min_length']} characters or more",
     "string_pattern_mismatch": lambda value, limits: f"{_quoted(value)} is not of the form {limits['pattern']}",

@@ -8,6 +8,7 @@ import pandas as pd
 
 from tagger.dataset.splits import as_times, chronological, connected, stratified
 from tagger.errors import UsageError
+from tagger.manifest.headings import listed
 from tagger.manifest.no_value import NoValue
 from tagger.runs.staging import passthrough
 from tagger.schemas.configs.options import SplitKind, SplitOptions
@@ -42,12 +43,12 @@ class SplitRule:
         """
         time_by = config.time_by if config.time_by in columns else ""
         if config.split == "time" and not time_by:
-            raise UsageError(f"--time-by {config.time_by}: the manifest has no such column; it has {list(columns)}")
+            raise UsageError(f"--time-by {config.time_by}: the manifest has no such column; it has {listed(columns)}")
         duplicates = (DUPLICATES,) if config.duplicates else ()
         group_by = (*config.group_by, *duplicates) if config.split == "group" else ()
         absent = [name for name in group_by if name not in (DIGEST, DUPLICATES) and name not in columns]
         if absent:
-            raise UsageError(f"--group-by {absent[0]}: the manifest has no such column; it has {list(columns)}")
+            raise UsageError(f"--group-by {absent[0]}: the manifest has no such column; it has {listed(columns)}")
         shares = {"val": config.val, "test": config.test, "control": config.control}
         if not config.control:  # a policy needs items that neither training nor calibration has used
             shares |= {"val": config.val / 2, "control": config.val / 2}

@@ -23,6 +23,7 @@ from tagger.images.urls import scheme_of
 from tagger.io.globs import is_glob, matching_files
 from tagger.io.location import Location
 from tagger.manifest.batch import Batch
+from tagger.manifest.headings import listed
 from tagger.manifest.manifest import Manifest
 from tagger.manifest.tables.parquet import PARQUET
 from tagger.schemas.configs.options import CatalogOptions
@@ -120,7 +121,9 @@ def _no_image() -> ImageError:
 
 def _column_store(column: str, options: CatalogOptions, manifest: Manifest) -> ImageStore:
     if column not in manifest.columns:
-        raise UsageError(f"--images column:{column}: the manifest has no such column; it has {manifest.columns}")
+        raise UsageError(
+            f"--images column:{column}: the manifest has no such column; it has {listed(manifest.columns)}"
+        )
     if ParquetImages.holds_bytes(manifest.files[0], column):
         return ParquetImages(manifest.files, column, options.max_bytes, root=options.images_root)
     return UriImages.open(column, options, manifest)

@@ -87,7 +87,7 @@ def missing(roles: Sequence[Role], columns: Sequence[str], taken: Iterable[str] 
         text += f"; {names} {verb}: {' '.join(flag(role, column) for role, column in meant.items())}"
     unknown = [role for role in roles if role not in meant]
     if unknown:
-        text += f"; name the one that is with {' '.join(f'--column {role}=NAME' for role in unknown)}"
+        text += f"; say which one it is with {' '.join(f'--column {role}=NAME' for role in unknown)}"
     return f"{text}; it has {listed(columns)}"
 
 
@@ -100,6 +100,8 @@ def did_you_mean(role: Role, name: str, columns: Sequence[str]) -> str:
     """A message that a table lacks the column that was named for a role, with the most similar one."""
     near = nearest(name, columns) or likely(role, columns)
     hint = f", perhaps {flag(role, near)}" if near else ""
+    if near == role:  # the name that is read anyway
+        hint = f", but {near!r}: leave {flag(role, name)} out"
     return f"no column {name!r}{hint}; it has {listed(columns)}"
 
 

@@ -7,6 +7,8 @@ from tagger.schemas.values import parse_share_or_count
 
 def nothing_to_tag(counts: Counts) -> str | None:
     """Why a run tagged no item, if that may be a mistake; None otherwise."""
+    if not counts.rows:
+        return "The manifest has no rows: nothing was tagged"
     labelled = counts.skip_reasons.get("labelled", 0)
     if counts.predictions or not labelled:
         return None

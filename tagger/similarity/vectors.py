@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 from tagger.errors import UsageError
 from tagger.flow.seen_ids import SeenIds
 from tagger.images.patterns import text_column
+from tagger.manifest.headings import listed
 from tagger.manifest.manifest import Manifest
 from tagger.runs.ledger import LedgerEntry
 from tagger.schemas.documents.index import INDEXED
@@ -29,7 +30,7 @@ def labels_of(manifest: Manifest, keep: Sequence[str], flag: str = "--manifest")
     """
     absent = [name for name in keep if name not in manifest.columns]
     if absent:
-        raise UsageError(f"--keep {absent[0]}: {flag} has no such column; it has {manifest.columns}")
+        raise UsageError(f"--keep {absent[0]}: {flag} has no such column; it has {listed(manifest.columns)}")
     clashing = [name for name in keep if name in INDEXED.names]
     if clashing:
         raise UsageError(f"--keep {clashing[0]}: an index has a column of that name already")

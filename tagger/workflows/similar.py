@@ -82,7 +82,7 @@ def _tables(config: SimilarConfig, similar: Similar, index: VectorIndex, reporte
     if config.id:
         missing = [name for name, number in zip(config.id, index.positions(config.id), strict=True) if number < 0]
         if missing:
-            raise UsageError(f"--id {missing[0]}: the index {config.index} has no such item")
+            raise UsageError(f"--id {missing[0]}: there is no such item in {config.index}")
         yield similar.items(config.id)
     elif config.image:
         yield similar.find(_embed(config, index, reporter))
@@ -121,7 +121,7 @@ def _embed(config: SimilarConfig, index: VectorIndex, reporter: Reporter) -> Que
         raise UsageError(
             f"--model: {model} is {tagger.card.model_id}, but the index has vectors of {index.card.model_id}"
         )
-    reporter.step(f"Looking at {len(config.image):,} images")
+    reporter.step(f"Looking at {len(config.image):,} {'image' if len(config.image) == 1 else 'images'}")
     tags, vectors = tagger.tag_and_embed(config.image)
     expected = index.card.engine.engine if index.card.engine else None
     if tagger.engine and expected and tagger.engine.engine != expected:

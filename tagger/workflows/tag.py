@@ -17,6 +17,7 @@ from tagger.images.stores import ImageStore
 from tagger.io.location import Location
 from tagger.io.lock import holding
 from tagger.manifest.batch import Batch
+from tagger.manifest.headings import listed
 from tagger.manifest.manifest import Manifest
 from tagger.manifest.no_value import NoValue
 from tagger.manifest.selection import Before, Selection, already_labelled
@@ -205,7 +206,7 @@ def _titles(config: TagConfig, bundle: Bundle, manifest: Manifest) -> TitleModel
         return None
     titles = TitleModel.load(resolve_location(config.model, config), bundle.card.model_id)
     if titles.column not in manifest.columns:
-        raise UsageError(f"--titles: the manifest has no column {titles.column}; it has {manifest.columns}")
+        raise UsageError(f"--titles: the manifest has no column {titles.column}; it has {listed(manifest.columns)}")
     if config.titles == FUSE and titles.temperature_of_both is None:
         raise UsageError(
             "--titles fuse: how sure both are together is not known; tagger titles BUNDLE --run RUN fits it"

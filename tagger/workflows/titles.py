@@ -13,6 +13,7 @@ from tagger.errors import InputError, UsageError
 from tagger.evaluation.metrics import Predicted, level_metrics
 from tagger.images.patterns import text_column
 from tagger.io.location import Location
+from tagger.manifest.headings import listed
 from tagger.manifest.labels import KnownLabels
 from tagger.models.bundle import Bundle
 from tagger.models.levels import Levels
@@ -122,7 +123,7 @@ def _sides(config: TitlesConfig, folder: Location, taxonomy: Taxonomy, reporter:
     splits = read_splits(folder, "--model").rename_axis("id").reset_index()
     manifest = open_manifest(config.manifest, config, reporter)
     if config.title not in manifest.columns:
-        raise UsageError(f"--title {config.title}: the manifest has no such column; it has {manifest.columns}")
+        raise UsageError(f"--title {config.title}: the manifest has no such column; it has {listed(manifest.columns)}")
     labels = [str(level) for level in Level]
     tables = []
     for batch in manifest.batches():

@@ -229,4 +229,4 @@ def test_a_port_that_is_taken_is_named(server: ReviewServer, run: Path, fresh: l
     command = [sys.executable, "-m", "tagger.jobs.review", "--run", str(run), "--port", str(server.port), *fresh]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert done.returncode == 2
-    assert f"--port {server.port}" in done.stderr
+    assert f"--port {server.port}: another program has this port; --port 0 takes a free one" in done.stderr

@@ -90,6 +90,16 @@ def test_the_names_of_one_thing_are_the_same_in_all_commands() -> None:
         (TrainConfig, {"epochs": "ten"}, "--epochs: 'ten' is not a whole number"),
         (TrainConfig, {"lr": "fast"}, "--lr: 'fast' is not a number"),
         (TrainConfig, {"val": "1.5"}, "--val: '1.5' is out of range; it must be less than 1.0"),
+        (
+            PolicyConfig,
+            {"model": "b", "target_precision": ["articleType=95", "masterCategory=0.9"]},
+            "--target-precision articleType=95: '95' is out of range; it must be 1 or less, such as 0.95 for 95%",
+        ),
+        (
+            TagConfig,
+            {"model": "b", "qa_sample": "5"},
+            "--qa-sample: '5' is out of range; it must be 1.0 or less, such as 0.05 for 5%",
+        ),
         (TrainConfig, {"batch_size": "1"}, "--batch-size: '1' is out of range; it must be 2 or more"),
         (TrainConfig, {"fit": "streched"}, "--fit: 'streched' is none of pad and stretch (did you mean stretch?)"),
         (TrainConfig, {"hidden": ["12", "x"]}, "--hidden: 'x' is not a whole number"),

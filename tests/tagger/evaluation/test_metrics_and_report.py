@@ -147,7 +147,15 @@ def test_any_name_can_stand_in_a_plot(tmp_path: Path) -> None:
     text = Path(page.path).read_text()
     assert "Deals $5_$10" in text
     assert "手表" in text
+    assert "4 most frequent confusions" in text
     assert "<i>&" not in text
+
+
+def test_a_report_without_a_mistake_lists_no_confusions_and_one_item_is_an_item(tmp_path: Path) -> None:
+    evaluation = Evaluation("test", {Level.ARTICLE_TYPE: predicted("x", "x")}, outside_taxonomy=1, failed=1)
+    text = Path(write_report(Location(str(tmp_path)), "r", {}, evaluation).path).read_text()
+    assert "most frequent confusion" not in text
+    assert "1 items" not in text
 
 
 def test_a_report_of_thousands_of_classes_can_be_opened_and_loses_nothing(tmp_path: Path) -> None:

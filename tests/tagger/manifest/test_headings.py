@@ -50,7 +50,7 @@ def test_what_is_missing_is_said_with_the_flags_as_a_shell_takes_them() -> None:
         "it has id, Master Category, article_type"
     )
     assert missing([Role.MASTER_CATEGORY], ["ID", "Categories"], taken=["ID", "Categories"]) == (
-        "no column 'masterCategory'; name the one that is with --column masterCategory=NAME; it has ID, Categories"
+        "no column 'masterCategory'; say which one it is with --column masterCategory=NAME; it has ID, Categories"
     )
 
 
@@ -68,6 +68,8 @@ def test_a_column_that_is_named_wrongly_is_met_with_the_nearest(tmp_path: Path) 
     (tmp_path / "m.csv").write_text("id,masterCategory,type\n1,A,x\n")
     with pytest.raises(UsageError, match="no column 'typ', perhaps --column articleType=type; it has id"):
         manifest_of(tmp_path / "m.csv", column={"articleType": "typ"})
+    with pytest.raises(UsageError, match="no column 'sku', but 'id': leave --column id=sku out; it has id"):
+        manifest_of(tmp_path / "m.csv", column={"id": "sku"})
 
 
 def test_a_role_that_there_is_not_is_named_in_plain_words(tmp_path: Path) -> None:

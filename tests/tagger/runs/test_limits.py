@@ -20,10 +20,11 @@ def counts(rows: int, predictions: int, rejects: int = 0, **skipped: int) -> Cou
             "Nothing to tag: all 2,000 items have both labels already; leave out --untagged-only to tag them",
         ),
         (counts(10, 0, labelled=7, known=3), "Nothing to tag: 7 of 10 items have both labels already; the others"),
+        (counts(0, 0), "The manifest has no rows: nothing was tagged"),
         (counts(10, 3, labelled=7), None),
         (counts(10, 0, known=10), None),
     ],
 )
-def test_a_run_that_has_nothing_to_tag_because_all_is_labelled_says_so(of: Counts, expected: str | None) -> None:
+def test_a_run_that_has_nothing_to_tag_says_why(of: Counts, expected: str | None) -> None:
     reason = nothing_to_tag(of)
     assert reason == expected if expected is None else str(reason).startswith(expected)

@@ -1,5 +1,6 @@
 """What several runs hold together, as a Python user gets it: which ran, what is newest, and how precise it is."""
 
+import json
 from pathlib import Path
 
 import pandas as pd
@@ -64,6 +65,18 @@ def test_the_newest_predictions_of_several_runs_are_written_and_counted_by_run(f
 def test_what_is_newest_goes_to_the_pim_next(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     latest_job.run(LatestConfig(run=f"{folder}/", out=str(tmp_path / "latest")), Console())
     assert capsys.readouterr().out.splitlines()[-1] == f"Next: tagger apply {folder}/ --out {folder}-tags"
+
+
+def test_a_run_of_no_rows_is_not_what_goes_to_the_pim_next(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name, items in (("monday", 3), ("tuesday", 0)):
+        record = folder / name / "run.json"
+        document = json.loads(record.read_text())
+        document["counts"] |= {"rows": items, "predictions": items}
+        record.write_text(json.dumps(document))
+    runs_job.run(RunsConfig(run=str(folder / "tuesday")), Console())
+    assert "Next:" not in capsys.readouterr().out
+    runs_job.run(RunsConfig(run=str(folder)), Console())
+    assert f"{folder}/monday" in capsys.readouterr().out.splitlines()[-1]
 
 
 def test_a_sample_that_nobody_has_answered_is_a_sentence_and_not_an_empty_table(
