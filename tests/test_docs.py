@@ -1,5 +1,8 @@
 """The documentation does what it says: its commands run, its links lead somewhere, its reference is the code's."""
 
+import contextlib
+import io
+import json
 import os
 import re
 import shutil
@@ -57,7 +60,11 @@ WITH_COMMANDS = [page for page in pages() if is_read(page) and any(b.is_run for 
 def demo_out(tmp_path_factory: pytest.TempPathFactory, embedded_ray: None) -> Path:
     """What `tagger demo` makes, for all pages."""
     out = tmp_path_factory.mktemp("docs") / "demo-out"
-    assert demo.run(DemoConfig(out=str(out), items=600, epochs=8), Console(silent=True, as_json=True)) == 0
+    with contextlib.redirect_stdout(io.StringIO()) as output:
+        assert demo.run(DemoConfig(out=str(out), items=600, epochs=8), Console(as_json=True)) == 0
+    result = json.loads(output.getvalue())
+    assert (result["out"], list(result["oddities"].values())[-1]) == (str(out), "rejected")
+    assert set(result["test"]["levels"]) == {"masterCategory", "articleType"}
     return out
 
 
