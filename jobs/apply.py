@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from tagger.jobs.shell.console import Console
-from tagger.schemas.configs.review import ApplyConfig
+from tagger.schemas.configs.apply import ApplyConfig
 from tagger.schemas.tables.final_tag import TagState
 from tagger.workflows.export import ExportResult, export
 

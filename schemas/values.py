@@ -1,5 +1,6 @@
 """Parts of configs: their base class, sizes, shares and ranges as text, and shared choices."""
 
+import os
 import re
 from collections.abc import Mapping
 from enum import StrEnum
@@ -134,6 +135,12 @@ class JobConfig(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
+    def _paths_as_text(cls, given: object) -> object:
+        """A caller in Python may give a `Path` where a path or an address is expected."""
+        return {name: _path_as_text(value) for name, value in given.items()} if isinstance(given, dict) else given
+
+    @model_validator(mode="before")
+    @classmethod
     def _by_current_names(cls, given: object) -> object:
         if not isinstance(given, dict):
             return given
@@ -142,6 +149,12 @@ class JobConfig(BaseModel):
             if names.get(old) in given:
                 raise ValueError(f"{old} and {names[old]} are one setting: give {names[old]} alone")
         return {names.get(name, name): value for name, value in given.items()}
+
+
+def _path_as_text(value: object) -> object:
+    if isinstance(value, list | tuple):
+        return [os.fspath(one) if isinstance(one, os.PathLike) else one for one in value]
+    return os.fspath(value) if isinstance(value, os.PathLike) else value
 
 
 def by_level(value: object) -> object:

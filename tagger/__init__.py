@@ -1,7 +1,9 @@
 """catalog-tagger: tags a shop's catalogue from its images, with honest confidences.
 
-Each function does what the command of its name does, and takes the config that the command's flags make. What it says
-while it works goes to the logger `tagger`, or to the `Reporter` that it is given.
+Each function does what a command does, and takes the config that the command's flags make. The command has the
+function's name, except `policy` (`fit_policy`), `apply` (`export`), `index` (`build_index`) and `similar`
+(`find_similar`). What a function says while it works goes to the logger `tagger`, or to the `Reporter`
+that it is given.
 """
 
 import importlib
@@ -11,50 +13,64 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from tagger.errors import InputError, TaggerError, UsageError
     from tagger.reporter import Reporter
+    from tagger.schemas.configs.apply import ApplyConfig
     from tagger.schemas.configs.audit import AuditConfig
     from tagger.schemas.configs.check import CheckConfig
     from tagger.schemas.configs.confidence import PolicyConfig
     from tagger.schemas.configs.evaluate import EvaluateConfig
-    from tagger.schemas.configs.review import ApplyConfig
     from tagger.schemas.configs.similarity import DuplicatesConfig, IndexConfig, SimilarConfig
     from tagger.schemas.configs.tag import TagConfig
     from tagger.schemas.configs.train import TrainConfig
+    from tagger.schemas.documents.taxonomy import Level
+    from tagger.schemas.tables.final_tag import TagState
     from tagger.tagging.notebook import Tagger
-    from tagger.workflows.audit import audit
-    from tagger.workflows.check import check
-    from tagger.workflows.duplicates import duplicates
-    from tagger.workflows.evaluate import evaluate
-    from tagger.workflows.export import export
-    from tagger.workflows.index import build_index
-    from tagger.workflows.policy import fit_policy
-    from tagger.workflows.similar import find_similar
-    from tagger.workflows.tag import tag
-    from tagger.workflows.train import train
+    from tagger.workflows.audit import AuditResult, audit
+    from tagger.workflows.check import CheckResult, check
+    from tagger.workflows.duplicates import DuplicatesResult, duplicates
+    from tagger.workflows.evaluate import EvaluateResult, evaluate
+    from tagger.workflows.export import ExportResult, export
+    from tagger.workflows.index import IndexResult, build_index
+    from tagger.workflows.policy import PolicyResult, fit_policy
+    from tagger.workflows.similar import SimilarResult, find_similar
+    from tagger.workflows.tag import TagResult, tag
+    from tagger.workflows.train import TrainResult, train
 
     __version__: str
 
 _MODULES = {
     "Tagger": "tagger.tagging.notebook",
+    "Level": "tagger.schemas.documents.taxonomy",
     "check": "tagger.workflows.check",
     "CheckConfig": "tagger.schemas.configs.check",
+    "CheckResult": "tagger.workflows.check",
     "train": "tagger.workflows.train",
     "TrainConfig": "tagger.schemas.configs.train",
+    "TrainResult": "tagger.workflows.train",
     "tag": "tagger.workflows.tag",
     "TagConfig": "tagger.schemas.configs.tag",
+    "TagResult": "tagger.workflows.tag",
     "evaluate": "tagger.workflows.evaluate",
     "EvaluateConfig": "tagger.schemas.configs.evaluate",
+    "EvaluateResult": "tagger.workflows.evaluate",
     "fit_policy": "tagger.workflows.policy",
     "PolicyConfig": "tagger.schemas.configs.confidence",
+    "PolicyResult": "tagger.workflows.policy",
     "export": "tagger.workflows.export",
-    "ApplyConfig": "tagger.schemas.configs.review",
+    "ApplyConfig": "tagger.schemas.configs.apply",
+    "ExportResult": "tagger.workflows.export",
+    "TagState": "tagger.schemas.tables.final_tag",
     "build_index": "tagger.workflows.index",
     "IndexConfig": "tagger.schemas.configs.similarity",
+    "IndexResult": "tagger.workflows.index",
     "find_similar": "tagger.workflows.similar",
     "SimilarConfig": "tagger.schemas.configs.similarity",
+    "SimilarResult": "tagger.workflows.similar",
     "duplicates": "tagger.workflows.duplicates",
     "DuplicatesConfig": "tagger.schemas.configs.similarity",
+    "DuplicatesResult": "tagger.workflows.duplicates",
     "audit": "tagger.workflows.audit",
     "AuditConfig": "tagger.schemas.configs.audit",
+    "AuditResult": "tagger.workflows.audit",
     "Reporter": "tagger.reporter",
     "TaggerError": "tagger.errors",
     "UsageError": "tagger.errors",
@@ -64,26 +80,38 @@ _MODULES = {
 
 __all__ = [  # noqa: RUF022 - in the order in which a catalogue goes through them
     "Tagger",
+    "Level",
     "check",
     "CheckConfig",
+    "CheckResult",
     "train",
     "TrainConfig",
+    "TrainResult",
     "tag",
     "TagConfig",
+    "TagResult",
     "evaluate",
     "EvaluateConfig",
+    "EvaluateResult",
     "fit_policy",
     "PolicyConfig",
+    "PolicyResult",
     "export",
     "ApplyConfig",
+    "ExportResult",
+    "TagState",
     "build_index",
     "IndexConfig",
+    "IndexResult",
     "find_similar",
     "SimilarConfig",
+    "SimilarResult",
     "duplicates",
     "DuplicatesConfig",
+    "DuplicatesResult",
     "audit",
     "AuditConfig",
+    "AuditResult",
     "Reporter",
     "TaggerError",
     "UsageError",

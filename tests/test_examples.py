@@ -41,4 +41,4 @@ def _example_of(name: str) -> str:
     """The example in a public function's docstring."""
     found = _EXAMPLE.search(f"{inspect.getdoc(getattr(tagger, name))}\n")
     assert found, f"{name} has no example"
-    return f"from tagger import {name}\n{textwrap.dedent(found[1])}"
+    return textwrap.dedent(found[1])

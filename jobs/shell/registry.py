@@ -1,12 +1,13 @@
 """The registry of commands: their headings in `tagger --help`, and their configs."""
 
+from tagger.schemas.configs.apply import ApplyConfig
 from tagger.schemas.configs.audit import AuditConfig
 from tagger.schemas.configs.bench import BenchConfig
 from tagger.schemas.configs.check import CheckConfig
 from tagger.schemas.configs.confidence import PolicyConfig, QualityConfig, TitlesConfig
 from tagger.schemas.configs.demo import DemoConfig
 from tagger.schemas.configs.evaluate import EvaluateConfig
-from tagger.schemas.configs.review import ApplyConfig, ReviewConfig
+from tagger.schemas.configs.review import ReviewConfig
 from tagger.schemas.configs.schema import SchemaConfig
 from tagger.schemas.configs.similarity import DuplicatesConfig, IndexConfig, RetrievalConfig, SimilarConfig
 from tagger.schemas.configs.submit import SubmitConfig

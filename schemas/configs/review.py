@@ -1,14 +1,10 @@
-"""The configs of `tagger review` and `apply`."""
+"""The config of `tagger review`."""
 
-from collections.abc import Mapping
-from typing import ClassVar, Literal
+from typing import Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
-from tagger.schemas.configs.options import (
-    DATABASE_DESCRIPTION,
-    S3Options,
-)
+from tagger.schemas.configs.options import S3Options
 
 
 class ReviewConfig(S3Options):
@@ -55,40 +51,3 @@ class ReviewConfig(S3Options):
         "with the same image file are.",
     )
     out: str | None = Field(default=None, description="With export: the folder to write to; new or empty.")
-
-
-class ApplyConfig(S3Options):
-    """Write final tags for the PIM: people's first, then sure ones."""
-
-    examples = ("run-1 --out tags", "nights/ --out tags --format csv --column id=sku")
-    renamed: ClassVar[Mapping[str, str]] = {"formats": "format"}
-
-    run: str = Field(description="The run, or a folder of runs.", json_schema_extra={"argument": True})
-    out: str = Field(description="Folder of the tags; it must be new or empty.")
-    format: list[Literal["parquet", "csv"]] = Field(
-        default=["parquet", "csv"],
-        min_length=1,
-        description="Forms to write: parquet has every item with its state, csv those that have tags to set.",
-    )
-    column: dict[Literal["id", "masterCategory", "articleType"], str] = Field(
-        default={}, description="id=sku: what a column is called in the CSV, as the PIM has it."
-    )
-    no_value: list[str] = Field(
-        default=[], description="What else a tag says that is none, such as k.A.; it is not written."
-    )
-    database: str | None = Field(default=None, description=DATABASE_DESCRIPTION)
-
-    @field_validator("no_value", "format", mode="before")
-    @classmethod
-    def _one_or_several(cls, value: object) -> object:
-        return [value] if isinstance(value, str) else value
-
-    @field_validator("column")
-    @classmethod
-    def _distinct_names(cls, column: dict[str, str]) -> dict[str, str]:
-        named = [column.get(name, name) for name in ("id", "masterCategory", "articleType")]
-        if not all(name.strip() for name in named):
-            raise ValueError("a column must have a name")
-        if len(set(named)) < len(named):
-            raise ValueError(f"two columns would have one name: {', '.join(named)}")
-        return column

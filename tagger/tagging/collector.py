@@ -27,7 +27,9 @@ _BATCHES_AHEAD = 3  # of decoded images in memory, waiting for a remote engine
 
 
 def outcome_type(embedding_dim: int = 0) -> np.dtype[np.void]:
-    """Dtype of a model's outcome for an image: indices of classes and leaves of the taxonomy, -1 for unused leaves.
+    """Dtype of what is known of one image after one look, from model and file; `known` restores it from stored rows.
+
+    Classes and leaves are indices into the taxonomy, -1 for unused leaves.
 
     Args:
         embedding_dim: Length of the image vector to keep; 0 keeps none, and no layout.

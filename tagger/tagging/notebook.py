@@ -1,6 +1,6 @@
 """Predictions of the tag job in a notebook."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from os import PathLike
 
 import numpy as np
@@ -22,7 +22,15 @@ from tagger.schemas.configs.tag import TagConfig
 from tagger.schemas.documents.run import EngineCheck
 from tagger.schemas.documents.taxonomy import Level
 from tagger.schemas.tables.embedding import EMBEDDING
-from tagger.schemas.tables.prediction import PREDICTION, Decision
+from tagger.schemas.tables.prediction import PREDICTION, Decision, ErrorCode
+from tagger.tagging.arguments import (
+    Image,
+    checked_device,
+    checked_engine,
+    checked_thresholds,
+    listed_images,
+    one_per_image,
+)
 from tagger.tagging.collector import Collector, Predictor, at_once, decoded_at_once
 from tagger.tagging.rows import Items, PredictionRows, matrix_of
 
@@ -52,7 +60,7 @@ class Tagger:
         bundle: Bundle,
         engine: str | EngineCheck = "auto",
         device: str = "auto",
-        accept_above: Mapping[Level, float] | None = None,
+        accept_above: Mapping[str, float] | Mapping[Level, float] | None = None,
         folder: Location | None = None,
     ) -> None:
         self.card = bundle.card
@@ -62,11 +70,11 @@ class Tagger:
         self._folder = folder
         known = engine if isinstance(engine, EngineCheck) and can_run(engine.engine) else None
         self._known = known
-        self._requested = engine if isinstance(engine, str) else known.engine if known else "auto"
-        self._device = device
+        self._requested = checked_engine(engine) if isinstance(engine, str) else known.engine if known else "auto"
+        self._device = checked_device(device)
         self._predictor: Predictor | None = None
         self._images_offered = 0  # when the engine was chosen
-        thresholds = Thresholds.of_policy(bundle.card.policy, accept_above)
+        thresholds = Thresholds.of_policy(bundle.card.policy, checked_thresholds(accept_above or {}))
         self._rows = PredictionRows(bundle.card, thresholds, "notebook", embeddings=True)
         self._max_bytes: int = _DEFAULTS["max_bytes"]
         self._max_pixels: int = _DEFAULTS["max_pixels"]
@@ -77,7 +85,7 @@ class Tagger:
         bundle: str | PathLike[str],
         engine: str | EngineCheck = "auto",
         device: str = "auto",
-        accept_above: Mapping[Level, float] | None = None,
+        accept_above: Mapping[str, float] | Mapping[Level, float] | None = None,
         s3_endpoint: str | None = None,
     ) -> "Tagger":
         """Load a bundle from a folder or an `s3://` address.
@@ -87,26 +95,26 @@ class Tagger:
             engine: `auto`, the name of an engine, or the `engine` of a `run.json`, which is used if this machine can
                 run it, else counts as `auto`.
             device: `auto`, `cpu` or `cuda`.
-            accept_above: Threshold of each level for the decision; by default that of the tag job.
+            accept_above: Thresholds for the decision, such as `{"articleType": 0.9}`; by default those of the tag job.
             s3_endpoint: Address of an S3 service other than Amazon's.
 
         Raises:
-            UsageError: when there is no such folder.
+            UsageError: when there is no such folder, engine, device or level, or a threshold is not 0 to 1.
             InputError: when it is not a bundle.
         """
         folder = Location(str(bundle), s3_endpoint)
-        return cls(Bundle.load(folder), engine, device, accept_above, folder)
+        return cls(Bundle.load(folder, "bundle"), engine, device, accept_above, folder)
 
     def tag(
         self,
-        images: Sequence[bytes | str | PathLike[str]],
-        ids: Sequence[str] | None = None,
-        known_masters: Sequence[str | None] | None = None,
+        images: Iterable[Image],
+        ids: Iterable[str] | None = None,
+        known_masters: Iterable[str | None] | None = None,
     ) -> pd.DataFrame:
         """Tag images.
 
         Args:
-            images: Paths, or the bytes of image files.
+            images: Local paths, or the bytes of image files; a list even for one.
             ids: One per image; by default the paths, or numbers from 0.
             known_masters: Known master categories; a prediction that contradicts one goes to review.
 
@@ -116,14 +124,16 @@ class Tagger:
 
         Raises:
             UsageError: when the requested engine cannot run here, or disagrees with float32 PyTorch.
+            TypeError: when `images` is one image alone, or has something else than paths and bytes.
+            ValueError: when there is not one id, or known master category, for each image.
         """
         return self._tables(images, ids, known_masters)[0].to_pandas()  # type: ignore[no-any-return]
 
     def tag_and_embed(
         self,
-        images: Sequence[bytes | str | PathLike[str]],
-        ids: Sequence[str] | None = None,
-        known_masters: Sequence[str | None] | None = None,
+        images: Iterable[Image],
+        ids: Iterable[str] | None = None,
+        known_masters: Iterable[str | None] | None = None,
     ) -> tuple[pd.DataFrame, np.ndarray]:
         """Tag images, and return their vectors, which the tag job writes with `--embeddings`.
 
@@ -145,27 +155,27 @@ class Tagger:
 
     def _tables(
         self,
-        images: Sequence[bytes | str | PathLike[str]],
-        ids: Sequence[str] | None,
-        known_masters: Sequence[str | None] | None,
+        images: Iterable[Image],
+        ids: Iterable[str] | None,
+        known_masters: Iterable[str | None] | None,
     ) -> tuple[pa.Table, pa.Table]:
-        uris = [None if isinstance(i, bytes) else str(i) for i in images]
-        names = list(ids) if ids is not None else [u or str(n) for n, u in enumerate(uris)]
-        masters = list(known_masters) if known_masters is not None else [None] * len(names)
-        if not len(names) == len(masters) == len(uris):
-            raise ValueError(f"{len(uris)} images, {len(names)} ids and {len(masters)} known master categories")
+        files = listed_images(images)
+        uris = [None if isinstance(file, bytes) else file for file in files]
+        names = [u or str(n) for n, u in enumerate(uris)] if ids is None else one_per_image("ids", ids, len(files))
+        no_masters = [None] * len(files)
+        masters = no_masters if known_masters is None else one_per_image("known_masters", known_masters, len(files))
         tables = [(PREDICTION.empty_table(), EMBEDDING.empty_table())]
         for start in range(0, len(names), _CHUNK):
             part = slice(start, start + _CHUNK)
-            tables.append(self._tag(images[part], Items(names[part], uris[part], masters[part]), images))
+            tables.append(self._tag(files[part], Items(names[part], uris[part], masters[part]), files))
         predictions, embeddings = zip(*tables, strict=True)
         return pa.concat_tables(predictions), pa.concat_tables(embeddings)
 
     def _tag(
         self,
-        images: Sequence[bytes | str | PathLike[str]],
+        images: Sequence[bytes | str],
         items: Items,
-        all_images: Sequence[bytes | str | PathLike[str]],
+        all_images: Sequence[bytes | str],
     ) -> tuple[pa.Table, pa.Table]:
         predictor = self._predictor
         if predictor is None or self._can_choose_better(len(all_images)):
@@ -182,7 +192,7 @@ class Tagger:
         offered = self._images_offered
         return self._requested == "auto" and offered < CHECKED_IMAGES and images >= max(ENOUGH_IMAGES, 2 * offered)
 
-    def _choose(self, images: Sequence[bytes | str | PathLike[str]]) -> Predictor:
+    def _choose(self, images: Sequence[bytes | str]) -> Predictor:
         self._device = resolve_device(self._device, self._requested)
         self._images_offered = len(images)
 
@@ -201,7 +211,7 @@ class Tagger:
         self._predictor = Predictor(self.card, prepared.start(), self._max_pixels, embeddings=True)
         return self._predictor
 
-    def _sample(self, images: Sequence[bytes | str | PathLike[str]]) -> np.ndarray:
+    def _sample(self, images: Sequence[bytes | str]) -> np.ndarray:
         """A decoded sample of the images, uint8 [N, H, W, C]."""
         data = [self._read(image) for image in images[:CHECKED_IMAGES]]
         return decoded_sample(data, self.card, self._max_pixels)
@@ -209,10 +219,12 @@ class Tagger:
     def _last_measured(self) -> EngineCheck | None:
         return load_measured(self._folder, self.card.model_id, self._device) if self._folder else None
 
-    def _read(self, image: bytes | str | PathLike[str]) -> bytes | ImageError:
+    def _read(self, image: bytes | str) -> bytes | ImageError:
         if isinstance(image, bytes):
             return image
         try:
-            return read_file(str(image), self._max_bytes)
+            return read_file(image, self._max_bytes)
         except ImageError as error:
+            if error.code is ErrorCode.NOT_FOUND and "://" in image:
+                return ImageError(error.code, f"{image} is an address; Tagger reads local files and bytes only")
             return error

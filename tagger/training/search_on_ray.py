@@ -40,7 +40,7 @@ _FIGURES = (
 
 
 @dataclass(frozen=True)
-class Decoded:
+class DecodedSides:
     """Train and val images of one size in Ray's object store, as references to batches of image and leaf."""
 
     train: Sequence[Any]
@@ -94,7 +94,7 @@ class Search:
         return [preprocessing_of(self.config({**first, **settings})) for settings in combinations]
 
 
-def hold(train: ray.data.Dataset, val: ray.data.Dataset, leaves: int) -> Decoded:
+def hold(train: ray.data.Dataset, val: ray.data.Dataset, leaves: int) -> DecodedSides:
     """Keep decoded items in Ray's object store, so that every trial can read them.
 
     Args:
@@ -111,11 +111,11 @@ def hold(train: ray.data.Dataset, val: ray.data.Dataset, leaves: int) -> Decoded
             references[-1].append(ray.put(batch))
             if side == 0:
                 counts += np.bincount(batch["leaf"], minlength=leaves)
-    return Decoded(references[0], references[1], tuple(counts.tolist()), edge_threshold(train))
+    return DecodedSides(references[0], references[1], tuple(counts.tolist()), edge_threshold(train))
 
 
 def search(
-    search: Search, decoded: Mapping[str, Decoded], storage: Location, watch: Callable[[Sequence[Trial]], None]
+    search: Search, decoded: Mapping[str, DecodedSides], storage: Location, watch: Callable[[Sequence[Trial]], None]
 ) -> list[Trial]:
     """Run all trials; resumes an earlier call.
 
@@ -184,7 +184,7 @@ def _scheduler(search: Search) -> ASHAScheduler:
 
 
 def _run_trial(
-    settings: dict[str, Any], search: Search, decoded: Mapping[str, Decoded], latest: Any, folder: Path | None
+    settings: dict[str, Any], search: Search, decoded: Mapping[str, DecodedSides], latest: Any, folder: Path | None
 ) -> None:
     """Run one training, in its own process."""
     from tagger.training.learner import Learner  # imports PyTorch's compiler, which watching processes do not need

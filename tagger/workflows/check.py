@@ -60,7 +60,7 @@ def check(config: CheckConfig, reporter: Reporter = LOG) -> CheckResult:
 
     Example::
 
-        from tagger.schemas.configs.check import CheckConfig
+        from tagger import CheckConfig, check
 
         result = check(CheckConfig(manifest="styles.csv", images="images/"))
         print(result.census.images_usable, "of", result.census.images_checked, "images can be used")

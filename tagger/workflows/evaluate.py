@@ -85,7 +85,7 @@ def evaluate(config: EvaluateConfig, reporter: Reporter = LOG) -> EvaluateResult
 
     Example::
 
-        from tagger.schemas.configs.evaluate import EvaluateConfig
+        from tagger import EvaluateConfig, evaluate
 
         result = evaluate(EvaluateConfig(run="run-1", manifest="styles.csv", out="evaluation"))
         print(f"{result.metrics.levels['articleType'].accuracy:.1%} of {result.counted.counted:,} items are right")

@@ -16,7 +16,7 @@ from tagger.io.location import Location
 from tagger.manifest.no_value import NoValue
 from tagger.reporter import LOG, Reporter
 from tagger.runs.ledger import latest, read_ledger
-from tagger.schemas.configs.review import ApplyConfig
+from tagger.schemas.configs.apply import ApplyConfig
 from tagger.schemas.tables.final_tag import TagState
 from tagger.workflows.open_catalog import new_folder, resolve_location
 
@@ -51,7 +51,8 @@ class ExportResult:
 def export(config: ApplyConfig, reporter: Reporter = LOG) -> ExportResult:
     """Write the final tags of one or several runs: a person's, else the model's if it was accepted.
 
-    If several runs have an item, the newest prediction counts. `_SUCCESS` is written last.
+    The command is `tagger apply`. If several runs have an item, the newest prediction counts.
+    `_SUCCESS` is written last.
 
     Args:
         config: The run or the folder of runs, the folder to write to, and the formats.
@@ -66,7 +67,7 @@ def export(config: ApplyConfig, reporter: Reporter = LOG) -> ExportResult:
 
     Example::
 
-        from tagger.schemas.configs.review import ApplyConfig
+        from tagger import ApplyConfig, export
 
         result = export(ApplyConfig(run="run-1", out="tags"))
         print(result.files)  # {'tags-00000.parquet': 898, 'tags-00000.csv': 871}

@@ -37,6 +37,8 @@ class IndexResult:
 def build_index(config: IndexConfig, reporter: Reporter = LOG) -> IndexResult:
     """Make an index of the image vectors of runs, or add new and changed items to it.
 
+    The command is `tagger index`.
+
     Args:
         config: The runs (tagged with `embeddings`), the index's folder, and a manifest with labels.
         reporter: Receives steps, warnings and progress.

@@ -76,6 +76,8 @@ class PolicyTrial:
 def fit_policy(config: PolicyConfig, reporter: Reporter = LOG) -> PolicyResult:
     """Fit thresholds on a bundle's control items, and write them and their curves into the bundle.
 
+    The command is `tagger policy`.
+
     Args:
         config: The bundle and the target precision by level, 0 to 1; `splits` is for `try_policy`.
         reporter: Where progress and warnings go.
@@ -90,7 +92,7 @@ def fit_policy(config: PolicyConfig, reporter: Reporter = LOG) -> PolicyResult:
 
     Example::
 
-        from tagger.schemas.configs.confidence import PolicyConfig
+        from tagger import PolicyConfig, fit_policy
 
         targets = {"masterCategory": 0.98, "articleType": 0.95}
         result = fit_policy(PolicyConfig(model="bundle", target_precision=targets))

@@ -10,6 +10,7 @@ from tagger.errors import UsageError
 from tagger.io.completion import mark_complete
 from tagger.io.location import Location
 from tagger.io.parquet import write_parquet
+from tagger.models.bundle import Bundle
 from tagger.reporter import LOG, Reporter
 from tagger.runs.ledger import read_ledger
 from tagger.schemas.configs.options import ManifestFormat
@@ -42,6 +43,8 @@ class SimilarResult:
 
 def find_similar(config: SimilarConfig, reporter: Reporter = LOG) -> SimilarResult:
     """Find the items of an index that are most similar to its own items, images, or the items of a manifest or run.
+
+    The command is `tagger similar`.
 
     Args:
         config: The index, the queries, and how many results of which kind.
@@ -114,9 +117,8 @@ def _embed(config: SimilarConfig, index: VectorIndex, reporter: Reporter) -> Que
     if model is None:
         raise UsageError("--model: name the bundle that made the index's vectors")
     reporter.step(f"Loading the model {model}")
-    tagger = Tagger.load(
-        resolve_location(model, config).uri, index.card.engine or "auto", s3_endpoint=config.s3_endpoint
-    )
+    folder = resolve_location(model, config)
+    tagger = Tagger(Bundle.load(folder), index.card.engine or "auto", folder=folder)
     if tagger.card.model_id != index.card.model_id:
         raise UsageError(
             f"--model: {model} is {tagger.card.model_id}, but the index has vectors of {index.card.model_id}"

@@ -97,7 +97,7 @@ def tag(config: TagConfig, reporter: Reporter = LOG) -> TagResult:
 
     Example::
 
-        from tagger.schemas.configs.tag import TagConfig
+        from tagger import TagConfig, tag
 
         result = tag(TagConfig(manifest="styles.csv", images="images/", model="bundle", out="run-1"))
         print(result.counts.decisions)  # {'accept': 871, 'review': 27}

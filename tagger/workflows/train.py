@@ -73,8 +73,7 @@ def train(config: TrainConfig, reporter: Reporter = LOG) -> TrainResult:
 
     Example::
 
-        from tagger.schemas.configs.train import TrainConfig
-        from tagger.workflows.train import train
+        from tagger import TrainConfig, train
 
         result = train(TrainConfig(manifest="styles.csv", images="images/", recipe="fast", out="bundle"))
         print(f"{result.metrics.levels['articleType'].accuracy:.1%} of the test items' types are right")

@@ -29,7 +29,7 @@ from tagger.schemas.documents.bundle import Provenance
 from tagger.training import recipes, spaces
 from tagger.training.leaderboard import best_so_far, in_words, leaderboard
 from tagger.training.progress import Trial
-from tagger.training.search_on_ray import TRIALS, Decoded, Search, hold, key_of, search
+from tagger.training.search_on_ray import TRIALS, DecodedSides, Search, hold, key_of, search
 from tagger.workflows.folder_locks import locks_out
 from tagger.workflows.labelled import clean_up_if_refused, decode_sides, read_learnable, split_labelled
 from tagger.workflows.open_catalog import open_catalog, resolve_location, versions
@@ -225,7 +225,7 @@ def _search(
 
 def _decode(
     plan: Search, config: TuneConfig, items: LabelledItems, store: ImageStore, work: Location, reporter: Reporter
-) -> dict[str, Decoded]:
+) -> dict[str, DecodedSides]:
     decoded = {}
     for preprocessing in plan.preprocessings():
         reporter.step(f"Decoding images to {preprocessing.height}x{preprocessing.width}")

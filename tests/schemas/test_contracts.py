@@ -1,5 +1,6 @@
 import json
 from collections.abc import Callable
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
@@ -10,6 +11,7 @@ from tagger.jobs.schema import ARROW, MODELS
 from tagger.jobs.schema import text_of as schema
 from tagger.jobs.shell.registry import JOBS
 from tagger.schemas.configs.check import CheckConfig
+from tagger.schemas.configs.similarity import IndexConfig
 from tagger.schemas.configs.tag import TagConfig
 from tagger.schemas.configs.train import TrainConfig
 from tagger.schemas.documents.taxonomy import Level, Taxonomy
@@ -62,13 +64,23 @@ def test_the_prediction_listing_names_every_column_with_its_type() -> None:
     assert "timestamp[us, tz=UTC]" in listing[-1]
 
 
-def test_predictions_have_the_columns_that_the_design_promises() -> None:
+def test_no_column_of_the_predictions_is_lost_renamed_or_moved() -> None:
     assert PREDICTION.names == [
         "id", "imageUri", "imageDigest", "imageEtag", "masterCategory", "masterCategoryConfidence", "articleType",
         "articleTypeConfidence", "alternatives", "decision", "reviewReasons", "blurScore", "titleDigest",
         "errorCode", "errorMessage", "modelId", "runId", "taggedAt",
-    ]  # fmt: skip
+    ], (
+        "other programs read these columns: add a new one before errorCode, here too, and in CHANGELOG.md; "
+        "CONTRIBUTING.md says where else a column goes"
+    )  # fmt: skip
     assert PREDICTION.field("taggedAt").type == pa.timestamp("us", tz="UTC")
+
+
+def test_a_config_takes_a_path_wherever_it_takes_the_text_of_one() -> None:
+    config = CheckConfig(manifest=Path("styles.csv"), images=Path("images"))
+    assert config == CheckConfig(manifest="styles.csv", images="images")
+    index = IndexConfig(run=[Path("run-1"), "run-2"], out=Path("index"))
+    assert (index.run, index.out) == (["run-1", "run-2"], "index")
 
 
 def test_an_unknown_contract_is_told_with_the_known_ones() -> None:

@@ -24,12 +24,17 @@ FUNCTIONS = {
     "duplicates": "DuplicatesConfig",
     "audit": "AuditConfig",
 }
+RESULTS = {
+    "CheckResult", "TrainResult", "TagResult", "EvaluateResult", "PolicyResult", "ExportResult", "IndexResult",
+    "SimilarResult", "DuplicatesResult", "AuditResult",
+}  # fmt: skip
+NAMES_IN_RESULTS = {"Level", "TagState"}
 ERRORS = {"TaggerError", "UsageError", "InputError"}
 
 
 def test_the_public_list_is_these_names_and_no_others() -> None:
     assert set(tagger.__all__) == {
-        "Tagger", "Reporter", "__version__", *ERRORS, *FUNCTIONS, *FUNCTIONS.values()
+        "Tagger", "Reporter", "__version__", *ERRORS, *FUNCTIONS, *FUNCTIONS.values(), *RESULTS, *NAMES_IN_RESULTS
     }  # fmt: skip
     assert dir(tagger) == sorted(tagger.__all__)
     with pytest.raises(AttributeError, match="has no attribute 'untold'"):
@@ -51,7 +56,8 @@ def test_a_public_function_takes_its_commands_config_and_says_all_of_itself(name
     annotations = inspect.get_annotations(function)
     assert annotations.keys() == {"config", "reporter", "return"}
     assert (annotations["config"], annotations["reporter"]) == (config, Reporter)
-    assert annotations["return"].__name__.endswith("Result")
+    assert annotations["return"] is getattr(tagger, annotations["return"].__name__), "a caller can name what it gets"
+    assert annotations["return"].__name__ in RESULTS
     sections = [line for line in (inspect.getdoc(function) or "").splitlines() if line.endswith(":")]
     assert [s for s in sections if s in _SECTIONS] == _SECTIONS, f"{name} has {sections}"
     module = importlib.import_module(annotations["return"].__module__)
@@ -64,7 +70,7 @@ _SECTIONS = ["Args:", "Returns:", "Raises:", "Example::"]
 
 
 def test_public_classes_are_documented() -> None:
-    for name in ("Tagger", "Reporter", *ERRORS, *FUNCTIONS.values()):
+    for name in ("Tagger", "Reporter", *ERRORS, *FUNCTIONS.values(), *RESULTS, *NAMES_IN_RESULTS):
         assert inspect.getdoc(getattr(tagger, name)), name
     for name, method in vars(tagger.Tagger).items():
         if not name.startswith("_"):

@@ -123,6 +123,29 @@ def test_a_stricter_policy_is_applied_to_stored_confidences(bundle: Bundle, tmp_
     assert (fresh["decision"][0].as_py(), fresh["reviewReasons"][0].as_py()) == ("review", ["low_confidence"])
 
 
+def test_every_field_of_an_outcome_is_restored_from_its_stored_row(bundle: Bundle, tmp_path: Path) -> None:
+    """A field that `known` forgets would be 0 for every item that is decided anew."""
+    records = outcomes(bundle, [0.7])
+    last_leaf = len(bundle.card.taxonomy.leaves) - 1
+    records["master"], records["type"] = Levels(bundle.card.taxonomy).classes_of_leaves(np.array([last_leaf]))
+    records["leaves"], records["leaf_confidences"] = [last_leaf, 1, -1, -1, -1], [0.7, 0.2, 0, 0, 0]
+    kept = [name for name in records.dtype.names or () if records.dtype[name].itemsize]
+    zero = [name for name in kept if not np.any(records[name])]
+    assert not zero, f"set {zero} above, or this test cannot see whether known.py restores it"
+    run = a_run(tmp_path / "r", plain(bundle), items(1), records)
+    strict = plain(bundle, STRICT)
+    _, anew = Known([run], bundle.card, strict).recall(shard(ids(1)))
+    (again,) = recalled(pa.table({KNOWN_OUTCOME: pa.array(anew, pa.binary())}))
+    assert again
+    restored = np.frombuffer(strict.widened(again.outcome), records.dtype)
+    lost = [name for name in kept if not np.array_equal(restored[name], records[name])]
+    assert not lost, f"known.py does not restore {lost}: read them in _COLUMNS and fill them in _Packer.packed"
+    before = pq.read_table(tmp_path / "r" / "predictions").to_pylist()[0]
+    after = strict.table(items(1), [DIGEST], [restored.tobytes()]).to_pylist()[0]
+    changed = {name for name in before if before[name] != after[name]}
+    assert changed <= {"decision", "reviewReasons", "taggedAt"}
+
+
 def test_a_changed_label_or_sample_is_decided_anew(bundle: Bundle, tmp_path: Path) -> None:
     run = a_run(tmp_path / "r", plain(bundle), items(2), outcomes(bundle, [0.9, 0.9]))
     _, anew = Known([run], bundle.card, plain(bundle)).recall(shard(ids(2), ["no such category", None]))

@@ -11,7 +11,7 @@ import pytest
 from tagger.errors import UsageError
 from tagger.jobs.apply import run
 from tagger.jobs.shell.console import Console
-from tagger.schemas.configs.review import ApplyConfig
+from tagger.schemas.configs.apply import ApplyConfig
 from tagger.schemas.tables.decision import DECISION
 from tagger.schemas.tables.final_tag import TagState
 from tagger.workflows.export import export
