@@ -27,6 +27,9 @@ def show(config: CheckConfig, console: Console, result: CheckResult, show_next: 
     _show_learning(console, result)
     if result.advice and show_next:
         console.say(f"Next: {result.advice.command}")
+    elif show_next and result.learnt.problem and result.census.leaves:
+        where = "the images" if result.learnt.problem.startswith("--images") else "what tagger train would refuse"
+        console.say(f"Next: mend {where}, and run tagger check again.")
 
 
 def _show_learning(console: Console, result: CheckResult) -> None:
@@ -40,6 +43,8 @@ def _show_learning(console: Console, result: CheckResult) -> None:
             console.say("Tagging with a model that is there is possible.")
     if result.advice:
         console.say(f"Training: {result.advice.in_words()}.")
+    if warning := (result.advice.learns if result.advice else learnt).not_learnt:
+        console.warn(warning)
 
 
 def _show_rows(console: Console, census: Census) -> None:
@@ -100,6 +105,7 @@ def _show_labels(config: CheckConfig, console: Console, census: Census) -> None:
         console.say(
             f"{_count(len(census.leaves), 'leaf', 'leaves')}: {large:,} with at least {config.min_items} items can be "
             f"learnt, {len(small):,} with fewer {'is' if len(small) == 1 else 'are'} left out of training."
+            + (" Items count by their labels, also those whose image cannot be used." if census.failed.counts else "")
         )
     if small:
         names = ", ".join(f"{visible(m)}/{visible(a)} {n:,}" for (m, a), n in small[:_SHOWN_LEAVES])

@@ -53,6 +53,8 @@ class Training:
     history: Sequence[dict[str, float]]
     best_epoch: int
     left_out: Sequence[LeftOut]
+    not_learnt: str | None = None
+    """A sentence on the items of these leaves; it stands under the figures."""
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,8 @@ _OTHER_NAMES = {
     Role.IMAGE: ("image", "image bytes", "picture", "photo"),
 }  # fmt: skip
 """Column names of common exports by role, the likeliest first."""
+_UNNAMED = re.compile(r"column_\d+")
+"""The name of a column whose heading is empty."""
 _MIN_SIMILARITY = 0.75
 _SHOWN = 20
 
@@ -88,7 +90,9 @@ def missing(roles: Sequence[Role], columns: Sequence[str], taken: Iterable[str] 
     unknown = [role for role in roles if role not in meant]
     if unknown:
         text += f"; say which one it is with {' '.join(f'--column {role}=NAME' for role in unknown)}"
-    return f"{text}; it has {listed(columns)}"
+    is_title = not meant and any(_UNNAMED.fullmatch(column) for column in columns[1:])
+    advice = "; if its first line is a title, delete it, so that the headings come first" if is_title else ""
+    return f"{text}; it has {listed(columns)}{advice}"
 
 
 def flag(role: Role, column: str) -> str:

@@ -10,6 +10,7 @@ import ray.data
 
 from tagger.dataset.decoding import FAILURE, DecodeShard, DigestShard
 from tagger.dataset.items import LabelledItems
+from tagger.dataset.not_learnt import not_learnt
 from tagger.dataset.split_rule import DIGEST, DUPLICATES, SplitRule
 from tagger.dataset.splits import SPLITS
 from tagger.dataset.trainable import why_unlabelled
@@ -128,6 +129,8 @@ def split_labelled(learnable: Learnable, store: ImageStore, work: Location, repo
         f"{staged.items:,} with both labels; "
         f"{len(items.taxonomy.leaves)} leaves, {len(items.left_out)} left out for too few items; {sides}"
     )
+    if warning := not_learnt(items.left_out, items.taxonomy, len(items.frame)):
+        reporter.warn(warning)
     return items
 
 

@@ -7,6 +7,7 @@ import pyarrow as pa
 
 from tagger.dataset.census import Census
 from tagger.dataset.items import LabelledItems
+from tagger.dataset.not_learnt import not_learnt
 from tagger.dataset.split_rule import DIGEST, DUPLICATES, SplitRule
 from tagger.dataset.splits import SPLITS
 from tagger.dataset.trainable import why_unlabelled
@@ -33,6 +34,8 @@ class Prospect:
     items: int = 0
     sides: dict[str, int] | None = None
     article_types: int = 0
+    not_learnt: str | None = None
+    """A warning about items of leaves that are left out, if they are many."""
 
 
 @dataclass(frozen=True)
@@ -91,17 +94,23 @@ def prospect(config: CheckConfig, census: Census, manifest: Manifest, min_items:
     sides = learnt.split_items()
     empty = [name for name in SPLITS[:3] if not counts.get(name, 0)] if not config.sample else []
     problem = f"--images: not one image of the {', '.join(empty)} items can be used" if empty else None
+    warning = not_learnt(learnt.left_out, learnt.taxonomy, len(learnt.frame))
     types = {leaf.articleType for leaf in learnt.taxonomy.leaves}
-    return Prospect(problem, least, len(learnt.taxonomy.leaves), len(learnt.frame), sides, len(types))
+    return Prospect(problem, least, len(learnt.taxonomy.leaves), len(learnt.frame), sides, len(types), warning)
 
 
 def advice(config: CheckConfig, census: Census, manifest: Manifest, now: Prospect) -> Advice | None:
-    """The proposed training, with a lower --min-items if that learns much more."""
+    """The proposed training, with a lower --min-items if that learns much more than the default.
+
+    A number that the user gave stays, unless training would refuse it. None where something else is to be mended.
+    """
     labelled = sum(census.leaves.values())
-    if not labelled:
+    is_refused = now.problem is not None and now.problem.startswith("--min-items")
+    if not labelled or (now.problem and not is_refused):
         return None
     chosen = now
-    if now.problem or now.items < _ENOUGH * labelled:
+    is_default = "min_items" not in config.model_fields_set
+    if is_refused or (is_default and now.items < _ENOUGH * labelled):
         lower = [n for n in _LADDER if n < config.min_items]
         enough = [n for n in lower if _items_of(census, n) >= _ENOUGH * labelled] or lower[-1:]
         for least in enough:

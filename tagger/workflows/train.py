@@ -10,6 +10,7 @@ import ray.data
 
 from tagger.cluster.session import check_workers, ray_session, wants_gpu
 from tagger.dataset.items import LabelledItems
+from tagger.dataset.not_learnt import not_learnt
 from tagger.dataset.split_rule import SplitRule
 from tagger.dataset.splits import SPLITS
 from tagger.dataset.splits_file import SPLITS_FILE
@@ -248,5 +249,7 @@ def _write_report(
         "blurry": f"below {bundle.card.blur_threshold:.0f} (variance of the Laplacian)",
         "data": provenance.data_fingerprint,
     }
-    training = Training(provenance.epochs, provenance.best_epoch, provenance.left_out)
+    learnt_items = sum(provenance.split_items.values())
+    warning = not_learnt(provenance.left_out, bundle.card.taxonomy, learnt_items)
+    training = Training(provenance.epochs, provenance.best_epoch, provenance.left_out, warning)
     write_bundle_report(out / "report", measured, pictures, facts, work, training)

@@ -34,6 +34,7 @@ def check(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Check:
         for item in {row.split(",")[0] for row in rows} - set(absent):
             (images / f"{item}.jpg").write_bytes(encoded(picture(24, 32, seed=crc32(item.encode()))))
         settings = {"manifest": str(tmp_path / "m.csv"), "images": str(images), "min_items": 1, **options}
+        settings = {name: value for name, value in settings.items() if value is not None}
         code = run(CheckConfig(**settings), Console(as_json=True))
         document = json.loads(capsys.readouterr().out)
         run(CheckConfig(**settings), Console())
@@ -131,7 +132,7 @@ def test_check_ends_with_the_command_to_go_on_with_and_what_it_learns(check: Che
 
 
 def test_what_the_proposed_least_number_of_items_learns_is_said_beside_what_the_given_one_would(check: Check) -> None:
-    *_, text = check(rows_of(shirts=60, shoes=55, bags=12, hats=11), min_items=50)
+    *_, text = check(rows_of(shirts=60, shoes=55, bags=12, hats=11), min_items=None)
     assert (
         "Training: --min-items 10 learns 4 of 4 article types, 100% of items; --min-items 50 would learn 2, 83%."
         in (text.splitlines())
@@ -140,11 +141,25 @@ def test_what_the_proposed_least_number_of_items_learns_is_said_beside_what_the_
 
 
 def test_a_catalogue_of_a_few_items_is_proposed_a_training_that_suits_it(check: Check) -> None:
-    *_, text = check(rows_of(shirts=4, shoes=4, bags=3, hats=3), min_items=50)
+    *_, text = check(rows_of(shirts=4, shoes=4, bags=3, hats=3), min_items=None)
     assert (
         "Training: --min-items 3 learns 4 of 4 article types, 100% of items; --min-items 50 would learn nothing."
         in (text.splitlines())
     )
+
+
+def test_a_given_least_number_of_items_is_kept_and_what_it_leaves_out_is_a_warning(
+    check: Check, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    *_, text = check(rows_of(shirts=60, shoes=55, bags=12, hats=11), min_items=50)
+    assert "Training: --min-items 50 learns 2 of 4 article types, 83% of items." in text.splitlines()
+    assert text.rstrip().endswith(" --out bundle --min-items 50")
+    config = CheckConfig(manifest=str(tmp_path / "m.csv"), images=str(tmp_path / "images"), min_items=50)
+    run(config, Console())
+    assert (
+        "! 17% of the labelled items (23) are of article types that the model does not learn; it tags them as "
+        "something else. It can never say BAGS, HATS."
+    ) in capsys.readouterr().err.splitlines()
 
 
 def test_a_catalogue_is_looked_at_in_python_without_a_word_on_standard_output(
@@ -166,7 +181,9 @@ def test_a_time_split_over_dates_that_have_no_order_is_no_training(check: Check)
     assert "not one cell of created is a number or an ISO date, such as '01.11.2024'" in document["whyNotTrainable"]
 
 
-def test_a_side_whose_images_all_fail_is_no_training(check: Check, tmp_path: Path) -> None:
+def test_a_side_whose_images_all_fail_is_no_training(
+    check: Check, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     rows = [f"{n},{'AB'[n % 2]},{'ab'[n % 2]},{2000 + n}" for n in range(40)]
     by_time: dict[str, Any] = {"heading": "id,masterCategory,articleType,year", "split": "time", "control": 0.0}
     _, document, _ = check(rows, **by_time)
@@ -178,6 +195,10 @@ def test_a_side_whose_images_all_fail_is_no_training(check: Check, tmp_path: Pat
         manifest=str(tmp_path / "m.csv"), images=str(tmp_path / "images"), min_items=1, split="time", control=0.0
     )
     assert why(catalogue) == "--images: not one image of the test items can be used"
+    run(catalogue, Console())
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-1] == "Next: mend the images, and run tagger check again."
+    assert any("Items count by their labels, also those whose image cannot be used." in line for line in lines)
 
 
 def test_images_that_fail_are_shown_with_path_and_reason_and_what_was_probably_meant(

@@ -123,7 +123,9 @@ def test_the_report_is_one_page_with_its_facts_beside_it(tmp_path: Path) -> None
         Level.ARTICLE_TYPE: predicted("xyxyxy", "xyxyxx"),
     }
     evaluation = Evaluation("test", levels, outside_taxonomy=2, failed=1)
-    training = Training(history, 1, [LeftOut(master_category="A", article_type="<b>rare</b>", items=3)])
+    training = Training(
+        history, 1, [LeftOut(master_category="A", article_type="<b>rare</b>", items=3)], "30% are not learnt."
+    )
     page = write_report(Location(str(tmp_path)), "A report", {"model": "abc"}, evaluation, Extras(training=training))
     text = Path(page.path).read_text()
     tags = _Tags()
@@ -132,6 +134,7 @@ def test_the_report_is_one_page_with_its_facts_beside_it(tmp_path: Path) -> None
     assert "83.33%" in text
     assert "&lt;b&gt;rare" in text
     assert "<b>rare" not in text
+    assert text.index("30% are not learnt.") < text.index("<h2")
     assert text.count("<svg") == 7
     facts = json.loads((tmp_path / "metrics.json").read_text())
     assert facts["levels"]["masterCategory"]["accuracy"] == pytest.approx(5 / 6)

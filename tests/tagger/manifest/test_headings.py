@@ -64,6 +64,12 @@ def test_a_manifest_says_which_columns_it_lacks(tmp_path: Path) -> None:
     assert manifest_of(file, column=named).why_unlabelled() is None
 
 
+def test_a_title_above_the_headings_is_suspected(tmp_path: Path) -> None:
+    (tmp_path / "m.csv").write_text("My shop export 2026,\nid,articleType\n1,Shirts\n")
+    with pytest.raises(InputError, match="column_2; if its first line is a title, delete it"):
+        manifest_of(tmp_path / "m.csv")
+
+
 def test_a_column_that_is_named_wrongly_is_met_with_the_nearest(tmp_path: Path) -> None:
     (tmp_path / "m.csv").write_text("id,masterCategory,type\n1,A,x\n")
     with pytest.raises(UsageError, match="no column 'typ', perhaps --column articleType=type; it has id"):
