@@ -77,9 +77,9 @@ def test_no_column_of_the_predictions_is_lost_renamed_or_moved() -> None:
 
 
 def test_a_config_takes_a_path_wherever_it_takes_the_text_of_one() -> None:
-    config = CheckConfig(manifest=Path("styles.csv"), images=Path("images"))
+    config = CheckConfig.model_validate({"manifest": Path("styles.csv"), "images": Path("images")})
     assert config == CheckConfig(manifest="styles.csv", images="images")
-    index = IndexConfig(run=[Path("run-1"), "run-2"], out=Path("index"))
+    index = IndexConfig.model_validate({"run": [Path("run-1"), "run-2"], "out": Path("index")})
     assert (index.run, index.out) == (["run-1", "run-2"], "index")
 
 
