@@ -172,7 +172,7 @@ def test_what_cannot_be_answered_says_why(
     assert tagger("index", embedded, "--out", index).code == 0
     (tmp_path / "text.jpg").write_text("no image")
     unanswered: list[tuple[list[object], str]] = [
-        (["--id", "nobody"], "--id nobody: the index"),
+        (["--id", "nobody"], "--id nobody: there is no such item in"),
         (["--id", "1", "--image", "x.jpg"], "one of id, image, manifest and run"),
         (["--manifest", drawn.manifest], "name a folder for them: out"),
         (["--image", tmp_path / "text.jpg"], "text.jpg: "),
