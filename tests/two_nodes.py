@@ -1,11 +1,13 @@
 """A Ray cluster of two nodes on loopback, started as the documentation says, that asks for a token."""
 
+import json
 import os
 import socket
 import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -50,6 +52,7 @@ def two_nodes() -> Iterator[TwoNodes]:
             stack.enter_context(_running(command, environment, Path(folder) / f"node-{agent}.log"))
             _wait_for(port)
         _wait_for(dashboard)
+        _wait_for_nodes(f"http://{_LOOPBACK}:{dashboard}", 2)
         yield TwoNodes(address, f"http://{_LOOPBACK}:{dashboard}", f"ray://{_LOOPBACK}:{client}", environment)
 
 
@@ -64,6 +67,21 @@ def _running(command: list[str], environment: dict[str, str], log: Path) -> Iter
             for one in [started, *started.children(recursive=True)]:
                 with suppress(psutil.NoSuchProcess):
                     one.kill()
+
+
+def _wait_for_nodes(dashboard: str, nodes: int) -> None:
+    """Wait until so many nodes have joined: a node listens before the others know it."""
+    request = urllib.request.Request(
+        f"{dashboard}/nodes?view=summary", headers={"Authorization": f"Bearer {TOKEN['RAY_AUTH_TOKEN']}"}
+    )
+    deadline = time.monotonic() + _START_S
+    while time.monotonic() < deadline:
+        with suppress(OSError), urllib.request.urlopen(request, timeout=10) as answer:
+            summary = json.load(answer)["data"]["summary"]
+            if sum(node["raylet"].get("state") == "ALIVE" for node in summary) == nodes:
+                return
+        time.sleep(0.2)
+    raise TimeoutError(f"{dashboard} does not know {nodes} nodes")
 
 
 def _wait_for(port: str) -> None:

@@ -15,6 +15,8 @@ import pytest
 from tagger.demo.drawn_catalogue import Drawn
 from tests.two_nodes import TwoNodes, two_nodes
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[TwoNodes]:

@@ -47,6 +47,7 @@ print(loaded)
 _THREAD = "threading.Thread(target=threading.Event().wait, daemon=True).start()"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("before", "off", "loaded"),
     [("", "", "False"), ("", "quick_torchvision", "True"), (_THREAD, "", "True"), ("import torch._dynamo", "", "True")],

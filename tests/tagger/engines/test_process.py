@@ -20,6 +20,8 @@ from tagger.schemas.documents.run import EngineCheck
 from tagger.tagging.on_ray import choose_engine_on_ray
 from tests.builders import catalog_of
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def engine_request(drawn: Drawn, bundle: Bundle, tmp_path: Path) -> EngineRequest:

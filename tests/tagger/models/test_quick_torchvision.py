@@ -1,6 +1,8 @@
 import subprocess
 import sys
 
+import pytest
+
 CODE = """
 import sys
 import tagger.models.backbones
@@ -18,6 +20,7 @@ assert torch.compile(lambda x: x + 1, backend="eager")(torch.ones(2)).tolist() =
 """
 
 
+@pytest.mark.slow
 def test_networks_load_without_the_compiler_which_works_when_it_is_wanted() -> None:
     done = subprocess.run([sys.executable, "-c", CODE], capture_output=True, text=True, timeout=100)
     assert done.returncode == 0, done.stderr[-2000:]
