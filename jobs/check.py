@@ -1,14 +1,14 @@
 """The check command: what a catalogue holds, what is wrong with it, and whether it can be learnt."""
 
+from tagger.errors import InputError
 from tagger.jobs.shell.console import Console
+from tagger.jobs.shell.outcome import DONE
 from tagger.jobs.steps import check_report
 from tagger.schemas.configs.check import CheckConfig
 from tagger.schemas.documents.taxonomy import Level
 from tagger.workflows import image_errors
 from tagger.workflows.check import CheckResult, check
 from tagger.workflows.prospect import Advice
-
-EXIT_USABLE, EXIT_UNUSABLE = 0, 3
 
 
 def run(config: CheckConfig, console: Console) -> int:
@@ -18,8 +18,8 @@ def run(config: CheckConfig, console: Console) -> int:
     console.result(_document(config, result))
     if result.problem:
         console.warn(result.problem)
-        return EXIT_UNUSABLE
-    return EXIT_USABLE
+        return InputError.exit_code
+    return DONE
 
 
 def _next(advice: Advice) -> str:

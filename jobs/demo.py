@@ -11,9 +11,8 @@ from tagger.demo.drawn_catalogue import Drawn, draw_catalogue
 from tagger.errors import TaggerError, UsageError
 from tagger.io.location import Location
 from tagger.jobs.shell.console import Console
-from tagger.jobs.shell.outcome import ERROR_LOG
+from tagger.jobs.shell.outcome import DONE, ERROR_LOG, TOO_MANY_FAILED
 from tagger.jobs.steps import check_report, tag_report
-from tagger.jobs.tag import EXIT_DONE, EXIT_TOO_MANY_FAILED
 from tagger.models.bundle import Bundle
 from tagger.runs.directory import RunDirectory
 from tagger.schemas.configs.check import CheckConfig
@@ -62,7 +61,7 @@ def run(config: DemoConfig, console: Console) -> int:
     _show(console, drawn, facts, out, time.monotonic() - started)
     metrics = Bundle.load(Location(str(bundle))).card.metrics[0]
     console.result({"out": str(out), "test": metrics.model_dump(mode="json", by_alias=True), "oddities": facts})
-    return EXIT_TOO_MANY_FAILED if tagged.too_many else EXIT_DONE
+    return TOO_MANY_FAILED if tagged.too_many else DONE
 
 
 def _clear(out: Path) -> None:

@@ -4,6 +4,7 @@ from tagger.deduplication.judged import PROBABILITY
 from tagger.jobs.shell.console import Console
 from tagger.jobs.shell.figures import percent
 from tagger.jobs.shell.next_command import next_line, next_on_catalogue
+from tagger.jobs.shell.outcome import DONE, TOO_MANY_FAILED
 from tagger.jobs.steps.planted_report import say_of_planted
 from tagger.schemas.configs.similarity import DuplicatesConfig
 from tagger.schemas.tables.duplicate import Sameness
@@ -14,8 +15,6 @@ from tagger.workflows.duplicates import (
     duplicates,
     try_planted_copies,
 )
-
-EXIT_DONE, EXIT_TOO_MANY_UNREAD = 0, 4
 
 _IN_WORDS = {
     Sameness.REPRESENTATIVE: "representative, one a group",
@@ -32,7 +31,7 @@ def run(config: DuplicatesConfig, console: Console) -> int:
         say_of_planted(config, console, try_planted_copies(config, console))
         out = f"{config.index.rstrip('/')}-duplicates"
         console.say(next_on_catalogue(config, "duplicates", config.index, "--out", out))
-        return EXIT_DONE
+        return DONE
     result = duplicates(config, console)
     document = _say(console, result)
     if result.judged:
@@ -44,7 +43,7 @@ def run(config: DuplicatesConfig, console: Console) -> int:
     groups = ["--duplicates", str(result.out)]
     console.say(next_line(config, "audit", config.index, *shop, *groups, "--out", f"{result.out}-audit"))
     console.result(document)
-    return EXIT_TOO_MANY_UNREAD if result.too_many_unread else EXIT_DONE
+    return TOO_MANY_FAILED if result.too_many_unread else DONE
 
 
 def _say(console: Console, result: DuplicatesResult) -> dict[str, object]:

@@ -4,7 +4,7 @@ from tagger.jobs.shell.console import Console
 from tagger.jobs.shell.next_command import next_on_catalogue
 from tagger.schemas.configs.train import ResultsConfig
 from tagger.workflows.results import RecipeResults, compare_recipes
-from tagger.workflows.results_page import for_people, seeds_in_words
+from tagger.workflows.results_page import for_display, seeds_in_words
 
 
 def run(config: ResultsConfig, console: Console) -> int:
@@ -16,7 +16,7 @@ def run(config: ResultsConfig, console: Console) -> int:
 def _show(config: ResultsConfig, console: Console, results: RecipeResults) -> None:
     table = results.table
     title = f"{len(table):,} recipes, {seeds_in_words(config)}"
-    shown = for_people(table)
+    shown = for_display(table)
     console.table(title, list(shown.columns), shown.to_numpy().tolist())
     console.say(f"Page: {results.page}")
     console.say(next_on_catalogue(config, "tag", "--model", str(results.best), "--out", f"{results.folder}-run"))

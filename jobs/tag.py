@@ -1,18 +1,17 @@
 """The tag command: tags a catalogue with a bundle; writes predictions with confidences, rejects and counts."""
 
 from tagger.jobs.shell.console import Console
+from tagger.jobs.shell.outcome import DONE, TOO_MANY_FAILED
 from tagger.jobs.steps.tag_report import report
 from tagger.schemas.configs.tag import TagConfig
 from tagger.workflows.tag import tag
-
-EXIT_DONE, EXIT_TOO_MANY_FAILED = 0, 4
 
 
 def run(config: TagConfig, console: Console) -> int:
     """Tag a catalogue into a run directory; a repeated command resumes."""
     result = tag(config, console)
     report(config, console, result)
-    return EXIT_TOO_MANY_FAILED if result.too_many else EXIT_DONE
+    return TOO_MANY_FAILED if result.too_many else DONE
 
 
 if __name__ == "__main__":

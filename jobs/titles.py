@@ -8,11 +8,9 @@ from tagger.evaluation.metrics import MINIMUM_SUPPORT
 from tagger.jobs.shell.console import Console
 from tagger.jobs.shell.next_command import UNKNOWN, next_line
 from tagger.models.titles import FILE
-from tagger.runs.directory import RunDirectory
 from tagger.schemas.configs.confidence import TitlesConfig
 from tagger.schemas.documents.taxonomy import Level
-from tagger.workflows.as_flags import catalogue_flags, catalogue_settings
-from tagger.workflows.open_catalog import resolve_location
+from tagger.workflows.as_flags import catalogue_flags
 from tagger.workflows.titles import Objections, TitlesResult, titles
 
 
@@ -32,15 +30,9 @@ def run(config: TitlesConfig, console: Console) -> int:
     console.say(f"The bundle knows {known:,} words of titles now ({FILE}); tagger tag --titles asks them.")
     console.result(document)
     words = ["--model", config.model, "--titles", "check", "--out", "run-titles"]
-    console.say(next_line(config, "tag", *_catalogue_flags(config), *words))
+    catalogue = {"images": UNKNOWN, **result.catalogue, **config.model_dump()}  # this call's manifest, its run's images
+    console.say(next_line(config, "tag", *catalogue_flags(catalogue), *words))
     return 0
-
-
-def _catalogue_flags(config: TitlesConfig) -> list[str]:
-    """The manifest of this call, and the images of its run."""
-    record = RunDirectory(resolve_location(config.run, config)).record() if config.run else None
-    images = catalogue_settings(record.config) if record else {"images": UNKNOWN}
-    return catalogue_flags(images | config.model_dump())
 
 
 def _rows(result: TitlesResult) -> list[dict[str, str | float]]:

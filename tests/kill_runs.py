@@ -133,7 +133,7 @@ def run(command: list[str], work: Path, kills: int, seed: int) -> list[Killed]:
     parts = len(_stamps(calm / "predictions"))
     ids = expected["id"].to_pylist()
     assert len(set(ids)) == len(ids)
-    found = []
+    results = []
     for number in range(kills):
         target = TARGETS[number % len(TARGETS)]
         # before the first part lie the seconds in which everything starts
@@ -146,9 +146,9 @@ def run(command: list[str], work: Path, kills: int, seed: int) -> list[Killed]:
             raise AssertionError(f"{killed}: {len(got)} rows, not the {len(expected)} of the undisturbed run")
         if killed.redone > 0:
             raise AssertionError(f"{killed}: parts that were there were done again")
-        found.append(killed)
+        results.append(killed)
         print(f"{number + 1}: {killed}", file=sys.stderr, flush=True)
-    return found
+    return results
 
 
 def main() -> None:

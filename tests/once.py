@@ -13,8 +13,8 @@ class Once:
     """Folders that are made once in a test run, whatever its number of processes. Nobody changes what lies there."""
 
     def __init__(self, tmp_path_factory: pytest.TempPathFactory) -> None:
-        own = tmp_path_factory.getbasetemp()
-        self._root = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+        base = tmp_path_factory.getbasetemp()
+        self._root = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
 
     def __call__(self, name: str, make: Callable[[Path], None]) -> Path:
         """The folder of that name, which `make` has filled; another process waits for it meanwhile."""

@@ -56,7 +56,21 @@ def write_run(
     (run / "predictions").mkdir(parents=True)
     (run / RECORD).write_text(record.model_dump_json(by_alias=True))
     (run / "_SUCCESS").touch()
-    predictions = [
+    pq.write_table(
+        pa.Table.from_pylist(_predictions(folder, items, record), schema=PREDICTION),
+        run / "predictions/part-00000.parquet",
+    )
+    if is_audit:
+        pq.write_table(pa.Table.from_pylist(_findings(items, suggestions), schema=FINDING), run / FINDINGS_FILE)
+    return run
+
+
+def _predictions(
+    folder: Path, items: Sequence[tuple[Leaf, Mapping[Leaf, float]]], record: RunRecord
+) -> list[dict[str, object]]:
+    """Rows by PREDICTION; in an audit, a label that may be wrong is the reason for the review."""
+    reason = "label_error" if record.kind == "audit" else "low_confidence"
+    return [
         {
             "id": str(n), "imageUri": f"{folder}/images/{n}.jpg", "imageDigest": f"digest {n}",
             "masterCategory": tag[0], "masterCategoryConfidence": 0.9,
@@ -64,21 +78,23 @@ def write_run(
             "alternatives": [
                 {"masterCategory": m, "articleType": a, "confidence": c} for (m, a), c in alternatives.items()
             ],
-            "decision": "review", "reviewReasons": ["label_error" if is_audit else "low_confidence"],
-            "modelId": "m", "runId": record.run_id, "taggedAt": now,
+            "decision": "review", "reviewReasons": [reason],
+            "modelId": "m", "runId": record.run_id, "taggedAt": record.started_at,
         }
         for n, (tag, alternatives) in enumerate(items)
     ]  # fmt: skip
-    pq.write_table(pa.Table.from_pylist(predictions, schema=PREDICTION), run / "predictions/part-00000.parquet")
-    if is_audit:
-        found = [
-            {
-                "rank": n + 1, "id": str(n), "imageDigest": f"digest {n}",
-                "masterCategory": tag[0], "articleType": tag[1], "score": 0.9, "reasons": ["label_error"],
-                "suggestedMasterCategory": to and to[0],
-                "suggestedArticleType": to and to[1], "suggestionConfidence": 0.8 if to else None, "distance": 0.5,
-            }
-            for n, ((tag, _), to) in enumerate(zip(items, suggestions, strict=True))
-        ]  # fmt: skip
-        pq.write_table(pa.Table.from_pylist(found, schema=FINDING), run / FINDINGS_FILE)
-    return run
+
+
+def _findings(
+    items: Sequence[tuple[Leaf, Mapping[Leaf, float]]], suggestions: Sequence[Leaf | None]
+) -> list[dict[str, object]]:
+    """Rows by FINDING."""
+    return [
+        {
+            "rank": n + 1, "id": str(n), "imageDigest": f"digest {n}",
+            "masterCategory": tag[0], "articleType": tag[1], "score": 0.9, "reasons": ["label_error"],
+            "suggestedMasterCategory": to and to[0],
+            "suggestedArticleType": to and to[1], "suggestionConfidence": 0.8 if to else None, "distance": 0.5,
+        }
+        for n, ((tag, _), to) in enumerate(zip(items, suggestions, strict=True))
+    ]  # fmt: skip

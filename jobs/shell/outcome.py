@@ -20,7 +20,8 @@ from tagger.io.signals import interrupted_by_signals
 from tagger.optional import what_to_install
 from tagger.printable import printable
 
-INTERRUPTED, FAILED = 130, 1
+DONE, FAILED, TOO_MANY_FAILED, INTERRUPTED = 0, 1, 4, 130
+"""Exit codes; those of errors are in `tagger.errors`."""
 READER_GONE = 128 + signal.SIGPIPE
 ERROR_LOG = "_error.log"
 """File name in a job's folder; readers of results skip names with an underscore."""

@@ -28,7 +28,7 @@ def show(config: CheckConfig, console: Console, result: CheckResult, show_next: 
     if result.advice and show_next:
         console.say(f"Next: {result.advice.command}")
     elif show_next and result.learnt.problem and result.census.leaves:
-        where = "the images" if result.learnt.problem.startswith("--images") else "what tagger train would refuse"
+        where = "the images" if result.learnt.lacks_images else "what tagger train would refuse"
         console.say(f"Next: mend {where}, and run tagger check again.")
 
 

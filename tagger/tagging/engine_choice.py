@@ -38,6 +38,8 @@ class EngineChoice:
         self._request: EngineRequest
         self.progress: ChoiceProgress | None = None
         """Progress of the choice; None before the first image."""
+        self.chosen: Future[ChosenEngine] = Future()
+        """The engine, once `finish` has been called and it is chosen."""
         self._early: Future[ChosenEngine | None] | None = None
 
     def __enter__(self) -> "EngineChoice":
@@ -59,11 +61,11 @@ class EngineChoice:
         if self._process:
             self._early = self._pool.submit(self._process.choose, self._request, self._config.device, self._record)
 
-    def answer(self, device: str) -> "Future[ChosenEngine]":
-        """The engine for `cpu` or `cuda`: that of the resumed run, or the one chosen on the run's images."""
-        return self._pool.submit(self._answer, device)
+    def finish(self, device: str) -> None:
+        """Choose for `cpu` or `cuda`: the engine of the resumed run, or the quickest on the run's images."""
+        self.chosen = self._pool.submit(self._choose, device)
 
-    def _answer(self, device: str) -> ChosenEngine:
+    def _choose(self, device: str) -> ChosenEngine:
         early = self._early.result() if self._early else None
         if early and device == "cpu":
             return early

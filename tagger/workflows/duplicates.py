@@ -121,7 +121,7 @@ def duplicates(config: DuplicatesConfig, reporter: Reporter = LOG) -> Duplicates
     judged = _judged(config, reporter, index, distinct)
     structure = config.structure if config.precision is None else threshold_for(judged, config.precision)
     layouts = IndexLayouts(index, distinct.positions)
-    absent = _not_in_index(config, manifest, index)
+    absent = _not_in_index(config, reporter, manifest, index)
     pairs = with_judged(find_pairs(reporter, layouts), judged, layouts)
     refs = refs_of(index, distinct)
     verified = verify_pairs(config, reporter, pairs, refs, store, structure)
@@ -144,13 +144,15 @@ def duplicates(config: DuplicatesConfig, reporter: Reporter = LOG) -> Duplicates
     return DuplicatesResult(out, groups, pairs, verified.images, len(verified.unread), precision, leakage)
 
 
-def _not_in_index(config: DuplicatesConfig, manifest: Manifest, index: VectorIndex) -> str | None:
+def _not_in_index(config: DuplicatesConfig, reporter: Reporter, manifest: Manifest, index: VectorIndex) -> str | None:
     """How many items of the manifest the index lacks, in words; None if it has all of them."""
     items = absent = 0
-    for batch in manifest.batches():
-        positions = index.positions(batch.items["id"].to_pylist())
-        items += len(positions)
-        absent += int((positions < 0).sum())
+    with reporter.progress("Reading the manifest", None, "rows") as bar:
+        for batch in manifest.batches():
+            positions = index.positions(batch.items["id"].to_pylist())
+            items += len(positions)
+            absent += int((positions < 0).sum())
+            bar.update(items)
     if not absent:
         return None
     return (

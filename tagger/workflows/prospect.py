@@ -36,6 +36,8 @@ class Prospect:
     article_types: int = 0
     not_learnt: str | None = None
     """A warning about items of leaves that are left out, if they are many."""
+    lacks_images: bool = False
+    """Whether the problem is a side of which not one image can be used."""
 
 
 @dataclass(frozen=True)
@@ -95,8 +97,9 @@ def prospect(config: CheckConfig, census: Census, manifest: Manifest, min_items:
     empty = [name for name in SPLITS[:3] if not counts.get(name, 0)] if not config.sample else []
     problem = f"--images: not one image of the {', '.join(empty)} items can be used" if empty else None
     warning = not_learnt(learnt.left_out, learnt.taxonomy, len(learnt.frame))
-    types = {leaf.articleType for leaf in learnt.taxonomy.leaves}
-    return Prospect(problem, least, len(learnt.taxonomy.leaves), len(learnt.frame), sides, len(types), warning)
+    leaves = learnt.taxonomy.leaves
+    types = len({leaf.articleType for leaf in leaves})
+    return Prospect(problem, least, len(leaves), len(learnt.frame), sides, types, warning, bool(empty))
 
 
 def advice(config: CheckConfig, census: Census, manifest: Manifest, now: Prospect) -> Advice | None:
@@ -105,7 +108,7 @@ def advice(config: CheckConfig, census: Census, manifest: Manifest, now: Prospec
     A number that the user gave stays, unless training would refuse it. None where something else is to be mended.
     """
     labelled = sum(census.leaves.values())
-    is_refused = now.problem is not None and now.problem.startswith("--min-items")
+    is_refused = now.problem is not None and _are_too_small(census, config.min_items)
     if not labelled or (now.problem and not is_refused):
         return None
     chosen = now
@@ -122,6 +125,11 @@ def advice(config: CheckConfig, census: Census, manifest: Manifest, now: Prospec
         return None
     types = {article for _, article in census.leaves}
     return Advice(_command(config, chosen), chosen, now, len(census.leaves), len(types), labelled)
+
+
+def _are_too_small(census: Census, min_items: int) -> bool:
+    """Whether there are two leaves to tell apart, but not with so many items."""
+    return len(census.leaves) > 1 and sum(n >= min_items for n in census.leaves.values()) < 2
 
 
 def _items_of(census: Census, min_items: int) -> int:

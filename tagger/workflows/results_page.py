@@ -54,7 +54,7 @@ def table_of(lines: Sequence[Line]) -> pd.DataFrame:
     return pd.DataFrame([_row(line) for line in lines])
 
 
-def for_people(table: pd.DataFrame) -> pd.DataFrame:
+def for_display(table: pd.DataFrame) -> pd.DataFrame:
     """A table of `table_of` for display: with plain heads and percent signs."""
     signed = {name: table[name] + "%" for name, (_, _, is_share) in _FIGURES.items() if is_share}
     return table.assign(**signed).rename(columns=_HEADS)
@@ -71,7 +71,7 @@ def _row(line: Line) -> dict[str, object]:
 
 def page_of(config: ResultsConfig, lines: Sequence[Line], table: pd.DataFrame, device: str) -> str:
     """The table as a Markdown page, with its catalogue and device."""
-    first, shown = lines[0].cards[0], for_people(table)
+    first, shown = lines[0].cards[0], for_display(table)
     sides = ", ".join(f"{count:,} {side}" for side, count in first.provenance.split_items.items())
     text = [
         "# Results",

@@ -259,14 +259,12 @@ def _tag(
     reporter.step(f"Starting workers, and comparing engines on up to {images:,} {'image' if images == 1 else 'images'}")
     with ray_session(config, processes=worker_limits[1], reporter=reporter):
         device = "cuda" if wants_gpu(config) else "cpu"
-        choosing = engines.answer(device)
+        engines.finish(device)
         if device == "cuda" or config.ray_address:
             # it runs on the cluster, and needs the GPU or CPU that the workers would take
-            wait_for_engine(reporter, choosing, engines)
+            wait_for_engine(reporter, engines)
         workers = fit_workers(device == "cuda", worker_limits, len(pending), may_grow=bool(config.ray_address))
         plan = replace(plan, batch_size=config.batch_size or BATCH_SIZE[device])
-        with TaggingWatch(
-            reporter, plan.run, record, staged.items, done, choosing, engines, workers, check_held
-        ) as watch:
+        with TaggingWatch(reporter, plan.run, record, staged.items, done, engines, workers, check_held) as watch:
             tag_shards(plan, watch.prepared, pending, workers, watch)
         return watch.record.model_copy(update={"tagging_seconds": time.monotonic() - watch.began})

@@ -28,6 +28,11 @@ class Choice(Protocol):
         """The progress; None before the first image."""
         ...
 
+    @property
+    def chosen(self) -> "Future[ChosenEngine]":
+        """The engine, once it is chosen."""
+        ...
+
 
 class ChoiceBar:
     """Shows the choice of an engine: one bar per step, in images."""
@@ -53,12 +58,12 @@ class ChoiceBar:
         self._bars.close()
 
 
-def wait_for_engine(reporter: Reporter, choosing: "Future[ChosenEngine]", choice: Choice) -> None:
+def wait_for_engine(reporter: Reporter, choice: Choice) -> None:
     """Wait until the choice of an engine succeeds or fails, and show its progress."""
     with ExitStack() as stack:
         bar = ChoiceBar(reporter, choice)
         stack.callback(bar.close)
-        while not wait([choosing], _LOOK_EVERY_S).done:
+        while not wait([choice.chosen], _LOOK_EVERY_S).done:
             bar.update()
 
 
@@ -72,7 +77,6 @@ class TaggingWatch:
         record: RunRecord,
         items: int,
         done: int,
-        choosing: "Future[ChosenEngine]",
         choice: Choice,
         workers: Workers,
         check_held: Callable[[], None],
@@ -85,7 +89,6 @@ class TaggingWatch:
         self._directory = directory
         self._items = items
         self._done = done
-        self._choosing = choosing
         self._choice = choice
         self._workers = workers
         self._check_held = check_held
@@ -106,8 +109,8 @@ class TaggingWatch:
     def __call__(self, rows: int) -> None:
         """Take the number of rows that this call has tagged."""
         self._check_held()
-        if not self.prepared.done() and self._choosing.done():
-            self._hand_over(*self._choosing.result())
+        if not self.prepared.done() and self._choice.chosen.done():
+            self._hand_over(*self._choice.chosen.result())
         if self._bar:
             seconds = time.monotonic() - self.began
             self._bar.update(self._done + rows, f"{rows / seconds:.0f} images/s" if rows else "")

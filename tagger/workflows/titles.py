@@ -1,7 +1,7 @@
 """Fits a bundle's title model, a second witness beside the image, and measures it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -25,6 +25,7 @@ from tagger.schemas.configs.confidence import TitlesConfig
 from tagger.schemas.documents.bundle import LevelMetrics, ModelCard
 from tagger.schemas.documents.taxonomy import Level, Taxonomy
 from tagger.training.titles import fit_titles
+from tagger.workflows.as_flags import catalogue_settings
 from tagger.workflows.folder_locks import locked_bundle
 from tagger.workflows.open_catalog import open_manifest, resolve_location
 
@@ -66,6 +67,8 @@ class TitlesResult:
     """
     objections: Objections | None
     """None without a run."""
+    catalogue: Mapping[str, object] = field(default_factory=dict)
+    """Settings of the run's catalogue; empty without a run."""
 
 
 def titles(config: TitlesConfig, reporter: Reporter = LOG) -> TitlesResult:
@@ -106,8 +109,12 @@ def _teach(config: TitlesConfig, reporter: Reporter, bundle: Bundle, folder: Loc
     model = fit_titles(config.title, bundle.card.model_id, train["title"].tolist(), leaves, len(taxonomy.leaves))
     model = replace(model, temperature=fit_temperature(model.logits(val["title"].tolist()), val["leaf"].to_numpy()))
     image = None
+    catalogue: dict[str, object] = {}
     if config.run:
-        image = LeafProbabilities.of_run(RunDirectory(resolve_location(config.run, config)), bundle.card)
+        run = RunDirectory(resolve_location(config.run, config))
+        image = LeafProbabilities.of_run(run, bundle.card)
+        record = run.record()
+        catalogue = catalogue_settings(record.config) if record else {}
         val, test = (side[side["id"].isin(image.row)] for side in (val, test))
         spoken = val[model.has_known_word(val["title"].tolist())]
         if spoken.empty or test.empty:
@@ -115,7 +122,7 @@ def _teach(config: TitlesConfig, reporter: Reporter, bundle: Bundle, folder: Loc
         both = model.combined_logits(image.of(spoken["id"].tolist()), spoken["title"].tolist())
         model = replace(model, temperature_of_both=fit_temperature(both, spoken["leaf"].to_numpy()))
     model.save(folder)
-    return _measured(config, bundle.card, model, test, image)
+    return replace(_measured(config, bundle.card, model, test, image), catalogue=catalogue)
 
 
 def _sides(config: TitlesConfig, folder: Location, taxonomy: Taxonomy, reporter: Reporter) -> dict[str, pd.DataFrame]:

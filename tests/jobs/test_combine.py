@@ -41,12 +41,12 @@ def test_two_bundles_averaged_are_one_that_tags_and_has_its_own_figures(
     other = alike(trained, tmp_path / "other")
     outcome = tagger("combine", trained, other, *inputs, "--out", tmp_path / "both", "--json")
     assert outcome.code == 0, outcome.err
-    found = json.loads(outcome.out)
+    document = json.loads(outcome.out)
     alone, both = Bundle.load(Location(str(trained))).card, Bundle.load(Location(str(tmp_path / "both"))).card
-    assert [m.model_id for m in both.members] == list(found["members"])
+    assert [m.model_id for m in both.members] == list(document["members"])
     assert both.calibration.fitted_on == alone.provenance.split_items["val"]
     assert both.metrics[0].levels[Level.ARTICLE_TYPE].accuracy == alone.metrics[0].levels[Level.ARTICLE_TYPE].accuracy
-    assert found["members"][alone.model_id]["levels"]["articleType"]["items"] == alone.provenance.split_items["test"]
+    assert document["members"][alone.model_id]["levels"]["articleType"]["items"] == alone.provenance.split_items["test"]
     assert "Compared with" not in (tmp_path / "both/report/index.html").read_text()
     assert tagger("tag", *inputs, "--model", tmp_path / "both", "--out", tmp_path / "run").code == 0
     one, two = predictions_by_id(run_dir), predictions_by_id(tmp_path / "run")
@@ -76,8 +76,8 @@ def test_averaged_weights_are_one_model_and_too_few_common_items_are_told(
     card, alone = (Bundle.load(Location(str(where))).card for where in (tmp_path / "both", trained))
     assert (card.members, card.architecture) == ((), alone.architecture)
     assert card.metrics[0].levels[Level.ARTICLE_TYPE].items == common
-    weights, own = (load_file(where / "model.safetensors") for where in (tmp_path / "both", trained))
-    for name, tensor in own.items():
+    weights, member_weights = (load_file(where / "model.safetensors") for where in (tmp_path / "both", trained))
+    for name, tensor in member_weights.items():
         torch.testing.assert_close(weights[name], tensor)
 
 

@@ -56,22 +56,22 @@ def test_bench_measures_the_job_beside_plain_scripts_on_the_same_images(tagger: 
         "--scratch", tmp_path, "--json",
     )  # fmt: skip
     assert outcome.code == 0, outcome.err
-    found = json.loads(outcome.out)
-    assert (found["images"], found["workers"]) == (1024, 1)
-    assert set(found["imagesPerSecond"]) == {
+    document = json.loads(outcome.out)
+    assert (document["images"], document["workers"]) == (1024, 1)
+    assert set(document["imagesPerSecond"]) == {
         "decode only", "forward only", "end to end", "plain DataLoader script", "plain Ray Data pipeline",
     }  # fmt: skip
-    rates = found["imagesPerSecond"]
+    rates = document["imagesPerSecond"]
     assert min(rates["decode only"], rates["forward only"]) > 0
     # on a busy machine the start may take longer than the work, and then there is no figure
     assert all(rate is None or 0 < rate < 100_000 for rate in rates.values())
-    assert 0 < found["engineShare"] < 1
-    assert -0.9 < found["embeddingsCost"] < 9
-    assert min(found["fixedCostSeconds"], found["rayAloneSeconds"]) > 0.5
-    (only,) = found["rounds"]
+    assert 0 < document["engineShare"] < 1
+    assert -0.9 < document["embeddingsCost"] < 9
+    assert min(document["fixedCostSeconds"], document["rayAloneSeconds"]) > 0.5
+    (only,) = document["rounds"]
     share = only["end to end"] and only["end to end"] / only["forward only"]
-    assert found["endToEndOfForwardOnly"] == (pytest.approx(share) if share else None)
-    assert min(found["driverBytes"], found["workerBytes"]) > 50 * 2**20
-    assert [g["rows"] for g in found["growth"]] == [600]
+    assert document["endToEndOfForwardOnly"] == (pytest.approx(share) if share else None)
+    assert min(document["driverBytes"], document["workerBytes"]) > 50 * 2**20
+    assert [g["rows"] for g in document["growth"]] == [600]
     assert (tmp_path / "bench.svg").read_text().lstrip().startswith("<?xml")
     assert [p.name for p in tmp_path.iterdir()] == ["bench.svg"], "nothing is left behind"

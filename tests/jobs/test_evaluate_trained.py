@@ -24,9 +24,9 @@ def test_evaluating_the_run_on_the_test_split_gives_the_bundles_own_metrics(
         "--split", "test", "--json",
     )  # fmt: skip
     assert outcome.code == 0, outcome.err
-    found = json.loads(outcome.out)
+    document = json.loads(outcome.out)
     expected = Bundle.load(Location(str(trained))).card.metrics[0].model_dump(mode="json", by_alias=True)
-    ours, theirs = found["levels"]["articleType"], expected["levels"]["articleType"]
+    ours, theirs = document["levels"]["articleType"], expected["levels"]["articleType"]
     bins = "expectedCalibrationError"  # of few items, where the engine's last digits move one into the next bin
     assert ours.pop(bins) == pytest.approx(theirs.pop(bins), abs=0.05)
     assert ours == pytest.approx(theirs, abs=1e-6)
@@ -37,9 +37,9 @@ def test_evaluating_counts_what_it_leaves_out(tagger: Run, run_dir: Path, traine
     rows = [f"{i},Apparel,Spacesuits" for i in range(10_010, 10_020)]
     (tmp_path / "m.csv").write_text("\n".join(["id,masterCategory,articleType", "10001,Apparel,Tshirts", *rows]) + "\n")
     arguments = ["evaluate", "--run", run_dir, "--manifest", tmp_path / "m.csv", "--out", tmp_path / "e", "--json"]
-    found = json.loads(tagger(*arguments, "--include-trained").out)
-    assert found["levels"]["articleType"]["items"] == 1
-    assert found["outsideTaxonomy"] + found["failed"] == 10
+    document = json.loads(tagger(*arguments, "--include-trained").out)
+    assert document["levels"]["articleType"]["items"] == 1
+    assert document["outsideTaxonomy"] + document["failed"] == 10
     (tmp_path / "none.csv").write_text("id,kind\n1,x\n")
     missing = tagger("evaluate", "--run", run_dir, "--manifest", tmp_path / "none.csv", "--out", tmp_path / "e")
     assert missing.code == 3
@@ -54,10 +54,10 @@ def test_a_run_is_compared_with_a_bundle_and_its_mistakes_are_shown(
         "--out", tmp_path / "e", "--json",
     )  # fmt: skip
     assert outcome.code == 0, outcome.err
-    found = json.loads(outcome.out)
+    document = json.loads(outcome.out)
     test_items = Bundle.load(Location(str(trained))).card.provenance.split_items["test"]
-    assert found["against"]["articleType"]["items"] == test_items
-    assert found["against"]["articleType"]["only_first"] <= 1  # the same model, by another engine
+    assert document["against"]["articleType"]["items"] == test_items
+    assert document["against"]["articleType"]["only_first"] <= 1  # the same model, by another engine
     page = (tmp_path / "e/index.html").read_text()
     mistakes = pd.read_parquet(tmp_path / "e/items.parquet")
     mistakes = mistakes[mistakes["articleType"] != mistakes["articleTypeTrue"]]

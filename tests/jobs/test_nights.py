@@ -103,8 +103,8 @@ def test_four_nights_in_a_row_and_one_that_breaks(shop: Shop) -> None:
     assert counts["redecided"] == len(unsure) == counts["predictions"] - 1
     assert counts["skipReasons"] == {"known": len(before) - len(unsure)}
     anew = shop.predictions("4").drop(index=str(MISSING))
-    told = ["imageDigest", "masterCategory", "articleType", "articleTypeConfidence", "alternatives", "blurScore"]
-    assert anew[told].astype(str).equals(before.loc[anew.index, told].astype(str))
+    columns = ["imageDigest", "masterCategory", "articleType", "articleTypeConfidence", "alternatives", "blurScore"]
+    assert anew[columns].astype(str).equals(before.loc[anew.index, columns].astype(str))
     assert set(shop.applied("strict")["id"]) == set(before.index) - unsure, "the stricter policy is applied"
     code, counts, said = shop.night("4 again")
     assert (code, counts["redecided"], counts["predictions"]) == (0, 0, 1), said
@@ -138,20 +138,20 @@ def test_an_index_over_nights_has_each_item_once_with_the_vector_of_the_run_that
     vectors = pd.read_parquet(shop.folder / "runs/2/embeddings")
     assert set(vectors["id"]) == looked_at, "those of redecided items are the first run's"
 
-    made = tagger("index", shop.folder / "runs", "--out", shop.folder / "index", "--json")
-    assert made.code == 0, made.err
+    indexed = tagger("index", shop.folder / "runs", "--out", shop.folder / "index", "--json")
+    assert indexed.code == 0, indexed.err
     index = VectorIndex(Location(str(shop.folder / "index")))
     ids = index.items["id"].to_pylist()
     assert sorted(ids) == sorted({*first.index, *second.index})
-    assert json.loads(made.out)["items"] == len(ids)
+    assert json.loads(indexed.out)["items"] == len(ids)
     digests = dict(zip(ids, index.items["imageDigest"].to_pylist(), strict=True))
     assert digests == {**first["imageDigest"].to_dict(), **second["imageDigest"].to_dict()}
     for item in (changed, str(ITEMS), min(redecided), next(iter(set(first.index) - set(second.index)))):
         image = shop.folder / f"images/{item}.jpg"
-        (found,) = json.loads(tagger("similar", shop.folder / "index", "--image", image, "--top", 1, "--json").out)[
+        (match,) = json.loads(tagger("similar", shop.folder / "index", "--image", image, "--top", 1, "--json").out)[
             "similar"
         ]
-        assert (found["similarId"], found["cosine"]) == (item, pytest.approx(1, abs=2e-3))
+        assert (match["similarId"], match["cosine"]) == (item, pytest.approx(1, abs=2e-3))
 
 
 def test_what_the_shop_has_taken_over_counts_as_known(shop: Shop) -> None:

@@ -70,12 +70,12 @@ def test_a_cluster_that_loses_a_node_finishes_with_the_same_result(
     ]  # fmt: skip
     done = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr[-3000:]
-    found = json.loads(done.stdout.strip().splitlines()[-1])
+    document = json.loads(done.stdout.strip().splitlines()[-1])
     parts = len(list((undisturbed / "predictions").glob("part-*.parquet")))
-    assert found["rows"] == len(manifest.read_text().splitlines()) - 1
-    assert found["equal"]
-    assert found["nodes"] == 1
-    assert found["lostAfterParts"][0] < parts, "the node was lost in the middle"
+    assert document["rows"] == len(manifest.read_text().splitlines()) - 1
+    assert document["equal"]
+    assert document["nodes"] == 1
+    assert document["lostAfterParts"][0] < parts, "the node was lost in the middle"
 
 
 def test_engines_elsewhere_predict_what_workers_predict_by_themselves(

@@ -178,15 +178,14 @@ def test_what_cannot_be_answered_says_why(
         (["--image", tmp_path / "text.jpg"], "text.jpg: "),
         (["--id", "1", "--same", "colour"], "colour: the index has no such column"),
     ]
-    for asked, words in unanswered:
-        outcome = tagger("similar", index, *asked)
+    for flags, words in unanswered:
+        outcome = tagger("similar", index, *flags)
         assert (outcome.code, words in outcome.err) == (2, True), outcome.err
 
 
-def test_copies_of_a_picture_are_found_and_others_are_not(
-    tagger: Run, drawn: Drawn, bundle_dir: Path, tmp_path: Path
-) -> None:
-    images = tmp_path / "images"
+def shop_with_copies(drawn: Drawn, folder: Path) -> tuple[list[object], set[frozenset[str]]]:
+    """A catalogue of 30 pictures and altered copies of 20 of them: its flags, and the ids of each such pair."""
+    images = folder / "images"
     images.mkdir()
     originals = sorted(Path(drawn.images).glob("*.jpg"))[20:50]
     changes: dict[str, Callable[[Image.Image], Image.Image]] = {
@@ -208,19 +207,25 @@ def test_copies_of_a_picture_are_found_and_others_are_not(
             (images / f"{copy}.jpg").write_bytes(data if name == "exact" else encoded(changed, quality=92))
             rows.append(f"{copy},Apparel,{'Tops' if name == 'flipped' else 'Shirts'}")
             expected.add(frozenset([file.stem, copy]))
-    (tmp_path / "m.csv").write_text("\n".join(rows) + "\n")
-    shop = ["--manifest", tmp_path / "m.csv", "--images", images]
-    made = tagger("tag", *shop, "--model", bundle_dir, "--out", tmp_path / "run", "--embeddings")
-    assert made.code == 0, made.err
+    (folder / "m.csv").write_text("\n".join(rows) + "\n")
+    return ["--manifest", folder / "m.csv", "--images", images], expected
+
+
+def test_copies_of_a_picture_are_found_and_others_are_not(
+    tagger: Run, drawn: Drawn, bundle_dir: Path, tmp_path: Path
+) -> None:
+    shop, expected = shop_with_copies(drawn, tmp_path)
+    tagged = tagger("tag", *shop, "--model", bundle_dir, "--out", tmp_path / "run", "--embeddings")
+    assert tagged.code == 0, tagged.err
     assert tagger("index", tmp_path / "run", "--out", tmp_path / "index", "--manifest", tmp_path / "m.csv").code == 0
     outcome = tagger("duplicates", tmp_path / "index", *shop, "--out", tmp_path / "copies", "--json")
     assert outcome.code == 0, outcome.err
     groups = pd.read_parquet(tmp_path / "copies/groups.parquet")
-    found = {frozenset(group["id"]) for _, group in groups.groupby("group")}
-    together = {pair for group in found for pair in map(frozenset, itertools.combinations(sorted(group), 2))}
+    groups_of_ids = {frozenset(group["id"]) for _, group in groups.groupby("group")}
+    together = {pair for group in groups_of_ids for pair in map(frozenset, itertools.combinations(sorted(group), 2))}
     assert len(expected & together) >= 0.9 * len(expected), expected - together
     assert len(together - expected) <= 1, "of 1,100 pairs that are no copies"
-    assert json.loads(outcome.out)["groups"] == len(found)
+    assert json.loads(outcome.out)["groups"] == len(groups_of_ids)
     kinds = groups.set_index("id")["sameness"]
     assert all(kinds[i] in ("exact", "representative") for i in kinds.index if i.endswith("-exact"))
     flipped = groups[groups["id"].str.endswith("-flipped")]
@@ -229,7 +234,7 @@ def test_copies_of_a_picture_are_found_and_others_are_not(
     pairs = pd.read_parquet(tmp_path / "copies/pairs.parquet")
     assert pairs["same"].sum() <= len(pairs)
     page = (tmp_path / "copies/index.html").read_text()
-    assert page.count("<section>") == len(found)
+    assert page.count("<section>") == len(groups_of_ids)
     assert "data:image/jpeg;base64," in page
     bundle = tmp_path / "bundle"
     (bundle / "report").mkdir(parents=True)

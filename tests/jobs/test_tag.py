@@ -21,14 +21,18 @@ Run = Callable[..., Outcome]
 pytestmark = pytest.mark.usefixtures("embedded_ray")
 
 
+def tag_command(drawn: Drawn, bundle: Path, out: Path) -> list[object]:
+    return ["tag", "--manifest", drawn.manifest, "--images", drawn.images, "--model", bundle, "--out", out]
+
+
 def test_a_run_accounts_for_every_row(run_dir: Path, drawn: Drawn) -> None:
     record = json.loads((run_dir / "run.json").read_text())
     counts = record["counts"]
-    found = predictions_by_id(run_dir)
+    rows = predictions_by_id(run_dir)
     assert (run_dir / "_SUCCESS").exists()
     assert not (run_dir / "_work").exists()
-    assert counts["rows"] == len(found) + counts["rejects"] == drawn.items + 2
-    assert counts["decisions"] == Counter(found["decision"])
+    assert counts["rows"] == len(rows) + counts["rejects"] == drawn.items + 2
+    assert counts["decisions"] == Counter(rows["decision"])
     assert counts["errors"] == {"not_found": 1, "truncated": 1}
     assert counts["rejectReasons"] == {"blank_id": 1, "duplicate_id": 1}
     assert counts["repaired"] == 1
@@ -39,28 +43,28 @@ def test_a_run_accounts_for_every_row(run_dir: Path, drawn: Drawn) -> None:
 def test_predictions_keep_their_schema_and_their_promises(run_dir: Path, trained: Path, drawn: Drawn) -> None:
     for part in (run_dir / "predictions").iterdir():
         assert pq.read_schema(part).remove_metadata().equals(PREDICTION.remove_metadata())
-    found = predictions_by_id(run_dir)
+    rows = predictions_by_id(run_dir)
     card = Bundle.load(Location(str(trained))).card
-    good = found[found["decision"] != "failed"]
+    good = rows[rows["decision"] != "failed"]
     pairs = set(zip(good["masterCategory"], good["articleType"], strict=True))
     assert pairs <= set(card.taxonomy.index)
     assert good["articleTypeConfidence"].between(0, 1).all()
     assert good["alternatives"].map(len).eq(5).all()
     assert all(a[0]["confidence"] >= a[4]["confidence"] for a in good["alternatives"])
-    assert set(found["modelId"]) == {card.model_id}
-    assert found["imageDigest"].dropna().str.len().eq(64).all()
-    missing, truncated = found.loc[drawn.missing[0]], found.loc[drawn.truncated[0]]
+    assert set(rows["modelId"]) == {card.model_id}
+    assert rows["imageDigest"].dropna().str.len().eq(64).all()
+    missing, truncated = rows.loc[drawn.missing[0]], rows.loc[drawn.truncated[0]]
     assert (missing["errorCode"], truncated["errorCode"]) == ("not_found", "truncated")
     assert pd.isna(missing["masterCategory"])
-    assert "blurry_image" in found.loc[drawn.blurry[0], "reviewReasons"]
-    assert found.loc[drawn.blurry[0], "decision"] == "review"
+    assert "blurry_image" in rows.loc[drawn.blurry[0], "reviewReasons"]
+    assert rows.loc[drawn.blurry[0], "decision"] == "review"
     unsure = good[(good["masterCategoryConfidence"] < 0.9) | (good["articleTypeConfidence"] < 0.9)]
     assert all("low_confidence" in reasons for reasons in unsure["reviewReasons"])
 
 
 def test_tagging_again_does_nothing_and_says_so(tagger: Run, run_dir: Path, trained: Path, drawn: Drawn) -> None:
     before = {p: p.stat().st_mtime_ns for p in run_dir.rglob("*")}
-    common = ["tag", "--manifest", drawn.manifest, "--images", drawn.images, "--model", trained, "--out", run_dir]
+    common = tag_command(drawn, trained, run_dir)
     again = tagger(*common)
     assert again.code == 0
     assert "nothing to do" in again.err
@@ -73,7 +77,7 @@ def test_tagging_again_does_nothing_and_says_so(tagger: Run, run_dir: Path, trai
 def test_more_failures_than_allowed_exit_with_4_and_keep_the_run(
     tagger: Run, run_dir: Path, trained: Path, drawn: Drawn
 ) -> None:
-    common = ["tag", "--manifest", drawn.manifest, "--images", drawn.images, "--model", trained, "--out", run_dir]
+    common = tag_command(drawn, trained, run_dir)
     assert tagger(*common, "--max-failed", "2").code == 0
     outcome = tagger(*common, "--max-failed", "1")
     assert outcome.code == 4
@@ -83,29 +87,19 @@ def test_more_failures_than_allowed_exit_with_4_and_keep_the_run(
 def test_a_run_goes_on_with_the_parts_that_are_missing(
     tagger: Run, trained: Path, drawn: Drawn, tmp_path: Path
 ) -> None:
-    common = [
-        "tag",
-        "--manifest",
-        drawn.manifest,
-        "--images",
-        drawn.images,
-        "--model",
-        trained,
-        "--out",
-        tmp_path / "r",
-    ]
+    common = tag_command(drawn, trained, tmp_path / "r")
     assert tagger(*common, "--part-rows", 100).code == 0
     parts = sorted((tmp_path / "r/predictions").iterdir())
     assert len(parts) == 3
     whole = predictions_by_id(tmp_path / "r")
-    kept, lost = parts[0].read_bytes(), parts[1]
+    first_part, missing_part = parts[0].read_bytes(), parts[1]
     # What a run leaves that was killed between two parts: no _SUCCESS, shards still there, one part missing.
     stage_again(tmp_path / "r", drawn)
-    lost.unlink()
+    missing_part.unlink()
     outcome = tagger(*common, "--part-rows", 100)
     assert outcome.code == 0, outcome.err
     assert "Going on: 180 of 280" in outcome.err
-    assert parts[0].read_bytes() == kept
+    assert parts[0].read_bytes() == first_part
     again = predictions_by_id(tmp_path / "r")
     assert again.drop(columns="taggedAt").astype(str).equals(whole.drop(columns="taggedAt").astype(str))
     assert set(again["runId"]) == set(whole["runId"])
@@ -138,8 +132,8 @@ def test_a_run_with_nothing_to_do_has_its_columns_all_the_same(
     catalogue = ["--manifest", tmp_path / "m.csv", "--images", drawn.images]
     outcome = tagger("tag", *catalogue, "--model", trained, "--out", tmp_path / "r", "--untagged-only")
     assert outcome.code == 0, outcome.err
-    found = pd.read_parquet(tmp_path / "r/predictions")
-    assert (len(found), list(found.columns)) == (0, PREDICTION.names)
+    rows = pd.read_parquet(tmp_path / "r/predictions")
+    assert (len(rows), list(rows.columns)) == (0, PREDICTION.names)
 
 
 def test_a_notebook_gives_what_the_job_gives_to_the_last_digit(run_dir: Path, trained: Path, drawn: Drawn) -> None:

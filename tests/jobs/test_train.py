@@ -105,9 +105,11 @@ def test_the_report_tells_blurry_sharp_and_blurred_items_apart_and_has_a_curve_o
     assert card.blur_threshold is not None
     blurry = int((items["blurScore"] < card.blur_threshold).sum())
     for level in Level:
-        found = groups[(groups["kind"] == "by blur") & (groups["level"] == level)].set_index("group")["items"].to_dict()
+        items_by_blur = (
+            groups[(groups["kind"] == "by blur") & (groups["level"] == level)].set_index("group")["items"].to_dict()
+        )
         expected = {"blurry": blurry, "sharp": len(items) - blurry, "blurred by us": len(items)}
-        assert found == {name: count for name, count in expected.items() if count}
+        assert items_by_blur == {name: count for name, count in expected.items() if count}
     curves = pd.read_csv(report / "curves.csv")
     assert curves["epoch"].tolist() == [*range(11)]
     assert curves["val_loss"].tolist() == [epoch["val_loss"] for epoch in card.provenance.epochs]

@@ -155,12 +155,12 @@ def test_nobody_gets_in_without_the_token(run: Path, fresh: list[str]) -> None:
 
 
 def _flood(
-    url: str, together: "multiprocessing.synchronize.Barrier", told: "multiprocessing.connection.Connection"
+    url: str, barrier: "multiprocessing.synchronize.Barrier", pipe: "multiprocessing.connection.Connection"
 ) -> None:
     """Ask for ten seconds from when every process is there: a process may take longer than that to begin."""
     statuses: dict[int, int] = {}
     with httpx.Client(base_url=url, timeout=30) as client:
-        together.wait(120)
+        barrier.wait(120)
         until = time.monotonic() + 10
         while time.monotonic() < until:
             try:
@@ -168,7 +168,7 @@ def _flood(
             except httpx.TransportError:
                 status = 0
             statuses[status] = statuses.get(status, 0) + 1
-    told.send(statuses)
+    pipe.send(statuses)
 
 
 def test_a_flood_is_served_or_refused_and_breaks_nothing(run: Path, fresh: list[str]) -> None:
@@ -188,14 +188,14 @@ def test_a_flood_is_served_or_refused_and_breaks_nothing(run: Path, fresh: list[
                 client.open("/queue")
                 if "/decision" in client.page:
                     decided += client.answer("m").status_code == 200
-        found: dict[int, int] = {}
+        by_status: dict[int, int] = {}
         for ours, _ in pipes:
             assert ours.poll(60)
             for status, count in ours.recv().items():
-                found[status] = found.get(status, 0) + count
+                by_status[status] = by_status.get(status, 0) + count
         for process in flood:
             process.join()
-        assert set(found) <= {200, 303, 503}, found
-        assert found[200] > 50
+        assert set(by_status) <= {200, 303, 503}, by_status
+        assert by_status[200] > 50
         assert server.client().http.get("/queue").status_code == 200
         assert decided > 0

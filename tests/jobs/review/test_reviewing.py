@@ -180,9 +180,9 @@ def test_the_grid_accepts_what_is_not_marked(run: Path, fresh: list[str]) -> Non
 def test_what_duplicates_found_is_decided_at_once(run: Path, fresh: list[str], tmp_path: Path, tagger: Run) -> None:
     digests = pd.read_parquet(run / "predictions").set_index("id")["imageDigest"]
     shown = [digests["5"], digests["9"], "gone", "what it was", digests["7"]]
-    found = pd.DataFrame({"id": ["5", "9", "gone", "11", "7"], "imageDigest": shown, "group": [0, 0, 0, 0, 1]})
+    groups = pd.DataFrame({"id": ["5", "9", "gone", "11", "7"], "imageDigest": shown, "group": [0, 0, 0, 0, 1]})
     (tmp_path / "found").mkdir()
-    found.assign(conflict=False).to_parquet(tmp_path / "found/groups.parquet")
+    groups.assign(conflict=False).to_parquet(tmp_path / "found/groups.parquet")
     with ReviewServer(run, *fresh, "--duplicates", str(tmp_path / "found")) as server:
         client = server.client()
         for item in ("7", "11"):

@@ -42,15 +42,15 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def store(database: str, tmp_path: Path) -> Iterator[ReviewStore]:
-    made = ReviewStore(open_database(database, "--database"), tmp_path.name)
-    made.fill((row(n) for n in range(1, ITEMS + 1)), LEAF_PAIRS)
-    yield made
-    made.close()
+    review_store = ReviewStore(open_database(database, "--database"), tmp_path.name)
+    review_store.fill((row(n) for n in range(1, ITEMS + 1)), LEAF_PAIRS)
+    yield review_store
+    review_store.close()
 
 
 @pytest.fixture
 def fresh(database: str, tmp_path: Path) -> Iterator[ReviewStore]:
     """A review that has not begun."""
-    made = ReviewStore(open_database(database, "--database"), f"{tmp_path.name}-fresh")
-    yield made
-    made.close()
+    review_store = ReviewStore(open_database(database, "--database"), f"{tmp_path.name}-fresh")
+    yield review_store
+    review_store.close()

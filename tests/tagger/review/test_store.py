@@ -112,8 +112,8 @@ def test_copies_are_told_and_those_of_somebody_else_are_left_out(fresh: ReviewSt
     ]  # fmt: skip
     fresh.fill([*rows, row(6)], LEAF_PAIRS)
     first, alone = fresh.items([1, 6])
-    found = fresh.copies(first, 1)
-    assert ([i.position for i, _ in found.shown], found.waiting, found.in_conflict) == ([2], 2, False)
+    copies = fresh.copies(first, 1)
+    assert ([i.position for i, _ in copies.shown], copies.waiting, copies.in_conflict) == ([2], 2, False)
     assert not fresh.copies(alone, 9).shown and not fresh.waiting_copies(alone)
     fresh.take("bob", 2)
     assert [i.position for i in fresh.next("ann", Filter(), 9)] == [4, 5, 6], "nobody else gets what has his picture"
@@ -131,9 +131,9 @@ def test_copies_are_shown_with_what_was_decided_and_without_those_marked_wrong(f
     fresh.fill([row(n) | {"picture": "one"} for n in (1, 3, 5, 7)], LEAF_PAIRS)
     first = fresh.items([1])[0]
     fresh.decide("bob", "Bob", [Change(5, Verdict.CORRECTED, "Apparel", "Tops")], refused=[3])
-    found = fresh.copies(first, 2)
-    assert [(i.position, e and (e.article, e.decided_by)) for i, e in found.shown] == [(5, ("Tops", "Bob")), (3, None)]
-    assert (found.waiting, found.others, found.in_conflict) == (1, 1, False)
+    copies = fresh.copies(first, 2)
+    assert [(i.position, e and (e.article, e.decided_by)) for i, e in copies.shown] == [(5, ("Tops", "Bob")), (3, None)]
+    assert (copies.waiting, copies.others, copies.in_conflict) == (1, 1, False)
     assert [i.position for i in fresh.waiting_copies(first)] == [7], "what is wrong is to be seen by itself"
     fresh.decide("ann", "Ann", [accepted(1)], optional=[accepted(7)])
     assert fresh.copies(first, 2).in_conflict, "one picture has two decisions"
@@ -201,8 +201,8 @@ def test_several_runs_share_a_database(store: ReviewStore, database: str) -> Non
 def test_many_reviewers_at_once_decide_each_item_once(store: ReviewStore) -> None:
     def review(name: str) -> list[int]:
         mine = []
-        while found := store.next(name, Filter()):
-            mine += store.decide(name, name, [accepted(found[0].position)])
+        while item := store.next(name, Filter()):
+            mine += store.decide(name, name, [accepted(item[0].position)])
         return mine
 
     with ThreadPoolExecutor(6) as pool:
@@ -210,11 +210,11 @@ def test_many_reviewers_at_once_decide_each_item_once(store: ReviewStore) -> Non
     assert sorted(done) == list(range(1, ITEMS + 1))
 
 
-def _decide_until_killed(database: str, run_id: str, told: "multiprocessing.connection.Connection") -> None:
+def _decide_until_killed(database: str, run_id: str, pipe: "multiprocessing.connection.Connection") -> None:
     store = ReviewStore(open_database(database, "--database"), run_id)
-    while found := store.next("s", Filter()):
-        store.decide("s", "S", [accepted(found[0].position)])
-        told.send(found[0].position)
+    while item := store.next("s", Filter()):
+        store.decide("s", "S", [accepted(item[0].position)])
+        pipe.send(item[0].position)
 
 
 def test_what_was_confirmed_survives_a_kill(store: ReviewStore, database: str) -> None:

@@ -1,7 +1,7 @@
 """What a person reads while an engine is chosen."""
 
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pytest
 
@@ -14,17 +14,18 @@ from tests.tagger.workflows.test_training_watch import Lines
 
 
 @dataclass
-class Told:
-    """A choice that is as far as it is told to be."""
+class PendingChoice:
+    """A choice whose progress a test sets."""
 
     progress: ChoiceProgress | None = None
+    chosen: "Future[ChosenEngine]" = field(default_factory=Future)
 
 
 class EndsAtTheThirdLook:
     """A choice that ends when it is looked at for the third time."""
 
-    def __init__(self, choosing: "Future[ChosenEngine]") -> None:
-        self._choosing = choosing
+    def __init__(self) -> None:
+        self.chosen: Future[ChosenEngine] = Future()
         self._looks = 0
 
     @property
@@ -32,12 +33,12 @@ class EndsAtTheThirdLook:
         self._looks += 1
         if self._looks == 3:
             check = EngineCheck(engine="torch-cpu-float32")
-            self._choosing.set_result((PickledEngine(check.engine, b""), check))
+            self.chosen.set_result((PickledEngine(check.engine, b""), check))
         return ChoiceProgress("reading", 100 * self._looks, 512)
 
 
 def test_the_choice_of_an_engine_counts_images_step_by_step() -> None:
-    reporter, choice = Lines(), Told()
+    reporter, choice = Lines(), PendingChoice()
     bar = ChoiceBar(reporter, choice)
     for progress in (
         None,
@@ -58,14 +59,13 @@ def test_the_choice_of_an_engine_counts_images_step_by_step() -> None:
 
 def test_a_choice_on_a_cluster_is_waited_for_with_a_bar() -> None:
     reporter = Lines()
-    choosing: Future[ChosenEngine] = Future()
-    wait_for_engine(reporter, choosing, EndsAtTheThirdLook(choosing))
+    wait_for_engine(reporter, EndsAtTheThirdLook())
     assert reporter.lines[-1] == "Choosing an engine of 512 images: 300 reading"
 
 
 def test_a_choice_that_fails_is_not_waited_for_any_longer() -> None:
-    choosing: Future[ChosenEngine] = Future()
-    choosing.set_exception(UsageError("--engine: none"))
-    wait_for_engine(Lines(), choosing, Told())
+    choice = PendingChoice()
+    choice.chosen.set_exception(UsageError("--engine: none"))
+    wait_for_engine(Lines(), choice)
     with pytest.raises(UsageError):
-        choosing.result()
+        choice.chosen.result()
