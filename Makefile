@@ -7,7 +7,9 @@ DOCS_INSTALLED := $(VENV)/.docs-installed
 
 # pytest's processes; each starts a Ray of its own where a test needs one.
 TEST_PROCESSES ?= 2
-PYTEST := $(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
+# One that dies ends the run: a new one in its place would wait for ever for the tests of the dead one.
+PYTEST := $(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder \
+	--max-worker-restart 0
 
 .PHONY: demo test test-quick lint wheel-check lowest-check python-check gpu-check format bench docs reference pictures clean
 

@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +15,6 @@ from tagger.errors import TaggerError, UsageError
 from tagger.io import lock
 from tagger.io.location import Location
 from tagger.io.lock import holding, is_held
-from tagger.jobs.shell.outcome import exit_code_of
 from tests.conftest import S3Server
 from tests.faulty_s3 import Faults, faulty
 
@@ -140,40 +138,51 @@ def unreliable(s3: S3Server, faults: Faults) -> Iterator[Location]:
         yield Location(f"s3://{s3.bucket}/{uuid.uuid4().hex}/run", endpoint)
 
 
-def wait_for_the_end() -> None:
-    """Work that nothing but an interruption ends."""
-    threading.Event().wait(60)
-    pytest.fail("nothing has ended it")
+WORK = """
+import signal, sys, threading
+from tagger.errors import TaggerError
+from tagger.io import lock
+from tagger.io.location import Location
+from tagger.jobs.shell.outcome import exit_code_of
+
+lock._RENEW_S, lock._RENEW_AGAIN_S, lock._TIMEOUT_S, lock._STOPS_S = 0.05, 0.05, 0.5, float(sys.argv[3])
+numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+def work():
+    before = [signal.getsignal(number) for number in numbers]
+    try:
+        with lock.holding(Location(sys.argv[1], sys.argv[2])):
+            print("held", flush=True)
+            threading.Event().wait(60)
+    except TaggerError as error:
+        print(error, [signal.getsignal(number) for number in numbers] == before)
+    return 0
+
+sys.exit(exit_code_of(work) if sys.argv[4:] else work())
+"""
+"""Work that nothing but an interruption ends: of a program, or with a last argument of a command."""
 
 
-def test_in_a_bucket_an_expired_lease_is_taken_over_and_its_holder_stops(
-    s3: S3Server, monkeypatch: pytest.MonkeyPatch
+def worker(root: Location, stops_s: float = 30.0, *more: str) -> subprocess.Popen[str]:
+    """A process of its own, as its main thread is interrupted; it holds the lock when this returns."""
+    words = [sys.executable, "-c", WORK, root.uri, root.s3_endpoint or "", str(stops_s), *more]
+    process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "held\n"
+    return process
+
+
+@pytest.mark.parametrize("more", [(), ("as a command",)])
+def test_in_a_bucket_a_lease_that_is_taken_over_stops_its_holder_and_leaves_signals_as_they_were(
+    s3: S3Server, more: tuple[str, ...]
 ) -> None:
-    monkeypatch.setattr(lock, "_EXPIRES_S", -1.0)
-    monkeypatch.setattr(lock, "_RENEW_S", 0.05)
-    root = Location(f"s3://{s3.bucket}/old/run", s3.endpoint)
-    with pytest.raises(TaggerError, match="taken over by another process"), holding(root):
-        (root / "_lock").write_text('{"host": "elsewhere", "pid": 1, "since": "yesterday"}')
-        wait_for_the_end()
+    root = Location(f"s3://{s3.bucket}/{uuid.uuid4().hex}/run", s3.endpoint)
+    process = worker(root, 30.0, *more)
+    (root / "_lock").write_text('{"host": "elsewhere", "pid": 1, "since": "yesterday"}')
+    out, err = process.communicate()
+    assert (process.returncode, err) == (0, "")
+    assert out.endswith("was taken over by another process; this one stops True\n")
     assert (root / "_lock").exists(), "what another process holds is not deleted"
-
-
-def test_a_lost_lease_is_no_signal_of_a_person_so_that_the_next_one_is_the_first(
-    s3: S3Server, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(lock, "_EXPIRES_S", -1.0)
-    monkeypatch.setattr(lock, "_RENEW_S", 0.05)
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-
-    def work() -> int:
-        armed = [signal.getsignal(number) for number in numbers]
-        with pytest.raises(TaggerError, match="taken over"), holding(Location(f"s3://{s3.bucket}/twice", s3.endpoint)):
-            (Location(f"s3://{s3.bucket}/twice", s3.endpoint) / "_lock").write_text("{}")
-            wait_for_the_end()
-        assert [signal.getsignal(number) for number in numbers] == armed
-        return 0
-
-    assert exit_code_of(work) == 0
 
 
 def test_in_a_bucket_a_lease_whose_answer_was_lost_is_held(unreliable: Location, faults: Faults) -> None:
@@ -202,12 +211,13 @@ def test_in_a_bucket_a_write_that_meets_another_is_repeated(unreliable: Location
 
 
 def test_in_a_bucket_a_holder_that_cannot_renew_stops_before_the_lease_expires(
-    quick: None, unreliable: Location, faults: Faults, monkeypatch: pytest.MonkeyPatch
+    unreliable: Location, faults: Faults
 ) -> None:
-    with pytest.raises(TaggerError, match="could not be held: no renewal for"), holding(unreliable):
-        faults.no_writes = True
-        monkeypatch.setattr(lock, "_STOPS_S", 0.5)
-        wait_for_the_end()
+    process = worker(unreliable, 2.0)
+    faults.no_writes = True
+    out, err = process.communicate()
+    assert (process.returncode, err) == (0, "")
+    assert "could not be held: no renewal for" in out
 
 
 def test_in_a_bucket_a_holder_that_slept_stops_at_its_next_check(
