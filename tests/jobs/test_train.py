@@ -36,7 +36,7 @@ def test_a_bundle_says_where_it_came_from(trained: Path, drawn: Drawn) -> None:
     assert card.metrics[0].levels["articleType"].accuracy > 0.4  # type: ignore[index]
     split = pq.read_table(trained / "splits.parquet").to_pandas()
     assert Counter(split["split"]) == {k: v for k, v in card.provenance.split_items.items() if v}
-    assert (trained / "report/index.html").stat().st_size > 10_000
+    assert "the same image file on one side" in (trained / "report/index.html").read_text()
     assert not (trained / "_work").exists()
     failed = pq.read_table(trained / "report/failed-images.parquet").to_pylist()
     assert len(failed) == card.provenance.failed_images
@@ -132,38 +132,25 @@ def test_a_catalogue_thinned_out_has_the_same_held_out_items(
     assert 0.15 * len(whole["train"]) < len(thinned["train"]) < 0.7 * len(whole["train"])
 
 
-def test_the_oldest_items_train_and_the_newest_test(
-    tagger: Run, drawn: Drawn, small_training: dict[str, object], tmp_path: Path
-) -> None:
-    common = ["train", "--manifest", drawn.manifest, "--images", drawn.images, *flags(small_training), "--epochs", 1]
-    outcome = tagger(*common, "--out", tmp_path / "b", "--split", "time", "--json")
-    assert outcome.code == 0, outcome.err
-    dated = pd.read_csv(drawn.manifest, usecols=["id", "year"], dtype=str, on_bad_lines="skip").dropna()
-    years = dated.drop_duplicates("id").set_index("id")["year"].astype(int)
-    split = pq.read_table(tmp_path / "b/splits.parquet").to_pandas().set_index("id")["split"]
-    newest_trained = max(years.get(i, 0) for i in split.index[split == "train"])
-    assert all(years.get(i, 9999) >= newest_trained for i in split.index[split == "test"])
-    assert "the oldest items train" in (tmp_path / "b/report/index.html").read_text()
-    with_a_gap = tmp_path / "with-a-gap.csv"
-    with_a_gap.write_text(drawn.manifest.read_text() + "99999,Apparel,Tshirts,Red,2012,it has no image\n")
-    common[2] = with_a_gap
-    grouped = tagger(*common, "--out", tmp_path / "g", "--split", "group")
-    assert grouped.code == 0, grouped.err
-    split = pq.read_table(tmp_path / "g/splits.parquet").to_pandas().set_index("id")["split"]
-    assert "99999" in split.index, "an item without an image is in no group, and no error"
-    assert set(split) == {"train", "val", "test", "control"}
-    assert "the same image file on one side" in (tmp_path / "g/report/index.html").read_text()
-    everybody = split.index.tolist()
-    groups = pd.DataFrame({"id": everybody[:60], "imageDigest": "any", "group": [0, 1, 2] * 20, "conflict": False})
+def test_a_split_that_the_catalogue_does_not_allow_names_the_flag(tagger: Run, drawn: Drawn, tmp_path: Path) -> None:
+    common = [
+        "train",
+        "--manifest",
+        drawn.manifest,
+        "--images",
+        drawn.images,
+        "--min-items",
+        8,
+        "--out",
+        tmp_path / "b",
+    ]
+    groups = pd.DataFrame({"id": ["1"], "imageDigest": "any", "group": [0], "conflict": False})
     (tmp_path / "copies").mkdir()
     groups.to_parquet(tmp_path / "copies/groups.parquet", index=False)
-    together = tagger(*common, "--out", tmp_path / "d", "--split", "group", "--duplicates", tmp_path / "copies")
-    assert together.code == 0, together.err
-    sides = pq.read_table(tmp_path / "d/splits.parquet").to_pandas().set_index("id")["split"]
-    assert groups.assign(side=sides[groups["id"]].to_numpy()).groupby("group")["side"].nunique().tolist() == [1, 1, 1]
-    lonely = tagger(*common, "--out", tmp_path / "e", "--split", "stratified", "--duplicates", tmp_path / "copies")
-    assert (lonely.code, "--split group alone" in lonely.err) == (2, True)
-    missing = tagger(*common, "--out", tmp_path / "c", "--split", "time", "--time-by", "month")
-    assert (missing.code, "--time-by month" in missing.err) == (2, True)
-    missing = tagger(*common, "--out", tmp_path / "c", "--split", "group", "--group-by", "productId")
-    assert (missing.code, "--group-by productId" in missing.err) == (2, True)
+    for flags_, message in (
+        (["--split", "stratified", "--duplicates", tmp_path / "copies"], "--split group alone"),
+        (["--split", "time", "--time-by", "month"], "--time-by month"),
+        (["--split", "group", "--group-by", "productId"], "--group-by productId"),
+    ):
+        outcome = tagger(*common, *flags_)
+        assert (outcome.code, message in outcome.err) == (2, True), outcome.err

@@ -1,0 +1,56 @@
+"""Which labelled items train, choose, measure and are kept, before anything is trained."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from tagger.dataset.items import LabelledItems
+from tagger.demo.drawn_catalogue import Drawn
+from tagger.io.location import Location
+from tagger.reporter import LOG
+from tagger.schemas.configs.train import TrainConfig
+from tagger.workflows.labelled import read_learnable, split_labelled
+from tagger.workflows.open_catalog import open_catalog
+
+
+def split(drawn: Drawn, work: Path, **settings: object) -> tuple[LabelledItems, str]:
+    """The split items of a catalogue, and the rule in words, as reports have it."""
+    inputs = {"manifest": str(drawn.manifest), "images": str(drawn.images), "out": str(work / "bundle"), "min_items": 8}
+    config = TrainConfig.model_validate({**inputs, "val": 0.15, "test": 0.15, **settings})
+    manifest, store = open_catalog(config, LOG)
+    learnable = read_learnable(config, config.seed, config, manifest, store, Location(str(work)), LOG)
+    return split_labelled(learnable, store, Location(str(work)), LOG), str(learnable.rule)
+
+
+def test_the_oldest_items_train_and_the_newest_test(drawn: Drawn, tmp_path: Path) -> None:
+    items, rule = split(drawn, tmp_path, split="time")
+    dated = pd.read_csv(drawn.manifest, usecols=["id", "year"], dtype=str, on_bad_lines="skip").dropna()
+    years = dated.drop_duplicates("id").set_index("id")["year"].astype(int)
+    side = items.frame.set_index("id")["split"]
+    newest_trained = max(years.get(i, 0) for i in side.index[side == "train"])
+    newest = side.index[side == "test"]
+    assert len(newest) > 10
+    assert all(years.get(i, 9999) >= newest_trained for i in newest)
+    assert "the oldest items train" in rule
+
+
+@pytest.mark.usefixtures("embedded_ray")
+def test_an_item_without_an_image_is_in_no_group_and_no_error(drawn: Drawn, tmp_path: Path) -> None:
+    with_a_gap = tmp_path / "with-a-gap.csv"
+    with_a_gap.write_text(drawn.manifest.read_text() + "99999,Apparel,Tshirts,Red,2012,it has no image\n")
+    items, rule = split(drawn, tmp_path, manifest=str(with_a_gap), split="group")
+    assert "99999" in set(items.frame["id"])
+    assert set(items.frame["split"]) == {"train", "val", "test", "control"}
+    assert "the same image file on one side" in rule
+
+
+@pytest.mark.usefixtures("embedded_ray")
+def test_what_is_known_to_be_a_copy_stays_on_one_side(drawn: Drawn, tmp_path: Path) -> None:
+    everybody = split(drawn, tmp_path / "before", split="stratified")[0].frame["id"].tolist()
+    groups = pd.DataFrame({"id": everybody[:60], "imageDigest": "any", "group": [0, 1, 2] * 20, "conflict": False})
+    (tmp_path / "copies").mkdir()
+    groups.to_parquet(tmp_path / "copies/groups.parquet", index=False)
+    items, _ = split(drawn, tmp_path, split="group", duplicates=str(tmp_path / "copies"))
+    side = items.frame.set_index("id")["split"]
+    assert groups.assign(side=side[groups["id"]].to_numpy()).groupby("group")["side"].nunique().tolist() == [1, 1, 1]
