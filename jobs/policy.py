@@ -83,9 +83,9 @@ def _say_trial(config: PolicyConfig, console: Console, trial: PolicyTrial) -> No
     )
     console.table(
         "Expected calibration error on the other half, median",
-        ["level", "refitted confidences", "chance alone: honest ones, as many items"],
+        ["level", "refitted confidences", "by chance alone, on as many items"],
         [
-            (str(level), f"{k.calibration_error:.4f}", f"{k.calibration_error_of_honest:.4f}")
+            (str(level), f"{k.calibration_error:.4f}", f"{k.calibration_error_by_chance:.4f}")
             for level, k in trial.levels.items()
         ],
     )

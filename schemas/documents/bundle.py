@@ -113,6 +113,9 @@ class LevelMetrics(Card):
     macro_f1_classes: int
     minimum_support: int
     expected_calibration_error: float = Field(description="15 equal-width bins of confidence.")
+    calibration_error_by_chance: float | None = Field(
+        default=None, description="That of perfectly calibrated confidences on as many items; null in older bundles."
+    )
 
 
 class Metrics(Card):

@@ -4,7 +4,7 @@ import numpy as np
 from scipy.optimize import minimize, minimize_scalar
 from scipy.special import logsumexp
 
-from tagger.evaluation.metrics import Predicted, calibration_error
+from tagger.evaluation.metrics import Predicted, calibration_error, calibration_error_by_chance
 from tagger.models.bundle import Bundle
 from tagger.models.levels import Levels, apply_curve, softmax
 from tagger.schemas.documents.bundle import Calibration, ConfidenceCurve
@@ -90,21 +90,16 @@ def fit_curve(probabilities: np.ndarray, right: np.ndarray) -> ConfidenceCurve |
     return _fitted(probabilities, right) if proven else None
 
 
-def refitted_error(fitted_on: Predicted, others: Predicted, rng: np.random.Generator) -> tuple[float, float]:
+def refitted_error(fitted_on: Predicted, others: Predicted) -> tuple[float, float]:
     """Expected calibration error of a level on other items after its curve is refitted; and the error by chance.
-
-    The second is that of perfectly calibrated confidences on as many items: each is drawn as right with the
-    probability that its confidence states. A binned error of finitely many items is never zero.
 
     Args:
         fitted_on: Predictions that the curve is fitted to.
         others: Predictions that it is measured on.
-        rng: The random generator.
     """
     curve = fit_curve(fitted_on.confidence, fitted_on.right)
     confidence = apply_curve(curve, others.confidence) if curve else others.confidence
-    by_chance = rng.random(len(confidence)) < confidence
-    return calibration_error(confidence, others.right), calibration_error(confidence, by_chance)
+    return calibration_error(confidence, others.right), calibration_error_by_chance(confidence)
 
 
 def _fitted(probabilities: np.ndarray, right: np.ndarray) -> ConfidenceCurve:

@@ -23,8 +23,8 @@ class TargetTrial:
     mean_coverage: float
     calibration_error: float
     """Median over the halves of the expected calibration error, of confidences refitted on the other half."""
-    calibration_error_of_honest: float
-    """Median of the error by chance: the same confidences, and items that are right with exactly that probability."""
+    calibration_error_by_chance: float
+    """Median of the error that perfectly calibrated confidences have on as many items."""
 
     @classmethod
     def of(cls, target: float, tries: list[Applied], errors: list[tuple[float, float]]) -> "TargetTrial":
@@ -37,7 +37,7 @@ class TargetTrial:
             mean_precision=float(np.mean(precisions)) if precisions else None,
             mean_coverage=float(np.mean([a.coverage for a in tries])),
             calibration_error=float(np.median([measured for measured, _ in errors])),
-            calibration_error_of_honest=float(np.median([by_chance for _, by_chance in errors])),
+            calibration_error_by_chance=float(np.median([by_chance for _, by_chance in errors])),
         )
 
 
@@ -70,5 +70,5 @@ def try_target(
         policy = fit_policy(fitted_on, blurry[fitting], targets, probability, class_items)
         for level, applied in apply(policy, others, blurry[~fitting]).items():
             tries[level].append(applied)
-            errors[level].append(refitted_error(fitted_on.levels[level], others.levels[level], rng))
+            errors[level].append(refitted_error(fitted_on.levels[level], others.levels[level]))
     return {level: TargetTrial.of(targets[level], tries[level], errors[level]) for level in Level}

@@ -110,6 +110,7 @@ def level_metrics(p: Predicted, minimum_support: int = MINIMUM_SUPPORT) -> Level
         macro_f1_classes=len(counted),
         minimum_support=minimum_support,
         expected_calibration_error=calibration_error(p.confidence, p.truth == p.predicted),
+        calibration_error_by_chance=calibration_error_by_chance(p.confidence),
     )
 
 
@@ -163,11 +164,34 @@ def calibration_error(confidence: np.ndarray, correct: np.ndarray, bins: int = B
     return float(np.average(np.abs(table["confidence"] - table["accuracy"]), weights=table["items"]))
 
 
+def calibration_error_by_chance(confidence: np.ndarray, bins: int = BINS) -> float:
+    """The expected calibration error that perfectly calibrated confidences have on as many items, 0 to 1.
+
+    If each item is right with exactly the probability that its confidence states, the accuracy of a bin still strays
+    from its mean confidence. With n items of confidences p, the mean of that gap is about
+    sqrt(2 / pi) sqrt(sum p (1 - p)) / n, the mean absolute deviation of a normal distribution.
+
+    Args:
+        confidence: Of the predicted class, [N].
+        bins: Number of bins over 0 to 1.
+    """
+    p = np.clip(np.asarray(confidence, np.float64), 0, 1)
+    if not len(p):
+        return 0.0
+    variances = np.bincount(_bin_numbers(confidence, bins), weights=p * (1 - p))
+    return float(np.sqrt(2 / np.pi) * np.sqrt(variances).sum() / len(p))
+
+
 def reliability(confidence: np.ndarray, correct: np.ndarray, bins: int = BINS) -> pd.DataFrame:
     """Mean confidence, accuracy and number of items of every bin that has items."""
-    number = np.clip((np.asarray(confidence) * bins).astype(int), 0, bins - 1)
+    number = _bin_numbers(confidence, bins)
     frame = pd.DataFrame({"bin": number, "confidence": confidence, "accuracy": np.asarray(correct, float)})
     bins_of_confidence = frame.groupby("bin").agg(
         confidence=("confidence", "mean"), accuracy=("accuracy", "mean"), items=("accuracy", "size")
     )
     return bins_of_confidence.reset_index()
+
+
+def _bin_numbers(confidence: np.ndarray, bins: int) -> np.ndarray:
+    """The bin of equal width that each confidence falls into, int [N]."""
+    return np.asarray(np.clip((np.asarray(confidence) * bins).astype(int), 0, bins - 1))

@@ -6,8 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tagger.evaluation.metrics import Evaluation, Predicted
 from tagger.jobs.shell.console import Console
 from tagger.jobs.shell.figures import percent
+from tagger.schemas.documents.taxonomy import Level
 
 
 def test_the_time_left_is_judged_by_the_last_minutes_and_not_by_a_slow_start(
@@ -23,6 +25,16 @@ def test_the_time_left_is_judged_by_the_last_minutes_and_not_by_a_slow_start(
     lines = capfd.readouterr().err.splitlines()
     assert re.fullmatch(r"steps: 1 of 1,000 \(0%\)(, .* left)?, loss 1\.000", lines[0])
     assert lines[-1].startswith("steps: 291 of 1,000 (29%), 11 min left")
+
+
+def test_metrics_state_the_calibration_error_beside_what_chance_gives(capfd: pytest.CaptureFixture[str]) -> None:
+    truth = np.array(["a", "b"] * 10, object)
+    p = Predicted(truth, truth, np.full(20, 0.9))
+    Console().metrics("Of 20 items", Evaluation("test", dict.fromkeys(Level, p)).metrics())
+    out = capfd.readouterr().out
+    assert "0.1000" in out, "all are right, and the confidences say 90%"
+    by_chance = (2 / np.pi * 0.9 * 0.1 / 20) ** 0.5
+    assert f"too: {by_chance:.4f} of masterCategory, {by_chance:.4f} of articleType" in out
 
 
 def test_progress_names_its_unit_and_says_nothing_of_an_unknown_total(

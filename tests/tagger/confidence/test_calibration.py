@@ -52,7 +52,7 @@ def test_a_refitted_curve_is_measured_on_other_items_beside_what_chance_gives() 
     stated, right = drawn_confidences(12_000, lambda odds: 1.8 * odds + 0.5)
     predicted = Predicted(np.ones(len(right), bool), right, stated)
     first = np.arange(len(right)) < 6000
-    found, by_chance = refitted_error(predicted.only(first), predicted.only(~first), np.random.default_rng(0))
+    found, by_chance = refitted_error(predicted.only(first), predicted.only(~first))
     assert calibration_error(stated, right) > 0.03
     assert 0.001 < by_chance < 0.015
     assert found == pytest.approx(by_chance, abs=0.01)

@@ -18,6 +18,7 @@ from tagger.evaluation.metrics import (
     Evaluation,
     Predicted,
     calibration_error,
+    calibration_error_by_chance,
     confusions,
     level_metrics,
     most_confused,
@@ -43,6 +44,16 @@ def test_the_calibration_error_is_the_mean_gap_over_bins() -> None:
 
 def test_a_confidence_of_one_falls_into_the_last_bin() -> None:
     assert calibration_error(np.array([1.0, 1.0]), np.array([True, True])) == 0
+
+
+@pytest.mark.parametrize("items", [170, 4000])
+def test_the_calibration_error_by_chance_is_what_perfect_confidences_have(items: int) -> None:
+    rng = np.random.default_rng(items)
+    confidence = rng.beta(8, 1, items)  # most are sure
+    drawn = [calibration_error(confidence, rng.random(items) < confidence) for _ in range(400)]
+    assert calibration_error_by_chance(confidence) == pytest.approx(np.mean(drawn), rel=0.1)
+    assert calibration_error_by_chance(np.array([])) == 0
+    assert calibration_error_by_chance(np.ones(5)) == 0
 
 
 def test_metrics_of_a_known_case() -> None:
@@ -138,6 +149,8 @@ def test_the_report_is_one_page_with_its_facts_beside_it(tmp_path: Path) -> None
     assert text.count("<svg") == 7
     facts = json.loads((tmp_path / "metrics.json").read_text())
     assert facts["levels"]["masterCategory"]["accuracy"] == pytest.approx(5 / 6)
+    by_chance = facts["levels"]["masterCategory"]["calibrationErrorByChance"]
+    assert f"by chance alone, on as many items: {by_chance:.4f}" in text
     assert pd.read_csv(tmp_path / "per-class-articleType.csv")["support"].sum() == 6
     assert (tmp_path / "confusion-masterCategory.csv").exists()
 
