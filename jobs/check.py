@@ -49,6 +49,10 @@ def _document(config: CheckConfig, result: CheckResult) -> dict[str, object]:
         "articleTypes": dict(census.labels[Level.ARTICLE_TYPE].most_common()),
         "leaves": [{"masterCategory": m, "articleType": a, "items": n} for (m, a), n in census.leaves.most_common()],
         "leavesTooSmall": len(census.small_leaves(config.min_items)),
+        "textColumns": [
+            {"column": name, "items": column.items, "namesArticleType": column.named}
+            for name, column in sorted(census.texts.items())
+        ],
         "ambiguousTypes": census.ambiguous_types(),
         "imagesChecked": census.images_checked,
         "imagesUsable": census.images_usable,

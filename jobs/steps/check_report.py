@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from tagger.dataset.census import Census
 from tagger.jobs.shell.console import Console
+from tagger.jobs.shell.figures import percent
 from tagger.manifest.spelling import visible
 from tagger.schemas.configs.check import CheckConfig
 from tagger.schemas.documents.taxonomy import Level
@@ -13,6 +14,8 @@ from tagger.workflows.check import CheckResult
 _SHOWN_LEAVES = 15
 _SHOWN_TYPES = 40
 _SHOWN_GROUPS = 10
+_TELLING = 0.05
+"""Share of its texts from which a column is worth a line."""
 
 
 def show(config: CheckConfig, console: Console, result: CheckResult, show_next: bool = True) -> None:
@@ -99,6 +102,7 @@ def _show_labels(config: CheckConfig, console: Console, census: Census) -> None:
         more = f", … and {len(articles) - _SHOWN_TYPES:,} more" if len(articles) > _SHOWN_TYPES else ""
         console.say(f"Article types, {len(articles):,} in all: {shown}{more}")
     _show_spellings(console, census)
+    _show_texts(console, census)
     small = census.small_leaves(config.min_items)
     large = len(census.leaves) - len(small)
     if census.leaves:
@@ -137,6 +141,17 @@ def _show_spellings(console: Console, census: Census) -> None:
         if groups:
             console.say(f"{_count(len(groups), f'{level} looks', f'{level} labels look')} like others, and may be one:")
             _show_groups(console, groups)
+
+
+def _show_texts(console: Console, census: Census) -> None:
+    """Print how much the text columns say of the article type."""
+    for name, column in sorted(census.texts.items(), key=lambda entry: -entry[1].share):
+        if column.share >= _TELLING:
+            console.say(
+                f"Text: {visible(name)} has the words of the article type in {percent(column.share, 0)} of "
+                f"{column.items:,} labelled items; tagger titles --title can use it beside the image. Items that come "
+                "without such words gain less."
+            )
 
 
 def _show_groups(console: Console, groups: Sequence[Mapping[str, int]]) -> None:

@@ -65,6 +65,13 @@ def test_words_for_no_value_are_named_with_their_counts(check: Check) -> None:
     assert "Read as no articleType: None 1, none 1, #N/A 1" in text
 
 
+def test_a_text_column_that_names_the_article_type_is_named(check: Check) -> None:
+    rows = ["1,Apparel,Shirts,A blue shirt", "2,Apparel,Shirts,A blue thing", "3,Apparel,Shirts,", "4,,,A shirt"]
+    _, document, text = check(rows, "id,masterCategory,articleType,Name")
+    assert document["textColumns"] == [{"column": "Name", "items": 2, "namesArticleType": 1}]
+    assert "Text: Name has the words of the article type in 50% of 2 labelled items" in text
+
+
 def test_spellings_of_one_label_are_named_with_their_counts_and_can_be_merged(check: Check) -> None:
     labels = ["Tshirts"] * 4 + ["tshirts", "TSHIRTS", "T-shirts", "Tshirts\u00a0", "Cafe\u0301", "Café", "Jeans"]
     rows = [f"{n},Apparel,{label}" for n, label in enumerate(labels)]

@@ -1,0 +1,42 @@
+"""Which text columns a catalogue has, and how often they name the article type."""
+
+from pathlib import Path
+
+import pytest
+
+from tagger.dataset.label_words import TextColumn, mentions, text_columns
+from tests.builders import catalog_of
+
+
+@pytest.mark.parametrize(
+    ("text", "label", "named"),
+    [
+        ("Puma Men Black T-shirt", "Tshirts", True),
+        ("Puma Men Black T Shirt", "Tshirts", True),
+        ("Nike Men Casual Black Shoes", "Casual Shoes", True),
+        ("Nike Men Black Shoes", "Casual Shoes", False),
+        ("ÉCHARPE en soie", "Echarpe", True),
+        ("Enroute Women Baby Doll", "Dolls", True),
+        ("Doodle Girls Party Dress", "Dresses", True),
+        ("Kids Accessory", "Accessories", True),
+        ("Fossil Women Watch", "Tie", False),
+        ("", "Tie", False),
+        ("100% Baumwolle", "???", False),
+    ],
+)
+def test_a_text_names_its_label_however_the_words_are_written(text: str, label: str, named: bool) -> None:
+    assert mentions([text], [label]).tolist() == [named]
+
+
+def test_columns_of_words_are_counted_over_labelled_items_under_their_own_names(tmp_path: Path) -> None:
+    file = tmp_path / "m.csv"
+    file.write_text(
+        "id,masterCategory,articleType,season,Product Name\n"
+        "1,Apparel,Shirts,Winter,Blue shirt of linen\n"
+        "2,Apparel,Shirts,Winter,Blue thing of linen\n"
+        "3,Apparel,Shirts,Winter,\n"
+        "4,,,Winter,Another shirt of linen\n"
+    )
+    manifest, _ = catalog_of(file, f"{tmp_path}/{{id}}.jpg")
+    (batch,) = manifest.batches()
+    assert text_columns(batch) == {"Product Name": TextColumn(items=2, named=1)}
