@@ -222,6 +222,9 @@ def _cut(tables: Iterator[pa.Table], part_rows: int) -> Iterator[pa.Table]:
             yield waiting.slice(0, part_rows)
             waiting = waiting.slice(part_rows)
     while len(waiting):
-        rows = min(part_rows, max(_MIN_ROWS, -(-len(waiting) // _TAIL_SHARE)))
+        rows = max(_MIN_ROWS, -(-len(waiting) // _TAIL_SHARE))
+        if len(waiting) - rows < _MIN_ROWS // 2:
+            rows = len(waiting)  # so few rows are not worth the start of a worker of their own
+        rows = min(part_rows, rows)
         yield waiting.slice(0, rows)
         waiting = waiting.slice(rows)

@@ -240,3 +240,15 @@ def test_a_stream_longer_than_the_look_ahead_is_cut_into_full_shards(
     if part_rows == 10:
         assert (sizes[:-1] <= 10).all()
         assert (sizes == 10).sum() >= 90
+
+
+@pytest.mark.parametrize(
+    ("rows", "sizes"), [(280, [280]), (383, [383]), (384, [256, 128]), (900, [256, 256, 256, 132])]
+)
+def test_a_few_rows_more_are_no_shard_of_their_own(rows: int, sizes: list[int], tmp_path: Path) -> None:
+    (tmp_path / "m.csv").write_text("\n".join(["id", *map(str, range(rows))]) + "\n")
+    (tmp_path / "img").mkdir()
+    manifest, store = catalog_of(tmp_path / "m.csv", f"{tmp_path}/img/{{id}}.jpg")
+    work = Location(str(tmp_path / "work"))
+    staged = stage(manifest, store, work, work / "rejects", part_rows=8192)
+    assert [len(shard) for shard in staged_rows(work, staged.shards)] == sizes
