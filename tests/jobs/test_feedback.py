@@ -1,6 +1,7 @@
 """What people say comes back: the precision of accepted tags, and labels for the next training."""
 
 import json
+import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from tagger import TagConfig, tag
 from tagger.demo.drawn_catalogue import Drawn
 from tagger.io.location import Location
 from tagger.models.bundle import Bundle
@@ -20,15 +22,19 @@ Run = Callable[..., Outcome]
 pytestmark = pytest.mark.usefixtures("embedded_ray")
 
 
-@pytest.fixture
-def tagged(tagger: Run, drawn: Drawn, bundle_dir: Path, tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def tagged_once(embedded_ray: None, drawn: Drawn, bundle_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run that accepts everything, of which a third is looked at."""
-    outcome = tagger(
-        "tag", "--manifest", drawn.manifest, "--images", drawn.images, "--model", bundle_dir, "--out", tmp_path / "run",
-        "--accept-above", 0, "--qa-sample", 0.3, "--seed", 4,
-    )  # fmt: skip
-    assert outcome.code == 0, outcome.err
-    return tmp_path / "run"
+    out = tmp_path_factory.mktemp("tagged") / "run"
+    inputs = {"manifest": str(drawn.manifest), "images": str(drawn.images), "model": str(bundle_dir), "out": str(out)}
+    tag(TagConfig.model_validate({**inputs, "accept_above": 0, "qa_sample": 0.3, "seed": 4}))
+    return out
+
+
+@pytest.fixture
+def tagged(tagged_once: Path, tmp_path: Path) -> Path:
+    """A copy of that run, to decide about."""
+    return shutil.copytree(tagged_once, tmp_path / "run")
 
 
 def decide(run: Path, rows: list[dict[str, object]]) -> Path:
@@ -77,12 +83,8 @@ def test_a_random_share_of_what_is_accepted_goes_to_review_and_says_how_precise_
     assert f"{len(drawn_for_qa) - len(half)} items of the sample still wait" in shown.out
 
 
-def test_a_run_without_a_sample_says_how_to_draw_one(
-    tagger: Run, drawn: Drawn, bundle_dir: Path, tmp_path: Path
-) -> None:
-    common = ["--manifest", drawn.manifest, "--images", drawn.images, "--model", bundle_dir]
-    assert tagger("tag", *common, "--out", tmp_path / "run").code == 0
-    outcome = tagger("quality", tmp_path / "run")
+def test_a_run_without_a_sample_says_how_to_draw_one(tagger: Run, run_dir: Path) -> None:
+    outcome = tagger("quality", run_dir)
     assert (outcome.code, "--qa-sample 0.01" in outcome.err) == (3, True)
 
 
@@ -93,8 +95,9 @@ def test_a_run_with_another_sample_is_another_run(tagger: Run, tagged: Path, dra
 
 
 def test_decisions_train_in_place_of_the_manifests_labels(
-    tagger: Run, tagged: Path, drawn: Drawn, small_training: dict[str, object], tmp_path: Path
+    tagger: Run, tagged: Path, trained: Path, drawn: Drawn, small_training: dict[str, object], tmp_path: Path
 ) -> None:
+    """`trained` learnt from the same manifest, without them."""
     labels = pd.read_csv(drawn.manifest, dtype=str, on_bad_lines="skip").drop_duplicates("id").set_index("id")
     unlabelled = labels[labels["articleType"].isna()].index.dropna()[:5]
     known = labels.dropna(subset=["masterCategory", "articleType"]).iloc[0]
@@ -111,9 +114,8 @@ def test_decisions_train_in_place_of_the_manifests_labels(
     assert "6 review decisions (5 new, 1 removed); 5 of the items train, each 2 times an epoch" in " ".join(
         with_them.err.split()
     )
-    assert tagger(*common, "--out", tmp_path / "without").code == 0
     sides = [
-        pd.read_parquet(tmp_path / name / "splits.parquet").set_index("id")["split"] for name in ("with", "without")
+        pd.read_parquet(bundle / "splits.parquet").set_index("id")["split"] for bundle in (tmp_path / "with", trained)
     ]
     assert set(sides[0].loc[list(unlabelled)]) == {"train"}
     assert known.name not in sides[0].index
