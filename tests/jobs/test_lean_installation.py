@@ -1,15 +1,21 @@
 """Where the packages of the extras are not installed: in every process, Ray's workers included."""
 
+import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-import yaml
 
 from tagger.demo.drawn_catalogue import Drawn
+from tagger.engines.process import EngineProcess, EngineRequest
+from tagger.engines.sample import RunSample
+from tagger.io.location import Location
+from tagger.models.bundle import Bundle
 from tagger.optional import EXTRAS, what_to_install
+from tagger.runs.staging import shard_of, stage
+from tests.builders import catalog_of
 from tests.test_wheel import ROOT
 
 BLOCKED = {module for packages in EXTRAS.values() for module in packages}
@@ -22,6 +28,20 @@ class Absent:
             raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
 
 sys.meta_path.insert(0, Absent())
+"""
+
+
+BOTH = """
+import json, sys
+from pathlib import Path
+from tagger import TagConfig, TrainConfig, tag, train
+from tagger.cluster.session import ray_session
+from tagger.schemas.configs.options import RayOptions
+
+training, tagging = json.loads(Path(sys.argv[1]).read_text())
+with ray_session(RayOptions(), with_data=True):
+    train(TrainConfig.model_validate(training))
+    print(tag(TagConfig.model_validate(tagging)).record.engine.engine)
 """
 
 
@@ -42,13 +62,34 @@ def tagger(environment: dict[str, str], *words: object) -> subprocess.CompletedP
 def test_training_and_tagging_need_none_of_the_extras(
     lean: dict[str, str], drawn: Drawn, small_training: dict[str, object], tmp_path: Path
 ) -> None:
-    (tmp_path / "small.yaml").write_text(yaml.safe_dump(small_training | {"epochs": 1, "split": "stratified"}))
-    catalogue = ["--manifest", drawn.manifest, "--images", drawn.images]
-    trained = tagger(lean, "train", *catalogue, "--config", tmp_path / "small.yaml", "--out", tmp_path / "bundle")
-    assert trained.returncode == 0, trained.stderr
-    tagged = tagger(lean, "tag", *catalogue, "--model", tmp_path / "bundle", "--out", tmp_path / "run", "--workers", 1)
-    assert tagged.returncode == 0, tagged.stderr
-    assert "torch-cpu-float32" in tagged.stderr
+    """Both in one process, on one Ray."""
+    catalogue = {"manifest": str(drawn.manifest), "images": str(drawn.images)}
+    training = catalogue | small_training | {"out": str(tmp_path / "bundle"), "epochs": 1, "split": "stratified"}
+    tagging = catalogue | {"model": str(tmp_path / "bundle"), "out": str(tmp_path / "run")}
+    settings = tmp_path / "settings.json"
+    settings.write_text(json.dumps([training, tagging]))
+    done = subprocess.run([sys.executable, "-c", BOTH, str(settings)], env=lean, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == "torch-cpu-float32"
+
+
+@pytest.mark.slow
+def test_the_process_that_chooses_an_engine_needs_none_of_the_extras(
+    lean: dict[str, str], drawn: Drawn, bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", lean["PYTHONPATH"])
+    process = EngineProcess()
+    manifest, store = catalog_of(drawn.manifest, drawn.images)
+    work = Location(str(tmp_path / "work"))
+    staged = stage(manifest, store, work, Location(str(tmp_path / "rejects")), 1000)
+    shards = [shard_of(work, number) for number in range(staged.shards)]
+    try:
+        chosen = process.choose(
+            EngineRequest(bundle, "auto", 0, RunSample(shards, store, bundle.card, 10**8), None), "cpu"
+        )
+    finally:
+        process.close()
+    assert chosen and chosen[0].name == "torch-cpu-float32"
 
 
 @pytest.mark.parametrize(
