@@ -46,17 +46,16 @@ def run(config: DemoConfig, console: Console) -> int:
     _clear(out)
     console.step(f"Drawing {config.items} items into {out / 'catalogue'}")
     drawn = draw_catalogue(out / "catalogue", config.items, config.seed)
-    steps_console = Console(as_json=True, silent=True) if console.as_json else console
     manifest, images = str(drawn.manifest), str(drawn.images)
 
     checking = CheckConfig(manifest=manifest, images=images, min_items=20)
-    check_report.show(checking, steps_console, check(checking, steps_console), show_next=False)
+    check_report.show(checking, console, check(checking, console), show_next=False)
     with ray_session(config, with_data=True):
         result = train(_training(config, drawn, bundle), console)
         console.metrics(f"Test metrics of {result.card.model_id}", result.metrics)
         tagging = TagConfig(manifest=manifest, images=images, model=str(bundle), out=str(run_dir), device=config.device)
-        tagged = tag(tagging, steps_console)
-        tag_report.report(tagging, steps_console, tagged, show_next=False)
+        tagged = tag(tagging, console)
+        tag_report.show(tagging, console, tagged, show_next=False)
     facts = _account(drawn, Location(str(run_dir)))
     _show(console, drawn, facts, out, time.monotonic() - started)
     metrics = Bundle.load(Location(str(bundle))).card.metrics[0]

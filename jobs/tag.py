@@ -2,7 +2,7 @@
 
 from tagger.jobs.shell.console import Console
 from tagger.jobs.shell.outcome import DONE, TOO_MANY_FAILED
-from tagger.jobs.steps.tag_report import report
+from tagger.jobs.steps import tag_report
 from tagger.schemas.configs.tag import TagConfig
 from tagger.workflows.tag import tag
 
@@ -10,7 +10,8 @@ from tagger.workflows.tag import tag
 def run(config: TagConfig, console: Console) -> int:
     """Tag a catalogue into a run directory; a repeated command resumes."""
     result = tag(config, console)
-    report(config, console, result)
+    tag_report.show(config, console, result)
+    console.result(tag_report.document_of(result))
     return TOO_MANY_FAILED if result.too_many else DONE
 
 

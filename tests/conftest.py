@@ -1,5 +1,8 @@
 """Fixtures that several packages' tests share: drawn catalogues, a bundle, Ray, an S3 server on loopback."""
 
+import contextlib
+import io
+import json
 import os
 import pickle
 import signal
@@ -7,6 +10,7 @@ import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import boto3
 import hypothesis
@@ -22,9 +26,13 @@ os.environ.setdefault("AWS_EC2_METADATA_DISABLED", "true")
 import torch
 
 from tagger.demo.drawn_catalogue import ARTICLES, Drawn, draw_catalogue
+from tagger.io.json_text import as_json
 from tagger.io.location import Location
+from tagger.jobs import demo
 from tagger.jobs.shell import cli
+from tagger.jobs.shell.console import Console
 from tagger.models.bundle import Bundle
+from tagger.schemas.configs.demo import DemoConfig
 from tagger.schemas.configs.options import RayOptions
 from tagger.schemas.configs.train import TrainConfig
 from tests.builders import card
@@ -124,6 +132,25 @@ class Outcome:
     code: int
     out: str
     err: str
+
+
+class _TextAndJson(Console):
+    """Prints what a command prints, and what it prints with --json as a line."""
+
+    def result(self, document: dict[str, Any]) -> None:
+        print(json.dumps(json.loads(as_json(document))))
+
+
+@pytest.fixture(scope="session")
+def demo_out(once: Once, embedded_ray: None) -> Path:
+    """What `tagger demo` makes by default, for all tests; `printed.txt` beside it has what it prints."""
+
+    def make(folder: Path) -> None:
+        with contextlib.redirect_stdout(io.StringIO()) as printed:
+            assert demo.run(DemoConfig(out=str(folder / "demo-out")), _TextAndJson()) == 0
+        (folder / "printed.txt").write_text(printed.getvalue(), encoding="utf-8")
+
+    return once("demo", make) / "demo-out"
 
 
 @pytest.fixture

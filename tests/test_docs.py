@@ -1,8 +1,5 @@
 """The documentation does what it says: its commands run, its links lead somewhere, its reference is the code's."""
 
-import contextlib
-import io
-import json
 import os
 import re
 import shutil
@@ -16,9 +13,6 @@ import yaml
 
 from scripts.cli_reference import all_commands
 from scripts.reference import stale_pages
-from tagger.jobs import demo
-from tagger.jobs.shell.console import Console
-from tagger.schemas.configs.demo import DemoConfig
 from tests.conftest import Outcome
 from tests.documentation import ROOT, Block, Call, blocks, calls, pages, starts_with
 
@@ -54,18 +48,6 @@ def commands_of(page: Path) -> list[tuple[Block, Call]]:
 
 
 WITH_COMMANDS = [page for page in pages() if is_read(page) and any(b.is_run for b, _ in commands_of(page))]
-
-
-@pytest.fixture(scope="session")
-def demo_out(tmp_path_factory: pytest.TempPathFactory, embedded_ray: None) -> Path:
-    """What `tagger demo` makes, for all pages."""
-    out = tmp_path_factory.mktemp("docs") / "demo-out"
-    with contextlib.redirect_stdout(io.StringIO()) as output:
-        assert demo.run(DemoConfig(out=str(out), items=600, epochs=8), Console(as_json=True)) == 0
-    result = json.loads(output.getvalue())
-    assert (result["out"], list(result["oddities"].values())[-1]) == (str(out), "rejected")
-    assert set(result["test"]["levels"]) == {"masterCategory", "articleType"}
-    return out
 
 
 def lay_out(demo_out: Path, folder: Path, things: list[str]) -> None:

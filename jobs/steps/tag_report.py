@@ -16,7 +16,7 @@ _IN_WORDS = {
 }
 
 
-def report(config: TagConfig, console: Console, result: TagResult, show_next: bool = True) -> None:
+def show(config: TagConfig, console: Console, result: TagResult, show_next: bool = True) -> None:
     """Print the results of a finished run, and the next command unless another job goes on itself."""
     counts, directory = result.counts, result.directory
     console.table(f"Run {result.record.run_id}", ["what", "rows"], _rows(counts))
@@ -29,12 +29,6 @@ def report(config: TagConfig, console: Console, result: TagResult, show_next: bo
     console.say(f"Predictions: {directory.predictions}")
     if config.embeddings:
         console.say(f"Embeddings: {directory.embeddings}")
-    about = {
-        "run": str(directory.root),
-        "failedImages": document(result.failed),
-        "nearMisses": list(result.near_misses),
-    }
-    console.result(result.record.model_dump(mode="json", by_alias=True) | about)
     for problem in result.too_many:
         console.warn(problem)
     if reason := result.nothing_to_tag:
@@ -44,6 +38,16 @@ def report(config: TagConfig, console: Console, result: TagResult, show_next: bo
         console.warn(f"{counts.rejects:,} {rows} could not be read; {directory.rejects} has each with line and reason")
     if counts.predictions and show_next:
         console.say(_next(config, counts))
+
+
+def document_of(result: TagResult) -> dict[str, object]:
+    """The results of a finished run as JSON."""
+    about = {
+        "run": str(result.directory.root),
+        "failedImages": document(result.failed),
+        "nearMisses": list(result.near_misses),
+    }
+    return result.record.model_dump(mode="json", by_alias=True) | about
 
 
 def _next(config: TagConfig, counts: Counts) -> str:

@@ -15,19 +15,21 @@ Run = Callable[..., Outcome]
 pytestmark = pytest.mark.usefixtures("embedded_ray")
 
 
-def test_the_demo_learns_its_catalogue_and_accounts_for_every_oddity(tagger: Run, tmp_path: Path) -> None:
-    outcome = tagger("demo", "--out", tmp_path / "demo")
-    assert outcome.code == 0, outcome.err
-    for level in Bundle.load(Location(str(tmp_path / "demo/bundle"))).card.metrics[0].levels.values():
+def test_the_demo_learns_its_catalogue_and_accounts_for_every_oddity(demo_out: Path) -> None:
+    for level in Bundle.load(Location(str(demo_out / "bundle"))).card.metrics[0].levels.values():
         assert level.accuracy >= 0.95
-    oddities = outcome.out.partition("What became of the oddities")[2]
+    printed = (demo_out.parent / "printed.txt").read_text(encoding="utf-8")
+    oddities = printed.partition("What became of the oddities")[2]
     rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in oddities.splitlines() if "│" in line]
     assert [result.split(",")[-1].strip() for _, result in rows] == [
         "repaired", "not_found", "truncated", "blurry_image", "rejected", "rejected",
     ]  # fmt: skip
-    assert [line for line in outcome.out.splitlines() if line.startswith("Next")] == ["Next, with your own items:"]
-    page = (tmp_path / "demo/bundle/report/index.html").read_text()
-    assert f"{tmp_path}/demo/recipe.yaml" in page, "the report names the recipe that was trained by"
+    assert [line for line in printed.splitlines() if line.startswith("Next")] == ["Next, with your own items:"]
+    (document,) = (json.loads(line) for line in printed.splitlines() if line.startswith("{"))
+    assert (document["out"], list(document["oddities"].values())[-1]) == (str(demo_out), "rejected")
+    assert set(document["test"]["levels"]) == {"masterCategory", "articleType"}
+    page = (demo_out / "bundle/report/index.html").read_text()
+    assert f"{demo_out}/recipe.yaml" in page, "the report names the recipe that was trained by"
 
 
 def test_bench_measures_searches_in_indexes_that_grow(tagger: Run, tmp_path: Path) -> None:
