@@ -67,6 +67,7 @@ with ray_session(RayOptions()):
     lines = [" ".join(child.cmdline()) for child in psutil.Process().children() if child.status() != "zombie"]
     assert any("raylet" in line for line in lines), lines
     assert [line for line in lines if "monitor.py" in line] == [f"{sys.executable} {script}"], lines
+    assert not any("dashboard.py" in line for line in lines), lines
 assert child_of_user.poll() is None, "a child of the user that has the name of one of Ray's"
 child_of_user.kill()
 child_of_user.wait()
@@ -174,7 +175,7 @@ def test_a_variable_leaves_an_embedded_ray_its_monitors() -> None:
     )
     environment = os.environ | {"TAGGER_KEEP_RAY_MONITORS": "1"}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
-    assert "/monitor.py" in done.stdout and "/log_monitor.py" in done.stdout, done.stderr
+    assert all(f"/{name}.py" in done.stdout for name in ("monitor", "log_monitor", "dashboard")), done.stderr
 
 
 def test_an_embedded_ray_takes_no_more_than_its_container_has() -> None:
