@@ -157,19 +157,26 @@ def test_sigterm_ends_a_training_that_calibrates_as_ctrl_c_does(
 def tagging(drawn: Drawn, bundle_dir: Path, folder: Path) -> list[object]:
     """A command with items enough that none is through before a signal comes."""
     files = sorted(map(str, drawn.images.glob("*.jpg")))
-    rows = [f"{n},{file}" for n, file in enumerate(files * 25)]
+    rows = [f"{n},{file}" for n, file in enumerate(files * 15)]
     (folder / "many.csv").write_text("\n".join(["id,imageUri", *rows]) + "\n")
     return [
         "tag", "--manifest", folder / "many.csv", "--images-root", drawn.images, "--model", bundle_dir,
-        "--out", folder / "r", "--part-rows", 40,
+        "--out", folder / "r", "--part-rows", 40, "--workers", 1,
     ]  # fmt: skip
+
+
+def wait_for_all_parts(process: subprocess.Popen[str], run: Path) -> None:
+    shards = len(list((run / "_work").glob("shard-*.parquet")))
+    deadline = time.monotonic() + WAIT_S
+    while len(list((run / "predictions").glob("part-*.parquet"))) < shards:
+        assert process.poll() is None and time.monotonic() < deadline
 
 
 @pytest.mark.usefixtures("embedded_ray")
 def test_every_signal_ends_a_run_and_the_same_command_finishes_it(
     tagger: Callable[..., Outcome], drawn: Drawn, bundle_dir: Path, tmp_path: Path, temporary: Path
 ) -> None:
-    """One run: SIGTERM in two phases, and to all processes as service managers send it, ends it as Ctrl-C does."""
+    """One run: SIGTERM in three phases, and to all processes as service managers send it, ends it as Ctrl-C does."""
     command = tagging(drawn, bundle_dir, tmp_path)
     for phase in ("Reading the manifest", "Tagging"):
         process = start(*command, TMPDIR=str(temporary))
@@ -205,31 +212,15 @@ def test_every_signal_ends_a_run_and_the_same_command_finishes_it(
     assert said.count("interrupted") == 1
     psutil.wait_procs([psutil.Process(pid) for pid in processes if psutil.pid_exists(pid)], WAIT_S)
 
-    again = tagger(*command, "--json")
-    assert again.code == 0, again.err
-    counts = json.loads(again.out)["counts"]
-    assert counts["predictions"] == counts["rows"] == len((tmp_path / "many.csv").read_text().splitlines()) - 1
-
-
-@pytest.mark.usefixtures("embedded_ray")
-def test_sigterm_ends_a_run_that_finishes_as_ctrl_c_does(
-    tagger: Callable[..., Outcome], drawn: Drawn, bundle_dir: Path, tmp_path: Path, temporary: Path
-) -> None:
-    """All parts are there, and are not yet counted: Ray ends meanwhile."""
-    command = [
-        "tag", "--manifest", drawn.manifest, "--images", drawn.images, "--model", bundle_dir, "--out", tmp_path / "r",
-        "--part-rows", 40,
-    ]  # fmt: skip
     process = start(*command, TMPDIR=str(temporary))
     read_until(process, "Tagging")
-    shards = len(list((tmp_path / "r/_work").glob("shard-*.parquet")))
-    deadline = time.monotonic() + WAIT_S
-    while len(list((tmp_path / "r/predictions").glob("part-*.parquet"))) < shards:
-        assert process.poll() is None and time.monotonic() < deadline
-    process.terminate()
+    wait_for_all_parts(process, tmp_path / "r")
+    process.terminate()  # all parts are there, and are not yet counted: Ray ends meanwhile
     ended_by_sigterm(process, temporary)
     assert not (tmp_path / "r/_lock").exists()
 
     again = tagger(*command, "--json")
     assert again.code == 0, again.err
     assert (tmp_path / "r/_SUCCESS").exists()
+    counts = json.loads(again.out)["counts"]
+    assert counts["predictions"] == counts["rows"] == len((tmp_path / "many.csv").read_text().splitlines()) - 1
