@@ -3,11 +3,12 @@
 import io
 import json
 from collections.abc import Callable
+from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 
-from tagger.demo.drawn_catalogue import Drawn
+from tagger.demo.drawn_catalogue import draw_catalogue
 from tagger.io.location import Location
 from tagger.runs.directory import RunDirectory
 from tests.conftest import Outcome, S3Server
@@ -17,16 +18,18 @@ pytestmark = pytest.mark.usefixtures("embedded_ray")
 
 
 def test_train_tag_and_evaluate_in_buckets(
-    tagger: Run, s3: S3Server, drawn: Drawn, small_training: dict[str, object]
+    tagger: Run, s3: S3Server, small_training: dict[str, object], tmp_path: Path
 ) -> None:
+    drawn = draw_catalogue(tmp_path, 220, seed=3)  # enough to measure engines on
     base = f"s3://{s3.bucket}/whole"
     s3.put("whole/styles.csv", drawn.manifest.read_bytes())
     for file in drawn.images.iterdir():
         s3.put(f"whole/images/{file.name}", file.read_bytes())
     catalogue = ["--manifest", f"{base}/styles.csv", "--images", f"{base}/images", "--s3-endpoint", s3.endpoint]
-    settings = [part for name, value in small_training.items() for part in (f"--{name.replace('_', '-')}", value)]
+    small = small_training | {"min_items": 6, "epochs": 2}
+    settings = [part for name, value in small.items() for part in (f"--{name.replace('_', '-')}", value)]
 
-    trained = tagger("train", *catalogue, "--out", f"{base}/bundle", *settings, "--epochs", 2)
+    trained = tagger("train", *catalogue, "--out", f"{base}/bundle", *settings)
     assert trained.code == 0, trained.err
     tagged = tagger("tag", *catalogue, "--model", f"{base}/bundle", "--out", f"{base}/run", "--json")
     assert tagged.code == 0, tagged.err
