@@ -156,6 +156,7 @@ def _tuner(search: Search, trainable: Any, storage: Location) -> tune.Tuner:
             search_alg=BasicVariantGenerator(max_concurrent=search.at_once, random_state=search.seed),
             scheduler=_scheduler(search) if search.stop_bad_trials else None,
             num_samples=max(1, search.trials),
+            reuse_actors=True,  # a new process loads PyTorch for seconds
         ),
         run_config=tune.RunConfig(
             name=TRIALS,
@@ -186,7 +187,7 @@ def _scheduler(search: Search) -> ASHAScheduler:
 def _run_trial(
     settings: dict[str, Any], search: Search, decoded: Mapping[str, DecodedSides], latest: Any, folder: Path | None
 ) -> None:
-    """Run one training, in its own process."""
+    """Run one training, in a process that runs others after it."""
     from tagger.training.learner import Learner  # imports PyTorch's compiler, which watching processes do not need
 
     parent = folder if folder and folder.is_dir() else None

@@ -22,6 +22,7 @@ from tests.conftest import Outcome
 from tests.jobs.test_interruptions import WAIT_S, start
 
 Run = Callable[..., Outcome]
+EPOCHS = 12  # so many that trials are left when the kill comes
 SETTINGS = {"backbone": "small_cnn", "weights": "none", "image_size": "48x36", "min_items": 8, "batch_size": 16}
 
 
@@ -35,7 +36,7 @@ def space(tmp_path: Path) -> Path:
     file = tmp_path / "space.yaml"
     document = {
         "recipe": "standard",
-        "set": {**SETTINGS, "epochs": 2, "patience": 0},
+        "set": {**SETTINGS, "epochs": EPOCHS, "patience": 0},
         "space": {"lr": [1e-5, 6e-3], "optimiser": ["adamw", "rmsprop"]},
     }
     file.write_text(yaml.safe_dump(document))
@@ -46,7 +47,7 @@ def arguments(drawn: Drawn, space: Path, out: Path) -> list[object]:
     return ["tune", "--manifest", drawn.manifest, "--images", drawn.images, "--space", space, "--out", out]
 
 
-@pytest.mark.slow
+@pytest.mark.usefixtures("embedded_ray")
 def test_a_search_that_is_killed_goes_on_with_the_trials_that_are_left(
     tagger: Run, drawn: Drawn, space: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -59,13 +60,12 @@ def test_a_search_that_is_killed_goes_on_with_the_trials_that_are_left(
     process.wait(WAIT_S)
     assert not (out / "best.yaml").exists()
 
-    again = start(*command, "--json")
-    said, _ = again.communicate(timeout=2 * WAIT_S)
-    assert again.returncode == 0, said
-    assert "Going on with the trials that are left" in said
-    trials = json.loads(said[said.index("{\n") :])["trials"]
+    again = tagger(*command, "--json")
+    assert again.code == 0, again.err
+    assert "Going on with the trials that are left" in again.err
+    trials = json.loads(again.out)["trials"]
     assert len({(t["lr"], t["optimiser"]) for t in trials}) == len(trials) == 4
-    assert {t["epochs_run"] for t in trials} == {2}
+    assert {t["epochs_run"] for t in trials} == {EPOCHS}
     assert done <= {round(t["seconds"], 6) for t in trials}, "finished trials are not run again"
 
     board = pd.read_csv(out / "leaderboard.csv")
@@ -75,29 +75,29 @@ def test_a_search_that_is_killed_goes_on_with_the_trials_that_are_left(
     assert (out / "leaderboard.svg").read_text().startswith("<svg")
     best = recipes.load(str(out / "best.yaml"))
     assert best.settings["lr"] == 6e-3
-    assert best.settings["epochs"] == 2
+    assert best.settings["epochs"] == EPOCHS
     assert not (out / "_work").exists()
 
     once_more = tagger(*command)
     assert (once_more.code, "nothing to do" in once_more.err) == (0, True)
-    other = tagger(*command, "--set", "epochs=3")
+    other = tagger(*command, "--set", f"epochs={EPOCHS + 1}")
     assert (other.code, "another space" in other.err) == (2, True)
 
 
-def wait_for_finished_trials(out: Path, wanted: int) -> set[float]:
-    """The seconds that trials took which are finished and noted."""
+def wait_for_finished_trials(out: Path, count: int) -> set[float]:
+    """The seconds that trials took which are finished, and which Ray Tune has noted as finished."""
+    folder = out / "_work/search"
     deadline = time.monotonic() + WAIT_S
+    seconds: set[float] = set()
     while time.monotonic() < deadline:
-        found = set()
-        for file in (out / "_work/search").glob("*/progress.csv"):
-            rows = list(csv.DictReader(file.open()))
-            if len(rows) == 2:
-                found.add(round(sum(float(r["seconds"]) for r in rows), 6))
-        if len(found) >= wanted:
-            time.sleep(3)
-            return found
-        time.sleep(0.5)
-    pytest.fail("no two trials were finished")
+        if len(seconds) < count:
+            tables = [list(csv.DictReader(file.open())) for file in folder.glob("*/progress.csv")]
+            seconds = {round(sum(float(r["seconds"]) for r in rows), 6) for rows in tables if len(rows) == EPOCHS}
+        notes = sorted(folder.glob("experiment_state-*.json"))
+        if len(seconds) >= count and notes and notes[-1].read_text().count("TERMINATED") >= len(seconds):
+            return seconds
+        time.sleep(0.05)
+    pytest.fail(f"no {count} trials were finished")
 
 
 @pytest.mark.usefixtures("embedded_ray")
