@@ -11,7 +11,7 @@ from tagger.models.titles import FILE
 from tagger.schemas.configs.confidence import TitlesConfig
 from tagger.schemas.documents.taxonomy import Level
 from tagger.workflows.as_flags import catalogue_flags
-from tagger.workflows.titles import Objections, TitlesResult, titles
+from tagger.workflows.titles import WITHOUT_TYPE, Objections, TitlesResult, titles
 
 
 def run(config: TitlesConfig, console: Console) -> int:
@@ -23,6 +23,7 @@ def run(config: TitlesConfig, console: Console) -> int:
     console.table(f"{result.items:,} test items: how many are right", list(rows[0]), shown)
     console.say(f"Macro F1 is the mean over the article types with {MINIMUM_SUPPORT} or more of these items.")
     document: dict[str, object] = {"items": result.items, "words": len(result.model.words), "by": rows}
+    console.say(f'"{WITHOUT_TYPE.strip()}": the words of an item\'s article type are taken out of its title.')
     if result.objections:
         _say_objections(config, console, result.objections)
         document |= {to_camel(name): items for name, items in asdict(result.objections).items()}

@@ -19,7 +19,7 @@ _WORD = re.compile(r"[^\W_]+")
 _ROLES = {"id", "imageRef", *map(str, Level)}
 _FEWEST_SPACES = 0.75
 """Mean number of spaces in a cell from which a column counts as text."""
-_SINGULAR_FROM = 4
+_PLURAL_FROM = 4
 _ADD_ES = ("sses", "ches", "shes", "xes", "zes")
 
 
@@ -73,6 +73,17 @@ def mentions(texts: Sequence[str], labels: Sequence[str]) -> np.ndarray:
     return np.array([_label_words(label) <= _words(text) for text, label in zip(texts, labels, strict=True)], bool)
 
 
+def without_label(text: str, label: str) -> str:
+    """A text without the words of its label, in any spelling."""
+    label_words = _label_words(label)
+    kept = []
+    for word in text.split():
+        plain = _plain_words(word)
+        if "".join(plain) not in label_words and not label_words.intersection(plain):
+            kept.append(word)
+    return " ".join(kept)
+
+
 def _words(text: str) -> set[str]:
     """Words of a text, and each two neighbours written as one."""
     plain = _plain_words(text)
@@ -90,9 +101,7 @@ def _plain_words(text: str) -> list[str]:
 
 
 def _singular(word: str) -> str:
-    """An English word without the ending of a plural."""
-    if len(word) < _SINGULAR_FROM or not word.endswith("s") or word.endswith("ss"):
-        return word
-    if word.endswith("ies"):
-        return word[:-3] + "y"
-    return word[:-2] if word.endswith(_ADD_ES) else word[:-1]
+    """A key that an English word shares with its plural: Tie and Ties, Accessory and Accessories."""
+    if len(word) >= _PLURAL_FROM and word.endswith("s") and not word.endswith("ss"):
+        word = word[:-2] if word.endswith(_ADD_ES) else word[:-1]
+    return word[:-2] + "y" if word.endswith("ie") else word

@@ -24,23 +24,25 @@ if TYPE_CHECKING:
 
 FILE = "titles.safetensors"
 _MIN_PROBABILITY = 1e-7
-_MAX_WORDS = 50_000
+_MAX_WORDS = _MAX_LETTERS = 50_000
 
 
 @dataclass(frozen=True)
 class TitleModel:
-    """Probabilities of a bundle's leaves by the words of a title."""
+    """Probabilities of a bundle's leaves by the words of a title, and by the letters of its words."""
 
     column: str
     """Column of the manifest that it was fitted to."""
     model_id: str
     """Id of the bundle whose leaves it predicts."""
     words: tuple[str, ...]
-    """The vocabulary: W words and word pairs."""
+    """W words and word pairs."""
+    letters: tuple[str, ...]
+    """G sequences of three to five letters of a word; they know a word by its parts, in any spelling or plural."""
     idf: np.ndarray
-    """Inverse document frequencies of the words, float32 [W]."""
+    """Inverse document frequencies of words, then of letters, float32 [W + G]."""
     weight: np.ndarray
-    """float32 [L, W]."""
+    """float32 [L, W + G]."""
     bias: np.ndarray
     """float32 [L]."""
     prior: np.ndarray
@@ -52,13 +54,15 @@ class TitleModel:
 
     def has_known_word(self, titles: Sequence[str]) -> np.ndarray:
         """Which titles have a word of the vocabulary, bool [N]."""
-        return np.asarray(self._vectoriser.transform(titles).getnnz(axis=1) > 0) if titles else np.zeros(0, bool)
+        return np.asarray(self._vectorisers[0].transform(titles).getnnz(axis=1) > 0) if titles else np.zeros(0, bool)
 
     def logits(self, titles: Sequence[str]) -> np.ndarray:
         """Logits of the leaves, float32 [N, L]."""
         if not titles:
             return np.zeros((0, len(self.bias)), np.float32)
-        return np.asarray(self._vectoriser.transform(titles) @ self.weight.T + self.bias, np.float32)
+        words, letters = (vectoriser.transform(titles) for vectoriser in self._vectorisers)
+        of_words, of_letters = np.split(self.weight, [len(self.words)], axis=1)
+        return np.asarray(words @ of_words.T + letters @ of_letters.T + self.bias, np.float32)
 
     def probabilities(self, titles: Sequence[str]) -> np.ndarray:
         """Probabilities of the leaves, float32 [N, L]; a title without a known word gets the prior."""
@@ -84,10 +88,10 @@ class TitleModel:
         return np.where(self.has_known_word(titles)[:, None], both, image)
 
     @cached_property
-    def _vectoriser(self) -> "TfidfVectorizer":
-        vectoriser = new_vectoriser(self.words)
-        vectoriser.idf_ = self.idf
-        return vectoriser
+    def _vectorisers(self) -> "tuple[TfidfVectorizer, TfidfVectorizer]":
+        by_word, by_letter = new_vectoriser(self.words), new_letter_vectoriser(self.letters)
+        by_word.idf_, by_letter.idf_ = np.split(self.idf, [len(self.words)])
+        return by_word, by_letter
 
     @property
     def digest(self) -> str:
@@ -114,10 +118,12 @@ class TitleModel:
             metadata = json.loads(tensors.pop("about").tobytes())
             idf, weight, bias, prior = (tensors[n].astype(np.float32) for n in ("idf", "weight", "bias", "prior"))
             model = cls(
-                metadata["column"], metadata["model_id"], tuple(metadata["words"]), idf, weight, bias, prior,
-                metadata["temperature"], metadata["temperature_of_both"],
+                metadata["column"], metadata["model_id"], tuple(metadata["words"]), tuple(metadata["letters"]),
+                idf, weight, bias, prior, metadata["temperature"], metadata["temperature_of_both"],
             )  # fmt: skip
-        except (SafetensorError, KeyError, ValueError) as error:
+        except KeyError as error:
+            raise InputError(f"{file}: another version wrote it; tagger titles fits it again") from error
+        except (SafetensorError, ValueError) as error:
             raise InputError(f"{file}: not a title model: {error}") from error
         if model.model_id != model_id:
             raise InputError(f"{file}: it was made for {model.model_id}, and the bundle is {model_id}")
@@ -125,7 +131,7 @@ class TitleModel:
 
     def _packed(self) -> bytes:
         names = ("column", "model_id", "temperature", "temperature_of_both")
-        metadata = {name: getattr(self, name) for name in names} | {"words": self.words}
+        metadata = {name: getattr(self, name) for name in names} | {"words": self.words, "letters": self.letters}
         tensors = {
             "about": np.frombuffer(json.dumps(metadata).encode(), np.uint8),
             "weight": self.weight.astype(np.float16),
@@ -142,6 +148,17 @@ def new_vectoriser(words: Sequence[str] | None = None) -> "TfidfVectorizer":
         vocabulary=words, ngram_range=(1, 2), min_df=2 if words is None else 1, sublinear_tf=True,
         max_features=_MAX_WORDS if words is None else None,
         strip_accents="unicode", dtype=np.float32,
+    )  # fmt: skip
+
+
+def new_letter_vectoriser(letters: Sequence[str] | None = None) -> "TfidfVectorizer":
+    """Make a TF-IDF vectoriser of three to five letters within a word; fitting it takes those that two titles have."""
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    return TfidfVectorizer(
+        vocabulary=letters, analyzer="char_wb", ngram_range=(3, 5), min_df=2 if letters is None else 1,
+        max_features=_MAX_LETTERS if letters is None else None,
+        sublinear_tf=True, strip_accents="unicode", dtype=np.float32,
     )  # fmt: skip
 
 

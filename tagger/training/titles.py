@@ -4,44 +4,57 @@ from collections.abc import Sequence
 from warnings import catch_warnings, simplefilter
 
 import numpy as np
-from scipy.sparse import csr_matrix
+from scipy.sparse import csr_matrix, hstack
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 
+from tagger.dataset.label_words import without_label
 from tagger.errors import InputError
-from tagger.models.titles import TitleModel, class_prior, new_vectoriser
+from tagger.models.titles import TitleModel, class_prior, new_letter_vectoriser, new_vectoriser
 
 _C, _ROUNDS = 10.0, 40
 _NEVER = -20.0
+_WITHOUT_LABEL = 0.25
+"""Share of the titles that are learnt a second time, without the words of their type."""
 
 
-def fit_titles(column: str, model_id: str, titles: Sequence[str], leaves: np.ndarray, count: int) -> TitleModel:
-    """Fit a model to titles: logistic regression over TF-IDF of words and pairs of words.
+def fit_titles(
+    column: str, model_id: str, titles: Sequence[str], leaves: np.ndarray, types: Sequence[str], seed: int = 0
+) -> TitleModel:
+    """Fit a model to titles: logistic regression over TF-IDF of words, pairs of words, and letters within words.
+
+    Most titles name their type, and a model of those alone would know little of one that does not. So it also learns
+    from some titles without these words.
 
     Args:
         column: The column of the titles.
         model_id: The bundle whose leaves these are.
-        titles: Of the training items.
+        titles: Of the training items, N.
         leaves: Their leaf indices, int [N].
-        count: Number of leaves, L.
+        types: Article type of each leaf, L.
+        seed: Draws the titles that are learnt without the words of their type.
 
     Raises:
         InputError: when the titles have no words in common, or their items only one class.
     """
     if len(np.unique(leaves)) < 2:
         raise InputError("--manifest: the training items that have titles are of one class")
-    vectoriser = new_vectoriser()
-    model = fitted(logistic_regression(), learnt_words(vectoriser, titles), leaves)
-    weight = np.zeros((count, len(vectoriser.idf_)), np.float32)
-    bias = np.full(count, _NEVER, np.float32)
+    by_word, by_letter = new_vectoriser(), new_letter_vectoriser()
+    learnt_words(by_word, titles)  # the vocabulary is that of whole titles
+    learnt_words(by_letter, titles)
+    again = np.flatnonzero(np.random.default_rng(seed).random(len(titles)) < _WITHOUT_LABEL).tolist()
+    texts = [*titles, *(without_label(titles[n], types[int(leaves[n])]) for n in again)]
+    features = hstack([by_word.transform(texts), by_letter.transform(texts)], format="csr")
+    model = fitted(logistic_regression(), features, np.concatenate([leaves, leaves[again]]))
+    idf = np.concatenate([by_word.idf_, by_letter.idf_]).astype(np.float32)
+    weight = np.zeros((len(types), len(idf)), np.float32)
+    bias = np.full(len(types), _NEVER, np.float32)
     two = len(model.classes_) == 2  # scikit-learn then has one row, that of the second class
     weight[model.classes_] = np.concatenate([-model.coef_, model.coef_]) / 2 if two else model.coef_
     bias[model.classes_] = np.concatenate([-model.intercept_, model.intercept_]) / 2 if two else model.intercept_
-    words = tuple(map(str, vectoriser.get_feature_names_out()))
-    return TitleModel(
-        column, model_id, words, vectoriser.idf_.astype(np.float32), weight, bias, class_prior(leaves, count)
-    )
+    words, letters = (tuple(map(str, v.get_feature_names_out())) for v in (by_word, by_letter))
+    return TitleModel(column, model_id, words, letters, idf, weight, bias, class_prior(leaves, len(types)))
 
 
 def learnt_words(vectoriser: TfidfVectorizer, titles: Sequence[str]) -> csr_matrix:

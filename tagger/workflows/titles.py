@@ -8,6 +8,7 @@ import pandas as pd
 import pyarrow.compute as pc
 
 from tagger.confidence.calibration import fit_temperature
+from tagger.dataset.label_words import without_label
 from tagger.dataset.splits_file import read_splits
 from tagger.errors import InputError, UsageError
 from tagger.evaluation.metrics import Predicted, level_metrics
@@ -29,6 +30,8 @@ from tagger.workflows.as_flags import catalogue_settings
 from tagger.workflows.folder_locks import locked_bundle
 from tagger.workflows.open_catalog import open_manifest, resolve_location
 
+WITHOUT_TYPE = " without its type"
+"""Ending of a witness that reads titles without the words of their article type."""
 _Chosen = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 """Master category, article type, and the confidence of each, [N] each."""
 
@@ -61,7 +64,8 @@ class TitlesResult:
     items: int
     """Number of test items."""
     by: Mapping[str, Mapping[Level, LevelMetrics]]
-    """Metrics by witness: `title`, and with a run also `image` and `both`.
+    """Metrics by witness: `title`, `title without its type` (the words of its article type are left out), and with a
+    run also `image`, `both` and `both without its type`.
 
     Macro F1 is that of `evaluate`: the mean over the classes with at least `minimum_support` of the items.
     """
@@ -106,7 +110,8 @@ def _teach(config: TitlesConfig, reporter: Reporter, bundle: Bundle, folder: Loc
     reporter.step(f"Fitting to {len(sides['train']):,} titles")
     train, val, test = (sides[side] for side in ("train", "val", "test"))
     leaves = train["leaf"].to_numpy()
-    model = fit_titles(config.title, bundle.card.model_id, train["title"].tolist(), leaves, len(taxonomy.leaves))
+    types = [leaf.articleType for leaf in taxonomy.leaves]
+    model = fit_titles(config.title, bundle.card.model_id, train["title"].tolist(), leaves, types)
     model = replace(model, temperature=fit_temperature(model.logits(val["title"].tolist()), val["leaf"].to_numpy()))
     image = None
     catalogue: dict[str, object] = {}
@@ -160,11 +165,17 @@ def _measured(
 ) -> TitlesResult:
     """Metrics of the test items, by title, image, and both."""
     levels = Levels(card.taxonomy)
-    texts, truth = test["title"].tolist(), levels.classes_of_leaves(test["leaf"].to_numpy())
-    witnesses = {"title": model.probabilities(texts)}
+    leaves = test["leaf"].to_numpy()
+    texts, truth = test["title"].tolist(), levels.classes_of_leaves(leaves)
+    bare = [without_label(t, card.taxonomy.leaves[leaf].articleType) for t, leaf in zip(texts, leaves, strict=True)]
+    witnesses = {"title": model.probabilities(texts), f"title{WITHOUT_TYPE}": model.probabilities(bare)}
     if image is not None:
         by_image = image.of(test["id"].tolist())
-        witnesses |= {"image": by_image, "both": model.combined_probabilities(by_image, texts)}
+        witnesses |= {
+            "image": by_image,
+            "both": model.combined_probabilities(by_image, texts),
+            f"both{WITHOUT_TYPE}": model.combined_probabilities(by_image, bare),
+        }
     chosen = {name: levels.choose(probabilities) for name, probabilities in witnesses.items()}
     figures = {
         name: {

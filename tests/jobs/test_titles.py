@@ -48,8 +48,8 @@ def test_titles_are_taught_measured_and_asked(tagger: Run, shop: pd.DataFrame, d
     assert alone.code == 0, alone.err
     found = json.loads(alone.out)
     assert found["items"] == (shop["split"] == "test").sum()
-    (by_title,) = found["by"]
-    assert by_title["articleType"] > 75
+    by_title, without_its_type = found["by"]
+    assert by_title["articleType"] > 75 > without_its_type["articleType"], "nothing else tells these types"
     untested = tagger(*tag, tmp_path / "early", "--titles", "fuse")
     assert (untested.code, "tagger titles BUNDLE --run RUN fits it" in untested.err) == (2, True)
 
@@ -57,7 +57,7 @@ def test_titles_are_taught_measured_and_asked(tagger: Run, shop: pd.DataFrame, d
     paired = tagger(*teach, "--run", tmp_path / "plain")
     assert paired.code == 0, paired.err
     figures = {row["by"]: row for row in json.loads(paired.out)["by"]}
-    assert set(figures) == {"title", "image", "both"}
+    assert set(figures) == {"title", "title without its type", "image", "both", "both without its type"}
     said = json.loads(paired.out)
     assert said["caught"] <= min(said["wrong"], said["objected"])
     assert 0 <= said["titleSidesWithImage"] <= said["mistakes"] <= said["items"]

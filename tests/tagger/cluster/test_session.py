@@ -51,23 +51,34 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+import psutil
 import ray
 from tagger.jobs.benchmark.process_tree import tree_of
+from tagger.jobs.shell.outcome import exit_code_of
 from tagger.cluster.session import ray_session
 from tagger.schemas.configs.options import RayOptions
 
 script = Path(sys.argv[1]) / "monitor.py"
 script.write_text("input()")
 child_of_user = subprocess.Popen([sys.executable, script], stdin=subprocess.PIPE)
-before = signal.getsignal(signal.SIGTERM)
-with ray_session(RayOptions()):
-    assert signal.getsignal(signal.SIGTERM) is before
-    assert ray.get(ray.remote(lambda: 6 * 7).remote()) == 42
-    import psutil
-    lines = [" ".join(child.cmdline()) for child in psutil.Process().children() if child.status() != "zombie"]
-    assert any("raylet" in line for line in lines), lines
-    assert [line for line in lines if "monitor.py" in line] == [f"{sys.executable} {script}"], lines
-    assert not any("dashboard.py" in line for line in lines), lines
+def interrupted_at_the_end(*arguments, **settings):
+    signal.raise_signal(signal.SIGTERM)
+    shutdown(*arguments, **settings)
+
+def work():
+    before = signal.getsignal(signal.SIGTERM)
+    with ray_session(RayOptions()):
+        assert signal.getsignal(signal.SIGTERM) is before
+        assert ray.get(ray.remote(lambda: 6 * 7).remote()) == 42
+        lines = [" ".join(child.cmdline()) for child in psutil.Process().children() if child.status() != "zombie"]
+        assert any("raylet" in line for line in lines), lines
+        assert [line for line in lines if "monitor.py" in line] == [f"{sys.executable} {script}"], lines
+        assert not any("dashboard.py" in line for line in lines), lines
+        ray.shutdown = interrupted_at_the_end
+    raise AssertionError("the signal was lost")
+
+shutdown = ray.shutdown
+assert exit_code_of(work) == 130, "a signal waits until Ray has ended, and then ends the command"
 assert child_of_user.poll() is None, "a child of the user that has the name of one of Ray's"
 child_of_user.kill()
 child_of_user.wait()
@@ -159,10 +170,12 @@ def test_a_cluster_is_joined_with_its_token(token_cluster: str) -> None:
     assert join(token_cluster, with_tokens(**TOKEN)).stdout == "joined\n"
 
 
-def test_an_embedded_ray_works_without_what_only_clusters_need_and_leaves_nothing(tmp_path: Path) -> None:
+def test_an_embedded_ray_works_without_what_only_clusters_need_and_leaves_nothing_though_interrupted(
+    tmp_path: Path,
+) -> None:
     done = subprocess.run([sys.executable, "-c", CODE, str(tmp_path)], capture_output=True, text=True, timeout=100)
     assert done.returncode == 0, done.stderr[-2000:]
-    assert done.stderr == "", "nor says a word"
+    assert done.stderr == "tagger: interrupted; the same command goes on from here\n", "Ray says nothing"
 
 
 def test_a_variable_leaves_an_embedded_ray_its_monitors() -> None:

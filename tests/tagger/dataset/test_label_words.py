@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tagger.dataset.label_words import TextColumn, mentions, text_columns
+from tagger.dataset.label_words import TextColumn, mentions, text_columns, without_label
 from tests.builders import catalog_of
 
 
@@ -26,6 +26,19 @@ from tests.builders import catalog_of
 )
 def test_a_text_names_its_label_however_the_words_are_written(text: str, label: str, named: bool) -> None:
     assert mentions([text], [label]).tolist() == [named]
+
+
+@pytest.mark.parametrize(
+    ("text", "label", "rest"),
+    [
+        ("Puma Men Black T-shirt", "Tshirts", "Puma Men Black"),
+        ("Nike Men Casual Black Shoe", "Casual Shoes", "Nike Men Black"),
+        ("Fossil Women Watch", "Ties", "Fossil Women Watch"),
+        ("Tie", "Ties", ""),
+    ],
+)
+def test_a_label_is_taken_out_of_its_text(text: str, label: str, rest: str) -> None:
+    assert without_label(text, label) == rest
 
 
 def test_columns_of_words_are_counted_over_labelled_items_under_their_own_names(tmp_path: Path) -> None:

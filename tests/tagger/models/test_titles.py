@@ -1,10 +1,12 @@
 """What titles say of classes, alone and beside an image."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import safetensors.numpy
 
 from tagger.errors import InputError, UsageError
 from tagger.io.location import Location
@@ -12,6 +14,7 @@ from tagger.models.titles import TitleModel, combined_logits, expand_top_k
 from tagger.training.titles import fit_titles
 
 WORDS = ["shirt", "watch", "kurta"]
+TYPES = ["Shirts", "Watches", "Kurtas", "Ties"]
 
 
 def some_titles(count: int, seed: int = 0) -> tuple[list[str], np.ndarray]:
@@ -23,7 +26,7 @@ def some_titles(count: int, seed: int = 0) -> tuple[list[str], np.ndarray]:
 
 @pytest.fixture(scope="module")
 def model() -> TitleModel:
-    return fit_titles("title", "some-model", *some_titles(300), count=4)
+    return fit_titles("title", "some-model", *some_titles(300), TYPES)
 
 
 def test_it_names_the_class_that_a_title_names(model: TitleModel) -> None:
@@ -34,12 +37,22 @@ def test_it_names_the_class_that_a_title_names(model: TitleModel) -> None:
     assert probabilities[:, 3].max() < 1e-4, "nothing was ever of the fourth class"
     assert probabilities.sum(axis=1) == pytest.approx(np.ones(100), abs=1e-5)
     assert model.probabilities(["elan WATCH"]).argmax() == 1, "neither case nor accents matter"
+    assert model.probabilities(["Puma wristwatches"]).argmax() == 1, "a word is known by its letters, too"
+
+
+def test_a_title_that_does_not_name_its_type_is_known_by_its_other_words() -> None:
+    rng = np.random.default_rng(0)
+    leaves = rng.integers(0, 3, 400)
+    hints = ["cotton", "steel", "embroidered"]
+    titles = [f"{rng.choice(['Puma', 'Roadster'])} {hints[c]} {WORDS[c]}" for c in leaves]
+    model = fit_titles("title", "m", titles, leaves, TYPES)
+    assert model.probabilities([f"Nike {hint}" for hint in hints])[range(3), range(3)].min() > 0.75
 
 
 def test_two_classes_are_distinguished_like_more() -> None:
     titles, leaves = some_titles(300)
     two = leaves < 2
-    model = fit_titles("title", "m", [t for t, good in zip(titles, two, strict=True) if good], leaves[two], count=2)
+    model = fit_titles("title", "m", [t for t, good in zip(titles, two, strict=True) if good], leaves[two], TYPES[:2])
     assert model.probabilities(["Puma shirt", "Puma watch"]).argmax(axis=1).tolist() == [0, 1]
 
 
@@ -80,6 +93,13 @@ def test_it_comes_back_from_a_bundles_folder(model: TitleModel, tmp_path: Path) 
     assert loaded.probabilities(titles) == pytest.approx(calibrated.probabilities(titles), abs=2e-3)
     with pytest.raises(InputError, match="it was made for some-model"):
         TitleModel.load(folder, "another-model")
+    tensors = safetensors.numpy.load((tmp_path / "titles.safetensors").read_bytes())
+    about = json.loads(tensors["about"].tobytes())
+    del about["letters"]
+    tensors["about"] = np.frombuffer(json.dumps(about).encode(), np.uint8)
+    (tmp_path / "titles.safetensors").write_bytes(safetensors.numpy.save(tensors))
+    with pytest.raises(InputError, match="another version wrote it; tagger titles fits it again"):
+        TitleModel.load(folder, "some-model")
     (tmp_path / "titles.safetensors").write_bytes(b"not this")
     with pytest.raises(InputError, match="not a title model"):
         TitleModel.load(folder, "some-model")

@@ -39,10 +39,11 @@ TITLES = [f"title {n}" for n in range(4)]
 def titles(bundle: Bundle) -> TitleModel:
     """A model of titles that is sure of the first leaf where a title says `first`."""
     leaves = len(bundle.card.taxonomy.leaves)
-    weight = np.zeros((leaves, 1), np.float32)
-    weight[0] = 20
+    weight = np.zeros((leaves, 2), np.float32)
+    weight[0, 0] = 20
     return TitleModel(
-        "name", bundle.card.model_id, ("first",), np.ones(1, np.float32), weight, np.zeros(leaves, np.float32),
+        "name", bundle.card.model_id, ("first",), ("fir",), np.ones(2, np.float32), weight,
+        np.zeros(leaves, np.float32),
         np.full(leaves, 1 / leaves, np.float32), 1.0, 1.0,
     )  # fmt: skip
 
