@@ -18,8 +18,9 @@ demo: $(INSTALLED)
 	$(BIN)/tagger demo --out demo-out
 	@echo 'In this shell: source $(BIN)/activate'
 
+# All tests but those that `make docs` runs.
 test: lint
-	$(PYTEST)
+	$(PYTEST) -m "not docs"
 
 # The inner loop: what needs no Ray, no browser, no server and no training.
 test-quick: $(INSTALLED)
@@ -54,10 +55,12 @@ format: $(INSTALLED)
 bench: $(INSTALLED)
 	$(BIN)/tagger bench
 
-# The documentation as a site in build/site, which loads nothing from elsewhere; fails where its reference is stale.
+# The documentation as a site in build/site, which loads nothing from elsewhere. It fails where the reference is stale, or
+# where a command of a page or a cell of the notebook does not run.
 docs: $(DOCS_INSTALLED)
 	$(BIN)/python -m scripts.reference --check
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+	$(PYTEST) -m docs
 
 reference: $(INSTALLED)
 	$(BIN)/python -m scripts.reference

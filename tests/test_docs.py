@@ -71,6 +71,7 @@ def made_small(call: Call) -> list[str]:
     return call.words
 
 
+@pytest.mark.docs
 @pytest.mark.parametrize("page", WITH_COMMANDS, ids=names(WITH_COMMANDS))
 def test_every_command_of_a_page_runs_in_the_order_of_the_page(
     page: Path,

@@ -16,6 +16,7 @@ _EXAMPLES = ("check", "evaluate", "export")
 _EXAMPLE = re.compile(r"^Example::\n\n((?: {4}.*\n|\n)+)", re.MULTILINE)
 
 
+@pytest.mark.docs
 @pytest.mark.slow
 def test_the_notebook_goes_from_a_drawn_catalogue_to_predictions_to_look_at(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

@@ -104,8 +104,8 @@ def test_a_target_is_tried_out_on_random_halves(tagger: Run, measured: Path) -> 
         assert level["kept"] >= 0.9
         assert 0 < level["meanCoverage"] <= 1
         assert level["lowestPrecision"] <= level["meanPrecision"]
-        assert 0 < level["calibrationErrorOfHonest"] < 0.03
-        assert level["calibrationError"] == pytest.approx(level["calibrationErrorOfHonest"], abs=0.01)
+        assert 0 < level["calibrationErrorByChance"] < 0.03
+        assert level["calibrationError"] == pytest.approx(level["calibrationErrorByChance"], abs=0.01)
     assert Bundle.load(Location(str(measured))).card.policy is None
 
 
