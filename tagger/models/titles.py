@@ -1,7 +1,7 @@
 """A title model: it predicts an item's leaf from its title, as a second witness beside the image.
 
-It is stored in the bundle's folder. Bayes' rule combines its probabilities with the image's, on the assumption that
-image and title are independent given the class.
+It is stored in the bundle's folder. Its probabilities are combined with the image's by Bayes' rule, on the assumption
+that image and title are independent given the class; fitted weights correct for where they are not.
 """
 
 import hashlib
@@ -9,7 +9,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import safetensors.numpy
@@ -25,6 +25,17 @@ if TYPE_CHECKING:
 FILE = "titles.safetensors"
 _MIN_PROBABILITY = 1e-7
 _MAX_WORDS = _MAX_LETTERS = 50_000
+
+
+class Weights(NamedTuple):
+    """Weights of the log probabilities by image and by title, and of the classes' shares; Bayes' rule has 1, 1, 1."""
+
+    image: float = 1.0
+    title: float = 1.0
+    prior: float = 1.0
+
+
+BAYES = Weights()
 
 
 @dataclass(frozen=True)
@@ -49,8 +60,8 @@ class TitleModel:
     """Share of the training items that each leaf has, float32 [L]."""
     temperature: float = 1.0
     """Temperature for the title alone, fitted on held-out items."""
-    temperature_of_both: float | None = None
-    """Temperature for image and title together, fitted on held-out items; None where no run over them was given."""
+    weights: Weights | None = None
+    """For image and title together, fitted on held-out items; None where no run over them was given."""
 
     def has_known_word(self, titles: Sequence[str]) -> np.ndarray:
         """Which titles have a word of the vocabulary, bool [N]."""
@@ -70,21 +81,13 @@ class TitleModel:
         probabilities[~self.has_known_word(titles)] = self.prior
         return probabilities
 
-    def combined_logits(self, image: np.ndarray, titles: Sequence[str]) -> np.ndarray:
-        """Logits of the leaves by image and title, float32 [N, L].
-
-        Args:
-            image: Probabilities by the image, float32 [N, L].
-            titles: N titles.
-        """
-        return combined_logits(image, self.probabilities(titles), self.prior)
-
     def combined_probabilities(self, image: np.ndarray, titles: Sequence[str]) -> np.ndarray:
         """Probabilities of the leaves by image and title, float32 [N, L].
 
         A title without a known word leaves the probabilities by the image as they are.
         """
-        both = softmax(self.combined_logits(image, titles), self.temperature_of_both or 1.0)
+        logits = combined_logits(image, self.probabilities(titles), self.prior, self.weights or BAYES)
+        both = softmax(logits, 1.0)
         return np.where(self.has_known_word(titles)[:, None], both, image)
 
     @cached_property
@@ -119,7 +122,8 @@ class TitleModel:
             idf, weight, bias, prior = (tensors[n].astype(np.float32) for n in ("idf", "weight", "bias", "prior"))
             model = cls(
                 metadata["column"], metadata["model_id"], tuple(metadata["words"]), tuple(metadata["letters"]),
-                idf, weight, bias, prior, metadata["temperature"], metadata["temperature_of_both"],
+                idf, weight, bias, prior, metadata["temperature"],
+                Weights(*metadata["weights"]) if metadata["weights"] else None,
             )  # fmt: skip
         except KeyError as error:
             raise InputError(f"{file}: another version wrote it; tagger titles fits it again") from error
@@ -130,7 +134,7 @@ class TitleModel:
         return model
 
     def _packed(self) -> bytes:
-        names = ("column", "model_id", "temperature", "temperature_of_both")
+        names = ("column", "model_id", "temperature", "weights")
         metadata = {name: getattr(self, name) for name in names} | {"words": self.words, "letters": self.letters}
         tensors = {
             "about": np.frombuffer(json.dumps(metadata).encode(), np.uint8),
@@ -167,15 +171,17 @@ def class_prior(leaves: np.ndarray, count: int) -> np.ndarray:
     return (np.maximum(np.bincount(leaves, minlength=count), 1) / len(leaves)).astype(np.float32)
 
 
-def combined_logits(image: np.ndarray, title: np.ndarray, prior: np.ndarray) -> np.ndarray:
-    """Combine the probabilities by image and by title to logits, float32 [N, L]: p(c | i) p(c | t) / p(c).
+def combined_logits(image: np.ndarray, title: np.ndarray, prior: np.ndarray, weights: Weights = BAYES) -> np.ndarray:
+    """Combine the probabilities by image and by title to logits, float32 [N, L]: p(c | i)^a p(c | t)^b / p(c)^c.
 
     Args:
         image: Probabilities by the image, float32 [N, L].
         title: Probabilities by the title, float32 [N, L].
         prior: Shares of the classes, [L].
+        weights: The exponents.
     """
-    return np.asarray(_log(image) + _log(title) - np.log(prior), np.float32)
+    logits = weights.image * log(image) + weights.title * log(title) - weights.prior * np.log(prior)
+    return np.asarray(logits, np.float32)
 
 
 def expand_top_k(leaves: np.ndarray, confidences: np.ndarray, count: int) -> np.ndarray:
@@ -196,5 +202,6 @@ def expand_top_k(leaves: np.ndarray, confidences: np.ndarray, count: int) -> np.
     return probabilities
 
 
-def _log(probabilities: np.ndarray) -> np.ndarray:
+def log(probabilities: np.ndarray) -> np.ndarray:
+    """Logarithms of probabilities; none is taken for less than 1e-7."""
     return np.asarray(np.log(np.maximum(probabilities, _MIN_PROBABILITY)))

@@ -15,8 +15,7 @@ from tagger.models.titles import TitleModel, class_prior, new_letter_vectoriser,
 
 _C, _ROUNDS = 10.0, 40
 _NEVER = -20.0
-_WITHOUT_LABEL = 0.25
-"""Share of the titles that are learnt a second time, without the words of their type."""
+_BARE_SHARE = 0.25
 
 
 def fit_titles(
@@ -24,8 +23,8 @@ def fit_titles(
 ) -> TitleModel:
     """Fit a model to titles: logistic regression over TF-IDF of words, pairs of words, and letters within words.
 
-    Most titles name their type, and a model of those alone would know little of one that does not. So it also learns
-    from some titles without these words.
+    Most titles name their type, and a model of those alone would know little of one that does not. So it learns
+    from a quarter of the titles without these words, too.
 
     Args:
         column: The column of the titles.
@@ -43,10 +42,9 @@ def fit_titles(
     by_word, by_letter = new_vectoriser(), new_letter_vectoriser()
     learnt_words(by_word, titles)  # the vocabulary is that of whole titles
     learnt_words(by_letter, titles)
-    again = np.flatnonzero(np.random.default_rng(seed).random(len(titles)) < _WITHOUT_LABEL).tolist()
-    texts = [*titles, *(without_label(titles[n], types[int(leaves[n])]) for n in again)]
+    texts, items = with_bare_titles(titles, leaves, types, seed)
     features = hstack([by_word.transform(texts), by_letter.transform(texts)], format="csr")
-    model = fitted(logistic_regression(), features, np.concatenate([leaves, leaves[again]]))
+    model = fitted(logistic_regression(), features, leaves[items])
     idf = np.concatenate([by_word.idf_, by_letter.idf_]).astype(np.float32)
     weight = np.zeros((len(types), len(idf)), np.float32)
     bias = np.full(len(types), _NEVER, np.float32)
@@ -55,6 +53,24 @@ def fit_titles(
     bias[model.classes_] = np.concatenate([-model.intercept_, model.intercept_]) / 2 if two else model.intercept_
     words, letters = (tuple(map(str, v.get_feature_names_out())) for v in (by_word, by_letter))
     return TitleModel(column, model_id, words, letters, idf, weight, bias, class_prior(leaves, len(types)))
+
+
+def with_bare_titles(
+    titles: Sequence[str], leaves: np.ndarray, types: Sequence[str], seed: int = 0
+) -> tuple[list[str], np.ndarray]:
+    """The titles, then a quarter of them again without the words of their type; and the index of each one's item.
+
+    Args:
+        titles: N titles.
+        leaves: Leaf indices of their items, int [N].
+        types: Article type of each leaf, L.
+        seed: Draws the quarter.
+    """
+    again = np.flatnonzero(np.random.default_rng(seed).random(len(titles)) < _BARE_SHARE)
+    bare = [
+        without_label(titles[n], types[leaf]) for n, leaf in zip(again.tolist(), leaves[again].tolist(), strict=True)
+    ]
+    return [*titles, *bare], np.concatenate([np.arange(len(titles)), again])
 
 
 def learnt_words(vectoriser: TfidfVectorizer, titles: Sequence[str]) -> csr_matrix:

@@ -207,7 +207,7 @@ def _titles(config: TagConfig, bundle: Bundle, manifest: Manifest) -> TitleModel
     titles = TitleModel.load(resolve_location(config.model, config), bundle.card.model_id)
     if titles.column not in manifest.columns:
         raise UsageError(f"--titles: the manifest has no column {titles.column}; it has {listed(manifest.columns)}")
-    if config.titles == FUSE and titles.temperature_of_both is None:
+    if config.titles == FUSE and titles.weights is None:
         raise UsageError(
             "--titles fuse: how sure both are together is not known; tagger titles BUNDLE --run RUN fits it"
         )

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pyarrow.compute as pc
 
-from tagger.confidence.calibration import fit_temperature
+from tagger.confidence.calibration import fit_temperature, fit_weights
 from tagger.dataset.label_words import without_label
 from tagger.dataset.splits_file import read_splits
 from tagger.errors import InputError, UsageError
@@ -25,7 +25,7 @@ from tagger.runs.leaf_probabilities import LeafProbabilities
 from tagger.schemas.configs.confidence import TitlesConfig
 from tagger.schemas.documents.bundle import LevelMetrics, ModelCard
 from tagger.schemas.documents.taxonomy import Level, Taxonomy
-from tagger.training.titles import fit_titles
+from tagger.training.titles import fit_titles, with_bare_titles
 from tagger.workflows.as_flags import catalogue_settings
 from tagger.workflows.folder_locks import locked_bundle
 from tagger.workflows.open_catalog import open_manifest, resolve_location
@@ -124,8 +124,11 @@ def _teach(config: TitlesConfig, reporter: Reporter, bundle: Bundle, folder: Loc
         spoken = val[model.has_known_word(val["title"].tolist())]
         if spoken.empty or test.empty:
             raise InputError(f"--run: {config.run} has not the bundle's val and test items; tag the whole manifest")
-        both = model.combined_logits(image.of(spoken["id"].tolist()), spoken["title"].tolist())
-        model = replace(model, temperature_of_both=fit_temperature(both, spoken["leaf"].to_numpy()))
+        leaves = spoken["leaf"].to_numpy()
+        texts, items = with_bare_titles(spoken["title"].tolist(), leaves, types)
+        by_image = image.of(spoken["id"].tolist())[items]
+        weights = fit_weights(by_image, model.probabilities(texts), model.prior, leaves[items])
+        model = replace(model, weights=weights)
     model.save(folder)
     return replace(_measured(config, bundle.card, model, test, image), catalogue=catalogue)
 

@@ -10,7 +10,7 @@ import safetensors.numpy
 
 from tagger.errors import InputError, UsageError
 from tagger.io.location import Location
-from tagger.models.titles import TitleModel, combined_logits, expand_top_k
+from tagger.models.titles import TitleModel, Weights, combined_logits, expand_top_k
 from tagger.training.titles import fit_titles
 
 WORDS = ["shirt", "watch", "kurta"]
@@ -73,6 +73,8 @@ def test_the_pair_is_bayes_rule() -> None:
     """By hand: 0.6 · 0.1 / 0.5 = 0.12 and 0.4 · 0.9 / 0.5 = 0.72."""
     logits = combined_logits(np.array([[0.6, 0.4]]), np.array([[0.1, 0.9]]), np.array([0.5, 0.5]))
     assert np.exp(logits) == pytest.approx(np.array([[0.12, 0.72]]))
+    image, title, prior = np.array([[0.6, 0.4]]), np.array([[0.1, 0.9]]), np.array([0.5, 0.5])
+    assert np.exp(combined_logits(image, title, prior, Weights(0, 1, 0))) == pytest.approx(title), "the title alone"
 
 
 def test_the_rest_of_a_probability_is_spread_over_the_other_leaves() -> None:
@@ -84,10 +86,10 @@ def test_it_comes_back_from_a_bundles_folder(model: TitleModel, tmp_path: Path) 
     folder = Location(str(tmp_path))
     with pytest.raises(UsageError, match="tagger titles fits one"):
         TitleModel.load(folder, "some-model")
-    calibrated = replace(model, temperature=1.3, temperature_of_both=1.7)
+    calibrated = replace(model, temperature=1.3, weights=Weights(0.6, 1.1, 0.9))
     calibrated.save(folder)
     loaded = TitleModel.load(folder, "some-model")
-    assert (loaded.column, loaded.temperature, loaded.temperature_of_both) == ("title", 1.3, 1.7)
+    assert (loaded.column, loaded.temperature, loaded.weights) == ("title", 1.3, Weights(0.6, 1.1, 0.9))
     assert loaded.digest == calibrated.digest != model.digest
     titles, _ = some_titles(50, seed=2)
     assert loaded.probabilities(titles) == pytest.approx(calibrated.probabilities(titles), abs=2e-3)

@@ -15,7 +15,7 @@ from tagger.errors import ImageError
 from tagger.io.location import Location
 from tagger.models.bundle import Bundle
 from tagger.models.levels import Levels
-from tagger.models.titles import TitleModel
+from tagger.models.titles import BAYES, TitleModel
 from tagger.runs.directory import RunDirectory
 from tagger.runs.ledger import LedgerEntry
 from tagger.runs.parts import Spent
@@ -44,7 +44,7 @@ def titles(bundle: Bundle) -> TitleModel:
     return TitleModel(
         "name", bundle.card.model_id, ("first",), ("fir",), np.ones(2, np.float32), weight,
         np.zeros(leaves, np.float32),
-        np.full(leaves, 1 / leaves, np.float32), 1.0, 1.0,
+        np.full(leaves, 1 / leaves, np.float32), 1.0, BAYES,
     )  # fmt: skip
 
 
