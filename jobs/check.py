@@ -51,7 +51,7 @@ def _document(config: CheckConfig, result: CheckResult) -> dict[str, object]:
         "leavesTooSmall": len(census.small_leaves(config.min_items)),
         "textColumns": [
             {"column": name, "items": column.items, "namesArticleType": column.named}
-            for name, column in sorted(census.texts.items())
+            for name, column in sorted(census.texts.counts.items())
         ],
         "ambiguousTypes": census.ambiguous_types(),
         "imagesChecked": census.images_checked,

@@ -22,8 +22,8 @@ def run(config: TitlesConfig, console: Console) -> int:
     shown = [[f"{v:.2f}%" if name in levels else v for name, v in row.items()] for row in rows]
     console.table(f"{result.items:,} test items: how many are right", list(rows[0]), shown)
     console.say(f"Macro F1 is the mean over the article types with {MINIMUM_SUPPORT} or more of these items.")
-    document: dict[str, object] = {"items": result.items, "words": len(result.model.words), "by": rows}
     console.say(f'"{WITHOUT_TYPE.strip()}": the words of an item\'s article type are taken out of its title.')
+    document: dict[str, object] = {"items": result.items, "words": len(result.model.words), "by": rows}
     if result.objections:
         _say_objections(config, console, result.objections)
         document |= {to_camel(name): items for name, items in asdict(result.objections).items()}

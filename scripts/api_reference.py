@@ -2,6 +2,7 @@
 
 import inspect
 import re
+from enum import Enum, EnumType
 from types import FunctionType
 
 import tagger
@@ -35,6 +36,9 @@ def _section(name: str, thing: object) -> str:
 def _signature(name: str, thing: object) -> str:
     if hasattr(thing, "model_fields"):
         return f"The keys are those of [its command](config.md); a key is an argument of `{name}(…)`."
+    if isinstance(thing, EnumType):  # its constructor is Python's, whose signature differs from version to version
+        members: list[Enum] = list(thing)
+        return f"One of {', '.join(code(str(member.value)) for member in members)}."
     if not callable(thing):
         return ""
     try:

@@ -118,9 +118,9 @@ class Console:
         classes = ", ".join(f"{m.macro_f1_classes} of {level}" for level, m in metrics.levels.items())
         self.say(f"Macro F1 is the mean over the classes with {least} or more of these items: {classes}.")
         chances = {level: m.calibration_error_by_chance for level, m in metrics.levels.items()}
-        known = [f"{chance:.4f} of {level}" for level, chance in chances.items() if chance is not None]
-        if known:
-            self.say(f"By chance alone, perfect confidences have a calibration error here, too: {', '.join(known)}.")
+        stated = [f"{chance:.4f} ({level})" for level, chance in chances.items() if chance is not None]
+        if stated:
+            self.say(f"Calibration error by chance alone, on as many items: {', '.join(stated)}.")
 
     def result(self, document: dict[str, Any]) -> None:
         """Print the whole result as JSON, if `--json` is given."""

@@ -1,6 +1,7 @@
 """Output of the check command."""
 
 from collections.abc import Mapping, Sequence
+from shlex import quote
 
 from tagger.dataset.census import Census
 from tagger.jobs.shell.console import Console
@@ -145,12 +146,12 @@ def _show_spellings(console: Console, census: Census) -> None:
 
 def _show_texts(console: Console, census: Census) -> None:
     """Print how much the text columns say of the article type."""
-    for name, column in sorted(census.texts.items(), key=lambda entry: -entry[1].share):
+    for name, column in sorted(census.texts.counts.items(), key=lambda entry: -entry[1].share):
         if column.share >= _TELLING:
             console.say(
-                f"Text: {visible(name)} has the words of the article type in {percent(column.share, 0)} of "
-                f"{column.items:,} labelled items; tagger titles --title can use it beside the image. Items that come "
-                "without such words gain less."
+                f"Text: {visible(name)} has the words of the article type in {percent(column.share, 0)} of the "
+                f"{column.items:,} labelled items that have it; tagger titles --title {quote(name)} uses it beside the "
+                "image. Items that come without such words gain less."
             )
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from tagger.dataset.label_words import TextColumn, text_columns
+from tagger.dataset.label_words import TextColumns
 from tagger.errors import ImageError
 from tagger.flow.hash_order import hash_order
 from tagger.images.failed import FailedImages
@@ -53,8 +53,7 @@ class Census:
     unlabelled: int = 0
     labelled: list[pa.Table] = field(default_factory=list)
     """The items with both labels: id, labels, the columns to keep, and digest (text) where all images are checked."""
-    texts: dict[str, TextColumn] = field(default_factory=dict)
-    """Text columns by name."""
+    texts: TextColumns = field(default_factory=TextColumns)
     images_checked: int = 0
     failed: FailedImages = field(default_factory=FailedImages)
     failed_ids: set[str] = field(default_factory=set)
@@ -180,8 +179,7 @@ def _count_rows(census: Census, manifest: Manifest, batch: Batch, merge: Mapping
             census.partly_labelled += count
         else:
             census.unlabelled += count
-    for name, counts in text_columns(batch).items():
-        census.texts[name] = census.texts.get(name, TextColumn()) + counts
+    census.texts.add(batch)
 
 
 def _labelled(batch: Batch, keep: Sequence[str], digests: Sequence[str | None] | None) -> pa.Table:

@@ -32,36 +32,50 @@ class TextColumn:
     named: int = 0
     """Of these, items whose text has all words of their article type."""
 
-    def __add__(self, other: "TextColumn") -> "TextColumn":
-        return TextColumn(self.items + other.items, self.named + other.named)
-
     @property
     def share(self) -> float:
         """Share of the texts that name the type, 0 to 1."""
         return self.named / self.items if self.items else 0.0
 
 
-def text_columns(batch: Batch) -> dict[str, TextColumn]:
-    """The text columns of a batch, under the file's names, with the items of the batch that have both labels."""
-    types = batch.items.schema.names
-    if str(Level.ARTICLE_TYPE) not in types:
-        return {}
-    labelled = pa.array(tagged(batch))
-    labels = batch.items[str(Level.ARTICLE_TYPE)].filter(labelled).to_pylist()
+class TextColumns:
+    """Counts of a catalogue's text columns, batch by batch. The first batch with cells decides what is text."""
+
+    def __init__(self) -> None:
+        self._counts: dict[str, TextColumn | None] = {}
+        """By the file's name of the column; None for what is no text."""
+
+    @property
+    def counts(self) -> dict[str, TextColumn]:
+        """The text columns by name."""
+        return {name: column for name, column in self._counts.items() if column is not None}
+
+    def add(self, batch: Batch) -> None:
+        """Count the items of a batch that have both labels."""
+        if str(Level.ARTICLE_TYPE) not in batch.items.schema.names:
+            return
+        labelled = pa.array(tagged(batch))
+        labels = batch.items[str(Level.ARTICLE_TYPE)].filter(labelled).to_pylist()
+        for name, cells in _columns_of(batch).items():
+            if name not in self._counts and (spaces := pc.mean(pc.count_substring(cells, " ")).as_py()) is not None:
+                self._counts[name] = TextColumn() if spaces >= _FEWEST_SPACES else None
+            before = self._counts.get(name)
+            if before is not None:
+                texts = zip(cells.filter(labelled).to_pylist(), labels, strict=True)
+                pairs = [(text, label) for text, label in texts if text and text.strip()]
+                named = mentions([text for text, _ in pairs], [label for _, label in pairs])
+                self._counts[name] = TextColumn(before.items + len(pairs), before.named + int(named.sum()))
+
+
+def _columns_of(batch: Batch) -> dict[str, pa.ChunkedArray]:
+    """The columns of text that have no role, by the file's names."""
     file_names = {current: name for name, current in batch.names.items()}
-    counts = {}
-    for current in types:
-        cells = batch.items[current]
-        if current in _ROLES or not (pa.types.is_string(cells.type) or pa.types.is_large_string(cells.type)):
-            continue
-        spaces = pc.mean(pc.count_substring(cells, " ")).as_py()
-        if spaces is None or spaces < _FEWEST_SPACES:
-            continue
-        texts = cells.filter(labelled).to_pylist()
-        given = [(text, label) for text, label in zip(texts, labels, strict=True) if text and text.strip()]
-        named = mentions([text for text, _ in given], [label for _, label in given])
-        counts[file_names.get(current, current)] = TextColumn(len(given), int(named.sum()))
-    return counts
+    columns = {name: batch.items[name] for name in batch.items.schema.names if name not in _ROLES}
+    return {file_names.get(n, n): c for n, c in columns.items() if pa.types.is_string(c.type) or _is_long(c.type)}
+
+
+def _is_long(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
 
 
 def mentions(texts: Sequence[str], labels: Sequence[str]) -> np.ndarray:
@@ -74,14 +88,14 @@ def mentions(texts: Sequence[str], labels: Sequence[str]) -> np.ndarray:
 
 
 def without_label(text: str, label: str) -> str:
-    """A text without the words of its label, in any spelling."""
-    label_words = _label_words(label)
-    kept = []
-    for word in text.split():
-        plain = _plain_words(word)
-        if "".join(plain) not in label_words and not label_words.intersection(plain):
-            kept.append(word)
-    return " ".join(kept)
+    """A text without the words of its label, in any spelling that `mentions` knows."""
+    label_words, words = _label_words(label), text.split()
+    plain = [_plain_words(word) for word in words]
+    is_label = ["".join(parts) in label_words or not label_words.isdisjoint(parts) for parts in plain]
+    for n, (first, second) in enumerate(pairwise(plain)):
+        if "".join(first + second) in label_words:
+            is_label[n] = is_label[n + 1] = True
+    return " ".join(word for word, leave_out in zip(words, is_label, strict=True) if not leave_out)
 
 
 def _words(text: str) -> set[str]:

@@ -180,7 +180,8 @@ def combined_logits(image: np.ndarray, title: np.ndarray, prior: np.ndarray, wei
         prior: Shares of the classes, [L].
         weights: The exponents.
     """
-    logits = weights.image * log(image) + weights.title * log(title) - weights.prior * np.log(prior)
+    by_image, by_title = log_probabilities(image), log_probabilities(title)
+    logits = weights.image * by_image + weights.title * by_title - weights.prior * np.log(prior)
     return np.asarray(logits, np.float32)
 
 
@@ -202,6 +203,6 @@ def expand_top_k(leaves: np.ndarray, confidences: np.ndarray, count: int) -> np.
     return probabilities
 
 
-def log(probabilities: np.ndarray) -> np.ndarray:
+def log_probabilities(probabilities: np.ndarray) -> np.ndarray:
     """Logarithms of probabilities; none is taken for less than 1e-7."""
     return np.asarray(np.log(np.maximum(probabilities, _MIN_PROBABILITY)))

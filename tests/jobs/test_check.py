@@ -69,7 +69,7 @@ def test_a_text_column_that_names_the_article_type_is_named(check: Check) -> Non
     rows = ["1,Apparel,Shirts,A blue shirt", "2,Apparel,Shirts,A blue thing", "3,Apparel,Shirts,", "4,,,A shirt"]
     _, document, text = check(rows, "id,masterCategory,articleType,Name")
     assert document["textColumns"] == [{"column": "Name", "items": 2, "namesArticleType": 1}]
-    assert "Text: Name has the words of the article type in 50% of 2 labelled items" in text
+    assert "Text: Name has the words of the article type in 50% of the 2 labelled items that have it" in text
 
 
 def test_spellings_of_one_label_are_named_with_their_counts_and_can_be_merged(check: Check) -> None:

@@ -34,7 +34,7 @@ def test_metrics_state_the_calibration_error_beside_what_chance_gives(capfd: pyt
     out = capfd.readouterr().out
     assert "0.1000" in out, "all are right, and the confidences say 90%"
     by_chance = (2 / np.pi * 0.9 * 0.1 / 20) ** 0.5
-    assert f"too: {by_chance:.4f} of masterCategory, {by_chance:.4f} of articleType" in out
+    assert f"items: {by_chance:.4f} (masterCategory), {by_chance:.4f} (articleType)." in out
 
 
 def test_progress_names_its_unit_and_says_nothing_of_an_unknown_total(

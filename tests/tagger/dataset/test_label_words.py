@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tagger.dataset.label_words import TextColumn, mentions, text_columns, without_label
+from tagger.dataset.label_words import TextColumn, TextColumns, mentions, without_label
 from tests.builders import catalog_of
 
 
@@ -35,6 +35,7 @@ def test_a_text_names_its_label_however_the_words_are_written(text: str, label: 
         ("Nike Men Casual Black Shoe", "Casual Shoes", "Nike Men Black"),
         ("Fossil Women Watch", "Ties", "Fossil Women Watch"),
         ("Tie", "Ties", ""),
+        ("Puma Men Black T Shirt", "Tshirts", "Puma Men Black"),
     ],
 )
 def test_a_label_is_taken_out_of_its_text(text: str, label: str, rest: str) -> None:
@@ -51,5 +52,16 @@ def test_columns_of_words_are_counted_over_labelled_items_under_their_own_names(
         "4,,,Winter,Another shirt of linen\n"
     )
     manifest, _ = catalog_of(file, f"{tmp_path}/{{id}}.jpg")
-    (batch,) = manifest.batches()
-    assert text_columns(batch) == {"Product Name": TextColumn(items=2, named=1)}
+    columns = TextColumns()
+    for batch in manifest.batches():
+        columns.add(batch)
+    assert columns.counts == {"Product Name": TextColumn(items=2, named=1)}
+
+
+def test_short_texts_of_a_later_batch_are_counted_too(tmp_path: Path) -> None:
+    columns = TextColumns()
+    for name, text in (("a", "Blue shirt of linen"), ("b", "Shirt")):
+        (tmp_path / f"{name}.csv").write_text(f"id,masterCategory,articleType,title\n{name},Apparel,Shirts,{text}\n")
+        (batch,) = catalog_of(tmp_path / f"{name}.csv", f"{tmp_path}/{{id}}.jpg")[0].batches()
+        columns.add(batch)
+    assert columns.counts == {"title": TextColumn(items=2, named=2)}

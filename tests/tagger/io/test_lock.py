@@ -146,16 +146,16 @@ from tagger.io.location import Location
 from tagger.jobs.shell.outcome import exit_code_of
 
 lock._RENEW_S, lock._RENEW_AGAIN_S, lock._TIMEOUT_S, lock._STOPS_S = 0.05, 0.05, 0.5, float(sys.argv[3])
-numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 def work():
-    before = [signal.getsignal(number) for number in numbers]
+    before = [signal.getsignal(number) for number in SIGNALS]
     try:
         with lock.holding(Location(sys.argv[1], sys.argv[2])):
             print("held", flush=True)
             threading.Event().wait(60)
     except TaggerError as error:
-        print(error, [signal.getsignal(number) for number in numbers] == before)
+        print(error, [signal.getsignal(number) for number in SIGNALS] == before)
     return 0
 
 sys.exit(exit_code_of(work) if sys.argv[4:] else work())
