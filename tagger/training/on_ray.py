@@ -26,6 +26,7 @@ from tagger.machine import usable_cores
 from tagger.training.checkpoint import TrainingState, load_state, load_weights
 from tagger.training.examples import Examples
 from tagger.training.plan import Plan
+from tagger.training.process_group import HeldPort
 from tagger.training.progress import LatestProgress, Progress
 from tagger.workarounds import Workaround
 
@@ -111,6 +112,7 @@ def fit(
     trainer = trainer_class(plan.config.ray_address)(
         _train_worker,
         train_loop_config={"plan": plan, "latest": latest, "folder": local_folder(storage)},
+        torch_config=HeldPort(),
         datasets={"train": train, "val": val},
         # one worker reads everything itself; splitting between several takes one more process per dataset
         dataset_config=DataConfig(datasets_to_split="all" if plan.config.workers > 1 else []),
