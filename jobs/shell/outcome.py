@@ -129,7 +129,8 @@ def _explain(error: Exception, log: ErrorLog) -> int:
 
 def _root_of(error: BaseException) -> BaseException:
     """The original error of a worker, without the errors that Ray wraps around it."""
-    for inner in (getattr(error, "cause", None), *getattr(error, "worker_failures", {}).values(), error.__cause__):
+    wrapped = (getattr(error, name, None) for name in ("cause", "controller_failure"))
+    for inner in (*wrapped, *getattr(error, "worker_failures", {}).values(), error.__cause__):
         if isinstance(inner, BaseException) and inner is not error:
             return _root_of(inner)
     return error

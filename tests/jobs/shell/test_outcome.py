@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from ray.exceptions import RayTaskError
+from ray.train import ControllerError, WorkerGroupError
 
 from tagger.io.location import Location
 from tagger.io.scratch import scratch_folder
@@ -35,6 +37,21 @@ def test_an_unforeseen_error_keeps_its_traceback_and_the_line_names_the_file(
     assert "not for a file" not in kept
     said = capsys.readouterr().err.splitlines()
     assert said == [f"tagger: KeyError: 'colour'; what was finished is kept (traceback: {tmp_path}/out/_error.log)"] * 2
+
+
+@pytest.mark.parametrize("on_the_way", [True, False])
+def test_an_error_in_a_trainings_process_is_told_in_its_own_words(
+    on_the_way: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    inner = RayTaskError("start", "Traceback of the worker", OSError(98, "address already in use"))
+
+    def fail() -> int:
+        raise ControllerError(inner) if on_the_way else WorkerGroupError("one worker failed", {0: inner})
+
+    log = ErrorLog()
+    log.set_folder(str(tmp_path))
+    assert exit_code_of(fail, log) == 1
+    assert capsys.readouterr().err.startswith("tagger: OSError: [Errno 98] address already in use; what was finished")
 
 
 def test_a_kept_traceback_does_not_stand_in_the_way_of_the_next_attempt(tmp_path: Path) -> None:
