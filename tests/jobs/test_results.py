@@ -1,73 +1,84 @@
 """Recipes side by side: every one trained, averaged where asked, and in the table."""
 
 import json
-import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
 
 from tagger.demo.drawn_catalogue import Drawn
+from tagger.io.location import Location
+from tagger.models.bundle import Bundle
 from tests.conftest import Outcome
 
 Run = Callable[..., Outcome]
 pytestmark = pytest.mark.usefixtures("embedded_ray")
 
 
-def test_recipes_and_their_average_stand_in_one_table(tagger: Run, drawn: Drawn, tmp_path: Path) -> None:
+def test_recipes_seeds_and_their_averages_stand_in_one_table(tagger: Run, drawn: Drawn, tmp_path: Path) -> None:
+    out, mine = tmp_path / "r", tmp_path / "mine.yaml"
+    mine.write_text(tagger("recipes", "cnn-2conv").out)
     command = [
-        "results", "--manifest", drawn.manifest, "--images", drawn.images, "--out", tmp_path / "r",
-        "--recipe", "cnn-3conv-adam", "--recipe", "cnn-3conv-sgd", "--combine", "cnn-3conv-adam+cnn-3conv-sgd",
-        "--min-items", 8, "--val", 0.15, "--test", 0.15, "--set", "image_size=48x36", "--set", "batch_size=16",
-        "--set", "epochs=2", "--set", "cnn-3conv-sgd.epochs=1", "--json",
+        "results", "--manifest", drawn.manifest, "--images", drawn.images, "--out", out, "--recipe", mine,
+        "--min-items", 8, "--val", 0.15, "--test", 0.15, "--set", "image_size=32x24", "--set", "batch_size=16",
+        "--set", "epochs=1", "--json",
+    ]  # fmt: skip
+    seeds = ["--seed", 1, "--seed", 2, "--combine", mine]
+    alone = tagger(*command, *seeds)
+    assert (alone.code, "--split-seed" in alone.err) == (2, True)
+    command += ["--split-seed", 5]
+    outcome = tagger(*command, *seeds)
+    assert outcome.code == 0, outcome.err
+    assert [r["recipe"] for r in json.loads(outcome.out)["recipes"]] == ["mine.yaml", "mine.yaml, average of 2 seeds"]
+    one, two, average = (card_of(out / f"mine-{n}") for n in ("1", "2", "1-2"))
+    assert one["modelId"] != two["modelId"]
+    assert [m["modelId"] for m in average["members"]] == [one["modelId"], two["modelId"]]
+    assert len({c["metrics"][0]["levels"]["articleType"]["items"] for c in (one, two, average)}) == 1, (
+        "the same test items"
+    )
+
+    before = written_at(out)
+    command += [
+        "--seed", 1, "--recipe", "cnn-3conv-sgd", "--combine", f"{mine}+cnn-3conv-sgd",
+        "--set", "cnn-3conv-sgd.epochs=2", "--set", "cnn-3conv-sgd.unbalance=8",
     ]  # fmt: skip
     outcome = tagger(*command)
     assert outcome.code == 0, outcome.err
     rows = {r["recipe"]: r for r in json.loads(outcome.out)["recipes"]}
-    assert list(rows) == ["cnn-3conv-adam", "cnn-3conv-sgd", "cnn-3conv-adam+cnn-3conv-sgd"]
-    card = json.loads((tmp_path / "r/cnn-3conv-sgd-0/bundle.json").read_text())
-    assert len(card["provenance"]["epochs"]) == 1
-    accuracy = card["metrics"][0]["levels"]["articleType"]["accuracy"]
+    assert list(rows) == ["mine.yaml", "cnn-3conv-sgd", "mine.yaml+cnn-3conv-sgd"]
+    assert before.items() <= written_at(out).items(), "nothing is done twice"
+    sgd, both = card_of(out / "cnn-3conv-sgd-1"), card_of(out / "mine-and-cnn-3conv-sgd-1")
+    assert len(sgd["provenance"]["epochs"]) == 2
+    whole, thinned = (c["provenance"]["splitItems"] for c in (one, sgd))
+    assert thinned == whole | {"train": thinned["train"]}, "--unbalance takes no item of the other sides"
+    assert thinned["train"] < 0.7 * whole["train"]
+    accuracy = sgd["metrics"][0]["levels"]["articleType"]["accuracy"]
     assert rows["cnn-3conv-sgd"]["articleType"] == f"{100 * accuracy:.2f}"
-    both = json.loads((tmp_path / "r/cnn-3conv-adam-and-cnn-3conv-sgd-0/bundle.json").read_text())
     assert len(both["members"]) == 2
-    assert pd.read_csv(tmp_path / "r/results.csv")["recipe"].tolist() == list(rows)
-    page = (tmp_path / "r/results.md").read_text()
+    assert pd.read_csv(out / "results.csv")["recipe"].tolist() == list(rows)
+    page = (out / "results.md").read_text()
     assert f"| cnn-3conv-sgd | {rows['cnn-3conv-sgd']['masterCategory']}% | {100 * accuracy:.2f}% | " in page
-    assert "- cnn-3conv-sgd: image_size 48x36, batch_size 16, epochs 1" in page
+    assert "- cnn-3conv-sgd: image_size 32x24, batch_size 16, epochs 2" in page
 
-    before = {p: p.stat().st_mtime_ns for p in (tmp_path / "r").glob("*/bundle.json")}
+    other = Bundle.load(Location(str(out / "cnn-3conv-sgd-1")))
+    other.changed(blur_threshold=12.0).save(Location(str(out / "cnn-3conv-sgd-1")))
     assert tagger(*command).code == 0
-    assert {p: p.stat().st_mtime_ns for p in (tmp_path / "r").glob("*/bundle.json")} == before, "nothing is done twice"
-
-    shutil.rmtree(tmp_path / "r/cnn-3conv-sgd-0")
-    changed = [*command[:-1], "--set", "cnn-3conv-sgd.lr=0.003", "--json"]
-    assert tagger(*changed).code == 0
-    anew = json.loads((tmp_path / "r/cnn-3conv-adam-and-cnn-3conv-sgd-0/bundle.json").read_text())
+    anew = card_of(out / "mine-and-cnn-3conv-sgd-1")
     assert anew["members"][0]["modelId"] == both["members"][0]["modelId"]
     assert anew["members"][1]["modelId"] != both["members"][1]["modelId"], "an average goes with its members"
 
 
-def test_one_recipe_is_averaged_over_seeds_that_share_their_sides(tagger: Run, drawn: Drawn, tmp_path: Path) -> None:
-    recipe = tmp_path / "mine.yaml"
-    recipe.write_text(tagger("recipes", "cnn-2conv").out)
-    command = [
-        "results", "--manifest", drawn.manifest, "--images", drawn.images, "--out", tmp_path / "r", "--recipe",
-        recipe, "--seed", 1, "--seed", 2, "--combine", recipe, "--min-items", 8, "--set", "image_size=32x24",
-        "--set", "epochs=1", "--json",
-    ]  # fmt: skip
-    alone = tagger(*command)
-    assert (alone.code, "--split-seed" in alone.err) == (2, True)
-    outcome = tagger(*command, "--split-seed", 5)
-    assert outcome.code == 0, outcome.err
-    assert [r["recipe"] for r in json.loads(outcome.out)["recipes"]] == ["mine.yaml", "mine.yaml, average of 2 seeds"]
-    cards = [json.loads((tmp_path / f"r/mine-{n}/bundle.json").read_text()) for n in ("1", "2", "1-2")]
-    assert cards[0]["modelId"] != cards[1]["modelId"]
-    assert len(cards[2]["members"]) == 2
-    assert [c["metrics"][0]["levels"]["articleType"]["items"] for c in cards] == [
-        cards[0]["metrics"][0]["levels"]["articleType"]["items"]
-    ] * 3, "all have the same test items"
+def card_of(folder: Path) -> dict[str, Any]:
+    """The card of a bundle, as it is written."""
+    card: dict[str, Any] = json.loads((folder / "bundle.json").read_text())
+    return card
+
+
+def written_at(folder: Path) -> dict[Path, int]:
+    """When each bundle in a folder was written, in nanoseconds."""
+    return {p: p.stat().st_mtime_ns for p in folder.glob("*/bundle.json")}
 
 
 def test_an_average_of_what_is_not_trained_is_refused(tagger: Run, drawn: Drawn, tmp_path: Path) -> None:

@@ -116,22 +116,6 @@ def test_the_report_tells_blurry_sharp_and_blurred_items_apart_and_has_a_curve_o
     assert [file.stat().st_size > 0 for file in (report / "tensorboard").glob("events.*")] == [True]
 
 
-def test_a_catalogue_thinned_out_has_the_same_held_out_items(
-    tagger: Run, trained: Path, drawn: Drawn, small_training: dict[str, object], tmp_path: Path
-) -> None:
-    inputs = ["--manifest", drawn.manifest, "--images", drawn.images, *flags(small_training), "--epochs", 1]
-    outcome = tagger("train", *inputs, "--unbalance", 8, "--out", tmp_path / "b")
-    assert outcome.code == 0, outcome.err
-    whole, thinned = (
-        pq.read_table(where / "splits.parquet").to_pandas().groupby("split")["id"].agg(set)
-        for where in (trained, tmp_path / "b")
-    )
-    for side in ("val", "test", "control"):
-        assert thinned.get(side) == whole.get(side)
-    assert thinned["train"] < whole["train"]
-    assert 0.15 * len(whole["train"]) < len(thinned["train"]) < 0.7 * len(whole["train"])
-
-
 def test_a_split_that_the_catalogue_does_not_allow_names_the_flag(tagger: Run, drawn: Drawn, tmp_path: Path) -> None:
     common = [
         "train",

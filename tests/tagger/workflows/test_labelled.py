@@ -54,3 +54,12 @@ def test_what_is_known_to_be_a_copy_stays_on_one_side(drawn: Drawn, tmp_path: Pa
     items, _ = split(drawn, tmp_path, split="group", duplicates=str(tmp_path / "copies"))
     side = items.frame.set_index("id")["split"]
     assert groups.assign(side=side[groups["id"]].to_numpy()).groupby("group")["side"].nunique().tolist() == [1, 1, 1]
+
+
+def test_a_catalogue_thinned_out_has_the_same_held_out_items(drawn: Drawn, tmp_path: Path) -> None:
+    items, _ = split(drawn, tmp_path, split="stratified")
+    whole, thinned = (i.frame.groupby("split")["id"].agg(set) for i in (items, items.thinned(8, seed=0)))
+    for side in ("val", "test", "control"):
+        assert thinned[side] == whole[side]
+    assert thinned["train"] < whole["train"]
+    assert 0.15 * len(whole["train"]) < len(thinned["train"]) < 0.7 * len(whole["train"])
