@@ -9,8 +9,17 @@ from tagger.jobs.shell.figures import percent
 from tagger.jobs.shell.next_command import next_line
 from tagger.schemas.configs.confidence import PolicyConfig
 from tagger.schemas.documents.taxonomy import Level
+from tagger.schemas.tables.prediction import Evidence
 from tagger.workflows.as_flags import catalogue_flags
-from tagger.workflows.policy import PolicyResult, PolicyTrial, fit_policy, try_policy
+from tagger.workflows.policy import (
+    IN_WORDS,
+    FittedPolicy,
+    PolicyResult,
+    PolicyTrial,
+    PolicyTrials,
+    fit_policy,
+    try_policy,
+)
 
 _SHOWN = 10
 
@@ -18,22 +27,53 @@ _SHOWN = 10
 def run(config: PolicyConfig, console: Console) -> int:
     """Fit thresholds on the bundle's control items and write them into the bundle, or try a target on random halves."""
     if config.splits:
-        _say_trial(config, console, try_policy(config, console))
+        _say_trials(config, console, try_policy(config, console))
     else:
         _say(config, console, fit_policy(config, console))
     return 0
 
 
 def _say(config: PolicyConfig, console: Console, result: PolicyResult) -> None:
+    by_image = {"" if not result.by_evidence else f" {IN_WORDS[Evidence.IMAGE]}": result}
+    others = {f" {IN_WORDS[evidence]}": fitted for evidence, fitted in result.by_evidence.items()}
+    for how, fitted in (by_image | others).items():
+        _say_fitted(config, console, how, fitted)
+    console.say(f"The bundle has this policy now, and tagger tag applies it. Curve: {result.curve}")
+    if others:
+        console.say("tagger tag --titles fuse applies the second one to items whose title has a word that it knows.")
+    console.result(_document(config, result) | {"byEvidence": {
+        str(evidence): _document(config, fitted) for evidence, fitted in result.by_evidence.items()
+    }})  # fmt: skip
+    taught_on = result.card.provenance.config
+    if taught_on.get("manifest"):
+        titles = ["--titles", "fuse"] if others else []
+        words = ["--model", config.model, *titles, "--out", "run"]
+        console.say(next_line(config, "tag", *catalogue_flags(taught_on), *words))
+
+
+def _document(config: PolicyConfig, fitted: FittedPolicy) -> dict[str, object]:
+    policy = fitted.policy.model_dump(mode="json", by_alias=True)
+    return policy | {"hoursPer1000": fitted.review_hours(config.per_hour), "curve": str(fitted.curve)}
+
+
+def _say_fitted(config: PolicyConfig, console: Console, how: str, result: FittedPolicy) -> None:
+    """Print one policy.
+
+    Args:
+        config: The command's.
+        console: Where to.
+        how: What the predictions are based on, in words that begin with a space; empty where all are alike.
+        result: The policy.
+    """
     policy = result.policy
     for level, shared in result.shared.items():
         named = ", ".join(shared.classes[:_SHOWN])
         console.say(
-            f"{level}: {len(shared.classes)} of {shared.eligible} classes share a threshold, because more is accepted "
-            f"so than by their own: {named}{', …' if len(shared.classes) > _SHOWN else ''}"
+            f"{level}{how}: {len(shared.classes)} of {shared.eligible} classes share a threshold, because more is "
+            f"accepted so than by their own: {named}{', …' if len(shared.classes) > _SHOWN else ''}"
         )
     console.table(
-        f"What is accepted, fitted on {policy.fitted_on:,} {policy.side} items",
+        f"What is accepted{how}, fitted on {policy.fitted_on:,} {policy.side} items",
         ["level", "target", "from confidence", "coverage", "right", "at least", "coverage on test", "right on test"],
         [
             (
@@ -57,17 +97,30 @@ def _say(config: PolicyConfig, console: Console, result: PolicyResult) -> None:
         f"alone, {1000 * (1 - master):.0f} to review, of which {1000 * result.blurry_share:.0f} are blurry. "
         f"To complete both takes {hours:.1f} hours at {config.per_hour} an hour."
     )
-    console.say(f"The bundle has this policy now, and tagger tag applies it. Curve: {result.curve}")
-    console.result(policy.model_dump(mode="json", by_alias=True) | {"hoursPer1000": hours, "curve": str(result.curve)})
-    taught_on = result.card.provenance.config
-    if taught_on.get("manifest"):
-        console.say(next_line(config, "tag", *catalogue_flags(taught_on), "--model", config.model, "--out", "run"))
 
 
-def _say_trial(config: PolicyConfig, console: Console, trial: PolicyTrial) -> None:
+def _say_trials(config: PolicyConfig, console: Console, trials: PolicyTrials) -> None:
     """Print how often the target was met on items that the thresholds were not fitted to."""
+    by_image = {"" if not trials.by_evidence else f", {IN_WORDS[Evidence.IMAGE]}": trials}
+    others = {f", {IN_WORDS[evidence]}": trial for evidence, trial in trials.by_evidence.items()}
+    for how, trial in (by_image | others).items():
+        _say_trial(config, console, how, trial)
+    console.result({
+        "splits": config.splits, **_trial_document(trials),
+        "byEvidence": {str(evidence): _trial_document(trial) for evidence, trial in trials.by_evidence.items()},
+    })  # fmt: skip
+    targets = ",".join(f"{level}={precision:g}" for level, precision in config.target_precision.items())
+    console.say(next_line(config, "policy", config.model, "--target-precision", targets))
+
+
+def _trial_document(trial: PolicyTrial) -> dict[str, object]:
+    levels = {str(level): {to_camel(name): v for name, v in asdict(k).items()} for level, k in trial.levels.items()}
+    return {"items": trial.items, "levels": levels}
+
+
+def _say_trial(config: PolicyConfig, console: Console, how: str, trial: PolicyTrial) -> None:
     console.table(
-        f"{config.splits} random halves of {trial.items:,} held-out items: fitted on one, applied to the other",
+        f"{config.splits} random halves of {trial.items:,} held-out items{how}: fitted on one, applied to the other",
         ["level", "target", "kept in halves", "lowest right", "mean right", "mean coverage"],
         [
             (
@@ -89,10 +142,6 @@ def _say_trial(config: PolicyConfig, console: Console, trial: PolicyTrial) -> No
             for level, k in trial.levels.items()
         ],
     )
-    levels = {str(level): {to_camel(name): v for name, v in asdict(k).items()} for level, k in trial.levels.items()}
-    console.result({"splits": config.splits, "items": trial.items, "levels": levels})
-    targets = ",".join(f"{level}={precision:g}" for level, precision in config.target_precision.items())
-    console.say(next_line(config, "policy", config.model, "--target-precision", targets))
 
 
 def _threshold(value: float | None) -> str:

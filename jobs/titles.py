@@ -30,8 +30,13 @@ def run(config: TitlesConfig, console: Console) -> int:
     known = len(result.model.words)
     console.say(f"The bundle knows {known:,} words of titles now ({FILE}); tagger tag --titles asks them.")
     console.result(document)
+    if result.model.weights:
+        console.say(
+            next_line(config, "policy", config.model, "--target-precision", "articleType=0.95,masterCategory=0.98")
+        )
+        return 0
     words = ["--model", config.model, "--titles", "check", "--out", "run-titles"]
-    catalogue = {"images": UNKNOWN, **result.catalogue, **config.model_dump()}  # this call's manifest, its run's images
+    catalogue = {"images": UNKNOWN, **config.model_dump()}
     console.say(next_line(config, "tag", *catalogue_flags(catalogue), *words))
     return 0
 

@@ -70,8 +70,8 @@ class Acceptance(JobConfig):
     titles: TitleUse = Field(
         default="ignore",
         description="What the bundle's model of titles (tagger titles) is for: `check` sends items to review whose "
-        "title is sure of another class than the image; `fuse` tags by image and title together, for which "
-        "--accept-above holds, and not the bundle's policy.",
+        "title is sure of another class than the image; `fuse` tags by image and title together, and accepts by the "
+        "bundle's policy for both.",
     )
 
     @field_validator("accept_above", mode="before")

@@ -8,6 +8,7 @@ from pydantic.alias_generators import to_camel
 
 from tagger.schemas.configs.learning import Edges, Head
 from tagger.schemas.documents.taxonomy import Level, Taxonomy
+from tagger.schemas.tables.prediction import Evidence
 from tagger.schemas.values import Fit, Resize
 
 
@@ -189,7 +190,12 @@ class ModelCard(Card):
         default=(), description="Of a bundle that averages the probabilities of several; `architecture` sums them up."
     )
     blur_threshold: float = Field(description="Items with a lower blurScore are reported as blurry.")
-    policy: Policy | None = Field(default=None, description="Without one, the tag job's own thresholds hold.")
+    policy: Policy | None = Field(
+        default=None, description="Of predictions by image alone. Without one, the tag job's own thresholds hold."
+    )
+    policies: dict[Evidence, Policy] = Field(
+        default={}, description="Of predictions that are based on more, by what they are based on."
+    )
     metrics: tuple[Metrics, ...] = ()
     provenance: Provenance
 

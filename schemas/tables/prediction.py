@@ -30,6 +30,13 @@ class ReviewReason(StrEnum):
     OUTLIER = "outlier"
 
 
+class Evidence(StrEnum):
+    """What a prediction is based on."""
+
+    IMAGE = "image"
+    IMAGE_AND_TITLE = "image+title"
+
+
 class ErrorCode(StrEnum):
     """Why an item's image could not be tagged."""
 
@@ -89,6 +96,11 @@ PREDICTION = pa.schema(
             "titleDigest",
             pa.string(),
             "First 16 hexadecimal digits of the SHA-256 of the title that was asked, too; null where none was.",
+        ),
+        field(
+            "evidence",
+            pa.string(),
+            f"What the prediction is based on, one of {', '.join(Evidence)}; null when failed.",
         ),
         field("errorCode", pa.string(), f"For failed items, one of {', '.join(ErrorCode)}."),
         field("errorMessage", pa.string(), "For failed items, what went wrong, in words."),

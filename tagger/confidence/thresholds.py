@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from tagger.flow.hash_order import hash_order
-from tagger.schemas.documents.bundle import Policy
+from tagger.schemas.documents.bundle import ModelCard, Policy
 from tagger.schemas.documents.taxonomy import Level
-from tagger.schemas.tables.prediction import Decision
+from tagger.schemas.tables.prediction import Decision, Evidence
 
 USUAL = 0.9
 """Default threshold of both levels."""
@@ -34,6 +34,14 @@ class Thresholds:
             {**dict.fromkeys(Level, USUAL), **{k: _or_never(p.accept_above) for k, p in fitted.items()}, **named},
             {k: {name: _or_never(v) for name, v in p.classes.items()} for k, p in fitted.items() if p.classes},
         )
+
+    @classmethod
+    def of_bundle(
+        cls, card: ModelCard, evidence: Evidence, accept_above: Mapping[Level, float] | None = None
+    ) -> "Thresholds":
+        """The thresholds of a bundle's policy for predictions of that evidence; see `of_policy`."""
+        policy = card.policy if evidence is Evidence.IMAGE else card.policies.get(evidence)
+        return cls.of_policy(policy, accept_above)
 
     def needed(self, level: Level, classes: Sequence[str] | np.ndarray) -> np.ndarray:
         """The threshold for every class of a level, float64 [N]."""

@@ -58,23 +58,22 @@ class Bundle:
         """Make a bundle and derive its modelId.
 
         A policy is fitted to the confidences of one model. When the card has another model's id (other weights,
-        calibration or members), its policy is dropped, as its thresholds do not hold for these confidences.
+        calibration or members), its policies are dropped, as their thresholds do not hold for these confidences.
         """
         update: dict[str, object] = {"model_id": model_id(card, weights)}
         if card.model_id not in ("", update["model_id"]):
-            update["policy"] = None
+            update |= {"policy": None, "policies": {}}
         return cls(card.model_copy(update=update), weights)
 
     def changed(self, **update: object) -> "Bundle":
         """The same weights with fields of the card changed; the modelId is derived again.
 
-        A change that affects predictions, such as a new calibration, drops the policy unless it comes with a new one;
+        A change that affects predictions, such as a new calibration, drops the policies unless it comes with new ones;
         see `identified`.
         """
         bundle = Bundle.identified(self.card.model_copy(update=update), self.weights)
-        if "policy" not in update:
-            return bundle
-        return Bundle(bundle.card.model_copy(update={"policy": update["policy"]}), self.weights)
+        policies: dict[str, object] = {name: update[name] for name in ("policy", "policies") if name in update}
+        return Bundle(bundle.card.model_copy(update=policies), self.weights)
 
     def save(self, location: Location) -> None:
         """Write the weights first and the card last, so that a folder with a card is a complete bundle."""

@@ -45,7 +45,12 @@ def _thresholds(before: Mapping[str, str], now: Mapping[str, str]) -> str:
     old, new = (_read(inputs.get("accept_above")) for inputs in (before, now))
     if not (isinstance(old, dict) and isinstance(new, dict)):
         return "other thresholds"
-    pairs = [(level, old.get("levels", {}).get(level), new.get("levels", {}).get(level)) for level in new["levels"]]
+    kinds = [("", old, new), (" with titles", old.get("with_titles", {}), new.get("with_titles", {}))]
+    pairs = [
+        (f"{level}{kind}", before_.get("levels", {}).get(level), after.get("levels", {}).get(level))
+        for kind, before_, after in kinds
+        for level in after.get("levels", {})
+    ]
     changed = [f"{level} from {_rounded(was)} to {_rounded(now)}" for level, was, now in pairs if was != now]
     return ", ".join(changed) or "thresholds of single classes"
 

@@ -18,7 +18,7 @@ from tagger.runs.identity import FUSE, TITLES
 from tagger.runs.ledger import LedgerEntry
 from tagger.runs.staging import KNOWN_OUTCOME, passthrough
 from tagger.schemas.documents.bundle import ModelCard
-from tagger.schemas.tables.prediction import Decision, ErrorCode
+from tagger.schemas.tables.prediction import Decision, ErrorCode, Evidence
 from tagger.tagging.collector import outcome_type
 from tagger.tagging.rows import REASONS, Items, PredictionRows, title_digest
 
@@ -37,7 +37,7 @@ _STORED = np.dtype(
 _COLUMNS = [
     "id", "imageDigest", "masterCategory", "masterCategoryConfidence", "articleType", "articleTypeConfidence",
     "alternatives", "decision", "reviewReasons", "blurScore", "titleDigest", "modelId", "imageUri", "imageEtag",
-    "errorCode",
+    "evidence", "errorCode",
 ]  # fmt: skip
 _DECISIONS = [str(decision) for decision in Decision]
 _UNKNOWN = b""
@@ -213,12 +213,13 @@ class Known:
 
     def _read_run(self, run: LedgerEntry, stored: SeenIds[bytes]) -> None:
         titles = run.record.inputs.get(TITLES) or ""
-        fused = titles.startswith(FUSE)
-        same_titles = not fused or (self._titles is not None and titles == f"{FUSE} {self._titles.digest}")
+        same_titles = self._titles is not None and titles == f"{FUSE} {self._titles.digest}"
         for table in run.directory.batches(_COLUMNS):
             good = table.filter(pc.not_equal(table["decision"], str(Decision.FAILED)))
+            by_image = pc.fill_null(pc.equal(good["evidence"], str(Evidence.IMAGE)), False)  # null in older runs
+            fused = titles.startswith(FUSE) & ~np.asarray(by_image, bool)
             packed = self._packer.packed(good, fused)
-            usable = np.asarray(pc.equal(good["modelId"], self._card.model_id)) & same_titles
+            usable = np.asarray(pc.equal(good["modelId"], self._card.model_id)) & (same_titles | ~fused)
             stored.add(good["id"].to_pylist(), [p if u else _UNKNOWN for p, u in zip(packed, usable, strict=True)])
             self._add_etags(good)
             if run.record.versions == self._versions:
@@ -261,12 +262,12 @@ class _Packer:
         self._types = pa.array(levels.types, pa.string())
         self._leaves = pa.array([f"{leaf.masterCategory}\0{leaf.articleType}" for leaf in card.taxonomy.leaves])
 
-    def packed(self, table: pa.Table, fused: bool) -> list[bytes]:
+    def packed(self, table: pa.Table, fused: np.ndarray) -> list[bytes]:
         """One entry per row; entries of failed rows and of other models are undefined.
 
         Args:
             table: _COLUMNS of predictions.
-            fused: Whether they were fused from image and title.
+            fused: Which predictions are by image and title, bool [N].
         """
         stored = np.zeros(len(table), _STORED)
         stored["digest"] = _bytes_of(table["imageDigest"], _DIGEST_BYTES)

@@ -16,7 +16,7 @@ from tagger.models.titles import TitleModel, expand_top_k
 from tagger.schemas.documents.bundle import ModelCard
 from tagger.schemas.documents.taxonomy import Level
 from tagger.schemas.tables.embedding import EMBEDDING
-from tagger.schemas.tables.prediction import ALTERNATIVE, PREDICTION, Decision, ReviewReason
+from tagger.schemas.tables.prediction import ALTERNATIVE, PREDICTION, Decision, Evidence, ReviewReason
 from tagger.tagging.collector import Outcome, fill, outcome_type
 
 REASONS = (
@@ -24,6 +24,7 @@ REASONS = (
     ReviewReason.TITLE_DISAGREES,
 )  # fmt: skip
 _SURE_TITLE = 0.9
+_FUSED = str(Evidence.IMAGE_AND_TITLE)
 _ACCEPTED = (str(Decision.ACCEPT), str(Decision.ACCEPT_MASTER_ONLY))
 _NO_SAMPLE = QaSample()
 _SAID = [name for name in outcome_type().names or () if name not in ("layout", "embedding")]
@@ -53,6 +54,8 @@ class Decided:
     """Names, object [N]."""
     reasons: np.ndarray
     """Which of REASONS apply, bool [N, reasons]."""
+    fused: np.ndarray
+    """Which predictions are by image and title, bool [N]."""
 
 
 class PredictionRows:
@@ -60,12 +63,13 @@ class PredictionRows:
 
     Args:
         card: The model's card.
-        thresholds: Confidences from which predictions are accepted.
+        thresholds: Confidences from which predictions by image alone are accepted.
         run_id: Written into every row.
         qa_sample: Which accepted items also go to review.
         embeddings: Whether the outcomes hold image vectors.
         titles: The title model; a prediction that a confident title contradicts goes to review.
         fuse: Predict by image and title together instead, if the title has a known word.
+        with_titles: Confidences from which predictions by image and title are accepted; by default `thresholds`.
     """
 
     def __init__(
@@ -77,15 +81,17 @@ class PredictionRows:
         embeddings: bool = False,
         titles: TitleModel | None = None,
         fuse: bool = False,
+        with_titles: Thresholds | None = None,
     ) -> None:
         levels = Levels(card.taxonomy)
         self._card = card
         self._known = KnownLabels(card.taxonomy)
         self._type = outcome_type(card.architecture.embedding_dim if embeddings else 0)
-        self._needed = {
-            Level.MASTER_CATEGORY: thresholds.needed(Level.MASTER_CATEGORY, levels.masters),
-            Level.ARTICLE_TYPE: thresholds.needed(Level.ARTICLE_TYPE, levels.types),
-        }
+        names = {Level.MASTER_CATEGORY: levels.masters, Level.ARTICLE_TYPE: levels.types}
+        self._needed, self._needed_with_titles = (
+            {level: accepted.needed(level, classes) for level, classes in names.items()}
+            for accepted in (thresholds, with_titles or thresholds)
+        )
         self._run_id = run_id
         self._qa_sample = qa_sample
         self._titles = titles
@@ -135,6 +141,7 @@ class PredictionRows:
             "titleDigest": pa.array(
                 [title_digest(t) for t in items.titles] if self._titles else [None] * size, pa.string()
             ),
+            "evidence": pa.array(np.where(decided.fused, _FUSED, str(Evidence.IMAGE)), pa.string(), mask=null),
             "errorCode": pa.array([e and str(e.code) for e in errors], pa.string()),
             "errorMessage": pa.array([e and e.message for e in errors], pa.string()),
             "modelId": _repeated(self._card.model_id, size),
@@ -152,13 +159,17 @@ class PredictionRows:
             good: Items that have a record, bool [N]; the others failed.
         """
         size = len(records)
+        fused = np.zeros(size, bool) if items.fused is None else good & items.fused
         if self._titles and self._fuse:
-            images_only = good if items.fused is None else good & ~items.fused
-            records = self._fused(records, images_only, items.titles, self._titles)
+            records, newly_fused = self._fused(records, good & ~fused, items.titles, self._titles)
+            fused = fused | newly_fused
         blurry = good & (records["blur_score"] < self._card.blur_threshold)
         conflict = good & self._conflicts(items.known_masters, records["master"])
         columns_of = {Level.MASTER_CATEGORY: "master", Level.ARTICLE_TYPE: "type"}
-        needed = {level: self._needed[level][records[name]] for level, name in columns_of.items()}
+        needed = {
+            level: np.where(fused, self._needed_with_titles[level][records[name]], self._needed[level][records[name]])
+            for level, name in columns_of.items()
+        }
         confidence = {level: records[f"{name}_confidence"] for level, name in columns_of.items()}
         unsure = good & np.any([confidence[level] < needed[level] for level in Level], axis=0)
         contradicted = good & self._contradicted(items.titles, records["type"])
@@ -168,7 +179,7 @@ class PredictionRows:
         if self._qa_sample.share:
             sampled = np.isin(decisions, _ACCEPTED) & self._qa_sample.drawn(items.ids)
             decisions[sampled] = str(Decision.REVIEW)
-        return Decided(records, decisions, np.stack([unsure, blurry, conflict, sampled, contradicted], axis=1))
+        return Decided(records, decisions, np.stack([unsure, blurry, conflict, sampled, contradicted], axis=1), fused)
 
     def widened(self, record: bytes) -> bytes:
         """A record without an image vector, converted to this run's dtype, which may have one."""
@@ -225,8 +236,8 @@ class PredictionRows:
 
     def _fused(
         self, records: np.ndarray, good: np.ndarray, titles: Sequence[str | None], model: TitleModel
-    ) -> np.ndarray:
-        """Fuse the records with their titles; records of titles without a known word are unchanged."""
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Fuse records with their titles; those whose title has no known word are unchanged. Also which are fused."""
         texts = [title or "" for title in titles]
         has_title = good & model.has_known_word(texts)
         fused = records.copy()
@@ -236,7 +247,7 @@ class PredictionRows:
             both = model.combined_probabilities(image, [text for text, t in zip(texts, has_title, strict=True) if t])
             fill(chosen, self._levels, both)
             fused[has_title] = chosen
-        return fused
+        return fused, has_title
 
     def _alternatives(self, records: np.ndarray, null: np.ndarray) -> pa.ListArray:
         leaves = records["leaves"][~null]

@@ -56,6 +56,8 @@ class TagPlan:
     """The title model, if the run uses titles."""
     fuse: bool = False
     """Whether to fuse image and title, rather than check one with the other."""
+    with_titles: Thresholds | None = None
+    """Thresholds of fused predictions; by default `thresholds`."""
 
 
 class CoordinatorClient(Protocol):
@@ -124,8 +126,9 @@ class ShardTagger:
         self._start = start_engine
         self._engine_is_remote = engine_is_remote
         self._rows = PredictionRows(
-            plan.card, plan.thresholds, plan.run_id, plan.qa_sample, plan.embeddings, plan.titles, plan.fuse
-        )
+            plan.card, plan.thresholds, plan.run_id, plan.qa_sample, plan.embeddings, plan.titles, plan.fuse,
+            plan.with_titles,
+        )  # fmt: skip
         threads = _GPU_BATCHES_IN_FLIGHT if engine_is_remote else 0
         self._submit: Submit = ThreadPoolExecutor(threads, "gpu").submit if threads else at_once
 

@@ -51,6 +51,7 @@ def fit_titles(
     two = len(model.classes_) == 2  # scikit-learn then has one row, that of the second class
     weight[model.classes_] = np.concatenate([-model.coef_, model.coef_]) / 2 if two else model.coef_
     bias[model.classes_] = np.concatenate([-model.intercept_, model.intercept_]) / 2 if two else model.intercept_
+    weight = weight.astype(np.float16).astype(np.float32)  # as it is stored, so that what is measured is what will tag
     words, letters = (tuple(map(str, v.get_feature_names_out())) for v in (by_word, by_letter))
     return TitleModel(column, model_id, words, letters, idf, weight, bias, class_prior(leaves, len(types)))
 

@@ -5,7 +5,7 @@ Thresholds are fitted on the control side, which neither training nor calibratio
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -22,13 +22,28 @@ from tagger.io.parquet import open_parquet
 from tagger.models.bundle import Bundle
 from tagger.reporter import LOG, Reporter
 from tagger.schemas.configs.confidence import PolicyConfig
-from tagger.schemas.documents.bundle import ModelCard, Policy
+from tagger.schemas.documents.bundle import LevelPolicy, ModelCard, Policy
 from tagger.schemas.documents.taxonomy import Level
+from tagger.schemas.tables.prediction import Evidence
 from tagger.workflows.folder_locks import locked_bundle
 from tagger.workflows.open_catalog import resolve_location
+from tagger.workflows.titles import ITEMS_WITH_TITLES
 
 _Side = Literal["val", "test", "control"]
-_FILES: dict[_Side, str] = {"val": VAL_ITEMS, "test": ITEMS, "control": CONTROL_ITEMS}
+_FILES: dict[Evidence, Mapping[str, str]] = {
+    Evidence.IMAGE: {"val": VAL_ITEMS, "test": ITEMS, "control": CONTROL_ITEMS},
+    Evidence.IMAGE_AND_TITLE: ITEMS_WITH_TITLES,
+}
+_CURVES = {Evidence.IMAGE: "policy", Evidence.IMAGE_AND_TITLE: "policy-with-titles"}
+IN_WORDS = {Evidence.IMAGE: "by the image alone", Evidence.IMAGE_AND_TITLE: "by image and title"}
+
+
+class _HeldOut(NamedTuple):
+    """Predictions of held-out items."""
+
+    predicted: Evaluation
+    blurry: np.ndarray
+    """Items that go to review because they are blurry, bool [N]."""
 
 
 @dataclass(frozen=True)
@@ -42,12 +57,10 @@ class SharedThresholds:
 
 
 @dataclass(frozen=True)
-class PolicyResult:
+class FittedPolicy:
     """A policy that was written into its bundle, and its effect."""
 
     policy: Policy
-    card: ModelCard
-    """The bundle's card, with the policy."""
     on_test: Mapping[Level, Applied]
     """Its effect on the test items, to which nothing was fitted."""
     blurry_share: float
@@ -66,6 +79,16 @@ class PolicyResult:
 
 
 @dataclass(frozen=True)
+class PolicyResult(FittedPolicy):
+    """The policy of predictions by image alone, and those of predictions that are based on more."""
+
+    card: ModelCard
+    """The bundle's card, with the policies."""
+    by_evidence: Mapping[Evidence, FittedPolicy]
+    """Of predictions that are based on more; each holds for the items that have that."""
+
+
+@dataclass(frozen=True)
 class PolicyTrial:
     """Results of a target on many random halves of the held-out items."""
 
@@ -73,10 +96,18 @@ class PolicyTrial:
     levels: Mapping[Level, TargetTrial]
 
 
+@dataclass(frozen=True)
+class PolicyTrials(PolicyTrial):
+    """Those of predictions by image alone, and of predictions that are based on more."""
+
+    by_evidence: Mapping[Evidence, PolicyTrial]
+
+
 def fit_policy(config: PolicyConfig, reporter: Reporter = LOG) -> PolicyResult:
     """Fit thresholds on a bundle's control items, and write them and their curves into the bundle.
 
-    The command is `tagger policy`.
+    Predictions by image and title, which `titles` measured with a run, get thresholds of their own. A target that only
+    one kind of prediction can reach is no error: the other kind then accepts nothing. The command is `tagger policy`.
 
     Args:
         config: The bundle and the target precision by level, 0 to 1; `splits` is for `try_policy`.
@@ -101,20 +132,21 @@ def fit_policy(config: PolicyConfig, reporter: Reporter = LOG) -> PolicyResult:
     folder = resolve_location(config.model, config)
     with locked_bundle(folder) as bundle:
         side = _fitting_side(folder, reporter)
-        held_out, blurry = _predictions(folder, bundle, [side])
-        fitted = target.fit_policy(held_out, blurry, config.target_precision, config.probability, config.class_items)
-        policy = fitted.model_copy(update={"side": side})
-        _check_met(config, held_out, blurry, policy)
-        other, blurry_others = _predictions(folder, bundle, ["test"])
-        on_test = target.apply(policy, other, blurry_others)
-        changed = bundle.changed(policy=policy)
+        held_out = {e: _predictions(folder, bundle, [side], e) for e in _known_evidence(folder, side)}
+        policies = {e: _fitted(config, items, side) for e, items in held_out.items()}
+        _check_met(config, held_out, policies, reporter)
+        others = {e: policy for e, policy in policies.items() if e is not Evidence.IMAGE}
+        changed = bundle.changed(policy=policies[Evidence.IMAGE], policies=others)
         changed.save(folder)
-        curve = _write_curves(folder / "report", held_out.only(~blurry), policy)
-    shared = _shared(config, held_out, blurry, policy)
-    return PolicyResult(policy, changed.card, on_test, float(blurry.mean()), shared, curve)
+        results = {
+            e: _effect(config, folder / "report", held_out[e], _predictions(folder, bundle, ["test"], e), policy, e)
+            for e, policy in policies.items()
+        }
+    by_image = results.pop(Evidence.IMAGE)
+    return PolicyResult(**vars(by_image), card=changed.card, by_evidence=results)
 
 
-def try_policy(config: PolicyConfig, reporter: Reporter = LOG) -> PolicyTrial:
+def try_policy(config: PolicyConfig, reporter: Reporter = LOG) -> PolicyTrials:
     """Fit on one half of the held-out items, apply to the other, `splits` times; the bundle stays as it is.
 
     Args:
@@ -134,11 +166,44 @@ def try_policy(config: PolicyConfig, reporter: Reporter = LOG) -> PolicyTrial:
     """
     folder = resolve_location(config.model, config)
     bundle = Bundle.load(folder, "--model")
-    held_out, blurry = _predictions(folder, bundle, [_fitting_side(folder, reporter), "test"])
+    side = _fitting_side(folder, reporter)
+    trials = {e: _tried(config, _predictions(folder, bundle, [side, "test"], e)) for e in _known_evidence(folder, side)}
+    by_image = trials.pop(Evidence.IMAGE)
+    return PolicyTrials(**vars(by_image), by_evidence=trials)
+
+
+def _tried(config: PolicyConfig, items: _HeldOut) -> PolicyTrial:
     levels = try_target(
-        held_out, blurry, config.target_precision, config.probability, config.class_items, config.splits, config.seed
+        items.predicted, items.blurry, config.target_precision, config.probability, config.class_items, config.splits,
+        config.seed,
+    )  # fmt: skip
+    return PolicyTrial(len(items.blurry), levels)
+
+
+def _fitted(config: PolicyConfig, items: _HeldOut, side: Literal["val", "control"]) -> Policy:
+    fitted = target.fit_policy(
+        items.predicted, items.blurry, config.target_precision, config.probability, config.class_items
     )
-    return PolicyTrial(len(blurry), levels)
+    return fitted.model_copy(update={"side": side})
+
+
+def _effect(
+    config: PolicyConfig, report: Location, held_out: _HeldOut, test: _HeldOut, policy: Policy, evidence: Evidence
+) -> FittedPolicy:
+    """What a policy accepts; its curves are written into the report."""
+    return FittedPolicy(
+        policy=policy,
+        on_test=target.apply(policy, test.predicted, test.blurry),
+        blurry_share=float(held_out.blurry.mean()),
+        shared=_shared(config, held_out, policy),
+        curve=_write_curves(report, held_out.predicted.only(~held_out.blurry), policy, _CURVES[evidence]),
+    )
+
+
+def _known_evidence(folder: Location, side: _Side) -> list[Evidence]:
+    """What the bundle's stored predictions of held-out items are based on; the image comes first."""
+    others = [e for e in _FILES if e is not Evidence.IMAGE and (folder / "report" / _FILES[e][side]).exists()]
+    return [Evidence.IMAGE, *others]
 
 
 def _fitting_side(folder: Location, reporter: Reporter) -> Literal["val", "control"]:
@@ -152,52 +217,77 @@ def _fitting_side(folder: Location, reporter: Reporter) -> Literal["val", "contr
     return "val"
 
 
-def _predictions(folder: Location, bundle: Bundle, sides: list[_Side]) -> tuple[Evaluation, np.ndarray]:
-    """The stored predictions of held-out items, and whether each is blurry, bool [N]."""
+def _predictions(folder: Location, bundle: Bundle, sides: list[_Side], evidence: Evidence) -> _HeldOut:
+    """The stored predictions of held-out items. Raises InputError."""
     tables = []
     for side in sides:
-        file = folder / "report" / _FILES[side]
+        file = folder / "report" / _FILES[evidence][side]
         if not file.exists():
             raise InputError(f"--model: {folder} has no report/{file.name}; bundles that are made from now on have it")
         with open_parquet(file) as items:
             tables.append(items.read().to_pandas())
     table = pd.concat(tables, ignore_index=True)
-    return Evaluation.of_table("+".join(sides), table), table["blurScore"].to_numpy() < bundle.card.blur_threshold
+    return _HeldOut(
+        Evaluation.of_table("+".join(sides), table), table["blurScore"].to_numpy() < bundle.card.blur_threshold
+    )
 
 
-def _check_met(config: PolicyConfig, held_out: Evaluation, blurry: np.ndarray, policy: Policy) -> None:
-    """Raise UsageError when a target cannot be reached; the message has the highest possible."""
-    for level, fitted in policy.levels.items():
-        if fitted.accept_above is None and not any(t is not None for t in fitted.classes.values()):
-            possible = highest_target(held_out, blurry, level, config.probability)
-            instead = f"{possible} can" if possible else "no other one can, either"
-            raise UsageError(
-                f"--target-precision {level}={fitted.target_precision}: cannot be shown with probability "
-                f"{config.probability} on {policy.fitted_on:,} {policy.side} items; {instead}, or more with a larger "
-                "share of them (tagger train --control)"
+def _check_met(
+    config: PolicyConfig, held_out: Mapping[Evidence, _HeldOut], policies: Mapping[Evidence, Policy], reporter: Reporter
+) -> None:
+    """Warn of a target that one kind of prediction cannot reach.
+
+    Raises:
+        UsageError: when no kind can; the message has the highest target that can be reached.
+    """
+    for level in Level:
+        unmet = {e: policy for e, policy in policies.items() if not _accepts(policy.levels[level])}
+        named = f"--target-precision {level}={config.target_precision[level]}"
+        if len(unmet) == len(policies):
+            raise UsageError(f"{named}: {_why_unmet(config, level, held_out, unmet)}")
+        for e, policy in unmet.items():
+            reporter.warn(
+                f"{named}: nothing is accepted {IN_WORDS[e]}, where it "
+                f"{_why_unmet(config, level, held_out, {e: policy})}"
             )
 
 
-def _shared(
-    config: PolicyConfig, held_out: Evaluation, blurry: np.ndarray, policy: Policy
-) -> dict[Level, SharedThresholds]:
+def _accepts(fitted: LevelPolicy) -> bool:
+    return fitted.accept_above is not None or any(t is not None for t in fitted.classes.values())
+
+
+def _why_unmet(
+    config: PolicyConfig, level: Level, held_out: Mapping[Evidence, _HeldOut], policies: Mapping[Evidence, Policy]
+) -> str:
+    """Why none of these policies accepts anything of a level."""
+    highest = [highest_target(held_out[e].predicted, held_out[e].blurry, level, config.probability) for e in policies]
+    possible = max((target for target in highest if target), default=None)
+    instead = f"{possible} can" if possible else "no other one can, either"
+    items = " or ".join(f"{policy.fitted_on:,} {policy.side} items" for policy in policies.values())
+    return (
+        f"cannot be shown with probability {config.probability} on {items}; {instead}, or more with a larger share of "
+        "them (tagger train --control)"
+    )
+
+
+def _shared(config: PolicyConfig, held_out: _HeldOut, policy: Policy) -> dict[Level, SharedThresholds]:
     """By level, the classes with enough items for their own threshold that use the shared one."""
     shared = {}
     for level, fitted in policy.levels.items():
-        classes = own_classes(held_out, blurry, level, config.class_items)
+        classes = own_classes(held_out.predicted, held_out.blurry, level, config.class_items)
         dropped = tuple(name for name in classes if name not in fitted.classes)
         if dropped:
             shared[level] = SharedThresholds(len(classes), dropped)
     return shared
 
 
-def _write_curves(report: Location, held_out: Evaluation, policy: Policy) -> Location:
+def _write_curves(report: Location, held_out: Evaluation, policy: Policy, name: str) -> Location:
     """Write coverage against precision at every threshold, as a table and as a plot with the policy."""
     curves = {str(level): coverage_curve(held_out.levels[level]) for level in Level}
     frames = [curve.assign(level=name) for name, curve in curves.items()]
     columns = ["level", "threshold", "coverage", "precision"]
-    (report / "policy.csv").write_text(pd.concat(frames)[columns].to_csv(index=False, float_format="%.6f"))
+    (report / f"{name}.csv").write_text(pd.concat(frames)[columns].to_csv(index=False, float_format="%.6f"))
     marks = {str(level): (p.coverage, p.precision) for level, p in policy.levels.items() if p.precision is not None}
-    plot = report / "policy.svg"
+    plot = report / f"{name}.svg"
     plot.write_text(plots.coverage_curves(curves, marks, "What is accepted, and how much of it is right"))
     return plot

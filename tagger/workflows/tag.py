@@ -3,11 +3,12 @@
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
 from tagger.cluster.session import ray_session, wants_gpu
-from tagger.confidence.thresholds import QaSample, Thresholds
+from tagger.confidence.thresholds import USUAL, QaSample, Thresholds
 from tagger.engines.base import BATCH_SIZE
 from tagger.engines.choose import CHECKED_IMAGES
 from tagger.errors import UsageError
@@ -33,7 +34,8 @@ from tagger.runs.staging import Staged, stage
 from tagger.schemas.configs.tag import TagConfig
 from tagger.schemas.documents.bundle import ModelCard
 from tagger.schemas.documents.run import Counts, RunRecord
-from tagger.schemas.tables.prediction import ErrorCode
+from tagger.schemas.documents.taxonomy import Level
+from tagger.schemas.tables.prediction import ErrorCode, Evidence
 from tagger.schemas.values import parse_range
 from tagger.tagging.crashes import Crashes
 from tagger.tagging.engine_choice import EngineChoice
@@ -109,9 +111,10 @@ def tag(config: TagConfig, reporter: Reporter = LOG) -> TagResult:
     bundle = Bundle.load(resolve_location(config.model, config))
     manifest, store = open_catalog(config, reporter)
     titles = _titles(config, bundle, manifest)
+    _warn_without_policy(config, bundle.card, reporter)
     known = _known(config, reporter, bundle.card, titles) if config.known else None
     selection = _selection(config, manifest, known)
-    thresholds = asdict(_thresholds(config, bundle.card))
+    thresholds = _as_input(_thresholds(config, bundle.card))
     digest = titles.digest if titles else None
     inputs = run_inputs(config, manifest.fingerprint(), bundle.card.model_id, thresholds, digest)
     settings = config.model_dump(mode="json")
@@ -187,17 +190,22 @@ def _known(config: TagConfig, reporter: Reporter, card: ModelCard, titles: Title
         if not any(entry.done for entry in entries):
             reporter.warn(f"--known {name}: there is no finished run yet; nothing is known")
         runs += entries
+    thresholds = _thresholds(config, card)
     rows = PredictionRows(
-        _compared(config, card), _thresholds(config, card), "", QaSample(config.qa_sample, config.seed), titles=titles,
-        fuse=config.titles == FUSE,
+        _compared(config, card), thresholds.by_image, "", QaSample(config.qa_sample, config.seed), titles=titles,
+        fuse=config.titles == FUSE, with_titles=thresholds.with_titles,
     )  # fmt: skip
     return Known(newest_first(runs), card, rows, titles, config.titles == FUSE, config.embeddings, versions())
 
 
 def _promised(config: TagConfig, card: ModelCard) -> dict[str, float]:
-    """The target precision of the bundle's policy, for levels that use its threshold."""
-    levels = card.policy.levels if card.policy and config.titles != FUSE else {}
-    return {str(level): p.target_precision for level, p in levels.items() if level not in config.accept_above}
+    """The target precision of the bundle's policies, for levels that use their thresholds."""
+    needed = [card.policy, *([card.policies.get(Evidence.IMAGE_AND_TITLE)] if config.titles == FUSE else [])]
+    policies = [policy for policy in needed if policy]
+    if len(policies) < len(needed):
+        return {}
+    levels = [level for level in Level if level not in config.accept_above]
+    return {str(level): min(policy.levels[level].target_precision for policy in policies) for level in levels}
 
 
 def _titles(config: TagConfig, bundle: Bundle, manifest: Manifest) -> TitleModel | None:
@@ -221,9 +229,35 @@ def _compared(config: TagConfig, card: ModelCard) -> ModelCard:
     return card.model_copy(update={"taxonomy": card.taxonomy.model_copy(update={"spellings": {}})})
 
 
-def _thresholds(config: TagConfig, card: ModelCard) -> Thresholds:
-    """The thresholds; the bundle's policy holds only for predictions by image alone."""
-    return Thresholds.of_policy(None if config.titles == FUSE else card.policy, config.accept_above)
+class _Thresholds(NamedTuple):
+    """The thresholds of predictions by image alone, and by image and title if the run fuses them."""
+
+    by_image: Thresholds
+    with_titles: Thresholds | None
+
+
+def _thresholds(config: TagConfig, card: ModelCard) -> _Thresholds:
+    by_image = Thresholds.of_bundle(card, Evidence.IMAGE, config.accept_above)
+    fuses = config.titles == FUSE
+    return _Thresholds(
+        by_image, Thresholds.of_bundle(card, Evidence.IMAGE_AND_TITLE, config.accept_above) if fuses else None
+    )
+
+
+def _as_input(thresholds: _Thresholds) -> dict[str, object]:
+    """The thresholds as an input of the run's fingerprint."""
+    with_titles = {"with_titles": asdict(thresholds.with_titles)} if thresholds.with_titles else {}
+    return asdict(thresholds.by_image) | with_titles
+
+
+def _warn_without_policy(config: TagConfig, card: ModelCard, reporter: Reporter) -> None:
+    """Warn of fused predictions that no policy covers, where there is one for images."""
+    uncovered = [level for level in Level if level not in config.accept_above]
+    if config.titles == FUSE and card.policy and Evidence.IMAGE_AND_TITLE not in card.policies and uncovered:
+        reporter.warn(
+            f"--titles fuse: the bundle's policy is of images alone. By image and title, what is surer than {USUAL} is "
+            f"accepted; for a policy, first tagger titles {config.model} --run RUN, then tagger policy"
+        )
 
 
 def _plan(
@@ -234,9 +268,11 @@ def _plan(
     store: ImageStore,
     titles: TitleModel | None,
 ) -> TagPlan:
+    thresholds = _thresholds(config, card)
     return TagPlan(
-        directory, record.run_id, store, _compared(config, card), _thresholds(config, card), config.max_pixels,
+        directory, record.run_id, store, _compared(config, card), thresholds.by_image, config.max_pixels,
         config.batch_size, QaSample(config.qa_sample, config.seed), config.embeddings, titles, config.titles == FUSE,
+        thresholds.with_titles,
     )  # fmt: skip
 
 

@@ -1,19 +1,23 @@
 """Fits a bundle's title model, a second witness beside the image, and measures it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from tagger.confidence.calibration import fit_temperature, fit_weights
 from tagger.dataset.label_words import without_label
+from tagger.dataset.splits import SPLITS
 from tagger.dataset.splits_file import read_splits
 from tagger.errors import InputError, UsageError
-from tagger.evaluation.metrics import Predicted, level_metrics
+from tagger.evaluation.metrics import Evaluation, Predicted, level_metrics
+from tagger.evaluation.report import CONTROL_ITEMS, ITEMS, VAL_ITEMS
 from tagger.images.patterns import text_column
 from tagger.io.location import Location
+from tagger.io.parquet import write_parquet
 from tagger.manifest.headings import listed
 from tagger.manifest.labels import KnownLabels
 from tagger.models.bundle import Bundle
@@ -26,10 +30,13 @@ from tagger.schemas.configs.confidence import TitlesConfig
 from tagger.schemas.documents.bundle import LevelMetrics, ModelCard
 from tagger.schemas.documents.taxonomy import Level, Taxonomy
 from tagger.training.titles import fit_titles, with_bare_titles
-from tagger.workflows.as_flags import catalogue_settings
 from tagger.workflows.folder_locks import locked_bundle
 from tagger.workflows.open_catalog import open_manifest, resolve_location
 
+ITEMS_WITH_TITLES = {side: f"with-titles-{file}" for side, file in {
+    "val": VAL_ITEMS, "test": ITEMS, "control": CONTROL_ITEMS,
+}.items()}  # fmt: skip
+"""Files in a bundle's report with its predictions of held-out items by image and title together, by side."""
 WITHOUT_TYPE = " without its type"
 """Ending of a witness that reads titles without the words of their article type."""
 _Chosen = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
@@ -71,8 +78,6 @@ class TitlesResult:
     """
     objections: Objections | None
     """None without a run."""
-    catalogue: Mapping[str, object] = field(default_factory=dict)
-    """Settings of the run's catalogue; empty without a run."""
 
 
 def titles(config: TitlesConfig, reporter: Reporter = LOG) -> TitlesResult:
@@ -104,6 +109,9 @@ def titles(config: TitlesConfig, reporter: Reporter = LOG) -> TitlesResult:
 
 def _teach(config: TitlesConfig, reporter: Reporter, bundle: Bundle, folder: Location) -> TitlesResult:
     """Fit the title model, and write it into the locked bundle."""
+    if bundle.card.policies:  # they hold for the confidences of the previous title model
+        bundle = bundle.changed(policies={})
+        bundle.save(folder)
     taxonomy = bundle.card.taxonomy
     reporter.step("Reading the titles")
     sides = _sides(config, folder, taxonomy, reporter)
@@ -114,12 +122,8 @@ def _teach(config: TitlesConfig, reporter: Reporter, bundle: Bundle, folder: Loc
     model = fit_titles(config.title, bundle.card.model_id, train["title"].tolist(), leaves, types)
     model = replace(model, temperature=fit_temperature(model.logits(val["title"].tolist()), val["leaf"].to_numpy()))
     image = None
-    catalogue: dict[str, object] = {}
     if config.run:
-        run = RunDirectory(resolve_location(config.run, config))
-        image = LeafProbabilities.of_run(run, bundle.card)
-        record = run.record()
-        catalogue = catalogue_settings(record.config) if record else {}
+        image = LeafProbabilities.of_run(RunDirectory(resolve_location(config.run, config)), bundle.card)
         val, test = (side[side["id"].isin(image.row)] for side in (val, test))
         spoken = val[model.has_known_word(val["title"].tolist())]
         if spoken.empty or test.empty:
@@ -129,8 +133,30 @@ def _teach(config: TitlesConfig, reporter: Reporter, bundle: Bundle, folder: Loc
         by_image = image.of(spoken["id"].tolist())[items]
         weights = fit_weights(by_image, model.probabilities(texts), model.prior, leaves[items])
         model = replace(model, weights=weights)
+    report = folder / "report"
+    for name in ITEMS_WITH_TITLES.values():
+        (report / name).delete()  # of the previous title model
     model.save(folder)
-    return replace(_measured(config, bundle.card, model, test, image), catalogue=catalogue)
+    if image is not None:
+        _write_held_out(report, bundle.card, model, image, sides)
+    return _measured(config, bundle.card, model, test, image)
+
+
+def _write_held_out(
+    report: Location, card: ModelCard, model: TitleModel, image: LeafProbabilities, sides: Mapping[str, pd.DataFrame]
+) -> None:
+    """Write predictions by image and title of the held-out items that have both."""
+    levels = Levels(card.taxonomy)
+    for side in ITEMS_WITH_TITLES.keys() & sides.keys():
+        seen = sides[side][sides[side]["id"].isin(image.row)]
+        items = seen[model.has_known_word(seen["title"].tolist())]
+        if items.empty:
+            continue
+        ids = items["id"].tolist()
+        both = model.combined_probabilities(image.of(ids), items["title"].tolist())
+        columns = pd.DataFrame({"id": ids, "blurScore": image.blur_of(ids)})
+        evaluation = Evaluation.of_probabilities(side, levels, both, items["leaf"].to_numpy(), columns)
+        write_parquet(report / ITEMS_WITH_TITLES[side], pa.Table.from_pandas(evaluation.table(), preserve_index=False))
 
 
 def _sides(config: TitlesConfig, folder: Location, taxonomy: Taxonomy, reporter: Reporter) -> dict[str, pd.DataFrame]:
@@ -156,11 +182,12 @@ def _sides(config: TitlesConfig, folder: Location, taxonomy: Taxonomy, reporter:
     pairs = KnownLabels(taxonomy, config.merge_spellings).pairs(items[labels[0]], items[labels[1]])
     items["leaf"] = [leaf_indices.get(pair, -1) for pair in pairs]
     items = items[items["leaf"] >= 0]
-    sides = {side: items[items["split"] == side].reset_index(drop=True) for side in ("train", "val", "test")}
+    sides = {side: items[items["split"] == side].reset_index(drop=True) for side in SPLITS}
     empty = [side for side, rows in sides.items() if rows.empty]
-    if empty:
-        raise InputError(f"--manifest: {config.manifest} has no item of the bundle's {empty[0]} side")
-    return sides
+    for side in ("train", "val", "test"):
+        if side in empty:
+            raise InputError(f"--manifest: {config.manifest} has no item of the bundle's {side} side")
+    return {side: rows for side, rows in sides.items() if side not in empty}
 
 
 def _measured(

@@ -15,7 +15,7 @@ from tagger.io.location import Location
 from tagger.models.bundle import Bundle
 from tagger.schemas.configs.confidence import PolicyConfig
 from tagger.schemas.documents.taxonomy import Level
-from tagger.schemas.tables.prediction import Decision
+from tagger.schemas.tables.prediction import Decision, Evidence
 from tagger.workflows.policy import fit_policy, try_policy
 from tests.conftest import Outcome
 
@@ -114,6 +114,55 @@ def test_a_target_at_which_nothing_is_accepted_is_not_called_kept(tagger: Run, m
     assert outcome.code == 0, outcome.err
     cells = [[cell.strip() for cell in line.split("│")[1:-1]] for line in outcome.out.splitlines() if "99.99%" in line]
     assert [row[2:] for row in cells] == [["nothing accepted", "", "", "0.0%"]] * len(Level)
+
+
+@pytest.fixture
+def with_titles(measured: Path) -> Path:
+    """The bundle with predictions of half of these items by image and title, nearly all of which are right."""
+    rng = np.random.default_rng(6)
+    for file in list((measured / "report").glob("*items.parquet")):
+        table = pd.read_parquet(file).iloc[::2].reset_index(drop=True)
+        for level in Level:
+            table[f"{level}Confidence"] = rng.uniform(0.99, 1, len(table)).astype(np.float32)
+            right = rng.random(len(table)) < 0.9995
+            table[f"{level}True"] = np.where(right, table[str(level)], "another")
+        table.to_parquet(file.with_name(f"with-titles-{file.name}"))
+    return measured
+
+
+def test_predictions_by_image_and_title_get_a_policy_of_their_own(tagger: Run, with_titles: Path) -> None:
+    outcome = tagger("policy", with_titles, "--target-precision", "articleType=0.95,masterCategory=0.98", "--json")
+    assert outcome.code == 0, outcome.err
+    said = json.loads(outcome.out)
+    both = said["byEvidence"]["image+title"]
+    assert (said["fittedOn"], both["fittedOn"]) == (4000, 2000)
+    card = Bundle.load(Location(str(with_titles))).card
+    assert card.policy and list(card.policies) == [Evidence.IMAGE_AND_TITLE]
+    by_both = card.policies[Evidence.IMAGE_AND_TITLE].levels[Level.ARTICLE_TYPE]
+    assert by_both.coverage > 0.99 > card.policy.levels[Level.ARTICLE_TYPE].coverage
+    assert (with_titles / "report/policy-with-titles.svg").read_text().startswith("<svg")
+    shown = tagger("policy", with_titles, "--target-precision", "0.95").out
+    assert "What is accepted by the image alone, fitted on 4,000 control items" in shown
+    assert "What is accepted by image and title, fitted on 2,000 control items" in shown
+    tried = tagger("policy", with_titles, "--target-precision", "0.95", "--splits", 5, "--json")
+    assert json.loads(tried.out)["byEvidence"]["image+title"]["items"] == 4000
+    anew = Bundle.load(Location(str(with_titles))).changed(blur_threshold=1.0).card
+    assert (anew.policy, anew.policies) == (None, {}), "other predictions, no promise"
+
+
+def test_a_target_that_only_titles_can_reach_is_no_error_and_what_the_image_alone_says_is_not_accepted(
+    tagger: Run, with_titles: Path
+) -> None:
+    target = ["--target-precision", "articleType=0.99,masterCategory=0.98"]
+    outcome = tagger("policy", with_titles, *target)
+    assert outcome.code == 0, outcome.err
+    assert "articleType=0.99: nothing is accepted by the image alone, where it cannot be shown" in outcome.err
+    card = Bundle.load(Location(str(with_titles))).card
+    assert card.policy
+    assert card.policy.levels[Level.ARTICLE_TYPE].accept_above is None
+    assert card.policies[Evidence.IMAGE_AND_TITLE].levels[Level.ARTICLE_TYPE].accept_above is not None
+    neither = tagger("policy", with_titles, "--target-precision", "0.99999")
+    assert (neither.code, "0.99999: cannot be shown" in neither.err) == (2, True)
 
 
 @pytest.mark.parametrize(

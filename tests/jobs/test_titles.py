@@ -10,7 +10,11 @@ import pandas as pd
 import pytest
 
 from tagger.demo.drawn_catalogue import Drawn
+from tagger.io.location import Location
+from tagger.models.bundle import Bundle
+from tagger.schemas.documents.bundle import LevelPolicy, Policy
 from tagger.schemas.documents.taxonomy import Level
+from tagger.schemas.tables.prediction import Evidence
 from tests.conftest import Outcome
 
 Run = Callable[..., Outcome]
@@ -64,8 +68,7 @@ def test_titles_are_taught_measured_and_asked(tagger: Run, shop: pd.DataFrame, d
     assert figures["both"]["articleType"] > figures["image"]["articleType"] + 40, "the images' weights are random"
 
     shown = tagger(*(word for word in teach if word != "--json"), "--run", tmp_path / "plain")
-    catalogue = f"--manifest {tmp_path / 'shop.csv'} --images {drawn.images}"
-    assert shown.out.splitlines()[-1].startswith(f"Next: tagger tag {catalogue} --model {bundle} --titles check ")
+    assert shown.out.splitlines()[-1].startswith(f"Next: tagger policy {bundle} --target-precision ")
 
     fused = tagger(*tag, tmp_path / "fused", "--titles", "fuse")
     assert fused.code == 0, fused.err
@@ -79,6 +82,19 @@ def test_titles_are_taught_measured_and_asked(tagger: Run, shop: pd.DataFrame, d
     untitled = shop["id"][0]
     for level in Level:
         assert by_both.loc[untitled, str(level)] == by_image.loc[untitled, str(level)], "it has no title"
+
+    in_words = by_both["evidence"][good]
+    assert in_words.drop(untitled).unique().tolist() == ["image+title"]
+    assert in_words[untitled] == "image"
+    held_out = pd.read_parquet(bundle / "report/with-titles-items.parquet").set_index("id")
+    assert set(held_out.index) == set(shop["id"][(shop["split"] == "test") & shop["title"].notna()]) & set(
+        by_both.index[good]
+    )
+    kept = by_both.loc[held_out.index]
+    for level in Level:
+        assert held_out[f"{level}Confidence"].tolist() == kept[f"{level}Confidence"].tolist(), (
+            "a policy is fitted to these"
+        )
 
     twice = tagger(*teach, "--run", tmp_path / "fused")
     assert (twice.code, "name one of images alone" in twice.err) == (3, True)
@@ -94,6 +110,24 @@ def test_titles_are_taught_measured_and_asked(tagger: Run, shop: pd.DataFrame, d
     after = tagger(*tag, tmp_path / "none", "--titles", "fuse", "--known", tmp_path / "fused", "--json")
     assert after.code in (0, 4), after.err
     assert json.loads(after.out)["counts"]["predictions"] == (~good).sum()
+
+    sure = LevelPolicy(target_precision=0.9, accept_above=0.0, coverage=1, precision=1, at_least=0.9)
+    loaded, policy = (
+        Bundle.load(Location(str(bundle))),
+        Policy(probability=0.9, fitted_on=9, levels=dict.fromkeys(Level, sure)),
+    )
+    loaded.changed(policies={Evidence.IMAGE_AND_TITLE: policy}).save(Location(str(bundle)))
+    promised = tagger(*tag, tmp_path / "promised", "--titles", "fuse", "--known", tmp_path / "fused")
+    assert promised.code in (0, 4), promised.err
+    decided = pd.read_parquet(tmp_path / "promised/predictions").set_index("id")["decision"]
+    sharp = by_both.index[good & ~by_both["reviewReasons"].map(lambda reasons: "blurry_image" in reasons)].drop(
+        untitled
+    )
+    conflicting = by_both.index[by_both["reviewReasons"].map(lambda reasons: "taxonomy_conflict" in reasons)]
+    assert (decided[sharp.difference(conflicting).intersection(decided.index)] == "accept").all()
+    assert tagger(*teach).code == 0
+    assert Bundle.load(Location(str(bundle))).card.policies == {}, "they were fitted to another title model"
+    assert not (bundle / "report/with-titles-items.parquet").exists()
 
 
 def test_a_title_that_is_sure_of_another_type_sends_the_item_to_review(

@@ -175,9 +175,21 @@ def test_a_changed_title_is_looked_at_again_where_titles_are_fused(
     now = shard(ids(3), titles=["first", "another", None])
     known = Known([run], bundle.card, fusing, titles, fuse=True)
     assert known.recall(now) == ([DIGEST.hex(), None, DIGEST.hex()], [None] * 3)
-    assert Known([run], bundle.card, plain(bundle)).recall(shard(ids(3)))[0] == [None] * 3, "titles are asked no more"
+    by_image = [None, None, DIGEST.hex()]
+    assert Known([run], bundle.card, plain(bundle)).recall(shard(ids(3)))[0] == by_image, "titles are asked no more"
     other = replace(titles, temperature=2.0)
-    assert Known([run], bundle.card, fusing, other, fuse=True).recall(now)[0] == [None] * 3
+    assert Known([run], bundle.card, fusing, other, fuse=True).recall(now)[0] == by_image
+
+
+def test_an_item_that_gets_a_title_is_decided_by_both_without_a_look_at_its_image(
+    bundle: Bundle, titles: TitleModel, tmp_path: Path
+) -> None:
+    fusing = PredictionRows(bundle.card, LAX, "now", titles=titles, fuse=True)
+    run = a_run(tmp_path / "r", fusing, items(2, [None, None]), outcomes(bundle, [0.9] * 2), f"fuse {titles.digest}")
+    known = Known([run], bundle.card, fusing, titles, fuse=True)
+    digests, anew = known.recall(shard(ids(2), titles=["first", "mute"]))
+    assert digests == [DIGEST.hex()] * 2
+    assert [a is not None for a in anew] == [True, False]
 
 
 def test_fused_confidences_are_decided_anew_without_being_fused_twice(
@@ -197,6 +209,25 @@ def test_fused_confidences_are_decided_anew_without_being_fused_twice(
     assert changed == {"decision", "reviewReasons", "taggedAt"}
 
 
+def test_predictions_by_image_and_title_have_thresholds_of_their_own(
+    bundle: Bundle, titles: TitleModel, tmp_path: Path
+) -> None:
+    never = Thresholds(dict.fromkeys(Level, 1.1))
+    said = ["first", "mute"]
+    kinds = [(LAX, never, ["review", "accept"]), (never, LAX, ["accept", "review"])]
+    for by_image, with_titles, expected in kinds:
+        rows = PredictionRows(bundle.card, by_image, "now", titles=titles, fuse=True, with_titles=with_titles)
+        out = tmp_path / expected[0]
+        run = a_run(out, rows, items(2, said), outcomes(bundle, [0.99] * 2), f"fuse {titles.digest}")
+        table = pq.read_table(out / "predictions")
+        assert table["evidence"].to_pylist() == ["image+title", "image"], "no word of the second title is known"
+        assert table["decision"].to_pylist() == expected
+    again = PredictionRows(bundle.card, LAX, "now", titles=titles, fuse=True, with_titles=never)
+    digests, anew = Known([run], bundle.card, again, titles, fuse=True).recall(shard(ids(2), titles=said))
+    assert digests == [DIGEST.hex()] * 2
+    assert all(anew), "the thresholds of both kinds have changed"
+
+
 def test_titles_that_check_are_asked_of_stored_confidences(bundle: Bundle, titles: TitleModel, tmp_path: Path) -> None:
     run = a_run(tmp_path / "r", plain(bundle), items(2), outcomes(bundle, [0.9] * 2))
     checking = PredictionRows(bundle.card, LAX, "now", titles=titles)
@@ -208,7 +239,7 @@ def test_titles_that_check_are_asked_of_stored_confidences(bundle: Bundle, title
 def test_a_run_without_the_newer_columns_can_be_read(bundle: Bundle, tmp_path: Path) -> None:
     run = a_run(tmp_path / "r", plain(bundle), items(2), outcomes(bundle, [0.9] * 2))
     part = tmp_path / "r" / "predictions" / "part-00000.parquet"
-    pq.write_table(pq.read_table(part).drop_columns(["titleDigest", "imageEtag"]), part)
+    pq.write_table(pq.read_table(part).drop_columns(["titleDigest", "imageEtag", "evidence"]), part)
     known = Known([run], bundle.card, plain(bundle))
     assert known.recall(shard(ids(2)))[0] == [DIGEST.hex()] * 2
     assert known.etags(at(ids(2)), [DIGEST.hex()] * 2) == [None] * 2
