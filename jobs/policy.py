@@ -38,9 +38,10 @@ def _say(config: PolicyConfig, console: Console, result: PolicyResult) -> None:
     others = {f" {IN_WORDS[evidence]}": fitted for evidence, fitted in result.by_evidence.items()}
     for how, fitted in (by_image | others).items():
         _say_fitted(config, console, how, fitted)
-    console.say(f"The bundle has this policy now, and tagger tag applies it. Curve: {result.curve}")
+    said = "these policies now, and tagger tag applies them" if others else "this policy now, and tagger tag applies it"
+    console.say(f"The bundle has {said}. Curve: {result.curve}")
     if others:
-        console.say("tagger tag --titles fuse applies the second one to items whose title has a word that it knows.")
+        console.say("tagger tag --titles fuse applies to each item the one for what the item has.")
     console.result(_document(config, result) | {"byEvidence": {
         str(evidence): _document(config, fitted) for evidence, fitted in result.by_evidence.items()
     }})  # fmt: skip

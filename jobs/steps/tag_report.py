@@ -23,7 +23,7 @@ def show(config: TagConfig, console: Console, result: TagResult, show_next: bool
     if counts.repaired:
         console.say(f"{counts.repaired:,} {'row was' if counts.repaired == 1 else 'rows were'} repaired.")
     if result.failed.counts:
-        console.say("Images that could not be tagged:")
+        console.say(f"Images that could not be {'used' if counts.by_title else 'tagged'}:")
         for line in lines(result.failed, result.near_misses):
             console.say(line)
     console.say(f"Predictions: {directory.predictions}")
@@ -63,6 +63,7 @@ def _rows(counts: Counts) -> list[tuple[str, int]]:
     return [
         ("read", counts.rows),
         *decisions,
+        *([("  of these by the title alone, without a usable image", counts.by_title)] if counts.by_title else []),
         *((f"    {code}", n) for code, n in sorted(counts.errors.items())),
         *redecided,
         ("  rejected", counts.rejects),

@@ -6,6 +6,8 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
+from tagger.schemas.tables.prediction import Decision
+
 
 class RunPart(BaseModel):
     """A part of the run record: written in camelCase, unknown keys refused."""
@@ -38,9 +40,16 @@ class Counts(RunPart):
         description="Predictions of unchanged images whose stored confidences were decided again.",
     )
     decisions: dict[str, int] = {}
-    errors: dict[str, int] = Field(default={}, description="Failed items by error code.")
+    errors: dict[str, int] = Field(
+        default={}, description="Items without a usable image by error code: failed, or tagged by their title alone."
+    )
     reject_reasons: dict[str, int] = {}
     parts: int = 0
+
+    @property
+    def by_title(self) -> int:
+        """Items that were tagged by their title alone, because their image cannot be used."""
+        return max(0, sum(self.errors.values()) - self.decisions.get(Decision.FAILED, 0))
 
 
 class EngineCheck(RunPart):

@@ -28,6 +28,7 @@ class ReviewReason(StrEnum):
     TITLE_DISAGREES = "title_disagrees"
     DUPLICATE_CONFLICT = "duplicate_conflict"
     OUTLIER = "outlier"
+    NO_IMAGE = "no_image"
 
 
 class Evidence(StrEnum):
@@ -35,6 +36,7 @@ class Evidence(StrEnum):
 
     IMAGE = "image"
     IMAGE_AND_TITLE = "image+title"
+    TITLE = "title"
 
 
 class ErrorCode(StrEnum):
@@ -102,8 +104,12 @@ PREDICTION = pa.schema(
             pa.string(),
             f"What the prediction is based on, one of {', '.join(Evidence)}; null when failed.",
         ),
-        field("errorCode", pa.string(), f"For failed items, one of {', '.join(ErrorCode)}."),
-        field("errorMessage", pa.string(), "For failed items, what went wrong, in words."),
+        field(
+            "errorCode",
+            pa.string(),
+            f"Why the image cannot be used, one of {', '.join(ErrorCode)}; the item is failed, or tagged by its title.",
+        ),
+        field("errorMessage", pa.string(), "The same in words."),
         field("modelId", pa.string(), "The bundle that made the prediction.", nullable=False),
         field("runId", pa.string(), "The run that made the prediction.", nullable=False),
         field(

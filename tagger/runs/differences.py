@@ -45,7 +45,8 @@ def _thresholds(before: Mapping[str, str], now: Mapping[str, str]) -> str:
     old, new = (_read(inputs.get("accept_above")) for inputs in (before, now))
     if not (isinstance(old, dict) and isinstance(new, dict)):
         return "other thresholds"
-    kinds = [("", old, new), (" with titles", old.get("with_titles", {}), new.get("with_titles", {}))]
+    others = new.get("others", {})
+    kinds = [("", old, new), *((f" by {e}", old.get("others", {}).get(e, {}), others[e]) for e in others)]
     pairs = [
         (f"{level}{kind}", before_.get("levels", {}).get(level), after.get("levels", {}).get(level))
         for kind, before_, after in kinds

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -71,18 +72,25 @@ def newest_first(entries: Sequence[LedgerEntry]) -> list[LedgerEntry]:
 def latest(runs: Sequence[LedgerEntry]) -> Iterator[pa.Table]:
     """The newest prediction of every item of finished runs, by PREDICTION, in pieces.
 
-    A failed prediction is used only for items that no run could tag.
+    A prediction by the title alone is used only for items without another one, and a failed one only for items that
+    no run could tag.
 
     Args:
         runs: The newest first; unfinished ones are left out.
     """
     seen: SeenIds[int] = SeenIds()
-    for failed in (False, True):
+    for kind in range(3):
         for run in (r for r in runs if r.done):
             for table in run.directory.batches(PREDICTION.names):
-                is_failed = pc.equal(table["decision"], str(Decision.FAILED))
-                chosen = table.filter(is_failed if failed else pc.invert(is_failed))
+                chosen = table.filter(pa.array(_kind_of(table) == kind))
                 repeated = seen.add(chosen["id"].to_pylist(), [0] * len(chosen))
                 fresh = chosen.take(pa.array([i for i in range(len(chosen)) if i not in repeated], pa.int64()))
                 if len(fresh):
                     yield fresh
+
+
+def _kind_of(table: pa.Table) -> np.ndarray:
+    """0 for predictions with an image, 1 for those by the title alone, 2 for failed ones, int [N]."""
+    has_no_image = np.asarray(pc.is_valid(table["errorCode"]))
+    failed = np.asarray(pc.equal(table["decision"], str(Decision.FAILED)))
+    return np.asarray(np.where(failed, 2, has_no_image), np.int64)

@@ -21,9 +21,9 @@ def nothing_to_tag(counts: Counts) -> str | None:
 def too_many(counts: Counts, max_failed: str, max_rejected: str) -> list[str]:
     """Messages about exceeded limits, one line each.
 
-    Failed items are a share of the predicted items and those that earlier runs have tagged: rows that are skipped for
-    their labels, or for `--since`, count only if an earlier run knows them. Rejected rows are a share of
-    all rows of the manifest.
+    Failed items, and those that were tagged by their title alone for want of an image, are a share of the predicted
+    items and those that earlier runs have tagged: rows that are skipped for their labels, or for `--since`, count only
+    if an earlier run knows them. Rejected rows are a share of all rows of the manifest.
 
     Args:
         counts: Of the finished run.
@@ -31,11 +31,12 @@ def too_many(counts: Counts, max_failed: str, max_rejected: str) -> list[str]:
         max_rejected: Most rejected rows, in the same form.
     """
     problems = []
-    failed, total = counts.decisions.get(Decision.FAILED, 0), counts.predictions + counts.known
+    failed, total = counts.decisions.get(Decision.FAILED, 0) + counts.by_title, counts.predictions + counts.known
     if _exceeds(failed, total, max_failed):
         parts = f" ({counts.predictions:,} looked at and {counts.known:,} known from earlier runs)"
+        what = "have no usable image" if counts.by_title else "failed"
         problems.append(
-            f"{failed:,} of {total:,} items{parts if counts.known else ''} failed{_percent(failed, total)}, "
+            f"{failed:,} of {total:,} items{parts if counts.known else ''} {what}{_percent(failed, total)}, "
             f"more than --max-failed {max_failed}"
         )
     if _exceeds(counts.rejects, counts.rows, max_rejected):

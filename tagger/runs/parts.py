@@ -14,7 +14,7 @@ from tagger.images.failed import EXAMPLES, FailedImages
 from tagger.io.location import Location, first_line
 from tagger.runs.staging import Staged
 from tagger.schemas.documents.run import Counts
-from tagger.schemas.tables.prediction import PREDICTION, Decision
+from tagger.schemas.tables.prediction import PREDICTION
 
 _COUNTS = b"counts"
 _BATCH_ROWS = 16_384
@@ -35,7 +35,7 @@ class PartCounts:
     decisions: Mapping[str, int]
     """Number of predictions by decision."""
     errors: Mapping[str, int]
-    """Number of failed items by error code."""
+    """Number of items without a usable image by error code."""
     skipped: Mapping[str, int]
     """Number of the shard's items without a prediction, by reason."""
     redecided: int
@@ -99,7 +99,7 @@ def rows_done(predictions: Location) -> int:
 
 
 def failed_images(predictions: Location) -> FailedImages:
-    """Number of failed items of the parts in a folder by error code, with some examples."""
+    """Number of items without a usable image of the parts in a folder by error code, with some examples."""
     failed = FailedImages()
     for file in predictions.files():
         part = open_part(file)
@@ -182,8 +182,8 @@ def embedded_pieces(
     """
     for file in embeddings.files((".parquet",)):
         counted = predictions / file.name
-        part = open_part(counted).read(["id", "decision", *columns])
-        tagged = part.filter(pc.not_equal(part["decision"], str(Decision.FAILED)))
+        part = open_part(counted).read(["id", "errorCode", *columns])
+        tagged = part.filter(pc.is_null(part["errorCode"]))
         if PartCounts.of_metadata(part.schema.metadata, counted).redecided:
             tagged = tagged.filter(pc.is_in(tagged["id"], open_part(file).read(["id"])["id"].combine_chunks()))
         done = 0

@@ -215,7 +215,7 @@ class Known:
         titles = run.record.inputs.get(TITLES) or ""
         same_titles = self._titles is not None and titles == f"{FUSE} {self._titles.digest}"
         for table in run.directory.batches(_COLUMNS):
-            good = table.filter(pc.not_equal(table["decision"], str(Decision.FAILED)))
+            good = table.filter(pc.is_null(table["errorCode"]))  # what has no usable image is tried again
             by_image = pc.fill_null(pc.equal(good["evidence"], str(Evidence.IMAGE)), False)  # null in older runs
             fused = titles.startswith(FUSE) & ~np.asarray(by_image, bool)
             packed = self._packer.packed(good, fused)

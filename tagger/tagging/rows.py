@@ -1,7 +1,7 @@
 """From outcomes of the model to rows of the prediction contract: names, decision, reasons."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -21,10 +21,13 @@ from tagger.tagging.collector import Outcome, fill, outcome_type
 
 REASONS = (
     ReviewReason.LOW_CONFIDENCE, ReviewReason.BLURRY_IMAGE, ReviewReason.TAXONOMY_CONFLICT, ReviewReason.QA_SAMPLE,
-    ReviewReason.TITLE_DISAGREES,
+    ReviewReason.TITLE_DISAGREES, ReviewReason.NO_IMAGE,
 )  # fmt: skip
 _SURE_TITLE = 0.9
-_FUSED = str(Evidence.IMAGE_AND_TITLE)
+_EVIDENCE = pa.array(list(Evidence), pa.string())
+_BY_IMAGE, _FUSED, _BY_TITLE = (np.int8(list(Evidence).index(e)) for e in (
+    Evidence.IMAGE, Evidence.IMAGE_AND_TITLE, Evidence.TITLE
+))  # fmt: skip
 _ACCEPTED = (str(Decision.ACCEPT), str(Decision.ACCEPT_MASTER_ONLY))
 _NO_SAMPLE = QaSample()
 _SAID = [name for name in outcome_type().names or () if name not in ("layout", "embedding")]
@@ -54,8 +57,8 @@ class Decided:
     """Names, object [N]."""
     reasons: np.ndarray
     """Which of REASONS apply, bool [N, reasons]."""
-    fused: np.ndarray
-    """Which predictions are by image and title, bool [N]."""
+    evidence: np.ndarray
+    """What each is based on, as index into Evidence, int8 [N]."""
 
 
 class PredictionRows:
@@ -68,8 +71,9 @@ class PredictionRows:
         qa_sample: Which accepted items also go to review.
         embeddings: Whether the outcomes hold image vectors.
         titles: The title model; a prediction that a confident title contradicts goes to review.
-        fuse: Predict by image and title together instead, if the title has a known word.
-        with_titles: Confidences from which predictions by image and title are accepted; by default `thresholds`.
+        fuse: Predict by image and title together instead, if the title has a known word; without a usable image, by
+            the title alone.
+        others: Confidences from which predictions of other evidence are accepted; by default `thresholds`.
     """
 
     def __init__(
@@ -81,17 +85,18 @@ class PredictionRows:
         embeddings: bool = False,
         titles: TitleModel | None = None,
         fuse: bool = False,
-        with_titles: Thresholds | None = None,
+        others: Mapping[Evidence, Thresholds] | None = None,
     ) -> None:
         levels = Levels(card.taxonomy)
         self._card = card
         self._known = KnownLabels(card.taxonomy)
         self._type = outcome_type(card.architecture.embedding_dim if embeddings else 0)
         names = {Level.MASTER_CATEGORY: levels.masters, Level.ARTICLE_TYPE: levels.types}
-        self._needed, self._needed_with_titles = (
-            {level: accepted.needed(level, classes) for level, classes in names.items()}
-            for accepted in (thresholds, with_titles or thresholds)
-        )
+        of_each = [{Evidence.IMAGE: thresholds, **(others or {})}.get(evidence, thresholds) for evidence in Evidence]
+        self._needed = {
+            level: np.stack([accepted.needed(level, classes) for accepted in of_each])
+            for level, classes in names.items()
+        }
         self._run_id = run_id
         self._qa_sample = qa_sample
         self._titles = titles
@@ -124,7 +129,7 @@ class PredictionRows:
         records = np.zeros(size, self._type)
         records[good] = self._records(outcomes)
         decided = self.decide(items, records, good)
-        records, null = decided.records, ~good
+        records, null = decided.records, decided.decisions == str(Decision.FAILED)
         columns = {
             "id": pa.array(items.ids, pa.string()),
             "imageUri": pa.array(items.uris, pa.string()),
@@ -137,11 +142,11 @@ class PredictionRows:
             "alternatives": self._alternatives(records, null),
             "decision": pa.array(decided.decisions, pa.string()),
             "reviewReasons": _reasons(decided.reasons),
-            "blurScore": pa.array(records["blur_score"], mask=null),
+            "blurScore": pa.array(records["blur_score"], mask=~good),
             "titleDigest": pa.array(
                 [title_digest(t) for t in items.titles] if self._titles else [None] * size, pa.string()
             ),
-            "evidence": pa.array(np.where(decided.fused, _FUSED, str(Evidence.IMAGE)), pa.string(), mask=null),
+            "evidence": _EVIDENCE.take(pa.array(decided.evidence, mask=null)),
             "errorCode": pa.array([e and str(e.code) for e in errors], pa.string()),
             "errorMessage": pa.array([e and e.message for e in errors], pa.string()),
             "modelId": _repeated(self._card.model_id, size),
@@ -156,30 +161,32 @@ class PredictionRows:
         Args:
             items: N items.
             records: Outcomes by `outcome_type` [N].
-            good: Items that have a record, bool [N]; the others failed.
+            good: Items that have a record, bool [N]; the others fail, unless their title is asked and says something.
         """
         size = len(records)
-        fused = np.zeros(size, bool) if items.fused is None else good & items.fused
+        evidence, tagged = np.full(size, _BY_IMAGE), good
+        if items.fused is not None:
+            evidence[good & items.fused] = _FUSED
         if self._titles and self._fuse:
-            records, newly_fused = self._fused(records, good & ~fused, items.titles, self._titles)
-            fused = fused | newly_fused
+            records, speaks = self._with_titles(records, good, evidence, items.titles, self._titles)
+            evidence[speaks] = np.where(good[speaks], _FUSED, _BY_TITLE)
+            tagged = good | speaks
         blurry = good & (records["blur_score"] < self._card.blur_threshold)
-        conflict = good & self._conflicts(items.known_masters, records["master"])
+        conflict = tagged & self._conflicts(items.known_masters, records["master"])
         columns_of = {Level.MASTER_CATEGORY: "master", Level.ARTICLE_TYPE: "type"}
-        needed = {
-            level: np.where(fused, self._needed_with_titles[level][records[name]], self._needed[level][records[name]])
-            for level, name in columns_of.items()
-        }
+        needed = {level: self._needed[level][evidence, records[name]] for level, name in columns_of.items()}
         confidence = {level: records[f"{name}_confidence"] for level, name in columns_of.items()}
-        unsure = good & np.any([confidence[level] < needed[level] for level in Level], axis=0)
+        unsure = tagged & np.any([confidence[level] < needed[level] for level in Level], axis=0)
         contradicted = good & self._contradicted(items.titles, records["type"])
         decisions = decide(needed, confidence, blurry | conflict | contradicted)
-        decisions[~good] = str(Decision.FAILED)
+        decisions[~tagged] = str(Decision.FAILED)
         sampled = np.zeros(size, bool)
         if self._qa_sample.share:
             sampled = np.isin(decisions, _ACCEPTED) & self._qa_sample.drawn(items.ids)
             decisions[sampled] = str(Decision.REVIEW)
-        return Decided(records, decisions, np.stack([unsure, blurry, conflict, sampled, contradicted], axis=1), fused)
+        imageless = (evidence == _BY_TITLE) & (decisions != str(Decision.ACCEPT))
+        reasons = np.stack([unsure, blurry, conflict, sampled, contradicted, imageless], axis=1)
+        return Decided(records, decisions, reasons, evidence)
 
     def widened(self, record: bytes) -> bytes:
         """A record without an image vector, converted to this run's dtype, which may have one."""
@@ -234,20 +241,33 @@ class PredictionRows:
         _, _, article, sure = self._levels.choose(self._titles.probabilities(texts))
         return np.asarray(self._titles.has_known_word(texts) & (sure >= _SURE_TITLE) & (article != predicted))
 
-    def _fused(
-        self, records: np.ndarray, good: np.ndarray, titles: Sequence[str | None], model: TitleModel
+    def _with_titles(
+        self,
+        records: np.ndarray,
+        good: np.ndarray,
+        evidence: np.ndarray,
+        titles: Sequence[str | None],
+        model: TitleModel,
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Fuse records with their titles; those whose title has no known word are unchanged. Also which are fused."""
-        texts = [title or "" for title in titles]
-        has_title = good & model.has_known_word(texts)
-        fused = records.copy()
-        if has_title.any():
-            chosen = records[has_title]
-            image = expand_top_k(chosen["leaves"], chosen["leaf_confidences"], len(self._leaf_types))
-            both = model.combined_probabilities(image, [text for text, t in zip(texts, has_title, strict=True) if t])
-            fill(chosen, self._levels, both)
-            fused[has_title] = chosen
-        return fused, has_title
+        """Fuse records of images with their titles, and fill those without an image from the title alone.
+
+        Returns:
+            The records, and which of them titles have changed, bool [N]; those whose title has no known word, or is
+            fused already, stay.
+        """
+        texts = np.array([title or "" for title in titles], object)
+        speaks = model.has_known_word(texts.tolist()) & (evidence != _FUSED)
+        changed = records.copy()
+        for chosen in (speaks & good, speaks & ~good):
+            if chosen.any():
+                some, said = records[chosen], texts[chosen].tolist()
+                if good[chosen].all():
+                    image = expand_top_k(some["leaves"], some["leaf_confidences"], len(self._leaf_types))
+                    fill(some, self._levels, model.combined_probabilities(image, said))
+                else:
+                    fill(some, self._levels, model.probabilities(said))
+                changed[chosen] = some
+        return changed, speaks
 
     def _alternatives(self, records: np.ndarray, null: np.ndarray) -> pa.ListArray:
         leaves = records["leaves"][~null]

@@ -25,7 +25,7 @@ from tagger.runs.directory import ETAG, RunDirectory
 from tagger.runs.parts import Spent
 from tagger.runs.staging import known_etags, passthrough, read_shard, shard_of
 from tagger.schemas.documents.bundle import ModelCard
-from tagger.schemas.tables.prediction import ErrorCode
+from tagger.schemas.tables.prediction import ErrorCode, Evidence
 from tagger.tagging.collector import Claim, Collector, Outcome, Predictor, Submit, at_once, decoded_at_once
 from tagger.tagging.crashes import CRASHED, Crashes
 from tagger.tagging.known import recalled
@@ -56,8 +56,8 @@ class TagPlan:
     """The title model, if the run uses titles."""
     fuse: bool = False
     """Whether to fuse image and title, rather than check one with the other."""
-    with_titles: Thresholds | None = None
-    """Thresholds of fused predictions; by default `thresholds`."""
+    others: Mapping[Evidence, Thresholds] = field(default_factory=dict)
+    """Thresholds of predictions that are not by image alone; by default `thresholds`."""
 
 
 class CoordinatorClient(Protocol):
@@ -127,7 +127,7 @@ class ShardTagger:
         self._engine_is_remote = engine_is_remote
         self._rows = PredictionRows(
             plan.card, plan.thresholds, plan.run_id, plan.qa_sample, plan.embeddings, plan.titles, plan.fuse,
-            plan.with_titles,
+            plan.others,
         )  # fmt: skip
         threads = _GPU_BATCHES_IN_FLIGHT if engine_is_remote else 0
         self._submit: Submit = ThreadPoolExecutor(threads, "gpu").submit if threads else at_once

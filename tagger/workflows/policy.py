@@ -27,15 +27,23 @@ from tagger.schemas.documents.taxonomy import Level
 from tagger.schemas.tables.prediction import Evidence
 from tagger.workflows.folder_locks import locked_bundle
 from tagger.workflows.open_catalog import resolve_location
-from tagger.workflows.titles import ITEMS_WITH_TITLES
+from tagger.workflows.titles import HELD_OUT
 
 _Side = Literal["val", "test", "control"]
 _FILES: dict[Evidence, Mapping[str, str]] = {
     Evidence.IMAGE: {"val": VAL_ITEMS, "test": ITEMS, "control": CONTROL_ITEMS},
-    Evidence.IMAGE_AND_TITLE: ITEMS_WITH_TITLES,
+    **HELD_OUT,
 }
-_CURVES = {Evidence.IMAGE: "policy", Evidence.IMAGE_AND_TITLE: "policy-with-titles"}
-IN_WORDS = {Evidence.IMAGE: "by the image alone", Evidence.IMAGE_AND_TITLE: "by image and title"}
+_CURVES = {
+    Evidence.IMAGE: "policy",
+    Evidence.IMAGE_AND_TITLE: "policy-with-titles",
+    Evidence.TITLE: "policy-by-title",
+}
+IN_WORDS = {
+    Evidence.IMAGE: "by the image alone",
+    Evidence.IMAGE_AND_TITLE: "by image and title",
+    Evidence.TITLE: "by the title alone",
+}
 
 
 class _HeldOut(NamedTuple):
@@ -106,8 +114,9 @@ class PolicyTrials(PolicyTrial):
 def fit_policy(config: PolicyConfig, reporter: Reporter = LOG) -> PolicyResult:
     """Fit thresholds on a bundle's control items, and write them and their curves into the bundle.
 
-    Predictions by image and title, which `titles` measured with a run, get thresholds of their own. A target that only
-    one kind of prediction can reach is no error: the other kind then accepts nothing. The command is `tagger policy`.
+    Predictions by image and title, and by the title alone, get thresholds of their own if `titles` measured them with a
+    run. A target that only one kind of prediction can reach is no error: the others then accept nothing. The command is
+    `tagger policy`.
 
     Args:
         config: The bundle and the target precision by level, 0 to 1; `splits` is for `try_policy`.
@@ -263,7 +272,7 @@ def _why_unmet(
     highest = [highest_target(held_out[e].predicted, held_out[e].blurry, level, config.probability) for e in policies]
     possible = max((target for target in highest if target), default=None)
     instead = f"{possible} can" if possible else "no other one can, either"
-    items = " or ".join(f"{policy.fitted_on:,} {policy.side} items" for policy in policies.values())
+    items = " or ".join({f"{policy.fitted_on:,} {policy.side} items": None for policy in policies.values()})
     return (
         f"cannot be shown with probability {config.probability} on {items}; {instead}, or more with a larger share of "
         "them (tagger train --control)"

@@ -193,14 +193,14 @@ def _known(config: TagConfig, reporter: Reporter, card: ModelCard, titles: Title
     thresholds = _thresholds(config, card)
     rows = PredictionRows(
         _compared(config, card), thresholds.by_image, "", QaSample(config.qa_sample, config.seed), titles=titles,
-        fuse=config.titles == FUSE, with_titles=thresholds.with_titles,
+        fuse=config.titles == FUSE, others=thresholds.others,
     )  # fmt: skip
     return Known(newest_first(runs), card, rows, titles, config.titles == FUSE, config.embeddings, versions())
 
 
 def _promised(config: TagConfig, card: ModelCard) -> dict[str, float]:
     """The target precision of the bundle's policies, for levels that use their thresholds."""
-    needed = [card.policy, *([card.policies.get(Evidence.IMAGE_AND_TITLE)] if config.titles == FUSE else [])]
+    needed = [card.policy, *(card.policies.get(evidence) for evidence in _other_evidence(config))]
     policies = [policy for policy in needed if policy]
     if len(policies) < len(needed):
         return {}
@@ -230,24 +230,27 @@ def _compared(config: TagConfig, card: ModelCard) -> ModelCard:
 
 
 class _Thresholds(NamedTuple):
-    """The thresholds of predictions by image alone, and by image and title if the run fuses them."""
+    """The thresholds of predictions by image alone, and of the other ones that the run may make."""
 
     by_image: Thresholds
-    with_titles: Thresholds | None
+    others: dict[Evidence, Thresholds]
+
+
+def _other_evidence(config: TagConfig) -> tuple[Evidence, ...]:
+    """What a prediction of the run may be based on other than its image alone."""
+    return (Evidence.IMAGE_AND_TITLE, Evidence.TITLE) if config.titles == FUSE else ()
 
 
 def _thresholds(config: TagConfig, card: ModelCard) -> _Thresholds:
     by_image = Thresholds.of_bundle(card, Evidence.IMAGE, config.accept_above)
-    fuses = config.titles == FUSE
-    return _Thresholds(
-        by_image, Thresholds.of_bundle(card, Evidence.IMAGE_AND_TITLE, config.accept_above) if fuses else None
-    )
+    others = {e: Thresholds.of_bundle(card, e, config.accept_above) for e in _other_evidence(config)}
+    return _Thresholds(by_image, others)
 
 
 def _as_input(thresholds: _Thresholds) -> dict[str, object]:
     """The thresholds as an input of the run's fingerprint."""
-    with_titles = {"with_titles": asdict(thresholds.with_titles)} if thresholds.with_titles else {}
-    return asdict(thresholds.by_image) | with_titles
+    others = {str(evidence): asdict(other) for evidence, other in thresholds.others.items()}
+    return asdict(thresholds.by_image) | ({"others": others} if others else {})
 
 
 def _warn_without_policy(config: TagConfig, card: ModelCard, reporter: Reporter) -> None:
@@ -272,7 +275,7 @@ def _plan(
     return TagPlan(
         directory, record.run_id, store, _compared(config, card), thresholds.by_image, config.max_pixels,
         config.batch_size, QaSample(config.qa_sample, config.seed), config.embeddings, titles, config.titles == FUSE,
-        thresholds.with_titles,
+        thresholds.others,
     )  # fmt: skip
 
 

@@ -29,14 +29,17 @@ from tagger.runs.leaf_probabilities import LeafProbabilities
 from tagger.schemas.configs.confidence import TitlesConfig
 from tagger.schemas.documents.bundle import LevelMetrics, ModelCard
 from tagger.schemas.documents.taxonomy import Level, Taxonomy
+from tagger.schemas.tables.prediction import Evidence
 from tagger.training.titles import fit_titles, with_bare_titles
 from tagger.workflows.folder_locks import locked_bundle
 from tagger.workflows.open_catalog import open_manifest, resolve_location
 
-ITEMS_WITH_TITLES = {side: f"with-titles-{file}" for side, file in {
-    "val": VAL_ITEMS, "test": ITEMS, "control": CONTROL_ITEMS,
-}.items()}  # fmt: skip
-"""Files in a bundle's report with its predictions of held-out items by image and title together, by side."""
+_FILES = {"val": VAL_ITEMS, "test": ITEMS, "control": CONTROL_ITEMS}
+HELD_OUT = {
+    Evidence.IMAGE_AND_TITLE: {side: f"with-titles-{file}" for side, file in _FILES.items()},
+    Evidence.TITLE: {side: f"by-title-{file}" for side, file in _FILES.items()},
+}
+"""Files in a bundle's report with its predictions of held-out items by image and title, and by the title alone."""
 WITHOUT_TYPE = " without its type"
 """Ending of a witness that reads titles without the words of their article type."""
 _Chosen = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
@@ -134,29 +137,32 @@ def _teach(config: TitlesConfig, reporter: Reporter, bundle: Bundle, folder: Loc
         weights = fit_weights(by_image, model.probabilities(texts), model.prior, leaves[items])
         model = replace(model, weights=weights)
     report = folder / "report"
-    for name in ITEMS_WITH_TITLES.values():
+    for name in (name for files in HELD_OUT.values() for name in files.values()):
         (report / name).delete()  # of the previous title model
     model.save(folder)
     if image is not None:
-        _write_held_out(report, bundle.card, model, image, sides)
+        for side, rows in sides.items():
+            _write_held_out(report, bundle.card, model, image, side, rows[rows["id"].isin(image.row)])
     return _measured(config, bundle.card, model, test, image)
 
 
 def _write_held_out(
-    report: Location, card: ModelCard, model: TitleModel, image: LeafProbabilities, sides: Mapping[str, pd.DataFrame]
+    report: Location, card: ModelCard, model: TitleModel, image: LeafProbabilities, side: str, items: pd.DataFrame
 ) -> None:
-    """Write predictions by image and title of the held-out items that have both."""
-    levels = Levels(card.taxonomy)
-    for side in ITEMS_WITH_TITLES.keys() & sides.keys():
-        seen = sides[side][sides[side]["id"].isin(image.row)]
-        items = seen[model.has_known_word(seen["title"].tolist())]
-        if items.empty:
-            continue
-        ids = items["id"].tolist()
-        both = model.combined_probabilities(image.of(ids), items["title"].tolist())
-        columns = pd.DataFrame({"id": ids, "blurScore": image.blur_of(ids)})
-        evaluation = Evaluation.of_probabilities(side, levels, both, items["leaf"].to_numpy(), columns)
-        write_parquet(report / ITEMS_WITH_TITLES[side], pa.Table.from_pandas(evaluation.table(), preserve_index=False))
+    """Write predictions of the items of one side whose titles have a known word; those of train are nothing new."""
+    items = items[model.has_known_word(items["title"].tolist())]
+    if side not in _FILES or items.empty:
+        return
+    ids, texts, leaves = items["id"].tolist(), items["title"].tolist(), items["leaf"].to_numpy()
+    predicted = {
+        Evidence.IMAGE_AND_TITLE: (model.combined_probabilities(image.of(ids), texts), image.blur_of(ids)),
+        Evidence.TITLE: (model.probabilities(texts), np.float32(np.inf)),  # nothing is blurry
+    }
+    for evidence, (probabilities, blur) in predicted.items():
+        columns = pd.DataFrame({"id": ids, "blurScore": blur})
+        evaluation = Evaluation.of_probabilities(side, Levels(card.taxonomy), probabilities, leaves, columns)
+        table = pa.Table.from_pandas(evaluation.table(), preserve_index=False)
+        write_parquet(report / HELD_OUT[evidence][side], table)
 
 
 def _sides(config: TitlesConfig, folder: Location, taxonomy: Taxonomy, reporter: Reporter) -> dict[str, pd.DataFrame]:

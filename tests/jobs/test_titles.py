@@ -130,6 +130,41 @@ def test_titles_are_taught_measured_and_asked(tagger: Run, shop: pd.DataFrame, d
     assert not (bundle / "report/with-titles-items.parquet").exists()
 
 
+def test_an_item_without_a_usable_image_is_tagged_by_its_title(
+    tagger: Run, shop: pd.DataFrame, drawn: Drawn, tmp_path: Path
+) -> None:
+    bundle, night = tmp_path / "bundle", tmp_path / "night.csv"
+    catalogue = ["--manifest", tmp_path / "shop.csv", "--images", drawn.images]
+    assert tagger("tag", *catalogue, "--model", bundle, "--out", tmp_path / "plain").code == 0
+    teach = ["titles", bundle, "--manifest", tmp_path / "shop.csv", "--title", "title", "--run", tmp_path / "plain"]
+    taught = tagger(*teach)
+    assert taught.code == 0, taught.err
+    named = shop.iloc[1]["articleType"]
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images/broken.jpg").write_bytes(b"no image")
+    rows = [("gone", named), ("broken", named), ("mute", "zzz"), ("bare", "")]
+    night.write_text("id,title\n" + "".join(f"{item},{title}\n" for item, title in rows))
+    tag = ["tag", "--manifest", night, "--images", tmp_path / "images", "--model", bundle, "--titles", "fuse", "--out"]
+    outcome = tagger(*tag, tmp_path / "run", "--accept-above", 0.3, "--json")
+    assert (outcome.code, "4 of 4 items have no usable image" in outcome.err) == (4, True), outcome.err
+    counts = json.loads(outcome.out)["counts"]
+    assert (counts["decisions"], counts["errors"]) == ({"accept": 2, "failed": 2}, {"not_an_image": 1, "not_found": 3})
+    found = pd.read_parquet(tmp_path / "run/predictions").set_index("id")
+    assert found["evidence"].fillna("").tolist() == ["title", "title", "", ""]
+    assert found["errorCode"].tolist() == ["not_found", "not_an_image", "not_found", "not_found"]
+    assert found.loc[["gone", "broken"], "articleType"].tolist() == [named] * 2
+    assert found["blurScore"].isna().all()
+    assert found["reviewReasons"].map(len).eq(0).all(), "what is accepted needs no person"
+
+    unsure = tagger(*tag, tmp_path / "next", "--accept-above", 1, "--known", tmp_path / "run", "--max-failed", 9)
+    assert unsure.code == 0, unsure.err
+    assert "of these by the title alone, without a usable image" in unsure.out
+    again = pd.read_parquet(tmp_path / "next/predictions").set_index("id")
+    assert len(again) == 4, "their images may be there by now"
+    assert again.loc["gone", "decision"] == "review"
+    assert again["reviewReasons"].map(list)["gone"] == ["low_confidence", "no_image"]
+
+
 def test_a_title_that_is_sure_of_another_type_sends_the_item_to_review(
     tagger: Run, shop: pd.DataFrame, drawn: Drawn, tmp_path: Path
 ) -> None:

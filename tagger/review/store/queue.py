@@ -117,12 +117,12 @@ class _QueueRows:
 
 
 def _need_a_person(run: RunDirectory) -> pa.Table:
-    """The predictions with a reason to be reviewed; a failed item has no image to look at."""
+    """The predictions with a reason to be reviewed; of a failed item, there is nothing to look at."""
     tables = [run.read(_PREDICTED).slice(0, 0)]
     for table in run.batches(_PREDICTED):
-        has_image = pc.not_equal(table["decision"], str(Decision.FAILED))
+        is_tagged = pc.not_equal(table["decision"], str(Decision.FAILED))
         has_reason = pc.greater(pc.list_value_length(table["reviewReasons"]), 0)
-        tables.append(table.filter(pc.and_(has_image, has_reason)))
+        tables.append(table.filter(pc.and_(is_tagged, has_reason)))
     return pa.concat_tables(tables)
 
 

@@ -110,6 +110,8 @@ def why(item: QueuedItem, copies: Copies, is_audit: bool) -> Iterator[str]:
                 yield "another item with this picture has another label"
             case ReviewReason.OUTLIER:
                 yield "no other image is like this one"
+            case ReviewReason.NO_IMAGE:
+                yield "its image cannot be used: this is by the title alone"
             case _:
                 yield reason
     if item.refused:

@@ -24,7 +24,7 @@ from tagger.schemas.documents.run import Counts, RunRecord
 from tagger.schemas.documents.taxonomy import Level
 from tagger.schemas.tables.embedding import EMBEDDING
 from tagger.schemas.tables.item import ITEM
-from tagger.schemas.tables.prediction import PREDICTION, ErrorCode
+from tagger.schemas.tables.prediction import PREDICTION, ErrorCode, Evidence
 from tagger.tagging.collector import Outcome, outcome_type
 from tagger.tagging.crashes import CRASHED
 from tagger.tagging.known import Known, recalled
@@ -216,13 +216,15 @@ def test_predictions_by_image_and_title_have_thresholds_of_their_own(
     said = ["first", "mute"]
     kinds = [(LAX, never, ["review", "accept"]), (never, LAX, ["accept", "review"])]
     for by_image, with_titles, expected in kinds:
-        rows = PredictionRows(bundle.card, by_image, "now", titles=titles, fuse=True, with_titles=with_titles)
+        rows = PredictionRows(
+            bundle.card, by_image, "now", titles=titles, fuse=True, others={Evidence.IMAGE_AND_TITLE: with_titles}
+        )
         out = tmp_path / expected[0]
         run = a_run(out, rows, items(2, said), outcomes(bundle, [0.99] * 2), f"fuse {titles.digest}")
         table = pq.read_table(out / "predictions")
         assert table["evidence"].to_pylist() == ["image+title", "image"], "no word of the second title is known"
         assert table["decision"].to_pylist() == expected
-    again = PredictionRows(bundle.card, LAX, "now", titles=titles, fuse=True, with_titles=never)
+    again = PredictionRows(bundle.card, LAX, "now", titles=titles, fuse=True, others={Evidence.IMAGE_AND_TITLE: never})
     digests, anew = Known([run], bundle.card, again, titles, fuse=True).recall(shard(ids(2), titles=said))
     assert digests == [DIGEST.hex()] * 2
     assert all(anew), "the thresholds of both kinds have changed"

@@ -35,12 +35,17 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "runs"
 
 
-def drawn_for_quality(run: Path) -> None:
-    """Have the items of a run be of its QA sample."""
+def rewrite(run: Path, **columns: object) -> None:
+    """Set columns of a run's predictions to one value each."""
     file = run / "predictions/part-00000.parquet"
     table = pq.read_table(file)
-    rows = [row | {"reviewReasons": ["qa_sample"]} for row in table.to_pylist()]
+    rows = [row | columns for row in table.to_pylist()]
     pq.write_table(type(table).from_pylist(rows, schema=table.schema), file)
+
+
+def drawn_for_quality(run: Path) -> None:
+    """Have the items of a run be of its QA sample."""
+    rewrite(run, reviewReasons=["qa_sample"])
 
 
 def test_a_run_is_done_or_interrupted_or_held_by_a_process(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -60,6 +65,18 @@ def test_the_newest_predictions_of_several_runs_are_written_and_counted_by_run(f
     assert len(pd.read_parquet(tmp_path / "latest")) == 3
     with pytest.raises(UsageError, match="holds the runs themselves"):
         latest(LatestConfig(run=str(folder), out=str(folder)))
+
+
+@pytest.mark.parametrize(("monday", "expected"), [("accept", "written-monday"), ("failed", "written-tuesday")])
+def test_a_night_without_its_images_replaces_no_tags_by_those_of_titles_alone(
+    folder: Path, tmp_path: Path, monday: str, expected: str
+) -> None:
+    rewrite(folder / "monday", decision=monday, errorCode="not_found" if monday == "failed" else None)
+    rewrite(folder / "tuesday", evidence="title", errorCode="not_found")
+    latest(LatestConfig(run=str(folder), out=str(tmp_path / "latest")))
+    newest = pd.read_parquet(tmp_path / "latest").set_index("id")
+    (item,) = pd.read_parquet(folder / "tuesday/predictions")["id"]
+    assert newest.loc[item, "runId"] == expected
 
 
 def test_what_is_newest_goes_to_the_pim_next(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
