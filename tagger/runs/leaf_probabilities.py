@@ -14,7 +14,7 @@ from tagger.runs.identity import FUSE, TITLES
 from tagger.schemas.documents.bundle import ModelCard
 from tagger.schemas.tables.prediction import ALTERNATIVES, Decision
 
-_PREDICTED = ["id", "decision", "alternatives", "blurScore"]
+_PREDICTED = ["id", "decision", "alternatives"]
 
 
 @dataclass(frozen=True)
@@ -25,8 +25,6 @@ class LeafProbabilities:
     """Row of each item, by id."""
     probabilities: np.ndarray
     """float32 [N, L]."""
-    blur: np.ndarray
-    """Blur scores of the images, float32 [N]."""
 
     @classmethod
     def of_run(cls, directory: RunDirectory, card: ModelCard, flag: str = "--run") -> "LeafProbabilities":
@@ -60,16 +58,8 @@ class LeafProbabilities:
         confidences = np.zeros((len(table), ALTERNATIVES), np.float32)
         confidences[rows, rank] = flat.field("confidence").to_numpy(zero_copy_only=False)
         ids = table["id"].to_pylist()
-        blur = table["blurScore"].to_numpy().astype(np.float32)
-        return cls({item: n for n, item in enumerate(ids)}, expand_top_k(best, confidences, len(leaves)), blur)
+        return cls({item: n for n, item in enumerate(ids)}, expand_top_k(best, confidences, len(leaves)))
 
     def of(self, ids: Sequence[str]) -> np.ndarray:
         """Leaf probabilities of some items, float32 [N, L]."""
-        return np.asarray(self.probabilities[self._rows(ids)])
-
-    def blur_of(self, ids: Sequence[str]) -> np.ndarray:
-        """Blur scores of some items' images, float32 [N]."""
-        return np.asarray(self.blur[self._rows(ids)])
-
-    def _rows(self, ids: Sequence[str]) -> list[int]:
-        return [self.row[item] for item in ids]
+        return np.asarray(self.probabilities[[self.row[item] for item in ids]])

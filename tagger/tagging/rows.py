@@ -171,7 +171,8 @@ class PredictionRows:
             records, speaks = self._with_titles(records, good, evidence, items.titles, self._titles)
             evidence[speaks] = np.where(good[speaks], _FUSED, _BY_TITLE)
             tagged = good | speaks
-        blurry = good & (records["blur_score"] < self._card.blur_threshold)
+        # a title makes up for a blurry image; how precise both are then is part of their policy
+        blurry = good & (evidence == _BY_IMAGE) & (records["blur_score"] < self._card.blur_threshold)
         conflict = tagged & self._conflicts(items.known_masters, records["master"])
         columns_of = {Level.MASTER_CATEGORY: "master", Level.ARTICLE_TYPE: "type"}
         needed = {level: self._needed[level][evidence, records[name]] for level, name in columns_of.items()}

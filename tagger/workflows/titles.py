@@ -155,11 +155,11 @@ def _write_held_out(
         return
     ids, texts, leaves = items["id"].tolist(), items["title"].tolist(), items["leaf"].to_numpy()
     predicted = {
-        Evidence.IMAGE_AND_TITLE: (model.combined_probabilities(image.of(ids), texts), image.blur_of(ids)),
-        Evidence.TITLE: (model.probabilities(texts), np.float32(np.inf)),  # nothing is blurry
+        Evidence.IMAGE_AND_TITLE: model.combined_probabilities(image.of(ids), texts),
+        Evidence.TITLE: model.probabilities(texts),
     }
-    for evidence, (probabilities, blur) in predicted.items():
-        columns = pd.DataFrame({"id": ids, "blurScore": blur})
+    columns = pd.DataFrame({"id": ids, "blurScore": np.float32(np.inf)})  # no prediction with a title counts as blurry
+    for evidence, probabilities in predicted.items():
         evaluation = Evaluation.of_probabilities(side, Levels(card.taxonomy), probabilities, leaves, columns)
         table = pa.Table.from_pandas(evaluation.table(), preserve_index=False)
         write_parquet(report / HELD_OUT[evidence][side], table)

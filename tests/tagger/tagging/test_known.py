@@ -230,6 +230,14 @@ def test_predictions_by_image_and_title_have_thresholds_of_their_own(
     assert all(anew), "the thresholds of both kinds have changed"
 
 
+def test_a_title_makes_up_for_a_blurry_image(bundle: Bundle, titles: TitleModel, tmp_path: Path) -> None:
+    blurry = bundle.changed(blur_threshold=1000.0)
+    rows = PredictionRows(blurry.card, LAX, "now", titles=titles, fuse=True)
+    a_run(tmp_path / "r", rows, items(2, ["first", "mute"]), outcomes(blurry, [0.99] * 2), f"fuse {titles.digest}")
+    reasons = pq.read_table(tmp_path / "r" / "predictions")["reviewReasons"].to_pylist()
+    assert reasons == [[], ["blurry_image"]]
+
+
 def test_titles_that_check_are_asked_of_stored_confidences(bundle: Bundle, titles: TitleModel, tmp_path: Path) -> None:
     run = a_run(tmp_path / "r", plain(bundle), items(2), outcomes(bundle, [0.9] * 2))
     checking = PredictionRows(bundle.card, LAX, "now", titles=titles)
