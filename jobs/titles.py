@@ -4,25 +4,21 @@ from dataclasses import asdict
 
 from pydantic.alias_generators import to_camel
 
-from tagger.evaluation.metrics import MINIMUM_SUPPORT
 from tagger.jobs.shell.console import Console
 from tagger.jobs.shell.next_command import UNKNOWN, next_line
+from tagger.jobs.steps import titles_report
 from tagger.models.titles import FILE
 from tagger.schemas.configs.confidence import TitlesConfig
-from tagger.schemas.documents.taxonomy import Level
 from tagger.workflows.as_flags import catalogue_flags
-from tagger.workflows.titles import WITHOUT_TYPE, Objections, TitlesResult, titles
+from tagger.workflows.titles import titles
+from tagger.workflows.titles_taught import Objections
 
 
 def run(config: TitlesConfig, console: Console) -> int:
     """Fit a title model to the bundle's training items, calibrate it on val, and measure it on test."""
     result = titles(config, console)
-    rows = _rows(result)
-    levels = [str(level) for level in Level]
-    shown = [[f"{v:.2f}%" if name in levels else v for name, v in row.items()] for row in rows]
-    console.table(f"{result.items:,} test items: how many are right", list(rows[0]), shown)
-    console.say(f"Macro F1 is the mean over the article types with {MINIMUM_SUPPORT} or more of these items.")
-    console.say(f'"{WITHOUT_TYPE.strip()}": the words of an item\'s article type are taken out of its title.')
+    titles_report.show(console, result)
+    rows = titles_report.rows_of(result)
     document: dict[str, object] = {"items": result.items, "words": len(result.model.words), "by": rows}
     if result.objections:
         _say_objections(config, console, result.objections)
@@ -39,18 +35,6 @@ def run(config: TitlesConfig, console: Console) -> int:
     catalogue = {"images": UNKNOWN, **config.model_dump()}
     console.say(next_line(config, "tag", *catalogue_flags(catalogue), *words))
     return 0
-
-
-def _rows(result: TitlesResult) -> list[dict[str, str | float]]:
-    return [
-        {
-            "by": name,
-            str(Level.MASTER_CATEGORY): round(100 * figures[Level.MASTER_CATEGORY].accuracy, 2),
-            str(Level.ARTICLE_TYPE): round(100 * figures[Level.ARTICLE_TYPE].accuracy, 2),
-            "macro F1": round(figures[Level.ARTICLE_TYPE].macro_f1, 4),
-        }
-        for name, figures in result.by.items()
-    ]
 
 
 def _say_objections(config: TitlesConfig, console: Console, objections: Objections) -> None:

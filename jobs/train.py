@@ -2,6 +2,7 @@
 
 from tagger.jobs.shell.console import Console
 from tagger.jobs.shell.next_command import next_on_catalogue
+from tagger.jobs.steps import titles_report
 from tagger.schemas.configs.train import TrainConfig
 from tagger.workflows.train import TrainResult, train
 
@@ -16,14 +17,20 @@ def run(config: TrainConfig, console: Console) -> int:
 def _show(config: TrainConfig, console: Console, result: TrainResult) -> None:
     model_id = result.card.model_id
     console.metrics(f"Test metrics of {model_id}", result.metrics)
+    if result.titles:
+        titles_report.show(console, result.titles)
     console.say(f"Bundle: {result.folder}")
     console.say(f"Report: {result.report}")
-    console.say(next_on_catalogue(config, "tag", "--model", str(result.folder), "--out", f"{result.folder}-run"))
+    titles = ["--titles", "fuse"] if result.titles else []
+    console.say(
+        next_on_catalogue(config, "tag", "--model", str(result.folder), *titles, "--out", f"{result.folder}-run")
+    )
     console.result(
         {
             "bundle": str(result.folder),
             "modelId": model_id,
             "metrics": result.metrics.model_dump(mode="json", by_alias=True),
+            **({"titles": titles_report.rows_of(result.titles)} if result.titles else {}),
         }
     )
 

@@ -30,7 +30,7 @@ class TrainConfig(CatalogOptions, DecisionsOptions, RayOptions, SplitOptions, Le
     panel = Panel.TRAINING
     examples = (
         "--manifest styles.csv --images images/ --out bundle",
-        "--manifest styles.csv --images images/ --out bundle --recipe fast --min-items 20",
+        "--manifest styles.csv --images images/ --out bundle --recipe fast --title productDisplayName",
         "--manifest styles.csv --images images/ --out bundle-2 --decisions run-1 --config mine.yaml",
     )
 
@@ -38,6 +38,11 @@ class TrainConfig(CatalogOptions, DecisionsOptions, RayOptions, SplitOptions, Le
     recipe: str = Field(
         default="standard",
         description="How to learn: one that tagger recipes lists, or FILE.yaml; other flags and --config win.",
+    )
+    title: str | None = Field(
+        default=None,
+        description="Column of titles, such as productDisplayName: teach the bundle what they say of its classes, too, "
+        "for tagger tag --titles.",
     )
     decision_weight: int = Field(
         default=1, ge=1, le=100, description="How often an epoch sees a reviewed item that trains."

@@ -60,6 +60,18 @@ class LeafProbabilities:
         ids = table["id"].to_pylist()
         return cls({item: n for n, item in enumerate(ids)}, expand_top_k(best, confidences, len(leaves)))
 
+    @classmethod
+    def of_predictions(cls, ids: Sequence[str], probabilities: np.ndarray) -> "LeafProbabilities":
+        """What a run over these items would store: the most probable leaves, and the rest shared among the others.
+
+        Args:
+            ids: N items.
+            probabilities: Of their leaves, float32 [N, L].
+        """
+        best = np.argsort(-probabilities, axis=1, kind="stable")[:, :ALTERNATIVES]
+        stored = expand_top_k(best, np.take_along_axis(probabilities, best, axis=1), probabilities.shape[1])
+        return cls({item: n for n, item in enumerate(ids)}, stored)
+
     def of(self, ids: Sequence[str]) -> np.ndarray:
         """Leaf probabilities of some items, float32 [N, L]."""
         return np.asarray(self.probabilities[[self.row[item] for item in ids]])

@@ -24,6 +24,7 @@ from tagger.io.location import Location
 from tagger.io.parquet import write_parquet
 from tagger.models.bundle import Bundle
 from tagger.models.levels import Levels, softmax
+from tagger.runs.leaf_probabilities import LeafProbabilities
 from tagger.runs.staging import read_shard
 from tagger.schemas.documents.bundle import Metrics, ModelCard
 from tagger.schemas.tables.item import REJECT
@@ -64,6 +65,8 @@ class Measured:
     """Predictions of some test items with blurred images."""
     control: Evaluation | None = None
     """Predictions of items that neither training nor calibration has seen, if there are any."""
+    leaves: LeafProbabilities | None = None
+    """Leaf probabilities of the items of all three."""
 
     @property
     def metrics(self) -> Metrics:
@@ -89,7 +92,10 @@ def calibrate_and_measure(bundle: Bundle, images: dict[str, ray.data.Dataset], d
     bundle = calibrated(bundle, sides["val"]["logits"], sides["val"]["leaf"])
     val, of_copies = (_evaluation(bundle, sides[side], 0, side) for side in ("val", BLURRED))
     control = _evaluation(bundle, sides["control"], 0, "control") if "control" in sides else None
-    return Measured(bundle, val, _evaluation(bundle, sides["test"], failed), of_copies, control)
+    held_out = _only(outputs, outputs["split"] != BLURRED)
+    probabilities = softmax(held_out["logits"], bundle.card.calibration.temperature)
+    leaves = LeafProbabilities.of_predictions(held_out["id"].tolist(), probabilities)
+    return Measured(bundle, val, _evaluation(bundle, sides["test"], failed), of_copies, control, leaves)
 
 
 def evaluate_side(bundle: Bundle, images: ray.data.Dataset, device: str) -> Evaluation:

@@ -27,7 +27,7 @@ from tagger.schemas.documents.taxonomy import Level
 from tagger.schemas.tables.prediction import Evidence
 from tagger.workflows.folder_locks import locked_bundle
 from tagger.workflows.open_catalog import resolve_location
-from tagger.workflows.titles import HELD_OUT
+from tagger.workflows.titles_taught import HELD_OUT
 
 _Side = Literal["val", "test", "control"]
 _FILES: dict[Evidence, Mapping[str, str]] = {

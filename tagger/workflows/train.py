@@ -15,6 +15,7 @@ from tagger.dataset.split_rule import SplitRule
 from tagger.dataset.splits import SPLITS
 from tagger.dataset.splits_file import SPLITS_FILE
 from tagger.decisions.labels import ReviewedLabels
+from tagger.errors import InputError
 from tagger.evaluation.pictures import Pictures
 from tagger.evaluation.report import Training
 from tagger.images.stores import ImageStore
@@ -46,11 +47,16 @@ from tagger.workflows.labelled import (
     split_labelled,
 )
 from tagger.workflows.open_catalog import open_catalog, resolve_location, versions
+from tagger.workflows.titles_taught import TitlesResult, check_title, teach_titles, with_titles
 from tagger.workflows.training_watch import TrainingWatch
 
 
+@dataclass(frozen=True)
 class TrainResult(MeasuredBundle):
     """A trained bundle, with metrics on test items that neither training nor calibration has seen."""
+
+    titles: TitlesResult | None = None
+    """What titles say, if the config names their column and the training was not finished before."""
 
 
 @locks_out
@@ -88,6 +94,8 @@ def train(config: TrainConfig, reporter: Reporter = LOG) -> TrainResult:
     reviewed = reviewed_labels(config)
     if reviewed:
         manifest.relabel(reviewed)
+    if config.title:
+        check_title(config.title, manifest)
     identity = identity_of(config, manifest.fingerprint())
     if (out / CARD).exists():
         return _finished_before(out, identity, reporter)
@@ -102,9 +110,10 @@ def train(config: TrainConfig, reporter: Reporter = LOG) -> TrainResult:
     bundle = trained.measured.bundle.changed(metrics=(trained.measured.metrics,), provenance=provenance)
     _write_report(bundle, trained.measured, learnable.rule, recipe, Pictures(store, config.max_pixels), out, work)
     write_parquet(out / SPLITS_FILE, trained.items.split_table())
+    titles = _taught_titles(config, reporter, bundle.card, trained, manifest, out) if config.title else None
     bundle.save(out)
     work.delete()
-    return TrainResult(out, bundle.card)
+    return TrainResult(out, bundle.card, titles)
 
 
 @dataclass(frozen=True)
@@ -167,6 +176,20 @@ def _learn(config: TrainConfig, reporter: Reporter, inputs: _Inputs) -> _Trained
         "rejects": inputs.learnable.staged.rejects,
     }
     return _Trained(measured, items, card.provenance.model_copy(update=learnt))
+
+
+def _taught_titles(
+    config: TrainConfig, reporter: Reporter, card: ModelCard, trained: _Trained, manifest: Manifest, out: Location
+) -> TitlesResult | None:
+    """Teach the bundle what titles say; titles that say nothing are a warning, as the rest of the training is done."""
+    column = config.title or ""
+    reporter.step("Learning from the titles")
+    try:
+        sides = with_titles(trained.items.frame, manifest, column)
+        return teach_titles(out, card, column, sides, trained.measured.leaves)
+    except InputError as error:
+        reporter.warn(f"--title {column}: the bundle has no model of titles: {error}")
+        return None
 
 
 def _items(config: TrainConfig, reporter: Reporter, inputs: _Inputs) -> LabelledItems:

@@ -1,0 +1,29 @@
+"""Output of a taught title model: how often title, image, and both together are right."""
+
+from tagger.evaluation.metrics import MINIMUM_SUPPORT
+from tagger.jobs.shell.console import Console
+from tagger.schemas.documents.taxonomy import Level
+from tagger.workflows.titles_taught import WITHOUT_TYPE, TitlesResult
+
+
+def show(console: Console, result: TitlesResult) -> None:
+    """Print the table of who is right how often."""
+    rows = rows_of(result)
+    levels = [str(level) for level in Level]
+    shown = [[f"{v:.2f}%" if name in levels else v for name, v in row.items()] for row in rows]
+    console.table(f"{result.items:,} test items: how many are right", list(rows[0]), shown)
+    console.say(f"Macro F1 is the mean over the article types with {MINIMUM_SUPPORT} or more of these items.")
+    console.say(f'"{WITHOUT_TYPE.strip()}": the words of an item\'s article type are taken out of its title.')
+
+
+def rows_of(result: TitlesResult) -> list[dict[str, str | float]]:
+    """The table's rows: who judges, and percentages of what is right."""
+    return [
+        {
+            "by": name,
+            str(Level.MASTER_CATEGORY): round(100 * figures[Level.MASTER_CATEGORY].accuracy, 2),
+            str(Level.ARTICLE_TYPE): round(100 * figures[Level.ARTICLE_TYPE].accuracy, 2),
+            "macro F1": round(figures[Level.ARTICLE_TYPE].macro_f1, 4),
+        }
+        for name, figures in result.by.items()
+    ]
