@@ -41,15 +41,13 @@ def _say(config: PolicyConfig, console: Console, result: PolicyResult) -> None:
     said = "these policies now, and tagger tag applies them" if others else "this policy now, and tagger tag applies it"
     console.say(f"The bundle has {said}. Curve: {result.curve}")
     if others:
-        console.say("tagger tag --titles fuse applies to each item the one for what the item has.")
+        console.say("Each item gets the one for what it has: an image, a title, or both.")
     console.result(_document(config, result) | {"byEvidence": {
         str(evidence): _document(config, fitted) for evidence, fitted in result.by_evidence.items()
     }})  # fmt: skip
     taught_on = result.card.provenance.config
     if taught_on.get("manifest"):
-        titles = ["--titles", "fuse"] if others else []
-        words = ["--model", config.model, *titles, "--out", "run"]
-        console.say(next_line(config, "tag", *catalogue_flags(taught_on), *words))
+        console.say(next_line(config, "tag", *catalogue_flags(taught_on), "--model", config.model, "--out", "run"))
 
 
 def _document(config: PolicyConfig, fitted: FittedPolicy) -> dict[str, object]:

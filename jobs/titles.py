@@ -24,7 +24,8 @@ def run(config: TitlesConfig, console: Console) -> int:
         _say_objections(config, console, result.objections)
         document |= {to_camel(name): items for name, items in asdict(result.objections).items()}
     known = len(result.model.words)
-    console.say(f"The bundle knows {known:,} words of titles now ({FILE}); tagger tag --titles asks them.")
+    use = "tagger tag uses them" if result.model.weights else "tagger tag --titles check asks them"
+    console.say(f"The bundle knows {known:,} words of titles now ({FILE}); {use}.")
     console.result(document)
     if result.model.weights:
         console.say(

@@ -21,10 +21,7 @@ def _show(config: TrainConfig, console: Console, result: TrainResult) -> None:
         titles_report.show(console, result.titles)
     console.say(f"Bundle: {result.folder}")
     console.say(f"Report: {result.report}")
-    titles = ["--titles", "fuse"] if result.titles else []
-    console.say(
-        next_on_catalogue(config, "tag", "--model", str(result.folder), *titles, "--out", f"{result.folder}-run")
-    )
+    console.say(next_on_catalogue(config, "tag", "--model", str(result.folder), "--out", f"{result.folder}-run"))
     console.result(
         {
             "bundle": str(result.folder),

@@ -12,7 +12,7 @@ from tagger.schemas.documents.taxonomy import Level
 
 Fit = Literal["pad", "stretch"]
 Resize = Literal["bicubic", "area"]
-TitleUse = Literal["ignore", "check", "fuse"]
+TitleUse = Literal["auto", "ignore", "check", "fuse"]
 Device = Literal["auto", "cpu", "cuda"]
 Precision = Literal["auto", "float32", "bfloat16"]
 SplitName = Literal["train", "val", "test", "control"]

@@ -68,10 +68,11 @@ class Acceptance(JobConfig):
     )
     seed: Seed = Field(default=0, description="Seed of that sample.")
     titles: TitleUse = Field(
-        default="ignore",
-        description="What the bundle's model of titles (tagger titles) is for: `check` sends items to review whose "
-        "title is sure of another class than the image; `fuse` tags by image and title together, and accepts by the "
-        "bundle's policy for both.",
+        default="auto",
+        description="What the bundle's model of titles (tagger train --title, tagger titles) is for: `fuse` tags by "
+        "image and title together, and accepts by the bundle's policy for both; `check` sends items to review whose "
+        "title is sure of another class than the image; `ignore` tags by images alone; `auto` fuses if the bundle has "
+        "such a model and the manifest has its column.",
     )
 
     @field_validator("accept_above", mode="before")

@@ -106,6 +106,11 @@ class TitleModel:
         (bundle / FILE).write_bytes(self._packed())
 
     @classmethod
+    def load_if_any(cls, bundle: Location, model_id: str) -> "TitleModel | None":
+        """Read the model from a bundle's folder; None where there is none. Raises InputError as `load` does."""
+        return cls.load(bundle, model_id) if (bundle / FILE).exists() else None
+
+    @classmethod
     def load(cls, bundle: Location, model_id: str) -> "TitleModel":
         """Read the model from a bundle's folder.
 

@@ -45,7 +45,7 @@ class LeafProbabilities:
             raise InputError(f"{flag}: {directory.root} was not made by this bundle, {card.model_id}")
         if record.inputs.get(TITLES, "").startswith(FUSE):
             raise InputError(
-                f"{flag}: {directory.root} was tagged by titles, too (--titles fuse); name one of images alone"
+                f"{flag}: {directory.root} was tagged by titles, too; name one of images alone (--titles ignore)"
             )
         table = table.filter(pc.not_equal(table["decision"], str(Decision.FAILED)))
         leaves = pa.array([f"{leaf.masterCategory}\0{leaf.articleType}" for leaf in card.taxonomy.leaves])

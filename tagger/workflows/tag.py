@@ -110,7 +110,7 @@ def tag(config: TagConfig, reporter: Reporter = LOG) -> TagResult:
     directory = RunDirectory(resolve_location(config.out, config))
     bundle = Bundle.load(resolve_location(config.model, config))
     manifest, store = open_catalog(config, reporter)
-    titles = _titles(config, bundle, manifest)
+    config, titles = _with_titles(config, bundle, manifest, reporter)
     _warn_without_policy(config, bundle.card, reporter)
     known = _known(config, reporter, bundle.card, titles) if config.known else None
     selection = _selection(config, manifest, known)
@@ -208,18 +208,37 @@ def _promised(config: TagConfig, card: ModelCard) -> dict[str, float]:
     return {str(level): min(policy.levels[level].target_precision for policy in policies) for level in levels}
 
 
-def _titles(config: TagConfig, bundle: Bundle, manifest: Manifest) -> TitleModel | None:
-    """The bundle's title model, if the config uses it. Raises UsageError when it cannot be used."""
+def _with_titles(
+    config: TagConfig, bundle: Bundle, manifest: Manifest, reporter: Reporter
+) -> tuple[TagConfig, TitleModel | None]:
+    """The config with `auto` resolved, and the bundle's title model if the run uses it.
+
+    Raises:
+        UsageError: when the config asks for titles that cannot be used.
+    """
+    folder = resolve_location(config.model, config)
+    if config.titles == "auto":
+        titles = TitleModel.load_if_any(folder, bundle.card.model_id)
+        if titles is None or titles.weights is None:
+            return config.model_copy(update={"titles": "ignore"}), None
+        if titles.column not in manifest.columns:
+            reporter.warn(
+                f"The bundle knows titles of the column {titles.column}, which the manifest does not have: items are "
+                "tagged by their images alone"
+            )
+            return config.model_copy(update={"titles": "ignore"}), None
+        reporter.step(f"Tagging by image and title, the column {titles.column} (--titles ignore leaves titles out)")
+        return config.model_copy(update={"titles": FUSE}), titles
     if config.titles == "ignore":
-        return None
-    titles = TitleModel.load(resolve_location(config.model, config), bundle.card.model_id)
+        return config, None
+    titles = TitleModel.load(folder, bundle.card.model_id)
     if titles.column not in manifest.columns:
         raise UsageError(f"--titles: the manifest has no column {titles.column}; it has {listed(manifest.columns)}")
     if config.titles == FUSE and titles.weights is None:
         raise UsageError(
             "--titles fuse: how sure both are together is not known; tagger titles BUNDLE --run RUN fits it"
         )
-    return titles
+    return config, titles
 
 
 def _compared(config: TagConfig, card: ModelCard) -> ModelCard:

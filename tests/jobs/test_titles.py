@@ -70,8 +70,9 @@ def test_titles_are_taught_measured_and_asked(tagger: Run, shop: pd.DataFrame, d
     shown = tagger(*(word for word in teach if word != "--json"), "--run", tmp_path / "plain")
     assert shown.out.splitlines()[-1].startswith(f"Next: tagger policy {bundle} --target-precision ")
 
-    fused = tagger(*tag, tmp_path / "fused", "--titles", "fuse")
+    fused = tagger(*tag, tmp_path / "fused")
     assert fused.code == 0, fused.err
+    assert "Tagging by image and title, the column title (--titles ignore leaves titles out)" in fused.err
     by_image = pd.read_parquet(tmp_path / "plain/predictions").set_index("id")
     by_both = pd.read_parquet(tmp_path / "fused/predictions").set_index("id")
     true = shop.set_index("id")["articleType"]
@@ -142,7 +143,7 @@ def test_an_item_without_a_usable_image_is_tagged_by_its_title(
     (tmp_path / "images/broken.jpg").write_bytes(b"no image")
     rows = [("gone", named), ("broken", named), ("mute", "zzz"), ("bare", "")]
     night.write_text("id,title\n" + "".join(f"{item},{title}\n" for item, title in rows))
-    tag = ["tag", "--manifest", night, "--images", tmp_path / "images", "--model", bundle, "--titles", "fuse", "--out"]
+    tag = ["tag", "--manifest", night, "--images", tmp_path / "images", "--model", bundle, "--out"]
     outcome = tagger(*tag, tmp_path / "run", "--accept-above", 0.3, "--json")
     assert (outcome.code, "4 of 4 items have no usable image" in outcome.err) == (4, True), outcome.err
     counts = json.loads(outcome.out)["counts"]
@@ -161,6 +162,12 @@ def test_an_item_without_a_usable_image_is_tagged_by_its_title(
     assert len(again) == 4, "their images may be there by now"
     assert again.loc["gone", "decision"] == "review"
     assert again["reviewReasons"].map(list)["gone"] == ["low_confidence", "no_image"]
+
+    night.write_text("id,name\ngone,Tshirt\n")
+    untitled = tagger(*tag, tmp_path / "untitled", "--max-failed", 1)
+    assert untitled.code == 0, untitled.err
+    assert "knows titles of the column title, which the manifest does not have" in untitled.err
+    assert pd.read_parquet(tmp_path / "untitled/predictions")["decision"].tolist() == ["failed"]
 
 
 def test_a_title_that_is_sure_of_another_type_sends_the_item_to_review(
