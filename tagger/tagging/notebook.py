@@ -13,16 +13,17 @@ from tagger.engines.base import BATCH_SIZE
 from tagger.engines.choose import CHECKED_IMAGES, ENOUGH_IMAGES, can_run, choose_engine, prepare, resolve_device
 from tagger.engines.measured import load_measured
 from tagger.engines.sample import decoded_sample
-from tagger.errors import ImageError
+from tagger.errors import ImageError, UsageError
 from tagger.images.digests import digest_of
 from tagger.images.files import read_file
 from tagger.io.location import Location
 from tagger.models.bundle import Bundle
+from tagger.models.titles import TitleModel
 from tagger.schemas.configs.tag import TagConfig
 from tagger.schemas.documents.run import EngineCheck
 from tagger.schemas.documents.taxonomy import Level
 from tagger.schemas.tables.embedding import EMBEDDING
-from tagger.schemas.tables.prediction import PREDICTION, Decision, ErrorCode
+from tagger.schemas.tables.prediction import PREDICTION, ErrorCode, Evidence
 from tagger.tagging.arguments import (
     Image,
     checked_device,
@@ -74,8 +75,10 @@ class Tagger:
         self._device = checked_device(device)
         self._predictor: Predictor | None = None
         self._images_offered = 0  # when the engine was chosen
-        thresholds = Thresholds.of_policy(bundle.card.policy, checked_thresholds(accept_above or {}))
-        self._rows = PredictionRows(bundle.card, thresholds, "notebook", embeddings=True)
+        thresholds = {e: Thresholds.of_bundle(bundle.card, e, checked_thresholds(accept_above or {})) for e in Evidence}
+        self._thresholds = thresholds
+        self._rows = PredictionRows(bundle.card, thresholds[Evidence.IMAGE], "notebook", embeddings=True)
+        self._rows_with_titles: PredictionRows | None = None
         self._max_bytes: int = _DEFAULTS["max_bytes"]
         self._max_pixels: int = _DEFAULTS["max_pixels"]
 
@@ -110,6 +113,7 @@ class Tagger:
         images: Iterable[Image],
         ids: Iterable[str] | None = None,
         known_masters: Iterable[str | None] | None = None,
+        titles: Iterable[str | None] | None = None,
     ) -> pd.DataFrame:
         """Tag images.
 
@@ -117,23 +121,26 @@ class Tagger:
             images: Local paths, or the bytes of image files; a list even for one.
             ids: One per image; by default the paths, or numbers from 0.
             known_masters: Known master categories; a prediction that contradicts one goes to review.
+            titles: Titles of the items, which then are tagged by image and title together; by default by images alone.
 
         Returns:
             One row per image, in order, with the columns of the prediction contract (`tagger schema prediction`). An
-            image that cannot be tagged is a row with decision `failed` and an error code.
+            image that cannot be used is a row with an error code: with decision `failed`, unless its title says enough.
 
         Raises:
-            UsageError: when the requested engine cannot run here, or disagrees with float32 PyTorch.
+            UsageError: when the requested engine cannot run here, or disagrees with float32 PyTorch; and when there are
+                titles, and the bundle cannot fuse them with images.
             TypeError: when `images` is one image alone, or has something else than paths and bytes.
-            ValueError: when there is not one id, or known master category, for each image.
+            ValueError: when there is not one id, known master category, or title for each image.
         """
-        return self._tables(images, ids, known_masters)[0].to_pandas()  # type: ignore[no-any-return]
+        return self._tables(images, ids, known_masters, titles)[0].to_pandas()  # type: ignore[no-any-return]
 
     def tag_and_embed(
         self,
         images: Iterable[Image],
         ids: Iterable[str] | None = None,
         known_masters: Iterable[str | None] | None = None,
+        titles: Iterable[str | None] | None = None,
     ) -> tuple[pd.DataFrame, np.ndarray]:
         """Tag images, and return their vectors, which the tag job writes with `--embeddings`.
 
@@ -141,13 +148,14 @@ class Tagger:
             images: As for `tag`.
             ids: As for `tag`.
             known_masters: As for `tag`.
+            titles: As for `tag`.
 
         Returns:
             The table of `tag`, and vectors float16 [N, D] of length 1, whose dot products are cosines; NaN for an image
-            that cannot be tagged.
+            that cannot be used.
         """
-        predictions, embeddings = self._tables(images, ids, known_masters)
-        good = np.asarray(pc.not_equal(predictions["decision"], str(Decision.FAILED)))
+        predictions, embeddings = self._tables(images, ids, known_masters, titles)
+        good = np.asarray(pc.is_null(predictions["errorCode"]))
         vectors = np.full((len(good), self.card.architecture.embedding_dim), np.nan, np.float16)
         if good.any():
             vectors[good] = matrix_of(embeddings["vector"])
@@ -158,16 +166,20 @@ class Tagger:
         images: Iterable[Image],
         ids: Iterable[str] | None,
         known_masters: Iterable[str | None] | None,
+        titles: Iterable[str | None] | None,
     ) -> tuple[pa.Table, pa.Table]:
         files = listed_images(images)
         uris = [None if isinstance(file, bytes) else file for file in files]
         names = [u or str(n) for n, u in enumerate(uris)] if ids is None else one_per_image("ids", ids, len(files))
         no_masters = [None] * len(files)
         masters = no_masters if known_masters is None else one_per_image("known_masters", known_masters, len(files))
+        texts = None if titles is None else one_per_image("titles", titles, len(files))
+        rows = self._rows if texts is None else self._fusing_rows()
         tables = [(PREDICTION.empty_table(), EMBEDDING.empty_table())]
         for start in range(0, len(names), _CHUNK):
             part = slice(start, start + _CHUNK)
-            tables.append(self._tag(files[part], Items(names[part], uris[part], masters[part]), files))
+            items = Items(names[part], uris[part], masters[part], texts[part] if texts else ())
+            tables.append(self._tag(files[part], items, files, rows))
         predictions, embeddings = zip(*tables, strict=True)
         return pa.concat_tables(predictions), pa.concat_tables(embeddings)
 
@@ -176,6 +188,7 @@ class Tagger:
         images: Sequence[bytes | str],
         items: Items,
         all_images: Sequence[bytes | str],
+        rows: PredictionRows,
     ) -> tuple[pa.Table, pa.Table]:
         predictor = self._predictor
         if predictor is None or self._can_choose_better(len(all_images)):
@@ -185,7 +198,22 @@ class Tagger:
             data = self._read(image)
             collector.put(row, data, digest_of(data))
         arguments = (items, collector.digests, collector.outcomes())
-        return self._rows.table(*arguments), self._rows.embeddings(*arguments)
+        return rows.table(*arguments), rows.embeddings(*arguments)
+
+    def _fusing_rows(self) -> PredictionRows:
+        """Rows of predictions by image and title. Raises UsageError when the bundle cannot fuse them."""
+        if self._rows_with_titles is None:
+            model = TitleModel.load_if_any(self._folder, self.card.model_id) if self._folder else None
+            if model is None or model.weights is None:
+                raise UsageError(
+                    "titles: the bundle does not know what image and title say together; tagger train --title, or "
+                    "tagger titles --run, teaches it"
+                )
+            self._rows_with_titles = PredictionRows(
+                self.card, self._thresholds[Evidence.IMAGE], "notebook", embeddings=True, titles=model, fuse=True,
+                others=self._thresholds,
+            )  # fmt: skip
+        return self._rows_with_titles
 
     def _can_choose_better(self, images: int) -> bool:
         """Whether so many images suffice to choose a faster engine, unlike those before."""

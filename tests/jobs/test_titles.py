@@ -9,10 +9,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tagger import Tagger, UsageError
 from tagger.demo.drawn_catalogue import Drawn
 from tagger.io.location import Location
 from tagger.models.bundle import Bundle
 from tagger.schemas.documents.bundle import LevelPolicy, Policy
+from tagger.schemas.documents.run import EngineCheck
 from tagger.schemas.documents.taxonomy import Level
 from tagger.schemas.tables.prediction import Evidence
 from tests.conftest import Outcome
@@ -54,6 +56,8 @@ def test_titles_are_taught_measured_and_asked(tagger: Run, shop: pd.DataFrame, d
     assert found["items"] == (shop["split"] == "test").sum()
     by_title, without_its_type = found["by"]
     assert by_title["articleType"] > 75 > without_its_type["articleType"], "nothing else tells these types"
+    with pytest.raises(UsageError, match="does not know what image and title say together"):
+        Tagger.load(bundle).tag([drawn.images / f"{shop['id'][1]}.jpg"], titles=["a title"])
     untested = tagger(*tag, tmp_path / "early", "--titles", "fuse")
     assert (untested.code, "tagger titles BUNDLE --run RUN fits it" in untested.err) == (2, True)
 
@@ -96,6 +100,16 @@ def test_titles_are_taught_measured_and_asked(tagger: Run, shop: pd.DataFrame, d
         assert held_out[f"{level}Confidence"].tolist() == kept[f"{level}Confidence"].tolist(), (
             "a policy is fitted to these"
         )
+
+    record = json.loads((tmp_path / "fused/run.json").read_text())
+    model = Tagger.load(bundle, engine=EngineCheck.model_validate(record["engine"]))
+    some = shop.iloc[:30]
+    here = model.tag(
+        [drawn.images / f"{item}.jpg" for item in some["id"]], some["id"], some["masterCategory"],
+        titles=[title if isinstance(title, str) else None for title in some["title"]],
+    ).set_index("id")  # fmt: skip
+    same = ["articleType", "articleTypeConfidence", "alternatives", "decision", "evidence", "titleDigest"]
+    assert here[same].astype(str).equals(by_both.loc[here.index, same].astype(str)), "to the last digit"
 
     twice = tagger(*teach, "--run", tmp_path / "fused")
     assert (twice.code, "name one of images alone" in twice.err) == (3, True)
