@@ -20,6 +20,7 @@ MAY_IMPORT_RAY = {
     "tagger/cluster/session.py",
     "tagger/cluster/submission.py",
     "tagger/training/on_ray.py",
+    "tagger/training/process_group.py",
     "tagger/training/search_on_ray.py",
     "tagger/tagging/on_ray.py",
     "tagger/tagging/worker_pool.py",
