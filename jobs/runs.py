@@ -13,7 +13,7 @@ def run(config: RunsConfig, console: Console) -> int:
     summaries = runs(config, console)
     console.table(
         f"{len(summaries)} {'run' if len(summaries) == 1 else 'runs'} in {config.run}",
-        ["run", "state", "started", "took", "model", "tagged", "review", "failed", "left alone"],
+        ["run", "state", "started", "took", "model", "tagged", "review", "no image", "left alone"],
         [_row(summary) for summary in summaries],
     )
     stopped = [summary.directory.root.name for summary in summaries if summary.state == "interrupted"]
@@ -45,7 +45,7 @@ def _row(summary: RunSummary) -> list[object]:
         record.model_id,
         counts.predictions,
         counts.decisions.get(Decision.REVIEW, 0),
-        counts.decisions.get(Decision.FAILED, 0),
+        counts.decisions.get(Decision.FAILED, 0) + counts.by_title,
         counts.skipped,
     ]
 

@@ -110,8 +110,8 @@ class Limits(JobConfig):
 
     max_failed: ShareOrCount = Field(
         default="5%",
-        description="More failed items than this, 100 or 5%, exit with 4. A share is one of the items that were looked "
-        "at and those that the runs of --known had tagged.",
+        description="More items without a usable image than this, 100 or 5%, exit with 4. A share is one of the items "
+        "that were looked at and those that the runs of --known had tagged.",
     )
     max_rejected: ShareOrCount = Field(
         default="5%", description="More rejected rows of the manifest than this, 100 or 5%, exit with 4."

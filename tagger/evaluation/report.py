@@ -183,7 +183,10 @@ def _groups(evaluation: Evaluation, level: Level, extras: Extras) -> pd.DataFram
     predicted, items = evaluation.levels[level], evaluation.items
     tables = [("by frequency of the class", by_support(predicted))]
     if extras.blur_threshold is not None and "blurScore" in items:
-        names = np.where(items["blurScore"].to_numpy(float) < extras.blur_threshold, "blurry", "sharp").astype(object)
+        scores = items["blurScore"].to_numpy(float)
+        names = np.select([np.isnan(scores), scores < extras.blur_threshold], ["no image", "blurry"], "sharp").astype(
+            object
+        )
         blur = by_group(predicted, names)
         if extras.blurred is not None:
             blurred = extras.blurred.levels[level]

@@ -54,4 +54,5 @@ def _listen() -> tuple[str, int]:
 def _join(address: tuple[str, int], rank: int, workers: int, backend: str, timeout: timedelta) -> None:
     """Join the process group of the workers that meet at an address; the first one serves it."""
     store = TCPStore(*address, is_master=False, timeout=timeout) if rank else _held_stores.pop()
+    store.set_timeout(timeout)
     distributed.init_process_group(backend, store=store, rank=rank, world_size=workers, timeout=timeout)

@@ -27,18 +27,14 @@ from tagger.schemas.documents.taxonomy import Level
 from tagger.schemas.tables.prediction import Evidence
 from tagger.workflows.folder_locks import locked_bundle
 from tagger.workflows.open_catalog import resolve_location
-from tagger.workflows.titles_taught import HELD_OUT
+from tagger.workflows.titles_taught import CURVES, HELD_OUT
 
 _Side = Literal["val", "test", "control"]
 _FILES: dict[Evidence, Mapping[str, str]] = {
     Evidence.IMAGE: {"val": VAL_ITEMS, "test": ITEMS, "control": CONTROL_ITEMS},
     **HELD_OUT,
 }
-_CURVES = {
-    Evidence.IMAGE: "policy",
-    Evidence.IMAGE_AND_TITLE: "policy-with-titles",
-    Evidence.TITLE: "policy-by-title",
-}
+_CURVES = {Evidence.IMAGE: "policy", **CURVES}
 IN_WORDS = {
     Evidence.IMAGE: "by the image alone",
     Evidence.IMAGE_AND_TITLE: "by image and title",
@@ -145,11 +141,11 @@ def fit_policy(config: PolicyConfig, reporter: Reporter = LOG) -> PolicyResult:
         policies = {e: _fitted(config, items, side) for e, items in held_out.items()}
         _check_met(config, held_out, policies, reporter)
         others = {e: policy for e, policy in policies.items() if e is not Evidence.IMAGE}
+        tests = {e: _predictions(folder, bundle, ["test"], e) for e in policies}
         changed = bundle.changed(policy=policies[Evidence.IMAGE], policies=others)
         changed.save(folder)
         results = {
-            e: _effect(config, folder / "report", held_out[e], _predictions(folder, bundle, ["test"], e), policy, e)
-            for e, policy in policies.items()
+            e: _effect(config, folder / "report", held_out[e], tests[e], policy, e) for e, policy in policies.items()
         }
     by_image = results.pop(Evidence.IMAGE)
     return PolicyResult(**vars(by_image), card=changed.card, by_evidence=results)
@@ -211,7 +207,8 @@ def _effect(
 
 def _known_evidence(folder: Location, side: _Side) -> list[Evidence]:
     """What the bundle's stored predictions of held-out items are based on; the image comes first."""
-    others = [e for e in _FILES if e is not Evidence.IMAGE and (folder / "report" / _FILES[e][side]).exists()]
+    report = folder / "report"
+    others = [e for e in HELD_OUT if all((report / HELD_OUT[e][of]).exists() for of in (side, "test"))]
     return [Evidence.IMAGE, *others]
 
 

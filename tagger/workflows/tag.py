@@ -8,17 +8,15 @@ from typing import NamedTuple
 import numpy as np
 
 from tagger.cluster.session import ray_session, wants_gpu
-from tagger.confidence.thresholds import USUAL, QaSample, Thresholds
+from tagger.confidence.thresholds import QaSample, Thresholds
 from tagger.engines.base import BATCH_SIZE
 from tagger.engines.choose import CHECKED_IMAGES
-from tagger.errors import UsageError
 from tagger.images.failed import FailedImages
 from tagger.images.near_misses import near_misses
 from tagger.images.stores import ImageStore
 from tagger.io.location import Location
 from tagger.io.lock import holding
 from tagger.manifest.batch import Batch
-from tagger.manifest.headings import listed
 from tagger.manifest.manifest import Manifest
 from tagger.manifest.no_value import NoValue
 from tagger.manifest.selection import Before, Selection, already_labelled
@@ -46,6 +44,7 @@ from tagger.tagging.shard_tagger import TagPlan
 from tagger.tagging.worker_pool import fit_workers
 from tagger.workflows.open_catalog import open_catalog, resolve_location, versions
 from tagger.workflows.tagging_watch import TaggingWatch, wait_for_engine
+from tagger.workflows.titles_used import other_evidence, warn_without_policy, with_titles
 
 
 @dataclass(frozen=True)
@@ -110,8 +109,8 @@ def tag(config: TagConfig, reporter: Reporter = LOG) -> TagResult:
     directory = RunDirectory(resolve_location(config.out, config))
     bundle = Bundle.load(resolve_location(config.model, config))
     manifest, store = open_catalog(config, reporter)
-    config, titles = _with_titles(config, bundle, manifest, reporter)
-    _warn_without_policy(config, bundle.card, reporter)
+    config, titles = with_titles(config, bundle, manifest, reporter)
+    warn_without_policy(config, bundle.card, reporter)
     known = _known(config, reporter, bundle.card, titles) if config.known else None
     selection = _selection(config, manifest, known)
     thresholds = _as_input(_thresholds(config, bundle.card))
@@ -200,45 +199,12 @@ def _known(config: TagConfig, reporter: Reporter, card: ModelCard, titles: Title
 
 def _promised(config: TagConfig, card: ModelCard) -> dict[str, float]:
     """The target precision of the bundle's policies, for levels that use their thresholds."""
-    needed = [card.policy, *(card.policies.get(evidence) for evidence in _other_evidence(config))]
+    needed = [card.policy, *(card.policies.get(evidence) for evidence in other_evidence(config))]
     policies = [policy for policy in needed if policy]
     if len(policies) < len(needed):
         return {}
     levels = [level for level in Level if level not in config.accept_above]
     return {str(level): min(policy.levels[level].target_precision for policy in policies) for level in levels}
-
-
-def _with_titles(
-    config: TagConfig, bundle: Bundle, manifest: Manifest, reporter: Reporter
-) -> tuple[TagConfig, TitleModel | None]:
-    """The config with `auto` resolved, and the bundle's title model if the run uses it.
-
-    Raises:
-        UsageError: when the config asks for titles that cannot be used.
-    """
-    folder = resolve_location(config.model, config)
-    if config.titles == "auto":
-        titles = TitleModel.load_if_any(folder, bundle.card.model_id)
-        if titles is None or titles.weights is None:
-            return config.model_copy(update={"titles": "ignore"}), None
-        if titles.column not in manifest.columns:
-            reporter.warn(
-                f"The bundle knows titles of the column {titles.column}, which the manifest does not have: items are "
-                "tagged by their images alone"
-            )
-            return config.model_copy(update={"titles": "ignore"}), None
-        reporter.step(f"Tagging by image and title, the column {titles.column} (--titles ignore leaves titles out)")
-        return config.model_copy(update={"titles": FUSE}), titles
-    if config.titles == "ignore":
-        return config, None
-    titles = TitleModel.load(folder, bundle.card.model_id)
-    if titles.column not in manifest.columns:
-        raise UsageError(f"--titles: the manifest has no column {titles.column}; it has {listed(manifest.columns)}")
-    if config.titles == FUSE and titles.weights is None:
-        raise UsageError(
-            "--titles fuse: how sure both are together is not known; tagger titles BUNDLE --run RUN fits it"
-        )
-    return config, titles
 
 
 def _compared(config: TagConfig, card: ModelCard) -> ModelCard:
@@ -255,14 +221,9 @@ class _Thresholds(NamedTuple):
     others: dict[Evidence, Thresholds]
 
 
-def _other_evidence(config: TagConfig) -> tuple[Evidence, ...]:
-    """What a prediction of the run may be based on other than its image alone."""
-    return (Evidence.IMAGE_AND_TITLE, Evidence.TITLE) if config.titles == FUSE else ()
-
-
 def _thresholds(config: TagConfig, card: ModelCard) -> _Thresholds:
     by_image = Thresholds.of_bundle(card, Evidence.IMAGE, config.accept_above)
-    others = {e: Thresholds.of_bundle(card, e, config.accept_above) for e in _other_evidence(config)}
+    others = {e: Thresholds.of_bundle(card, e, config.accept_above) for e in other_evidence(config)}
     return _Thresholds(by_image, others)
 
 
@@ -270,16 +231,6 @@ def _as_input(thresholds: _Thresholds) -> dict[str, object]:
     """The thresholds as an input of the run's fingerprint."""
     others = {str(evidence): asdict(other) for evidence, other in thresholds.others.items()}
     return asdict(thresholds.by_image) | ({"others": others} if others else {})
-
-
-def _warn_without_policy(config: TagConfig, card: ModelCard, reporter: Reporter) -> None:
-    """Warn of fused predictions that no policy covers, where there is one for images."""
-    uncovered = [level for level in Level if level not in config.accept_above]
-    if config.titles == FUSE and card.policy and Evidence.IMAGE_AND_TITLE not in card.policies and uncovered:
-        reporter.warn(
-            f"--titles fuse: the bundle's policy is of images alone. By image and title, what is surer than {USUAL} is "
-            f"accepted; for a policy, first tagger titles {config.model} --run RUN, then tagger policy"
-        )
 
 
 def _plan(

@@ -52,10 +52,13 @@ def _teach(config: TitlesConfig, reporter: Reporter, bundle: Bundle, folder: Loc
     if config.run:
         image = LeafProbabilities.of_run(RunDirectory(resolve_location(config.run, config)), bundle.card)
     reporter.step(f"Fitting to {len(sides['train']):,} titles")
-    if bundle.card.policies:  # they hold for the confidences of the previous title model
-        bundle = bundle.changed(policies={})
-        bundle.save(folder)
-    return teach_titles(folder, bundle.card, config.title, sides, image, config.surely)
+
+    def drop_policies() -> None:
+        """They hold for the confidences of the previous title model."""
+        if bundle.card.policies:
+            bundle.changed(policies={}).save(folder)
+
+    return teach_titles(folder, bundle.card, config.title, sides, image, config.surely, drop_policies)
 
 
 def _sides(config: TitlesConfig, folder: Location, taxonomy: Taxonomy, reporter: Reporter) -> dict[str, pd.DataFrame]:

@@ -1,6 +1,6 @@
 """Teaches a bundle what titles say of its classes, and measures title, image, and both together."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -34,6 +34,8 @@ HELD_OUT = {
     Evidence.TITLE: {side: f"by-title-{file}" for side, file in _FILES.items()},
 }
 """Files in a bundle's report with its predictions of held-out items by image and title, and by the title alone."""
+CURVES = {Evidence.IMAGE_AND_TITLE: "policy-with-titles", Evidence.TITLE: "policy-by-title"}
+"""Names, without their endings, of the curves of their policies."""
 SURE = 0.9
 """Confidence from which a title objects to an image."""
 WITHOUT_TYPE = " without its type"
@@ -86,6 +88,7 @@ def teach_titles(
     sides: Mapping[str, pd.DataFrame],
     image: LeafProbabilities | None,
     surely: float = SURE,
+    before_writing: Callable[[], None] = lambda: None,
 ) -> TitlesResult:
     """Fit a title model to the train side, calibrate it on val, write it into the bundle, and measure it on test.
 
@@ -96,6 +99,7 @@ def teach_titles(
         sides: Items of each side of the split, with id, title and leaf number.
         image: What the images say of held-out items; without it, nothing is known of both together.
         surely: Confidence of an image, and of a title that objects to it, 0 to 1.
+        before_writing: Called when the model is fitted, before it replaces another one.
 
     Raises:
         InputError: when the titles cannot be learnt from, or `image` has no val or test item.
@@ -109,15 +113,17 @@ def teach_titles(
         val, test = (side[side["id"].isin(image.row)] for side in (val, test))
         spoken = val[model.has_known_word(val["title"].tolist())]
         if spoken.empty or test.empty:
-            raise InputError("--run: it has not the bundle's val and test items; tag the whole manifest")
+            raise InputError("no val or test item has both a prediction by its image and a title of known words")
         leaves = spoken["leaf"].to_numpy()
         texts, items = with_bare_titles(spoken["title"].tolist(), leaves, types)
         by_image = image.of(spoken["id"].tolist())[items]
         weights = fit_weights(by_image, model.probabilities(texts), model.prior, leaves[items])
         model = replace(model, weights=weights)
+    before_writing()
     report = folder / "report"
-    for name in (name for files in HELD_OUT.values() for name in files.values()):
-        (report / name).delete()  # of the previous title model
+    for name in (*CURVES.values(), *(name for files in HELD_OUT.values() for name in files.values())):
+        for file in (name,) if name.endswith(".parquet") else (f"{name}.csv", f"{name}.svg"):
+            (report / file).delete()  # of the previous title model
     model.save(folder)
     if image is not None:
         for side, rows in sides.items():
@@ -139,7 +145,9 @@ def with_titles(items: pd.DataFrame, manifest: Manifest, column: str) -> dict[st
 
 
 def titles_of(batch: Batch, column: str) -> pa.ChunkedArray:
-    """The titles of a batch's items; empty where there is none. Raises InputError and UsageError."""
+    """The titles of a batch's items; empty where there is none, or no such column. Raises InputError."""
+    if batch.column(column) is None and column not in batch.bytes_columns:  # one file of several may lack it
+        return pa.chunked_array([pa.repeat(pa.scalar("", pa.string()), len(batch.items))])
     return pc.fill_null(text_column(batch, column, "--title"), "")
 
 

@@ -15,7 +15,7 @@ from tagger.dataset.split_rule import SplitRule
 from tagger.dataset.splits import SPLITS
 from tagger.dataset.splits_file import SPLITS_FILE
 from tagger.decisions.labels import ReviewedLabels
-from tagger.errors import InputError
+from tagger.errors import InputError, UsageError
 from tagger.evaluation.pictures import Pictures
 from tagger.evaluation.report import Training
 from tagger.images.stores import ImageStore
@@ -187,7 +187,7 @@ def _taught_titles(
     try:
         sides = with_titles(trained.items.frame, manifest, column)
         return teach_titles(out, card, column, sides, trained.measured.leaves)
-    except InputError as error:
+    except (InputError, UsageError) as error:
         reporter.warn(f"--title {column}: the bundle has no model of titles: {error}")
         return None
 

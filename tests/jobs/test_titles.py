@@ -22,6 +22,7 @@ from tests.conftest import Outcome
 Run = Callable[..., Outcome]
 pytestmark = pytest.mark.usefixtures("embedded_ray")
 TYPES = ["masterCategory", "articleType"]
+SURE = LevelPolicy(target_precision=0.9, accept_above=0.0, coverage=1, precision=1, at_least=0.9)
 
 
 @pytest.fixture
@@ -126,12 +127,14 @@ def test_titles_are_taught_measured_and_asked(tagger: Run, shop: pd.DataFrame, d
     assert after.code in (0, 4), after.err
     assert json.loads(after.out)["counts"]["predictions"] == (~good).sum()
 
-    sure = LevelPolicy(target_precision=0.9, accept_above=0.0, coverage=1, precision=1, at_least=0.9)
     loaded, policy = (
         Bundle.load(Location(str(bundle))),
-        Policy(probability=0.9, fitted_on=9, levels=dict.fromkeys(Level, sure)),
+        Policy(probability=0.9, fitted_on=9, levels=dict.fromkeys(Level, SURE)),
     )
     loaded.changed(policies={Evidence.IMAGE_AND_TITLE: policy}).save(Location(str(bundle)))
+    wrong_run = tagger(*teach, "--run", tmp_path / "empty")
+    assert wrong_run.code == 2
+    assert Bundle.load(Location(str(bundle))).card.policies, "what was not taught anew drops nothing"
     promised = tagger(*tag, tmp_path / "promised", "--titles", "fuse", "--known", tmp_path / "fused")
     assert promised.code in (0, 4), promised.err
     decided = pd.read_parquet(tmp_path / "promised/predictions").set_index("id")["decision"]
@@ -176,6 +179,14 @@ def test_an_item_without_a_usable_image_is_tagged_by_its_title(
     assert len(again) == 4, "their images may be there by now"
     assert again.loc["gone", "decision"] == "review"
     assert again["reviewReasons"].map(list)["gone"] == ["low_confidence", "no_image"]
+
+    policy = Policy(probability=0.9, fitted_on=9, levels=dict.fromkeys(Level, SURE))
+    promising = Bundle.load(Location(str(bundle))).changed(policy=policy)
+    promising.save(Location(str(bundle)))
+    uncovered = tagger(*tag, tmp_path / "uncovered", "--max-failed", 9)
+    assert "The bundle's policy is of images alone, so items are tagged by their images alone" in uncovered.err
+    assert set(pd.read_parquet(tmp_path / "uncovered/predictions")["decision"]) == {"failed"}
+    promising.changed(policy=None).save(Location(str(bundle)))
 
     night.write_text("id,name\ngone,Tshirt\n")
     untitled = tagger(*tag, tmp_path / "untitled", "--max-failed", 1)

@@ -29,7 +29,7 @@ from tagger.schemas.tables.prediction import Decision
 
 _PREDICTED = [
     "id", "imageUri", "masterCategory", "masterCategoryConfidence", "articleType", "articleTypeConfidence",
-    "alternatives", "decision", "reviewReasons", "blurScore", "imageDigest",
+    "alternatives", "decision", "reviewReasons", "blurScore", "imageDigest", "errorCode",
 ]  # fmt: skip
 _TITLES = ("productDisplayName", "title", "name", "productName", "product_name", "displayName")
 _TEXT_LIMIT = 2000
@@ -127,8 +127,10 @@ def _need_a_person(run: RunDirectory) -> pa.Table:
 
 
 def _shared_pictures(predictions: pa.Table, groups: pd.DataFrame | None) -> list[str | None]:
-    """For each item the key of its picture; None where no other item in the queue has that picture."""
-    key = pictures_of(predictions["imageDigest"].to_pandas().astype(object), groups)
+    """For each item the key of its picture; None where it has none, or no other item in the queue has that picture."""
+    damaged = pc.is_valid(predictions["errorCode"])  # one file that is no picture may stand for many items
+    digests = pc.if_else(damaged, None, predictions["imageDigest"])
+    key = pictures_of(digests.to_pandas().astype(object), groups)
     shared = key.notna() & key.duplicated(keep=False)
     return [value if is_shared else None for value, is_shared in zip(key, shared, strict=True)]
 

@@ -1,0 +1,88 @@
+"""Whether a tagging run uses titles, and of what evidence its predictions may be."""
+
+from tagger.confidence.thresholds import USUAL
+from tagger.errors import InputError, UsageError
+from tagger.io.location import Location
+from tagger.manifest.headings import listed
+from tagger.manifest.manifest import Manifest
+from tagger.models.bundle import Bundle
+from tagger.models.titles import TitleModel
+from tagger.reporter import Reporter
+from tagger.runs.identity import FUSE
+from tagger.schemas.configs.tag import TagConfig
+from tagger.schemas.documents.bundle import ModelCard
+from tagger.schemas.documents.taxonomy import Level
+from tagger.schemas.tables.prediction import Evidence
+from tagger.workflows.open_catalog import resolve_location
+
+
+def with_titles(
+    config: TagConfig, bundle: Bundle, manifest: Manifest, reporter: Reporter
+) -> tuple[TagConfig, TitleModel | None]:
+    """The config with `auto` resolved, and the bundle's title model if the run uses it.
+
+    Raises:
+        UsageError: when the config asks for titles that cannot be used.
+    """
+    folder = resolve_location(config.model, config)
+    if config.titles == "auto":
+        titles = _usable_titles(config, folder, bundle.card, manifest, reporter)
+        return config.model_copy(update={"titles": FUSE if titles else "ignore"}), titles
+    if config.titles == "ignore":
+        return config, None
+    titles = TitleModel.load(folder, bundle.card.model_id)
+    if titles.column not in manifest.columns:
+        raise UsageError(f"--titles: the manifest has no column {titles.column}; it has {listed(manifest.columns)}")
+    if config.titles == FUSE and titles.weights is None:
+        raise UsageError(
+            "--titles fuse: how sure both are together is not known; tagger titles BUNDLE --run RUN fits it"
+        )
+    return config, titles
+
+
+def other_evidence(config: TagConfig) -> tuple[Evidence, ...]:
+    """What a prediction of the run may be based on other than its image alone."""
+    return (Evidence.IMAGE_AND_TITLE, Evidence.TITLE) if config.titles == FUSE else ()
+
+
+def warn_without_policy(config: TagConfig, card: ModelCard, reporter: Reporter) -> None:
+    """Warn of fused predictions that no policy covers, where there is one for images."""
+    if card.policy and _without_policy(config, card):
+        reporter.warn(
+            f"--titles fuse: the bundle's policy is of images alone. With titles, what is surer than {USUAL} is "
+            f"accepted; tagger policy {config.model} fits one, once tagger titles --run has measured them"
+        )
+
+
+def _usable_titles(
+    config: TagConfig, folder: Location, card: ModelCard, manifest: Manifest, reporter: Reporter
+) -> TitleModel | None:
+    """The title model if image and title can be fused without being asked to; else warns, and why."""
+    try:
+        titles = TitleModel.load_if_any(folder, card.model_id)
+    except InputError as error:
+        reporter.warn(f"{error}; items are tagged by their images alone")
+        return None
+    if titles is None or titles.weights is None:
+        return None
+    if titles.column not in manifest.columns:
+        reporter.warn(
+            f"The bundle knows titles of the column {titles.column}, which the manifest does not have: items are "
+            "tagged by their images alone"
+        )
+        return None
+    if card.policy and _without_policy(config.model_copy(update={"titles": FUSE}), card):
+        reporter.warn(
+            "The bundle's policy is of images alone, so items are tagged by their images alone, and not by their "
+            f"titles, too: tagger policy {config.model} fits one for both, and --titles fuse does without"
+        )
+        return None
+    reporter.step(f"Tagging by image and title, the column {titles.column} (--titles ignore leaves titles out)")
+    return titles
+
+
+def _without_policy(config: TagConfig, card: ModelCard) -> list[Evidence]:
+    """The kinds of predictions with titles that would be accepted by the usual threshold, for want of a policy."""
+    if all(level in config.accept_above for level in Level):
+        return []
+    return [evidence for evidence in other_evidence(config) if evidence not in card.policies]
