@@ -42,8 +42,8 @@ class TensorBoardLog:
     ) -> None:
         """Write the rest."""
         with self._scratch:
-            self._publish()
-            self._writer.close()
+            self._writer.close()  # waits for its thread, which a flush of an older tensorboardX does not
+            self._copy()
 
     def add_step(self, step: int, loss: float) -> None:
         """Log the mean loss of an epoch so far, at a step of the whole training."""
@@ -58,5 +58,8 @@ class TensorBoardLog:
 
     def _publish(self) -> None:
         self._writer.flush()
+        self._copy()
+
+    def _copy(self) -> None:
         for file in self._here.glob("events.*"):
             (self._folder / file.name).write_bytes(file.read_bytes())
