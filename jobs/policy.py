@@ -1,6 +1,8 @@
 """The policy command: fits a bundle's thresholds to a target precision, and writes them into the bundle."""
 
+from collections.abc import Mapping
 from dataclasses import asdict
+from typing import TypeVar
 
 from pydantic.alias_generators import to_camel
 
@@ -22,6 +24,7 @@ from tagger.workflows.policy import (
 )
 
 _SHOWN = 10
+_Result = TypeVar("_Result")
 
 
 def run(config: PolicyConfig, console: Console) -> int:
@@ -34,20 +37,25 @@ def run(config: PolicyConfig, console: Console) -> int:
 
 
 def _say(config: PolicyConfig, console: Console, result: PolicyResult) -> None:
-    by_image = {"" if not result.by_evidence else f" {IN_WORDS[Evidence.IMAGE]}": result}
-    others = {f" {IN_WORDS[evidence]}": fitted for evidence, fitted in result.by_evidence.items()}
-    for how, fitted in (by_image | others).items():
-        _say_fitted(config, console, how, fitted)
-    said = "these policies now, and tagger tag applies them" if others else "this policy now, and tagger tag applies it"
-    console.say(f"The bundle has {said}. Curve: {result.curve}")
-    if others:
-        console.say("Each item gets the one for what it has: an image, a title, or both.")
+    for how, fitted in _by_evidence(result, result.by_evidence):
+        _say_fitted(config, console, how and f" {how}", fitted)
+    if result.by_evidence:
+        has = "these policies now, and tagger tag applies the one for what an item has: image, title, or both"
+    else:
+        has = "this policy now, and tagger tag applies it"
+    console.say(f"The bundle has {has}. Curve: {result.curve}")
     console.result(_document(config, result) | {"byEvidence": {
         str(evidence): _document(config, fitted) for evidence, fitted in result.by_evidence.items()
     }})  # fmt: skip
     taught_on = result.card.provenance.config
     if taught_on.get("manifest"):
         console.say(next_line(config, "tag", *catalogue_flags(taught_on), "--model", config.model, "--out", "run"))
+
+
+def _by_evidence(by_image: _Result, others: Mapping[Evidence, _Result]) -> list[tuple[str, _Result]]:
+    """Results with what their predictions are based on in words; without words where all are by the image."""
+    of_image = (IN_WORDS[Evidence.IMAGE] if others else "", by_image)
+    return [of_image, *((IN_WORDS[evidence], result) for evidence, result in others.items())]
 
 
 def _document(config: PolicyConfig, fitted: FittedPolicy) -> dict[str, object]:
@@ -100,10 +108,8 @@ def _say_fitted(config: PolicyConfig, console: Console, how: str, result: Fitted
 
 def _say_trials(config: PolicyConfig, console: Console, trials: PolicyTrials) -> None:
     """Print how often the target was met on items that the thresholds were not fitted to."""
-    by_image = {"" if not trials.by_evidence else f", {IN_WORDS[Evidence.IMAGE]}": trials}
-    others = {f", {IN_WORDS[evidence]}": trial for evidence, trial in trials.by_evidence.items()}
-    for how, trial in (by_image | others).items():
-        _say_trial(config, console, how, trial)
+    for how, trial in _by_evidence(trials, trials.by_evidence):
+        _say_trial(config, console, how and f", {how}", trial)
     console.result({
         "splits": config.splits, **_trial_document(trials),
         "byEvidence": {str(evidence): _trial_document(trial) for evidence, trial in trials.by_evidence.items()},

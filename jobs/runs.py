@@ -45,7 +45,7 @@ def _row(summary: RunSummary) -> list[object]:
         record.model_id,
         counts.predictions,
         counts.decisions.get(Decision.REVIEW, 0),
-        counts.decisions.get(Decision.FAILED, 0) + counts.by_title,
+        counts.without_image,
         counts.skipped,
     ]
 

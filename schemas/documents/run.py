@@ -47,9 +47,14 @@ class Counts(RunPart):
     parts: int = 0
 
     @property
+    def without_image(self) -> int:
+        """Items whose image cannot be used: failed, or tagged by their title alone."""
+        return max(self.decisions.get(Decision.FAILED, 0), sum(self.errors.values()))
+
+    @property
     def by_title(self) -> int:
         """Items that were tagged by their title alone, because their image cannot be used."""
-        return max(0, sum(self.errors.values()) - self.decisions.get(Decision.FAILED, 0))
+        return self.without_image - self.decisions.get(Decision.FAILED, 0)
 
 
 class EngineCheck(RunPart):

@@ -40,6 +40,7 @@ from tagger.schemas.documents.taxonomy import Level
 ITEMS = "items.parquet"
 VAL_ITEMS, CONTROL_ITEMS = "val-items.parquet", "control-items.parquet"
 """Files with a bundle's predictions of the val items, and of the control items."""
+ITEMS_BY_SIDE = {"val": VAL_ITEMS, "test": ITEMS, "control": CONTROL_ITEMS}
 _PLOTTED_CLASSES, _MATRIX_CLASSES, _LISTED_CLASSES = 150, 500, 1000
 """Most classes in a plot of confusions, in a file with a full matrix, and in the page's table."""
 _TOP_CONFUSIONS, _PAIRS, _OF_A_PAIR, _WORST = 20, 8, 4, 24

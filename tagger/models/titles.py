@@ -20,6 +20,7 @@ from tagger.io.location import Location
 from tagger.models.levels import softmax
 
 if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
     from sklearn.feature_extraction.text import TfidfVectorizer
 
 FILE = "titles.safetensors"
@@ -65,30 +66,38 @@ class TitleModel:
 
     def has_known_word(self, titles: Sequence[str]) -> np.ndarray:
         """Which titles have a word of the vocabulary, bool [N]."""
-        return np.asarray(self._vectorisers[0].transform(titles).getnnz(axis=1) > 0) if titles else np.zeros(0, bool)
+        return _has_words(self._vectorisers[0].transform(titles)) if titles else np.zeros(0, bool)
 
     def logits(self, titles: Sequence[str]) -> np.ndarray:
         """Logits of the leaves, float32 [N, L]."""
-        if not titles:
-            return np.zeros((0, len(self.bias)), np.float32)
-        words, letters = (vectoriser.transform(titles) for vectoriser in self._vectorisers)
-        of_words, of_letters = np.split(self.weight, [len(self.words)], axis=1)
-        return np.asarray(words @ of_words.T + letters @ of_letters.T + self.bias, np.float32)
+        return self._read(titles)[0]
 
     def probabilities(self, titles: Sequence[str]) -> np.ndarray:
         """Probabilities of the leaves, float32 [N, L]; a title without a known word gets the prior."""
-        probabilities = softmax(self.logits(titles), self.temperature)
-        probabilities[~self.has_known_word(titles)] = self.prior
-        return probabilities
+        return self._probabilities(*self._read(titles))
 
     def combined_probabilities(self, image: np.ndarray, titles: Sequence[str]) -> np.ndarray:
         """Probabilities of the leaves by image and title, float32 [N, L].
 
         A title without a known word leaves the probabilities by the image as they are.
         """
-        logits = combined_logits(image, self.probabilities(titles), self.prior, self.weights or BAYES)
-        both = softmax(logits, 1.0)
-        return np.where(self.has_known_word(titles)[:, None], both, image)
+        logits, is_known = self._read(titles)
+        by_title = self._probabilities(logits, is_known)
+        both = softmax(combined_logits(image, by_title, self.prior, self.weights or BAYES), 1.0)
+        return np.where(is_known[:, None], both, image)
+
+    def _read(self, titles: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+        """Logits of the leaves, float32 [N, L], and whether each title has a known word, bool [N]."""
+        if not titles:
+            return np.zeros((0, len(self.bias)), np.float32), np.zeros(0, bool)
+        words, letters = (vectoriser.transform(titles) for vectoriser in self._vectorisers)
+        of_words, of_letters = np.split(self.weight, [len(self.words)], axis=1)
+        return np.asarray(words @ of_words.T + letters @ of_letters.T + self.bias, np.float32), _has_words(words)
+
+    def _probabilities(self, logits: np.ndarray, is_known: np.ndarray) -> np.ndarray:
+        probabilities = softmax(logits, self.temperature)
+        probabilities[~is_known] = self.prior
+        return probabilities
 
     @cached_property
     def _vectorisers(self) -> "tuple[TfidfVectorizer, TfidfVectorizer]":
@@ -169,6 +178,11 @@ def new_letter_vectoriser(letters: Sequence[str] | None = None) -> "TfidfVectori
         max_features=_MAX_LETTERS if letters is None else None,
         sublinear_tf=True, strip_accents="unicode", dtype=np.float32,
     )  # fmt: skip
+
+
+def _has_words(vectors: "csr_matrix") -> np.ndarray:
+    """Which vectors of titles are of a known word at least, bool [N]."""
+    return np.asarray(vectors.getnnz(axis=1) > 0)
 
 
 def class_prior(leaves: np.ndarray, count: int) -> np.ndarray:

@@ -1,7 +1,6 @@
 """Messages about a finished run with too many failures, or without tagged items."""
 
 from tagger.schemas.documents.run import Counts
-from tagger.schemas.tables.prediction import Decision
 from tagger.schemas.values import parse_share_or_count
 
 
@@ -31,7 +30,7 @@ def too_many(counts: Counts, max_failed: str, max_rejected: str) -> list[str]:
         max_rejected: Most rejected rows, in the same form.
     """
     problems = []
-    failed, total = counts.decisions.get(Decision.FAILED, 0) + counts.by_title, counts.predictions + counts.known
+    failed, total = counts.without_image, counts.predictions + counts.known
     if _exceeds(failed, total, max_failed):
         parts = f" ({counts.predictions:,} looked at and {counts.known:,} known from earlier runs)"
         what = "have no usable image" if counts.by_title else "failed"

@@ -259,15 +259,16 @@ class PredictionRows:
         texts = np.array([title or "" for title in titles], object)
         speaks = model.has_known_word(texts.tolist()) & (evidence != _FUSED)
         changed = records.copy()
-        for chosen in (speaks & good, speaks & ~good):
-            if chosen.any():
-                some, said = records[chosen], texts[chosen].tolist()
-                if good[chosen].all():
-                    image = expand_top_k(some["leaves"], some["leaf_confidences"], len(self._leaf_types))
-                    fill(some, self._levels, model.combined_probabilities(image, said))
-                else:
-                    fill(some, self._levels, model.probabilities(said))
-                changed[chosen] = some
+        both, alone = speaks & good, speaks & ~good
+        if both.any():
+            some = records[both]
+            image = expand_top_k(some["leaves"], some["leaf_confidences"], len(self._leaf_types))
+            fill(some, self._levels, model.combined_probabilities(image, texts[both].tolist()))
+            changed[both] = some
+        if alone.any():
+            some = records[alone]
+            fill(some, self._levels, model.probabilities(texts[alone].tolist()))
+            changed[alone] = some
         return changed, speaks
 
     def _alternatives(self, records: np.ndarray, null: np.ndarray) -> pa.ListArray:

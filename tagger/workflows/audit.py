@@ -162,8 +162,13 @@ def _make_index(config: AuditConfig, out: Location, manifest: Manifest, reporter
     if out.is_s3:
         raise UsageError(f"--out: {out} lies in a bucket, and --model makes an index on a disk; make one and name it")
     shared = {name: getattr(config, name) for name in AuditConfig.model_fields if name in TagConfig.model_fields}
-    tag_settings = {"out": (out / _VECTORS).uri, "embeddings": True, "max_failed": "100%", "max_rejected": "100%"}
-    tag_settings["titles"] = "ignore"  # an audit asks its own title model
+    tag_settings = {
+        "out": (out / _VECTORS).uri,
+        "embeddings": True,
+        "max_failed": "100%",
+        "max_rejected": "100%",
+        "titles": "ignore",  # an audit asks a title model of its own
+    }
     counts = tag(TagConfig.model_validate(shared | tag_settings), reporter).counts
     failed, rejected = counts.decisions.get(Decision.FAILED, 0), counts.rejects
     if failed == counts.predictions:

@@ -66,7 +66,7 @@ class Measured:
     control: Evaluation | None = None
     """Predictions of items that neither training nor calibration has seen, if there are any."""
     leaves: LeafProbabilities | None = None
-    """Leaf probabilities of the items of all three."""
+    """Leaf probabilities of the items of all three, if they were to be kept."""
 
     @property
     def metrics(self) -> Metrics:
@@ -74,7 +74,9 @@ class Measured:
         return self.test.metrics()
 
 
-def calibrate_and_measure(bundle: Bundle, images: dict[str, ray.data.Dataset], device: str, failed: int) -> Measured:
+def calibrate_and_measure(
+    bundle: Bundle, images: dict[str, ray.data.Dataset], device: str, failed: int, keep_leaves: bool = False
+) -> Measured:
     """Calibrate on val, and evaluate on test and control, with float32 PyTorch.
 
     Args:
@@ -82,6 +84,7 @@ def calibrate_and_measure(bundle: Bundle, images: dict[str, ray.data.Dataset], d
         images: Decoded items by side; control may be absent.
         device: `cpu` or `cuda`.
         failed: Test items whose image cannot be used.
+        keep_leaves: Keep the leaf probabilities, too, as the titles need them.
     """
     reference = PreparedTorch(bundle, device, "float32", _AT_ONCE)
     copies = images["test"].limit(_BLURRED_ITEMS).map_batches(blurred_copies, batch_size=_AT_ONCE)
@@ -92,9 +95,7 @@ def calibrate_and_measure(bundle: Bundle, images: dict[str, ray.data.Dataset], d
     bundle = calibrated(bundle, sides["val"]["logits"], sides["val"]["leaf"])
     val, of_copies = (_evaluation(bundle, sides[side], 0, side) for side in ("val", BLURRED))
     control = _evaluation(bundle, sides["control"], 0, "control") if "control" in sides else None
-    held_out = _only(outputs, outputs["split"] != BLURRED)
-    probabilities = softmax(held_out["logits"], bundle.card.calibration.temperature)
-    leaves = LeafProbabilities.of_predictions(held_out["id"].tolist(), probabilities)
+    leaves = _leaves(bundle, _only(outputs, outputs["split"] != BLURRED)) if keep_leaves else None
     return Measured(bundle, val, _evaluation(bundle, sides["test"], failed), of_copies, control, leaves)
 
 
@@ -151,6 +152,11 @@ def _with_edges(images: ray.data.Dataset, bundle: Bundle) -> ray.data.Dataset:
         return {**batch, "image": all_with_edges(batch["image"], preprocessing)}
 
     return images.map_batches(add, batch_size=_AT_ONCE).materialize()
+
+
+def _leaves(bundle: Bundle, outputs: dict[str, np.ndarray]) -> LeafProbabilities:
+    probabilities = softmax(outputs["logits"], bundle.card.calibration.temperature)
+    return LeafProbabilities.of_predictions(outputs["id"].tolist(), probabilities)
 
 
 def _only(columns: dict[str, np.ndarray], chosen: np.ndarray) -> dict[str, np.ndarray]:

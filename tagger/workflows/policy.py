@@ -16,7 +16,7 @@ from tagger.confidence.trial import TargetTrial, try_target
 from tagger.errors import InputError, UsageError
 from tagger.evaluation import plots
 from tagger.evaluation.metrics import Evaluation
-from tagger.evaluation.report import CONTROL_ITEMS, ITEMS, VAL_ITEMS
+from tagger.evaluation.report import CONTROL_ITEMS, ITEMS_BY_SIDE
 from tagger.io.location import Location
 from tagger.io.parquet import open_parquet
 from tagger.models.bundle import Bundle
@@ -31,7 +31,7 @@ from tagger.workflows.titles_taught import CURVES, HELD_OUT
 
 _Side = Literal["val", "test", "control"]
 _FILES: dict[Evidence, Mapping[str, str]] = {
-    Evidence.IMAGE: {"val": VAL_ITEMS, "test": ITEMS, "control": CONTROL_ITEMS},
+    Evidence.IMAGE: ITEMS_BY_SIDE,
     **HELD_OUT,
 }
 _CURVES = {Evidence.IMAGE: "policy", **CURVES}
@@ -110,9 +110,9 @@ class PolicyTrials(PolicyTrial):
 def fit_policy(config: PolicyConfig, reporter: Reporter = LOG) -> PolicyResult:
     """Fit thresholds on a bundle's control items, and write them and their curves into the bundle.
 
-    Predictions by image and title, and by the title alone, get thresholds of their own if `titles` measured them with a
-    run. A target that only one kind of prediction can reach is no error: the others then accept nothing. The command is
-    `tagger policy`.
+    Predictions by image and title, and by the title alone, get thresholds of their own if the training measured them
+    (`title`), or `titles` did with a run. A target that only some kinds of predictions can reach is no error: the
+    others then accept nothing. The command is `tagger policy`.
 
     Args:
         config: The bundle and the target precision by level, 0 to 1; `splits` is for `try_policy`.
@@ -252,10 +252,8 @@ def _check_met(
         if len(unmet) == len(policies):
             raise UsageError(f"{named}: {_why_unmet(config, level, held_out, unmet)}")
         for e, policy in unmet.items():
-            reporter.warn(
-                f"{named}: nothing is accepted {IN_WORDS[e]}, where it "
-                f"{_why_unmet(config, level, held_out, {e: policy})}"
-            )
+            why = _why_unmet(config, level, held_out, {e: policy})
+            reporter.warn(f"{named}: nothing is accepted {IN_WORDS[e]}, where it {why}")
 
 
 def _accepts(fitted: LevelPolicy) -> bool:

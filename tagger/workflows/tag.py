@@ -44,7 +44,7 @@ from tagger.tagging.shard_tagger import TagPlan
 from tagger.tagging.worker_pool import fit_workers
 from tagger.workflows.open_catalog import open_catalog, resolve_location, versions
 from tagger.workflows.tagging_watch import TaggingWatch, wait_for_engine
-from tagger.workflows.titles_used import other_evidence, warn_without_policy, with_titles
+from tagger.workflows.titles_used import other_evidence, resolve_titles, warn_without_policy
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ def tag(config: TagConfig, reporter: Reporter = LOG) -> TagResult:
     directory = RunDirectory(resolve_location(config.out, config))
     bundle = Bundle.load(resolve_location(config.model, config))
     manifest, store = open_catalog(config, reporter)
-    config, titles = with_titles(config, bundle, manifest, reporter)
+    config, titles = resolve_titles(config, bundle, manifest, reporter)
     warn_without_policy(config, bundle.card, reporter)
     known = _known(config, reporter, bundle.card, titles) if config.known else None
     selection = _selection(config, manifest, known)

@@ -51,6 +51,9 @@ def _teach(config: TitlesConfig, reporter: Reporter, bundle: Bundle, folder: Loc
     image = None
     if config.run:
         image = LeafProbabilities.of_run(RunDirectory(resolve_location(config.run, config)), bundle.card)
+        for side in ("val", "test"):
+            if not sides[side]["id"].isin(image.row).any():
+                raise InputError(f"--run: {config.run} has no item of the bundle's {side} side; tag the whole manifest")
     reporter.step(f"Fitting to {len(sides['train']):,} titles")
 
     def drop_policies() -> None:

@@ -13,7 +13,7 @@ from tagger.dataset.label_words import without_label
 from tagger.dataset.splits import SPLITS
 from tagger.errors import InputError, UsageError
 from tagger.evaluation.metrics import Evaluation, Predicted, level_metrics
-from tagger.evaluation.report import CONTROL_ITEMS, ITEMS, VAL_ITEMS
+from tagger.evaluation.report import ITEMS_BY_SIDE
 from tagger.images.patterns import text_column
 from tagger.io.location import Location
 from tagger.io.parquet import write_parquet
@@ -28,14 +28,18 @@ from tagger.schemas.documents.taxonomy import Level
 from tagger.schemas.tables.prediction import Evidence
 from tagger.training.titles import fit_titles, with_bare_titles
 
-_FILES = {"val": VAL_ITEMS, "test": ITEMS, "control": CONTROL_ITEMS}
 HELD_OUT = {
-    Evidence.IMAGE_AND_TITLE: {side: f"with-titles-{file}" for side, file in _FILES.items()},
-    Evidence.TITLE: {side: f"by-title-{file}" for side, file in _FILES.items()},
+    Evidence.IMAGE_AND_TITLE: {side: f"with-titles-{file}" for side, file in ITEMS_BY_SIDE.items()},
+    Evidence.TITLE: {side: f"by-title-{file}" for side, file in ITEMS_BY_SIDE.items()},
 }
 """Files in a bundle's report with its predictions of held-out items by image and title, and by the title alone."""
 CURVES = {Evidence.IMAGE_AND_TITLE: "policy-with-titles", Evidence.TITLE: "policy-by-title"}
 """Names, without their endings, of the curves of their policies."""
+_OF_ONE_MODEL = (
+    *(file for files in HELD_OUT.values() for file in files.values()),
+    *(f"{curve}.{ending}" for curve in CURVES.values() for ending in ("csv", "svg")),
+)
+"""Files in a bundle's report that another title model makes untrue."""
 SURE = 0.9
 """Confidence from which a title objects to an image."""
 WITHOUT_TYPE = " without its type"
@@ -72,13 +76,13 @@ class TitlesResult:
     items: int
     """Number of test items."""
     by: Mapping[str, Mapping[Level, LevelMetrics]]
-    """Metrics by witness: `title`, `title without its type` (the words of its article type are left out), and with a
-    run also `image`, `both` and `both without its type`.
+    """Metrics by witness: `title`, `title without its type` (the words of its article type are left out), and where the
+    images have their say also `image`, `both` and `both without its type`.
 
     Macro F1 is that of `evaluate`: the mean over the classes with at least `minimum_support` of the items.
     """
     objections: Objections | None
-    """None without a run."""
+    """None where the images have no say."""
 
 
 def teach_titles(
@@ -113,7 +117,7 @@ def teach_titles(
         val, test = (side[side["id"].isin(image.row)] for side in (val, test))
         spoken = val[model.has_known_word(val["title"].tolist())]
         if spoken.empty or test.empty:
-            raise InputError("no val or test item has both a prediction by its image and a title of known words")
+            raise InputError("no item of the val side has a title of known words, or no test item has a usable image")
         leaves = spoken["leaf"].to_numpy()
         texts, items = with_bare_titles(spoken["title"].tolist(), leaves, types)
         by_image = image.of(spoken["id"].tolist())[items]
@@ -121,9 +125,8 @@ def teach_titles(
         model = replace(model, weights=weights)
     before_writing()
     report = folder / "report"
-    for name in (*CURVES.values(), *(name for files in HELD_OUT.values() for name in files.values())):
-        for file in (name,) if name.endswith(".parquet") else (f"{name}.csv", f"{name}.svg"):
-            (report / file).delete()  # of the previous title model
+    for file in _OF_ONE_MODEL:
+        (report / file).delete()
     model.save(folder)
     if image is not None:
         for side, rows in sides.items():
@@ -156,7 +159,7 @@ def by_side(items: pd.DataFrame) -> dict[str, pd.DataFrame]:
     sides = {side: items[items["split"] == side].reset_index(drop=True) for side in SPLITS}
     for side in ("train", "val", "test"):
         if sides[side].empty:
-            raise InputError(f"--manifest: it has no item of the bundle's {side} side")
+            raise InputError(f"--manifest: no item of the bundle's {side} side is in it")
     return {side: rows for side, rows in sides.items() if not rows.empty}
 
 
@@ -171,7 +174,7 @@ def _write_held_out(
 ) -> None:
     """Write predictions of the items of one side whose titles have a known word; those of train are nothing new."""
     items = items[model.has_known_word(items["title"].tolist())]
-    if side not in _FILES or items.empty:
+    if side not in ITEMS_BY_SIDE or items.empty:
         return
     ids, texts, leaves = items["id"].tolist(), items["title"].tolist(), items["leaf"].to_numpy()
     predicted = {

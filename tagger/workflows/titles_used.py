@@ -16,7 +16,7 @@ from tagger.schemas.tables.prediction import Evidence
 from tagger.workflows.open_catalog import resolve_location
 
 
-def with_titles(
+def resolve_titles(
     config: TagConfig, bundle: Bundle, manifest: Manifest, reporter: Reporter
 ) -> tuple[TagConfig, TitleModel | None]:
     """The config with `auto` resolved, and the bundle's title model if the run uses it.
@@ -47,9 +47,9 @@ def other_evidence(config: TagConfig) -> tuple[Evidence, ...]:
 
 def warn_without_policy(config: TagConfig, card: ModelCard, reporter: Reporter) -> None:
     """Warn of fused predictions that no policy covers, where there is one for images."""
-    if card.policy and _without_policy(config, card):
+    if card.policy and _lacks_policy(config, card):
         reporter.warn(
-            f"--titles fuse: the bundle's policy is of images alone. With titles, what is surer than {USUAL} is "
+            f"--titles fuse: the bundle's policy covers images alone. With titles, what is surer than {USUAL} is "
             f"accepted; tagger policy {config.model} fits one, once tagger titles --run has measured them"
         )
 
@@ -71,18 +71,17 @@ def _usable_titles(
             "tagged by their images alone"
         )
         return None
-    if card.policy and _without_policy(config.model_copy(update={"titles": FUSE}), card):
+    if card.policy and _lacks_policy(config.model_copy(update={"titles": FUSE}), card):
         reporter.warn(
-            "The bundle's policy is of images alone, so items are tagged by their images alone, and not by their "
-            f"titles, too: tagger policy {config.model} fits one for both, and --titles fuse does without"
+            "The bundle's policy covers images alone, so titles are left out. tagger policy "
+            f"{config.model} fits one for titles, too; --titles fuse uses them without one"
         )
         return None
     reporter.step(f"Tagging by image and title, the column {titles.column} (--titles ignore leaves titles out)")
     return titles
 
 
-def _without_policy(config: TagConfig, card: ModelCard) -> list[Evidence]:
-    """The kinds of predictions with titles that would be accepted by the usual threshold, for want of a policy."""
-    if all(level in config.accept_above for level in Level):
-        return []
-    return [evidence for evidence in other_evidence(config) if evidence not in card.policies]
+def _lacks_policy(config: TagConfig, card: ModelCard) -> bool:
+    """Whether predictions with titles would be accepted by the usual threshold, for want of a policy."""
+    is_given = all(level in config.accept_above for level in Level)
+    return not is_given and any(evidence not in card.policies for evidence in other_evidence(config))

@@ -168,7 +168,8 @@ def _learn(config: TrainConfig, reporter: Reporter, inputs: _Inputs) -> _Trained
     trained = _train(plan, images, inputs.out, work, reporter)
     reporter.step("Calibrating on val, measuring on test")
     failed_of_test = failed["split"].to_pylist().count("test")
-    measured = calibrate_and_measure(pack(card, trained.weights), images, device, failed_of_test)
+    bundle = pack(card, trained.weights)
+    measured = calibrate_and_measure(bundle, images, device, failed_of_test, keep_leaves=bool(config.title))
     learnt = {
         "epochs": trained.history,
         "best_epoch": trained.best_epoch,
@@ -188,7 +189,7 @@ def _taught_titles(
         sides = with_titles(trained.items.frame, manifest, column)
         return teach_titles(out, card, column, sides, trained.measured.leaves)
     except (InputError, UsageError) as error:
-        reporter.warn(f"--title {column}: the bundle has no model of titles: {error}")
+        reporter.warn(f"The bundle has no model of titles: {error}")
         return None
 
 
