@@ -40,7 +40,7 @@ def _say(config: PolicyConfig, console: Console, result: PolicyResult) -> None:
     for how, fitted in _by_evidence(result, result.by_evidence):
         _say_fitted(config, console, how and f" {how}", fitted)
     if result.by_evidence:
-        has = "these policies now, and tagger tag applies the one for what an item has: image, title, or both"
+        has = "these policies now, and tagger tag applies the one for what an item shows"
     else:
         has = "this policy now, and tagger tag applies it"
     console.say(f"The bundle has {has}. Curve: {result.curve}")

@@ -1,4 +1,4 @@
-"""The titles command: fits a bundle's title model, and measures it."""
+"""The titles command: teaches a bundle what titles and columns say, and measures it."""
 
 from dataclasses import asdict
 
@@ -6,36 +6,46 @@ from pydantic.alias_generators import to_camel
 
 from tagger.jobs.shell.console import Console
 from tagger.jobs.shell.next_command import UNKNOWN, next_line
-from tagger.jobs.steps import titles_report
-from tagger.models.titles import FILE
+from tagger.jobs.steps import evidence_report
+from tagger.models.evidence import FILE, EvidenceModel
 from tagger.schemas.configs.confidence import TitlesConfig
 from tagger.workflows.as_flags import catalogue_flags
+from tagger.workflows.evidence_taught import Objections
 from tagger.workflows.titles import titles
-from tagger.workflows.titles_taught import Objections
 
 
 def run(config: TitlesConfig, console: Console) -> int:
-    """Fit a title model to the bundle's training items, calibrate it on val, and measure it on test."""
+    """Fit models of titles and columns to the bundle's training items, weigh them on val, and measure them on test."""
     result = titles(config, console)
-    titles_report.show(console, result)
-    rows = titles_report.rows_of(result)
-    document: dict[str, object] = {"items": result.items, "words": len(result.model.words), "by": rows}
+    evidence_report.show(console, result)
+    rows = evidence_report.rows_of(result)
+    knows = _known(result.model)
+    document: dict[str, object] = {"items": result.items, **knows, "by": rows}
     if result.objections:
         _say_objections(config, console, result.objections)
         document |= {to_camel(name): items for name, items in asdict(result.objections).items()}
-    known = len(result.model.words)
-    use = "tagger tag uses them" if result.model.weights else "tagger tag --titles check asks them"
-    console.say(f"The bundle knows {known:,} words of titles now ({FILE}); {use}.")
+    joins = result.model.joins_images
+    use = "tagger tag uses them" if joins else "tagger tag --evidence check asks titles"
+    said = " and ".join(f"{number:,} {name}" for name, number in knows.items() if number)
+    console.say(f"The bundle knows {said} now ({FILE}); {use}.")
     console.result(document)
-    if result.model.weights:
+    if joins:
         console.say(
             next_line(config, "policy", config.model, "--target-precision", "articleType=0.95,masterCategory=0.98")
         )
         return 0
-    words = ["--model", config.model, "--titles", "check", "--out", "run-titles"]
+    words = ["--model", config.model, *(["--evidence", "check"] if config.title else []), "--out", "run-titles"]
     catalogue = {"images": UNKNOWN, **config.model_dump()}
     console.say(next_line(config, "tag", *catalogue_flags(catalogue), *words))
     return 0
+
+
+def _known(model: EvidenceModel) -> dict[str, int]:
+    """How much of titles and columns a bundle knows."""
+    return {
+        "words": len(model.titles.words) if model.titles else 0,
+        "columns": len(model.columns.columns) if model.columns else 0,
+    }
 
 
 def _say_objections(config: TitlesConfig, console: Console, objections: Objections) -> None:

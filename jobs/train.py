@@ -2,7 +2,7 @@
 
 from tagger.jobs.shell.console import Console
 from tagger.jobs.shell.next_command import next_on_catalogue
-from tagger.jobs.steps import titles_report
+from tagger.jobs.steps import evidence_report
 from tagger.schemas.configs.train import TrainConfig
 from tagger.workflows.train import TrainResult, train
 
@@ -17,8 +17,8 @@ def run(config: TrainConfig, console: Console) -> int:
 def _show(config: TrainConfig, console: Console, result: TrainResult) -> None:
     model_id = result.card.model_id
     console.metrics(f"Test metrics of {model_id}", result.metrics)
-    if result.titles:
-        titles_report.show(console, result.titles)
+    if result.evidence:
+        evidence_report.show(console, result.evidence)
     console.say(f"Bundle: {result.folder}")
     console.say(f"Report: {result.report}")
     console.say(next_on_catalogue(config, "tag", "--model", str(result.folder), "--out", f"{result.folder}-run"))
@@ -27,7 +27,7 @@ def _show(config: TrainConfig, console: Console, result: TrainResult) -> None:
             "bundle": str(result.folder),
             "modelId": model_id,
             "metrics": result.metrics.model_dump(mode="json", by_alias=True),
-            **({"titles": titles_report.rows_of(result.titles)} if result.titles else {}),
+            **({"evidence": evidence_report.rows_of(result.evidence)} if result.evidence else {}),
         }
     )
 

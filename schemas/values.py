@@ -12,7 +12,7 @@ from tagger.schemas.documents.taxonomy import Level
 
 Fit = Literal["pad", "stretch"]
 Resize = Literal["bicubic", "area"]
-TitleUse = Literal["auto", "ignore", "check", "fuse"]
+EvidenceUse = Literal["auto", "all", "check", "image"]
 Device = Literal["auto", "cpu", "cuda"]
 Precision = Literal["auto", "float32", "bfloat16"]
 SplitName = Literal["train", "val", "test", "control"]
@@ -172,3 +172,11 @@ def by_level(value: object) -> object:
             name, _, rest = text.partition("=")
             values_by_level[name.strip()] = rest.strip()
     return values_by_level
+
+
+def separate_names(value: object) -> object:
+    """Read names, given as a list or as a text, that are separated by commas."""
+    names = [value] if isinstance(value, str) else value
+    if not isinstance(names, list | tuple):
+        return value
+    return [part.strip() for name in names for part in str(name).split(",") if part.strip()]

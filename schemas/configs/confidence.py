@@ -7,6 +7,8 @@ from pydantic import Field, field_validator, model_validator
 
 from tagger.schemas.configs.options import (
     DATABASE_DESCRIPTION,
+    EVIDENCE_DESCRIPTION,
+    TITLE_DESCRIPTION,
     ManifestFormat,
     S3Options,
 )
@@ -15,6 +17,7 @@ from tagger.schemas.values import (
     Confidence,
     Seed,
     by_level,
+    separate_names,
 )
 
 
@@ -93,18 +96,33 @@ class QualityConfig(S3Options):
 
 
 class TitlesConfig(ManifestFormat):
-    """Teach a bundle what titles say of its classes.
+    """Teach a bundle what titles and columns say of its classes.
 
-    They are a second witness for tagger tag --titles; with --run, both together are measured and calibrated.
+    With --run, they are weighed against the images, and tagger tag uses all that an item shows.
     """
 
-    examples = ("bundle --manifest styles.csv --title productDisplayName --run run-1",)
+    examples = (
+        "bundle --manifest styles.csv --title productDisplayName --run run-1",
+        "bundle --manifest styles.csv --title productDisplayName --evidence gender,usage --run run-1",
+    )
     renamed: ClassVar[Mapping[str, str]] = {"bundle": "model"}
 
     model: str = Field(description="The bundle.", json_schema_extra={"argument": True})
     manifest: str = Field(description="The manifest that the bundle was trained on, with its labels and titles.")
-    title: str = Field(description="Column of the titles, such as productDisplayName.")
+    title: list[str] = Field(default=[], description=TITLE_DESCRIPTION)
+    evidence: list[str] = Field(default=[], description=EVIDENCE_DESCRIPTION)
     run: str | None = Field(
-        default=None, description="Run of the bundle over these items: measure image and title together, too."
+        default=None, description="Run of the bundle over these items: weigh image, title and columns together, too."
     )
     surely: Confidence = Field(default=0.9, description="A mistake of the image is confident from here on.")
+
+    @field_validator("title", "evidence", mode="before")
+    @classmethod
+    def _several_names(cls, value: object) -> object:
+        return separate_names(value)
+
+    @model_validator(mode="after")
+    def _check(self) -> "TitlesConfig":
+        if not (self.title or self.evidence):
+            raise ValueError("name a column: --title, --evidence or both")
+        return self

@@ -11,6 +11,11 @@ from tagger.schemas.values import Device, JobConfig, Panel, Seed
 
 RoleName = Literal["id", "masterCategory", "articleType", "imageUri", "image"]
 SplitKind = Literal["stratified", "group", "time"]
+TITLE_DESCRIPTION = "Columns of text, such as productDisplayName: learn what they say of an item's class, too."
+EVIDENCE_DESCRIPTION = (
+    "Columns of values or numbers, such as gender,usage: learn what they say, too. Name what new items have before "
+    "they are tagged."
+)
 DATABASE_DESCRIPTION = (
     "Where people's decisions are kept, where it is not RUN/review.sqlite or what was exported: as for tagger review."
 )

@@ -14,11 +14,11 @@ from tagger.schemas.documents.taxonomy import Level
 from tagger.schemas.values import (
     Confidence,
     EngineName,
+    EvidenceUse,
     JobConfig,
     Panel,
     Seed,
     ShareOrCount,
-    TitleUse,
     by_level,
     no_flag,
     parse_range,
@@ -53,6 +53,7 @@ class Acceptance(JobConfig):
     """What is accepted without a person."""
 
     panel = Panel.DECISIONS
+    renamed: ClassVar[Mapping[str, str]] = {"titles": "evidence"}
 
     accept_above: dict[Level, Confidence] = Field(
         default={},
@@ -67,13 +68,18 @@ class Acceptance(JobConfig):
         "quality can say how precise the accepted tags are.",
     )
     seed: Seed = Field(default=0, description="Seed of that sample.")
-    titles: TitleUse = Field(
+    evidence: EvidenceUse = Field(
         default="auto",
-        description="What the bundle's model of titles (tagger train --title, tagger titles) is for: `fuse` tags by "
-        "image and title together, and accepts by the bundle's policy for both; `check` sends items to review whose "
-        "title is sure of another class than the image; `ignore` tags by images alone; `auto` fuses if the bundle has "
-        "such a model and the manifest has its column.",
+        description="What items are tagged by: `all`, the image, the title and the columns that the bundle knows "
+        "(tagger train --title --evidence), with a policy for each kind of evidence; `image`, the image alone; `check` "
+        "tags by images, and sends items to review whose title is sure of another class; `auto` takes of `all` what "
+        "the manifest has.",
     )
+
+    @field_validator("evidence", mode="before")
+    @classmethod
+    def _of_an_earlier_version(cls, value: object) -> object:
+        return {"fuse": "all", "ignore": "image"}.get(value, value) if isinstance(value, str) else value
 
     @field_validator("accept_above", mode="before")
     @classmethod

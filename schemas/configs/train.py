@@ -8,6 +8,8 @@ from pydantic import Field, field_validator, model_validator
 from tagger.schemas import recipes
 from tagger.schemas.configs.learning import Learning
 from tagger.schemas.configs.options import (
+    EVIDENCE_DESCRIPTION,
+    TITLE_DESCRIPTION,
     CatalogOptions,
     DecisionsOptions,
     RayOptions,
@@ -18,6 +20,7 @@ from tagger.schemas.values import (
     JobConfig,
     Panel,
     Seed,
+    separate_names,
 )
 
 
@@ -30,7 +33,7 @@ class TrainConfig(CatalogOptions, DecisionsOptions, RayOptions, SplitOptions, Le
     panel = Panel.TRAINING
     examples = (
         "--manifest styles.csv --images images/ --out bundle",
-        "--manifest styles.csv --images images/ --out bundle --recipe fast --title productDisplayName",
+        "--manifest styles.csv --images images/ --out bundle --title productDisplayName --evidence gender",
         "--manifest styles.csv --images images/ --out bundle-2 --decisions run-1 --config mine.yaml",
     )
 
@@ -39,11 +42,8 @@ class TrainConfig(CatalogOptions, DecisionsOptions, RayOptions, SplitOptions, Le
         default="standard",
         description="How to learn: one that tagger recipes lists, or FILE.yaml; other flags and --config win.",
     )
-    title: str | None = Field(
-        default=None,
-        description="Column of titles, such as productDisplayName: teach the bundle what they say of its classes, too, "
-        "for tagger tag --titles.",
-    )
+    title: list[str] = Field(default=[], description=TITLE_DESCRIPTION)
+    evidence: list[str] = Field(default=[], description=EVIDENCE_DESCRIPTION)
     decision_weight: int = Field(
         default=1, ge=1, le=100, description="How often an epoch sees a reviewed item that trains."
     )
@@ -66,6 +66,11 @@ class TrainConfig(CatalogOptions, DecisionsOptions, RayOptions, SplitOptions, Le
             return {**recipes.read(str(given["recipe"])).settings, **given}
         except ValueError:
             return given  # the field's own validation reports the error
+
+    @field_validator("title", "evidence", mode="before")
+    @classmethod
+    def _several_names(cls, value: object) -> object:
+        return separate_names(value)
 
     @field_validator("recipe")
     @classmethod

@@ -36,7 +36,15 @@ class Evidence(StrEnum):
 
     IMAGE = "image"
     IMAGE_AND_TITLE = "image+title"
+    IMAGE_AND_COLUMNS = "image+columns"
+    IMAGE_TITLE_AND_COLUMNS = "image+title+columns"
     TITLE = "title"
+    TITLE_AND_COLUMNS = "title+columns"
+
+    @property
+    def witnesses(self) -> tuple[str, ...]:
+        """Any of `image`, `title` and `columns`, in this order."""
+        return tuple(self.value.split("+"))
 
 
 class ErrorCode(StrEnum):
@@ -95,19 +103,28 @@ PREDICTION = pa.schema(
             "blurScore", pa.float32(), "Variance of the Laplacian of the grey image at model size; lower is blurrier."
         ),
         field(
-            "titleDigest",
+            "evidenceDigest",
             pa.string(),
-            "First 16 hexadecimal digits of the SHA-256 of the title that was asked, too; null where none was.",
+            "First 16 hexadecimal digits of the SHA-256 of the title and the columns that were asked, too; null where "
+            "none was.",
         ),
         field(
             "evidence",
             pa.string(),
             f"What the prediction is based on, one of {', '.join(Evidence)}; null when failed.",
         ),
+        field("imageArticleType", pa.string(), "What the image says by itself; null where it cannot be used."),
+        field("imageArticleTypeConfidence", pa.float32(), "Its calibrated probability, 0 to 1."),
+        field(
+            "titleArticleType",
+            pa.string(),
+            "What the title says by itself; null where none was asked, or it has no known word.",
+        ),
+        field("titleArticleTypeConfidence", pa.float32(), "Its calibrated probability, 0 to 1."),
         field(
             "errorCode",
             pa.string(),
-            f"Why the image cannot be used, one of {', '.join(ErrorCode)}; the item is failed, or tagged by its title.",
+            f"Why the image cannot be used, one of {', '.join(ErrorCode)}; the item is failed, or tagged without it.",
         ),
         field("errorMessage", pa.string(), "The same in words."),
         field("modelId", pa.string(), "The bundle that made the prediction.", nullable=False),

@@ -10,8 +10,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold
 
 from tagger.confidence.calibration import fit_temperature
+from tagger.models.evidence import bayes, class_prior
 from tagger.models.levels import softmax
-from tagger.models.titles import class_prior, combined_logits, new_vectoriser
+from tagger.models.titles import new_vectoriser
 from tagger.similarity.index import VectorIndex
 from tagger.training.titles import fitted, learnt_words, logistic_regression
 
@@ -121,7 +122,7 @@ def _subsample(items: np.ndarray, classes: np.ndarray, rng: np.random.Generator)
 def combine_probabilities(image: np.ndarray, title: np.ndarray, classes: np.ndarray) -> np.ndarray:
     """Combine the probabilities by image and by title, float32 [N, L].
 
-    It applies Bayes' rule as in `combined_logits`, then a fitted temperature, because the rule is overconfident: image
+    It applies Bayes' rule, then a fitted temperature, because the rule is overconfident: image
     and title are not independent.
 
     Args:
@@ -129,7 +130,7 @@ def combine_probabilities(image: np.ndarray, title: np.ndarray, classes: np.ndar
         title: float32 [N, L].
         classes: Class of each item by its label, int [N].
     """
-    logits = combined_logits(image, title, class_prior(classes, image.shape[1]))
+    logits = bayes([image, title], class_prior(classes, image.shape[1]))
     return softmax(logits, fit_temperature(logits, classes))
 
 

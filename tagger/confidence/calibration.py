@@ -7,14 +7,12 @@ from scipy.special import logsumexp
 from tagger.evaluation.metrics import Predicted, calibration_error, calibration_error_by_chance
 from tagger.models.bundle import Bundle
 from tagger.models.levels import Levels, apply_curve, softmax
-from tagger.models.titles import BAYES, Weights, log_probabilities
 from tagger.schemas.documents.bundle import Calibration, ConfidenceCurve
 from tagger.schemas.documents.taxonomy import Level
 
 _RANGE = (0.05, 20.0)
 _FOLDS, _MANY = 10, 1000
 _STEEPEST = 20.0
-_MAX_WEIGHED = 20_000
 
 
 def calibrated(bundle: Bundle, logits: np.ndarray, leaves: np.ndarray) -> Bundle:
@@ -65,39 +63,6 @@ def fit_temperature(logits: np.ndarray, leaves: np.ndarray) -> float:
 
     best = minimize_scalar(loss, bounds=np.log(_RANGE), method="bounded", options={"xatol": 1e-5})
     return float(np.exp(best.x))
-
-
-def fit_weights(image: np.ndarray, title: np.ndarray, prior: np.ndarray, leaves: np.ndarray) -> Weights:
-    """Return the weights of image and title that minimise the negative log-likelihood of both together.
-
-    They also calibrate: weights below 1 soften the probabilities. Each has a normal prior around 1 with a standard
-    deviation of 1, so that a few items do not carry them far from Bayes' rule. 20,000 items at most are used.
-
-    Args:
-        image: Probabilities by the image, float32 [N, L], of items that neither model was trained on.
-        title: Probabilities by the title, float32 [N, L].
-        prior: Shares of the classes, [L].
-        leaves: True leaf indices, int [N].
-    """
-    sample = np.random.default_rng(0).permutation(len(leaves))[:_MAX_WEIGHED]
-    of_prior = np.broadcast_to(-np.log(prior), image[sample].shape)
-    by_witness = [log_probabilities(witness[sample]) for witness in (image, title)]
-    features = np.stack([*by_witness, of_prior]).astype(np.float64)  # [3, N, L]
-    smoothing = 1 / (len(sample) + 2)
-    of_truth = features[:, np.arange(len(sample)), leaves[sample]].mean(axis=1)
-    target = (1 - smoothing) * of_truth + smoothing * features.mean(axis=(1, 2))
-
-    def loss(weights: np.ndarray) -> tuple[float, np.ndarray]:
-        """Mean cross-entropy with smoothed targets as in `fit_temperature`, and its gradient."""
-        scores = np.tensordot(weights, features, 1)
-        sums = logsumexp(scores, axis=1)
-        expected = np.einsum("knl,nl->k", features, np.exp(scores - sums[:, None])) / len(sample)
-        away = (weights - 1) / len(sample)
-        value = sums.mean() - weights @ target + away @ (weights - 1) / 2
-        return float(value), expected - target + away
-
-    best = minimize(loss, list(BAYES), jac=True, bounds=[(0, _STEEPEST)] * len(BAYES), method="L-BFGS-B")
-    return Weights(*map(float, best.x))
 
 
 def fit_curve(probabilities: np.ndarray, right: np.ndarray) -> ConfidenceCurve | None:

@@ -28,8 +28,8 @@ def _phrase(name: str, before: RunRecord, config: Mapping[str, object], inputs: 
     match name:
         case "accept_above":
             return f"the bundle's policy has changed since ({_thresholds(before.inputs, inputs)})"
-        case "titles":
-            return "the bundle's model of titles has changed since"
+        case "evidence":
+            return "what the bundle knows of titles and columns has changed since"
         case "manifest":
             return f"what {flag} {_said(now)} holds has changed since"
         case "model":

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 
 from tagger.schemas.configs.tag import TagConfig
 
-TITLES = "titles"
-"""Key of the title model among a run's inputs."""
-FUSE = "fuse"
-"""Prefix of its value if image and title are fused."""
+EVIDENCE = "evidence"
+"""Key of the model of titles and columns among a run's inputs."""
+ALL = "all"
+"""Prefix of its value if images are joined by titles and columns."""
+_EARLIER = "titles", "fuse"
 
 # Settings that determine the predictions: another value means another run. Machine and speed may change.
 _DECIDES = (
@@ -32,7 +33,7 @@ _DECIDES_IF_GIVEN = ("allow_http", "allow_private_hosts", "follow_links")
 
 
 def run_inputs(
-    config: TagConfig, manifest: str, model_id: str, thresholds: Mapping[str, object], titles: str | None
+    config: TagConfig, manifest: str, model_id: str, thresholds: Mapping[str, object], evidence: str | None
 ) -> dict[str, str]:
     """The inputs of a tagging run's fingerprint, by name; a run with other inputs is another run.
 
@@ -41,7 +42,7 @@ def run_inputs(
         manifest: Fingerprint of the manifest's content.
         model_id: The bundle's.
         thresholds: Least confidences of accepted tags, as JSON values.
-        titles: Digest of the title model, if the run uses it.
+        evidence: Digest of the model of titles and columns, if the run uses it.
     """
     digest = hashlib.sha256(manifest.encode()).hexdigest()[:16]
     names = [*_DECIDES, *(name for name in _DECIDES_IF_GIVEN if getattr(config, name))]
@@ -54,11 +55,22 @@ def run_inputs(
         settings["no_value"] = json.dumps(sorted(config.no_value))
     if config.merge_spellings:
         settings["merge_spellings"] = "true"
-    if titles:
-        settings[TITLES] = f"{config.titles} {titles}"
+    if evidence:
+        settings[EVIDENCE] = f"{config.evidence} {evidence}"
     return {
         "manifest": f"{config.manifest} {digest}",
         "model": model_id,
         "accept_above": json.dumps(thresholds, sort_keys=True),
         **settings,
     }
+
+
+def joined_images(inputs: Mapping[str, str]) -> bool:
+    """Whether a run, of this or an earlier version, joined its images by titles and columns."""
+    key, fused = _EARLIER
+    return inputs.get(EVIDENCE, "").startswith(ALL) or inputs.get(key, "").startswith(fused)
+
+
+def by_model(inputs: Mapping[str, str], digest: str) -> bool:
+    """Whether a run joined its images by the model of titles and columns that has this digest."""
+    return inputs.get(EVIDENCE) == f"{ALL} {digest}"

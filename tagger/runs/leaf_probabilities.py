@@ -8,13 +8,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tagger.errors import InputError
-from tagger.models.titles import expand_top_k
+from tagger.models.evidence import expand_top_k
 from tagger.runs.directory import RunDirectory
-from tagger.runs.identity import FUSE, TITLES
+from tagger.runs.identity import joined_images
 from tagger.schemas.documents.bundle import ModelCard
 from tagger.schemas.tables.prediction import ALTERNATIVES, Decision
 
-_PREDICTED = ["id", "decision", "alternatives"]
+_PREDICTED = ["id", "decision", "alternatives", "blurScore"]
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,8 @@ class LeafProbabilities:
     """Row of each item, by id."""
     probabilities: np.ndarray
     """float32 [N, L]."""
+    blur_scores: np.ndarray
+    """Of their images, float32 [N]."""
 
     @classmethod
     def of_run(cls, directory: RunDirectory, card: ModelCard, flag: str = "--run") -> "LeafProbabilities":
@@ -37,15 +39,15 @@ class LeafProbabilities:
 
         Raises:
             UsageError: when there is no run.
-            InputError: when it has not finished, another bundle made it, or it used titles.
+            InputError: when it has not finished, another bundle made it, or it was not by images alone.
         """
         table = directory.read(_PREDICTED, flag)
         record = directory.record()
         if record is None or record.model_id != card.model_id or record.kind != "tag":
             raise InputError(f"{flag}: {directory.root} was not made by this bundle, {card.model_id}")
-        if record.inputs.get(TITLES, "").startswith(FUSE):
+        if joined_images(record.inputs):
             raise InputError(
-                f"{flag}: {directory.root} was tagged by titles, too; name one of images alone (--titles ignore)"
+                f"{flag}: {directory.root} was tagged by more than images; name one of images alone (--evidence image)"
             )
         table = table.filter(pc.not_equal(table["decision"], str(Decision.FAILED)))
         leaves = pa.array([f"{leaf.masterCategory}\0{leaf.articleType}" for leaf in card.taxonomy.leaves])
@@ -58,20 +60,28 @@ class LeafProbabilities:
         confidences = np.zeros((len(table), ALTERNATIVES), np.float32)
         confidences[rows, rank] = flat.field("confidence").to_numpy(zero_copy_only=False)
         ids = table["id"].to_pylist()
-        return cls({item: n for n, item in enumerate(ids)}, expand_top_k(best, confidences, len(leaves)))
+        blur_scores = np.asarray(table["blurScore"], np.float32)
+        return cls({item: n for n, item in enumerate(ids)}, expand_top_k(best, confidences, len(leaves)), blur_scores)
 
     @classmethod
-    def of_predictions(cls, ids: Sequence[str], probabilities: np.ndarray) -> "LeafProbabilities":
+    def of_predictions(
+        cls, ids: Sequence[str], probabilities: np.ndarray, blur_scores: np.ndarray
+    ) -> "LeafProbabilities":
         """What a run over these items would store: the most probable leaves, and the rest shared among the others.
 
         Args:
             ids: N items.
             probabilities: Of their leaves, float32 [N, L].
+            blur_scores: Of their images, float32 [N].
         """
         best = np.argsort(-probabilities, axis=1, kind="stable")[:, :ALTERNATIVES]
         stored = expand_top_k(best, np.take_along_axis(probabilities, best, axis=1), probabilities.shape[1])
-        return cls({item: n for n, item in enumerate(ids)}, stored)
+        return cls({item: n for n, item in enumerate(ids)}, stored, blur_scores)
 
     def of(self, ids: Sequence[str]) -> np.ndarray:
         """Leaf probabilities of some items, float32 [N, L]."""
         return np.asarray(self.probabilities[[self.row[item] for item in ids]])
+
+    def blur_scores_of(self, ids: Sequence[str]) -> np.ndarray:
+        """Blur scores of some items' images, float32 [N]."""
+        return np.asarray(self.blur_scores[[self.row[item] for item in ids]])

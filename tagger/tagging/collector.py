@@ -29,6 +29,8 @@ _BATCHES_AHEAD = 3  # of decoded images in memory, waiting for a remote engine
 def outcome_type(embedding_dim: int = 0) -> np.dtype[np.void]:
     """Dtype of what is known of one image after one look, from model and file; `known` restores it from stored rows.
 
+    `image_type` is what the image says by itself; where more than the image is asked, the others are what all say.
+
     Classes and leaves are indices into the taxonomy, -1 for unused leaves.
 
     Args:
@@ -42,6 +44,8 @@ def outcome_type(embedding_dim: int = 0) -> np.dtype[np.void]:
             ("type_confidence", np.float32),
             ("leaves", np.int32, (ALTERNATIVES,)),
             ("leaf_confidences", np.float32, (ALTERNATIVES,)),
+            ("image_type", np.int32),
+            ("image_type_confidence", np.float32),
             ("blur_score", np.float32),
             ("layout", np.float16, (LAYOUT_SIZE if embedding_dim else 0,)),
             ("embedding", np.float16, (embedding_dim,)),
@@ -93,6 +97,7 @@ class Predictor:
         probabilities = softmax(logits, self._card.calibration.temperature)
         records = np.zeros(len(images), self._type)
         fill(records, self._levels, probabilities)
+        records["image_type"], records["image_type_confidence"] = records["type"], records["type_confidence"]
         records["blur_score"] = [image.blur_score for image in images]
         if self._embeddings:
             records["embedding"] = of_length_one(embeddings)

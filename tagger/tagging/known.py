@@ -11,23 +11,23 @@ import pyarrow.compute as pc
 from tagger.decisions.read import decisions_of
 from tagger.flow.seen_ids import SeenIds
 from tagger.images.revisions import valid_etag
+from tagger.models.evidence import EvidenceModel, Shown
 from tagger.models.levels import Levels
-from tagger.models.titles import TitleModel
 from tagger.runs.directory import ETAG
-from tagger.runs.identity import FUSE, TITLES
+from tagger.runs.identity import by_model, joined_images
 from tagger.runs.ledger import LedgerEntry
 from tagger.runs.staging import KNOWN_OUTCOME, passthrough
 from tagger.schemas.documents.bundle import ModelCard
 from tagger.schemas.tables.prediction import Decision, ErrorCode, Evidence
 from tagger.tagging.collector import outcome_type
-from tagger.tagging.rows import REASONS, Items, PredictionRows, title_digest
+from tagger.tagging.rows import REASONS, Items, PredictionRows, evidence_digests
 
-_DIGEST_BYTES, _TITLE_BYTES = 32, 8
+_DIGEST_BYTES, _EVIDENCE_BYTES = 32, 8
 _STORED = np.dtype(
     [
         ("digest", np.uint8, (_DIGEST_BYTES,)),
-        ("title", np.uint8, (_TITLE_BYTES,)),
-        ("fused", np.bool_),
+        ("shown", np.uint8, (_EVIDENCE_BYTES,)),
+        ("evidence", np.int8),
         ("decision", np.int8),
         ("reasons", np.bool_, (len(REASONS),)),
         ("outcome", outcome_type()),
@@ -36,10 +36,12 @@ _STORED = np.dtype(
 """Columns of a stored prediction."""
 _COLUMNS = [
     "id", "imageDigest", "masterCategory", "masterCategoryConfidence", "articleType", "articleTypeConfidence",
-    "alternatives", "decision", "reviewReasons", "blurScore", "titleDigest", "modelId", "imageUri", "imageEtag",
-    "evidence", "errorCode",
+    "alternatives", "decision", "reviewReasons", "blurScore", "evidenceDigest", "modelId", "imageUri", "imageEtag",
+    "evidence", "imageArticleType", "imageArticleTypeConfidence", "errorCode",
 ]  # fmt: skip
 _DECISIONS = [str(decision) for decision in Decision]
+_EVIDENCE = pa.array([str(evidence) for evidence in Evidence])
+_BY_IMAGE = np.int8(list(Evidence).index(Evidence.IMAGE))
 _UNKNOWN = b""
 _ROWS_AT_ONCE = 8192
 
@@ -49,16 +51,16 @@ class Recalled(NamedTuple):
 
     outcome: bytes
     """By `outcome_type`, without an image vector."""
-    fused: bool
-    """Whether it was fused from image and title."""
+    evidence: int
+    """What it is based on, as index into Evidence."""
 
 
 class Known:
     """Predictions of finished runs, newest first, with the images that they were made from, and review decisions.
 
-    A stored prediction counts as known if the same image would get the same prediction now: the model is the same, the
-    title is the same if they were fused, and there is an image vector if the run writes them. The current policy then
-    decides again; if decision, reasons or tags differ, the item is recalled.
+    A stored prediction counts as known if the same image would get the same prediction now: the model is the same,
+    title and columns are the same if they had their say, and there is an image vector if the run writes them. The
+    current policy then decides again; if decision, reasons or tags differ, the item is recalled.
 
     Nothing is read before the first call.
 
@@ -66,8 +68,8 @@ class Known:
         runs: The newest first; of unfinished runs, only review decisions count.
         card: The model; predictions of another one count as unknown.
         rows: Applies this run's policy.
-        titles: The title model, if the run uses it.
-        fuse: Whether image and title are fused.
+        evidence: What titles and columns say, if the run uses that.
+        join: Whether it joins images by them.
         embeddings: Whether an image vector is required.
         versions: Of the installed libraries.
     """
@@ -77,16 +79,16 @@ class Known:
         runs: Sequence[LedgerEntry],
         card: ModelCard,
         rows: PredictionRows,
-        titles: TitleModel | None = None,
-        fuse: bool = False,
+        evidence: EvidenceModel | None = None,
+        join: bool = False,
         embeddings: bool = False,
         versions: Mapping[str, str] | None = None,
     ) -> None:
         self._runs = runs
         self._card = card
         self._rows = rows
-        self._titles = titles
-        self._fuse = fuse
+        self._evidence = evidence
+        self._join = join
         self._embeddings = embeddings
         self._versions = versions
         self._packer = _Packer(card)
@@ -118,7 +120,7 @@ class Known:
         """For every item, the digest of its known image, and its stored prediction if that is decided differently now.
 
         Args:
-            items: By ITEM, with the title column if titles are used.
+            items: By ITEM, with the columns that titles and columns are read from.
         """
         digests: list[str | None] = []
         outcomes: list[bytes | None] = []
@@ -161,30 +163,27 @@ class Known:
         packed = self._read().get(ids)
         rows = [row for row in range(size) if packed[row]]
         stored = np.frombuffer(b"".join(packed[row] or b"" for row in rows), _STORED)
-        titles = items[passthrough(self._titles.column)].to_pylist() if self._titles else []
-        usable = self._says_the_same(
-            stored, [ids[row] for row in rows], [titles[row] for row in rows] if titles else []
-        )
+        shown = shown_in(items, self._evidence.names) if self._evidence else {}
+        usable = self._says_the_same(stored, [ids[row] for row in rows], _only(shown, rows))
         rows, stored = [row for row, is_usable in zip(rows, usable, strict=True) if is_usable], stored[usable]
         masters = items["masterCategory"].to_pylist()
         chosen = Items(
-            [ids[row] for row in rows], [], [masters[row] for row in rows], [titles[row] for row in rows if titles],
-            fused=stored["fused"],
-        )  # fmt: skip
+            [ids[row] for row in rows], [], [masters[row] for row in rows], _only(shown, rows), stored["evidence"]
+        )
         differs = self._is_decided_anew(chosen, stored)
         for row, before, changed in zip(rows, stored, differs, strict=True):
             digests[row] = before["digest"].tobytes().hex()
             if changed:
-                outcomes[row] = bytes([int(before["fused"])]) + before["outcome"].tobytes()
+                outcomes[row] = bytes([int(before["evidence"])]) + before["outcome"].tobytes()
         return digests, outcomes
 
-    def _says_the_same(self, stored: np.ndarray, ids: Sequence[str], titles: Sequence[str | None]) -> np.ndarray:
+    def _says_the_same(self, stored: np.ndarray, ids: Sequence[str], shown: Shown) -> np.ndarray:
         """Whether the same image would get the stored prediction now, bool [N]."""
-        if self._fuse:
-            now = np.frombuffer(bytes.fromhex("".join(map(title_digest, titles))), np.uint8).reshape(-1, _TITLE_BYTES)
-            same = ~stored["fused"] | (stored["title"] == now).all(axis=1)
-        else:
-            same = ~stored["fused"]
+        same = stored["evidence"] == _BY_IMAGE
+        if self._evidence and self._join:
+            digests = evidence_digests(shown, self._evidence.names, len(ids))
+            now = np.frombuffer(bytes.fromhex("".join(digests)), np.uint8).reshape(-1, _EVIDENCE_BYTES)
+            same |= (stored["shown"] == now).all(axis=1)
         if self._embeddings:
             of_vector = self._vectors.get(ids)
             equal = [v == d.tobytes().hex() for v, d in zip(of_vector, stored["digest"], strict=True)]
@@ -212,14 +211,13 @@ class Known:
         return self._stored
 
     def _read_run(self, run: LedgerEntry, stored: SeenIds[bytes]) -> None:
-        titles = run.record.inputs.get(TITLES) or ""
-        same_titles = self._titles is not None and titles == f"{FUSE} {self._titles.digest}"
+        inputs = run.record.inputs
+        same_evidence = self._evidence is not None and by_model(inputs, self._evidence.digest)
         for table in run.directory.batches(_COLUMNS):
             good = table.filter(pc.is_null(table["errorCode"]))  # what has no usable image is tried again
-            by_image = pc.fill_null(pc.equal(good["evidence"], str(Evidence.IMAGE)), False)  # null in older runs
-            fused = titles.startswith(FUSE) & ~np.asarray(by_image, bool)
-            packed = self._packer.packed(good, fused)
-            usable = np.asarray(pc.equal(good["modelId"], self._card.model_id)) & (same_titles | ~fused)
+            packed = self._packer.packed(good)
+            by_image = np.asarray(pc.equal(pc.fill_null(good["evidence"], _unstated(inputs)), str(Evidence.IMAGE)))
+            usable = np.asarray(pc.equal(good["modelId"], self._card.model_id)) & (same_evidence | by_image)
             stored.add(good["id"].to_pylist(), [p if u else _UNKNOWN for p, u in zip(packed, usable, strict=True)])
             self._add_etags(good)
             if run.record.versions == self._versions:
@@ -230,6 +228,26 @@ class Known:
             for table in run.directory.vectors(["id", "imageDigest", "modelId"]):
                 of_model = table.filter(pc.equal(table["modelId"], self._card.model_id))
                 self._vectors.add(of_model["id"].to_pylist(), of_model["imageDigest"].to_pylist())
+
+
+def shown_in(items: pa.Table, names: Sequence[str]) -> dict[str, list[str | None]]:
+    """What items show beside their images, by column; columns that the manifest does not have are absent.
+
+    Args:
+        items: By ITEM, with additional columns.
+        names: Of the columns.
+    """
+    given = set(items.schema.names)
+    return {name: items[passthrough(name)].to_pylist() for name in names if passthrough(name) in given}
+
+
+def _only(shown: Shown, rows: Sequence[int]) -> dict[str, list[str | None]]:
+    return {name: [cells[row] for row in rows] for name, cells in shown.items()}
+
+
+def _unstated(inputs: Mapping[str, str]) -> str:
+    """What the predictions of a run of an earlier version are based on, which does not say so for each."""
+    return str(Evidence.IMAGE_AND_TITLE if joined_images(inputs) else Evidence.IMAGE)
 
 
 def _source(digest: str, ref: str) -> str:
@@ -248,8 +266,7 @@ def recalled(shard: pa.Table) -> list[Recalled | None]:
     if KNOWN_OUTCOME not in shard.schema.names:
         return [None] * len(shard)
     return [
-        None if outcome is None else Recalled(outcome[1:], bool(outcome[0]))
-        for outcome in shard[KNOWN_OUTCOME].to_pylist()
+        None if outcome is None else Recalled(outcome[1:], outcome[0]) for outcome in shard[KNOWN_OUTCOME].to_pylist()
     ]
 
 
@@ -262,17 +279,12 @@ class _Packer:
         self._types = pa.array(levels.types, pa.string())
         self._leaves = pa.array([f"{leaf.masterCategory}\0{leaf.articleType}" for leaf in card.taxonomy.leaves])
 
-    def packed(self, table: pa.Table, fused: np.ndarray) -> list[bytes]:
-        """One entry per row; entries of failed rows and of other models are undefined.
-
-        Args:
-            table: _COLUMNS of predictions.
-            fused: Which predictions are by image and title, bool [N].
-        """
+    def packed(self, table: pa.Table) -> list[bytes]:
+        """One entry per row of _COLUMNS of predictions; those of failed rows and of other models are undefined."""
         stored = np.zeros(len(table), _STORED)
         stored["digest"] = _bytes_of(table["imageDigest"], _DIGEST_BYTES)
-        stored["title"] = _bytes_of(table["titleDigest"], _TITLE_BYTES)
-        stored["fused"] = fused
+        stored["shown"] = _bytes_of(table["evidenceDigest"], _EVIDENCE_BYTES)
+        stored["evidence"] = np.maximum(_indices_in(table["evidence"], _EVIDENCE), _BY_IMAGE)  # older runs have none
         stored["decision"] = _indices_in(table["decision"], pa.array(_DECISIONS))
         reasons = table["reviewReasons"].combine_chunks()
         codes = _indices_in(pc.list_flatten(reasons), pa.array([str(reason) for reason in REASONS]))
@@ -284,6 +296,10 @@ class _Packer:
         outcome["master_confidence"] = _floats(table["masterCategoryConfidence"])
         outcome["type_confidence"] = _floats(table["articleTypeConfidence"])
         outcome["blur_score"] = _floats(table["blurScore"])
+        says, sure = ("imageArticleType", "imageArticleTypeConfidence")
+        older = np.asarray(pc.is_null(table[says]))  # runs of earlier versions, of which only those by image are used
+        outcome["image_type"] = np.where(older, outcome["type"], _indices_in(table[says], self._types))
+        outcome["image_type_confidence"] = np.where(older, outcome["type_confidence"], _floats(table[sure]))
         self._fill_leaves(outcome, table["alternatives"].combine_chunks())
         return [row.tobytes() for row in stored]
 

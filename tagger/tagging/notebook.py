@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from os import PathLike
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,8 +18,9 @@ from tagger.errors import ImageError, UsageError
 from tagger.images.digests import digest_of
 from tagger.images.files import read_file
 from tagger.io.location import Location
+from tagger.manifest.headings import listed
 from tagger.models.bundle import Bundle
-from tagger.models.titles import TitleModel
+from tagger.models.evidence import EvidenceModel
 from tagger.schemas.configs.tag import TagConfig
 from tagger.schemas.documents.run import EngineCheck
 from tagger.schemas.documents.taxonomy import Level
@@ -78,7 +80,8 @@ class Tagger:
         thresholds = {e: Thresholds.of_bundle(bundle.card, e, checked_thresholds(accept_above or {})) for e in Evidence}
         self._thresholds = thresholds
         self._rows = PredictionRows(bundle.card, thresholds[Evidence.IMAGE], "notebook", embeddings=True)
-        self._rows_with_titles: PredictionRows | None = None
+        self._joining_rows: PredictionRows | None = None
+        self._evidence: EvidenceModel | None = None
         self._max_bytes: int = _DEFAULTS["max_bytes"]
         self._max_pixels: int = _DEFAULTS["max_pixels"]
 
@@ -114,6 +117,7 @@ class Tagger:
         ids: Iterable[str] | None = None,
         known_masters: Iterable[str | None] | None = None,
         titles: Iterable[str | None] | None = None,
+        columns: Mapping[str, Iterable[object]] | None = None,
     ) -> pd.DataFrame:
         """Tag images.
 
@@ -122,18 +126,20 @@ class Tagger:
             ids: One per image; by default the paths, or numbers from 0.
             known_masters: Known master categories; a prediction that contradicts one goes to review.
             titles: Titles of the items, which then are tagged by image and title together; by default by images alone.
+            columns: What else the items show, one cell an item, by column, such as `{"gender": ["Women", None]}`; None
+                and NaN stand for nothing.
 
         Returns:
             One row per image, in order, with the columns of the prediction contract (`tagger schema prediction`). An
-            image that cannot be used is a row with an error code: with decision `failed`, unless its title says enough.
+            image that cannot be used is a row with an error code: with decision `failed`, unless the rest says enough.
 
         Raises:
             UsageError: when the requested engine cannot run here, or disagrees with float32 PyTorch; and when there are
-                titles, and the bundle cannot fuse them with images.
+                titles or columns, and the bundle does not know them.
             TypeError: when `images` is one image alone, or has something else than paths and bytes.
-            ValueError: when there is not one id, known master category, or title for each image.
+            ValueError: when there is not one id, known master category, title, or cell for each image.
         """
-        return self._tables(images, ids, known_masters, titles)[0].to_pandas()  # type: ignore[no-any-return]
+        return self._tables(images, ids, known_masters, titles, columns)[0].to_pandas()  # type: ignore[no-any-return]
 
     def tag_and_embed(
         self,
@@ -141,6 +147,7 @@ class Tagger:
         ids: Iterable[str] | None = None,
         known_masters: Iterable[str | None] | None = None,
         titles: Iterable[str | None] | None = None,
+        columns: Mapping[str, Iterable[object]] | None = None,
     ) -> tuple[pd.DataFrame, np.ndarray]:
         """Tag images, and return their vectors, which the tag job writes with `--embeddings`.
 
@@ -149,12 +156,13 @@ class Tagger:
             ids: As for `tag`.
             known_masters: As for `tag`.
             titles: As for `tag`.
+            columns: As for `tag`.
 
         Returns:
             The table of `tag`, and vectors float16 [N, D] of length 1, whose dot products are cosines; NaN for an image
             that cannot be used.
         """
-        predictions, embeddings = self._tables(images, ids, known_masters, titles)
+        predictions, embeddings = self._tables(images, ids, known_masters, titles, columns)
         good = np.asarray(pc.is_null(predictions["errorCode"]))
         vectors = np.full((len(good), self.card.architecture.embedding_dim), np.nan, np.float16)
         if good.any():
@@ -167,18 +175,19 @@ class Tagger:
         ids: Iterable[str] | None,
         known_masters: Iterable[str | None] | None,
         titles: Iterable[str | None] | None,
+        columns: Mapping[str, Iterable[object]] | None,
     ) -> tuple[pa.Table, pa.Table]:
         files = listed_images(images)
         uris = [None if isinstance(file, bytes) else file for file in files]
         names = [u or str(n) for n, u in enumerate(uris)] if ids is None else one_per_image("ids", ids, len(files))
         no_masters = [None] * len(files)
         masters = no_masters if known_masters is None else one_per_image("known_masters", known_masters, len(files))
-        texts = None if titles is None else one_per_image("titles", titles, len(files))
-        rows = self._rows if texts is None else self._fusing_rows()
+        shown = self._shown(titles, columns, len(files))
+        rows = self._rows_for(shown)
         tables = [(PREDICTION.empty_table(), EMBEDDING.empty_table())]
         for start in range(0, len(names), _CHUNK):
             part = slice(start, start + _CHUNK)
-            items = Items(names[part], uris[part], masters[part], texts[part] if texts else ())
+            items = Items(names[part], uris[part], masters[part], {name: cells[part] for name, cells in shown.items()})
             tables.append(self._tag(files[part], items, files, rows))
         predictions, embeddings = zip(*tables, strict=True)
         return pa.concat_tables(predictions), pa.concat_tables(embeddings)
@@ -200,20 +209,47 @@ class Tagger:
         arguments = (items, collector.digests, collector.outcomes())
         return rows.table(*arguments), rows.embeddings(*arguments)
 
-    def _fusing_rows(self) -> PredictionRows:
-        """Rows of predictions by image and title. Raises UsageError when the bundle cannot fuse them."""
-        if self._rows_with_titles is None:
-            model = TitleModel.load_if_any(self._folder, self.card.model_id) if self._folder else None
-            if model is None or model.weights is None:
+    def _shown(
+        self, titles: Iterable[str | None] | None, columns: Mapping[str, Iterable[object]] | None, count: int
+    ) -> dict[str, list[str | None]]:
+        """What the items show beside their images, by column. Raises UsageError for what the bundle does not know."""
+        shown: dict[str, list[str | None]] = {}
+        for name, cells in (columns or {}).items():
+            shown[name] = [_as_cell(cell) for cell in one_per_image(f"columns[{name!r}]", cells, count)]
+        if titles is not None:
+            texts = [_as_cell(title) for title in one_per_image("titles", titles, count)]
+            names = self._knows("titles").names_of("title")
+            if len(names) != 1:
+                raise UsageError(f"titles: the bundle reads {listed(names) or 'no titles'}; give them as columns")
+            shown[names[0]] = texts
+        known = self._knows("columns").names if shown else ()
+        unknown = [name for name in shown if name not in known]
+        if unknown:
+            raise UsageError(f"columns: the bundle does not know {unknown[0]}; it knows {listed(known)}")
+        return shown
+
+    def _knows(self, what: str) -> EvidenceModel:
+        """What the bundle knows of titles and columns. Raises UsageError when it cannot join images by it."""
+        if self._evidence is None:
+            model = EvidenceModel.load_if_any(self._folder, self.card.model_id) if self._folder else None
+            if model is None or not model.joins_images:
                 raise UsageError(
-                    "titles: the bundle does not know what image and title say together; tagger train --title, or "
-                    "tagger titles --run, teaches it"
+                    f"{what}: the bundle does not know what they say together with images; tagger train --title "
+                    "--evidence, or tagger titles --run, teaches it"
                 )
-            self._rows_with_titles = PredictionRows(
-                self.card, self._thresholds[Evidence.IMAGE], "notebook", embeddings=True, titles=model, fuse=True,
-                others=self._thresholds,
+            self._evidence = model
+        return self._evidence
+
+    def _rows_for(self, shown: Mapping[str, object]) -> PredictionRows:
+        """Rows of predictions by images alone, or by all that the items show."""
+        if not shown:
+            return self._rows
+        if self._joining_rows is None:
+            self._joining_rows = PredictionRows(
+                self.card, self._thresholds[Evidence.IMAGE], "notebook", embeddings=True, evidence=self._evidence,
+                join=True, others=self._thresholds,
             )  # fmt: skip
-        return self._rows_with_titles
+        return self._joining_rows
 
     def _can_choose_better(self, images: int) -> bool:
         """Whether so many images suffice to choose a faster engine, unlike those before."""
@@ -256,3 +292,8 @@ class Tagger:
             if error.code is ErrorCode.NOT_FOUND and "://" in image:
                 return ImageError(error.code, f"{image} is an address; Tagger reads local files and bytes only")
             return error
+
+
+def _as_cell(value: Any) -> str | None:
+    """A cell as text; None for nothing."""
+    return None if pd.isna(value) else str(value).strip()  # as the job reads it

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import numpy as np
@@ -11,8 +11,8 @@ import pyarrow as pa
 from tagger.confidence.thresholds import QaSample, Thresholds, decide
 from tagger.errors import ImageError
 from tagger.manifest.labels import KnownLabels
+from tagger.models.evidence import EvidenceModel, Said, Shown, expand_top_k
 from tagger.models.levels import Levels
-from tagger.models.titles import TitleModel, expand_top_k
 from tagger.schemas.documents.bundle import ModelCard
 from tagger.schemas.documents.taxonomy import Level
 from tagger.schemas.tables.embedding import EMBEDDING
@@ -25,9 +25,9 @@ REASONS = (
 )  # fmt: skip
 _SURE_TITLE = 0.9
 _EVIDENCE = pa.array(list(Evidence), pa.string())
-_BY_IMAGE, _FUSED, _BY_TITLE = (np.int8(list(Evidence).index(e)) for e in (
-    Evidence.IMAGE, Evidence.IMAGE_AND_TITLE, Evidence.TITLE
-))  # fmt: skip
+_BY_IMAGE = np.int8(list(Evidence).index(Evidence.IMAGE))
+_HAS_IMAGE = np.array(["image" in evidence.witnesses for evidence in Evidence])
+_HAS_TITLE = np.array(["title" in evidence.witnesses for evidence in Evidence])
 _ACCEPTED = (str(Decision.ACCEPT), str(Decision.ACCEPT_MASTER_ONLY))
 _NO_SAMPLE = QaSample()
 _SAID = [name for name in outcome_type().names or () if name not in ("layout", "embedding")]
@@ -41,10 +41,10 @@ class Items:
     uris: Sequence[str | None]
     known_masters: Sequence[str | None]
     """Labels from the manifest; a prediction that contradicts one goes to review."""
-    titles: Sequence[str | None] = ()
-    """Only if titles are used."""
-    fused: np.ndarray | None = None
-    """Whether the outcome is already fused from image and title, bool [N]."""
+    shown: Shown = field(default_factory=dict)
+    """What they show beside their images; only if that is used."""
+    evidence: np.ndarray | None = None
+    """What the outcome is based on already, as index into Evidence, int8 [N]; by default the image."""
 
 
 @dataclass(frozen=True)
@@ -52,13 +52,17 @@ class Decided:
     """Decisions of the policy; each field has one entry per item."""
 
     records: np.ndarray
-    """By `outcome_type`; fused from image and title if the run fuses them."""
+    """By `outcome_type`; of all that an item shows if the run asks that."""
     decisions: np.ndarray
     """Names, object [N]."""
     reasons: np.ndarray
     """Which of REASONS apply, bool [N, reasons]."""
     evidence: np.ndarray
-    """What each is based on, as index into Evidence, int8 [N]."""
+    """What each is based on, as index into Evidence, int8 [N]; undefined for failed items."""
+    title_type: np.ndarray
+    """What the title says by itself, as index of an article type, int [N]; -1 where it says nothing."""
+    title_confidence: np.ndarray
+    """Its probability, float32 [N]."""
 
 
 class PredictionRows:
@@ -70,9 +74,8 @@ class PredictionRows:
         run_id: Written into every row.
         qa_sample: Which accepted items also go to review.
         embeddings: Whether the outcomes hold image vectors.
-        titles: The title model; a prediction that a confident title contradicts goes to review.
-        fuse: Predict by image and title together instead, if the title has a known word; without a usable image, by
-            the title alone.
+        evidence: What titles and columns say; a prediction that a confident title contradicts goes to review.
+        join: Predict by all that an item shows instead; without a usable image, by the rest.
         others: Confidences from which predictions of other evidence are accepted; by default `thresholds`.
     """
 
@@ -83,8 +86,8 @@ class PredictionRows:
         run_id: str,
         qa_sample: QaSample = _NO_SAMPLE,
         embeddings: bool = False,
-        titles: TitleModel | None = None,
-        fuse: bool = False,
+        evidence: EvidenceModel | None = None,
+        join: bool = False,
         others: Mapping[Evidence, Thresholds] | None = None,
     ) -> None:
         levels = Levels(card.taxonomy)
@@ -99,8 +102,8 @@ class PredictionRows:
         }
         self._run_id = run_id
         self._qa_sample = qa_sample
-        self._titles = titles
-        self._fuse = fuse
+        self._evidence = evidence
+        self._join = join
         self._levels = levels
         self._masters = pa.array(levels.masters, pa.string())
         self._types = pa.array(levels.types, pa.string())
@@ -143,10 +146,15 @@ class PredictionRows:
             "decision": pa.array(decided.decisions, pa.string()),
             "reviewReasons": _reasons(decided.reasons),
             "blurScore": pa.array(records["blur_score"], mask=~good),
-            "titleDigest": pa.array(
-                [title_digest(t) for t in items.titles] if self._titles else [None] * size, pa.string()
+            "evidenceDigest": pa.array(
+                evidence_digests(items.shown, self._evidence.names, size) if self._evidence else [None] * size,
+                pa.string(),
             ),
             "evidence": _EVIDENCE.take(pa.array(decided.evidence, mask=null)),
+            "imageArticleType": self._types.take(pa.array(records["image_type"], mask=~good)),
+            "imageArticleTypeConfidence": pa.array(records["image_type_confidence"], mask=~good),
+            "titleArticleType": self._types.take(pa.array(decided.title_type, mask=decided.title_type < 0)),
+            "titleArticleTypeConfidence": pa.array(decided.title_confidence, mask=decided.title_type < 0),
             "errorCode": pa.array([e and str(e.code) for e in errors], pa.string()),
             "errorMessage": pa.array([e and e.message for e in errors], pa.string()),
             "modelId": _repeated(self._card.model_id, size),
@@ -161,33 +169,35 @@ class PredictionRows:
         Args:
             items: N items.
             records: Outcomes by `outcome_type` [N].
-            good: Items that have a record, bool [N]; the others fail, unless their title is asked and says something.
+            good: Items that have a record, bool [N]; the others fail, unless what else they show is asked and says
+                enough.
         """
         size = len(records)
         evidence, tagged = np.full(size, _BY_IMAGE), good
-        if items.fused is not None:
-            evidence[good & items.fused] = _FUSED
-        if self._titles and self._fuse:
-            records, speaks = self._with_titles(records, good, evidence, items.titles, self._titles)
-            evidence[speaks] = np.where(good[speaks], _FUSED, _BY_TITLE)
-            tagged = good | speaks
+        if items.evidence is not None:
+            evidence[good] = items.evidence[good]
+        said = self._evidence.hear(items.shown, size) if self._evidence else None
+        title_type, title_confidence = self._of_title(said, size)
+        if self._evidence and said and self._join:
+            records, evidence = self._joined(records, good, evidence, said, self._evidence)
+            tagged = evidence >= 0
         # a title makes up for a blurry image; how precise both are then is part of their policy
-        blurry = good & (evidence == _BY_IMAGE) & (records["blur_score"] < self._card.blur_threshold)
+        blurry = good & ~_HAS_TITLE[evidence] & (records["blur_score"] < self._card.blur_threshold)
         conflict = tagged & self._conflicts(items.known_masters, records["master"])
         columns_of = {Level.MASTER_CATEGORY: "master", Level.ARTICLE_TYPE: "type"}
         needed = {level: self._needed[level][evidence, records[name]] for level, name in columns_of.items()}
         confidence = {level: records[f"{name}_confidence"] for level, name in columns_of.items()}
         unsure = tagged & np.any([confidence[level] < needed[level] for level in Level], axis=0)
-        contradicted = good & self._contradicted(items.titles, records["type"])
+        contradicted = good & (title_confidence >= _SURE_TITLE) & (title_type != records["type"]) & (not self._join)
         decisions = decide(needed, confidence, blurry | conflict | contradicted)
         decisions[~tagged] = str(Decision.FAILED)
         sampled = np.zeros(size, bool)
         if self._qa_sample.share:
             sampled = np.isin(decisions, _ACCEPTED) & self._qa_sample.drawn(items.ids)
             decisions[sampled] = str(Decision.REVIEW)
-        imageless = (evidence == _BY_TITLE) & (decisions != str(Decision.ACCEPT))
+        imageless = tagged & ~_HAS_IMAGE[evidence] & (decisions != str(Decision.ACCEPT))
         reasons = np.stack([unsure, blurry, conflict, sampled, contradicted, imageless], axis=1)
-        return Decided(records, decisions, reasons, evidence)
+        return Decided(records, decisions, reasons, evidence, title_type, title_confidence)
 
     def widened(self, record: bytes) -> bytes:
         """A record without an image vector, converted to this run's dtype, which may have one."""
@@ -234,42 +244,40 @@ class PredictionRows:
         conflicts: np.ndarray = (codes != -1) & (codes != predicted)
         return conflicts
 
-    def _contradicted(self, titles: Sequence[str | None], predicted: np.ndarray) -> np.ndarray:
-        """Whether the title is confident of another article type than the predicted one, bool [N]."""
-        if self._titles is None or self._fuse:
-            return np.zeros(len(predicted), bool)
-        texts = [title or "" for title in titles]
-        _, _, article, sure = self._levels.choose(self._titles.probabilities(texts))
-        return np.asarray(self._titles.has_known_word(texts) & (sure >= _SURE_TITLE) & (article != predicted))
+    def _of_title(self, said: Said | None, size: int) -> tuple[np.ndarray, np.ndarray]:
+        """What the titles say by themselves: indices of article types, int [N], -1 for none; and their probability."""
+        if said is None or "title" not in said.speaks:
+            return np.full(size, -1), np.zeros(size, np.float32)
+        _, _, article, sure = self._levels.choose(said.probabilities["title"])
+        speaks = said.speaks["title"]
+        return np.where(speaks, article, -1), np.where(speaks, sure, 0).astype(np.float32)
 
-    def _with_titles(
+    def _joined(
         self,
         records: np.ndarray,
         good: np.ndarray,
         evidence: np.ndarray,
-        titles: Sequence[str | None],
-        model: TitleModel,
+        said: Said,
+        model: EvidenceModel,
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Fuse records of images with their titles, and fill those without an image from the title alone.
+        """Join records of images with what else their items show, and fill those without an image from that alone.
 
         Returns:
-            The records, and which of them titles have changed, bool [N]; those whose title has no known word, or is
-            fused already, stay.
+            The records, and what they are based on, int8 [N]; -1 for nothing. Those that are based on more than the
+            image already stay.
         """
-        texts = np.array([title or "" for title in titles], object)
-        speaks = model.has_known_word(texts.tolist()) & (evidence != _FUSED)
-        changed = records.copy()
-        both, alone = speaks & good, speaks & ~good
-        if both.any():
-            some = records[both]
-            image = expand_top_k(some["leaves"], some["leaf_confidences"], len(self._leaf_types))
-            fill(some, self._levels, model.combined_probabilities(image, texts[both].tolist()))
-            changed[both] = some
-        if alone.any():
-            some = records[alone]
-            fill(some, self._levels, model.probabilities(texts[alone].tolist()))
-            changed[alone] = some
-        return changed, speaks
+        anew = ~good | (evidence == _BY_IMAGE)
+        leaves, confidences = (
+            np.where(good[:, None], records[n], v) for n, v in (("leaves", -1), ("leaf_confidences", 0))
+        )
+        fused = model.fuse(expand_top_k(leaves, confidences, len(self._leaf_types)), good, said)
+        changed, based_on = records.copy(), np.where(anew, fused.evidence, evidence)
+        filled = anew & (fused.evidence >= 0) & (fused.evidence != _BY_IMAGE)
+        if filled.any():
+            some = records[filled]
+            fill(some, self._levels, fused.probabilities[filled])
+            changed[filled] = some
+        return changed, based_on.astype(np.int8)
 
     def _alternatives(self, records: np.ndarray, null: np.ndarray) -> pa.ListArray:
         leaves = records["leaves"][~null]
@@ -288,9 +296,11 @@ class PredictionRows:
         return pa.ListArray.from_arrays(_offsets(counts), values, mask=pa.array(null))
 
 
-def title_digest(title: str | None) -> str:
-    """Digest of a title, which detects changes: 16 hexadecimal digits."""
-    return hashlib.sha256((title or "").encode()).hexdigest()[:16]
+def evidence_digests(shown: Shown, names: Sequence[str], count: int) -> list[str]:
+    """Digests of what N items show in some columns, which detect changes: 16 hexadecimal digits each."""
+    columns = [shown.get(name) or [None] * count for name in names]
+    texts = ("\x1f".join(cell or "" for cell in cells) for cells in zip(*columns, strict=True))
+    return [hashlib.sha256(text.encode()).hexdigest()[:16] for text in texts]
 
 
 def matrix_of(column: pa.ChunkedArray) -> np.ndarray:

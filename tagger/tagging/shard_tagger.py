@@ -20,15 +20,15 @@ from tagger.images.revisions import Revision, Unchanged
 from tagger.images.stores import ImageStore, fetch_all, fetch_revisions
 from tagger.imaging.threads import decode_in_one_thread
 from tagger.io.location import first_line
-from tagger.models.titles import TitleModel
+from tagger.models.evidence import EvidenceModel
 from tagger.runs.directory import ETAG, RunDirectory
 from tagger.runs.parts import Spent
-from tagger.runs.staging import known_etags, passthrough, read_shard, shard_of
+from tagger.runs.staging import known_etags, read_shard, shard_of
 from tagger.schemas.documents.bundle import ModelCard
 from tagger.schemas.tables.prediction import ErrorCode, Evidence
 from tagger.tagging.collector import Claim, Collector, Outcome, Predictor, Submit, at_once, decoded_at_once
 from tagger.tagging.crashes import CRASHED, Crashes
-from tagger.tagging.known import recalled
+from tagger.tagging.known import recalled, shown_in
 from tagger.tagging.rows import Items, PredictionRows
 
 _FIRST_PIECE_ROWS, _PIECE_ROWS, _PIECE_BYTES = 32, 1024, 16 * 2**20
@@ -52,10 +52,10 @@ class TagPlan:
     qa_sample: QaSample = field(default_factory=QaSample)
     embeddings: bool = False
     """Whether to write the image vectors."""
-    titles: TitleModel | None = None
-    """The title model, if the run uses titles."""
-    fuse: bool = False
-    """Whether to fuse image and title, rather than check one with the other."""
+    evidence: EvidenceModel | None = None
+    """What titles and columns say, if the run uses them."""
+    join: bool = False
+    """Whether to join images by them, rather than check one by the other."""
     others: Mapping[Evidence, Thresholds] = field(default_factory=dict)
     """Thresholds of predictions that are not by image alone; by default `thresholds`."""
 
@@ -126,7 +126,7 @@ class ShardTagger:
         self._start = start_engine
         self._engine_is_remote = engine_is_remote
         self._rows = PredictionRows(
-            plan.card, plan.thresholds, plan.run_id, plan.qa_sample, plan.embeddings, plan.titles, plan.fuse,
+            plan.card, plan.thresholds, plan.run_id, plan.qa_sample, plan.embeddings, plan.evidence, plan.join,
             plan.others,
         )  # fmt: skip
         threads = _GPU_BATCHES_IN_FLIGHT if engine_is_remote else 0
@@ -233,10 +233,10 @@ class ShardTagger:
         rows = [row for row in range(len(shard)) if not unchanged[row] or stored[row]]
         recalls = [stored[row] if unchanged[row] else None for row in rows]
         chosen = shard.take(pa.array(rows, pa.int64()))
-        fused = np.array([a is not None and a.fused for a in recalls], bool)
+        evidence = np.array([a.evidence if a else 0 for a in recalls], np.int8)
         ids, refs, masters = (chosen[name].to_pylist() for name in ("id", "imageRef", "masterCategory"))
-        titles = chosen[passthrough(self._plan.titles.column)].to_pylist() if self._plan.titles else ()
-        items = Items(ids, refs, masters, titles, fused)
+        shown = shown_in(chosen, self._plan.evidence.names) if self._plan.evidence else {}
+        items = Items(ids, refs, masters, shown, evidence)
         merged = [self._rows.widened(a.outcome) if a else outcomes[row] for row, a in zip(rows, recalls, strict=True)]
         is_recalled = np.array([a is not None for a in recalls], bool)
         return _Outcomes(items, [digests[row] for row in rows], [etags[row] for row in rows], merged, is_recalled)

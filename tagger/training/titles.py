@@ -11,7 +11,8 @@ from sklearn.linear_model import LogisticRegression
 
 from tagger.dataset.label_words import without_label
 from tagger.errors import InputError
-from tagger.models.titles import TitleModel, class_prior, new_letter_vectoriser, new_vectoriser
+from tagger.models.evidence import class_prior
+from tagger.models.titles import TitleModel, new_letter_vectoriser, new_vectoriser
 
 _C, _ROUNDS = 10.0, 40
 _NEVER = -20.0
@@ -19,7 +20,7 @@ _BARE_SHARE = 0.25
 
 
 def fit_titles(
-    column: str, model_id: str, titles: Sequence[str], leaves: np.ndarray, types: Sequence[str], seed: int = 0
+    names: Sequence[str], titles: Sequence[str], leaves: np.ndarray, types: Sequence[str], seed: int = 0
 ) -> TitleModel:
     """Fit a model to titles: logistic regression over TF-IDF of words, pairs of words, and letters within words.
 
@@ -27,8 +28,7 @@ def fit_titles(
     from a quarter of the titles without these words, too.
 
     Args:
-        column: The column of the titles.
-        model_id: The bundle whose leaves these are.
+        names: The columns of the titles.
         titles: Of the training items, N.
         leaves: Their leaf indices, int [N].
         types: Article type of each leaf, L.
@@ -53,7 +53,7 @@ def fit_titles(
     bias[model.classes_] = np.concatenate([-model.intercept_, model.intercept_]) / 2 if two else model.intercept_
     weight = weight.astype(np.float16).astype(np.float32)  # as it is stored, so that what is measured is what will tag
     words, letters = (tuple(map(str, v.get_feature_names_out())) for v in (by_word, by_letter))
-    return TitleModel(column, model_id, words, letters, idf, weight, bias, class_prior(leaves, len(types)))
+    return TitleModel(tuple(names), words, letters, idf, weight, bias, class_prior(leaves, len(types)))
 
 
 def with_bare_titles(
@@ -67,11 +67,16 @@ def with_bare_titles(
         types: Article type of each leaf, L.
         seed: Draws the quarter.
     """
-    again = np.flatnonzero(np.random.default_rng(seed).random(len(titles)) < _BARE_SHARE)
+    again = np.flatnonzero(drawn_for_bare_titles(len(titles), seed))
     bare = [
         without_label(titles[n], types[leaf]) for n, leaf in zip(again.tolist(), leaves[again].tolist(), strict=True)
     ]
     return [*titles, *bare], np.concatenate([np.arange(len(titles)), again])
+
+
+def drawn_for_bare_titles(count: int, seed: int = 0) -> np.ndarray:
+    """A quarter of N items, bool [N], whose titles count once more without the words of their type."""
+    return np.asarray(np.random.default_rng(seed).random(count) < _BARE_SHARE)
 
 
 def learnt_words(vectoriser: TfidfVectorizer, titles: Sequence[str]) -> csr_matrix:

@@ -167,7 +167,7 @@ def _make_index(config: AuditConfig, out: Location, manifest: Manifest, reporter
         "embeddings": True,
         "max_failed": "100%",
         "max_rejected": "100%",
-        "titles": "ignore",  # an audit asks a title model of its own
+        "evidence": "image",  # an audit asks a title model of its own
     }
     counts = tag(TagConfig.model_validate(shared | tag_settings), reporter).counts
     failed, rejected = counts.decisions.get(Decision.FAILED, 0), counts.rejects

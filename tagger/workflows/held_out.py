@@ -84,7 +84,7 @@ def calibrate_and_measure(
         images: Decoded items by side; control may be absent.
         device: `cpu` or `cuda`.
         failed: Test items whose image cannot be used.
-        keep_leaves: Keep the leaf probabilities, too, as the titles need them.
+        keep_leaves: Keep the leaf probabilities, too, as titles and columns are weighed against them.
     """
     reference = PreparedTorch(bundle, device, "float32", _AT_ONCE)
     copies = images["test"].limit(_BLURRED_ITEMS).map_batches(blurred_copies, batch_size=_AT_ONCE)
@@ -156,7 +156,7 @@ def _with_edges(images: ray.data.Dataset, bundle: Bundle) -> ray.data.Dataset:
 
 def _leaves(bundle: Bundle, outputs: dict[str, np.ndarray]) -> LeafProbabilities:
     probabilities = softmax(outputs["logits"], bundle.card.calibration.temperature)
-    return LeafProbabilities.of_predictions(outputs["id"].tolist(), probabilities)
+    return LeafProbabilities.of_predictions(outputs["id"].tolist(), probabilities, outputs["blur"])
 
 
 def _only(columns: dict[str, np.ndarray], chosen: np.ndarray) -> dict[str, np.ndarray]:

@@ -25,9 +25,9 @@ from tagger.schemas.configs.confidence import PolicyConfig
 from tagger.schemas.documents.bundle import LevelPolicy, ModelCard, Policy
 from tagger.schemas.documents.taxonomy import Level
 from tagger.schemas.tables.prediction import Evidence
+from tagger.workflows.evidence_taught import CURVES, HELD_OUT
 from tagger.workflows.folder_locks import locked_bundle
 from tagger.workflows.open_catalog import resolve_location
-from tagger.workflows.titles_taught import CURVES, HELD_OUT
 
 _Side = Literal["val", "test", "control"]
 _FILES: dict[Evidence, Mapping[str, str]] = {
@@ -38,7 +38,10 @@ _CURVES = {Evidence.IMAGE: "policy", **CURVES}
 IN_WORDS = {
     Evidence.IMAGE: "by the image alone",
     Evidence.IMAGE_AND_TITLE: "by image and title",
+    Evidence.IMAGE_AND_COLUMNS: "by image and columns",
+    Evidence.IMAGE_TITLE_AND_COLUMNS: "by image, title and columns",
     Evidence.TITLE: "by the title alone",
+    Evidence.TITLE_AND_COLUMNS: "by title and columns",
 }
 
 
@@ -110,9 +113,9 @@ class PolicyTrials(PolicyTrial):
 def fit_policy(config: PolicyConfig, reporter: Reporter = LOG) -> PolicyResult:
     """Fit thresholds on a bundle's control items, and write them and their curves into the bundle.
 
-    Predictions by image and title, and by the title alone, get thresholds of their own if the training measured them
-    (`title`), or `titles` did with a run. A target that only some kinds of predictions can reach is no error: the
-    others then accept nothing. The command is `tagger policy`.
+    Predictions by other evidence than the image alone get thresholds of their own if the training measured them
+    (`title`, `evidence`), or `titles` did with a run. A target that only some kinds of predictions can reach is no
+    error: the others then accept nothing. The command is `tagger policy`.
 
     Args:
         config: The bundle and the target precision by level, 0 to 1; `splits` is for `try_policy`.

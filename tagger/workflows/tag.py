@@ -21,10 +21,9 @@ from tagger.manifest.manifest import Manifest
 from tagger.manifest.no_value import NoValue
 from tagger.manifest.selection import Before, Selection, already_labelled
 from tagger.models.bundle import Bundle
-from tagger.models.titles import TitleModel
 from tagger.reporter import LOG, Reporter
 from tagger.runs.directory import RunDirectory
-from tagger.runs.identity import FUSE, run_inputs
+from tagger.runs.identity import run_inputs
 from tagger.runs.ledger import known_runs, newest_first
 from tagger.runs.limits import nothing_to_tag, too_many
 from tagger.runs.parts import failed_images, rows_done
@@ -42,9 +41,9 @@ from tagger.tagging.on_ray import tag_shards
 from tagger.tagging.rows import PredictionRows
 from tagger.tagging.shard_tagger import TagPlan
 from tagger.tagging.worker_pool import fit_workers
+from tagger.workflows.evidence_used import EvidenceUsed, resolve_evidence, warn_without_policy
 from tagger.workflows.open_catalog import open_catalog, resolve_location, versions
 from tagger.workflows.tagging_watch import TaggingWatch, wait_for_engine
-from tagger.workflows.titles_used import other_evidence, resolve_titles, warn_without_policy
 
 
 @dataclass(frozen=True)
@@ -109,13 +108,12 @@ def tag(config: TagConfig, reporter: Reporter = LOG) -> TagResult:
     directory = RunDirectory(resolve_location(config.out, config))
     bundle = Bundle.load(resolve_location(config.model, config))
     manifest, store = open_catalog(config, reporter)
-    config, titles = resolve_titles(config, bundle, manifest, reporter)
-    warn_without_policy(config, bundle.card, reporter)
-    known = _known(config, reporter, bundle.card, titles) if config.known else None
+    config, used = resolve_evidence(config, bundle, manifest, reporter)
+    warn_without_policy(config, bundle.card, used, reporter)
+    known = _known(config, reporter, bundle.card, used) if config.known else None
     selection = _selection(config, manifest, known)
-    thresholds = _as_input(_thresholds(config, bundle.card))
-    digest = titles.digest if titles else None
-    inputs = run_inputs(config, manifest.fingerprint(), bundle.card.model_id, thresholds, digest)
+    thresholds = _as_input(_thresholds(config, bundle.card, used))
+    inputs = run_inputs(config, manifest.fingerprint(), bundle.card.model_id, thresholds, used.digest)
     settings = config.model_dump(mode="json")
     if directory.is_done():
         record = directory.begin(settings, inputs, bundle.card.model_id, versions())
@@ -124,15 +122,15 @@ def tag(config: TagConfig, reporter: Reporter = LOG) -> TagResult:
         return _result(config, directory, record, store)
     with holding(directory.root) as check_held, directory.removed_if_refused():
         record = directory.begin(settings, inputs, bundle.card.model_id, versions())
-        record = record.model_copy(update={"target_precision": _promised(config, bundle.card)})
+        record = record.model_copy(update={"target_precision": _promised(config, bundle.card, used)})
         with EngineChoice(config, bundle, store, record.engine) as engines:
-            staged = _staged(config, reporter, directory, manifest, store, selection, titles)
+            staged = _staged(config, reporter, directory, manifest, store, selection, used)
             pending = directory.pending(staged)
             if pending:
                 if known and not Crashes.are_stored(directory.work):
                     Crashes(known.crashed()).write(directory.work)
                 engines.begin(directory.work, pending)
-                plan = _plan(config, directory, record, bundle.card, store, titles)
+                plan = _plan(config, directory, record, bundle.card, store, used)
                 record = _tag(config, reporter, plan, record, staged, engines, check_held)
         record = directory.finish(record.model_copy(update={"seconds": time.monotonic() - started}), staged)
     return _result(config, directory, record, store)
@@ -154,14 +152,13 @@ def _staged(
     manifest: Manifest,
     store: ImageStore,
     selection: Selection,
-    titles: TitleModel | None,
+    used: EvidenceUsed,
 ) -> Staged:
     """Write the manifest's rows to shards; notices of the selection rules become warnings."""
-    columns = [titles.column] if titles else []
     reporter.step("Reading the manifest")
     with reporter.progress("Reading the manifest", None, "rows") as bar:
         staged = stage(
-            manifest, store, directory.work, directory.rejects, config.part_rows, selection, columns,
+            manifest, store, directory.work, directory.rejects, config.part_rows, selection, used.names,
             bar.update,
         )  # fmt: skip
     for remark in selection.remarks():
@@ -181,7 +178,7 @@ def _selection(config: TagConfig, manifest: Manifest, known: Known | None) -> Se
     return Selection(rules, known)
 
 
-def _known(config: TagConfig, reporter: Reporter, card: ModelCard, titles: TitleModel | None) -> Known:
+def _known(config: TagConfig, reporter: Reporter, card: ModelCard, used: EvidenceUsed) -> Known:
     """Known predictions of earlier runs; warns of folders without a finished run."""
     runs = []
     for name in config.known:
@@ -189,17 +186,17 @@ def _known(config: TagConfig, reporter: Reporter, card: ModelCard, titles: Title
         if not any(entry.done for entry in entries):
             reporter.warn(f"--known {name}: there is no finished run yet; nothing is known")
         runs += entries
-    thresholds = _thresholds(config, card)
+    thresholds = _thresholds(config, card, used)
     rows = PredictionRows(
-        _compared(config, card), thresholds.by_image, "", QaSample(config.qa_sample, config.seed), titles=titles,
-        fuse=config.titles == FUSE, others=thresholds.others,
+        _compared(config, card), thresholds.by_image, "", QaSample(config.qa_sample, config.seed),
+        evidence=used.model, join=used.join, others=thresholds.others,
     )  # fmt: skip
-    return Known(newest_first(runs), card, rows, titles, config.titles == FUSE, config.embeddings, versions())
+    return Known(newest_first(runs), card, rows, used.model, used.join, config.embeddings, versions())
 
 
-def _promised(config: TagConfig, card: ModelCard) -> dict[str, float]:
+def _promised(config: TagConfig, card: ModelCard, used: EvidenceUsed) -> dict[str, float]:
     """The target precision of the bundle's policies, for levels that use their thresholds."""
-    needed = [card.policy, *(card.policies.get(evidence) for evidence in other_evidence(config))]
+    needed = [card.policy, *(card.policies.get(kind) for kind in used.kinds)]
     policies = [policy for policy in needed if policy]
     if len(policies) < len(needed):
         return {}
@@ -221,9 +218,9 @@ class _Thresholds(NamedTuple):
     others: dict[Evidence, Thresholds]
 
 
-def _thresholds(config: TagConfig, card: ModelCard) -> _Thresholds:
+def _thresholds(config: TagConfig, card: ModelCard, used: EvidenceUsed) -> _Thresholds:
     by_image = Thresholds.of_bundle(card, Evidence.IMAGE, config.accept_above)
-    others = {e: Thresholds.of_bundle(card, e, config.accept_above) for e in other_evidence(config)}
+    others = {kind: Thresholds.of_bundle(card, kind, config.accept_above) for kind in used.kinds}
     return _Thresholds(by_image, others)
 
 
@@ -239,12 +236,12 @@ def _plan(
     record: RunRecord,
     card: ModelCard,
     store: ImageStore,
-    titles: TitleModel | None,
+    used: EvidenceUsed,
 ) -> TagPlan:
-    thresholds = _thresholds(config, card)
+    thresholds = _thresholds(config, card, used)
     return TagPlan(
         directory, record.run_id, store, _compared(config, card), thresholds.by_image, config.max_pixels,
-        config.batch_size, QaSample(config.qa_sample, config.seed), config.embeddings, titles, config.titles == FUSE,
+        config.batch_size, QaSample(config.qa_sample, config.seed), config.embeddings, used.model, used.join,
         thresholds.others,
     )  # fmt: skip
 

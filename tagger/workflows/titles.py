@@ -1,32 +1,34 @@
-"""Fits a bundle's title model, a second witness beside the image, and measures it."""
+"""Teaches a trained bundle what titles and columns say, further witnesses beside the image, and measures them."""
 
 import pandas as pd
+import pyarrow as pa
 
 from tagger.dataset.splits_file import read_splits
 from tagger.errors import InputError
 from tagger.io.location import Location
 from tagger.manifest.labels import KnownLabels
+from tagger.manifest.no_value import NoValue
 from tagger.models.bundle import Bundle
 from tagger.reporter import LOG, Reporter
 from tagger.runs.directory import RunDirectory
 from tagger.runs.leaf_probabilities import LeafProbabilities
 from tagger.schemas.configs.confidence import TitlesConfig
 from tagger.schemas.documents.taxonomy import Level, Taxonomy
+from tagger.workflows.evidence_taught import Asked, EvidenceResult, by_side, columns_of, teach
 from tagger.workflows.folder_locks import locked_bundle
 from tagger.workflows.open_catalog import open_manifest, resolve_location
-from tagger.workflows.titles_taught import TitlesResult, by_side, check_title, teach_titles, titles_of
 
 
-def titles(config: TitlesConfig, reporter: Reporter = LOG) -> TitlesResult:
-    """Fit a model of titles to the bundle's training items, calibrate it on val, and measure it on test.
+def titles(config: TitlesConfig, reporter: Reporter = LOG) -> EvidenceResult:
+    """Fit models of titles and columns to the bundle's training items, weigh them on val, and measure them on test.
 
     Args:
-        config: The bundle, the manifest that it was trained on, the column of the titles, and a run of the bundle
-            over these items to measure image and title together.
+        config: The bundle, the manifest that it was trained on, the columns, and a run of the bundle over these items
+            to weigh all against the images.
         reporter: Where progress and warnings go.
 
     Returns:
-        The model, already written into the bundle.
+        What the bundle knows now; it is already written.
 
     Raises:
         UsageError: when the manifest has no such column, there is no bundle, or another process holds it.
@@ -36,7 +38,7 @@ def titles(config: TitlesConfig, reporter: Reporter = LOG) -> TitlesResult:
 
         from tagger.schemas.configs.confidence import TitlesConfig
 
-        result = titles(TitlesConfig(model="bundle", manifest="styles.csv", title="productDisplayName"))
+        result = titles(TitlesConfig(model="bundle", manifest="styles.csv", title=["productDisplayName"]))
         print(f"{result.by['title']['articleType'].accuracy:.1%} right by the title alone")
     """
     folder = resolve_location(config.model, config)
@@ -44,9 +46,9 @@ def titles(config: TitlesConfig, reporter: Reporter = LOG) -> TitlesResult:
         return _teach(config, reporter, bundle, folder)
 
 
-def _teach(config: TitlesConfig, reporter: Reporter, bundle: Bundle, folder: Location) -> TitlesResult:
-    """Fit the title model, and write it into the locked bundle."""
-    reporter.step("Reading the titles")
+def _teach(config: TitlesConfig, reporter: Reporter, bundle: Bundle, folder: Location) -> EvidenceResult:
+    """Fit the models, and write them into the locked bundle."""
+    reporter.step(f"Reading {', '.join([*config.title, *config.evidence])}")
     sides = _sides(config, folder, bundle.card.taxonomy, reporter)
     image = None
     if config.run:
@@ -54,29 +56,34 @@ def _teach(config: TitlesConfig, reporter: Reporter, bundle: Bundle, folder: Loc
         for side in ("val", "test"):
             if not sides[side]["id"].isin(image.row).any():
                 raise InputError(f"--run: {config.run} has no item of the bundle's {side} side; tag the whole manifest")
-    reporter.step(f"Fitting to {len(sides['train']):,} titles")
+    reporter.step(f"Fitting to {len(sides['train']):,} items")
 
     def drop_policies() -> None:
-        """They hold for the confidences of the previous title model."""
+        """They hold for the confidences of the previous model."""
         if bundle.card.policies:
             bundle.changed(policies={}).save(folder)
 
-    return teach_titles(folder, bundle.card, config.title, sides, image, config.surely, drop_policies)
+    return teach(folder, bundle.card, _asked(config), sides, image, reporter, config.surely, drop_policies)
+
+
+def _asked(config: TitlesConfig) -> Asked:
+    return Asked(config.title, config.evidence, NoValue(config.no_value))
 
 
 def _sides(config: TitlesConfig, folder: Location, taxonomy: Taxonomy, reporter: Reporter) -> dict[str, pd.DataFrame]:
-    """The items of each side of the bundle's split: id, title and leaf number. Raises InputError and UsageError."""
+    """The items of each side of the bundle's split: id, columns and leaf number. Raises InputError and UsageError."""
     splits = read_splits(folder, "--model").rename_axis("id").reset_index()
     manifest = open_manifest(config.manifest, config, reporter)
-    check_title(config.title, manifest)
+    asked = _asked(config)
+    asked.check(manifest)
     labels = [str(level) for level in Level]
     tables = []
     for batch in manifest.batches():
         absent = [name for name in labels if name not in batch.items.schema.names]
         if absent:
             raise InputError(f"--manifest: {batch.file}: {manifest.why_unlabelled() or f'no column {absent[0]!r}'}")
-        titles = titles_of(batch, config.title)
-        tables.append(batch.items.select(["id", *labels]).append_column("title", titles).to_pandas())
+        columns = {name: batch.items[name] for name in ["id", *labels]}
+        tables.append(pa.table(columns | columns_of(batch, asked)).to_pandas())
     if not tables:
         raise InputError(f"--manifest: {config.manifest} has no row")
     items = pd.concat(tables).dropna(subset=labels).merge(splits, on="id")

@@ -24,6 +24,7 @@ from tagger.io.location import Location
 from tagger.io.parquet import write_parquet
 from tagger.machine import threads_of_environment
 from tagger.manifest.manifest import Manifest
+from tagger.manifest.no_value import NoValue
 from tagger.models.backbones import check_weights
 from tagger.models.bundle import CARD, Bundle
 from tagger.models.classifier import pack
@@ -35,6 +36,7 @@ from tagger.training.identity import check_same, claim, identity_of
 from tagger.training.on_ray import CHECKPOINTS, Trained, edge_threshold, fit
 from tagger.training.plan import Plan, draft_card, initial_weights, with_edge_threshold
 from tagger.training.tensorboard import TensorBoardLog
+from tagger.workflows.evidence_taught import Asked, EvidenceResult, teach, with_columns
 from tagger.workflows.folder_locks import locks_out
 from tagger.workflows.held_out import Measured, MeasuredBundle, blur_scores, calibrate_and_measure, write_bundle_report
 from tagger.workflows.labelled import (
@@ -47,7 +49,6 @@ from tagger.workflows.labelled import (
     split_labelled,
 )
 from tagger.workflows.open_catalog import open_catalog, resolve_location, versions
-from tagger.workflows.titles_taught import TitlesResult, check_title, teach_titles, with_titles
 from tagger.workflows.training_watch import TrainingWatch
 
 
@@ -55,8 +56,8 @@ from tagger.workflows.training_watch import TrainingWatch
 class TrainResult(MeasuredBundle):
     """A trained bundle, with metrics on test items that neither training nor calibration has seen."""
 
-    titles: TitlesResult | None = None
-    """What titles say, if the config names their column and the training was not finished before."""
+    evidence: EvidenceResult | None = None
+    """What titles and columns say, if the config names some and the training was not finished before."""
 
 
 @locks_out
@@ -94,8 +95,8 @@ def train(config: TrainConfig, reporter: Reporter = LOG) -> TrainResult:
     reviewed = reviewed_labels(config)
     if reviewed:
         manifest.relabel(reviewed)
-    if config.title:
-        check_title(config.title, manifest)
+    asked = Asked(config.title, config.evidence, NoValue(config.no_value))
+    asked.check(manifest)
     identity = identity_of(config, manifest.fingerprint())
     if (out / CARD).exists():
         return _finished_before(out, identity, reporter)
@@ -110,10 +111,10 @@ def train(config: TrainConfig, reporter: Reporter = LOG) -> TrainResult:
     bundle = trained.measured.bundle.changed(metrics=(trained.measured.metrics,), provenance=provenance)
     _write_report(bundle, trained.measured, learnable.rule, recipe, Pictures(store, config.max_pixels), out, work)
     write_parquet(out / SPLITS_FILE, trained.items.split_table())
-    titles = _taught_titles(config, reporter, bundle.card, trained, manifest, out) if config.title else None
+    evidence = _taught(asked, reporter, bundle.card, trained, manifest, out) if asked.names else None
     bundle.save(out)
     work.delete()
-    return TrainResult(out, bundle.card, titles)
+    return TrainResult(out, bundle.card, evidence)
 
 
 @dataclass(frozen=True)
@@ -169,7 +170,9 @@ def _learn(config: TrainConfig, reporter: Reporter, inputs: _Inputs) -> _Trained
     reporter.step("Calibrating on val, measuring on test")
     failed_of_test = failed["split"].to_pylist().count("test")
     bundle = pack(card, trained.weights)
-    measured = calibrate_and_measure(bundle, images, device, failed_of_test, keep_leaves=bool(config.title))
+    measured = calibrate_and_measure(
+        bundle, images, device, failed_of_test, keep_leaves=bool(config.title or config.evidence)
+    )
     learnt = {
         "epochs": trained.history,
         "best_epoch": trained.best_epoch,
@@ -179,17 +182,16 @@ def _learn(config: TrainConfig, reporter: Reporter, inputs: _Inputs) -> _Trained
     return _Trained(measured, items, card.provenance.model_copy(update=learnt))
 
 
-def _taught_titles(
-    config: TrainConfig, reporter: Reporter, card: ModelCard, trained: _Trained, manifest: Manifest, out: Location
-) -> TitlesResult | None:
-    """Teach the bundle what titles say; titles that say nothing are a warning, as the rest of the training is done."""
-    column = config.title or ""
-    reporter.step("Learning from the titles")
+def _taught(
+    asked: Asked, reporter: Reporter, card: ModelCard, trained: _Trained, manifest: Manifest, out: Location
+) -> EvidenceResult | None:
+    """Teach the bundle what titles and columns say; if that is nothing, warn, as the rest of the training is done."""
+    reporter.step(f"Learning from {', '.join(asked.names)}")
     try:
-        sides = with_titles(trained.items.frame, manifest, column)
-        return teach_titles(out, card, column, sides, trained.measured.leaves)
+        sides = with_columns(trained.items.frame, manifest, asked)
+        return teach(out, card, asked, sides, trained.measured.leaves, reporter)
     except (InputError, UsageError) as error:
-        reporter.warn(f"The bundle has no model of titles: {error}")
+        reporter.warn(f"The bundle knows images alone: {error}")
         return None
 
 

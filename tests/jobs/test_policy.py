@@ -126,7 +126,7 @@ def with_titles(measured: Path) -> Path:
             table[f"{level}Confidence"] = rng.uniform(0.99, 1, len(table)).astype(np.float32)
             right = rng.random(len(table)) < 0.9995
             table[f"{level}True"] = np.where(right, table[str(level)], "another")
-        table.to_parquet(file.with_name(f"with-titles-{file.name}"))
+        table.to_parquet(file.with_name(f"by-image-title-{file.name}"))
     return measured
 
 
@@ -140,7 +140,7 @@ def test_predictions_by_image_and_title_get_a_policy_of_their_own(tagger: Run, w
     assert card.policy and list(card.policies) == [Evidence.IMAGE_AND_TITLE]
     by_both = card.policies[Evidence.IMAGE_AND_TITLE].levels[Level.ARTICLE_TYPE]
     assert by_both.coverage > 0.99 > card.policy.levels[Level.ARTICLE_TYPE].coverage
-    assert (with_titles / "report/policy-with-titles.svg").read_text().startswith("<svg")
+    assert (with_titles / "report/policy-by-image-title.svg").read_text().startswith("<svg")
     shown = tagger("policy", with_titles, "--target-precision", "0.95").out
     assert "What is accepted by the image alone, fitted on 4,000 control items" in shown
     assert "What is accepted by image and title, fitted on 2,000 control items" in shown

@@ -48,36 +48,38 @@ def shop(drawn: Drawn, bundle_dir: Path, tmp_path: Path) -> pd.DataFrame:
 def test_titles_are_taught_measured_and_asked(tagger: Run, shop: pd.DataFrame, drawn: Drawn, tmp_path: Path) -> None:
     bundle = tmp_path / "bundle"
     tag = ["tag", "--manifest", tmp_path / "shop.csv", "--images", drawn.images, "--model", bundle, "--out"]
-    unknown = tagger(*tag, tmp_path / "early", "--titles", "check")
-    assert (unknown.code, "tagger titles fits one" in unknown.err) == (2, True)
+    unknown = tagger(*tag, tmp_path / "early", "--evidence", "check")
+    assert (unknown.code, "knows images alone; tagger titles teaches it" in unknown.err) == (2, True)
     teach = ["titles", bundle, "--manifest", tmp_path / "shop.csv", "--title", "title", "--json"]
     alone = tagger(*teach)
     assert alone.code == 0, alone.err
     found = json.loads(alone.out)
     assert found["items"] == (shop["split"] == "test").sum()
-    by_title, without_its_type = found["by"]
+    by_title, without_its_type = (row for row in found["by"] if row["by"].startswith("title"))
     assert by_title["articleType"] > 75 > without_its_type["articleType"], "nothing else tells these types"
-    with pytest.raises(UsageError, match="does not know what image and title say together"):
+    with pytest.raises(UsageError, match="does not know what they say together with images"):
         Tagger.load(bundle).tag([drawn.images / f"{shop['id'][1]}.jpg"], titles=["a title"])
-    untested = tagger(*tag, tmp_path / "early", "--titles", "fuse")
+    untested = tagger(*tag, tmp_path / "early", "--evidence", "all")
     assert (untested.code, "tagger titles BUNDLE --run RUN fits it" in untested.err) == (2, True)
 
     assert tagger(*tag, tmp_path / "plain").code == 0
     paired = tagger(*teach, "--run", tmp_path / "plain")
     assert paired.code == 0, paired.err
     figures = {row["by"]: row for row in json.loads(paired.out)["by"]}
-    assert set(figures) == {"title", "title without its type", "image", "both", "both without its type"}
+    assert set(figures) == {"title", "title without its type", "image", "image+title", "image+title without its type"}
     said = json.loads(paired.out)
     assert said["caught"] <= min(said["wrong"], said["objected"])
     assert 0 <= said["titleSidesWithImage"] <= said["mistakes"] <= said["items"]
-    assert figures["both"]["articleType"] > figures["image"]["articleType"] + 40, "the images' weights are random"
+    assert figures["image+title"]["articleType"] > figures["image"]["articleType"] + 40, (
+        "the images' weights are random"
+    )
 
     shown = tagger(*(word for word in teach if word != "--json"), "--run", tmp_path / "plain")
     assert shown.out.splitlines()[-1].startswith(f"Next: tagger policy {bundle} --target-precision ")
 
     fused = tagger(*tag, tmp_path / "fused")
     assert fused.code == 0, fused.err
-    assert "Tagging by image and title, the column title (--titles ignore leaves titles out)" in fused.err
+    assert "Tagging by image and title (--evidence image: by images alone)" in fused.err
     by_image = pd.read_parquet(tmp_path / "plain/predictions").set_index("id")
     by_both = pd.read_parquet(tmp_path / "fused/predictions").set_index("id")
     true = shop.set_index("id")["articleType"]
@@ -98,7 +100,7 @@ def test_titles_are_taught_measured_and_asked(tagger: Run, shop: pd.DataFrame, d
     twice = tagger(*teach, "--run", tmp_path / "fused")
     assert (twice.code, "name one of images alone" in twice.err) == (3, True)
 
-    again = tagger(*tag, tmp_path / "more", "--titles", "fuse", "--known", tmp_path / "plain", "--json")
+    again = tagger(*tag, tmp_path / "more", "--evidence", "all", "--known", tmp_path / "plain", "--json")
     assert again.code == 0, again.err
     counts = json.loads(again.out)["counts"]
     assert counts["redecided"] == good.sum() - 1, "the title has its say, but of the item without one"
@@ -106,14 +108,14 @@ def test_titles_are_taught_measured_and_asked(tagger: Run, shop: pd.DataFrame, d
     own = ["imageUri", "taggedAt", "runId"]
     as_fused = by_both.loc[anew.index].drop(columns=own).astype(str)
     assert anew.drop(columns=own).astype(str).equals(as_fused), "to the last digit, without looking at images again"
-    after = tagger(*tag, tmp_path / "none", "--titles", "fuse", "--known", tmp_path / "fused", "--json")
+    after = tagger(*tag, tmp_path / "none", "--evidence", "all", "--known", tmp_path / "fused", "--json")
     assert after.code in (0, 4), after.err
     assert json.loads(after.out)["counts"]["predictions"] == (~good).sum()
 
 
 def assert_policies_are_fitted_to_what_tags(bundle: Path, shop: pd.DataFrame, tagged: pd.DataFrame) -> None:
     """Assert that the bundle's stored predictions of test items are those of a run."""
-    stored = pd.read_parquet(bundle / "report/with-titles-items.parquet").set_index("id")
+    stored = pd.read_parquet(bundle / "report/by-image-title-items.parquet").set_index("id")
     titled = shop["id"][(shop["split"] == "test") & shop["title"].notna()]
     assert set(stored.index) == set(titled) & set(tagged.index)
     for level in Level:
@@ -130,7 +132,17 @@ def assert_python_says_the_same(folder: Path, shop: pd.DataFrame, drawn: Drawn, 
         [drawn.images / f"{item}.jpg" for item in some["id"]], some["id"], some["masterCategory"],
         titles=[title if isinstance(title, str) else None for title in some["title"]],
     ).set_index("id")  # fmt: skip
-    same = ["articleType", "articleTypeConfidence", "alternatives", "decision", "evidence", "titleDigest"]
+    same = [
+        "articleType",
+        "articleTypeConfidence",
+        "alternatives",
+        "decision",
+        "evidence",
+        "evidenceDigest",
+        "imageArticleType",
+        "titleArticleType",
+        "titleArticleTypeConfidence",
+    ]
     assert here[same].astype(str).equals(tagged.loc[here.index, same].astype(str)), "to the last digit"
 
 
@@ -142,7 +154,7 @@ def test_a_policy_for_image_and_title_is_applied_and_ends_with_its_title_model(
     teach = ["titles", bundle, "--manifest", tmp_path / "shop.csv", "--title", "title"]
     assert tagger(*tag, tmp_path / "plain").code == 0
     assert tagger(*teach, "--run", tmp_path / "plain").code == 0
-    assert (bundle / "report/with-titles-items.parquet").exists()
+    assert (bundle / "report/by-image-title-items.parquet").exists()
     assert tagger(*tag, tmp_path / "strict", "--accept-above", 1).code == 0
     policy = Policy(probability=0.9, fitted_on=9, levels=dict.fromkeys(Level, SURE))
     Bundle.load(Location(str(bundle))).changed(policies={Evidence.IMAGE_AND_TITLE: policy}).save(Location(str(bundle)))
@@ -159,8 +171,8 @@ def test_a_policy_for_image_and_title_is_applied_and_ends_with_its_title_model(
     assert (decided.loc[~conflicting, "decision"] == "accept").all()
 
     assert tagger(*teach).code == 0
-    assert Bundle.load(Location(str(bundle))).card.policies == {}, "they were fitted to another title model"
-    assert not (bundle / "report/with-titles-items.parquet").exists()
+    assert Bundle.load(Location(str(bundle))).card.policies == {}, "they were fitted to another model"
+    assert not (bundle / "report/by-image-title-items.parquet").exists()
 
 
 def test_an_item_without_a_usable_image_is_tagged_by_its_title(
@@ -201,14 +213,14 @@ def test_an_item_without_a_usable_image_is_tagged_by_its_title(
     promising = Bundle.load(Location(str(bundle))).changed(policy=policy)
     promising.save(Location(str(bundle)))
     uncovered = tagger(*tag, tmp_path / "uncovered", "--max-failed", 9)
-    assert "The bundle's policy covers images alone, so titles are left out" in uncovered.err
+    assert "The bundle's policy covers images alone, so what else items show is left out" in uncovered.err
     assert set(pd.read_parquet(tmp_path / "uncovered/predictions")["decision"]) == {"failed"}
     promising.changed(policy=None).save(Location(str(bundle)))
 
     night.write_text("id,name\ngone,Tshirt\n")
     untitled = tagger(*tag, tmp_path / "untitled", "--max-failed", 1)
     assert untitled.code == 0, untitled.err
-    assert "knows titles of the column title, which the manifest does not have" in untitled.err
+    assert "does not have what the bundle knows beside images, title" in untitled.err
     assert pd.read_parquet(tmp_path / "untitled/predictions")["decision"].tolist() == ["failed"]
 
 
@@ -220,10 +232,10 @@ def test_a_title_that_is_sure_of_another_type_sends_the_item_to_review(
     taught = tagger(*teach)
     assert taught.code == 0, taught.err
     catalogue = f"--manifest {tmp_path / 'shop.csv'} --images …"
-    assert taught.out.splitlines()[-1].startswith(f"Next: tagger tag {catalogue} --model {bundle} --titles check ")
+    assert taught.out.splitlines()[-1].startswith(f"Next: tagger tag {catalogue} --model {bundle} --evidence check ")
     outcome = tagger(
         "tag", "--manifest", tmp_path / "shop.csv", "--images", drawn.images, "--model", bundle, "--out",
-        tmp_path / "run", "--titles", "check", "--accept-above", "0.01",
+        tmp_path / "run", "--evidence", "check", "--accept-above", "0.01",
     )  # fmt: skip
     assert outcome.code == 0, outcome.err
     found = pd.read_parquet(tmp_path / "run/predictions").set_index("id")
@@ -250,4 +262,4 @@ def test_what_cannot_be_taught_says_why(
     outcome = tagger("titles", tmp_path / "bundle", *given)
     assert outcome.code in (2, 3)
     assert words in outcome.err
-    assert not (tmp_path / "bundle/titles.safetensors").exists()
+    assert not (tmp_path / "bundle/evidence.safetensors").exists()

@@ -12,7 +12,7 @@ import pytest
 from tagger.demo.drawn_catalogue import Drawn
 from tagger.io.location import Location
 from tagger.models.bundle import Bundle
-from tagger.models.titles import TitleModel
+from tagger.models.evidence import EvidenceModel
 from tagger.schemas.documents.taxonomy import Level
 from tests.conftest import Outcome
 
@@ -93,23 +93,24 @@ def test_titles_are_learnt_beside_the_images_and_the_images_as_without_them(
 ) -> None:
     common = ["train", "--manifest", drawn.manifest, "--images", drawn.images, *flags(small_training)]
     common += ["--epochs", 10, "--frozen-epochs", 1, "--out", tmp_path / "again"]
-    refused = tagger(*common, "--title", "name")
+    refused = tagger(*common, "--title", "name", "--evidence", "gender")
     assert (refused.code, "--title name: the manifest has no such column; it has" in refused.err) == (2, True)
-    outcome = tagger(*common, "--title", "productDisplayName", "--json")
+    outcome = tagger(*common, "--title", "productDisplayName", "--evidence", "season, gender", "--json")
     assert outcome.code == 0, outcome.err
     columns = ["train_loss", "val_loss", "val_accuracy"]
     first, again = (pd.read_csv(out / "report/curves.csv")[columns].to_numpy() for out in (trained, tmp_path / "again"))
     assert len(first) == len(again) == 11
     assert first[:3] == pytest.approx(again[:3], rel=1e-3), "rounding has no time to grow"
 
-    said = {row["by"]: row for row in json.loads(outcome.out)["titles"]}
-    assert said["both"]["articleType"] >= said["image"]["articleType"]
+    said = {row["by"]: row for row in json.loads(outcome.out)["evidence"]}
+    assert said["image+title+columns"]["articleType"] >= said["image"]["articleType"]
     assert said["title"]["articleType"] > 80, "the drawn titles name their types"
     card = Bundle.load(Location(str(tmp_path / "again"))).card
-    taught = TitleModel.load(Location(str(tmp_path / "again")), card.model_id)
-    assert (taught.column, taught.weights is not None) == ("productDisplayName", True)
+    taught = EvidenceModel.load(Location(str(tmp_path / "again")), card.model_id)
+    assert taught.names == ("productDisplayName", "season", "gender")
+    assert taught.joins_images
     held_out = {side: set(pd.read_parquet(tmp_path / "again/report" / name)["id"]) for side, name in (
-        ("test", "with-titles-items.parquet"), ("control", "with-titles-control-items.parquet"),
+        ("test", "by-image-title-items.parquet"), ("control", "by-image-title-control-items.parquet"),
     )}  # fmt: skip
     sides = pq.read_table(tmp_path / "again/splits.parquet").to_pandas().groupby("split")["id"].agg(set)
     assert all(held_out[side] and held_out[side] <= sides[side] for side in held_out)

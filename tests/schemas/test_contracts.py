@@ -67,7 +67,8 @@ def test_the_prediction_listing_names_every_column_with_its_type() -> None:
 def test_no_column_of_the_predictions_is_lost_renamed_or_moved() -> None:
     assert PREDICTION.names == [
         "id", "imageUri", "imageDigest", "imageEtag", "masterCategory", "masterCategoryConfidence", "articleType",
-        "articleTypeConfidence", "alternatives", "decision", "reviewReasons", "blurScore", "titleDigest", "evidence",
+        "articleTypeConfidence", "alternatives", "decision", "reviewReasons", "blurScore", "evidenceDigest", "evidence",
+        "imageArticleType", "imageArticleTypeConfidence", "titleArticleType", "titleArticleTypeConfidence",
         "errorCode", "errorMessage", "modelId", "runId", "taggedAt",
     ], (
         "other programs read these columns: add a new one before errorCode, here too, and in CHANGELOG.md; "

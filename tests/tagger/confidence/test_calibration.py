@@ -4,11 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tagger.confidence.calibration import calibrated, fit_curve, fit_temperature, fit_weights, refitted_error
+from tagger.confidence.calibration import calibrated, fit_curve, fit_temperature, refitted_error
 from tagger.evaluation.metrics import Evaluation, Predicted, calibration_error
 from tagger.models.bundle import Bundle
 from tagger.models.levels import Levels, apply_curve, softmax
-from tagger.models.titles import BAYES, Weights, combined_logits
 from tagger.schemas.documents.taxonomy import Level
 
 
@@ -89,19 +88,3 @@ def test_a_level_whose_sum_is_unsure_gets_a_curve_that_predictions_have(bundle: 
         pd.DataFrame(index=range(4000)),
     )  # fmt: skip
     assert all(m.expected_calibration_error < 0.02 for m in found.metrics().levels.values())
-
-
-def test_a_witness_that_claims_more_than_it_knows_weighs_less() -> None:
-    rng = np.random.default_rng(0)
-    leaves = rng.integers(0, 5, 3000)
-    prior = np.full(5, 0.2)
-    evidence = np.eye(5)[leaves] * 2 + rng.normal(size=(2, 3000, 5)) * 0.8
-    image, title = softmax(evidence[0], 0.25), softmax(evidence[1], 1.0)  # the image is four times too sure
-
-    def loss(weights: Weights) -> float:
-        both = softmax(combined_logits(image, title, prior, weights), 1.0)
-        return float(-np.log(both[np.arange(len(leaves)), leaves]).mean())
-
-    weights = fit_weights(image[:1500], title[:1500], prior, leaves[:1500])
-    assert weights.image < 0.5 * weights.title
-    assert loss(weights) < 0.8 * loss(BAYES)

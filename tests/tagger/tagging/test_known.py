@@ -14,8 +14,9 @@ from tagger.confidence.thresholds import QaSample, Thresholds
 from tagger.errors import ImageError
 from tagger.io.location import Location
 from tagger.models.bundle import Bundle
+from tagger.models.evidence import EvidenceModel, Weights
 from tagger.models.levels import Levels
-from tagger.models.titles import BAYES, TitleModel
+from tagger.models.titles import TitleModel
 from tagger.runs.directory import RunDirectory
 from tagger.runs.ledger import LedgerEntry
 from tagger.runs.parts import Spent
@@ -36,16 +37,17 @@ TITLES = [f"title {n}" for n in range(4)]
 
 
 @pytest.fixture
-def titles(bundle: Bundle) -> TitleModel:
+def titles(bundle: Bundle) -> EvidenceModel:
     """A model of titles that is sure of the first leaf where a title says `first`."""
     leaves = len(bundle.card.taxonomy.leaves)
     weight = np.zeros((leaves, 2), np.float32)
     weight[0, 0] = 20
-    return TitleModel(
-        "name", bundle.card.model_id, ("first",), ("fir",), np.ones(2, np.float32), weight,
-        np.zeros(leaves, np.float32),
-        np.full(leaves, 1 / leaves, np.float32), 1.0, BAYES,
-    )  # fmt: skip
+    prior = np.full(leaves, 1 / leaves, np.float32)
+    model = TitleModel(
+        ("name",), ("first",), ("fir",), np.ones(2, np.float32), weight, np.zeros(leaves, np.float32), prior
+    )
+    weights = {Evidence.IMAGE_AND_TITLE: Weights((1.0, 1.0), 1.0), Evidence.TITLE: Weights((1.0,), 0.0)}
+    return EvidenceModel(bundle.card.model_id, prior, titles=model, weights=weights)
 
 
 def outcomes(bundle: Bundle, confidences: Sequence[float]) -> np.ndarray:
@@ -55,6 +57,7 @@ def outcomes(bundle: Bundle, confidences: Sequence[float]) -> np.ndarray:
     found = np.zeros(len(confidences), outcome_type())
     found["master"], found["type"], found["blur_score"] = master, article, 100
     found["master_confidence"] = found["type_confidence"] = confidences
+    found["image_type"], found["image_type_confidence"] = article, confidences
     found["leaves"] = [1, 2, -1, -1, -1]
     found["leaf_confidences"][:, 0] = confidences
     return found
@@ -67,7 +70,7 @@ def a_run(
     """A finished run with these predictions, and image vectors of the first of them."""
     directory = RunDirectory(Location(str(folder)))
     record = RunRecord(
-        run_id=folder.name, model_id="m", state="running", config={}, fingerprint="", inputs={"titles": titles or ""},
+        run_id=folder.name, model_id="m", state="running", config={}, fingerprint="", inputs={"evidence": titles or ""},
         versions={}, started_at=datetime.now(UTC), counts=Counts(),
     )  # fmt: skip
     table = rows.table(items, [digest] * len(records), [r.tobytes() for r in records], etags)
@@ -101,7 +104,7 @@ def ids(count: int) -> list[str]:
 
 
 def items(count: int, titles: Sequence[str | None] = ()) -> Items:
-    return Items(ids(count), ids(count), [None] * count, titles)
+    return Items(ids(count), ids(count), [None] * count, {"name": titles} if titles else {})
 
 
 def test_what_would_be_decided_alike_is_known_and_not_decided_anew(bundle: Bundle, tmp_path: Path) -> None:
@@ -129,6 +132,7 @@ def test_every_field_of_an_outcome_is_restored_from_its_stored_row(bundle: Bundl
     records = outcomes(bundle, [0.7])
     last_leaf = len(bundle.card.taxonomy.leaves) - 1
     records["master"], records["type"] = Levels(bundle.card.taxonomy).classes_of_leaves(np.array([last_leaf]))
+    records["image_type"], records["image_type_confidence"] = 1, 0.6
     records["leaves"], records["leaf_confidences"] = [last_leaf, 1, -1, -1, -1], [0.7, 0.2, 0, 0, 0]
     kept = [name for name in records.dtype.names or () if records.dtype[name].itemsize]
     zero = [name for name in kept if not np.any(records[name])]
@@ -165,44 +169,44 @@ def test_an_image_without_its_vector_is_unknown_where_vectors_are_asked_for(bund
 
 
 def test_a_changed_title_is_looked_at_again_where_titles_are_fused(
-    bundle: Bundle, titles: TitleModel, tmp_path: Path
+    bundle: Bundle, titles: EvidenceModel, tmp_path: Path
 ) -> None:
-    fusing = PredictionRows(bundle.card, LAX, "now", titles=titles, fuse=True)
+    fusing = PredictionRows(bundle.card, LAX, "now", evidence=titles, join=True)
     said = ["first", "first", None]
-    run = a_run(tmp_path / "r", fusing, items(3, said), outcomes(bundle, [0.9] * 3), f"fuse {titles.digest}")
+    run = a_run(tmp_path / "r", fusing, items(3, said), outcomes(bundle, [0.9] * 3), f"all {titles.digest}")
     table = pq.read_table(tmp_path / "r" / "predictions")
     assert table["articleType"][0] != table["articleType"][2], "the title has its say"
     now = shard(ids(3), titles=["first", "another", None])
-    known = Known([run], bundle.card, fusing, titles, fuse=True)
+    known = Known([run], bundle.card, fusing, titles, join=True)
     assert known.recall(now) == ([DIGEST.hex(), None, DIGEST.hex()], [None] * 3)
     by_image = [None, None, DIGEST.hex()]
     assert Known([run], bundle.card, plain(bundle)).recall(shard(ids(3)))[0] == by_image, "titles are asked no more"
-    other = replace(titles, temperature=2.0)
-    assert Known([run], bundle.card, fusing, other, fuse=True).recall(now)[0] == by_image
+    other = replace(titles, weights={})
+    assert Known([run], bundle.card, fusing, other, join=True).recall(now)[0] == by_image
 
 
 def test_an_item_that_gets_a_title_is_decided_by_both_without_a_look_at_its_image(
-    bundle: Bundle, titles: TitleModel, tmp_path: Path
+    bundle: Bundle, titles: EvidenceModel, tmp_path: Path
 ) -> None:
-    fusing = PredictionRows(bundle.card, LAX, "now", titles=titles, fuse=True)
-    run = a_run(tmp_path / "r", fusing, items(2, [None, None]), outcomes(bundle, [0.9] * 2), f"fuse {titles.digest}")
-    known = Known([run], bundle.card, fusing, titles, fuse=True)
+    fusing = PredictionRows(bundle.card, LAX, "now", evidence=titles, join=True)
+    run = a_run(tmp_path / "r", fusing, items(2, [None, None]), outcomes(bundle, [0.9] * 2), f"all {titles.digest}")
+    known = Known([run], bundle.card, fusing, titles, join=True)
     digests, anew = known.recall(shard(ids(2), titles=["first", "mute"]))
     assert digests == [DIGEST.hex()] * 2
     assert [a is not None for a in anew] == [True, False]
 
 
 def test_fused_confidences_are_decided_anew_without_being_fused_twice(
-    bundle: Bundle, titles: TitleModel, tmp_path: Path
+    bundle: Bundle, titles: EvidenceModel, tmp_path: Path
 ) -> None:
-    fusing = PredictionRows(bundle.card, LAX, "now", titles=titles, fuse=True)
-    run = a_run(tmp_path / "r", fusing, items(1, ["first"]), outcomes(bundle, [0.99]), f"fuse {titles.digest}")
+    fusing = PredictionRows(bundle.card, LAX, "now", evidence=titles, join=True)
+    run = a_run(tmp_path / "r", fusing, items(1, ["first"]), outcomes(bundle, [0.99]), f"all {titles.digest}")
     before = pq.read_table(tmp_path / "r" / "predictions").to_pylist()[0]
-    never = PredictionRows(bundle.card, Thresholds(dict.fromkeys(Level, 1.1)), "now", titles=titles, fuse=True)
-    _, anew = Known([run], bundle.card, never, titles, fuse=True).recall(shard(ids(1), titles=["first"]))
+    never = PredictionRows(bundle.card, Thresholds(dict.fromkeys(Level, 1.1)), "now", evidence=titles, join=True)
+    _, anew = Known([run], bundle.card, never, titles, join=True).recall(shard(ids(1), titles=["first"]))
     (again,) = recalled(pa.table({KNOWN_OUTCOME: pa.array(anew, pa.binary())}))
-    assert again and again.fused
-    again_items = Items(ids(1), ids(1), [None], ["first"], fused=np.array([True]))
+    assert again and again.evidence == list(Evidence).index(Evidence.IMAGE_AND_TITLE)
+    again_items = Items(ids(1), ids(1), [None], {"name": ["first"]}, np.array([again.evidence], np.int8))
     after = never.table(again_items, [DIGEST], [never.widened(again.outcome)]).to_pylist()[0]
     assert (before["decision"], after["decision"]) == ("accept", "review")
     changed = {name for name in before if before[name] != after[name]}
@@ -210,37 +214,41 @@ def test_fused_confidences_are_decided_anew_without_being_fused_twice(
 
 
 def test_predictions_by_image_and_title_have_thresholds_of_their_own(
-    bundle: Bundle, titles: TitleModel, tmp_path: Path
+    bundle: Bundle, titles: EvidenceModel, tmp_path: Path
 ) -> None:
     never = Thresholds(dict.fromkeys(Level, 1.1))
     said = ["first", "mute"]
     kinds = [(LAX, never, ["review", "accept"]), (never, LAX, ["accept", "review"])]
     for by_image, with_titles, expected in kinds:
         rows = PredictionRows(
-            bundle.card, by_image, "now", titles=titles, fuse=True, others={Evidence.IMAGE_AND_TITLE: with_titles}
+            bundle.card, by_image, "now", evidence=titles, join=True, others={Evidence.IMAGE_AND_TITLE: with_titles}
         )
         out = tmp_path / expected[0]
-        run = a_run(out, rows, items(2, said), outcomes(bundle, [0.99] * 2), f"fuse {titles.digest}")
+        run = a_run(out, rows, items(2, said), outcomes(bundle, [0.99] * 2), f"all {titles.digest}")
         table = pq.read_table(out / "predictions")
         assert table["evidence"].to_pylist() == ["image+title", "image"], "no word of the second title is known"
         assert table["decision"].to_pylist() == expected
-    again = PredictionRows(bundle.card, LAX, "now", titles=titles, fuse=True, others={Evidence.IMAGE_AND_TITLE: never})
-    digests, anew = Known([run], bundle.card, again, titles, fuse=True).recall(shard(ids(2), titles=said))
+    again = PredictionRows(
+        bundle.card, LAX, "now", evidence=titles, join=True, others={Evidence.IMAGE_AND_TITLE: never}
+    )
+    digests, anew = Known([run], bundle.card, again, titles, join=True).recall(shard(ids(2), titles=said))
     assert digests == [DIGEST.hex()] * 2
     assert all(anew), "the thresholds of both kinds have changed"
 
 
-def test_a_title_makes_up_for_a_blurry_image(bundle: Bundle, titles: TitleModel, tmp_path: Path) -> None:
+def test_a_title_makes_up_for_a_blurry_image(bundle: Bundle, titles: EvidenceModel, tmp_path: Path) -> None:
     blurry = bundle.changed(blur_threshold=1000.0)
-    rows = PredictionRows(blurry.card, LAX, "now", titles=titles, fuse=True)
-    a_run(tmp_path / "r", rows, items(2, ["first", "mute"]), outcomes(blurry, [0.99] * 2), f"fuse {titles.digest}")
+    rows = PredictionRows(blurry.card, LAX, "now", evidence=titles, join=True)
+    a_run(tmp_path / "r", rows, items(2, ["first", "mute"]), outcomes(blurry, [0.99] * 2), f"all {titles.digest}")
     reasons = pq.read_table(tmp_path / "r" / "predictions")["reviewReasons"].to_pylist()
     assert reasons == [[], ["blurry_image"]]
 
 
-def test_titles_that_check_are_asked_of_stored_confidences(bundle: Bundle, titles: TitleModel, tmp_path: Path) -> None:
+def test_titles_that_check_are_asked_of_stored_confidences(
+    bundle: Bundle, titles: EvidenceModel, tmp_path: Path
+) -> None:
     run = a_run(tmp_path / "r", plain(bundle), items(2), outcomes(bundle, [0.9] * 2))
-    checking = PredictionRows(bundle.card, LAX, "now", titles=titles)
+    checking = PredictionRows(bundle.card, LAX, "now", evidence=titles)
     digests, anew = Known([run], bundle.card, checking, titles).recall(shard(ids(2), titles=["first", "mute"]))
     assert digests == [DIGEST.hex()] * 2
     assert [a is not None for a in anew] == [True, False]
@@ -249,7 +257,12 @@ def test_titles_that_check_are_asked_of_stored_confidences(bundle: Bundle, title
 def test_a_run_without_the_newer_columns_can_be_read(bundle: Bundle, tmp_path: Path) -> None:
     run = a_run(tmp_path / "r", plain(bundle), items(2), outcomes(bundle, [0.9] * 2))
     part = tmp_path / "r" / "predictions" / "part-00000.parquet"
-    pq.write_table(pq.read_table(part).drop_columns(["titleDigest", "imageEtag", "evidence"]), part)
+    pq.write_table(
+        pq.read_table(part).drop_columns(
+            ["evidenceDigest", "imageEtag", "evidence", "imageArticleType", "titleArticleType"]
+        ),
+        part,
+    )
     known = Known([run], bundle.card, plain(bundle))
     assert known.recall(shard(ids(2)))[0] == [DIGEST.hex()] * 2
     assert known.etags(at(ids(2)), [DIGEST.hex()] * 2) == [None] * 2

@@ -9,7 +9,7 @@ import pytest
 from tagger.errors import InputError
 from tagger.io.location import Location
 from tagger.models.bundle import Bundle
-from tagger.models.titles import TitleModel
+from tagger.models.evidence import EvidenceModel
 from tagger.schemas.configs.confidence import TitlesConfig
 from tagger.schemas.documents.taxonomy import Level
 from tagger.workflows.titles import titles
@@ -25,7 +25,7 @@ def config(bundle: Bundle, bundle_dir: Path, tmp_path: Path) -> TitlesConfig:
     pd.DataFrame({"id": ids, "split": sides}).to_parquet(tmp_path / "bundle/splits.parquet")
     items = {"masterCategory": [leaf.masterCategory for leaf in leaves], "articleType": [x.articleType for x in leaves]}
     pd.DataFrame({"id": ids, **items, "title": items["articleType"]}).to_csv(tmp_path / "m.csv", index=False)
-    return TitlesConfig(model=str(tmp_path / "bundle"), manifest=str(tmp_path / "m.csv"), title="title")
+    return TitlesConfig(model=str(tmp_path / "bundle"), manifest=str(tmp_path / "m.csv"), title=["title"])
 
 
 def test_titles_that_say_what_an_item_is_are_always_right(
@@ -35,7 +35,7 @@ def test_titles_that_say_what_an_item_is_are_always_right(
     assert result.items == 3 * len(bundle.card.taxonomy.leaves)
     assert result.by["title"][Level.ARTICLE_TYPE].accuracy == pytest.approx(1)
     assert result.objections is None
-    assert TitleModel.load(Location(config.model), bundle.card.model_id).digest == result.model.digest
+    assert EvidenceModel.load(Location(config.model), bundle.card.model_id).digest == result.model.digest
     assert capsys.readouterr().out == ""
 
 

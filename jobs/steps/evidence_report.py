@@ -1,22 +1,23 @@
-"""Output of a taught title model: how often title, image, and both together are right."""
+"""Output of what a bundle was taught of titles and columns: how often each is right, and all together."""
 
 from tagger.evaluation.metrics import MINIMUM_SUPPORT
 from tagger.jobs.shell.console import Console
 from tagger.schemas.documents.taxonomy import Level
-from tagger.workflows.titles_taught import WITHOUT_TYPE, TitlesResult
+from tagger.workflows.evidence_taught import WITHOUT_TYPE, EvidenceResult
 
 
-def show(console: Console, result: TitlesResult) -> None:
+def show(console: Console, result: EvidenceResult) -> None:
     """Print the table of who is right how often."""
     rows = rows_of(result)
     levels = [str(level) for level in Level]
     shown = [[f"{v:.2f}%" if name in levels else v for name, v in row.items()] for row in rows]
     console.table(f"{result.items:,} test items: how many are right", list(rows[0]), shown)
     console.say(f"Macro F1 is the mean over the article types with {MINIMUM_SUPPORT} or more of these items.")
-    console.say(f'"{WITHOUT_TYPE.strip()}": the words of an item\'s article type are taken out of its title.')
+    if result.model.titles:
+        console.say(f'"{WITHOUT_TYPE.strip()}": the words of an item\'s article type are taken out of its title.')
 
 
-def rows_of(result: TitlesResult) -> list[dict[str, str | float]]:
+def rows_of(result: EvidenceResult) -> list[dict[str, str | float]]:
     """The table's rows: who judges, and percentages of what is right."""
     return [
         {

@@ -1,0 +1,375 @@
+"""Teaches a bundle what titles and columns say of its classes, and measures each, and all that items show together."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tagger.confidence.calibration import fit_temperature
+from tagger.confidence.stacking import fit_weights
+from tagger.dataset.label_words import without_label
+from tagger.dataset.splits import SPLITS
+from tagger.errors import InputError, UsageError
+from tagger.evaluation.metrics import Evaluation, Predicted, level_metrics
+from tagger.evaluation.report import ITEMS_BY_SIDE
+from tagger.images.patterns import text_column
+from tagger.io.location import Location
+from tagger.io.parquet import write_parquet
+from tagger.manifest.batch import Batch
+from tagger.manifest.headings import listed
+from tagger.manifest.manifest import Manifest
+from tagger.manifest.no_value import NoValue
+from tagger.models.evidence import WITNESSES, EvidenceModel, Said, Weights, class_prior
+from tagger.models.levels import Levels
+from tagger.models.titles import joined_texts
+from tagger.reporter import Reporter
+from tagger.runs.leaf_probabilities import LeafProbabilities
+from tagger.runs.staging import passthrough
+from tagger.schemas.documents.bundle import LevelMetrics, ModelCard
+from tagger.schemas.documents.taxonomy import Level
+from tagger.schemas.tables.prediction import Evidence
+from tagger.training.columns import fit_columns
+from tagger.training.titles import drawn_for_bare_titles, fit_titles
+
+
+def _file_name(evidence: Evidence) -> str:
+    return f"by-{'-'.join(evidence.witnesses)}"
+
+
+_KINDS: list[Evidence] = [evidence for evidence in Evidence if evidence != Evidence.IMAGE]
+HELD_OUT = {kind: {side: f"{_file_name(kind)}-{file}" for side, file in ITEMS_BY_SIDE.items()} for kind in _KINDS}
+"""Files in a bundle's report with its predictions of held-out items, by what they are based on."""
+CURVES = {kind: f"policy-{_file_name(kind)}" for kind in _KINDS}
+"""Names, without their endings, of the curves of their policies."""
+_OF_ONE_MODEL = (
+    *(file for files in HELD_OUT.values() for file in files.values()),
+    *(f"{curve}.{ending}" for curve in CURVES.values() for ending in ("csv", "svg")),
+)
+"""Files in a bundle's report that another model of titles and columns makes untrue."""
+SURE = 0.9
+"""Confidence from which a title objects to an image."""
+WITHOUT_TYPE = " without its type"
+"""Ending of what reads titles without the words of their article type."""
+TELLS_ALL = 0.9
+"""Share of the items whose article type a column tells by itself, from which it may be a label in disguise."""
+_Chosen = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
+"""Master category, article type, and the confidence of each, [N] each."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The columns of a manifest that a bundle is to be taught, beside the images."""
+
+    title: Sequence[str] = ()
+    """Columns of text."""
+    columns: Sequence[str] = ()
+    """Columns of values, such as gender, or of numbers."""
+    no_value: NoValue = field(default_factory=NoValue)
+    """Recognises cells without a value."""
+
+    @property
+    def names(self) -> list[str]:
+        """All of them, once each."""
+        return list(dict.fromkeys([*self.title, *self.columns]))
+
+    def check(self, manifest: Manifest) -> None:
+        """Raise UsageError when the manifest lacks one."""
+        for flag, names in (("--title", self.title), ("--evidence", self.columns)):
+            for name in names:
+                if name not in manifest.columns:
+                    has = listed(manifest.columns)
+                    raise UsageError(f"{flag} {name}: the manifest has no such column; it has {has}")
+
+
+@dataclass(frozen=True)
+class Objections:
+    """Confident titles that contradict confident images; counts of test items."""
+
+    confident: int
+    """The image is confident."""
+    wrong: int
+    """Of these, the image is wrong."""
+    objected: int
+    """Of the confident ones, the title is as confident of another class."""
+    caught: int
+    """Of those, the image is wrong."""
+    mistakes: int
+    """The image is wrong, confident or not."""
+    title_sides_with_image: int
+    """Of these, the title agrees with it: the label may be what is wrong."""
+
+
+@dataclass(frozen=True)
+class EvidenceResult:
+    """What a bundle was taught of titles and columns, already written into it, and its metrics on the test items."""
+
+    model: EvidenceModel
+    card: ModelCard
+    """The bundle's card."""
+    items: int
+    """Number of test items."""
+    by: Mapping[str, Mapping[Level, LevelMetrics]]
+    """Metrics by what the predictions are based on: `title`, `columns`, `image`, `image+title` and so on; with
+    `without its type` where the words of an item's article type are left out of its title. An item that lacks some of
+    it is predicted by the rest.
+
+    Macro F1 is that of `evaluate`: the mean over the classes with at least `minimum_support` of the items.
+    """
+    objections: Objections | None
+    """None where images or titles have no say."""
+
+
+def teach(
+    folder: Location,
+    card: ModelCard,
+    asked: Asked,
+    sides: Mapping[str, pd.DataFrame],
+    image: LeafProbabilities | None,
+    reporter: Reporter,
+    surely: float = SURE,
+    before_writing: Callable[[], None] = lambda: None,
+) -> EvidenceResult:
+    """Fit models of titles and columns to the train side, weigh them on val, write them, and measure them on test.
+
+    Args:
+        folder: The bundle's folder.
+        card: The bundle's card.
+        asked: The columns.
+        sides: Items of each side of the split, with id, leaf number, and the columns, as `with_columns` names them.
+        image: What the images say of held-out items; without it, nothing is known of them and the rest together.
+        reporter: Where warnings go.
+        surely: Confidence of an image, and of a title that objects to it, 0 to 1.
+        before_writing: Called once all is fitted, just before the bundle changes.
+
+    Raises:
+        InputError: when nothing can be learnt from these columns.
+    """
+    types = [leaf.articleType for leaf in card.taxonomy.leaves]
+    model = _with_models(card, asked, sides["train"], types, reporter)
+    val, test = sides["val"], sides["test"]
+    if model.titles:
+        texts = model.titles.texts(_shown(val, model), len(val))
+        temperature = fit_temperature(model.titles.logits(texts), val["leaf"].to_numpy())
+        model = replace(model, titles=replace(model.titles, temperature=temperature))
+    if image is not None:
+        val, test = (side[side["id"].isin(image.row)] for side in (val, test))
+        if val.empty or test.empty:
+            raise InputError("no val item, or no test item, has a usable image")
+    model = replace(model, weights=_weights(model, val, image, types))
+    before_writing()
+    report = folder / "report"
+    for file in _OF_ONE_MODEL:
+        (report / file).delete()
+    model.save(folder)
+    if image is not None:
+        for side, rows in sides.items():
+            _write_held_out(report, card, model, image, side, rows[rows["id"].isin(image.row)])
+    return _measured(surely, card, model, test, image)
+
+
+def with_columns(items: pd.DataFrame, manifest: Manifest, asked: Asked) -> dict[str, pd.DataFrame]:
+    """The items of each side with their titles and columns, for `teach`.
+
+    Args:
+        items: Their id, split and leaf.
+        manifest: Has the columns.
+        asked: Their names.
+    """
+    tables = [
+        pa.table({"id": batch.items["id"], **columns_of(batch, asked)}).to_pandas() for batch in manifest.batches()
+    ]
+    return by_side(items[["id", "split", "leaf"]].merge(pd.concat(tables), on="id"))
+
+
+def columns_of(batch: Batch, asked: Asked) -> dict[str, pa.ChunkedArray]:
+    """The titles and columns of a batch's items by `passthrough`; empty where there is none. Raises InputError."""
+    return {
+        passthrough(name): _cells(batch, name, "--title" if name in asked.title else "--evidence")
+        for name in asked.names
+    }
+
+
+def by_side(items: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """The items of each side that has some. Raises InputError when train, val or test has none."""
+    sides = {side: items[items["split"] == side].reset_index(drop=True) for side in SPLITS}
+    for side in ("train", "val", "test"):
+        if sides[side].empty:
+            raise InputError(f"--manifest: no item of the bundle's {side} side is in it")
+    return {side: rows for side, rows in sides.items() if not rows.empty}
+
+
+def _cells(batch: Batch, name: str, flag: str) -> pa.ChunkedArray:
+    if batch.column(name) is None and name not in batch.bytes_columns:  # one file of several may lack it
+        return pa.chunked_array([pa.repeat(pa.scalar("", pa.string()), len(batch.items))])
+    return pc.fill_null(text_column(batch, name, flag), "")
+
+
+def _with_models(
+    card: ModelCard, asked: Asked, train: pd.DataFrame, types: Sequence[str], reporter: Reporter
+) -> EvidenceModel:
+    """Models of titles and columns, not yet weighed. Raises InputError when nothing can be learnt from them."""
+    leaves = train["leaf"].to_numpy()
+    cells = {name: train[passthrough(name)].tolist() for name in asked.names}
+    titles = columns = None
+    if asked.title:
+        titles = fit_titles(asked.title, joined_texts(cells, asked.title, len(train)), leaves, types)
+    if asked.columns:
+        columns = fit_columns({name: cells[name] for name in asked.columns}, leaves, len(types), asked.no_value)
+        for name in asked.columns:
+            if name not in columns.names:
+                reporter.warn(
+                    f"--evidence {name}: left out, since no two of its values are those of five items each; --title "
+                    "reads a column of text"
+                )
+        columns = columns if columns.columns else None
+    if not (titles or columns):
+        raise InputError("--evidence: nothing can be learnt from these columns")
+    model = EvidenceModel(card.model_id, class_prior(leaves, len(types)), titles, columns)
+    for column in columns.columns if columns else ():
+        one = replace(columns, columns=(column,)) if columns else None
+        right = (one.read(cells, len(train))[0].argmax(axis=1) == leaves).mean() if one else 0
+        if right >= TELLS_ALL:
+            reporter.warn(
+                f"--evidence {column.name}: it tells the article type of {right:.0%} of the items by itself. If new "
+                "items do not have it before they are tagged, leave it out"
+            )
+    return model
+
+
+def _shown(items: pd.DataFrame, model: EvidenceModel) -> dict[str, list[str]]:
+    return {name: items[passthrough(name)].tolist() for name in model.names}
+
+
+def _without_types(items: pd.DataFrame, model: EvidenceModel, types: Sequence[str]) -> dict[str, list[str]]:
+    """What items show, without the words of their article types in their titles."""
+    shown, leaves = _shown(items, model), items["leaf"].tolist()
+    for name in model.names_of("title"):
+        if name not in model.names_of("columns"):
+            shown[name] = [without_label(text, types[leaf]) for text, leaf in zip(shown[name], leaves, strict=True)]
+    return shown
+
+
+def _weights(
+    model: EvidenceModel, val: pd.DataFrame, image: LeafProbabilities | None, types: Sequence[str]
+) -> dict[Evidence, Weights]:
+    """Weights for every kind of evidence that val items have, fitted to these.
+
+    A quarter of their titles count once more without the words of their type, as in the training of the titles.
+    """
+    everything = _everything(model, val, image, _shown(val, model))
+    bare = _everything(model, val, image, _without_types(val, model, types))
+    leaves = val["leaf"].to_numpy()
+    again = drawn_for_bare_titles(len(val))
+    weights: dict[Evidence, Weights] = {}
+    for kind in _KINDS:
+        if not set(kind.witnesses) <= set(everything.speaks):
+            continue
+        rows = np.flatnonzero(everything.having(kind))
+        parts, truth = everything.of(rows, kind), leaves[rows]
+        if "title" in kind.witnesses:
+            more = np.flatnonzero(bare.having(kind) & again)
+            parts = [np.concatenate(pair) for pair in zip(parts, bare.of(more, kind), strict=True)]
+            truth = np.concatenate([truth, leaves[more]])
+        if len(rows):
+            weights[kind] = fit_weights(parts, kind, model.prior, truth)
+    return weights
+
+
+def _everything(
+    model: EvidenceModel, items: pd.DataFrame, image: LeafProbabilities | None, shown: Mapping[str, list[str]]
+) -> Said:
+    """What all witnesses say of items."""
+    said = model.hear(shown, len(items))
+    if image is None:
+        return said
+    of_image = {"image": image.of(items["id"].tolist())}
+    return Said({**of_image, **said.probabilities}, {"image": np.ones(len(items), bool), **said.speaks})
+
+
+def _write_held_out(
+    report: Location, card: ModelCard, model: EvidenceModel, image: LeafProbabilities, side: str, items: pd.DataFrame
+) -> None:
+    """Write predictions of the items of one side, for every kind of evidence that they have; not of train."""
+    if side not in ITEMS_BY_SIDE or items.empty:
+        return
+    ids = items["id"].tolist()
+    of_image, said = image.of(ids), model.hear(_shown(items, model), len(items))
+    for kind in model.kinds:
+        only = replace(model, weights={kind: model.weights[kind]})
+        has_image = np.full(len(items), "image" in kind.witnesses)
+        fused = only.fuse(of_image, has_image, said)
+        rows = np.flatnonzero(fused.evidence == list(Evidence).index(kind))
+        if not len(rows):
+            continue
+        blur = image.blur_scores_of(ids)[rows]
+        if "title" in kind.witnesses:
+            blur = np.full(len(rows), np.inf, np.float32)  # no prediction with a title counts as blurry
+        columns = pd.DataFrame({"id": items["id"].to_numpy()[rows], "blurScore": blur})
+        leaves = items["leaf"].to_numpy()[rows]
+        evaluation = Evaluation.of_probabilities(
+            side, Levels(card.taxonomy), fused.probabilities[rows], leaves, columns
+        )
+        write_parquet(report / HELD_OUT[kind][side], pa.Table.from_pandas(evaluation.table(), preserve_index=False))
+
+
+def _measured(
+    surely: float, card: ModelCard, model: EvidenceModel, test: pd.DataFrame, image: LeafProbabilities | None
+) -> EvidenceResult:
+    """Metrics of the test items, by each witness and by what they say together."""
+    levels = Levels(card.taxonomy)
+    truth = levels.classes_of_leaves(test["leaf"].to_numpy())
+    chosen = {name: levels.choose(p) for name, p in _probabilities(card, model, test, image)}
+    figures = {
+        name: {
+            Level.MASTER_CATEGORY: level_metrics(Predicted(truth[0], master, master_confidence)),
+            Level.ARTICLE_TYPE: level_metrics(Predicted(truth[1], article, article_confidence)),
+        }
+        for name, (master, master_confidence, article, article_confidence) in chosen.items()
+    }
+    both = {"image", "title"} <= set(chosen)
+    objections = _objections(surely, truth[1], chosen["image"], chosen["title"]) if both else None
+    return EvidenceResult(model, card, len(test), figures, objections)
+
+
+def _probabilities(
+    card: ModelCard, model: EvidenceModel, items: pd.DataFrame, image: LeafProbabilities | None
+) -> Iterator[tuple[str, np.ndarray]]:
+    """Leaf probabilities of items by each witness and by what they say together, with names for these."""
+    types = [leaf.articleType for leaf in card.taxonomy.leaves]
+    said = model.hear(_shown(items, model), len(items))
+    bare = model.hear(_without_types(items, model, types), len(items))
+    if image is not None:
+        yield "image", image.of(items["id"].tolist())
+    for witness, probabilities in said.probabilities.items():
+        yield witness, probabilities
+        if witness == "title":
+            yield f"title{WITHOUT_TYPE}", bare.probabilities[witness]
+    for kind in model.kinds:
+        if len(kind.witnesses) == 1:
+            continue
+        has_image = np.full(len(items), "image" in kind.witnesses)
+        of_image = image.of(items["id"].tolist()) if image is not None else np.repeat(model.prior[None], len(items), 0)
+        heard = WITNESSES.intersection(kind.witnesses)
+        yield str(kind), model.fuse(of_image, has_image, said, heard).probabilities
+        if "title" in heard:
+            yield f"{kind}{WITHOUT_TYPE}", model.fuse(of_image, has_image, bare, heard).probabilities
+
+
+def _objections(surely: float, truth: np.ndarray, image: _Chosen, title: _Chosen) -> Objections:
+    """Count the titles that contradict a confident image, and those that are right."""
+    _, _, by_image, image_confidence = image
+    _, _, by_title, title_confidence = title
+    mistakes = by_image != truth
+    confident = image_confidence >= surely
+    objected = confident & (title_confidence >= surely) & (by_title != by_image)
+    return Objections(
+        confident=int(confident.sum()),
+        wrong=int((confident & mistakes).sum()),
+        objected=int(objected.sum()),
+        caught=int((objected & mistakes).sum()),
+        mistakes=int(mistakes.sum()),
+        title_sides_with_image=int((mistakes & (by_title == by_image)).sum()),
+    )

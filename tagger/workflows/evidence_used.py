@@ -1,0 +1,123 @@
+"""What a tagging run asks beside the images, and of what evidence its predictions may be."""
+
+from dataclasses import dataclass
+
+from tagger.confidence.thresholds import USUAL
+from tagger.errors import InputError, UsageError
+from tagger.io.location import Location
+from tagger.manifest.headings import listed
+from tagger.manifest.manifest import Manifest
+from tagger.models.bundle import Bundle
+from tagger.models.evidence import EvidenceModel
+from tagger.reporter import Reporter
+from tagger.runs.identity import ALL
+from tagger.schemas.configs.tag import TagConfig
+from tagger.schemas.documents.bundle import ModelCard
+from tagger.schemas.documents.taxonomy import Level
+from tagger.schemas.tables.prediction import Evidence
+from tagger.workflows.open_catalog import resolve_location
+
+
+@dataclass(frozen=True)
+class EvidenceUsed:
+    """What a run asks beside the images."""
+
+    model: EvidenceModel | None = None
+    """What the bundle knows of titles and columns, if the run asks it."""
+    join: bool = False
+    """Whether predictions are joined from all, rather than checked."""
+    names: tuple[str, ...] = ()
+    """The columns of the manifest that are read for it."""
+
+    @property
+    def kinds(self) -> tuple[Evidence, ...]:
+        """What a prediction of the run may be based on other than its image alone."""
+        if not (self.model and self.join):
+            return ()
+        offered = {"image", *(w for w in ("title", "columns") if set(self.model.names_of(w)) & set(self.names))}
+        return tuple(kind for kind in self.model.kinds if offered.issuperset(kind.witnesses))
+
+    @property
+    def digest(self) -> str | None:
+        """Of the model."""
+        return self.model.digest if self.model else None
+
+
+_IMAGES_ALONE = EvidenceUsed()
+
+
+def resolve_evidence(
+    config: TagConfig, bundle: Bundle, manifest: Manifest, reporter: Reporter
+) -> tuple[TagConfig, EvidenceUsed]:
+    """The config with `auto` resolved, and what the run asks beside the images.
+
+    Raises:
+        UsageError: when the config asks for what cannot be used.
+        InputError: when the bundle's model of titles and columns cannot be read, and the config asks for it.
+    """
+    folder = resolve_location(config.model, config)
+    if config.evidence == "auto":
+        used = _usable(config, folder, bundle.card, manifest, reporter)
+        return config.model_copy(update={"evidence": ALL if used.model else "image"}), used
+    if config.evidence == "image":
+        return config, _IMAGES_ALONE
+    model = EvidenceModel.load(folder, bundle.card.model_id)
+    flag = f"--evidence {config.evidence}"
+    names = model.names if config.evidence == ALL else model.names_of("title")
+    if not names:
+        raise UsageError(f"{flag}: the bundle knows no titles; tagger titles teaches it some")
+    absent = [name for name in names if name not in manifest.columns]
+    if absent:
+        raise UsageError(f"{flag}: the manifest has no column {absent[0]}; it has {listed(manifest.columns)}")
+    if config.evidence == ALL and not model.joins_images:
+        raise UsageError(
+            f"{flag}: how sure image and title are together is not known; tagger titles BUNDLE --run RUN fits it"
+        )
+    return config, EvidenceUsed(model, config.evidence == ALL, names)
+
+
+def warn_without_policy(config: TagConfig, card: ModelCard, used: EvidenceUsed, reporter: Reporter) -> None:
+    """Warn of predictions that no policy covers, where there is one for images."""
+    if card.policy and _lacks_policy(config, card, used):
+        reporter.warn(
+            f"--evidence all: the bundle's policy covers images alone. With more, what is surer than {USUAL} is "
+            f"accepted; tagger policy {config.model} fits one, once tagger titles --run has measured it"
+        )
+
+
+def _usable(
+    config: TagConfig, folder: Location, card: ModelCard, manifest: Manifest, reporter: Reporter
+) -> EvidenceUsed:
+    """What can be asked without being told to; warns, and why, where that is less than the bundle knows."""
+    try:
+        model = EvidenceModel.load_if_any(folder, card.model_id)
+    except InputError as error:
+        reporter.warn(f"{error}; items are tagged by their images alone")
+        return _IMAGES_ALONE
+    if model is None or not model.joins_images:
+        return _IMAGES_ALONE
+    names = tuple(name for name in model.names if name in manifest.columns)
+    absent = ", ".join(name for name in model.names if name not in names)
+    if not names:
+        reporter.warn(
+            f"The manifest does not have what the bundle knows beside images, {absent}: items are tagged by their "
+            "images alone"
+        )
+        return _IMAGES_ALONE
+    used = EvidenceUsed(model, True, names)
+    if card.policy and _lacks_policy(config, card, used):
+        reporter.warn(
+            "The bundle's policy covers images alone, so what else items show is left out. tagger policy "
+            f"{config.model} fits one for that, too; --evidence all uses it without one"
+        )
+        return _IMAGES_ALONE
+    if absent:
+        reporter.warn(f"The manifest does not have {absent}, which the bundle knows: items are tagged without")
+    reporter.step(f"Tagging by image and {', '.join(names)} (--evidence image: by images alone)")
+    return used
+
+
+def _lacks_policy(config: TagConfig, card: ModelCard, used: EvidenceUsed) -> bool:
+    """Whether predictions by more than images would be accepted by the usual threshold, for want of a policy."""
+    is_given = all(level in config.accept_above for level in Level)
+    return not is_given and any(kind not in card.policies for kind in used.kinds)
