@@ -43,13 +43,31 @@ def _say(config: PolicyConfig, console: Console, result: PolicyResult) -> None:
         has = "these policies now, and tagger tag applies the one for what an item shows"
     else:
         has = "this policy now, and tagger tag applies it"
+    if result.denied:
+        _say_denied(console, result)
     console.say(f"The bundle has {has}. Curve: {result.curve}")
-    console.result(_document(config, result) | {"byEvidence": {
+    console.result(_document(config, result) | {"deniedLabels": result.denied, "byEvidence": {
         str(evidence): _document(config, fitted) for evidence, fitted in result.by_evidence.items()
     }})  # fmt: skip
     taught_on = result.card.provenance.config
     if taught_on.get("manifest"):
         console.say(next_line(config, "tag", *catalogue_flags(taught_on), "--model", config.model, "--out", "run"))
+
+
+def _say_denied(console: Console, result: PolicyResult) -> None:
+    """Say what labels that image and title deny cost."""
+    _, best = max(_by_evidence(result, result.by_evidence), key=lambda named: _coverage(named[1]))
+    without = best.without_denied.get(Level.ARTICLE_TYPE, 0)
+    console.say(
+        f"Image and title agree on another article type than the label of {result.denied:,} of these "
+        f"{best.policy.side} items. If the labels are what is wrong, correct them and train anew: without these items, "
+        f"{percent(without)} would be accepted instead of {percent(_coverage(best))}. They are listed, with those of "
+        f"val and test, in {result.denied_labels}"
+    )
+
+
+def _coverage(fitted: FittedPolicy) -> float:
+    return fitted.policy.levels[Level.ARTICLE_TYPE].coverage
 
 
 def _by_evidence(by_image: _Result, others: Mapping[Evidence, _Result]) -> list[tuple[str, _Result]]:
@@ -60,7 +78,11 @@ def _by_evidence(by_image: _Result, others: Mapping[Evidence, _Result]) -> list[
 
 def _document(config: PolicyConfig, fitted: FittedPolicy) -> dict[str, object]:
     policy = fitted.policy.model_dump(mode="json", by_alias=True)
-    return policy | {"hoursPer1000": fitted.review_hours(config.per_hour), "curve": str(fitted.curve)}
+    without = {str(level): coverage for level, coverage in fitted.without_denied.items()}
+    return policy | {
+        "hoursPer1000": fitted.review_hours(config.per_hour), "curve": str(fitted.curve),
+        "coverageWithoutDenied": without,
+    }  # fmt: skip
 
 
 def _say_fitted(config: PolicyConfig, console: Console, how: str, result: FittedPolicy) -> None:

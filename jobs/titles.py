@@ -26,7 +26,9 @@ def run(config: TitlesConfig, console: Console) -> int:
         document |= {to_camel(name): items for name, items in asdict(result.objections).items()}
     joins = result.model.joins_images
     use = "tagger tag uses them" if joins else "tagger tag --evidence check asks titles"
-    said = " and ".join(f"{number:,} {name}" for name, number in knows.items() if number)
+    said = " and ".join(
+        f"{number:,} {name.removesuffix('s' * (number == 1))}" for name, number in knows.items() if number
+    )
     console.say(f"The bundle knows {said} now ({FILE}); {use}.")
     console.result(document)
     if joins:

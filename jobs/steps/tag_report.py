@@ -23,7 +23,7 @@ def show(config: TagConfig, console: Console, result: TagResult, show_next: bool
     if counts.repaired:
         console.say(f"{counts.repaired:,} {'row was' if counts.repaired == 1 else 'rows were'} repaired.")
     if result.failed.counts:
-        console.say(f"Images that could not be {'used' if counts.by_title else 'tagged'}:")
+        console.say(f"Images that could not be {'used' if counts.tagged_without_image else 'tagged'}:")
         for line in lines(result.failed, result.near_misses):
             console.say(line)
     console.say(f"Predictions: {directory.predictions}")
@@ -63,7 +63,7 @@ def _rows(counts: Counts) -> list[tuple[str, int]]:
     return [
         ("read", counts.rows),
         *decisions,
-        *([("  of these by the title alone, without a usable image", counts.by_title)] if counts.by_title else []),
+        *([("  of these without a usable image", counts.tagged_without_image)] if counts.tagged_without_image else []),
         *((f"    {code}", n) for code, n in sorted(counts.errors.items())),
         *redecided,
         ("  rejected", counts.rejects),

@@ -41,19 +41,19 @@ class Counts(RunPart):
     )
     decisions: dict[str, int] = {}
     errors: dict[str, int] = Field(
-        default={}, description="Items without a usable image by error code: failed, or tagged by their title alone."
+        default={}, description="Items without a usable image by error code: failed, or tagged without it."
     )
     reject_reasons: dict[str, int] = {}
     parts: int = 0
 
     @property
     def without_image(self) -> int:
-        """Items whose image cannot be used: failed, or tagged by their title alone."""
+        """Items whose image cannot be used: failed, or tagged without it."""
         return max(self.decisions.get(Decision.FAILED, 0), sum(self.errors.values()))
 
     @property
-    def by_title(self) -> int:
-        """Items that were tagged by their title alone, because their image cannot be used."""
+    def tagged_without_image(self) -> int:
+        """Items that were tagged by what else they show, because their image cannot be used."""
         return self.without_image - self.decisions.get(Decision.FAILED, 0)
 
 

@@ -72,7 +72,7 @@ def newest_first(entries: Sequence[LedgerEntry]) -> list[LedgerEntry]:
 def latest(runs: Sequence[LedgerEntry]) -> Iterator[pa.Table]:
     """The newest prediction of every item of finished runs, by PREDICTION, in pieces.
 
-    A prediction by the title alone is used only for items without another one, and a failed one only for items that
+    A prediction without a usable image is used only for items without another one, and a failed one only for items that
     no run could tag.
 
     Args:
@@ -90,7 +90,7 @@ def latest(runs: Sequence[LedgerEntry]) -> Iterator[pa.Table]:
 
 
 def _kind_of(table: pa.Table) -> np.ndarray:
-    """0 for predictions with an image, 1 for those by the title alone, 2 for failed ones, int [N]."""
+    """0 for predictions with an image, 1 for those without, 2 for failed ones, int [N]."""
     has_no_image = np.asarray(pc.is_valid(table["errorCode"]))
     failed = np.asarray(pc.equal(table["decision"], str(Decision.FAILED)))
     return np.asarray(np.where(failed, 2, has_no_image), np.int64)

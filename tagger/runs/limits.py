@@ -20,7 +20,7 @@ def nothing_to_tag(counts: Counts) -> str | None:
 def too_many(counts: Counts, max_failed: str, max_rejected: str) -> list[str]:
     """Messages about exceeded limits, one line each.
 
-    Failed items, and those that were tagged by their title alone for want of an image, are a share of the predicted
+    Failed items, and those that were tagged without a usable image, are a share of the predicted
     items and those that earlier runs have tagged: rows that are skipped for their labels, or for `--since`, count only
     if an earlier run knows them. Rejected rows are a share of all rows of the manifest.
 
@@ -33,7 +33,7 @@ def too_many(counts: Counts, max_failed: str, max_rejected: str) -> list[str]:
     failed, total = counts.without_image, counts.predictions + counts.known
     if _exceeds(failed, total, max_failed):
         parts = f" ({counts.predictions:,} looked at and {counts.known:,} known from earlier runs)"
-        what = "have no usable image" if counts.by_title else "failed"
+        what = "have no usable image" if counts.tagged_without_image else "failed"
         problems.append(
             f"{failed:,} of {total:,} items{parts if counts.known else ''} {what}{_percent(failed, total)}, "
             f"more than --max-failed {max_failed}"

@@ -13,11 +13,9 @@ from tagger.confidence.stacking import fit_weights
 from tagger.dataset.label_words import without_label
 from tagger.dataset.splits import SPLITS
 from tagger.errors import InputError, UsageError
-from tagger.evaluation.metrics import Evaluation, Predicted, level_metrics
-from tagger.evaluation.report import ITEMS_BY_SIDE
+from tagger.evaluation.metrics import Predicted, level_metrics
 from tagger.images.patterns import text_column
 from tagger.io.location import Location
-from tagger.io.parquet import write_parquet
 from tagger.manifest.batch import Batch
 from tagger.manifest.headings import listed
 from tagger.manifest.manifest import Manifest
@@ -33,22 +31,8 @@ from tagger.schemas.documents.taxonomy import Level
 from tagger.schemas.tables.prediction import Evidence
 from tagger.training.columns import fit_columns
 from tagger.training.titles import drawn_for_bare_titles, fit_titles
+from tagger.workflows.evidence_held_out import KINDS, delete_held_out, shown_by, write_held_out
 
-
-def _file_name(evidence: Evidence) -> str:
-    return f"by-{'-'.join(evidence.witnesses)}"
-
-
-_KINDS: list[Evidence] = [evidence for evidence in Evidence if evidence != Evidence.IMAGE]
-HELD_OUT = {kind: {side: f"{_file_name(kind)}-{file}" for side, file in ITEMS_BY_SIDE.items()} for kind in _KINDS}
-"""Files in a bundle's report with its predictions of held-out items, by what they are based on."""
-CURVES = {kind: f"policy-{_file_name(kind)}" for kind in _KINDS}
-"""Names, without their endings, of the curves of their policies."""
-_OF_ONE_MODEL = (
-    *(file for files in HELD_OUT.values() for file in files.values()),
-    *(f"{curve}.{ending}" for curve in CURVES.values() for ending in ("csv", "svg")),
-)
-"""Files in a bundle's report that another model of titles and columns makes untrue."""
 SURE = 0.9
 """Confidence from which a title objects to an image."""
 WITHOUT_TYPE = " without its type"
@@ -151,7 +135,7 @@ def teach(
     model = _with_models(card, asked, sides["train"], types, reporter)
     val, test = sides["val"], sides["test"]
     if model.titles:
-        texts = model.titles.texts(_shown(val, model), len(val))
+        texts = model.titles.texts(shown_by(val, model), len(val))
         temperature = fit_temperature(model.titles.logits(texts), val["leaf"].to_numpy())
         model = replace(model, titles=replace(model.titles, temperature=temperature))
     if image is not None:
@@ -160,13 +144,10 @@ def teach(
             raise InputError("no val item, or no test item, has a usable image")
     model = replace(model, weights=_weights(model, val, image, types))
     before_writing()
-    report = folder / "report"
-    for file in _OF_ONE_MODEL:
-        (report / file).delete()
+    delete_held_out(folder / "report")
     model.save(folder)
     if image is not None:
-        for side, rows in sides.items():
-            _write_held_out(report, card, model, image, side, rows[rows["id"].isin(image.row)])
+        write_held_out(folder / "report", card, model, image, sides)
     return _measured(surely, card, model, test, image)
 
 
@@ -239,13 +220,9 @@ def _with_models(
     return model
 
 
-def _shown(items: pd.DataFrame, model: EvidenceModel) -> dict[str, list[str]]:
-    return {name: items[passthrough(name)].tolist() for name in model.names}
-
-
 def _without_types(items: pd.DataFrame, model: EvidenceModel, types: Sequence[str]) -> dict[str, list[str]]:
     """What items show, without the words of their article types in their titles."""
-    shown, leaves = _shown(items, model), items["leaf"].tolist()
+    shown, leaves = shown_by(items, model), items["leaf"].tolist()
     for name in model.names_of("title"):
         if name not in model.names_of("columns"):
             shown[name] = [without_label(text, types[leaf]) for text, leaf in zip(shown[name], leaves, strict=True)]
@@ -259,12 +236,12 @@ def _weights(
 
     A quarter of their titles count once more without the words of their type, as in the training of the titles.
     """
-    everything = _everything(model, val, image, _shown(val, model))
+    everything = _everything(model, val, image, shown_by(val, model))
     bare = _everything(model, val, image, _without_types(val, model, types))
     leaves = val["leaf"].to_numpy()
     again = drawn_for_bare_titles(len(val))
     weights: dict[Evidence, Weights] = {}
-    for kind in _KINDS:
+    for kind in KINDS:
         if not set(kind.witnesses) <= set(everything.speaks):
             continue
         rows = np.flatnonzero(everything.having(kind))
@@ -287,32 +264,6 @@ def _everything(
         return said
     of_image = {"image": image.of(items["id"].tolist())}
     return Said({**of_image, **said.probabilities}, {"image": np.ones(len(items), bool), **said.speaks})
-
-
-def _write_held_out(
-    report: Location, card: ModelCard, model: EvidenceModel, image: LeafProbabilities, side: str, items: pd.DataFrame
-) -> None:
-    """Write predictions of the items of one side, for every kind of evidence that they have; not of train."""
-    if side not in ITEMS_BY_SIDE or items.empty:
-        return
-    ids = items["id"].tolist()
-    of_image, said = image.of(ids), model.hear(_shown(items, model), len(items))
-    for kind in model.kinds:
-        only = replace(model, weights={kind: model.weights[kind]})
-        has_image = np.full(len(items), "image" in kind.witnesses)
-        fused = only.fuse(of_image, has_image, said)
-        rows = np.flatnonzero(fused.evidence == list(Evidence).index(kind))
-        if not len(rows):
-            continue
-        blur = image.blur_scores_of(ids)[rows]
-        if "title" in kind.witnesses:
-            blur = np.full(len(rows), np.inf, np.float32)  # no prediction with a title counts as blurry
-        columns = pd.DataFrame({"id": items["id"].to_numpy()[rows], "blurScore": blur})
-        leaves = items["leaf"].to_numpy()[rows]
-        evaluation = Evaluation.of_probabilities(
-            side, Levels(card.taxonomy), fused.probabilities[rows], leaves, columns
-        )
-        write_parquet(report / HELD_OUT[kind][side], pa.Table.from_pandas(evaluation.table(), preserve_index=False))
 
 
 def _measured(
@@ -339,7 +290,7 @@ def _probabilities(
 ) -> Iterator[tuple[str, np.ndarray]]:
     """Leaf probabilities of items by each witness and by what they say together, with names for these."""
     types = [leaf.articleType for leaf in card.taxonomy.leaves]
-    said = model.hear(_shown(items, model), len(items))
+    said = model.hear(shown_by(items, model), len(items))
     bare = model.hear(_without_types(items, model, types), len(items))
     if image is not None:
         yield "image", image.of(items["id"].tolist())

@@ -3,6 +3,7 @@
 Thresholds are fitted on the control side, which neither training nor calibration has seen; test is used for neither.
 """
 
+import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
@@ -25,7 +26,7 @@ from tagger.schemas.configs.confidence import PolicyConfig
 from tagger.schemas.documents.bundle import LevelPolicy, ModelCard, Policy
 from tagger.schemas.documents.taxonomy import Level
 from tagger.schemas.tables.prediction import Evidence
-from tagger.workflows.evidence_taught import CURVES, HELD_OUT
+from tagger.workflows.evidence_held_out import CURVES, DENIED, HELD_OUT
 from tagger.workflows.folder_locks import locked_bundle
 from tagger.workflows.open_catalog import resolve_location
 
@@ -76,6 +77,8 @@ class FittedPolicy:
     """By level; only levels with such classes."""
     curve: Location
     """Plot of coverage against precision; `policy.csv` beside it has the values."""
+    without_denied: Mapping[Level, float]
+    """Coverage, 0 to 1, without the items whose label image and title deny; empty where there are none."""
 
     def review_hours(self, per_hour: int) -> float:
         """Hours to complete both tags of 1,000 items, at `per_hour` decisions an hour."""
@@ -93,6 +96,10 @@ class PolicyResult(FittedPolicy):
     """The bundle's card, with the policies."""
     by_evidence: Mapping[Evidence, FittedPolicy]
     """Of predictions that are based on more; each holds for the items that have that."""
+    denied: int
+    """Number of fitting items whose label image and title deny."""
+    denied_labels: Location
+    """CSV file of these, and of those of val and test."""
 
 
 @dataclass(frozen=True)
@@ -147,11 +154,16 @@ def fit_policy(config: PolicyConfig, reporter: Reporter = LOG) -> PolicyResult:
         tests = {e: _predictions(folder, bundle, ["test"], e) for e in policies}
         changed = bundle.changed(policy=policies[Evidence.IMAGE], policies=others)
         changed.save(folder)
+        denied = _denied_ids(folder, side)
         results = {
-            e: _effect(config, folder / "report", held_out[e], tests[e], policy, e) for e, policy in policies.items()
+            e: _effect(config, folder / "report", held_out[e], tests[e], policy, e, denied)
+            for e, policy in policies.items()
         }
     by_image = results.pop(Evidence.IMAGE)
-    return PolicyResult(**vars(by_image), card=changed.card, by_evidence=results)
+    return PolicyResult(
+        **vars(by_image), card=changed.card, by_evidence=results, denied=len(denied),
+        denied_labels=folder / "report" / DENIED,
+    )  # fmt: skip
 
 
 def try_policy(config: PolicyConfig, reporter: Reporter = LOG) -> PolicyTrials:
@@ -196,7 +208,13 @@ def _fitted(config: PolicyConfig, items: _HeldOut, side: Literal["val", "control
 
 
 def _effect(
-    config: PolicyConfig, report: Location, held_out: _HeldOut, test: _HeldOut, policy: Policy, evidence: Evidence
+    config: PolicyConfig,
+    report: Location,
+    held_out: _HeldOut,
+    test: _HeldOut,
+    policy: Policy,
+    evidence: Evidence,
+    denied: frozenset[str],
 ) -> FittedPolicy:
     """What a policy accepts; its curves are written into the report."""
     return FittedPolicy(
@@ -205,7 +223,28 @@ def _effect(
         blurry_share=float(held_out.blurry.mean()),
         shared=_shared(config, held_out, policy),
         curve=_write_curves(report, held_out.predicted.only(~held_out.blurry), policy, _CURVES[evidence]),
+        without_denied=_without_denied(config, held_out, policy, denied),
     )
+
+
+def _denied_ids(folder: Location, side: str) -> frozenset[str]:
+    """Ids of the fitting items whose label image and title deny."""
+    file = folder / "report" / DENIED
+    if not file.exists():
+        return frozenset()
+    denied = pd.read_csv(io.BytesIO(file.read_bytes()), dtype=str)
+    return frozenset(denied["id"][denied["split"] == side])
+
+
+def _without_denied(
+    config: PolicyConfig, held_out: _HeldOut, policy: Policy, denied: frozenset[str]
+) -> dict[Level, float]:
+    """Coverage of a policy that is fitted without the items whose label is denied, as a share of the others."""
+    keep = ~held_out.predicted.items["id"].isin(denied).to_numpy()
+    if keep.all():
+        return {}
+    fitted = _fitted(config, _HeldOut(held_out.predicted.only(keep), held_out.blurry[keep]), policy.side)
+    return {level: fitted.levels[level].coverage for level in Level}
 
 
 def _known_evidence(folder: Location, side: _Side) -> list[Evidence]:

@@ -150,6 +150,31 @@ def test_predictions_by_image_and_title_get_a_policy_of_their_own(tagger: Run, w
     assert (anew.policy, anew.policies) == (None, {}), "other predictions, no promise"
 
 
+def test_labels_that_image_and_title_deny_are_counted_and_so_is_what_they_cost(tagger: Run, with_titles: Path) -> None:
+    target = ["--target-precision", "articleType=0.99,masterCategory=0.98", "--json"]
+    control = with_titles / "report/by-image-title-control-items.parquet"
+    held_out = pd.read_parquet(control)
+    wrong = np.arange(len(held_out)) % 50 == 0
+    held_out.loc[wrong, "articleTypeTrue"] = "another"
+    held_out.loc[wrong, "articleTypeConfidence"] = np.float32(0.9925)
+    held_out.to_parquet(control)
+    file = with_titles / "report/denied-labels.csv"
+    denied = pd.DataFrame({"id": [*held_out["id"][wrong], "of val"], "split": ["control"] * wrong.sum() + ["val"]})
+    before = json.loads(tagger("policy", with_titles, *target).out)
+    assert (before["deniedLabels"], before["coverageWithoutDenied"]) == (0, {})
+    denied.to_csv(file, index=False)
+    outcome = tagger("policy", with_titles, *target)
+    assert outcome.code == 0, outcome.err
+    said = json.loads(outcome.out)
+    assert said["deniedLabels"] == wrong.sum() > 0
+    both = said["byEvidence"]["image+title"]
+    assert both["coverageWithoutDenied"]["articleType"] > both["levels"]["articleType"]["coverage"]
+    assert before["byEvidence"]["image+title"]["levels"] == both["levels"], "the policy itself leaves nothing out"
+    shown = tagger("policy", with_titles, *target[:-1]).out
+    assert f"another article type than the label of {wrong.sum():,} of these control items" in shown
+    assert str(file) in shown.replace("\n", "")
+
+
 def test_a_target_that_only_titles_can_reach_is_no_error_and_what_the_image_alone_says_is_not_accepted(
     tagger: Run, with_titles: Path
 ) -> None:

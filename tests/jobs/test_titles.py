@@ -37,6 +37,7 @@ def shop(drawn: Drawn, bundle_dir: Path, tmp_path: Path) -> pd.DataFrame:
     named[wrong] = rng.permutation(named)[wrong]
     items["title"] = [f"Brand{rng.integers(9)} {name} {rng.integers(9)}" for name in named]
     items.loc[0, "title"] = None
+    items["kind"] = [f"kind {name[0]}" if rng.random() < 0.8 else "NA" for name in items["articleType"]]
     items.to_csv(tmp_path / "shop.csv", index=False)
     shutil.copytree(bundle_dir, tmp_path / "bundle")
     sides = np.array(["train", "train", "val", "test"])[np.arange(len(items)) % 4]
@@ -74,12 +75,13 @@ def test_titles_are_taught_measured_and_asked(tagger: Run, shop: pd.DataFrame, d
         "the images' weights are random"
     )
 
-    shown = tagger(*(word for word in teach if word != "--json"), "--run", tmp_path / "plain")
+    shown = tagger(*(word for word in teach if word != "--json"), "--run", tmp_path / "plain", "--evidence", "kind")
     assert shown.out.splitlines()[-1].startswith(f"Next: tagger policy {bundle} --target-precision ")
+    assert "words and 1 columns now" not in shown.out
 
     fused = tagger(*tag, tmp_path / "fused")
     assert fused.code == 0, fused.err
-    assert "Tagging by image and title (--evidence image: by images alone)" in fused.err
+    assert "Tagging by image and title, kind (--evidence image: by images alone)" in fused.err
     by_image = pd.read_parquet(tmp_path / "plain/predictions").set_index("id")
     by_both = pd.read_parquet(tmp_path / "fused/predictions").set_index("id")
     true = shop.set_index("id")["articleType"]
@@ -88,13 +90,17 @@ def test_titles_are_taught_measured_and_asked(tagger: Run, shop: pd.DataFrame, d
     first = by_both[by_both["articleType"].notna()]["alternatives"].map(lambda best: best[0]["confidence"])
     assert (first <= by_both.loc[first.index, "masterCategoryConfidence"] + 1e-5).all()
     untitled = shop["id"][0]
-    for level in Level:
-        assert by_both.loc[untitled, str(level)] == by_image.loc[untitled, str(level)], "it has no title"
+    both = by_image["imageArticleType"][good]
+    assert both.equals(by_image["articleType"][good]) and both.equals(by_both["imageArticleType"][good])
+    assert pd.isna(by_both.loc[untitled, "titleArticleType"])
 
     in_words = by_both["evidence"][good]
-    assert in_words.drop(untitled).unique().tolist() == ["image+title"]
-    assert in_words[untitled] == "image"
+    has_kind = shop.set_index("id")["kind"][in_words.index] != "NA"
+    expected = has_kind.map({True: "image+title+columns", False: "image+title"})
+    expected[untitled] = "image+columns" if has_kind[untitled] else "image"
+    assert in_words.equals(expected.rename("evidence"))
     assert_policies_are_fitted_to_what_tags(bundle, shop, by_both[good])
+    assert "imageAndTitleSay" in (bundle / "report/denied-labels.csv").read_text().splitlines()[0]
     assert_python_says_the_same(tmp_path, shop, drawn, by_both)
 
     twice = tagger(*teach, "--run", tmp_path / "fused")
@@ -103,7 +109,7 @@ def test_titles_are_taught_measured_and_asked(tagger: Run, shop: pd.DataFrame, d
     again = tagger(*tag, tmp_path / "more", "--evidence", "all", "--known", tmp_path / "plain", "--json")
     assert again.code == 0, again.err
     counts = json.loads(again.out)["counts"]
-    assert counts["redecided"] == good.sum() - 1, "the title has its say, but of the item without one"
+    assert counts["redecided"] == (in_words != "image").sum(), "the rest has its say"
     anew = pd.read_parquet(tmp_path / "more/predictions").set_index("id")
     own = ["imageUri", "taggedAt", "runId"]
     as_fused = by_both.loc[anew.index].drop(columns=own).astype(str)
@@ -115,12 +121,16 @@ def test_titles_are_taught_measured_and_asked(tagger: Run, shop: pd.DataFrame, d
 
 def assert_policies_are_fitted_to_what_tags(bundle: Path, shop: pd.DataFrame, tagged: pd.DataFrame) -> None:
     """Assert that the bundle's stored predictions of test items are those of a run."""
-    stored = pd.read_parquet(bundle / "report/by-image-title-items.parquet").set_index("id")
-    titled = shop["id"][(shop["split"] == "test") & shop["title"].notna()]
-    assert set(stored.index) == set(titled) & set(tagged.index)
-    for level in Level:
-        confidences = tagged.loc[stored.index, f"{level}Confidence"]
-        assert stored[f"{level}Confidence"].tolist() == confidences.tolist()
+    of_test = tagged[tagged.index.isin(shop["id"][shop["split"] == "test"])]
+    for evidence in ("image+title+columns", "image+title"):
+        name = f"by-{evidence.replace('+', '-')}-items.parquet"
+        stored = pd.read_parquet(bundle / "report" / name).set_index("id")
+        of_kind = of_test[of_test["evidence"] == evidence]
+        assert len(of_kind) > 5
+        assert set(of_kind.index) <= set(stored.index), "an item that has more also counts for what has less"
+        for level in Level:
+            confidences = stored.loc[of_kind.index, f"{level}Confidence"]
+            assert of_kind[f"{level}Confidence"].tolist() == confidences.tolist()
 
 
 def assert_python_says_the_same(folder: Path, shop: pd.DataFrame, drawn: Drawn, tagged: pd.DataFrame) -> None:
@@ -130,7 +140,7 @@ def assert_python_says_the_same(folder: Path, shop: pd.DataFrame, drawn: Drawn, 
     some = shop.iloc[:30]
     here = model.tag(
         [drawn.images / f"{item}.jpg" for item in some["id"]], some["id"], some["masterCategory"],
-        titles=[title if isinstance(title, str) else None for title in some["title"]],
+        titles=some["title"], columns={"kind": some["kind"]},
     ).set_index("id")  # fmt: skip
     same = [
         "articleType",
@@ -182,20 +192,25 @@ def test_an_item_without_a_usable_image_is_tagged_by_its_title(
     catalogue = ["--manifest", tmp_path / "shop.csv", "--images", drawn.images]
     assert tagger("tag", *catalogue, "--model", bundle, "--out", tmp_path / "plain").code == 0
     teach = ["titles", bundle, "--manifest", tmp_path / "shop.csv", "--title", "title", "--run", tmp_path / "plain"]
-    taught = tagger(*teach)
+    taught = tagger(*teach, "--evidence", "kind")
     assert taught.code == 0, taught.err
     named = shop.iloc[1]["articleType"]
     (tmp_path / "images").mkdir()
     (tmp_path / "images/broken.jpg").write_bytes(b"no image")
-    rows = [("gone", named), ("broken", named), ("mute", "zzz"), ("bare", "")]
-    night.write_text("id,title\n" + "".join(f"{item},{title}\n" for item, title in rows))
+    kind = f"Kind {named[0]}"
+    rows = [("gone", named, kind), ("broken", named, "NA"), ("mute", "zzz", kind), ("bare", "", "")]
+    night.write_text("id,title,kind\n" + "".join(f"{item},{title},{cell}\n" for item, title, cell in rows))
     tag = ["tag", "--manifest", night, "--images", tmp_path / "images", "--model", bundle, "--out"]
     outcome = tagger(*tag, tmp_path / "run", "--accept-above", 0.3, "--json")
     assert (outcome.code, "4 of 4 items have no usable image" in outcome.err) == (4, True), outcome.err
     counts = json.loads(outcome.out)["counts"]
     assert (counts["decisions"], counts["errors"]) == ({"accept": 2, "failed": 2}, {"not_an_image": 1, "not_found": 3})
     tagged = pd.read_parquet(tmp_path / "run/predictions").set_index("id")
-    assert tagged["evidence"].fillna("").tolist() == ["title", "title", "", ""]
+    assert tagged["evidence"].fillna("").tolist() == ["title+columns", "title", "", ""]
+    sure = tagged["articleTypeConfidence"].to_numpy(float)
+    assert sure[0] > sure[1], "what agrees makes surer"
+    assert tagged["titleArticleType"].fillna("").tolist() == [named, named, "", ""]
+    assert tagged["imageArticleType"].isna().all()
     assert tagged["errorCode"].tolist() == ["not_found", "not_an_image", "not_found", "not_found"]
     assert tagged.loc[["gone", "broken"], "articleType"].tolist() == [named] * 2
     assert tagged["blurScore"].isna().all()
@@ -203,7 +218,7 @@ def test_an_item_without_a_usable_image_is_tagged_by_its_title(
 
     unsure = tagger(*tag, tmp_path / "next", "--accept-above", 1, "--known", tmp_path / "run", "--max-failed", 9)
     assert unsure.code == 0, unsure.err
-    assert "of these by the title alone, without a usable image" in unsure.out
+    assert "of these without a usable image" in unsure.out
     again = pd.read_parquet(tmp_path / "next/predictions").set_index("id")
     assert len(again) == 4, "their images may be there by now"
     assert again.loc["gone", "decision"] == "review"
@@ -220,7 +235,7 @@ def test_an_item_without_a_usable_image_is_tagged_by_its_title(
     night.write_text("id,name\ngone,Tshirt\n")
     untitled = tagger(*tag, tmp_path / "untitled", "--max-failed", 1)
     assert untitled.code == 0, untitled.err
-    assert "does not have what the bundle knows beside images, title" in untitled.err
+    assert "does not have what the bundle knows beside images, title, kind: items are tagged by their" in untitled.err
     assert pd.read_parquet(tmp_path / "untitled/predictions")["decision"].tolist() == ["failed"]
 
 

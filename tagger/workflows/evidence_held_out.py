@@ -1,0 +1,115 @@
+"""Predictions of held-out items by all kinds of evidence, which a bundle's report keeps, and labels that they deny."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from tagger.evaluation.metrics import Evaluation
+from tagger.evaluation.report import ITEMS_BY_SIDE
+from tagger.io.location import Location
+from tagger.io.parquet import write_parquet
+from tagger.models.evidence import EvidenceModel
+from tagger.models.levels import Levels
+from tagger.runs.leaf_probabilities import LeafProbabilities
+from tagger.runs.staging import passthrough
+from tagger.schemas.documents.bundle import ModelCard
+from tagger.schemas.tables.prediction import Evidence
+
+
+def _file_name(evidence: Evidence) -> str:
+    return f"by-{'-'.join(evidence.witnesses)}"
+
+
+KINDS: list[Evidence] = [evidence for evidence in Evidence if evidence != Evidence.IMAGE]
+HELD_OUT = {kind: {side: f"{_file_name(kind)}-{file}" for side, file in ITEMS_BY_SIDE.items()} for kind in KINDS}
+"""Files in a bundle's report with its predictions of held-out items, by what they are based on."""
+CURVES = {kind: f"policy-{_file_name(kind)}" for kind in KINDS}
+"""Names, without their endings, of the curves of their policies."""
+DENIED = "denied-labels.csv"
+"""File in a bundle's report: held-out items whose image and title agree on another article type than their label."""
+_OF_ONE_MODEL = (
+    DENIED,
+    *(file for files in HELD_OUT.values() for file in files.values()),
+    *(f"{curve}.{ending}" for curve in CURVES.values() for ending in ("csv", "svg")),
+)
+"""Files in a bundle's report that another model of titles and columns makes untrue."""
+
+
+def delete_held_out(report: Location) -> None:
+    """Delete what another model of titles and columns makes untrue."""
+    for file in _OF_ONE_MODEL:
+        (report / file).delete()
+
+
+def write_held_out(
+    report: Location, card: ModelCard, model: EvidenceModel, image: LeafProbabilities, sides: Mapping[str, pd.DataFrame]
+) -> None:
+    """Write predictions of held-out items, for every kind of evidence that they have, and the labels that these deny.
+
+    Args:
+        report: Folder of the bundle's report.
+        card: The bundle's card.
+        model: What titles and columns say.
+        image: What the images say.
+        sides: Items of each side, as for `teach`; those of train are left out.
+    """
+    denied = []
+    for side in ITEMS_BY_SIDE:
+        items = sides[side][sides[side]["id"].isin(image.row)] if side in sides else pd.DataFrame()
+        if not items.empty:
+            _write_side(report, card, model, image, side, items)
+            denied.append(_denied(card, model, image, items))
+    if model.titles:
+        found = pd.concat(denied).sort_values(["titleConfidence", "id"], ascending=[False, True])
+        (report / DENIED).write_text(found.to_csv(index=False, float_format="%.4f"))
+
+
+def shown_by(items: pd.DataFrame, model: EvidenceModel) -> dict[str, list[str]]:
+    """What items show beside their images, by column."""
+    return {name: items[passthrough(name)].tolist() for name in model.names}
+
+
+def _write_side(
+    report: Location, card: ModelCard, model: EvidenceModel, image: LeafProbabilities, side: str, items: pd.DataFrame
+) -> None:
+    """Write predictions of the items of one side."""
+    ids = items["id"].tolist()
+    of_image, said = image.of(ids), model.hear(shown_by(items, model), len(items))
+    for kind in model.kinds:
+        only = replace(model, weights={kind: model.weights[kind]})
+        has_image = np.full(len(items), "image" in kind.witnesses)
+        fused = only.fuse(of_image, has_image, said)
+        rows = np.flatnonzero(fused.evidence == list(Evidence).index(kind))
+        if not len(rows):
+            continue
+        blur = image.blur_scores_of(ids)[rows]
+        if "title" in kind.witnesses:
+            blur = np.full(len(rows), np.inf, np.float32)  # no prediction with a title counts as blurry
+        columns = pd.DataFrame({"id": items["id"].to_numpy()[rows], "blurScore": blur})
+        leaves = items["leaf"].to_numpy()[rows]
+        evaluation = Evaluation.of_probabilities(
+            side, Levels(card.taxonomy), fused.probabilities[rows], leaves, columns
+        )
+        write_parquet(report / HELD_OUT[kind][side], pa.Table.from_pandas(evaluation.table(), preserve_index=False))
+
+
+def _denied(card: ModelCard, model: EvidenceModel, image: LeafProbabilities, items: pd.DataFrame) -> pd.DataFrame:
+    """The items whose image and title agree on another article type than their label says."""
+    levels = Levels(card.taxonomy)
+    said = model.hear(shown_by(items, model), len(items))
+    if "title" not in said.speaks:
+        return pd.DataFrame()
+    _, label = levels.classes_of_leaves(items["leaf"].to_numpy())
+    _, _, by_image, image_confidence = levels.choose(image.of(items["id"].tolist()))
+    _, _, by_title, title_confidence = levels.choose(said.probabilities["title"])
+    rows = np.flatnonzero(said.speaks["title"] & (by_image == by_title) & (by_title != label))
+    types = np.array(levels.types, object)
+    shown = {name: items[passthrough(name)].to_numpy()[rows] for name in model.names_of("title")}
+    return pd.DataFrame({
+        "id": items["id"].to_numpy()[rows], "split": items["split"].to_numpy()[rows], **shown,
+        "label": types[label[rows]], "imageAndTitleSay": types[by_title[rows]],
+        "imageConfidence": image_confidence[rows], "titleConfidence": title_confidence[rows],
+    })  # fmt: skip
