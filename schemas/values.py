@@ -176,6 +176,8 @@ def by_level(value: object) -> object:
 
 def separate_names(value: object) -> object:
     """Read names, given as a list or as a text, that are separated by commas."""
+    if value is None:
+        return []
     names = [value] if isinstance(value, str) else value
     if not isinstance(names, list | tuple):
         return value

@@ -125,4 +125,6 @@ class TitlesConfig(ManifestFormat):
     def _check(self) -> "TitlesConfig":
         if not (self.title or self.evidence):
             raise ValueError("name a column: --title, --evidence or both")
+        if not (self.title or self.run):
+            raise ValueError("columns tag nothing without images: --evidence alone needs a --run of images")
         return self

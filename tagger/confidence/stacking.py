@@ -11,10 +11,16 @@ from tagger.schemas.tables.prediction import Evidence
 
 _STEEPEST = 20.0
 _MOST_ITEMS = 20_000
-_FOLDS = 5
+_FOLDS, _MOST_COMPARED = 3, 4000
 
 
-def fit_weights(parts: Sequence[np.ndarray], evidence: Evidence, prior: np.ndarray, leaves: np.ndarray) -> Weights:
+def fit_weights(
+    parts: Sequence[np.ndarray],
+    evidence: Evidence,
+    prior: np.ndarray,
+    leaves: np.ndarray,
+    items: np.ndarray | None = None,
+) -> Weights:
     """Return the weights of the witnesses that minimise the negative log-likelihood of all together.
 
     They also calibrate: weights below 1 soften the probabilities. With a title, the weights may depend on how sure it
@@ -27,6 +33,7 @@ def fit_weights(parts: Sequence[np.ndarray], evidence: Evidence, prior: np.ndarr
         evidence: What they are.
         prior: Shares of the leaves, [L].
         leaves: True leaf indices, int [N].
+        items: Number of the item that each row is of, int [N], where several are of one; by default none are.
     """
     sample = np.random.default_rng(0).permutation(len(leaves))[:_MOST_ITEMS]
     plain = _features([part[sample] for part in parts], evidence, prior)
@@ -35,7 +42,8 @@ def fit_weights(parts: Sequence[np.ndarray], evidence: Evidence, prior: np.ndarr
     if surety is None or len(parts) == 1:
         return _weights(_fitted(plain, truth, len(parts)), len(parts))
     dependent = np.concatenate([plain, plain[: len(parts)] * surety[:, None]])
-    if _loss_of_others(dependent, truth, len(parts)) < _loss_of_others(plain, truth, len(parts)):
+    folds = (np.arange(len(leaves)) if items is None else items)[sample] % _FOLDS
+    if _loss_of_others(dependent, truth, folds, len(parts)) < _loss_of_others(plain, truth, folds, len(parts)):
         return _weights(_fitted(dependent, truth, len(parts)), len(parts))
     return _weights(_fitted(plain, truth, len(parts)), len(parts))
 
@@ -51,9 +59,9 @@ def _weights(fitted: np.ndarray, witnesses: int) -> Weights:
     return Weights(tuple(values[:witnesses]), values[witnesses], tuple(values[witnesses + 1 :]))
 
 
-def _loss_of_others(features: np.ndarray, leaves: np.ndarray, witnesses: int) -> float:
-    """Mean log loss of items that the weights were not fitted on, over five folds."""
-    folds = np.arange(len(leaves)) % _FOLDS  # they are in random order
+def _loss_of_others(features: np.ndarray, leaves: np.ndarray, folds: np.ndarray, witnesses: int) -> float:
+    """Mean log loss of items that the weights were not fitted on, over three folds of some items."""
+    features, leaves, folds = features[:, :_MOST_COMPARED], leaves[:_MOST_COMPARED], folds[:_MOST_COMPARED]
     total = 0.0
     for fold in range(_FOLDS):
         out = folds == fold

@@ -30,6 +30,11 @@ class NoValue:
         self._no_ids = frozenset(("", *NO_ID))
         self._spellings = frozenset(text.casefold() for text in NO_VALUE) | self._more
 
+    @property
+    def more(self) -> frozenset[str]:
+        """The further spellings, trimmed and without case."""
+        return self._more
+
     def means_none(self, text: str | float | None) -> bool:
         """Whether a text cell has no value; pandas' markers of missing text have none."""
         return not isinstance(text, str) or clean(text).casefold() in self._spellings

@@ -9,7 +9,7 @@ import numpy as np
 
 from tagger.models.levels import softmax
 
-_WHOLE = re.compile(r"^(-?\d+)\.0+$")
+_DECIMAL = re.compile(r"-?\d+\.\d+")
 
 
 @dataclass(frozen=True)
@@ -23,13 +23,18 @@ class Column:
     """The V - 1 borders of the ranges of a column of numbers, ascending; empty for other columns."""
     log_ratio: np.ndarray
     """log p(value | leaf) / p(value), float32 [V, L]."""
+    no_values: tuple[str, ...] = ()
+    """Numbers, as `spelled`, that stand for no value."""
 
     def codes(self, cells: Sequence[str | None]) -> np.ndarray:
         """Index of each cell's value or range, int [N]; -1 for none, and for one that was never seen."""
         if self.values:
             return np.array([self._index.get(spelled(cell), -1) for cell in cells], np.int64)
-        numbers = np.array([number_of(cell) for cell in cells], np.float64)
-        return np.where(np.isnan(numbers), -1, np.searchsorted(self.edges, numbers, side="right"))
+        numbers = np.array([self._number(cell) for cell in cells], np.float64)
+        return np.where(np.isfinite(numbers), np.searchsorted(self.edges, numbers, side="right"), -1)
+
+    def _number(self, cell: str | None) -> float:
+        return np.nan if self.no_values and spelled(cell) in self.no_values else number_of(cell)
 
     @cached_property
     def _index(self) -> dict[str, int]:
@@ -71,9 +76,9 @@ class ColumnsModel:
 
 
 def spelled(cell: str | None) -> str:
-    """A cell without regard to case, to white space and to the form of a whole number; empty for none."""
+    """A cell without regard to case, to white space and to zeros that end a number; empty for none."""
     text = " ".join(cell.split()).casefold() if cell else ""
-    return _WHOLE.sub(r"\1", text)
+    return text.rstrip("0").rstrip(".") if _DECIMAL.fullmatch(text) else text
 
 
 def number_of(cell: str | None) -> float:

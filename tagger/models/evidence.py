@@ -9,6 +9,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -75,7 +76,7 @@ class Fused(NamedTuple):
     """Probabilities of N items by all that each shows."""
 
     probabilities: np.ndarray
-    """Float32 [N, L]; undefined for an item without evidence."""
+    """Float32 [N, L]; the prior for an item without evidence."""
     evidence: np.ndarray
     """Index into Evidence of what each is based on, int8 [N]; -1 for nothing."""
 
@@ -155,9 +156,10 @@ class EvidenceModel:
                 probabilities[rows] = softmax(
                     weighted_logits(parts, self.prior, self.weights[kind], surety_in(parts, kind)), 1.0
                 )
+        probabilities[evidence < 0] = self.prior
         return Fused(probabilities, evidence)
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """A hash of the model, 16 hexadecimal digits."""
         return hashlib.sha256(self._packed()).hexdigest()[:16]
@@ -217,7 +219,9 @@ class EvidenceModel:
             }
         if self.columns:
             columns = self.columns.columns
-            about["columns"] = [{"name": c.name, "values": c.values, "edges": c.edges} for c in columns]
+            about["columns"] = [
+                {"name": c.name, "values": c.values, "edges": c.edges, "no_values": c.no_values} for c in columns
+            ]
             tensors |= {f"columns.{n}": c.log_ratio.astype(np.float32) for n, c in enumerate(columns)}
         tensors["about"] = np.frombuffer(json.dumps(about).encode(), np.uint8)
         return safetensors.numpy.save(tensors)
@@ -301,13 +305,11 @@ def _unpacked(about: dict[str, Any], tensors: dict[str, np.ndarray]) -> Evidence
             tensors["titles.weight"].astype(np.float32), tensors["titles.bias"], prior, said["temperature"],
         )  # fmt: skip
     if "columns" in about:
-        columns = ColumnsModel(
-            tuple(
-                Column(one["name"], tuple(one["values"]), tuple(one["edges"]), tensors[f"columns.{n}"])
-                for n, one in enumerate(about["columns"])
-            ),
-            prior,
-        )
+        known = []
+        for n, one in enumerate(about["columns"]):
+            values, edges, no_values = (tuple(one[name]) for name in ("values", "edges", "no_values"))
+            known.append(Column(one["name"], values, edges, tensors[f"columns.{n}"], no_values))
+        columns = ColumnsModel(tuple(known), prior)
     weights = {
         Evidence(evidence): Weights(tuple(witnesses), of_prior, tuple(when_sure))
         for evidence, (witnesses, of_prior, when_sure) in about["weights"].items()

@@ -20,7 +20,8 @@ from tagger.schemas.tables.item import ITEM
 
 _MIN_ROWS = 256
 _TAIL_PARTS, _TAIL_SHARE = 2, 8  # the last rows are split so that several workers share them
-_STAGED = "staged.json"
+_STAGED = "staged-2.json"
+"""Its number changes with what a shard stores, so that a run of an earlier version is staged anew."""
 KNOWN_OUTCOME = "knownOutcome"
 """Column of a shard with known runs: the stored prediction if it is decided differently now, else null."""
 _KNOWN_ETAG = "knownEtag"

@@ -192,7 +192,7 @@ class Known:
 
     def _is_decided_anew(self, items: Items, stored: np.ndarray) -> np.ndarray:
         before = stored["outcome"]
-        decided = self._rows.decide(items, before.copy(), np.ones(len(stored), bool))
+        decided = self._rows.decide(items, before.copy(), np.ones(len(stored), bool), in_full=False)
         changed = (decided.reasons != stored["reasons"]).any(axis=1)
         changed |= np.array([_DECISIONS.index(d) for d in decided.decisions], np.int8) != stored["decision"]
         for name in ("master", "master_confidence", "type", "type_confidence"):

@@ -163,7 +163,7 @@ class PredictionRows:
         }
         return pa.table(columns, schema=PREDICTION)
 
-    def decide(self, items: Items, records: np.ndarray, good: np.ndarray) -> Decided:
+    def decide(self, items: Items, records: np.ndarray, good: np.ndarray, in_full: bool = True) -> Decided:
         """Apply the policy.
 
         Args:
@@ -171,12 +171,14 @@ class PredictionRows:
             records: Outcomes by `outcome_type` [N].
             good: Items that have a record, bool [N]; the others fail, unless what else they show is asked and says
                 enough.
+            in_full: Say of all items what their titles say by themselves; if not, only where that decides.
         """
         size = len(records)
         evidence, tagged = np.full(size, _BY_IMAGE), good
         if items.evidence is not None:
             evidence[good] = items.evidence[good]
-        said = self._evidence.hear(items.shown, size) if self._evidence else None
+        heard = np.ones(size, bool) if in_full or not self._join else ~good | (evidence == _BY_IMAGE)
+        said = self._said(items.shown, heard) if self._evidence else None
         title_type, title_confidence = self._of_title(said, size)
         if self._evidence and said and self._join:
             records, evidence = self._joined(records, good, evidence, said, self._evidence)
@@ -243,6 +245,18 @@ class PredictionRows:
         codes = np.array([-1 if name is None else self._number_of.get(name, -2) for name in merged], np.int64)
         conflicts: np.ndarray = (codes != -1) & (codes != predicted)
         return conflicts
+
+    def _said(self, shown: Shown, heard: np.ndarray) -> Said | None:
+        """What title and columns say of some items, bool [N]; of the others nothing."""
+        if self._evidence is None or heard.all():
+            return self._evidence.hear(shown, len(heard)) if self._evidence else None
+        rows = np.flatnonzero(heard).tolist()
+        said = self._evidence.hear({name: [cells[row] for row in rows] for name, cells in shown.items()}, len(rows))
+        probabilities = {w: np.zeros((len(heard), p.shape[1]), np.float32) for w, p in said.probabilities.items()}
+        speaks = {witness: np.zeros(len(heard), bool) for witness in said.speaks}
+        for witness in said.speaks:
+            probabilities[witness][rows], speaks[witness][rows] = said.probabilities[witness], said.speaks[witness]
+        return Said(probabilities, speaks)
 
     def _of_title(self, said: Said | None, size: int) -> tuple[np.ndarray, np.ndarray]:
         """What the titles say by themselves: indices of article types, int [N], -1 for none; and their probability."""

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -42,7 +43,8 @@ def _fitted(name: str, cells: Sequence[str | None], leaves: np.ndarray, count: i
     size = len(edges) + 1 if edges else len(values)
     if size < 2:
         return None
-    column = Column(name, values, edges, np.zeros((size, count), np.float32))
+    no_values = tuple(sorted(spelled(text) for text in no_value.more if np.isfinite(number_of(text))))
+    column = Column(name, values, edges, np.zeros((size, count), np.float32), no_values)
     codes = column.codes(given)
     known = codes >= 0
     items = np.zeros((size, count))
@@ -50,7 +52,7 @@ def _fitted(name: str, cells: Sequence[str | None], leaves: np.ndarray, count: i
     share = (items.sum(axis=1) + 1) / (items.sum() + size)
     # a leaf of few items is taken to have the values of all, which count as five of its items
     of_leaf = (items + _SPREAD * share[:, None]) / (items.sum(axis=0) + _SPREAD)
-    return Column(name, values, edges, np.log(of_leaf / share[:, None]).astype(np.float32))
+    return replace(column, log_ratio=np.log(of_leaf / share[:, None]).astype(np.float32))
 
 
 def _ranges(numbers: Sequence[float]) -> tuple[float, ...]:

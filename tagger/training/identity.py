@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from tagger.errors import UsageError
 from tagger.io.location import Location
 from tagger.schemas.configs.train import TrainConfig
+from tagger.schemas.values import separate_names
 
 _DEFAULTS = {name: field.default for name, field in TrainConfig.model_fields.items()} | {"split": "stratified"}
 """Values that older bundles were trained with, for settings whose default has changed."""
@@ -58,4 +59,9 @@ def claim(work: Location, identity: Mapping[str, object], begun: Location) -> No
 def differing_settings(before: Mapping[str, object], now: Mapping[str, object]) -> list[str]:
     """Names of the settings that differ; a setting missing in an older version counts as its default."""
     names = {*before, *now} - _NO_MATTER
-    return sorted(n for n in names if before.get(n, _DEFAULTS.get(n)) != now.get(n, _DEFAULTS.get(n)))
+    return sorted(n for n in names if _setting(before, n) != _setting(now, n))
+
+
+def _setting(identity: Mapping[str, object], name: str) -> object:
+    value = identity.get(name, _DEFAULTS.get(name))
+    return separate_names(value) if name == "title" else value  # one column or null, in earlier versions

@@ -20,6 +20,7 @@ from tagger.manifest.batch import Batch
 from tagger.manifest.headings import listed
 from tagger.manifest.manifest import Manifest
 from tagger.manifest.no_value import NoValue
+from tagger.models.columns import ColumnsModel
 from tagger.models.evidence import WITNESSES, EvidenceModel, Said, Weights, class_prior
 from tagger.models.levels import Levels
 from tagger.models.titles import joined_texts
@@ -37,6 +38,7 @@ SURE = 0.9
 """Confidence from which a title objects to an image."""
 WITHOUT_TYPE = " without its type"
 """Ending of what reads titles without the words of their article type."""
+_MOST_CHECKED = 20_000
 TELLS_ALL = 0.9
 """Share of the items whose article type a column tells by itself, from which it may be a label in disguise."""
 _Chosen = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
@@ -196,22 +198,30 @@ def _with_models(
     cells = {name: train[passthrough(name)].tolist() for name in asked.names}
     titles = columns = None
     if asked.title:
-        titles = fit_titles(asked.title, joined_texts(cells, asked.title, len(train)), leaves, types)
+        try:
+            titles = fit_titles(asked.title, joined_texts(cells, asked.title, len(train)), leaves, types)
+        except InputError as error:
+            if not asked.columns:
+                raise
+            reporter.warn(f"{error}; titles are left out")
     if asked.columns:
         columns = fit_columns({name: cells[name] for name in asked.columns}, leaves, len(types), asked.no_value)
         for name in asked.columns:
             if name not in columns.names:
+                cell = next((cell for cell in cells[name] if not asked.no_value.means_none(cell)), "")
                 reporter.warn(
-                    f"--evidence {name}: left out, since no two of its values are those of five items each; --title "
-                    "reads a column of text"
+                    f"--evidence {name}: left out. Its cells, such as {cell!r}, are neither plain numbers nor values "
+                    "of which two or more are those of five items each; --title reads text"
                 )
         columns = columns if columns.columns else None
     if not (titles or columns):
         raise InputError("--evidence: nothing can be learnt from these columns")
     model = EvidenceModel(card.model_id, class_prior(leaves, len(types)), titles, columns)
+    some = slice(None, None, max(1, len(train) // _MOST_CHECKED))
+    sample = {name: column[some] for name, column in cells.items()}
     for column in columns.columns if columns else ():
-        one = replace(columns, columns=(column,)) if columns else None
-        right = (one.read(cells, len(train))[0].argmax(axis=1) == leaves).mean() if one else 0
+        by_column, _ = ColumnsModel((column,), model.prior).read(sample, len(leaves[some]))
+        right = (by_column.argmax(axis=1) == leaves[some]).mean()
         if right >= TELLS_ALL:
             reporter.warn(
                 f"--evidence {column.name}: it tells the article type of {right:.0%} of the items by itself. If new "
@@ -220,13 +230,14 @@ def _with_models(
     return model
 
 
-def _without_types(items: pd.DataFrame, model: EvidenceModel, types: Sequence[str]) -> dict[str, list[str]]:
-    """What items show, without the words of their article types in their titles."""
-    shown, leaves = shown_by(items, model), items["leaf"].tolist()
-    for name in model.names_of("title"):
-        if name not in model.names_of("columns"):
-            shown[name] = [without_label(text, types[leaf]) for text, leaf in zip(shown[name], leaves, strict=True)]
-    return shown
+def _without_types(items: pd.DataFrame, said: Said, model: EvidenceModel, types: Sequence[str]) -> Said:
+    """What items say, with the words of their article types left out of their titles."""
+    if model.titles is None:
+        return said
+    texts = model.titles.texts(shown_by(items, model), len(items))
+    bare = [without_label(text, types[leaf]) for text, leaf in zip(texts, items["leaf"].tolist(), strict=True)]
+    probabilities, speaks = model.titles.read(bare)
+    return Said({**said.probabilities, "title": probabilities}, {**said.speaks, "title": speaks})
 
 
 def _weights(
@@ -236,8 +247,8 @@ def _weights(
 
     A quarter of their titles count once more without the words of their type, as in the training of the titles.
     """
-    everything = _everything(model, val, image, shown_by(val, model))
-    bare = _everything(model, val, image, _without_types(val, model, types))
+    everything = _everything(model, val, image)
+    bare = _without_types(val, everything, model, types)
     leaves = val["leaf"].to_numpy()
     again = drawn_for_bare_titles(len(val))
     weights: dict[Evidence, Weights] = {}
@@ -245,21 +256,19 @@ def _weights(
         if not set(kind.witnesses) <= set(everything.speaks):
             continue
         rows = np.flatnonzero(everything.having(kind))
-        parts, truth = everything.of(rows, kind), leaves[rows]
+        parts, items = everything.of(rows, kind), rows
         if "title" in kind.witnesses:
             more = np.flatnonzero(bare.having(kind) & again)
             parts = [np.concatenate(pair) for pair in zip(parts, bare.of(more, kind), strict=True)]
-            truth = np.concatenate([truth, leaves[more]])
+            items = np.concatenate([rows, more])
         if len(rows):
-            weights[kind] = fit_weights(parts, kind, model.prior, truth)
+            weights[kind] = fit_weights(parts, kind, model.prior, leaves[items], items)
     return weights
 
 
-def _everything(
-    model: EvidenceModel, items: pd.DataFrame, image: LeafProbabilities | None, shown: Mapping[str, list[str]]
-) -> Said:
+def _everything(model: EvidenceModel, items: pd.DataFrame, image: LeafProbabilities | None) -> Said:
     """What all witnesses say of items."""
-    said = model.hear(shown, len(items))
+    said = model.hear(shown_by(items, model), len(items))
     if image is None:
         return said
     of_image = {"image": image.of(items["id"].tolist())}
@@ -291,7 +300,7 @@ def _probabilities(
     """Leaf probabilities of items by each witness and by what they say together, with names for these."""
     types = [leaf.articleType for leaf in card.taxonomy.leaves]
     said = model.hear(shown_by(items, model), len(items))
-    bare = model.hear(_without_types(items, model, types), len(items))
+    bare = _without_types(items, said, model, types)
     if image is not None:
         yield "image", image.of(items["id"].tolist())
     for witness, probabilities in said.probabilities.items():

@@ -1,6 +1,6 @@
 """What a tagging run asks beside the images, and of what evidence its predictions may be."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tagger.confidence.thresholds import USUAL
 from tagger.errors import InputError, UsageError
@@ -78,10 +78,11 @@ def resolve_evidence(
 
 def warn_without_policy(config: TagConfig, card: ModelCard, used: EvidenceUsed, reporter: Reporter) -> None:
     """Warn of predictions that no policy covers, where there is one for images."""
-    if card.policy and _lacks_policy(config, card, used):
+    uncovered = _uncovered(config, card, used)
+    if card.policy and uncovered:
         reporter.warn(
-            f"--evidence all: the bundle's policy covers images alone. With more, what is surer than {USUAL} is "
-            f"accepted; tagger policy {config.model} fits one, once tagger titles --run has measured it"
+            f"--evidence all: the bundle has no policy for {', '.join(uncovered)}. Of these, what is surer than "
+            f"{USUAL} is accepted; tagger policy {config.model} fits one, once tagger titles --run has measured it"
         )
 
 
@@ -105,19 +106,27 @@ def _usable(
         )
         return _IMAGES_ALONE
     used = EvidenceUsed(model, True, names)
-    if card.policy and _lacks_policy(config, card, used):
+    uncovered = _uncovered(config, card, used) if card.policy else []
+    if uncovered and len(uncovered) == len(used.kinds):
         reporter.warn(
             "The bundle's policy covers images alone, so what else items show is left out. tagger policy "
             f"{config.model} fits one for that, too; --evidence all uses it without one"
         )
         return _IMAGES_ALONE
+    if uncovered:
+        weights = {kind: of_kind for kind, of_kind in model.weights.items() if kind not in uncovered}
+        used = EvidenceUsed(replace(model, weights=weights), True, names)
+        reporter.warn(
+            f"The bundle has no policy for {', '.join(uncovered)}, since too few held-out items had that: such items "
+            "are tagged by less; --evidence all uses it without one"
+        )
     if absent:
         reporter.warn(f"The manifest does not have {absent}, which the bundle knows: items are tagged without")
     reporter.step(f"Tagging by image and {', '.join(names)} (--evidence image: by images alone)")
     return used
 
 
-def _lacks_policy(config: TagConfig, card: ModelCard, used: EvidenceUsed) -> bool:
-    """Whether predictions by more than images would be accepted by the usual threshold, for want of a policy."""
+def _uncovered(config: TagConfig, card: ModelCard, used: EvidenceUsed) -> list[Evidence]:
+    """Kinds of predictions that would be accepted by the usual threshold, for want of a policy."""
     is_given = all(level in config.accept_above for level in Level)
-    return not is_given and any(kind not in card.policies for kind in used.kinds)
+    return [] if is_given else [kind for kind in used.kinds if kind not in card.policies]

@@ -55,6 +55,7 @@ def test_an_item_is_predicted_by_all_that_it_shows(model: EvidenceModel) -> None
     assert probabilities[:6].argmax(axis=1).tolist() == [0, 0, 3, 1, 0, 0]
     assert probabilities[0, 0] > probabilities[1, 0], "what agrees makes surer"
     assert probabilities[3] == pytest.approx([0.1, 0.4, 0.3, 0.2])
+    assert probabilities[6:] == pytest.approx(np.full((2, 4), 0.25)), "without evidence the image has no say, either"
     assert probabilities[:6].sum(axis=1) == pytest.approx(np.ones(6), abs=1e-5)
 
 

@@ -13,6 +13,7 @@ import pytest
 from tagger.confidence.thresholds import QaSample, Thresholds
 from tagger.errors import ImageError
 from tagger.io.location import Location
+from tagger.manifest.no_value import NoValue
 from tagger.models.bundle import Bundle
 from tagger.models.evidence import EvidenceModel, Weights
 from tagger.models.levels import Levels
@@ -30,6 +31,7 @@ from tagger.tagging.collector import Outcome, outcome_type
 from tagger.tagging.crashes import CRASHED
 from tagger.tagging.known import Known, recalled
 from tagger.tagging.rows import Items, PredictionRows
+from tagger.training.columns import fit_columns
 
 LAX, STRICT = (Thresholds(dict.fromkeys(Level, value)) for value in (0.5, 0.95))
 DIGEST = b"\x01" * 32
@@ -267,6 +269,42 @@ def test_a_run_without_the_newer_columns_can_be_read(bundle: Bundle, tmp_path: P
     assert known.recall(shard(ids(2)))[0] == [DIGEST.hex()] * 2
     assert known.etags(at(ids(2)), [DIGEST.hex()] * 2) == [None] * 2
     assert [t.schema.names for t in run.directory.batches(PREDICTION.names)] == [PREDICTION.names]
+
+
+def test_what_an_earlier_version_fused_with_titles_is_unknown_and_what_it_tagged_by_image_is_not(
+    bundle: Bundle, titles: EvidenceModel, tmp_path: Path
+) -> None:
+    """Its runs name their title model `titles`, and the older of them do not say what each item was tagged by."""
+    fusing = PredictionRows(bundle.card, LAX, "now", evidence=titles, join=True)
+    for name, dropped, expected in (
+        ("newer", ["evidenceDigest"], [None, DIGEST.hex()]),
+        ("older", ["evidenceDigest", "evidence"], [None, None]),
+    ):
+        run = a_run(tmp_path / name, fusing, items(2, ["first", "mute"]), outcomes(bundle, [0.9] * 2))
+        part = tmp_path / name / "predictions" / "part-00000.parquet"
+        pq.write_table(pq.read_table(part).drop_columns(dropped), part)
+        before = replace(run, record=run.record.model_copy(update={"inputs": {"titles": "fuse 0123"}}))
+        assert Known([before], bundle.card, plain(bundle)).recall(shard(ids(2)))[0] == expected, name
+        known = Known([before], bundle.card, fusing, titles, join=True)
+        assert known.recall(shard(ids(2), titles=["first", "mute"]))[0] == expected, name
+
+
+def test_a_column_that_changes_appears_or_disappears_is_looked_at_again(
+    bundle: Bundle, titles: EvidenceModel, tmp_path: Path
+) -> None:
+    leaves = np.arange(100) % len(bundle.card.taxonomy.leaves)
+    columns = fit_columns({"kind": [f"k{leaf}" for leaf in leaves]}, leaves, len(titles.prior), NoValue())
+    weights = {Evidence.IMAGE_AND_COLUMNS: Weights((1.0, 1.0), 1.0)}
+    model = EvidenceModel(bundle.card.model_id, titles.prior, columns=columns, weights=weights)
+    joining = PredictionRows(bundle.card, LAX, "now", evidence=model, join=True)
+    before = Items(ids(4), ids(4), [None] * 4, {"kind": ["k1", "k1", None, "k1"]})
+    run = a_run(tmp_path / "r", joining, before, outcomes(bundle, [0.9] * 4), f"all {model.digest}")
+    known = Known([run], bundle.card, joining, model, join=True)
+    kinds = pa.array(["k1", "k2", "k1", None])
+    digests, anew = known.recall(shard(ids(4)).append_column(passthrough("kind"), kinds))
+    assert digests == [DIGEST.hex(), None, DIGEST.hex(), None]
+    assert [outcome is not None for outcome in anew] == [False, False, True, False], "the third is decided by both now"
+    assert known.recall(shard(ids(4)))[0] == [None, None, DIGEST.hex(), None], "the manifest has no such column"
 
 
 def test_an_etag_is_that_of_the_known_image_at_its_own_address(bundle: Bundle, tmp_path: Path) -> None:

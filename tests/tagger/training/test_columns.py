@@ -43,11 +43,20 @@ def test_numbers_are_read_in_ranges_whatever_their_form() -> None:
     assert probabilities[:3].argmax(axis=1).tolist() == [0, 1, 2]
 
 
+def test_a_number_that_stands_for_no_value_says_nothing_when_items_are_tagged_either() -> None:
+    prices = [f"{price:.2f}" for price in np.array([10.0, 100.0, 1000.0])[LEAVES] * np.linspace(0.8, 1.2, 300)]
+    model = fit_columns({"price": ["0", *prices[1:]]}, LEAVES, 3, NoValue(["0"]))
+    _, speaks = model.read({"price": ["0", "0.00", "0.5", "inf"]}, 4)
+    assert speaks.tolist() == [False, False, True, False]
+
+
 def test_a_few_whole_numbers_are_values_and_2012_point_0_is_2012() -> None:
     years = np.array(["2011", "2012", "2013"])[LEAVES].tolist()
     model = fit_columns({"year": years}, LEAVES, 3, NoValue())
     assert model.columns[0].values == ("2011", "2012", "2013")
     assert model.read({"year": ["2012.0"]}, 1)[0].argmax() == 1
+    sizes = fit_columns({"size": np.array(["7.50", "8.00", "10.0"])[LEAVES].tolist()}, LEAVES, 3, NoValue())
+    assert sizes.read({"size": ["7.5", "8", "10"]}, 3)[0].argmax(axis=1).tolist() == [0, 1, 2]
 
 
 def test_a_column_in_which_hardly_any_value_comes_twice_is_left_out() -> None:

@@ -17,6 +17,8 @@ def identity(manifest: str = "m.csv:10:1", **settings: object) -> dict[str, obje
 def test_what_a_model_learns_from_counts_and_where_it_is_trained_does_not() -> None:
     assert differing_settings(identity(), identity(lr=0.1, epochs=7)) == ["epochs", "lr"]
     assert differing_settings(identity(), identity("m.csv:11:2")) == ["manifest"]
+    for earlier, title in ((None, []), ("name", ["name"])):  # earlier versions took one column
+        assert differing_settings({**identity(), "title": earlier}, identity(title=title)) == []
     assert differing_settings(identity(), identity(device="cpu", workers=2, out="elsewhere")) == []
 
 
