@@ -95,7 +95,7 @@ def test_titles_are_learnt_beside_the_images_and_the_images_as_without_them(
     common += ["--epochs", 10, "--frozen-epochs", 1, "--out", tmp_path / "again"]
     refused = tagger(*common, "--title", "name", "--evidence", "gender")
     assert (refused.code, "--title name: the manifest has no such column; it has" in refused.err) == (2, True)
-    outcome = tagger(*common, "--title", "productDisplayName", "--evidence", "season, gender", "--json")
+    outcome = tagger(*common, "--title", "productDisplayName", "--evidence", "year, baseColour", "--json")
     assert outcome.code == 0, outcome.err
     columns = ["train_loss", "val_loss", "val_accuracy"]
     first, again = (pd.read_csv(out / "report/curves.csv")[columns].to_numpy() for out in (trained, tmp_path / "again"))
@@ -107,7 +107,7 @@ def test_titles_are_learnt_beside_the_images_and_the_images_as_without_them(
     assert said["title"]["articleType"] > 80, "the drawn titles name their types"
     card = Bundle.load(Location(str(tmp_path / "again"))).card
     taught = EvidenceModel.load(Location(str(tmp_path / "again")), card.model_id)
-    assert taught.names == ("productDisplayName", "season", "gender")
+    assert taught.names == ("productDisplayName", "year", "baseColour")
     assert taught.joins_images
     held_out = {side: set(pd.read_parquet(tmp_path / "again/report" / name)["id"]) for side, name in (
         ("test", "by-image-title-items.parquet"), ("control", "by-image-title-control-items.parquet"),
