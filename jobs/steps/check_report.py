@@ -150,8 +150,8 @@ def _show_texts(console: Console, census: Census) -> None:
         if column.share >= _TELLING:
             console.say(
                 f"Text: {visible(name)} has the words of the article type in {percent(column.share, 0)} of the "
-                f"{column.items:,} labelled items that have it; tagger titles --title {quote(name)} uses it beside the "
-                "image. Items that come without such words gain less."
+                f"{column.items:,} labelled items that have it; tagger train --title {quote(name)} learns it beside "
+                "the image. Items that come without such words gain less."
             )
 
 

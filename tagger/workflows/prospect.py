@@ -22,6 +22,8 @@ from tagger.workflows.open_catalog import resolve_location
 _LADDER = (50, 40, 30, 20, 15, 10, 8, 5, 4, 3, 2)
 """Values of `min_items` to try, the largest first."""
 _ENOUGH = 0.9
+_TELLING = 0.2
+"""Share of its texts that name the article type, from which a column is proposed as title."""
 
 
 @dataclass(frozen=True)
@@ -124,7 +126,7 @@ def advice(config: CheckConfig, census: Census, manifest: Manifest, now: Prospec
     if chosen.problem:
         return None
     types = {article for _, article in census.leaves}
-    return Advice(_command(config, chosen), chosen, now, len(census.leaves), len(types), labelled)
+    return Advice(_command(config, chosen, _title(census)), chosen, now, len(census.leaves), len(types), labelled)
 
 
 def _are_too_small(census: Census, min_items: int) -> bool:
@@ -136,11 +138,17 @@ def _items_of(census: Census, min_items: int) -> int:
     return sum(n for n in census.leaves.values() if n >= min_items)
 
 
-def _command(config: CheckConfig, chosen: Prospect) -> str:
+def _title(census: Census) -> str | None:
+    """The text column that names the article type most often, if that is often enough to learn from it."""
+    name, column = max(census.texts.counts.items(), key=lambda entry: entry[1].share, default=(None, None))
+    return name if column and column.share >= _TELLING and "," not in (name or "") else None
+
+
+def _command(config: CheckConfig, chosen: Prospect, title: str | None) -> str:
     learning = {name: getattr(config, name) for name in (*SplitOptions.model_fields, "merge", "seed")}
     changed = [(n, v) for n, v in learning.items() if v != CheckConfig.model_fields[n].default and v is not None]
     catalogue = catalogue_flags(config.model_dump())
-    last = ("--out", "bundle", "--min-items", str(chosen.min_items))
+    last = (*(("--title", title) if title else ()), "--out", "bundle", "--min-items", str(chosen.min_items))
     return shlex.join(["tagger", "train", *catalogue, *flags_of(changed), *last])
 
 

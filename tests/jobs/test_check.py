@@ -72,6 +72,15 @@ def test_a_text_column_that_names_the_article_type_is_named(check: Check) -> Non
     assert "Text: Name has the words of the article type in 50% of the 2 labelled items that have it" in text
 
 
+def test_the_training_that_is_proposed_learns_from_titles_that_name_the_type_and_not_from_others(check: Check) -> None:
+    types = [("Apparel", "Shirts"), ("Accessories", "Watches")]
+    for text, proposed in (("Blue {} of steel", True), ("Made in a far away country", False)):
+        rows = [f"{n},{m},{a},{text.format(a)},x y" for n, (m, a) in enumerate(types * 60)]
+        _, document, _ = check(rows, "id,masterCategory,articleType,Name,more")
+        command, _, _ = document["next"].partition(" learns ")
+        assert ("--title Name" in command) == proposed, command
+
+
 def test_spellings_of_one_label_are_named_with_their_counts_and_can_be_merged(check: Check) -> None:
     labels = ["Tshirts"] * 4 + ["tshirts", "TSHIRTS", "T-shirts", "Tshirts\u00a0", "Cafe\u0301", "Café", "Jeans"]
     rows = [f"{n},Apparel,{label}" for n, label in enumerate(labels)]
