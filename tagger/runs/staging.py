@@ -20,8 +20,8 @@ from tagger.schemas.tables.item import ITEM
 
 _MIN_ROWS = 256
 _TAIL_PARTS, _TAIL_SHARE = 2, 8  # the last rows are split so that several workers share them
-_STAGED = "staged-2.json"
-"""Its number changes with what a shard stores, so that a run of an earlier version is staged anew."""
+_STAGED, _EARLIER_STAGED = "staged-2.json", "staged.json"
+"""The number changes with what a shard stores, so that a run of an earlier version is staged anew."""
 KNOWN_OUTCOME = "knownOutcome"
 """Column of a shard with known runs: the stored prediction if it is decided differently now, else null."""
 _KNOWN_ETAG = "knownEtag"
@@ -156,8 +156,8 @@ def passthrough(column: str) -> str:
 
 
 def is_staged(work: Location) -> bool:
-    """Whether staging has finished."""
-    return (work / _STAGED).exists()
+    """Whether staging has finished, by this or an earlier version."""
+    return any((work / name).exists() for name in (_STAGED, _EARLIER_STAGED))
 
 
 def shard_of(work: Location, number: int) -> Location:
