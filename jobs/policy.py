@@ -43,7 +43,7 @@ def _say(config: PolicyConfig, console: Console, result: PolicyResult) -> None:
         has = "these policies now, and tagger tag applies the one for what an item shows"
     else:
         has = "this policy now, and tagger tag applies it"
-    if result.denied:
+    if result.without_denied:
         _say_denied(console, result)
     console.say(f"The bundle has {has}. Curve: {result.curve}")
     console.result(_document(config, result) | {"deniedLabels": result.denied, "byEvidence": {
@@ -56,8 +56,9 @@ def _say(config: PolicyConfig, console: Console, result: PolicyResult) -> None:
 
 def _say_denied(console: Console, result: PolicyResult) -> None:
     """Say what labels that image and title deny cost."""
-    _, best = max(_by_evidence(result, result.by_evidence), key=lambda named: _coverage(named[1]))
-    without = best.without_denied.get(Level.ARTICLE_TYPE, 0)
+    concerned = [fitted for fitted in (result, *result.by_evidence.values()) if fitted.without_denied]
+    best = max(concerned, key=_coverage)
+    without = best.without_denied[Level.ARTICLE_TYPE]
     console.say(
         f"Image and title agree on another article type than the label of {result.denied:,} of these "
         f"{best.policy.side} items. If the labels are what is wrong, correct them and train anew: without these items, "

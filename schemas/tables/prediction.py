@@ -46,6 +46,11 @@ class Evidence(StrEnum):
         """Any of `image`, `title` and `columns`, in this order."""
         return tuple(self.value.split("+"))
 
+    @property
+    def code(self) -> int:
+        """Its index in the order of declaration."""
+        return list(Evidence).index(self)
+
 
 class ErrorCode(StrEnum):
     """Why an item's image could not be tagged."""

@@ -27,7 +27,6 @@ FILE = "evidence.safetensors"
 _EARLIER_FILE = "titles.safetensors"
 _MIN_PROBABILITY = 1e-7
 _MIN_DOUBT = 1e-3
-_CODES = {evidence: np.int8(n) for n, evidence in enumerate(Evidence)}
 _RICHEST_FIRST = (
     Evidence.IMAGE_TITLE_AND_COLUMNS, Evidence.IMAGE_AND_TITLE, Evidence.IMAGE_AND_COLUMNS, Evidence.IMAGE,
     Evidence.TITLE_AND_COLUMNS, Evidence.TITLE,
@@ -38,7 +37,9 @@ Shown = Mapping[str, Sequence[str | None]]
 
 
 class Weights(NamedTuple):
-    """Weights of what the witnesses of one kind of evidence say, and of the leaves' shares; Bayes' rule has ones.
+    """Weights of what the witnesses of one kind of evidence say, and of the leaves' shares.
+
+    Bayes' rule has 1 for each witness, and one less than there are witnesses for the shares.
 
     How much a witness is worth depends on how sure the title is: one that names its type needs no other.
     """
@@ -150,7 +151,7 @@ class EvidenceModel:
             if (kind is not Evidence.IMAGE and kind not in self.weights) or not witnesses.issuperset(kind.witnesses):
                 continue
             rows = np.flatnonzero((evidence < 0) & everything.having(kind))
-            evidence[rows] = _CODES[kind]
+            evidence[rows] = kind.code
             if kind is not Evidence.IMAGE and len(rows):
                 parts = everything.of(rows, kind)
                 probabilities[rows] = softmax(
@@ -172,8 +173,8 @@ class EvidenceModel:
     @classmethod
     def load_if_any(cls, bundle: Location, model_id: str) -> "EvidenceModel | None":
         """Read the model from a bundle's folder; None where there is none. Raises InputError as `load` does."""
-        there = any((bundle / file).exists() for file in (FILE, _EARLIER_FILE))
-        return cls.load(bundle, model_id) if there else None
+        exists = any((bundle / file).exists() for file in (FILE, _EARLIER_FILE))
+        return cls.load(bundle, model_id) if exists else None
 
     @classmethod
     def load(cls, bundle: Location, model_id: str) -> "EvidenceModel":

@@ -41,7 +41,7 @@ _COLUMNS = [
 ]  # fmt: skip
 _DECISIONS = [str(decision) for decision in Decision]
 _EVIDENCE = pa.array([str(evidence) for evidence in Evidence])
-_BY_IMAGE = np.int8(list(Evidence).index(Evidence.IMAGE))
+_BY_IMAGE = np.int8(Evidence.IMAGE.code)
 _UNKNOWN = b""
 _ROWS_AT_ONCE = 8192
 

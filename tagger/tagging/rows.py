@@ -25,7 +25,7 @@ REASONS = (
 )  # fmt: skip
 _SURE_TITLE = 0.9
 _EVIDENCE = pa.array(list(Evidence), pa.string())
-_BY_IMAGE = np.int8(list(Evidence).index(Evidence.IMAGE))
+_BY_IMAGE = np.int8(Evidence.IMAGE.code)
 _HAS_IMAGE = np.array(["image" in evidence.witnesses for evidence in Evidence])
 _HAS_TITLE = np.array(["title" in evidence.witnesses for evidence in Evidence])
 _ACCEPTED = (str(Decision.ACCEPT), str(Decision.ACCEPT_MASTER_ONLY))

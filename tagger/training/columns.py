@@ -57,9 +57,9 @@ def _fitted(name: str, cells: Sequence[str | None], leaves: np.ndarray, count: i
 
 def _ranges(numbers: Sequence[float]) -> tuple[float, ...]:
     """Borders of ranges of numbers with as many items each; none where they are too few, or no numbers."""
-    found = np.array(numbers, np.float64)
-    finite = found[np.isfinite(found)]
-    if len(finite) < 0.95 * len(found) or len(np.unique(finite)) <= _FEW_NUMBERS:
+    values = np.array(numbers, np.float64)
+    finite = values[np.isfinite(values)]
+    if len(finite) < 0.95 * len(values) or len(np.unique(finite)) <= _FEW_NUMBERS:
         return ()
     inner = np.quantile(finite, np.linspace(0, 1, _RANGES + 1)[1:-1])
     return tuple(np.unique(inner[inner > finite.min()]).tolist())

@@ -11,7 +11,7 @@ from tagger.evaluation.metrics import Evaluation
 from tagger.evaluation.report import ITEMS_BY_SIDE
 from tagger.io.location import Location
 from tagger.io.parquet import write_parquet
-from tagger.models.evidence import EvidenceModel
+from tagger.models.evidence import EvidenceModel, Said
 from tagger.models.levels import Levels
 from tagger.runs.leaf_probabilities import LeafProbabilities
 from tagger.runs.staging import passthrough
@@ -60,11 +60,13 @@ def write_held_out(
     for side in ITEMS_BY_SIDE:
         items = sides[side][sides[side]["id"].isin(image.row)] if side in sides else pd.DataFrame()
         if not items.empty:
-            _write_side(report, card, model, image, side, items)
-            denied.append(_denied(card, model, image, items))
-    if model.titles:
-        found = pd.concat(denied).sort_values(["titleConfidence", "id"], ascending=[False, True])
-        (report / DENIED).write_text(found.to_csv(index=False, float_format="%.4f"))
+            said = model.hear(shown_by(items, model), len(items))
+            _write_side(report, card, model, image, side, items, said)
+            if model.titles:
+                denied.append(_denied(card, model, image, items, said))
+    if denied:
+        listing = pd.concat(denied).sort_values(["titleConfidence", "id"], ascending=[False, True])
+        (report / DENIED).write_text(listing.to_csv(index=False, float_format="%.4f"))
 
 
 def shown_by(items: pd.DataFrame, model: EvidenceModel) -> dict[str, list[str]]:
@@ -73,16 +75,22 @@ def shown_by(items: pd.DataFrame, model: EvidenceModel) -> dict[str, list[str]]:
 
 
 def _write_side(
-    report: Location, card: ModelCard, model: EvidenceModel, image: LeafProbabilities, side: str, items: pd.DataFrame
+    report: Location,
+    card: ModelCard,
+    model: EvidenceModel,
+    image: LeafProbabilities,
+    side: str,
+    items: pd.DataFrame,
+    said: Said,
 ) -> None:
     """Write predictions of the items of one side."""
     ids = items["id"].tolist()
-    of_image, said = image.of(ids), model.hear(shown_by(items, model), len(items))
+    of_image = image.of(ids)
     for kind in model.kinds:
         only = replace(model, weights={kind: model.weights[kind]})
         has_image = np.full(len(items), "image" in kind.witnesses)
         fused = only.fuse(of_image, has_image, said)
-        rows = np.flatnonzero(fused.evidence == list(Evidence).index(kind))
+        rows = np.flatnonzero(fused.evidence == kind.code)
         if not len(rows):
             continue
         blur = image.blur_scores_of(ids)[rows]
@@ -96,12 +104,11 @@ def _write_side(
         write_parquet(report / HELD_OUT[kind][side], pa.Table.from_pandas(evaluation.table(), preserve_index=False))
 
 
-def _denied(card: ModelCard, model: EvidenceModel, image: LeafProbabilities, items: pd.DataFrame) -> pd.DataFrame:
+def _denied(
+    card: ModelCard, model: EvidenceModel, image: LeafProbabilities, items: pd.DataFrame, said: Said
+) -> pd.DataFrame:
     """The items whose image and title agree on another article type than their label says."""
     levels = Levels(card.taxonomy)
-    said = model.hear(shown_by(items, model), len(items))
-    if "title" not in said.speaks:
-        return pd.DataFrame()
     _, label = levels.classes_of_leaves(items["leaf"].to_numpy())
     _, _, by_image, image_confidence = levels.choose(image.of(items["id"].tolist()))
     _, _, by_title, title_confidence = levels.choose(said.probabilities["title"])
