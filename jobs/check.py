@@ -54,6 +54,7 @@ def _document(config: CheckConfig, result: CheckResult) -> dict[str, object]:
             for name, column in sorted(census.texts.counts.items())
         ],
         "ambiguousTypes": census.ambiguous_types(),
+        "itemsWithSeveralImages": census.with_several,
         "imagesChecked": census.images_checked,
         "imagesUsable": census.images_usable,
         "imageErrors": dict(census.failed.counts),

@@ -46,12 +46,12 @@ def run(config: DemoConfig, console: Console) -> int:
     _clear(out)
     console.step(f"Drawing {config.items} items into {out / 'catalogue'}")
     drawn = draw_catalogue(out / "catalogue", config.items, config.seed)
-    manifest, images = str(drawn.manifest), str(drawn.images)
+    manifest, images = str(drawn.manifest), f"{drawn.images}/{{id}}_{{n}}.jpg"
 
     checking = CheckConfig(manifest=manifest, images=images, min_items=20)
     check_report.show(checking, console, check(checking, console), show_next=False)
     with ray_session(config, with_data=True):
-        result = train(_training(config, drawn, bundle), console)
+        result = train(_training(config, manifest, images, bundle), console)
         console.metrics(f"Test metrics of {result.card.model_id}", result.metrics)
         tagging = TagConfig(manifest=manifest, images=images, model=str(bundle), out=str(run_dir), device=config.device)
         tagged = tag(tagging, console)
@@ -74,13 +74,13 @@ def _clear(out: Path) -> None:
         shutil.rmtree(out / name, ignore_errors=True)
 
 
-def _training(config: DemoConfig, drawn: Drawn, bundle: Path) -> TrainConfig:
+def _training(config: DemoConfig, manifest: str, images: str, bundle: Path) -> TrainConfig:
     """The demo's training; writes its recipe beside the bundle."""
     recipe = bundle.parent / _RECIPE
     recipe.write_text(yaml.safe_dump({**_SETTINGS, "epochs": config.epochs}, sort_keys=False), encoding="utf-8")
     return TrainConfig(
-        manifest=str(drawn.manifest),
-        images=str(drawn.images),
+        manifest=manifest,
+        images=images,
         out=str(bundle),
         recipe=str(recipe),
         seed=config.seed,

@@ -82,6 +82,11 @@ def _show_images(config: CheckConfig, console: Console, census: Census, near_mis
     )
     for line in image_errors.lines(census.failed, near_misses):
         console.say(line)
+    if census.with_several:
+        console.say(
+            f"  {_count(census.with_several, 'item has', 'items have')} several images, and all of them are looked at; "
+            "--images-per-item 1 takes the first alone"
+        )
     sizes = ", ".join(f"{name} {w} × {h}" for name, (w, h) in census.size_quantiles().items())
     console.say(f"  sizes: {sizes}, {len(census.sizes)} different" if sizes else "  sizes: none")
 

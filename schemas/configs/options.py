@@ -124,12 +124,19 @@ class CatalogOptions(ManifestFormat, FetchOptions):
     manifest: str = Field(description="CSV, JSON Lines, Parquet or XLSX: a file, a folder or a glob, local or s3://.")
     images: str | None = Field(
         default=None,
-        description="Image store: DIR, DIR/{id}.jpg, s3://BUCKET/PREFIX/{id}.jpg, https://HOST/{id}.jpg, column:NAME "
-        "(URIs or bytes in the manifest), or Parquet files of id and image. Without it, the manifest's column imageUri "
-        "or image.",
+        description="Image store: DIR, DIR/{id}.jpg, DIR/{id}_{n}.jpg (several an item), s3://BUCKET/PREFIX/{id}.jpg, "
+        "https://HOST/{id}.jpg, column:NAME (URIs or bytes in the manifest), or Parquet files of id and image. Without "
+        "it, the manifest's column imageUri or image.",
     )
     images_root: str | None = Field(
         default=None, description="Folder (or s3:// prefix) that image URIs of the manifest may not leave."
+    )
+    images_per_item: int = Field(
+        default=8,
+        ge=1,
+        le=100,
+        description="Most images of one item that are looked at, in the manifest's order, where a cell names several, "
+        "or a pattern has {n}; 1 takes the first alone.",
     )
     max_bytes: int = Field(default=32 * 2**20, gt=0, description="Largest image file read, bytes.")
     max_pixels: int = Field(default=100_000_000, gt=0, description="Largest image decoded, pixels.")

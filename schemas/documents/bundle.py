@@ -95,6 +95,15 @@ class Calibration(Card):
         return _without(handler(self), () if self.curves else ("curves",))
 
 
+class ImagePool(Card):
+    """Weights of the log probabilities by an item's first image and, as a mean, by its further ones."""
+
+    first: float = Field(ge=0)
+    further: float = Field(ge=0)
+    prior: float = Field(description="Of the logarithm of equal shares, which is subtracted.")
+    fitted_on: int = Field(default=0, ge=0, description="Number of validation items with several images.")
+
+
 class Member(Card):
     """One of the models whose predictions a bundle averages; its weights' names begin with its number and a dot."""
 
@@ -188,6 +197,9 @@ class ModelCard(Card):
     calibration: Calibration
     members: tuple[Member, ...] = Field(
         default=(), description="Of a bundle that averages the probabilities of several; `architecture` sums them up."
+    )
+    image_pool: ImagePool | None = Field(
+        default=None, description="How several images of an item count; null: as the mean of the first and the others."
     )
     blur_threshold: float = Field(description="Items with a lower blurScore are reported as blurry.")
     policy: Policy | None = Field(

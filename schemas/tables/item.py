@@ -49,7 +49,16 @@ ITEM = pa.schema(
         field("masterCategory", pa.string(), "The label where it is known."),
         field("articleType", pa.string(), "The label where it is known."),
         field("imageRef", pa.string(), "Where the image store finds the image; null where the row names none."),
-        field("knownDigest", pa.string(), "Digest of the image that an earlier run tagged with this model."),
+        field(
+            "furtherImageRefs",
+            pa.list_(pa.string()),
+            "The item's images after the first, in the manifest's order; null where it has no more than one.",
+        ),
+        field(
+            "knownDigest",
+            pa.string(),
+            "Digest of the image that an earlier run tagged with this model; null for an item with several.",
+        ),
     ]
 )
 

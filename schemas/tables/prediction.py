@@ -81,10 +81,25 @@ ALTERNATIVE = pa.struct(
     ]
 )
 
+IMAGE = pa.struct(
+    [
+        pa.field("imageUri", pa.string(), nullable=False),
+        pa.field("imageDigest", pa.string()),
+        pa.field("articleType", pa.string()),
+        pa.field("articleTypeConfidence", pa.float32()),
+        pa.field("errorCode", pa.string()),
+    ]
+)
+
 PREDICTION = pa.schema(
     [
         field("id", pa.string(), "The item's id, as in the manifest.", nullable=False),
-        field("imageUri", pa.string(), "Where the image was looked for; null where the row names none."),
+        field(
+            "imageUri",
+            pa.string(),
+            "Where the image was looked for; null where the row names none. Of an item with several, the one that is "
+            "surest of articleType.",
+        ),
         field(
             "imageDigest", pa.string(), "SHA-256 of the image file's bytes, in hexadecimal; null where none was read."
         ),
@@ -92,6 +107,12 @@ PREDICTION = pa.schema(
             "imageEtag",
             pa.string(),
             "For images over http, the ETag under which the server gave these bytes; null where there was none.",
+        ),
+        field(
+            "images",
+            pa.list_(IMAGE),
+            "Of an item with several images, each in the manifest's order, with what it says by itself or why it "
+            "cannot be used; null where there is one, or none.",
         ),
         field("masterCategory", pa.string(), "The predicted master category; null when failed."),
         field("masterCategoryConfidence", pa.float32(), "Calibrated probability of masterCategory, 0 to 1."),
@@ -118,7 +139,11 @@ PREDICTION = pa.schema(
             pa.string(),
             f"What the prediction is based on, one of {', '.join(Evidence)}; null when failed.",
         ),
-        field("imageArticleType", pa.string(), "What the image says by itself; null where it cannot be used."),
+        field(
+            "imageArticleType",
+            pa.string(),
+            "What the image, or all of several, says without title and columns; null where none can be used.",
+        ),
         field("imageArticleTypeConfidence", pa.float32(), "Its calibrated probability, 0 to 1."),
         field(
             "titleArticleType",
@@ -129,7 +154,8 @@ PREDICTION = pa.schema(
         field(
             "errorCode",
             pa.string(),
-            f"Why the image cannot be used, one of {', '.join(ErrorCode)}; the item is failed, or tagged without it.",
+            f"Why the image, or the first of several unusable ones, cannot be used, one of {', '.join(ErrorCode)}; the "
+            "item is failed, or tagged without it.",
         ),
         field("errorMessage", pa.string(), "The same in words."),
         field("modelId", pa.string(), "The bundle that made the prediction.", nullable=False),

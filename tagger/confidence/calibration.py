@@ -4,8 +4,10 @@ import numpy as np
 from scipy.optimize import minimize, minimize_scalar
 from scipy.special import logsumexp
 
+from tagger.confidence.stacking import fit_image_pool
 from tagger.evaluation.metrics import Predicted, calibration_error, calibration_error_by_chance
 from tagger.models.bundle import Bundle
+from tagger.models.image_pool import ImageRows, pool_images
 from tagger.models.levels import Levels, apply_curve, softmax
 from tagger.schemas.documents.bundle import Calibration, ConfidenceCurve
 from tagger.schemas.documents.taxonomy import Level
@@ -15,18 +17,22 @@ _FOLDS, _MANY = 10, 1000
 _STEEPEST = 20.0
 
 
-def calibrated(bundle: Bundle, logits: np.ndarray, leaves: np.ndarray) -> Bundle:
-    """The bundle with a temperature, and the curves of its levels, fitted on held-out items.
+def calibrated(bundle: Bundle, logits: np.ndarray, leaves: np.ndarray, rows: ImageRows) -> Bundle:
+    """The bundle with a temperature, weights of an item's images, and the curves of its levels, all fitted on items.
 
     Args:
         bundle: The model; its calibration is replaced.
-        logits: float32 [N, L], of items that it was not trained on.
-        leaves: Their true leaf indices, int [N].
+        logits: float32 [M, L], by images of items that it was not trained on.
+        leaves: Their true leaf indices, int [M].
+        rows: Which images belong to which of N items.
     """
     temperature = fit_temperature(logits, leaves)
+    probabilities, leaves_of_items = softmax(logits, temperature), leaves[rows.starts]
+    pool = fit_image_pool(probabilities, rows, leaves_of_items)
     levels = Levels(bundle.card.taxonomy)
-    master, master_p, article, article_p = levels.choose(softmax(logits, temperature))
-    true_master, true_article = levels.classes_of_leaves(leaves)
+    by_item = pool_images(probabilities, rows, pool).probabilities
+    master, master_p, article, article_p = levels.choose(by_item)
+    true_master, true_article = levels.classes_of_leaves(leaves_of_items)
     curves = {
         Level.MASTER_CATEGORY: fit_curve(master_p, master == true_master),
         Level.ARTICLE_TYPE: fit_curve(article_p, article == true_article),
@@ -36,8 +42,9 @@ def calibrated(bundle: Bundle, logits: np.ndarray, leaves: np.ndarray) -> Bundle
             method="temperature",
             temperature=temperature,
             curves={level: curve for level, curve in curves.items() if curve},
-            fitted_on=len(leaves),
-        )
+            fitted_on=len(leaves_of_items),
+        ),
+        image_pool=pool,
     )
 
 

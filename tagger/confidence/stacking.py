@@ -1,4 +1,4 @@
-"""Weighs the witnesses of an item's leaf, image, title and columns, against each other."""
+"""Weighs the witnesses of an item's leaf against each other: image, title and columns; and several images."""
 
 from collections.abc import Sequence
 
@@ -6,12 +6,15 @@ import numpy as np
 from scipy.optimize import minimize
 from scipy.special import logsumexp
 
-from tagger.models.evidence import Weights, log_probabilities, surety_in
+from tagger.models.evidence import Weights, log_probabilities, stored_top_k, surety_in
+from tagger.models.image_pool import ImageRows, first_and_others
+from tagger.schemas.documents.bundle import ImagePool
 from tagger.schemas.tables.prediction import Evidence
 
 _STEEPEST = 20.0
 _MOST_ITEMS = 20_000
 _FOLDS, _MOST_COMPARED = 3, 4000
+_ENOUGH_WITH_SEVERAL = 50
 
 
 def fit_weights(
@@ -46,6 +49,27 @@ def fit_weights(
     if _loss_of_others(dependent, truth, folds, len(parts)) < _loss_of_others(plain, truth, folds, len(parts)):
         return _weights(_fitted(dependent, truth, len(parts)), len(parts))
     return _weights(_fitted(plain, truth, len(parts)), len(parts))
+
+
+def fit_image_pool(probabilities: np.ndarray, rows: ImageRows, leaves: np.ndarray) -> ImagePool | None:
+    """Return the weights of an item's first image and of its further ones, fitted as those of other witnesses.
+
+    Args:
+        probabilities: By image, float32 [M, L], of items that the model was not trained on.
+        rows: Which images belong to which of N items.
+        leaves: True leaf indices of the items, int [N].
+
+    Returns:
+        None when fewer than 50 items have a first image and others.
+    """
+    fitted_on = np.flatnonzero(rows.has_first & (rows.counts > 1))
+    if len(fitted_on) < _ENOUGH_WITH_SEVERAL:
+        return None
+    parts = first_and_others(stored_top_k(probabilities), rows)
+    equal_shares = np.full(probabilities.shape[1], 1 / probabilities.shape[1])
+    weights = fit_weights([part[fitted_on] for part in parts], Evidence.IMAGE, equal_shares, leaves[fitted_on])
+    first, further = weights.witnesses
+    return ImagePool(first=first, further=further, prior=weights.prior, fitted_on=len(fitted_on))
 
 
 def _features(parts: Sequence[np.ndarray], evidence: Evidence, prior: np.ndarray) -> np.ndarray:

@@ -16,6 +16,7 @@ from tagger.errors import ImageError
 from tagger.flow.hash_order import hash_order
 from tagger.images.failed import FailedImages
 from tagger.images.patterns import text_column
+from tagger.images.several import further_images
 from tagger.images.stores import ImageStore, fetch_all, row_order
 from tagger.imaging.decode import decode, read_header
 from tagger.machine import usable_cores
@@ -54,9 +55,12 @@ class Census:
     labelled: list[pa.Table] = field(default_factory=list)
     """The items with both labels: id, labels, the columns to keep, and digest (text) where all images are checked."""
     texts: TextColumns = field(default_factory=TextColumns)
+    with_several: int = 0
+    """Items with several images."""
     images_checked: int = 0
     failed: FailedImages = field(default_factory=FailedImages)
     failed_ids: set[str] = field(default_factory=set)
+    """Items of whose images none can be used."""
     absent: list[str] = field(default_factory=list)
     """The first references that the store lacks."""
     formats: Counter[str] = field(default_factory=Counter)
@@ -139,19 +143,23 @@ def take_census(
         watch: Called after every batch.
     """
     census = Census()
-    drawn: list[tuple[int, str, str | None]] = []
+    drawn: list[tuple[int, str, list[str | None]]] = []
     with ThreadPoolExecutor(usable_cores()) as pool:
         checker = _ImageChecker(census, store, checks.max_pixels, pool)
         for batch in manifest.batches():
             _count_rows(census, manifest, batch, merge)
             ids = batch.items["id"].to_pylist()
-            refs = store.locate(batch)
+            images = [
+                [first, *(further or ())]
+                for first, further in zip(store.locate(batch), further_images(store, batch), strict=True)
+            ]
+            census.with_several += sum(len(refs) > 1 for refs in images)
             digests = None
             if checks.sample:
                 hashes = hash_order(ids, checks.seed).tolist() if ids else []
-                drawn = sorted([*drawn, *zip(hashes, ids, refs, strict=True)], key=lambda d: d[0])[: checks.sample]
+                drawn = sorted([*drawn, *zip(hashes, ids, images, strict=True)], key=lambda d: d[0])[: checks.sample]
             else:
-                digests = checker.check(ids, refs)
+                digests = checker.check(ids, images)
             census.labelled.append(_labelled(batch, keep, digests))
             watch(census)
         if drawn:
@@ -204,15 +212,20 @@ class _ImageChecker:
         self._max_pixels = max_pixels
         self._pool = pool
 
-    def check(self, ids: Sequence[str], refs: Sequence[str | None]) -> list[str | None]:
-        """Check the images of items; return the digest of each, None for an image without bytes."""
+    def check(self, ids: Sequence[str], images: Sequence[Sequence[str | None]]) -> list[str | None]:
+        """Check the images of items; return the digest of the first of each, None for an image without bytes."""
+        flat = [(item, number, ref) for item, refs in enumerate(images) for number, ref in enumerate(refs)]
         digests: list[str | None] = [None] * len(ids)
-        order = iter(row_order(self._store, refs).tolist())
+        usable: set[int] = set()
+        order = iter(row_order(self._store, [ref for *_, ref in flat]).tolist())
         while chunk := list(islice(order, _CHUNK_ROWS)):
-            images = fetch_all(self._store, [refs[i] for i in chunk])
-            for position, (digest, result) in zip(chunk, self._pool.map(self._one, images), strict=True):
-                digests[position] = digest
-                self._count(ids[position], refs[position], result)
+            fetched = fetch_all(self._store, [flat[i][2] for i in chunk])
+            for position, (digest, result) in zip(chunk, self._pool.map(self._one, fetched), strict=True):
+                item, number, ref = flat[position]
+                digests[item] = digests[item] if number else digest
+                usable |= set() if isinstance(result, ImageError) else {item}
+                self._count(ids[item], ref, result)
+        self._census.failed_ids.update(ids[item] for item in range(len(ids)) if item not in usable)
         return digests
 
     def _one(self, data: bytes | ImageError) -> tuple[str | None, tuple[str, int, int] | ImageError]:
@@ -233,6 +246,5 @@ class _ImageChecker:
             self._census.sizes[result[1], result[2]] += 1
             return
         self._census.failed.add(item, ref, result)
-        self._census.failed_ids.add(item)
         if ref and result.code == ErrorCode.NOT_FOUND and len(self._census.absent) < _MAX_ABSENT:
             self._census.absent.append(ref)

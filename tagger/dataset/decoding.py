@@ -34,8 +34,9 @@ class DecodeShard:
     def __call__(self, shards: Mapping[str, Sequence[object]]) -> Iterator[dict[str, np.ndarray]]:
         """Yield batches of the shards' columns and the decoded images.
 
-        Columns are split, id, imageRef, time (empty without one), leaf int64 [n], image uint8 [n, H, W, 3],
-        blur float32 [n] (the blur score) and blurred float32 [n] (that of the image after `quality.blurred`).
+        Columns are split, id, imageRef, time (empty without one), leaf int64 [n], number int64 [n] (of the image
+        among those of its item), image uint8 [n, H, W, 3], blur float32 [n] (the blur score) and blurred float32 [n]
+        (that of the image after `quality.blurred`).
         """
         decode_in_one_thread()
         for shard in shards["item"]:
@@ -63,7 +64,7 @@ class DecodeShard:
                 yield {
                     "split": np.full(len(decoded), shard.parent.name, object),
                     **{name: rows[name].fillna("").to_numpy(object) for name in ("id", "imageRef", "time")},
-                    "leaf": rows["leaf"].to_numpy(np.int64),
+                    **{name: rows[name].to_numpy(np.int64) for name in ("leaf", "number")},
                     "image": np.stack([pad(image, self._preprocessing) for image in images]),
                     "blur": np.array([blur_score(image) for image in images], np.float32),
                     "blurred": np.array([blur_score(blurred(image)) for image in images], np.float32),

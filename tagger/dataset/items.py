@@ -31,8 +31,8 @@ _SHARD_ROWS = 1024
 class LabelledItems:
     """The items for training, in the fastest order for reading their images.
 
-    Columns are id, imageRef, leaf, split, time, reviewed (whether a person decided the label), and times (how often an
-    epoch sees the item).
+    Columns are id, imageRef, furtherImageRefs (the images after the first, or None), leaf, split, time, reviewed
+    (whether a person decided the label), and times (how often an epoch sees the item).
     """
 
     frame: pd.DataFrame
@@ -132,12 +132,15 @@ class LabelledItems:
         return pa.table({"id": pa.array(self.frame["id"], pa.string()), "split": pa.array(self.frame["split"])})
 
     def write_shards(self, work: Location, splits: Sequence[str] = SPLITS[:3]) -> dict[str, list[Location]]:
-        """Write the items of each side to shards of id, imageRef, time and leaf; return them by side."""
+        """Write the images of each side to shards of id, imageRef, time, leaf and number; return them by side.
+
+        An item has one row for each of its images, with their numbers from 0.
+        """
         shards: dict[str, list[Location]] = {}
         for split in splits:
             side = self.frame[self.frame["split"] == split]
-            side = side.loc[side.index.repeat(side["times"])]
-            table = pa.Table.from_pandas(side[["id", "imageRef", "time", "leaf"]], preserve_index=False)
+            side = side.loc[side.index.repeat(side["times"])].reset_index(drop=True)
+            table = pa.Table.from_pandas(_by_image(side), preserve_index=False)
             shards[split] = []
             for number, start in enumerate(range(0, len(table), _SHARD_ROWS)):
                 shard = shard_of(work / split, number)
@@ -154,6 +157,17 @@ def _labelled(rows: pa.Table, merge: Mapping[str, str], labels: Sequence[str] = 
     masters = masters.map(lambda m: merge.get(m, m))
     frame["pair"] = pd.Series(list(zip(masters, articles, strict=True)), dtype=object)
     return frame
+
+
+def _by_image(items: pd.DataFrame) -> pd.DataFrame:
+    """One row for each image of the items: id, imageRef, time, leaf and number."""
+    several = items["furtherImageRefs"].notna()
+    first = items.assign(number=0)
+    if several.any():
+        further = items[several].explode("furtherImageRefs")
+        further = further.assign(number=further.groupby(level=0).cumcount() + 1, imageRef=further["furtherImageRefs"])
+        first = pd.concat([first, further]).sort_index(kind="stable")
+    return first[["id", "imageRef", "time", "leaf", "number"]]
 
 
 def _sides(
@@ -183,4 +197,4 @@ def _with_leaves(frame: pd.DataFrame, taxonomy: Taxonomy, time_by: str) -> pd.Da
     frame["time"] = frame[passthrough(time_by)] if time_by else pd.Series([None] * len(frame), dtype=object)
     frame["reviewed"] = frame[passthrough(REVIEWED)].notna() if passthrough(REVIEWED) in frame else False
     frame["times"] = 1
-    return frame[["id", "imageRef", "time", "leaf", "split", "reviewed", "times"]]
+    return frame[["id", "imageRef", "furtherImageRefs", "time", "leaf", "split", "reviewed", "times"]]

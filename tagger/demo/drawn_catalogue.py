@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
+from tagger.demo.drawn_views import further_view, number_of_views, view_file
+
 Point = tuple[float, float]
 Colour = tuple[int, int, int]
 _CANVAS = 320
@@ -17,6 +19,7 @@ _COLOURS: dict[str, Colour] = {
 }  # fmt: skip
 _SIZES = ((120, 160), (150, 200), (96, 128), (240, 320))
 _SUFFIX = "jpg"
+_WITH_VIEWS = 1 / 3
 HEADER = ("id", "masterCategory", "articleType", "baseColour", "year", "productDisplayName")
 
 
@@ -28,6 +31,8 @@ class Drawn:
     images: Path
     items: int
     unlabelled: int
+    several: int = 0
+    """Items with several images."""
     ragged: list[str] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
     truncated: list[str] = field(default_factory=list)
@@ -217,8 +222,15 @@ def _striped(image: Image.Image, rng: np.random.Generator) -> Image.Image:
     return Image.fromarray(darker.astype(np.uint8))
 
 
-def draw_catalogue(folder: Path, items: int, seed: int = 0, unlabelled: float = 0.15, oddities: bool = True) -> Drawn:
-    """Draw a catalogue: `styles.csv` and `images/{id}.jpg`.
+def draw_catalogue(
+    folder: Path,
+    items: int,
+    seed: int = 0,
+    unlabelled: float = 0.15,
+    oddities: bool = True,
+    views: float = _WITH_VIEWS,
+) -> Drawn:
+    """Draw a catalogue: `styles.csv`, `images/{id}.jpg` and, of some items, `images/{id}_2.jpg` and so on.
 
     The file is not quoted, as published ones are. With `oddities` it has a row with a comma in its title, rows with a
     blank and with a repeated id, an image that is missing, one that is truncated, and one that is blurry.
@@ -229,6 +241,7 @@ def draw_catalogue(folder: Path, items: int, seed: int = 0, unlabelled: float = 
         seed: The same one draws the same catalogue.
         unlabelled: Share of items without tags.
         oddities: Whether to add them.
+        views: Share of the items with two to four images.
     """
     rng = np.random.default_rng(seed)
     images = folder / "images"
@@ -241,6 +254,9 @@ def draw_catalogue(folder: Path, items: int, seed: int = 0, unlabelled: float = 
         master, article = articles[number % len(articles)]
         colour = str(rng.choice(list(_COLOURS)))
         draw_item((master, article), rng, colour).save(images / f"{item}.{_SUFFIX}", quality=int(rng.integers(70, 96)))
+        drawn.several += _draw_views(
+            images, item, (master, article), colour, views, np.random.default_rng([seed, number])
+        )
         labels = [master, article]
         if rng.random() < unlabelled:
             labels = ["", "NA"]
@@ -252,6 +268,17 @@ def draw_catalogue(folder: Path, items: int, seed: int = 0, unlabelled: float = 
         _add_oddities(drawn, rows)
     drawn.manifest.write_text("\n".join(",".join(row) for row in [list(HEADER), *rows]) + "\n")
     return drawn
+
+
+def _draw_views(
+    images: Path, item: str, article: tuple[str, str], colour: str, share: float, rng: np.random.Generator
+) -> bool:
+    """Draw an item's further images, if it has some; return whether it has."""
+    count = number_of_views(share, rng)
+    for number in range(2, count + 1):
+        view = further_view(number, draw_item(article, rng, colour), rng)
+        view.save(view_file(images, item, number, _SUFFIX), quality=85)
+    return count > 1
 
 
 def _add_oddities(drawn: Drawn, rows: list[list[str]]) -> None:

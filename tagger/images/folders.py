@@ -1,6 +1,7 @@
 """Lists a folder or prefix of images, and suggests a pattern that names its images."""
 
 import os
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,6 +19,9 @@ from tagger.manifest.manifest import Manifest
 from tagger.manifest.tables.parquet import PARQUET
 
 _MAX_NESTED = 2000
+_SECOND = re.compile(r"(.+)([-_. ])0?2(\.\w+)")
+"""The name of an item's second image."""
+_ENOUGH, _ENOUGH_SHARE = 3, 0.02
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,12 @@ class Content:
             patterns = ", ".join(f"{{id}}{suffix} ({counts[suffix]:,})" for suffix in self.suffixes)
             listed = "" if self.complete else f"; only the first {len(self.names):,} files were listed"
             notices.append(f"--images {self.folder}: images are taken by {patterns}{listed}")
+        if example := self._numbered():
+            stem, separator, suffix = example
+            notices.append(
+                f"--images {self.folder}: files such as {stem}{separator}2{suffix} look like further images of "
+                f"{stem}{suffix}; --images '{self.folder}/{{id}}{separator}{{n}}{suffix}' looks at all of them"
+            )
         if unread := self._unread():
             kinds = ", ".join(f"{suffix} ({count:,})" for suffix, count in unread.most_common())
             notices.append(f"--images {self.folder}: files of these kinds are not read: {kinds}")
@@ -69,6 +79,16 @@ class Content:
         if any("." not in name for name in self.names):
             return f"{text}; if its files without suffix are images, give --images '{self.folder}/{{id}}'"
         return f"{text}; name a pattern, such as {self.folder}/{{year}}/{{id}}.jpg"
+
+    def _numbered(self) -> tuple[str, str, str] | None:
+        """Stem, separator and suffix of a file beside which there is one with the number 2, where there are many."""
+        suffixes = self.suffixes
+        names = set(self.names)
+        beside = [m for name in self.names if (m := _SECOND.fullmatch(name)) and f"{m[1]}{m[3]}" in names]
+        if not suffixes or len(beside) < max(_ENOUGH, _ENOUGH_SHARE * len(names)):
+            return None
+        stem, separator, suffix = beside[0].groups()
+        return stem, separator, suffix
 
     def _unread(self) -> Counter[str]:
         suffixes = (PurePosixPath(name.lower()).suffix for name in self.names)

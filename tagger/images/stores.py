@@ -12,14 +12,15 @@ from typing import Protocol
 import numpy as np
 
 from tagger.errors import ImageError, UsageError
-from tagger.images.files import FolderImages
+from tagger.images.files import FolderImages, exists
 from tagger.images.folders import first_batch, list_folder
 from tagger.images.parquet import ParquetImages, PositionIndex
 from tagger.images.pixels import PixelImages
 from tagger.images.revisions import Revision, RevisionStore
-from tagger.images.s3 import S3Images
+from tagger.images.s3 import S3Images, list_names
+from tagger.images.several import NUMBER, NumberedImages
 from tagger.images.uri import UriImages
-from tagger.images.urls import scheme_of
+from tagger.images.urls import redacted, scheme_of
 from tagger.io.globs import is_glob, matching_files
 from tagger.io.location import Location
 from tagger.manifest.batch import Batch
@@ -65,7 +66,7 @@ def open_store(options: CatalogOptions, manifest: Manifest) -> ImageStore:
     if location.name.lower().endswith(PARQUET) and location.exists():
         return _joined_store([location], spec, options)
     if "{" in spec:
-        return _pattern_store(location, options)
+        return _pattern_store(location, options, numbered=NUMBER in spec and "n" not in manifest.columns)
     if not location.is_dir():
         raise UsageError(f"--images: there is no folder {location}")
     return _folder_store(location, options, manifest)
@@ -74,6 +75,11 @@ def open_store(options: CatalogOptions, manifest: Manifest) -> ImageStore:
 def _http_store(pattern: str, options: CatalogOptions, manifest: Manifest) -> ImageStore:
     from tagger.images.http.store import HttpImages, notice_proxies
 
+    if NUMBER in pattern and "n" not in manifest.columns:
+        raise UsageError(
+            f"--images {redacted(pattern)}: which numbers there are cannot be asked over http; name a column of the "
+            "addresses, several in a cell: --images column:NAME"
+        )
     if options.allow_http:
         notice_proxies(manifest.notices)
     return HttpImages.of_pattern(pattern, options)
@@ -141,14 +147,30 @@ def _joined_store(shards: Sequence[Location], spec: str, options: CatalogOptions
     return ParquetImages(list(shards), index.column, options.max_bytes, index, options.images_root)
 
 
-def _pattern_store(location: Location, options: CatalogOptions) -> ImageStore:
+def _pattern_store(location: Location, options: CatalogOptions, numbered: bool) -> ImageStore:
     if location.is_s3:
-        return S3Images.of_pattern(location.uri, options)
+        store = S3Images.of_pattern(location.uri, options)
+        return _numbered_objects(store, location, options) if numbered else store
     folder = location.uri[: location.uri.index("{")].rsplit("/", 1)[0] or "/"
     if not Path(folder).is_dir():
         raise UsageError(f"--images: there is no folder {folder}")
     pattern = location.uri.removeprefix(folder).lstrip("/")
-    return FolderImages(folder, [pattern], options.max_bytes, options.follow_links)
+    files = FolderImages(folder, [pattern], options.max_bytes, options.follow_links)
+    return NumberedImages(files, location.uri, exists, options.images_per_item) if numbered else files
+
+
+def _numbered_objects(store: S3Images, location: Location, options: CatalogOptions) -> ImageStore:
+    """A store of objects with numbers in their names. Raises UsageError when they cannot all be listed."""
+    if "{" in str(location.parent):
+        raise UsageError(f"--images {location}: in a bucket, {NUMBER} and columns belong into the name, not the folder")
+    names, is_complete = list_names(location.parent)
+    if not is_complete:
+        raise UsageError(
+            f"--images {location}: there are more than {len(names):,} objects; name a column of the addresses, several "
+            "in a cell: --images column:NAME"
+        )
+    addresses = {f"{location.parent.uri.rstrip('/')}/{name}" for name in names}
+    return NumberedImages(store, location.uri, addresses.__contains__, options.images_per_item)
 
 
 def _folder_store(folder: Location, options: CatalogOptions, manifest: Manifest) -> ImageStore:

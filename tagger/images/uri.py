@@ -4,6 +4,8 @@ import os
 import re
 from collections.abc import Iterator, Sequence
 
+import pyarrow as pa
+
 from tagger.errors import ImageError, UsageError
 from tagger.images.cells import split_cell
 from tagger.images.files import exists, first_existing, list_files, read_file
@@ -15,7 +17,6 @@ from tagger.images.urls import is_http, redacted, scheme_of
 from tagger.io.location import S3, Location
 from tagger.manifest.batch import Batch
 from tagger.manifest.manifest import Manifest
-from tagger.notices import Notices
 from tagger.schemas.configs.options import CatalogOptions
 from tagger.schemas.tables.prediction import ErrorCode
 
@@ -28,7 +29,7 @@ class UriImages:
     Relative paths are relative to the root or, without one, to the manifest file that names them. Nothing is read
     outside the root. Without a root, no path outside the manifest's folder is read, but any complete `s3://` address
     is. A path that does not exist is tried percent-decoded, with slashes for backslashes, and in the other Unicode
-    form. Of a cell with several images, the first is read.
+    form. A cell may name several images; see `split_cell`.
     """
 
     ordered_by_store = False
@@ -39,13 +40,13 @@ class UriImages:
         self._column = column
         self._flag = f"--images column:{column}"
         self._max_bytes = options.max_bytes
+        self._most = options.images_per_item
         self._follow_links = options.follow_links
         explicit = options.images_root
         self._base = Location(explicit, options.s3_endpoint, options.s3_region) if explicit else None
         self._root = (self._base or manifest.folder).uri.rstrip("/")
         self._s3 = S3Images(options, within=f"{self._root}/" if explicit else None)
         self._http = HttpImages(options)
-        self._notices: Notices | None = None
 
     @classmethod
     def open(cls, column: str, options: CatalogOptions, manifest: Manifest) -> "UriImages":
@@ -67,14 +68,17 @@ class UriImages:
         elif addresses:
             count = f"{len(addresses):,} of the first {len(refs):,} images are"
             manifest.notices.add(f"{store._flag}: {count} http addresses, which fail without --allow-http")
-        store._notices = manifest.notices
         return store
 
     def locate(self, batch: Batch) -> list[str | None]:
         """References are absolute paths and complete addresses; relative paths are resolved below their folder."""
-        folder = (self._base or batch.file.parent).uri.rstrip("/")
-        cells: list[str | None] = text_column(batch, self._column, self._flag).to_pylist()
-        return [_reference(self._first_image(cell), folder) if cell else None for cell in cells]
+        folder = self._folder_of(batch)
+        return [_reference(images[0], folder) if images else None for images in self._images(batch)]
+
+    def further(self, batch: Batch) -> list[list[str]]:
+        """References to the images of each cell after its first."""
+        folder = self._folder_of(batch)
+        return [[_reference(image, folder) for image in images[1 : self._most]] for images in self._images(batch)]
 
     def fetch(self, refs: Sequence[str]) -> Iterator[bytes | ImageError]:
         """Read local paths below the root; fetch objects and http images concurrently."""
@@ -98,15 +102,17 @@ class UriImages:
             return self._s3.refs_below(prefix)
         return list_files(prefix) if prefix.startswith(f"{self._root}/") else []
 
-    def __getstate__(self) -> dict[str, object]:
-        return self.__dict__ | {"_notices": None}
+    def _folder_of(self, batch: Batch) -> str:
+        return (self._base or batch.file.parent).uri.rstrip("/")
 
-    def _first_image(self, cell: str) -> str:
-        images = split_cell(cell, self._in_root)
-        if len(images) > 1 and self._notices is not None:
-            text = f"{self._flag}: cells hold several images; the first of each is used, such as {redacted(images[0])}"
-            self._notices.add(text, key=f"{self._flag} holds several images")
-        return images[0]
+    def _images(self, batch: Batch) -> list[list[str]]:
+        """The paths and addresses in each cell, without repetitions."""
+        column = batch.column(self._column)
+        if column is not None and _is_list_of_texts(column.type):
+            cells = (() if entries is None else filter(None, entries) for entries in column.to_pylist())
+            return [list(dict.fromkeys(piece for entry in entries if (piece := entry.strip()))) for entries in cells]
+        texts: list[str | None] = text_column(batch, self._column, self._flag).to_pylist()
+        return [list(dict.fromkeys(split_cell(cell, self._in_root))) if cell else [] for cell in texts]
 
     def _in_root(self, path: str) -> bool:
         return exists(os.path.join(self._root, path))  # noqa: PTH118 - as for all paths of rows
@@ -123,6 +129,11 @@ class UriImages:
             return read_file(resolve_below(self._root, inside, self._follow_links), self._max_bytes)
         except ImageError as error:
             return error
+
+
+def _is_list_of_texts(kind: pa.DataType) -> bool:
+    is_list = pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
+    return bool(is_list and (pa.types.is_string(kind.value_type) or pa.types.is_large_string(kind.value_type)))
 
 
 def _reference(uri: str, folder: str) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -21,16 +21,22 @@ TEXT = "text:"
 """Prefix of the value of --since that compares as text."""
 
 
+class Recall(NamedTuple):
+    """What earlier runs know of some items; each field has one entry per item."""
+
+    digests: list[str | None]
+    """Digest of an image that need not be processed again."""
+    outcomes: list[bytes | None]
+    """The stored prediction where the present policy decides it differently."""
+    images: list[list[str | None] | None]
+    """Digests of an item's several images that need not be processed again; None in it for one without bytes."""
+
+
 class KnownTags(Protocol):
     """Results of earlier runs, and decisions of people."""
 
-    def recall(self, items: pa.Table) -> tuple[list[str | None], list[bytes | None]]:
-        """Known results for the items of a shard.
-
-        Returns:
-            For each item the digest of an image that need not be processed again, and its stored prediction where the
-            present policy decides it differently.
-        """
+    def recall(self, items: pa.Table) -> Recall:
+        """Known results for the items of a shard."""
         ...
 
     def etags(self, items: pa.Table, digests: Sequence[str | None]) -> list[str | None]:

@@ -21,7 +21,7 @@ from tagger.io.location import Location
 from tagger.models.columns import Column, ColumnsModel
 from tagger.models.levels import softmax
 from tagger.models.titles import TitleModel
-from tagger.schemas.tables.prediction import Evidence
+from tagger.schemas.tables.prediction import ALTERNATIVES, Evidence
 
 FILE = "evidence.safetensors"
 _EARLIER_FILE = "titles.safetensors"
@@ -284,6 +284,12 @@ def expand_top_k(leaves: np.ndarray, confidences: np.ndarray, count: int) -> np.
     rows = np.nonzero(is_given)[0]
     probabilities[rows, leaves[is_given]] = confidences[is_given]
     return probabilities
+
+
+def stored_top_k(probabilities: np.ndarray) -> np.ndarray:
+    """Probabilities [N, L] as predictions store them, float32: of the most probable leaves, and the rest shared."""
+    best = np.argsort(-probabilities, axis=1, kind="stable")[:, :ALTERNATIVES]
+    return expand_top_k(best, np.take_along_axis(probabilities, best, axis=1), probabilities.shape[1])
 
 
 def class_prior(leaves: np.ndarray, count: int) -> np.ndarray:

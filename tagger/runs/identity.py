@@ -30,6 +30,7 @@ _DECIDES = (
     "part_rows",
 )
 _DECIDES_IF_GIVEN = ("allow_http", "allow_private_hosts", "follow_links")
+_IMAGES_PER_ITEM = TagConfig.model_fields["images_per_item"].default
 
 
 def run_inputs(
@@ -51,6 +52,8 @@ def run_inputs(
         settings["qa_sample"] = f"{config.qa_sample} {config.seed}"
     if config.embeddings:
         settings["embeddings"] = "true"
+    if config.images_per_item != _IMAGES_PER_ITEM:
+        settings["images_per_item"] = str(config.images_per_item)
     if config.no_value:
         settings["no_value"] = json.dumps(sorted(config.no_value))
     if config.merge_spellings:

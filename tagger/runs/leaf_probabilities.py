@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tagger.errors import InputError
-from tagger.models.evidence import expand_top_k
+from tagger.models.evidence import expand_top_k, stored_top_k
 from tagger.runs.directory import RunDirectory
 from tagger.runs.identity import joined_images
 from tagger.schemas.documents.bundle import ModelCard
@@ -74,9 +74,7 @@ class LeafProbabilities:
             probabilities: Of their leaves, float32 [N, L].
             blur_scores: Of their images, float32 [N].
         """
-        best = np.argsort(-probabilities, axis=1, kind="stable")[:, :ALTERNATIVES]
-        stored = expand_top_k(best, np.take_along_axis(probabilities, best, axis=1), probabilities.shape[1])
-        return cls({item: n for n, item in enumerate(ids)}, stored, blur_scores)
+        return cls({item: n for n, item in enumerate(ids)}, stored_top_k(probabilities), blur_scores)
 
     def of(self, ids: Sequence[str]) -> np.ndarray:
         """Leaf probabilities of some items, float32 [N, L]."""

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tagger.images.patterns import text_column
+from tagger.images.several import further_images
 from tagger.images.stores import ImageStore, row_order
 from tagger.io.location import Location
 from tagger.io.parquet import write_parquet
@@ -20,12 +21,14 @@ from tagger.schemas.tables.item import ITEM
 
 _MIN_ROWS = 256
 _TAIL_PARTS, _TAIL_SHARE = 2, 8  # the last rows are split so that several workers share them
-_STAGED, _EARLIER_STAGED = "staged-2.json", "staged.json"
+_STAGED, _EARLIER_STAGED = "staged-3.json", ("staged.json", "staged-2.json")
 """The number changes with what a shard stores, so that a run of an earlier version is staged anew."""
 KNOWN_OUTCOME = "knownOutcome"
 """Column of a shard with known runs: the stored prediction if it is decided differently now, else null."""
 _KNOWN_ETAG = "knownEtag"
 """Column of such a shard: the ETag that was sent with the image of `knownDigest` at this reference, else null."""
+_KNOWN_IMAGES = "knownImages"
+"""Column of such a shard: of an item with several images, the digest of each in an earlier run, else null."""
 
 
 @dataclass(frozen=True)
@@ -157,7 +160,7 @@ def passthrough(column: str) -> str:
 
 def is_staged(work: Location) -> bool:
     """Whether staging has finished, by this or an earlier version."""
-    return any((work / name).exists() for name in (_STAGED, _EARLIER_STAGED))
+    return any((work / name).exists() for name in (_STAGED, *_EARLIER_STAGED))
 
 
 def shard_of(work: Location, number: int) -> Location:
@@ -177,6 +180,12 @@ def known_etags(shard: pa.Table) -> list[str | None]:
     return shard[_KNOWN_ETAG].to_pylist() if _KNOWN_ETAG in names else [None] * len(shard)
 
 
+def known_images(shard: pa.Table) -> dict[int, list[str | None]]:
+    """By row with several known images, the digest of each; None for one that could not be read."""
+    digests = shard[_KNOWN_IMAGES].to_pylist() if _KNOWN_IMAGES in shard.schema.names else []
+    return {row: known for row, known in enumerate(digests) if known is not None}
+
+
 def _items(batch: Batch, store: ImageStore, keep: Sequence[str]) -> pa.Table:
     none = pa.nulls(len(batch.items), pa.string())
     columns = {str(level): batch.items[level] if level in batch.items.schema.names else none for level in Level}
@@ -186,6 +195,7 @@ def _items(batch: Batch, store: ImageStore, keep: Sequence[str]) -> pa.Table:
             "row": pa.array(batch.rows),
             **columns,
             "imageRef": pa.array(store.locate(batch), pa.string()),
+            "furtherImageRefs": pa.array(further_images(store, batch), pa.list_(pa.string())),
             "knownDigest": none,
         }
     ).cast(ITEM)
@@ -196,12 +206,13 @@ def _items(batch: Batch, store: ImageStore, keep: Sequence[str]) -> pa.Table:
 
 
 def _recalled(items: pa.Table, known: KnownTags) -> pa.Table:
-    """Add what is known of items: `knownDigest`, KNOWN_OUTCOME and the ETag."""
-    digests, outcomes = known.recall(items)
-    etags = known.etags(items, digests)
+    """Add what is known of items: `knownDigest` or the digests of several images, KNOWN_OUTCOME and the ETag."""
+    recall = known.recall(items)
+    etags = known.etags(items, recall.digests)
     at = items.schema.get_field_index("knownDigest")
-    table = items.set_column(at, ITEM.field("knownDigest"), pa.array(digests, pa.string()))
-    table = table.append_column(KNOWN_OUTCOME, pa.array(outcomes, pa.binary()))
+    table = items.set_column(at, ITEM.field("knownDigest"), pa.array(recall.digests, pa.string()))
+    table = table.append_column(KNOWN_OUTCOME, pa.array(recall.outcomes, pa.binary()))
+    table = table.append_column(_KNOWN_IMAGES, pa.array(recall.images, pa.list_(pa.string())))
     return table.append_column(_KNOWN_ETAG, pa.array(etags, pa.string()))
 
 

@@ -1,7 +1,7 @@
 """Checks what a caller of `Tagger` gives, so that a mistake is told at once and in the caller's words."""
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from os import PathLike
 from typing import Any, TypeVar
 
@@ -36,11 +36,22 @@ def checked_thresholds(accept_above: Mapping[str, float] | Mapping[Level, float]
     return _checked("accept_above", _ACCEPT_ABOVE, dict(accept_above))
 
 
-def listed_images(images: Iterable[Image]) -> list[bytes | str]:
-    """Images as bytes and paths. Raises TypeError for one image alone, and for anything but bytes and paths."""
+def listed_images(images: Iterable[Image | Sequence[Image]]) -> list[list[bytes | str]]:
+    """The images of each item as bytes and paths.
+
+    Raises:
+        TypeError: for one image alone, and for anything but bytes, paths and lists of them.
+        ValueError: for an item with an empty list.
+    """
     if isinstance(images, bytes | bytearray | str | PathLike) or not isinstance(images, Iterable):
         raise TypeError("images: give a list of images, even for one")
-    return [_bytes_or_path(number, image) for number, image in enumerate(images)]
+    items = [
+        [_bytes_or_path(number, one) for one in (image if isinstance(image, list | tuple) else [image])]
+        for number, image in enumerate(images)
+    ]
+    if [] in items:
+        raise ValueError(f"images[{items.index([])}] is an empty list; each item needs an image")
+    return items
 
 
 def one_per_image(name: str, values: Iterable[Any], images: int) -> list[Any]:

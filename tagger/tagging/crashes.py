@@ -1,8 +1,8 @@
 """Images that crash a worker process: a bisection of their shard finds them, and they are skipped from then on.
 
 A decoder is native code. A file may crash it, or take so much memory that the system kills the worker, and nothing says
-which row it was. So after a shard has crashed two workers, halves of it are tried on others, then halves of those,
-until single rows are left. The rows are stored with the run's shards, so that a resumed run does not search again.
+which one it was. So after a shard has crashed two workers, halves of its images are tried on others, then halves of
+those, until single ones are left. They are stored with the run's shards, so that a resumed run does not search again.
 A run with known earlier runs starts with their crashed images.
 """
 
@@ -16,7 +16,7 @@ from tagger.schemas.tables.prediction import ErrorCode
 
 CRASHED = ImageError(ErrorCode.CRASHED, "looking at the image ended the worker process, each time it was tried")
 _FILE = "crashed.json"
-_CERTAIN = 2  # times that a single row must crash a worker: once may be a node that went away
+_CERTAIN = 2  # times that a single image must crash a worker: once may be a node that went away
 _IDLE_LOSSES = 3
 _MOST_FOUND = 50
 
@@ -27,8 +27,8 @@ class Crashes:
 
     digests: frozenset[bytes] = frozenset()
     """Of images whose bytes can be read."""
-    rows: frozenset[tuple[int, int]] = frozenset()
-    """Shard and row of images that cannot even be read."""
+    unread: frozenset[tuple[int, int]] = frozenset()
+    """Images that cannot even be read: shard, and number among the shard's images."""
 
     @classmethod
     def read(cls, work: Location) -> "Crashes":
@@ -36,8 +36,8 @@ class Crashes:
         if not cls.are_stored(work):
             return cls()
         stored = json.loads((work / _FILE).read_bytes())
-        rows = frozenset((shard, row) for shard, row in stored["rows"])
-        return cls(frozenset(bytes.fromhex(digest) for digest in stored["digests"]), rows)
+        unread = frozenset((shard, image) for shard, image in stored["rows"])
+        return cls(frozenset(bytes.fromhex(digest) for digest in stored["digests"]), unread)
 
     @staticmethod
     def are_stored(work: Location) -> bool:
@@ -46,26 +46,26 @@ class Crashes:
 
     def write(self, work: Location) -> None:
         """Store them with the run's shards."""
-        stored = {"digests": sorted(d.hex() for d in self.digests), "rows": sorted(map(list, self.rows))}
+        stored = {"digests": sorted(d.hex() for d in self.digests), "rows": sorted(map(list, self.unread))}
         (work / _FILE).write_text(json.dumps(stored))
 
-    def with_image(self, shard: int, row: int, digest: bytes | None) -> "Crashes":
-        """Return a copy with one more image, by its digest or, if that is not known, by its row."""
+    def with_image(self, shard: int, image: int, digest: bytes | None) -> "Crashes":
+        """Return a copy with one more image, by its digest or, if that is not known, by its number."""
         if digest is not None:
             return replace(self, digests=self.digests | {digest})
-        return replace(self, rows=self.rows | {(shard, row)})
+        return replace(self, unread=self.unread | {(shard, image)})
 
-    def rows_of(self, shard: int) -> set[int]:
-        """Rows of a shard whose images must not even be read."""
-        return {row for number, row in self.rows if number == shard}
+    def images_of(self, shard: int) -> set[int]:
+        """Images of a shard that must not even be read."""
+        return {image for number, image in self.unread if number == shard}
 
     def __len__(self) -> int:
-        return len(self.digests) + len(self.rows)
+        return len(self.digests) + len(self.unread)
 
 
 @dataclass(frozen=True)
 class Step:
-    """A task for a worker: tag a shard, try some of its rows, or read the digest of one row's image."""
+    """A task for a worker: tag a shard, try some of its images, or read the digest of one."""
 
     shard: int
     kind: Literal["tag", "try", "digest"] = "tag"
@@ -75,19 +75,19 @@ class Step:
 
 @dataclass
 class Bisection:
-    """Finds the rows of one shard that crash workers, one step at a time.
+    """Finds the images of one shard that crash workers, one step at a time.
 
     First an empty step shows whether a worker lives at all. If both halves of a part pass, the part was lost for
     another reason, such as a node that went away.
     """
 
     shard: int
-    rows: int
+    images: int
     _pending: list[Step] = field(default_factory=list)
     _crash_counts: dict[Step, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self._split(0, self.rows)
+        self._split(0, self.images)
         self._pending.append(Step(self.shard, "try"))
 
     def next(self) -> Step | None:
@@ -95,7 +95,7 @@ class Bisection:
         return self._pending.pop() if self._pending else None
 
     def crashed(self, step: Step, reason: str) -> int | None:
-        """Record that a step crashed its worker; return the row of an image that cannot even be read.
+        """Record that a step crashed its worker; return the number of an image that cannot even be read.
 
         Raises TaggerError when workers crash without an image.
         """

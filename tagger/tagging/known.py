@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 from tagger.decisions.read import decisions_of
 from tagger.flow.seen_ids import SeenIds
 from tagger.images.revisions import valid_etag
+from tagger.manifest.selection import Recall
 from tagger.models.evidence import EvidenceModel, Shown
 from tagger.models.levels import Levels
 from tagger.runs.directory import ETAG
@@ -28,6 +29,7 @@ _STORED = np.dtype(
         ("digest", np.uint8, (_DIGEST_BYTES,)),
         ("shown", np.uint8, (_EVIDENCE_BYTES,)),
         ("evidence", np.int8),
+        ("images", np.int16),
         ("decision", np.int8),
         ("reasons", np.bool_, (len(REASONS),)),
         ("outcome", outcome_type()),
@@ -35,7 +37,7 @@ _STORED = np.dtype(
 )
 """Columns of a stored prediction."""
 _COLUMNS = [
-    "id", "imageDigest", "masterCategory", "masterCategoryConfidence", "articleType", "articleTypeConfidence",
+    "id", "imageDigest", "images", "masterCategory", "masterCategoryConfidence", "articleType", "articleTypeConfidence",
     "alternatives", "decision", "reviewReasons", "blurScore", "evidenceDigest", "modelId", "imageUri", "imageEtag",
     "evidence", "imageArticleType", "imageArticleTypeConfidence", "errorCode",
 ]  # fmt: skip
@@ -93,6 +95,7 @@ class Known:
         self._versions = versions
         self._packer = _Packer(card)
         self._stored: SeenIds[bytes] | None = None
+        self._images: SeenIds[str] = SeenIds()
         self._vectors: SeenIds[str] = SeenIds()
         self._etags: SeenIds[str] = SeenIds()
         self._decided: SeenIds[str] = SeenIds()
@@ -116,19 +119,21 @@ class Known:
         self._read()
         return frozenset(self._crashed)
 
-    def recall(self, items: pa.Table) -> tuple[list[str | None], list[bytes | None]]:
+    def recall(self, items: pa.Table) -> Recall:
         """For every item, the digest of its known image, and its stored prediction if that is decided differently now.
+
+        An item with several images that is decided differently now counts as unknown.
 
         Args:
             items: By ITEM, with the columns that titles and columns are read from.
         """
-        digests: list[str | None] = []
-        outcomes: list[bytes | None] = []
+        recall = Recall([], [], [])
         for start in range(0, len(items), _ROWS_AT_ONCE):
             piece = self._recall(items.slice(start, _ROWS_AT_ONCE))
-            digests += piece[0]
-            outcomes += piece[1]
-        return digests, outcomes
+            recall.digests.extend(piece.digests)
+            recall.outcomes.extend(piece.outcomes)
+            recall.images.extend(piece.images)
+        return recall
 
     def etags(self, items: pa.Table, digests: Sequence[str | None]) -> list[str | None]:
         """For every item, the ETag that its server sent with the image of that digest, if any.
@@ -150,32 +155,45 @@ class Known:
         sources = [f"{_source(row['imageDigest'], row['imageUri'])}{row['imageEtag']}" for row in rows]
         self._etags.add([row["id"] for row in rows], sources)
 
+    def _add_images(self, predictions: pa.Table, is_older: np.ndarray) -> None:
+        """Store the digests of items with several images, unless a newer run tagged the item."""
+        table = predictions.select(["id", "images"]).filter(
+            pc.and_(pc.is_valid(predictions["images"]), pa.array(~is_older))
+        )
+        digests = [[image["imageDigest"] or "" for image in images] for images in table["images"].to_pylist()]
+        self._images.add(table["id"].to_pylist(), [",".join(of_item) for of_item in digests])
+
     def _add_crashed(self, predictions: pa.Table) -> None:
         crashed = pc.equal(predictions["errorCode"], str(ErrorCode.CRASHED))
         table = predictions.filter(pc.and_(crashed, pc.equal(predictions["modelId"], self._card.model_id)))
         self._crashed |= {bytes.fromhex(digest) for digest in table["imageDigest"].to_pylist() if digest}
 
-    def _recall(self, items: pa.Table) -> tuple[list[str | None], list[bytes | None]]:
+    def _recall(self, items: pa.Table) -> Recall:
         size = len(items)
-        digests: list[str | None] = [None] * size
-        outcomes: list[bytes | None] = [None] * size
+        recall = Recall([None] * size, [None] * size, [None] * size)
         ids = items["id"].to_pylist()
         packed = self._read().get(ids)
         rows = [row for row in range(size) if packed[row]]
         stored = np.frombuffer(b"".join(packed[row] or b"" for row in rows), _STORED)
         shown = shown_in(items, self._evidence.names) if self._evidence else {}
+        images = 1 + np.asarray(pc.fill_null(pc.list_value_length(items["furtherImageRefs"]), 0))
         usable = self._says_the_same(stored, [ids[row] for row in rows], _only(shown, rows))
+        usable &= stored["images"] == images[rows]
         rows, stored = [row for row, is_usable in zip(rows, usable, strict=True) if is_usable], stored[usable]
         masters = items["masterCategory"].to_pylist()
         chosen = Items(
             [ids[row] for row in rows], [], [masters[row] for row in rows], _only(shown, rows), stored["evidence"]
         )
         differs = self._is_decided_anew(chosen, stored)
-        for row, before, changed in zip(rows, stored, differs, strict=True):
-            digests[row] = before["digest"].tobytes().hex()
+        of_several = self._images.get([ids[row] for row in rows])
+        for row, before, changed, several in zip(rows, stored, differs, of_several, strict=True):
+            if before["images"] > 1:
+                recall.images[row] = None if changed or not several else [d or None for d in several.split(",")]
+                continue
+            recall.digests[row] = before["digest"].tobytes().hex()
             if changed:
-                outcomes[row] = bytes([int(before["evidence"])]) + before["outcome"].tobytes()
-        return digests, outcomes
+                recall.outcomes[row] = bytes([int(before["evidence"])]) + before["outcome"].tobytes()
+        return recall
 
     def _says_the_same(self, stored: np.ndarray, ids: Sequence[str], shown: Shown) -> np.ndarray:
         """Whether the same image would get the stored prediction now, bool [N]."""
@@ -218,7 +236,10 @@ class Known:
             packed = self._packer.packed(good)
             by_image = np.asarray(pc.equal(pc.fill_null(good["evidence"], _unstated(inputs)), str(Evidence.IMAGE)))
             usable = np.asarray(pc.equal(good["modelId"], self._card.model_id)) & (same_evidence | by_image)
-            stored.add(good["id"].to_pylist(), [p if u else _UNKNOWN for p, u in zip(packed, usable, strict=True)])
+            before = stored.add(
+                good["id"].to_pylist(), [p if u else _UNKNOWN for p, u in zip(packed, usable, strict=True)]
+            )
+            self._add_images(good, np.isin(np.arange(len(good)), list(before)))
             self._add_etags(good)
             if run.record.versions == self._versions:
                 self._add_crashed(table)
@@ -284,6 +305,7 @@ class _Packer:
         stored = np.zeros(len(table), _STORED)
         stored["digest"] = _bytes_of(table["imageDigest"], _DIGEST_BYTES)
         stored["shown"] = _bytes_of(table["evidenceDigest"], _EVIDENCE_BYTES)
+        stored["images"] = np.asarray(pc.fill_null(pc.list_value_length(table["images"]), 1))
         stored["evidence"] = np.maximum(_indices_in(table["evidence"], _EVIDENCE), _BY_IMAGE)  # older runs have none
         stored["decision"] = _indices_in(table["decision"], pa.array(_DECISIONS))
         reasons = table["reviewReasons"].combine_chunks()

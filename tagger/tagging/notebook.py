@@ -34,11 +34,13 @@ from tagger.tagging.arguments import (
     listed_images,
     one_per_image,
 )
-from tagger.tagging.collector import Collector, Predictor, at_once, decoded_at_once
+from tagger.tagging.collector import Collector, Predictor, at_once, decoded_at_once, outcome_type
+from tagger.tagging.item_images import ImageJoiner, ItemImages
 from tagger.tagging.rows import Items, PredictionRows, matrix_of
 
 _DEFAULTS = {name: field.default for name, field in TagConfig.model_fields.items()}
 _CHUNK = 256
+_NO_IMAGE = ImageError(ErrorCode.NO_IMAGE, "there is no image")
 
 
 class Tagger:
@@ -79,6 +81,7 @@ class Tagger:
         self._images_offered = 0  # when the engine was chosen
         thresholds = {e: Thresholds.of_bundle(bundle.card, e, checked_thresholds(accept_above or {})) for e in Evidence}
         self._thresholds = thresholds
+        self._joiner = ImageJoiner(bundle.card, outcome_type(bundle.card.architecture.embedding_dim))
         self._rows = PredictionRows(bundle.card, thresholds[Evidence.IMAGE], "notebook", embeddings=True)
         self._joining_rows: PredictionRows | None = None
         self._evidence: EvidenceModel | None = None
@@ -113,7 +116,7 @@ class Tagger:
 
     def tag(
         self,
-        images: Iterable[Image],
+        images: Iterable[Image | Sequence[Image]],
         ids: Iterable[str] | None = None,
         known_masters: Iterable[str | None] | None = None,
         titles: Iterable[str | None] | None = None,
@@ -122,7 +125,8 @@ class Tagger:
         """Tag images.
 
         Args:
-            images: Local paths, or the bytes of image files; a list even for one.
+            images: Local paths, or the bytes of image files; a list even for one. An item with several images is a
+                list of them, the front view first.
             ids: One per image; by default the paths, or numbers from 0.
             known_masters: Known master categories; a prediction that contradicts one goes to review.
             titles: Titles of the items, which then are tagged by image and title together; by default by images alone.
@@ -130,20 +134,21 @@ class Tagger:
                 and NaN stand for nothing.
 
         Returns:
-            One row per image, in order, with the columns of the prediction contract (`tagger schema prediction`). An
+            One row per item, in order, with the columns of the prediction contract (`tagger schema prediction`). An
             image that cannot be used is a row with an error code: with decision `failed`, unless the rest says enough.
 
         Raises:
             UsageError: when the requested engine cannot run here, or disagrees with float32 PyTorch; and when there are
                 titles or columns, and the bundle does not know them.
-            TypeError: when `images` is one image alone, or has something else than paths and bytes.
-            ValueError: when there is not one id, known master category, title, or cell for each image.
+            TypeError: when `images` is one image alone, or has something else than paths, bytes and lists of them.
+            ValueError: when there is not one id, known master category, title, or cell for each item, or an item's
+                list is empty.
         """
         return self._tables(images, ids, known_masters, titles, columns)[0].to_pandas()  # type: ignore[no-any-return]
 
     def tag_and_embed(
         self,
-        images: Iterable[Image],
+        images: Iterable[Image | Sequence[Image]],
         ids: Iterable[str] | None = None,
         known_masters: Iterable[str | None] | None = None,
         titles: Iterable[str | None] | None = None,
@@ -171,14 +176,14 @@ class Tagger:
 
     def _tables(
         self,
-        images: Iterable[Image],
+        images: Iterable[Image | Sequence[Image]],
         ids: Iterable[str] | None,
         known_masters: Iterable[str | None] | None,
         titles: Iterable[str | None] | None,
         columns: Mapping[str, Iterable[object]] | None,
     ) -> tuple[pa.Table, pa.Table]:
         files = listed_images(images)
-        uris = [None if isinstance(file, bytes) else file for file in files]
+        uris = [None if isinstance(of_item[0], bytes) else of_item[0] for of_item in files]
         names = [u or str(n) for n, u in enumerate(uris)] if ids is None else one_per_image("ids", ids, len(files))
         no_masters = [None] * len(files)
         masters = no_masters if known_masters is None else one_per_image("known_masters", known_masters, len(files))
@@ -187,26 +192,33 @@ class Tagger:
         tables = [(PREDICTION.empty_table(), EMBEDDING.empty_table())]
         for start in range(0, len(names), _CHUNK):
             part = slice(start, start + _CHUNK)
-            items = Items(names[part], uris[part], masters[part], {name: cells[part] for name, cells in shown.items()})
-            tables.append(self._tag(files[part], items, files, rows))
+            of_part = {name: cells[part] for name, cells in shown.items()}
+            tables.append(self._tag(files[part], names[part], masters[part], of_part, files, rows))
         predictions, embeddings = zip(*tables, strict=True)
         return pa.concat_tables(predictions), pa.concat_tables(embeddings)
 
     def _tag(
         self,
-        images: Sequence[bytes | str],
-        items: Items,
-        all_images: Sequence[bytes | str],
+        items: Sequence[Sequence[bytes | str]],
+        ids: Sequence[str],
+        known_masters: Sequence[str | None],
+        shown: Mapping[str, Sequence[str | None]],
+        all_items: Sequence[Sequence[bytes | str]],
         rows: PredictionRows,
     ) -> tuple[pa.Table, pa.Table]:
         predictor = self._predictor
-        if predictor is None or self._can_choose_better(len(all_images)):
-            predictor = self._choose(all_images)
-        collector = Collector(predictor, len(images), decoded_at_once(BATCH_SIZE[self._device]), at_once)
-        for row, image in enumerate(images):
-            data = self._read(image)
-            collector.put(row, data, digest_of(data))
-        arguments = (items, collector.digests, collector.outcomes())
+        if predictor is None or self._can_choose_better(len(all_items)):
+            predictor = self._choose([images[0] for images in all_items])
+        images = ItemImages.of([of_item[0] for of_item in items], [of_item[1:] for of_item in items])
+        collector = Collector(predictor, len(images.refs), decoded_at_once(BATCH_SIZE[self._device]), at_once)
+        for n, image in enumerate(images.refs):
+            data = self._read(image) if image is not None else _NO_IMAGE
+            collector.put(n, data, digest_of(data))
+        digests = collector.digests
+        uris = [None if isinstance(image, bytes) else image for image in images.refs]
+        joined = self._joiner.join(ItemImages(uris, images.several), collector.outcomes(), digests, len(items))
+        written = Items(ids, [uris[n] for n in joined.shown], known_masters, shown, images=joined.said)
+        arguments = (written, [digests[n] for n in joined.shown], joined.outcomes)
         return rows.table(*arguments), rows.embeddings(*arguments)
 
     def _shown(

@@ -25,7 +25,7 @@ from tagger.errors import TaggerError
 from tagger.runs.staging import read_shard, shard_of
 from tagger.tagging.collector import Claim, Outcome
 from tagger.tagging.coordinator import Coordinator
-from tagger.tagging.shard_tagger import ShardTagger, TagPlan
+from tagger.tagging.shard_tagger import ShardTagger, TagPlan, count_images
 from tagger.tagging.worker_pool import WorkerPool, Workers, fitting_workers
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def tag_shards(
     tagger = ray.remote(num_cpus=1, max_restarts=0, max_task_retries=0)(ShardTagger)
     work = plan.run.work
     pool = WorkerPool(
-        lambda: tagger.remote(*arguments), shards, workers, lambda n: len(read_shard(shard_of(work, n))), work
+        lambda: tagger.remote(*arguments), shards, workers, lambda n: count_images(read_shard(shard_of(work, n))), work
     )
     is_sent = False
     rows, counted = 0, time.monotonic()
@@ -108,12 +108,12 @@ def leaf_logits(images: "ray.data.Dataset", prepared: PreparedEngine, on_gpu: bo
     """Run a model over decoded images.
 
     Args:
-        images: Rows of id, image uint8 [H, W, 3] and whatever else, materialised.
+        images: Rows of id, number, image uint8 [H, W, 3] and whatever else, materialised.
         prepared: The model, sent to the workers once; few images run in this process.
         on_gpu: Whether it runs on GPUs.
 
     Returns:
-        The other columns, and logits float32 [N, L], in the order of the ids.
+        The other columns, and logits float32 [N, L], in the order of the ids and, for each, of the numbers.
     """
     from ray.data import ActorPoolStrategy
 
@@ -135,7 +135,7 @@ def leaf_logits(images: "ray.data.Dataset", prepared: PreparedEngine, on_gpu: bo
         run = _LeafLogits(prepared)
         batches = [run(b) for b in images.iter_batches(batch_format="numpy", batch_size=_EVALUATED_AT_ONCE)]
     columns = {name: np.concatenate([b[name] for b in batches]) for name in batches[0]}
-    order = np.argsort(columns["id"].astype(str))
+    order = np.lexsort((columns["number"], columns["id"].astype(str)))
     return {name: column[order] for name, column in columns.items()}
 
 

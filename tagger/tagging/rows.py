@@ -18,6 +18,7 @@ from tagger.schemas.documents.taxonomy import Level
 from tagger.schemas.tables.embedding import EMBEDDING
 from tagger.schemas.tables.prediction import ALTERNATIVE, PREDICTION, Decision, Evidence, ReviewReason
 from tagger.tagging.collector import Outcome, fill, outcome_type
+from tagger.tagging.item_images import SaidImage, images_column
 
 REASONS = (
     ReviewReason.LOW_CONFIDENCE, ReviewReason.BLURRY_IMAGE, ReviewReason.TAXONOMY_CONFLICT, ReviewReason.QA_SAMPLE,
@@ -45,6 +46,8 @@ class Items:
     """What they show beside their images; only if that is used."""
     evidence: np.ndarray | None = None
     """What the outcome is based on already, as index into Evidence, int8 [N]; by default the image."""
+    images: Mapping[int, Sequence[SaidImage]] = field(default_factory=dict)
+    """By the position of an item with several images, what each of them says."""
 
 
 @dataclass(frozen=True)
@@ -138,6 +141,7 @@ class PredictionRows:
             "imageUri": pa.array(items.uris, pa.string()),
             "imageDigest": pa.array([d.hex() if d else None for d in digests], pa.string()),
             "imageEtag": pa.array(etags or [None] * size, pa.string()),
+            "images": images_column(self._types, items.images, size),
             "masterCategory": self._masters.take(pa.array(records["master"], mask=null)),
             "masterCategoryConfidence": pa.array(records["master_confidence"], mask=null),
             "articleType": self._types.take(pa.array(records["type"], mask=null)),

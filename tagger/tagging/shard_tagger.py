@@ -23,11 +23,21 @@ from tagger.io.location import first_line
 from tagger.models.evidence import EvidenceModel
 from tagger.runs.directory import ETAG, RunDirectory
 from tagger.runs.parts import Spent
-from tagger.runs.staging import known_etags, read_shard, shard_of
+from tagger.runs.staging import known_etags, known_images, read_shard, shard_of
 from tagger.schemas.documents.bundle import ModelCard
 from tagger.schemas.tables.prediction import ErrorCode, Evidence
-from tagger.tagging.collector import Claim, Collector, Outcome, Predictor, Submit, at_once, decoded_at_once
+from tagger.tagging.collector import (
+    Claim,
+    Collector,
+    Outcome,
+    Predictor,
+    Submit,
+    at_once,
+    decoded_at_once,
+    outcome_type,
+)
 from tagger.tagging.crashes import CRASHED, Crashes
+from tagger.tagging.item_images import ImageJoiner, ItemImages, Joined
 from tagger.tagging.known import recalled, shown_in
 from tagger.tagging.rows import Items, PredictionRows
 
@@ -82,13 +92,13 @@ class CoordinatorClient(Protocol):
 
 @dataclass(frozen=True)
 class _Piece:
-    """Consecutive rows of a shard, their images, and the outcomes that other workers share."""
+    """Consecutive images of a shard, and the outcomes that other workers share."""
 
     first: int
     images: list[Revision]
     digests: list[bytes | None]
     claims: dict[bytes, Outcome | Claim]
-    """By digest; only of images that no earlier row of the shard has."""
+    """By digest; only of those that are not among the shard's earlier images."""
 
 
 @dataclass(frozen=True)
@@ -125,6 +135,9 @@ class ShardTagger:
         self._coordinator = connect()
         self._start = start_engine
         self._engine_is_remote = engine_is_remote
+        self._joiner = ImageJoiner(
+            plan.card, outcome_type(plan.card.architecture.embedding_dim if plan.embeddings else 0)
+        )
         self._rows = PredictionRows(
             plan.card, plan.thresholds, plan.run_id, plan.qa_sample, plan.embeddings, plan.evidence, plan.join,
             plan.others,
@@ -151,8 +164,8 @@ class ShardTagger:
         except OSError as error:
             raise TaggerError(f"{self._plan.run.root}: {first_line(error)}") from error
 
-    def try_rows(self, number: int, first: int, end: int, crashes: Crashes = _NONE) -> None:
-        """Predict some rows of a shard, or a blank image if there are none, and write nothing.
+    def try_images(self, number: int, first: int, end: int, crashes: Crashes = _NONE) -> None:
+        """Predict some images of a shard, or a blank one if there are none, and write nothing.
 
         The coordinator caches the outcomes, so that the shard need not predict these images again.
         """
@@ -160,46 +173,48 @@ class ShardTagger:
         collector = Collector(self._predictor, end - first, size, self._submit, self._coordinator.add_outcomes)
         if first == end:
             self._predictor.outcomes([self._predictor.decode(_BLANK)])
-        rows = read_shard(shard_of(self._plan.run.work, number)).slice(first, end - first)
-        refs = _without(rows["imageRef"].to_pylist(), crashes.rows_of(number), first)
-        known = _known_digests(rows)
-        for row, image in enumerate(fetch_revisions(self._plan.store, refs, known_etags(rows))):
-            digest = _digest(image, known[row])
-            if digest is not None and digest != known[row]:
+        images = _ShardImages.of(read_shard(shard_of(self._plan.run.work, number)))
+        refs = _without(images.refs, crashes.images_of(number))[first:end]
+        known, etags = images.known[first:end], images.etags[first:end]
+        for n, image in enumerate(fetch_revisions(self._plan.store, refs, etags)):
+            digest = _digest(image, known[n])
+            if digest is not None and digest != known[n]:
                 (claim,) = [CRASHED] if digest in crashes.digests else self._coordinator.claim([digest], take_over=True)
-                collector.put(row, image.content(), digest, claim)
+                collector.put(n, image.content(), digest, claim)
         collector.missing()
         self._coordinator.flush()
 
-    def digest(self, number: int, row: int) -> bytes | None:
-        """SHA-256 of one row's image, which is read but not decoded; None if it cannot be read."""
-        ref = read_shard(shard_of(self._plan.run.work, number))["imageRef"][row].as_py()
+    def digest(self, number: int, image: int) -> bytes | None:
+        """SHA-256 of one image of a shard, which is read but not decoded; None if it cannot be read."""
+        ref = _ShardImages.of(read_shard(shard_of(self._plan.run.work, number))).refs[image]
         return digest_of(next(fetch_all(self._plan.store, [ref])))
 
     def _tag(self, number: int, crashes: Crashes) -> None:
         predictor = self._predictor
         started, engine_before = time.perf_counter(), predictor.engine_s
         shard = read_shard(shard_of(self._plan.run.work, number))
-        known = _known_digests(shard)
+        images = _ShardImages.of(shard)
         etags: list[str | None] = []
         size = decoded_at_once(self._plan.batch_size)
-        collector = Collector(predictor, len(shard), size, self._submit, self._coordinator.add_outcomes)
-        skipped = crashes.rows_of(number)
-        refs = _without(shard["imageRef"].to_pylist(), skipped)
-        for piece in prefetched(self._pieces(refs, known, known_etags(shard), crashes.digests)):
+        collector = Collector(predictor, len(images.refs), size, self._submit, self._coordinator.add_outcomes)
+        skipped = crashes.images_of(number)
+        refs = _without(images.refs, skipped)
+        for piece in prefetched(self._pieces(refs, images.known, images.etags, crashes.digests)):
             etags += [image.etag for image in piece.images]
-            for row, (image, digest) in enumerate(zip(piece.images, piece.digests, strict=True), piece.first):
-                if row in skipped:
-                    collector.put(row, CRASHED, None)
-                elif digest is not None and digest == known[row]:
-                    collector.skip(row, digest)
+            for n, (image, digest) in enumerate(zip(piece.images, piece.digests, strict=True), piece.first):
+                if n in skipped:
+                    collector.put(n, CRASHED, None)
+                elif digest is not None and digest == images.known[n]:
+                    collector.skip(n, digest)
                 else:
-                    collector.put(row, image.content(), digest, piece.claims.get(digest or b"", Claim.MINE))
-            self._coordinator.add_rows(len(piece.images))
-        self._predict_rest(collector, shard["imageRef"])
+                    collector.put(n, image.content(), digest, piece.claims.get(digest or b"", Claim.MINE))
+            self._coordinator.add_rows(max(0, min(len(shard) - piece.first, len(piece.images))))
+        same = images.unchanged(collector.digests)
+        self._predict_beside_changed(collector, images, refs, same)
+        self._predict_rest(collector, images.refs)
         self._coordinator.flush()
-        same = np.array([d is not None and d == k for d, k in zip(collector.digests, known, strict=True)], bool)
-        looked_at = self._with_recalled(shard, collector.digests, etags, collector.outcomes(), same)
+        joined = self._joiner.join(images.of_items, collector.outcomes(), collector.digests, len(shard))
+        looked_at = self._with_recalled(shard, joined, images.refs, collector.digests, etags, same)
         predictions = self._rows.table(looked_at.items, looked_at.digests, looked_at.outcomes, looked_at.etags)
         new_etags = _new_etags(shard, etags, same)
         if len(new_etags):
@@ -215,31 +230,37 @@ class ShardTagger:
     def _with_recalled(
         self,
         shard: pa.Table,
+        joined: Joined,
+        refs: Sequence[str | None],
         digests: Sequence[bytes | None],
         etags: Sequence[str | None],
-        outcomes: Sequence[Outcome],
         unchanged: np.ndarray,
     ) -> _Outcomes:
         """The items of a shard to write: those just predicted, and known ones that are decided again.
 
         Args:
-            shard: Its rows.
-            digests: Of their images.
+            shard: Its N rows.
+            joined: Outcomes of the items just predicted.
+            refs: Of M images.
+            digests: Of the images.
             etags: ETags of the images.
-            outcomes: Of the images just predicted.
-            unchanged: Whether the image is the one of an earlier run, bool [N].
+            unchanged: Whether an item's images are those of an earlier run, bool [N].
         """
         stored = recalled(shard)
         rows = [row for row in range(len(shard)) if not unchanged[row] or stored[row]]
         recalls = [stored[row] if unchanged[row] else None for row in rows]
         chosen = shard.take(pa.array(rows, pa.int64()))
         evidence = np.array([a.evidence if a else 0 for a in recalls], np.int8)
-        ids, refs, masters = (chosen[name].to_pylist() for name in ("id", "imageRef", "masterCategory"))
+        ids, masters = (chosen[name].to_pylist() for name in ("id", "masterCategory"))
         shown = shown_in(chosen, self._plan.evidence.names) if self._plan.evidence else {}
-        items = Items(ids, refs, masters, shown, evidence)
-        merged = [self._rows.widened(a.outcome) if a else outcomes[row] for row, a in zip(rows, recalls, strict=True)]
+        images = [joined.shown[row] for row in rows]
+        said = {n: joined.said[row] for n, row in enumerate(rows) if row in joined.said}
+        items = Items(ids, [refs[n] for n in images], masters, shown, evidence, said)
+        merged = [
+            self._rows.widened(a.outcome) if a else joined.outcomes[row] for row, a in zip(rows, recalls, strict=True)
+        ]
         is_recalled = np.array([a is not None for a in recalls], bool)
-        return _Outcomes(items, [digests[row] for row in rows], [etags[row] for row in rows], merged, is_recalled)
+        return _Outcomes(items, [digests[n] for n in images], [etags[n] for n in images], merged, is_recalled)
 
     def _pieces(
         self,
@@ -266,22 +287,73 @@ class ShardTagger:
             yield _Piece(first, images, digests, claims)
             images, size, first, most = [], 0, row + 1, min(2 * most, _PIECE_ROWS)
 
-    def _predict_rest(self, collector: Collector, refs: pa.ChunkedArray) -> None:
+    def _predict_beside_changed(
+        self, collector: Collector, images: "_ShardImages", refs: Sequence[str | None], unchanged: np.ndarray
+    ) -> None:
+        """Predict the skipped images of items of which another image has changed."""
+        several = images.of_items.several.items()
+        skipped = [
+            n for item, numbers in several if not unchanged[item] for n in numbers
+            if collector.digests[n] is not None and collector.digests[n] == images.known[n]
+        ]  # fmt: skip
+        for n, data in zip(skipped, fetch_all(self._plan.store, [refs[n] for n in skipped]), strict=True):
+            collector.put(n, data, digest_of(data))
+
+    def _predict_rest(self, collector: Collector, refs: Sequence[str | None]) -> None:
         """Take the outcomes of other workers; predict the images that they have not finished, rather than wait."""
         missing = collector.missing()
         if not missing:
             return
         claims = dict(zip(missing, self._coordinator.claim(list(missing), take_over=True), strict=True))
         mine = [digest for digest, claim in claims.items() if claim is Claim.MINE]
-        images = dict(zip(mine, fetch_all(self._plan.store, [refs[missing[d]].as_py() for d in mine]), strict=True))
+        images = dict(zip(mine, fetch_all(self._plan.store, [refs[missing[d]] for d in mine]), strict=True))
         for digest, claim in claims.items():
             data = images.get(digest, b"")
             changed = claim is Claim.MINE and isinstance(data, bytes) and digest_of(data) != digest
             collector.settle(digest, _CHANGED if changed else data, claim)
 
 
-def _known_digests(shard: pa.Table) -> list[bytes | None]:
-    return [bytes.fromhex(digest) if digest else None for digest in shard["knownDigest"].to_pylist()]
+@dataclass(frozen=True)
+class _ShardImages:
+    """The images of a shard's rows, with what is known of each; each list has one entry per image."""
+
+    of_items: ItemImages[str]
+    known: list[bytes | None]
+    """Digest of the image in an earlier run."""
+    etags: list[str | None]
+    known_items: list[list[bytes | None] | None]
+    """By row, what `known` says of its images; None where no earlier run has tagged the item from as many."""
+
+    @classmethod
+    def of(cls, shard: pa.Table) -> "_ShardImages":
+        images = ItemImages.of(shard["imageRef"].to_pylist(), shard["furtherImageRefs"].to_pylist())
+        more = len(images.refs) - len(shard)
+        of_one = [_as_bytes(digest) for digest in shard["knownDigest"].to_pylist()]
+        known: list[bytes | None] = [*of_one, *[None] * more]
+        known_items: list[list[bytes | None] | None] = [None if digest is None else [digest] for digest in of_one]
+        for item, digests in known_images(shard).items():
+            numbers = images.of_item(item)
+            if len(digests) == len(numbers):
+                known_items[item] = [_as_bytes(digest) for digest in digests]
+                for n, digest in zip(numbers, digests, strict=True):
+                    known[n] = _as_bytes(digest)
+        return cls(images, known, known_etags(shard) + [None] * more, known_items)
+
+    @property
+    def refs(self) -> list[str | None]:
+        return self.of_items.refs
+
+    def unchanged(self, digests: Sequence[bytes | None]) -> np.ndarray:
+        """Whether the images of each row, by their digests, are those of an earlier run, bool [N]."""
+        same = [
+            known is not None and [digests[n] for n in self.of_items.of_item(item)] == known
+            for item, known in enumerate(self.known_items)
+        ]
+        return np.array(same, bool)
+
+
+def _as_bytes(digest: str | None) -> bytes | None:
+    return bytes.fromhex(digest) if digest else None
 
 
 def _digest(image: Revision, known: bytes | None) -> bytes | None:
@@ -299,8 +371,8 @@ def _new_etags(shard: pa.Table, etags: Sequence[str | None], unchanged: np.ndarr
         etags: ETags of the images now.
         unchanged: Whether the image is the one of an earlier run, bool [N].
     """
-    before = known_etags(shard)
-    rows = [row for row in range(len(shard)) if unchanged[row] and etags[row] and etags[row] != before[row]]
+    before, known = known_etags(shard), shard["knownDigest"].to_pylist()
+    rows = [n for n in range(len(shard)) if unchanged[n] and known[n] and etags[n] and etags[n] != before[n]]
     chosen = shard.take(pa.array(rows, pa.int64()))
     columns = [
         chosen["id"],
@@ -311,6 +383,11 @@ def _new_etags(shard: pa.Table, etags: Sequence[str | None], unchanged: np.ndarr
     return pa.table(columns, schema=ETAG)
 
 
-def _without(refs: Sequence[str | None], skipped: Set[int], first: int = 0) -> list[str | None]:
-    """References of rows, None for those that must not even be read."""
-    return [None if row in skipped else ref for row, ref in enumerate(refs, first)]
+def _without(refs: Sequence[str | None], skipped: Set[int]) -> list[str | None]:
+    """References of images, None for those that must not even be read."""
+    return [None if n in skipped else ref for n, ref in enumerate(refs)]
+
+
+def count_images(shard: pa.Table) -> int:
+    """Number of images that `ShardTagger` looks at for a shard's rows; a row without one counts as one."""
+    return len(_ShardImages.of(shard).refs)

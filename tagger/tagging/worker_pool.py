@@ -74,10 +74,10 @@ class WorkerPool:
     `Bisection`, and the run continues without that image.
 
     Args:
-        make: Starts an actor with `ready()`, and `tag`, `try_rows` and `digest` as `ShardTagger` has them.
+        make: Starts an actor with `ready()`, and `tag`, `try_images` and `digest` as `ShardTagger` has them.
         shards: Their numbers, in the order in which they are begun.
         workers: How many.
-        rows_of: Gives the number of rows of a shard; without it no shard is searched.
+        images_of: Gives the number of images of a shard; without it no shard is searched.
         work: The folder that stores the known crashes.
     """
 
@@ -86,12 +86,12 @@ class WorkerPool:
         make: Callable[[], Any],
         shards: Sequence[int],
         workers: Workers,
-        rows_of: Callable[[int], int] | None = None,
+        images_of: Callable[[int], int] | None = None,
         work: Location | None = None,
     ) -> None:
         self._make = make
         self._most = workers.most
-        self._rows_of = rows_of
+        self._images_of = images_of
         self._work = work
         self._crashes = self._crashes_before = Crashes.read(work) if work else Crashes()
         self._waiting = deque(Step(shard) for shard in shards)
@@ -140,7 +140,7 @@ class WorkerPool:
         if step.kind == "tag":
             ref = worker.tag.remote(step.shard, *([self._crashes] if self._crashes else []))
         elif step.kind == "try":
-            ref = worker.try_rows.remote(step.shard, step.first, step.end, self._crashes)
+            ref = worker.try_images.remote(step.shard, step.first, step.end, self._crashes)
         else:
             ref = worker.digest.remote(step.shard, step.first)
         self._running[ref] = (worker, step)
@@ -159,23 +159,23 @@ class WorkerPool:
         elif step.kind == "tag":
             self._lose_shard(step, error)
         else:
-            row = self._bisections[step.shard].crashed(step, first_line(error))
-            if row is not None:
-                self._skip_image(step.shard, row, None)
+            image = self._bisections[step.shard].crashed(step, first_line(error))
+            if image is not None:
+                self._skip_image(step.shard, image, None)
             self._continue_search(step.shard)
 
     def _lose_shard(self, step: Step, error: RayError) -> None:
         self._losses[step.shard] += 1
-        if self._losses[step.shard] <= (_RETRIES if self._rows_of is None else _RETRIES_BEFORE_SEARCH):
+        if self._losses[step.shard] <= (_RETRIES if self._images_of is None else _RETRIES_BEFORE_SEARCH):
             self._waiting.appendleft(step)
             return
         self._searches[step.shard] += 1
-        if self._rows_of is None or self._searches[step.shard] > _RETRIES:
+        if self._images_of is None or self._searches[step.shard] > _RETRIES:
             raise TaggerError(
                 f"workers were lost again and again over part {step.shard}, and over no image alone, the last one so: "
                 f"{first_line(error)}; the same command goes on from here"
             )
-        self._bisections[step.shard] = Bisection(step.shard, self._rows_of(step.shard))
+        self._bisections[step.shard] = Bisection(step.shard, self._images_of(step.shard))
         self._continue_search(step.shard)
 
     def _advance(self, step: Step, answer: object) -> None:
@@ -191,13 +191,13 @@ class WorkerPool:
             del self._bisections[shard], self._losses[shard]
         self._waiting.appendleft(step or Step(shard))
 
-    def _skip_image(self, shard: int, row: int, digest: bytes | None) -> None:
+    def _skip_image(self, shard: int, image: int, digest: bytes | None) -> None:
         """Skip an image from now on, also after a restart."""
-        self._crashes = self._crashes.with_image(shard, row, digest)
+        self._crashes = self._crashes.with_image(shard, image, digest)
         if self._work is not None:
             self._crashes.write(self._work)
         self._searches[shard] = 0
-        check_count(self._crashes_before, self._crashes, f"row {row} of part {shard}")
+        check_count(self._crashes_before, self._crashes, f"image {image} of part {shard}")
 
 
 class _LostStarting:

@@ -141,8 +141,7 @@ def _measure(config: CombineConfig, reporter: Reporter, inputs: _Inputs) -> _Mea
         batches = model_inputs(combined, images["train"], _STATISTICS_BATCH)
         combined = update_batchnorm(combined, inputs.members, batches, device)
     reporter.step("Calibrating on val, measuring on test")
-    failed_of_test = failed["split"].to_pylist().count("test")
-    measured = calibrate_and_measure(combined, images, device, failed_of_test)
+    measured = calibrate_and_measure(combined, images, device, failed)
     alone = {m.card.model_id: evaluate_side(m, images["test"], device).metrics() for m in inputs.members}
     return _Measurement(measured, items, alone, failed.num_rows, staged.rejects)
 

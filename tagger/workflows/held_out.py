@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import ray.data
 import torch
 from torch import Tensor
@@ -23,10 +24,12 @@ from tagger.imaging.edges import all_with_edges
 from tagger.io.location import Location
 from tagger.io.parquet import write_parquet
 from tagger.models.bundle import Bundle
+from tagger.models.image_pool import ImageRows, pool_images
 from tagger.models.levels import Levels, softmax
 from tagger.runs.leaf_probabilities import LeafProbabilities
 from tagger.runs.staging import read_shard
 from tagger.schemas.documents.bundle import Metrics, ModelCard
+from tagger.schemas.documents.taxonomy import Level
 from tagger.schemas.tables.item import REJECT
 from tagger.tagging.on_ray import leaf_logits
 from tagger.workflows.labelled import failures
@@ -55,6 +58,23 @@ class MeasuredBundle:
 
 
 @dataclass(frozen=True)
+class SeveralImages:
+    """Shares of the test items with several images whose article type is right."""
+
+    items: int
+    by_all: float
+    """By all their images."""
+    by_first: float
+    """By the first alone."""
+
+    def __str__(self) -> str:
+        return (
+            f"{self.items:,} test items have several images: {self.by_all:.1%} of their article types are right by all "
+            f"of them, {self.by_first:.1%} by the first alone"
+        )
+
+
+@dataclass(frozen=True)
 class Measured:
     """A calibrated bundle, and its predictions of held-out items."""
 
@@ -67,6 +87,8 @@ class Measured:
     """Predictions of items that neither training nor calibration has seen, if there are any."""
     leaves: LeafProbabilities | None = None
     """Leaf probabilities of the items of all three, if they were to be kept."""
+    several: SeveralImages | None = None
+    """What several images of a test item are worth, if any has some."""
 
     @property
     def metrics(self) -> Metrics:
@@ -75,7 +97,7 @@ class Measured:
 
 
 def calibrate_and_measure(
-    bundle: Bundle, images: dict[str, ray.data.Dataset], device: str, failed: int, keep_leaves: bool = False
+    bundle: Bundle, images: dict[str, ray.data.Dataset], device: str, failed: pa.Table, keep_leaves: bool = False
 ) -> Measured:
     """Calibrate on val, and evaluate on test and control, with float32 PyTorch.
 
@@ -83,7 +105,7 @@ def calibrate_and_measure(
         bundle: The model; its calibration is replaced.
         images: Decoded items by side; control may be absent.
         device: `cpu` or `cuda`.
-        failed: Test items whose image cannot be used.
+        failed: Images that cannot be used, by FAILURE.
         keep_leaves: Keep the leaf probabilities, too, as titles and columns are weighed against them.
     """
     reference = PreparedTorch(bundle, device, "float32", _AT_ONCE)
@@ -92,11 +114,14 @@ def calibrate_and_measure(
     everything = images["val"].union(*(images[side] for side in sides_seen[1:]), copies)
     outputs = leaf_logits(_with_edges(everything, bundle), reference, device == "cuda")
     sides = {side: _only(outputs, outputs["split"] == side) for side in (*sides_seen, BLURRED)}
-    bundle = calibrated(bundle, sides["val"]["logits"], sides["val"]["leaf"])
+    bundle = calibrated(bundle, sides["val"]["logits"], sides["val"]["leaf"], _rows_of(sides["val"]))
     val, of_copies = (_evaluation(bundle, sides[side], 0, side) for side in ("val", BLURRED))
     control = _evaluation(bundle, sides["control"], 0, "control") if "control" in sides else None
     leaves = _leaves(bundle, _only(outputs, outputs["split"] != BLURRED)) if keep_leaves else None
-    return Measured(bundle, val, _evaluation(bundle, sides["test"], failed), of_copies, control, leaves)
+    test = sides["test"]
+    without = set(failed.filter(pc.equal(failed["split"], "test"))["id"].to_pylist()) - set(test["id"])
+    tested = _evaluation(bundle, test, len(without))
+    return Measured(bundle, val, tested, of_copies, control, leaves, _several(bundle, test, tested))
 
 
 def evaluate_side(bundle: Bundle, images: ray.data.Dataset, device: str) -> Evaluation:
@@ -133,6 +158,8 @@ def write_bundle_report(
         blurred=measured.blurred,
     )
     title = "Training report" if training else "Report"
+    if measured.several:
+        facts = {**facts, "several images": measured.several}
     write_report(out, title, facts, measured.test, extras)
     rejects = [read_shard(f) for f in (work / "rejects").files()]
     write_parquet(out / "rejects.parquet", pa.concat_tables([REJECT.empty_table(), *rejects]))
@@ -155,20 +182,42 @@ def _with_edges(images: ray.data.Dataset, bundle: Bundle) -> ray.data.Dataset:
 
 
 def _leaves(bundle: Bundle, outputs: dict[str, np.ndarray]) -> LeafProbabilities:
-    probabilities = softmax(outputs["logits"], bundle.card.calibration.temperature)
-    return LeafProbabilities.of_predictions(outputs["id"].tolist(), probabilities, outputs["blur"])
+    items, probabilities = _by_item(bundle, outputs)
+    return LeafProbabilities.of_predictions(items["id"].tolist(), probabilities, items["blur"])
 
 
 def _only(columns: dict[str, np.ndarray], chosen: np.ndarray) -> dict[str, np.ndarray]:
     return {name: column[chosen] for name, column in columns.items()}
 
 
-def _evaluation(bundle: Bundle, outputs: dict[str, np.ndarray], failed: int, side: str = "test") -> Evaluation:
+def _rows_of(outputs: dict[str, np.ndarray]) -> ImageRows:
+    return ImageRows.of(outputs["id"], outputs["number"])
+
+
+def _by_item(bundle: Bundle, outputs: dict[str, np.ndarray]) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """Columns of the items, of several images those of the surest; and their leaf probabilities, float32 [N, L]."""
+    by_image = softmax(outputs["logits"], bundle.card.calibration.temperature)
+    pooled = pool_images(by_image, _rows_of(outputs), bundle.card.image_pool)
+    return _only(outputs, pooled.surest), pooled.probabilities
+
+
+def _several(bundle: Bundle, outputs: dict[str, np.ndarray], by_all: Evaluation) -> SeveralImages | None:
+    """Compare all images of an item with its first; `by_all` is the evaluation of the same outputs."""
+    rows = _rows_of(outputs)
+    several = (rows.counts > 1) & rows.has_first
+    if not several.any():
+        return None
+    by_first = _evaluation(bundle, _only(outputs, rows.starts[several]), 0)
+    right = by_all.levels[Level.ARTICLE_TYPE].right[several]
+    return SeveralImages(len(right), float(right.mean()), float(by_first.levels[Level.ARTICLE_TYPE].right.mean()))
+
+
+def _evaluation(bundle: Bundle, images: dict[str, np.ndarray], failed: int, side: str = "test") -> Evaluation:
     card = bundle.card
+    outputs, probabilities = _by_item(bundle, images)
     items = pd.DataFrame({"id": outputs["id"], "imageRef": outputs["imageRef"], "blurScore": outputs["blur"]})
     if any(outputs["time"] != ""):
         items["time"] = outputs["time"]
-    probabilities = softmax(outputs["logits"], card.calibration.temperature)
     levels = Levels(card.taxonomy, card.calibration.curves)
     evaluation = Evaluation.of_probabilities(side, levels, probabilities, outputs["leaf"], items)
     return replace(evaluation, failed=failed)

@@ -200,7 +200,9 @@ def _show_failures(reporter: Reporter, table: pa.Table, items: int, store: Image
     failed = FailedImages()
     for row in table.to_pylist():
         failed.add_row(row["id"], row["imageRef"], row["errorCode"], row["errorMessage"])
-    reporter.warn(f"{len(table):,} of {items:,} labelled items are left out because their image cannot be used")
+    without = len(set(table["id"].to_pylist()))
+    some = "" if without == len(table) else f"; {len(table):,} images in all"
+    reporter.warn(f"{without:,} of {items:,} labelled items have an image that cannot be used, and is left out{some}")
     absent = table.filter(pc.equal(table["errorCode"], str(ErrorCode.NOT_FOUND)))["imageRef"].drop_null().to_pylist()
     for line in lines(failed, near_misses(store, absent) if 2 * len(absent) > items else []):
         reporter.step(line)

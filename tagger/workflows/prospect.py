@@ -158,6 +158,6 @@ def _rows(census: Census) -> pa.Table:
         return pa.table({"id": pa.array([], pa.string())})
     rows = pa.concat_tables(census.labelled)
     none = pa.nulls(len(rows), pa.string())
-    for name in ("row", "knownDigest", "imageRef"):
+    for name in ("row", "knownDigest", "imageRef", "furtherImageRefs"):
         rows = rows.append_column(name, none)
     return rows

@@ -168,11 +168,10 @@ def _learn(config: TrainConfig, reporter: Reporter, inputs: _Inputs) -> _Trained
     plan = Plan(config, card, initial, leaf_items, use_gpu=device == "cuda", threads=threads_of_environment())
     trained = _train(plan, images, inputs.out, work, reporter)
     reporter.step("Calibrating on val, measuring on test")
-    failed_of_test = failed["split"].to_pylist().count("test")
     bundle = pack(card, trained.weights)
-    measured = calibrate_and_measure(
-        bundle, images, device, failed_of_test, keep_leaves=bool(config.title or config.evidence)
-    )
+    measured = calibrate_and_measure(bundle, images, device, failed, keep_leaves=bool(config.title or config.evidence))
+    if measured.several:
+        reporter.step(str(measured.several))
     learnt = {
         "epochs": trained.history,
         "best_epoch": trained.best_epoch,

@@ -89,7 +89,7 @@ def test_images_that_cannot_be_used_are_shown_with_path_and_reason(
 
     outcome = tagger("train", *inputs, "--recipe", "cnn-2conv", "--epochs", 1, "--out", tmp_path / "b")
     assert outcome.code == 3
-    assert "40 of 40 labelled items are left out because their image cannot be used" in outcome.err
+    assert "40 of 40 labelled items have an image that cannot be used, and is left out" in outcome.err
     assert "not_found 40:" in outcome.err
     assert f"{tmp_path}/images/" in outcome.err
     assert ".jpeg is there: another suffix" in outcome.err

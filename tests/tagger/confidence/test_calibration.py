@@ -7,6 +7,7 @@ import pytest
 from tagger.confidence.calibration import calibrated, fit_curve, fit_temperature, refitted_error
 from tagger.evaluation.metrics import Evaluation, Predicted, calibration_error
 from tagger.models.bundle import Bundle
+from tagger.models.image_pool import ImageRows
 from tagger.models.levels import Levels, apply_curve, softmax
 from tagger.schemas.documents.taxonomy import Level
 
@@ -78,7 +79,7 @@ def test_a_level_whose_sum_is_unsure_gets_a_curve_that_predictions_have(bundle: 
     masters = levels.classes_of_leaves(leaves)[0]
     logits = rng.normal(0, 1, (4000, len(bundle.card.taxonomy.leaves))).astype(np.float32)
     logits += 1.5 * (levels.classes_of_leaves(np.arange(logits.shape[1]))[0] == masters[:, None])
-    made = calibrated(bundle, logits, leaves)
+    made = calibrated(bundle, logits, leaves, ImageRows.of(np.arange(len(leaves)), np.zeros(len(leaves))))
     curves = made.card.calibration.curves
     assert Level.MASTER_CATEGORY in curves
     assert made.card.model_id != bundle.card.model_id

@@ -10,9 +10,11 @@ import pytest
 from tagger.dataset.decoding import DecodeShard
 from tagger.dataset.items import LabelledItems
 from tagger.dataset.split_rule import SplitRule
+from tagger.dataset.splits import SPLITS
 from tagger.demo.drawn_catalogue import Drawn
 from tagger.errors import InputError
 from tagger.io.location import Location
+from tagger.runs.staging import read_shard
 from tagger.schemas.documents.bundle import Preprocessing
 from tagger.schemas.documents.taxonomy import Taxonomy
 from tagger.schemas.tables.item import ITEM
@@ -24,8 +26,32 @@ RULE = SplitRule("stratified", {"val": 0.2, "test": 0.2, "control": 0.1}, seed=0
 def rows(*labels: tuple[str | None, str | None, int]) -> pa.Table:
     found = [(m, a) for m, a, n in labels for _ in range(n)]
     ids = [f"i{n}" for n in range(len(found))]
-    columns = [ids, range(len(ids)), [m for m, _ in found], [a for _, a in found], ids, [None] * len(ids)]
-    return pa.table([pa.array(list(c)) for c in columns], names=ITEM.names).cast(ITEM)
+    columns = {
+        "id": ids,
+        "row": range(len(ids)),
+        "masterCategory": [m for m, _ in found],
+        "articleType": [a for _, a in found],
+        "imageRef": ids,
+    }
+    empty = {name: pa.nulls(len(ids), ITEM.field(name).type) for name in ITEM.names if name not in columns}
+    return pa.table({**{name: pa.array(list(c)) for name, c in columns.items()}, **empty}).select(ITEM.names).cast(ITEM)
+
+
+def test_each_image_of_an_item_is_decoded_on_the_side_of_its_item(tmp_path: Path) -> None:
+    table = rows(("A", "x", 20), ("B", "y", 20))
+    further = [[f"{item}-b", f"{item}-c"] if item in ("i3", "i30") else None for item in table["id"].to_pylist()]
+    at = ITEM.get_field_index("furtherImageRefs")
+    items = LabelledItems.select(
+        table.set_column(at, ITEM.field(at), pa.array(further, ITEM.field(at).type)), {}, 5, RULE
+    )
+    shards = items.write_shards(Location(str(tmp_path)), SPLITS)
+    written = pd.concat(read_shard(s).to_pandas().assign(split=side) for side, found in shards.items() for s in found)
+    side_of = dict(zip(items.frame["id"], items.frame["split"], strict=True))
+    assert len(written) == 44
+    assert (written["split"] == written["id"].map(side_of)).all()
+    assert written.loc[written["id"] == "i3", ["imageRef", "number"]].to_numpy().tolist() == [
+        ["i3", 0], ["i3-b", 1], ["i3-c", 2]
+    ]  # fmt: skip
 
 
 def test_small_leaves_are_left_out_and_named() -> None:
@@ -118,7 +144,7 @@ def test_images_that_fail_are_left_out_and_written_down(drawn: Drawn, tmp_path: 
     refs = [f"{drawn.images}/{i}.jpg" for i in ids]
     shard = Location(str(tmp_path / "val/shard-00000.parquet"))
     shard.parent.mkdir()
-    pq.write_table(pa.table({"id": ids, "imageRef": refs, "time": [None] * 4, "leaf": [0, 1, 2, 3]}), shard.path)
+    pq.write_table(pa.table({"id": ids, "imageRef": refs, "time": [None] * 4, "leaf": [0, 1, 2, 3], "number": [0] * 4}), shard.path)
     preprocessing = Preprocessing(height=48, width=36, fit="pad", resize="area")
     decode = DecodeShard(store, preprocessing, 10_000_000, Location(str(tmp_path / "failures")))
     (batch,) = decode({"item": [shard]})

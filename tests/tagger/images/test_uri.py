@@ -7,6 +7,7 @@ import pytest
 
 from tagger.errors import ImageError
 from tagger.images.cells import split_cell
+from tagger.images.several import further_images
 from tagger.schemas.tables.prediction import ErrorCode
 from tests.builders import catalog_of, first_batch
 from tests.conftest import S3Server
@@ -102,14 +103,14 @@ def test_a_cell_is_one_image_or_several(cell: str, images: list[str]) -> None:
     assert split_cell(cell, lambda path: path.startswith("there")) == images
 
 
-def test_of_several_images_in_a_cell_the_first_is_used_and_that_is_said_once(tmp_path: Path) -> None:
+def test_of_several_images_in_a_cell_the_first_stands_for_the_item_and_the_others_follow(tmp_path: Path) -> None:
     put(tmp_path, "img/0.jpg", "img/1.jpg", "img/a,b.jpg", "img/c.jpg,d.jpg")
     cells = ["img/0.jpg;img/1.jpg", "img/1.jpg|img/0.jpg", "img/a,b.jpg", "img/c.jpg,d.jpg"]
     assert fetched(tmp_path, cells) == ["0", "1", "a,b", "c.jpg,d"]
     manifest, store = catalog_of(tmp_path / "m.tsv", "column:url")
-    store.locate(first_batch(manifest))
-    (notice,) = manifest.notices.texts
-    assert notice == ("--images column:url: cells hold several images; the first of each is used, such as img/0.jpg")
+    found = [refs and [Path(ref).name for ref in refs] for refs in further_images(store, first_batch(manifest))]
+    assert found == [["1.jpg"], ["0.jpg"], None, None]
+    assert not manifest.notices.texts
 
 
 def test_forms_of_addresses_of_a_bucket_are_found(s3: S3Server, tmp_path: Path) -> None:

@@ -25,8 +25,8 @@ def search(rows: int, deadly: set[int], unreadable: set[int], accidents: set[int
         assert step.shard == 5
         number += 1
         looks = deadly - found.keys() if step.kind == "try" else set()
-        rows_of_step = set(range(step.first, step.end)) if step.kind == "try" else {step.first}
-        if rows_of_step & (looks | (unreadable if step.kind == "digest" else set())) or number in accidents:
+        images_of_step = set(range(step.first, step.end)) if step.kind == "try" else {step.first}
+        if images_of_step & (looks | (unreadable if step.kind == "digest" else set())) or number in accidents:
             lost += 1
             row = bisection.crashed(step, "a reason")
             if row is not None:
@@ -66,7 +66,7 @@ def test_what_was_found_is_kept_with_the_run(tmp_path: Path) -> None:
     crashes.write(work)
     assert Crashes.read(work) == crashes
     assert len(crashes) == 3
-    assert (crashes.rows_of(3), crashes.rows_of(2)) == ({4}, set())
+    assert (crashes.images_of(3), crashes.images_of(2)) == ({4}, set())
 
 
 def test_so_many_that_something_else_must_be_wrong_end_the_run() -> None:

@@ -111,7 +111,7 @@ def items(count: int, titles: Sequence[str | None] = ()) -> Items:
 
 def test_what_would_be_decided_alike_is_known_and_not_decided_anew(bundle: Bundle, tmp_path: Path) -> None:
     run = a_run(tmp_path / "r", plain(bundle), items(3), outcomes(bundle, [0.4, 0.7, 0.99]))
-    digests, anew = Known([run], bundle.card, plain(bundle)).recall(shard([*ids(3), "new"]))
+    digests, anew, _ = Known([run], bundle.card, plain(bundle)).recall(shard([*ids(3), "new"]))
     assert digests == [DIGEST.hex()] * 3 + [None]
     assert anew == [None] * 4
 
@@ -120,7 +120,7 @@ def test_a_stricter_policy_is_applied_to_stored_confidences(bundle: Bundle, tmp_
     records = outcomes(bundle, [0.4, 0.7, 0.99])
     run = a_run(tmp_path / "r", plain(bundle), items(3), records)
     strict = plain(bundle, STRICT)
-    digests, anew = Known([run], bundle.card, strict).recall(shard(ids(3)))
+    digests, anew, _ = Known([run], bundle.card, strict).recall(shard(ids(3)))
     assert digests == [DIGEST.hex()] * 3
     assert [outcome is not None for outcome in anew] == [False, True, False]
     (again,) = (found for found in recalled(pa.table({KNOWN_OUTCOME: pa.array(anew, pa.binary())})) if found)
@@ -141,7 +141,7 @@ def test_every_field_of_an_outcome_is_restored_from_its_stored_row(bundle: Bundl
     assert not zero, f"set {zero} above, or this test cannot see whether known.py restores it"
     run = a_run(tmp_path / "r", plain(bundle), items(1), records)
     strict = plain(bundle, STRICT)
-    _, anew = Known([run], bundle.card, strict).recall(shard(ids(1)))
+    _, anew, _ = Known([run], bundle.card, strict).recall(shard(ids(1)))
     (again,) = recalled(pa.table({KNOWN_OUTCOME: pa.array(anew, pa.binary())}))
     assert again
     restored = np.frombuffer(strict.widened(again.outcome), records.dtype)
@@ -155,9 +155,9 @@ def test_every_field_of_an_outcome_is_restored_from_its_stored_row(bundle: Bundl
 
 def test_a_changed_label_or_sample_is_decided_anew(bundle: Bundle, tmp_path: Path) -> None:
     run = a_run(tmp_path / "r", plain(bundle), items(2), outcomes(bundle, [0.9, 0.9]))
-    _, anew = Known([run], bundle.card, plain(bundle)).recall(shard(ids(2), ["no such category", None]))
+    _, anew, _ = Known([run], bundle.card, plain(bundle)).recall(shard(ids(2), ["no such category", None]))
     assert [a is not None for a in anew] == [True, False]
-    _, anew = Known([run], bundle.card, plain(bundle, sample=1)).recall(shard(ids(2)))
+    _, anew, _ = Known([run], bundle.card, plain(bundle, sample=1)).recall(shard(ids(2)))
     assert [a is not None for a in anew] == [True, True]
 
 
@@ -167,7 +167,7 @@ def test_an_image_without_its_vector_is_unknown_where_vectors_are_asked_for(bund
     assert known.recall(shard(ids(2)))[0] == [DIGEST.hex(), None]
     assert Known([run], bundle.card, plain(bundle)).recall(shard(ids(2)))[0] == [DIGEST.hex()] * 2
     assert known.knows(ids(3)) == [True, True, False]
-    assert known.recall(shard(["new"])) == ([None], [None])
+    assert known.recall(shard(["new"])) == ([None], [None], [None])
 
 
 def test_a_changed_title_is_looked_at_again_where_titles_are_fused(
@@ -180,7 +180,7 @@ def test_a_changed_title_is_looked_at_again_where_titles_are_fused(
     assert table["articleType"][0] != table["articleType"][2], "the title has its say"
     now = shard(ids(3), titles=["first", "another", None])
     known = Known([run], bundle.card, fusing, titles, join=True)
-    assert known.recall(now) == ([DIGEST.hex(), None, DIGEST.hex()], [None] * 3)
+    assert known.recall(now) == ([DIGEST.hex(), None, DIGEST.hex()], [None] * 3, [None] * 3)
     by_image = [None, None, DIGEST.hex()]
     assert Known([run], bundle.card, plain(bundle)).recall(shard(ids(3)))[0] == by_image, "titles are asked no more"
     other = replace(titles, weights={})
@@ -193,7 +193,7 @@ def test_an_item_that_gets_a_title_is_decided_by_both_without_a_look_at_its_imag
     fusing = PredictionRows(bundle.card, LAX, "now", evidence=titles, join=True)
     run = a_run(tmp_path / "r", fusing, items(2, [None, None]), outcomes(bundle, [0.9] * 2), f"all {titles.digest}")
     known = Known([run], bundle.card, fusing, titles, join=True)
-    digests, anew = known.recall(shard(ids(2), titles=["first", "mute"]))
+    digests, anew, _ = known.recall(shard(ids(2), titles=["first", "mute"]))
     assert digests == [DIGEST.hex()] * 2
     assert [a is not None for a in anew] == [True, False]
 
@@ -205,7 +205,7 @@ def test_fused_confidences_are_decided_anew_without_being_fused_twice(
     run = a_run(tmp_path / "r", fusing, items(1, ["first"]), outcomes(bundle, [0.99]), f"all {titles.digest}")
     before = pq.read_table(tmp_path / "r" / "predictions").to_pylist()[0]
     never = PredictionRows(bundle.card, Thresholds(dict.fromkeys(Level, 1.1)), "now", evidence=titles, join=True)
-    _, anew = Known([run], bundle.card, never, titles, join=True).recall(shard(ids(1), titles=["first"]))
+    _, anew, _ = Known([run], bundle.card, never, titles, join=True).recall(shard(ids(1), titles=["first"]))
     (again,) = recalled(pa.table({KNOWN_OUTCOME: pa.array(anew, pa.binary())}))
     assert again and again.evidence == list(Evidence).index(Evidence.IMAGE_AND_TITLE)
     again_items = Items(ids(1), ids(1), [None], {"name": ["first"]}, np.array([again.evidence], np.int8))
@@ -233,7 +233,7 @@ def test_predictions_by_image_and_title_have_thresholds_of_their_own(
     again = PredictionRows(
         bundle.card, LAX, "now", evidence=titles, join=True, others={Evidence.IMAGE_AND_TITLE: never}
     )
-    digests, anew = Known([run], bundle.card, again, titles, join=True).recall(shard(ids(2), titles=said))
+    digests, anew, _ = Known([run], bundle.card, again, titles, join=True).recall(shard(ids(2), titles=said))
     assert digests == [DIGEST.hex()] * 2
     assert all(anew), "the thresholds of both kinds have changed"
 
@@ -251,7 +251,7 @@ def test_titles_that_check_are_asked_of_stored_confidences(
 ) -> None:
     run = a_run(tmp_path / "r", plain(bundle), items(2), outcomes(bundle, [0.9] * 2))
     checking = PredictionRows(bundle.card, LAX, "now", evidence=titles)
-    digests, anew = Known([run], bundle.card, checking, titles).recall(shard(ids(2), titles=["first", "mute"]))
+    digests, anew, _ = Known([run], bundle.card, checking, titles).recall(shard(ids(2), titles=["first", "mute"]))
     assert digests == [DIGEST.hex()] * 2
     assert [a is not None for a in anew] == [True, False]
 
@@ -301,7 +301,7 @@ def test_a_column_that_changes_appears_or_disappears_is_looked_at_again(
     run = a_run(tmp_path / "r", joining, before, outcomes(bundle, [0.9] * 4), f"all {model.digest}")
     known = Known([run], bundle.card, joining, model, join=True)
     kinds = pa.array(["k1", "k2", "k1", None])
-    digests, anew = known.recall(shard(ids(4)).append_column(passthrough("kind"), kinds))
+    digests, anew, _ = known.recall(shard(ids(4)).append_column(passthrough("kind"), kinds))
     assert digests == [DIGEST.hex(), None, DIGEST.hex(), None]
     assert [outcome is not None for outcome in anew] == [False, False, True, False], "the third is decided by both now"
     assert known.recall(shard(ids(4)))[0] == [None, None, DIGEST.hex(), None], "the manifest has no such column"

@@ -54,7 +54,7 @@ class Writer:
         pass
 
     def tag(self, number: int, crashes: Crashes = Crashes()) -> None:  # noqa: B008 - it cannot be changed
-        self.try_rows(number, 0, ROWS, crashes)
+        self.try_images(number, 0, ROWS, crashes)
         before = len(list(self._folder.glob("killed-*")))
         if number == 3 and before < self._kills:
             (self._folder / f"killed-{before}").touch()
@@ -64,8 +64,8 @@ class Writer:
         with (self._folder / f"shard-{number}").open("a") as file:
             file.write("x")
 
-    def try_rows(self, number: int, first: int, end: int, crashes: Crashes) -> None:
-        for row in set(range(first, end)) - crashes.rows_of(number):
+    def try_images(self, number: int, first: int, end: int, crashes: Crashes) -> None:
+        for row in set(range(first, end)) - crashes.images_of(number):
             if row in self._deadly and bytes([row]) not in crashes.digests:
                 os.kill(os.getpid(), signal.SIGSEGV)
 

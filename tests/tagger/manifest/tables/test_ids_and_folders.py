@@ -79,7 +79,7 @@ def test_a_column_that_is_no_text_is_named_with_its_type_wherever_text_is_needed
     with pytest.raises(InputError, match=r"column 'x' of .*m\.parquet is (list|binary)"):
         manifest, store = catalog_of(file, f"{tmp_path}/images/{{x}}/{{id}}.jpg")
         store.locate(first_batch(manifest))
-    if not pa.types.is_binary(column.type):
+    if not pa.types.is_binary(column.type) and column.type != pa.list_(pa.string()):
         with pytest.raises(InputError, match=r"column 'x' of .*m\.parquet is list"):
             manifest, store = catalog_of(file, "column:x")
             store.locate(first_batch(manifest))
