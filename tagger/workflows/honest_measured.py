@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
+import pandas as pd
 
 from tagger.confidence import target
 from tagger.dataset.split_rule import SplitRule
@@ -24,7 +26,7 @@ from tagger.schemas.documents.taxonomy import Level
 from tagger.schemas.tables.prediction import Evidence
 from tagger.workflows.evidence_taught import WITHOUT_TYPE, Asked
 from tagger.workflows.honest_baselines import by_title, labels_of, most_frequent, most_frequent_by_master
-from tagger.workflows.honest_page import APART, BRANDS, RANDOM, Figures, LeftOut, Line, Promise
+from tagger.workflows.honest_page import APART, BRANDS, FEW, RANDOM, Figures, Learnt, LeftOut, Line, Promise
 from tagger.workflows.open_catalog import resolve_location
 from tagger.workflows.policy import HeldOut, fitting_side, held_out_predictions
 from tagger.workflows.titles import labelled_sides
@@ -70,17 +72,29 @@ class Trained:
         ids: list[str] = self.test.predicted.items["id"].tolist()
         return ids
 
-    @property
-    def train_items(self) -> int:
-        """Number of training items."""
-        return self.bundle.card.provenance.split_items["train"]
+    @cached_property
+    def sides(self) -> "pd.Series[str]":
+        """Side of each item, by id."""
+        return read_splits(self.folder)
 
-    def line(self) -> Line:
-        """The split's line."""
-        return Line(
-            self.name, str(self.rule), len(self.types), accuracy(self.types), macro_f1(self.types), self.train_items,
-            level_metrics(self.types),
-        )  # fmt: skip
+    def line(self, train_types: np.ndarray, ids: "pd.Index[str]") -> Line:
+        """The split's line.
+
+        Args:
+            train_types: Article types of the training items, object [M].
+            ids: Of the items of all splits.
+        """
+        names, counts = np.unique(train_types.astype(str), return_counts=True)
+        is_few = ~np.isin(self.types.truth.astype(str), names[counts >= FEW])
+        learnt = Learnt(
+            train_items=self.bundle.card.provenance.split_items["train"],
+            unlearnt_items=len(ids.difference(self.sides.index)),
+            few_items=int(is_few.sum()),
+            others=None if is_few.all() else accuracy(self.types.only(~is_few)),
+            calibration=level_metrics(self.types),
+        )
+        figures = accuracy(self.types), macro_f1(self.types)
+        return Line(self.name, str(self.rule), len(self.types), *figures, learnt)
 
 
 def figures_of(
@@ -100,8 +114,10 @@ def figures_of(
         reporter: Where steps and warnings go.
     """
     apart = trained[APART]
+    splits = [one for name, one in trained.items() if name != BRANDS]
+    ids = pd.Index(pd.concat([one.sides for one in splits]).index.unique())
     return Figures(
-        splits=[one.line() for name, one in trained.items() if name != BRANDS],
+        splits=[one.line(_train_types(config, manifest, one), ids) for one in splits],
         moved=_moved(trained[RANDOM], apart),
         guesses=_guesses(config, manifest, apart, left_out, reporter),
         promises=_promises(apart, reporter),
@@ -110,10 +126,17 @@ def figures_of(
     )
 
 
+def _train_types(config: ResultsConfig, manifest: Manifest, trained: Trained) -> np.ndarray:
+    """Article types of the training items, object [M]."""
+    taxonomy = trained.bundle.card.taxonomy
+    sides = labelled_sides(manifest, Asked(), trained.folder, taxonomy, config.merge_spellings)
+    return labels_of(sides["train"], taxonomy, _TYPE)
+
+
 def _moved(random: Trained, apart: Trained) -> int:
     """Number of items that are on another side of a split than of the other."""
-    sides = read_splits(random.folder).to_frame("random").join(read_splits(apart.folder), how="inner")
-    return int((sides["random"] != sides["split"]).sum())
+    sides = random.sides.to_frame("random").join(apart.sides.rename("apart"), how="inner")
+    return int((sides["random"] != sides["apart"]).sum())
 
 
 def _guesses(
@@ -180,10 +203,9 @@ def _brands(
     if not names:
         left_out.append(LeftOut(BRANDS, f"no test item has a {config.brand}"))
         return []
-    how = (
-        f"{len(names):,} brands, of which no item trained; brands too large for a side train, and the "
-        f"{int((~has_brand).sum()):,} test items without a brand do not count"
-    )
+    how = f"{len(names):,} brands, of which no item trained; brands too large for a side train"
+    if not has_brand.all():
+        how += f", and the {int((~has_brand).sum()):,} test items without a brand do not count"
     lines = [_brand_line("unseen brands", how, unseen.types.only(has_brand), of_unseen[has_brand])]
     known = np.isin(of_apart, names)
     if known.any():

@@ -12,6 +12,34 @@ from tagger.schemas.documents.bundle import LevelMetrics
 
 RANDOM, APART, BY_TIME, BRANDS = "random", "copies apart", "by time", "brands apart"
 """Names of the splits."""
+FEW = 10
+"""Training items of an article type below which a model has hardly seen it."""
+
+
+@dataclass(frozen=True)
+class Learnt:
+    """What a split let a training learn, beside the figures of its test items."""
+
+    train_items: int
+    unlearnt_items: int
+    """Items that the split leaves out, because no training item is of their leaf."""
+    few_items: int
+    """Test items of article types with fewer than FEW training items."""
+    others: Estimate | None
+    """How many of the other test items are right; None where there are none."""
+    calibration: LevelMetrics
+    """Has the calibration error, and the one by chance."""
+
+    def row(self) -> dict[str, object]:
+        """The same for machines."""
+        return {
+            "trainItems": self.train_items,
+            "unlearntItems": self.unlearnt_items,
+            "fewItems": self.few_items,
+            **_columns("otherItems", self.others),
+            "calibrationError": self.calibration.expected_calibration_error,
+            "calibrationErrorByChance": self.calibration.calibration_error_by_chance,
+        }
 
 
 @dataclass(frozen=True)
@@ -25,22 +53,18 @@ class Line:
     accuracy: Estimate
     macro_f1: Estimate | None
     """None where no type has enough items."""
-    train_items: int | None = None
-    """None for a guess that is not a training of the recipe."""
-    calibration: LevelMetrics | None = None
-    """Has the calibration error, and the one by chance; None where the confidences are no subject."""
+    learnt: Learnt | None = None
+    """Of a split; None in the other tables."""
 
     def row(self) -> dict[str, object]:
         """The line for machines, with shares from 0 to 1."""
         return {
             "name": self.name,
             "how": self.how,
-            "trainItems": self.train_items,
             "items": self.items,
             **_columns("articleType", self.accuracy),
             **_columns("macroF1", self.macro_f1),
-            "calibrationError": self.calibration and self.calibration.expected_calibration_error,
-            "calibrationErrorByChance": self.calibration and self.calibration.calibration_error_by_chance,
+            **(self.learnt.row() if self.learnt else {}),
         }
 
 
@@ -148,7 +172,7 @@ def sections(figures: Figures) -> list[Section]:
         Section(
             "How the items are split",
             ["split", "to train", "to test", "article type right", "macro F1", "calibration error", "by chance alone"],
-            [_split(line) for line in figures.splits],
+            [_split(line, line.learnt) for line in figures.splits if line.learnt],
             _gaps(figures),
         ),
         Section(
@@ -222,16 +246,15 @@ def _columns(name: str, estimate: Estimate | None) -> dict[str, object]:
     return dict(zip((name, f"{name}Low", f"{name}High"), ends, strict=True))
 
 
-def _split(line: Line) -> list[str]:
-    errors = line.calibration
+def _split(line: Line, learnt: Learnt) -> list[str]:
     return [
         f"{line.name}: {line.how}",
-        f"{line.train_items:,}",
+        f"{learnt.train_items:,}",
         f"{line.items:,}",
         percent(line.accuracy),
         number(line.macro_f1),
-        f"{errors.expected_calibration_error:.4f}" if errors else "",
-        f"{errors.calibration_error_by_chance:.4f}" if errors else "",
+        f"{learnt.calibration.expected_calibration_error:.4f}",
+        f"{learnt.calibration.calibration_error_by_chance:.4f}",
     ]
 
 
@@ -259,4 +282,22 @@ def _gaps(figures: Figures) -> str:
     moved = f"Keeping {APART} puts {figures.moved:,} items on another side than the random split does."
     if not figures.moved:
         moved = "The first two are the same: no copies are on both sides of the random split."
-    return f"Article types right, compared with {APART}: {', '.join(gaps)}. {moved}"
+    hardly = "".join(_hardly_learnt(line, line.learnt) for line in splits if line.learnt)
+    return f"Article types right, compared with {APART}: {', '.join(gaps)}. {moved}{hardly}"
+
+
+def _hardly_learnt(line: Line, learnt: Learnt) -> str:
+    """What a split leaves too few training items of, in sentences; empty if nothing."""
+    text = ""
+    if learnt.few_items:
+        others = f"; of the others, {percent(learnt.others)} are right" if learnt.others else ""
+        text += (
+            f" {line.name.capitalize()}: {learnt.few_items:,} of the {line.items:,} test items are of article types "
+            f"with fewer than {FEW} training items{others}."
+        )
+    if learnt.unlearnt_items:
+        text += (
+            f" {line.name.capitalize()}: {learnt.unlearnt_items:,} items are left out, because no training item is of "
+            "their leaf. The model could get none of them right, and they do not count here."
+        )
+    return text

@@ -2,7 +2,7 @@
 
 from tagger.evaluation.intervals import share
 from tagger.schemas.documents.bundle import LevelMetrics
-from tagger.workflows.honest_page import APART, BY_TIME, RANDOM, Figures, LeftOut, Line, Promise, page_of
+from tagger.workflows.honest_page import APART, BY_TIME, RANDOM, Figures, Learnt, LeftOut, Line, Promise, page_of
 
 CALIBRATION = LevelMetrics(
     items=100, accuracy=0.8, weighted_f1=0.8, macro_f1=0.7, macro_f1_classes=3, minimum_support=5,
@@ -11,7 +11,10 @@ CALIBRATION = LevelMetrics(
 
 
 def line(name: str, right: int) -> Line:
-    return Line(name, "in some way", 100, share(right, 100), None, 900, CALIBRATION)
+    learnt = Learnt(900, 0, 0, share(right, 100), CALIBRATION)
+    if name == BY_TIME:
+        learnt = Learnt(900, 70, 30, share(56, 70), CALIBRATION)
+    return Line(name, "in some way", 100, share(right, 100), None, learnt)
 
 
 def figures(**changes: object) -> Figures:
@@ -37,6 +40,13 @@ def test_the_page_shows_each_figure_with_its_interval_and_what_is_left_out_with_
         in page
     )
     assert "random +2.0 points, by time -20.0 points. Keeping copies apart puts 12 items on another side" in page
+    assert page.count("left out, because") == 1
+    assert "By time: 70 items are left out, because no training item is of their leaf." in page
+    assert page.count("fewer than 10 training items") == 1
+    assert (
+        "By time: 30 of the 100 test items are of article types with fewer than 10 training items; of the others, 80.0%"
+        in page
+    )
     assert "| the title | 95.0% (88.8 to 97.8%) | 0.900 (0.596 to 0.982) |" in page
     assert "| 95% | 20.0% | 95.0% (76.4 to 99.1%) |" in page
     assert "| 99% | 0.0% | cannot be shown on 40 items; 96.5% can |" in page
