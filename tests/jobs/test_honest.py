@@ -51,12 +51,12 @@ def sides_of(bundle: Path) -> "pd.Series[str]":
 
 def test_one_recipe_is_measured_on_every_split_beside_guesses(tagger: Run, shop: Path, tmp_path: Path) -> None:
     out = tmp_path / "honest"
-    command = honest(shop, out, "--title", "productDisplayName", "--brand", "brand", "--json")
+    command = honest(shop, out, "--title", "productDisplayName", "--brand", "brand", "--time-by", "season", "--json")
     outcome = tagger(*command)
     assert outcome.code == 0, outcome.err
     said = json.loads(outcome.out)
     splits = by_name(said["splits"])
-    assert list(splits) == ["random", "copies apart", "by time"]
+    assert list(splits) == ["random", "copies apart"]
     for name, line in splits.items():
         card = json.loads((out / name.replace(" ", "-") / "bundle.json").read_text())
         measured = card["metrics"][0]["levels"]["articleType"]
@@ -82,20 +82,20 @@ def test_one_recipe_is_measured_on_every_split_beside_guesses(tagger: Run, shop:
     unseen = brands[apart.index[apart == "test"]].dropna()
     assert not set(unseen) & set(brands[apart.index[apart == "train"]].dropna())
     assert said["brands"][0]["items"] <= len(unseen), "items without a usable image or a brand do not count"
-    assert said["leftOut"] == []
+    assert [one["figure"] for one in said["leftOut"]] == ["by time"], "the shop has years, and no seasons"
+    assert "the manifest has no column season" in said["leftOut"][0]["why"]
+    assert "Left out: by time: the manifest has no column season" in outcome.err
 
     page = (out / "honest.md").read_text()
     assert "items on another side than the random split" in page, "the shop has copies"
     assert f"{100 * splits['random']['articleType']:.1f}% (" in page
-    assert len(pd.read_csv(out / "honest.csv")) == sum(
-        len(said[name]) for name in ("splits", "guesses", "targets", "brands")
-    )
+    sections = ("splits", "guesses", "targets", "brands", "leftOut")
+    assert len(pd.read_csv(out / "honest.csv")) == sum(len(said[name]) for name in sections)
     written = {path: path.stat().st_mtime_ns for path in out.glob("*/bundle.json")}
     assert tagger(*command).code == 0
     assert {path: path.stat().st_mtime_ns for path in out.glob("*/bundle.json")} == written, "nothing is trained twice"
 
-    without = honest(shop, out, "--time-by", "season", "--json")
-    again = tagger(*without)
+    again = tagger(*honest(shop, out, "--time-by", "year"))
     assert again.code == 2, "another training lies in the folder"
     assert "another time_by" in again.err
 
