@@ -154,7 +154,10 @@ class HonestOptions(JobConfig):
 
 
 class ResultsConfig(CatalogOptions, RayOptions, SplitOptions, WeightsOptions, HonestOptions):
-    """Train several recipes and write a table of what each reaches, or put the figures of one to the test."""
+    """Train several recipes and write a table of what each reaches.
+
+    With --honest, put the figures of one recipe to the test instead.
+    """
 
     examples = (
         "--manifest styles.csv --images images/ --out results --recipe fast --recipe mine.yaml",
