@@ -93,6 +93,7 @@ class Panel(StrEnum):
     DATA = "Data"
     IMAGES = "Images"
     SPLIT = "Split"
+    HONEST = "Honest figures"
     MODEL = "Model"
     TRAINING = "Training"
     RARE = "Rare leaves"

@@ -120,17 +120,57 @@ class TuneConfig(CatalogOptions, RayOptions, SplitOptions, WeightsOptions):
     )
 
 
-class ResultsConfig(CatalogOptions, RayOptions, SplitOptions, WeightsOptions):
-    """Train several recipes and write a table of what each reaches."""
+class HonestOptions(JobConfig):
+    """Whether one recipe's figures are put to the test, and by what."""
+
+    panel = Panel.HONEST
+
+    honest: bool = Field(
+        default=False,
+        description="Instead of comparing recipes, say how much of one recipe's accuracy is real: train it on a random "
+        "split, with copies apart and on a split by time, and compare it with guesses.",
+    )
+    title: list[str] = Field(
+        default=[],
+        description="With --honest: columns of text, such as productDisplayName, to measure how much they tell alone.",
+    )
+    brand: str | None = Field(
+        default=None,
+        description="With --honest: column of brands; train once more with whole brands apart, to measure items of "
+        "brands that the model has not seen.",
+    )
+
+    @field_validator("title", mode="before")
+    @classmethod
+    def _several_columns(cls, value: object) -> object:
+        return separate_names(value)
+
+    @model_validator(mode="after")
+    def _only_together(self) -> "HonestOptions":
+        named = "title" if self.title else "brand" if self.brand else None
+        if named and not self.honest:
+            raise ValueError(f"{named} is measured with --honest alone")
+        return self
+
+
+class ResultsConfig(CatalogOptions, RayOptions, SplitOptions, WeightsOptions, HonestOptions):
+    """Train several recipes and write a table of what each reaches.
+
+    With --honest, put the figures of one recipe to the test instead.
+    """
 
     examples = (
         "--manifest styles.csv --images images/ --out results --recipe fast --recipe mine.yaml",
         "--manifest styles.csv --images images/ --out seeds --recipe fast --seed 0 --seed 1",
+        "--manifest styles.csv --images images/ --out honest --recipe fast --honest --title productDisplayName",
     )
     renamed: ClassVar[Mapping[str, str]] = {"recipes": "recipe", "seeds": "seed", "average": "combine"}
 
     out: str = Field(description="Folder of the bundles and the table. The same command continues.")
-    recipe: list[str] = Field(default=[], description="Recipes by name or FILE.yaml; all that there are by default.")
+    recipe: list[str] = Field(
+        default=[],
+        description="Recipes by name or FILE.yaml; all that there are by default, and standard with --honest.",
+    )
     seed: list[Seed] = Field(default=[0], min_length=1, description="Each recipe is trained with each of these.")
     combine: list[str] = Field(
         default=[],
@@ -142,6 +182,18 @@ class ResultsConfig(CatalogOptions, RayOptions, SplitOptions, WeightsOptions):
     )
     min_items: int = Field(default=50, ge=1, description="Leaves with fewer items are left out and reported.")
     merge: dict[str, str] = Field(default={}, description="FROM=TO: count one master category as another.")
+
+    @model_validator(mode="after")
+    def _one_honest_recipe(self) -> "ResultsConfig":
+        if not self.honest:
+            return self
+        if len(self.recipe) > 1 or len(self.seed) > 1 or self.combine:
+            raise ValueError(
+                "honest figures are those of one recipe with one seed: name one --recipe, and no --combine"
+            )
+        if self.split != "group":
+            raise ValueError("honest figures compare splits: leave --split out")
+        return self
 
 
 class CombineConfig(CatalogOptions, DecisionsOptions, RayOptions):

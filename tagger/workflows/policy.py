@@ -30,7 +30,8 @@ from tagger.workflows.evidence_held_out import CURVES, DENIED, HELD_OUT
 from tagger.workflows.folder_locks import locked_bundle
 from tagger.workflows.open_catalog import resolve_location
 
-_Side = Literal["val", "test", "control"]
+Side = Literal["val", "test", "control"]
+"""A side of the split whose predictions a bundle keeps."""
 _FILES: dict[Evidence, Mapping[str, str]] = {
     Evidence.IMAGE: ITEMS_BY_SIDE,
     **HELD_OUT,
@@ -46,7 +47,7 @@ IN_WORDS = {
 }
 
 
-class _HeldOut(NamedTuple):
+class HeldOut(NamedTuple):
     """Predictions of held-out items."""
 
     predicted: Evaluation
@@ -146,12 +147,12 @@ def fit_policy(config: PolicyConfig, reporter: Reporter = LOG) -> PolicyResult:
     """
     folder = resolve_location(config.model, config)
     with locked_bundle(folder) as bundle:
-        side = _fitting_side(folder, reporter)
-        held_out = {e: _predictions(folder, bundle, [side], e) for e in _known_evidence(folder, side)}
+        side = fitting_side(folder, reporter)
+        held_out = {e: held_out_predictions(folder, bundle, [side], e) for e in _known_evidence(folder, side)}
         policies = {e: _fitted(config, items, side) for e, items in held_out.items()}
         _check_met(config, held_out, policies, reporter)
         others = {e: policy for e, policy in policies.items() if e is not Evidence.IMAGE}
-        tests = {e: _predictions(folder, bundle, ["test"], e) for e in policies}
+        tests = {e: held_out_predictions(folder, bundle, ["test"], e) for e in policies}
         changed = bundle.changed(policy=policies[Evidence.IMAGE], policies=others)
         changed.save(folder)
         denied = _denied_ids(folder, side)
@@ -186,13 +187,14 @@ def try_policy(config: PolicyConfig, reporter: Reporter = LOG) -> PolicyTrials:
     """
     folder = resolve_location(config.model, config)
     bundle = Bundle.load(folder, "--model")
-    side = _fitting_side(folder, reporter)
-    trials = {e: _tried(config, _predictions(folder, bundle, [side, "test"], e)) for e in _known_evidence(folder, side)}
+    side = fitting_side(folder, reporter)
+    held_out = {e: held_out_predictions(folder, bundle, [side, "test"], e) for e in _known_evidence(folder, side)}
+    trials = {e: _tried(config, items) for e, items in held_out.items()}
     by_image = trials.pop(Evidence.IMAGE)
     return PolicyTrials(**vars(by_image), by_evidence=trials)
 
 
-def _tried(config: PolicyConfig, items: _HeldOut) -> PolicyTrial:
+def _tried(config: PolicyConfig, items: HeldOut) -> PolicyTrial:
     levels = try_target(
         items.predicted, items.blurry, config.target_precision, config.probability, config.class_items, config.splits,
         config.seed,
@@ -200,7 +202,7 @@ def _tried(config: PolicyConfig, items: _HeldOut) -> PolicyTrial:
     return PolicyTrial(len(items.blurry), levels)
 
 
-def _fitted(config: PolicyConfig, items: _HeldOut, side: Literal["val", "control"]) -> Policy:
+def _fitted(config: PolicyConfig, items: HeldOut, side: Literal["val", "control"]) -> Policy:
     fitted = target.fit_policy(
         items.predicted, items.blurry, config.target_precision, config.probability, config.class_items
     )
@@ -210,8 +212,8 @@ def _fitted(config: PolicyConfig, items: _HeldOut, side: Literal["val", "control
 def _effect(
     config: PolicyConfig,
     report: Location,
-    held_out: _HeldOut,
-    test: _HeldOut,
+    held_out: HeldOut,
+    test: HeldOut,
     policy: Policy,
     evidence: Evidence,
     denied: frozenset[str],
@@ -237,24 +239,24 @@ def _denied_ids(folder: Location, side: str) -> frozenset[str]:
 
 
 def _without_denied(
-    config: PolicyConfig, held_out: _HeldOut, policy: Policy, denied: frozenset[str]
+    config: PolicyConfig, held_out: HeldOut, policy: Policy, denied: frozenset[str]
 ) -> dict[Level, float]:
     """Coverage of a policy that is fitted without the items whose label is denied, as a share of the others."""
     keep = ~held_out.predicted.items["id"].isin(denied).to_numpy()
     if keep.all():
         return {}
-    fitted = _fitted(config, _HeldOut(held_out.predicted.only(keep), held_out.blurry[keep]), policy.side)
+    fitted = _fitted(config, HeldOut(held_out.predicted.only(keep), held_out.blurry[keep]), policy.side)
     return {level: fitted.levels[level].coverage for level in Level}
 
 
-def _known_evidence(folder: Location, side: _Side) -> list[Evidence]:
+def _known_evidence(folder: Location, side: Side) -> list[Evidence]:
     """What the bundle's stored predictions of held-out items are based on; the image comes first."""
     report = folder / "report"
     others = [e for e in HELD_OUT if all((report / HELD_OUT[e][of]).exists() for of in (side, "test"))]
     return [Evidence.IMAGE, *others]
 
 
-def _fitting_side(folder: Location, reporter: Reporter) -> Literal["val", "control"]:
+def fitting_side(folder: Location, reporter: Reporter) -> Literal["val", "control"]:
     """The control side; val, with a warning, if the bundle has no predictions for control."""
     if (folder / "report" / CONTROL_ITEMS).exists():
         return "control"
@@ -265,8 +267,8 @@ def _fitting_side(folder: Location, reporter: Reporter) -> Literal["val", "contr
     return "val"
 
 
-def _predictions(folder: Location, bundle: Bundle, sides: list[_Side], evidence: Evidence) -> _HeldOut:
-    """The stored predictions of held-out items. Raises InputError."""
+def held_out_predictions(folder: Location, bundle: Bundle, sides: list[Side], evidence: Evidence) -> HeldOut:
+    """Predictions of held-out items, as a bundle's report keeps them. Raises InputError when it has none."""
     tables = []
     for side in sides:
         file = folder / "report" / _FILES[evidence][side]
@@ -275,13 +277,13 @@ def _predictions(folder: Location, bundle: Bundle, sides: list[_Side], evidence:
         with open_parquet(file) as items:
             tables.append(items.read().to_pandas())
     table = pd.concat(tables, ignore_index=True)
-    return _HeldOut(
+    return HeldOut(
         Evaluation.of_table("+".join(sides), table), table["blurScore"].to_numpy() < bundle.card.blur_threshold
     )
 
 
 def _check_met(
-    config: PolicyConfig, held_out: Mapping[Evidence, _HeldOut], policies: Mapping[Evidence, Policy], reporter: Reporter
+    config: PolicyConfig, held_out: Mapping[Evidence, HeldOut], policies: Mapping[Evidence, Policy], reporter: Reporter
 ) -> None:
     """Warn of a target that one kind of prediction cannot reach.
 
@@ -303,7 +305,7 @@ def _accepts(fitted: LevelPolicy) -> bool:
 
 
 def _why_unmet(
-    config: PolicyConfig, level: Level, held_out: Mapping[Evidence, _HeldOut], policies: Mapping[Evidence, Policy]
+    config: PolicyConfig, level: Level, held_out: Mapping[Evidence, HeldOut], policies: Mapping[Evidence, Policy]
 ) -> str:
     """Why none of these policies accepts anything of a level."""
     highest = [highest_target(held_out[e].predicted, held_out[e].blurry, level, config.probability) for e in policies]
@@ -316,7 +318,7 @@ def _why_unmet(
     )
 
 
-def _shared(config: PolicyConfig, held_out: _HeldOut, policy: Policy) -> dict[Level, SharedThresholds]:
+def _shared(config: PolicyConfig, held_out: HeldOut, policy: Policy) -> dict[Level, SharedThresholds]:
     """By level, the classes with enough items for their own threshold that use the shared one."""
     shared = {}
     for level, fitted in policy.levels.items():

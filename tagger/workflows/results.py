@@ -18,7 +18,7 @@ from tagger.models.backbones import check_weights
 from tagger.models.bundle import CARD, Bundle
 from tagger.reporter import LOG, Reporter
 from tagger.schemas.configs.options import WeightsOptions
-from tagger.schemas.configs.train import CombineConfig, ResultsConfig, TrainConfig
+from tagger.schemas.configs.train import CombineConfig, HonestOptions, ResultsConfig, TrainConfig
 from tagger.schemas.documents.bundle import ModelCard
 from tagger.training import recipes
 from tagger.training.plan import preprocessing_of
@@ -29,7 +29,7 @@ from tagger.workflows.results_page import Line, file_name, page_of, table_of
 from tagger.workflows.train import train
 
 TABLE, PAGE = "results.csv", "results.md"
-_OF_ALL = set(ResultsConfig.model_fields) - set(WeightsOptions.model_fields)
+_OF_ALL = set(ResultsConfig.model_fields) - set(WeightsOptions.model_fields) - set(HonestOptions.model_fields)
 """Settings that all trainings share; weights are by backbone."""
 
 
@@ -80,11 +80,15 @@ def compare_recipes(config: ResultsConfig, reporter: Reporter = LOG) -> RecipeRe
     out.check_writable("--out")
     names = config.recipe or recipes.names()
     _check(config, names)
-    trainings = {(name, seed): _training(config, name, seed) for name in names for seed in config.seed}
+    trainings = {
+        (name, seed): training_of(config, name, seed, _bundle(config, name, seed))
+        for name in names
+        for seed in config.seed
+    }
     for training in trainings.values():
         check_weights(training.backbone, training.weights)
     with ray_session(config, with_data=True):
-        device = _device(config)
+        device = device_in_words(config)
         lines = [_trained(config, name, trainings, reporter) for name in names]
         lines += [_averaged(config, average, reporter) for average in config.combine]
     table = table_of(lines)
@@ -114,23 +118,44 @@ def _averaged(config: ResultsConfig, average: str, reporter: Reporter) -> Line:
     return Line(_called(config, average), next(iter(averages)), [_card(target) for target in averages], {})
 
 
-def _training(config: ResultsConfig, name: str, seed: int) -> TrainConfig:
-    shared = {n: getattr(config, n) for n in _OF_ALL if n in TrainConfig.model_fields}
-    run_settings = {"out": _bundle(config, name, seed).uri, "recipe": name, "seed": seed}
+def training_of(
+    config: ResultsConfig, name: str, seed: int, out: Location, settings: Mapping[str, object] | None = None
+) -> TrainConfig:
+    """The training of a recipe.
+
+    Args:
+        config: The catalogue, and settings that override the recipe's.
+        name: The recipe.
+        seed: Of the training, and of the split unless the config has a seed for it.
+        out: Folder of the bundle.
+        settings: Further settings, which win over the config's.
+
+    Raises:
+        UsageError: when the settings do not fit the recipe.
+    """
+    shared = {n: getattr(config, n) for n in _OF_ALL if n in TrainConfig.model_fields} | dict(settings or {})
+    run_settings = {"out": out.uri, "recipe": name, "seed": seed}
     try:
         return TrainConfig.model_validate({**_changed(config, name), **shared, **run_settings})
     except ValidationError as error:
         raise UsageError(f"--recipe {name}: {recipes.first_problem(error)}") from error
 
 
-def _check(config: ResultsConfig, names: Sequence[str]) -> None:
-    """Raise UsageError for unknown settings and impossible averages."""
+def check_set(config: ResultsConfig, names: Sequence[str]) -> None:
+    """Raise UsageError when `set` has what is no setting of one of these recipes alone."""
     for key in config.set:
         recipe, _, field = key.rpartition(".")
         if field in _OF_ALL:
             raise UsageError(f"--set {key}: all recipes have the same; take --{field.replace('_', '-')}")
         if recipe and recipe not in names:
             raise UsageError(f"--set {key}: {recipe} is not among the recipes that are trained")
+
+
+def _check(config: ResultsConfig, names: Sequence[str]) -> None:
+    """Raise UsageError for unknown settings and impossible averages."""
+    if config.honest:
+        raise UsageError("--honest: honest figures are those of one recipe; call honest_figures")
+    check_set(config, names)
     folders = [_folder(name) for name in names]
     twice = sorted({f for f in folders if folders.count(f) > 1})
     if twice:
@@ -140,7 +165,7 @@ def _check(config: ResultsConfig, names: Sequence[str]) -> None:
         unknown = sorted({*members} - {*names})
         if unknown:
             raise UsageError(f"--combine {average}: {', '.join(unknown)} is not among the recipes that are trained")
-        inputs = {preprocessing_of(_training(config, name, 0)) for name in members}
+        inputs = {preprocessing_of(training_of(config, name, 0, _bundle(config, name, 0))) for name in members}
         if len(inputs) > 1:
             raise UsageError(f"--combine {average}: only recipes of one form of input can be averaged")
         if len(members) == 1 and (len(config.seed) == 1 or config.split_seed is None):
@@ -203,7 +228,8 @@ def _folder(name: str) -> str:
     return file_name(name).removesuffix(".yaml").removesuffix(".yml")
 
 
-def _device(config: ResultsConfig) -> str:
+def device_in_words(config: ResultsConfig) -> str:
+    """The device of the trainings. Needs Ray."""
     if wants_gpu(config):
         name = ray.get(ray.remote(num_gpus=1)(_gpu_name).remote())
         return f"{gpu_count()} × {name}"

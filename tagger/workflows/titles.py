@@ -7,6 +7,7 @@ from tagger.dataset.splits_file import read_splits
 from tagger.errors import InputError
 from tagger.io.location import Location
 from tagger.manifest.labels import KnownLabels
+from tagger.manifest.manifest import Manifest
 from tagger.manifest.no_value import NoValue
 from tagger.models.bundle import Bundle
 from tagger.reporter import LOG, Reporter
@@ -49,7 +50,10 @@ def titles(config: TitlesConfig, reporter: Reporter = LOG) -> EvidenceResult:
 def _teach(config: TitlesConfig, reporter: Reporter, bundle: Bundle, folder: Location) -> EvidenceResult:
     """Fit the models, and write them into the locked bundle."""
     reporter.step(f"Reading {', '.join([*config.title, *config.evidence])}")
-    sides = _sides(config, folder, bundle.card.taxonomy, reporter)
+    manifest = open_manifest(config.manifest, config, reporter)
+    asked = _asked(config)
+    asked.check(manifest)
+    sides = labelled_sides(manifest, asked, folder, bundle.card.taxonomy, config.merge_spellings)
     image = None
     if config.run:
         image = LeafProbabilities.of_run(RunDirectory(resolve_location(config.run, config)), bundle.card)
@@ -63,19 +67,29 @@ def _teach(config: TitlesConfig, reporter: Reporter, bundle: Bundle, folder: Loc
         if bundle.card.policies:
             bundle.changed(policies={}).save(folder)
 
-    return teach(folder, bundle.card, _asked(config), sides, image, reporter, config.surely, drop_policies)
+    return teach(folder, bundle.card, asked, sides, image, reporter, config.surely, drop_policies)
 
 
 def _asked(config: TitlesConfig) -> Asked:
     return Asked(config.title, config.evidence, NoValue(config.no_value))
 
 
-def _sides(config: TitlesConfig, folder: Location, taxonomy: Taxonomy, reporter: Reporter) -> dict[str, pd.DataFrame]:
-    """The items of each side of the bundle's split: id, columns and leaf number. Raises InputError and UsageError."""
+def labelled_sides(
+    manifest: Manifest, asked: Asked, folder: Location, taxonomy: Taxonomy, merge_spellings: bool
+) -> dict[str, pd.DataFrame]:
+    """The items of each side of a bundle's split: id, labels, columns as `columns_of` names them, split and leaf.
+
+    Args:
+        manifest: The manifest that the bundle was trained on.
+        asked: The columns; the manifest has them.
+        folder: The bundle's folder.
+        taxonomy: Its taxonomy.
+        merge_spellings: Whether labels that differ in spelling alone are one.
+
+    Raises:
+        InputError: when train, val or test has no item in the manifest.
+    """
     splits = read_splits(folder, "--model").rename_axis("id").reset_index()
-    manifest = open_manifest(config.manifest, config, reporter)
-    asked = _asked(config)
-    asked.check(manifest)
     labels = [str(level) for level in Level]
     tables = []
     for batch in manifest.batches():
@@ -85,11 +99,11 @@ def _sides(config: TitlesConfig, folder: Location, taxonomy: Taxonomy, reporter:
         columns = {name: batch.items[name] for name in ["id", *labels]}
         tables.append(pa.table(columns | columns_of(batch, asked)).to_pandas())
     if not tables:
-        raise InputError(f"--manifest: {config.manifest} has no row")
+        raise InputError("--manifest: it has no row")
     items = pd.concat(tables).dropna(subset=labels).merge(splits, on="id")
     leaf_indices: dict[tuple[str | None, str | None], int] = {
         (leaf.masterCategory, leaf.articleType): n for n, leaf in enumerate(taxonomy.leaves)
     }
-    pairs = KnownLabels(taxonomy, config.merge_spellings).pairs(items[labels[0]], items[labels[1]])
+    pairs = KnownLabels(taxonomy, merge_spellings).pairs(items[labels[0]], items[labels[1]])
     items["leaf"] = [leaf_indices.get(pair, -1) for pair in pairs]
     return by_side(items[items["leaf"] >= 0])
