@@ -108,12 +108,6 @@ PREDICTION = pa.schema(
             pa.string(),
             "For images over http, the ETag under which the server gave these bytes; null where there was none.",
         ),
-        field(
-            "images",
-            pa.list_(IMAGE),
-            "Of an item with several images, each in the manifest's order, with what it says by itself or why it "
-            "cannot be used; null where there is one, or none.",
-        ),
         field("masterCategory", pa.string(), "The predicted master category; null when failed."),
         field("masterCategoryConfidence", pa.float32(), "Calibrated probability of masterCategory, 0 to 1."),
         field("articleType", pa.string(), "The predicted article type; null when failed."),
@@ -151,6 +145,12 @@ PREDICTION = pa.schema(
             "What the title says by itself; null where none was asked, or it has no known word.",
         ),
         field("titleArticleTypeConfidence", pa.float32(), "Its calibrated probability, 0 to 1."),
+        field(
+            "images",
+            pa.list_(IMAGE),
+            "Of an item with several images, each in the manifest's order, with what it says by itself or why it "
+            "cannot be used; null where there is one, or none.",
+        ),
         field(
             "errorCode",
             pa.string(),

@@ -144,7 +144,8 @@ def test_images_that_fail_are_left_out_and_written_down(drawn: Drawn, tmp_path: 
     refs = [f"{drawn.images}/{i}.jpg" for i in ids]
     shard = Location(str(tmp_path / "val/shard-00000.parquet"))
     shard.parent.mkdir()
-    pq.write_table(pa.table({"id": ids, "imageRef": refs, "time": [None] * 4, "leaf": [0, 1, 2, 3], "number": [0] * 4}), shard.path)
+    columns = {"id": ids, "imageRef": refs, "time": [None] * 4, "leaf": [0, 1, 2, 3], "number": [0] * 4}
+    pq.write_table(pa.table(columns), shard.path)
     preprocessing = Preprocessing(height=48, width=36, fit="pad", resize="area")
     decode = DecodeShard(store, preprocessing, 10_000_000, Location(str(tmp_path / "failures")))
     (batch,) = decode({"item": [shard]})
