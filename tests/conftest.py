@@ -90,7 +90,7 @@ def drawn(once: Once) -> Drawn:
     """A small catalogue with every oddity; the same files for all processes of a test run."""
 
     def make(folder: Path) -> None:
-        catalogue = draw_catalogue(folder, 280, seed=3)
+        catalogue = draw_catalogue(folder, 280, seed=3, views=0)
         (folder / "drawn.pickle").write_bytes(pickle.dumps(catalogue))
 
     catalogue: Drawn = pickle.loads((once("drawn", make) / "drawn.pickle").read_bytes())

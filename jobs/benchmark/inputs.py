@@ -87,7 +87,8 @@ def _source(config: BenchConfig, work: Path) -> Iterator[bytes | ImageError]:
         if not files:
             raise UsageError(f"--images: no image files in {folder}; with --manifest, any image store will do")
     else:
-        files = sorted(draw_catalogue(work / "drawn", min(config.items, SOME), oddities=False).images.iterdir())
+        drawn = draw_catalogue(work / "drawn", min(config.items, SOME), oddities=False, views=0)
+        files = sorted(drawn.images.iterdir())
     yield from (file.read_bytes() for file in files)
 
 

@@ -144,7 +144,7 @@ def command_line(*arguments: object) -> list[str]:
 
 
 def _draw(folder: Path, file: Path, items: int) -> None:
-    drawn = draw_catalogue(folder, items, unlabelled=0, oddities=False)
+    drawn = draw_catalogue(folder, items, unlabelled=0, oddities=False, views=0)
     rows = []
     for item in _labelled_items(drawn.manifest):
         path = drawn.images / f"{item['id']}.jpg"

@@ -1,4 +1,5 @@
 import csv
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -38,3 +39,12 @@ def test_pictures_of_one_type_vary(tmp_path: Path) -> None:
     found = [np.asarray(Image.open(drawn.images / f"{r['id']}.jpg").resize((30, 40)), int) for r in rows]
     assert len(found) >= 2
     assert np.abs(found[0] - found[1]).mean() > 5
+
+
+def test_a_third_of_the_items_have_two_to_four_images(tmp_path: Path) -> None:
+    drawn = draw_catalogue(tmp_path, 14 * 10, oddities=False)
+    images = Counter(file.stem.partition("_")[0] for file in drawn.images.iterdir())
+    assert len(images) == 140
+    assert drawn.several == sum(count > 1 for count in images.values())
+    assert 30 < drawn.several < 65
+    assert set(images.values()) == {1, 2, 3, 4}
