@@ -84,8 +84,8 @@ def _show_images(config: CheckConfig, console: Console, census: Census, near_mis
         console.say(line)
     if census.with_several:
         console.say(
-            f"  {_count(census.with_several, 'item has', 'items have')} several images, and all of them are looked at; "
-            "--images-per-item 1 takes the first alone"
+            f"  {_count(census.with_several, 'item has', 'items have')} several images, of which at most "
+            f"{config.images_per_item} are looked at (--images-per-item; 1 takes the first alone)"
         )
     sizes = ", ".join(f"{name} {w} × {h}" for name, (w, h) in census.size_quantiles().items())
     console.say(f"  sizes: {sizes}, {len(census.sizes)} different" if sizes else "  sizes: none")

@@ -16,7 +16,7 @@ from tagger.errors import ImageError
 from tagger.flow.hash_order import hash_order
 from tagger.images.failed import FailedImages
 from tagger.images.patterns import text_column
-from tagger.images.several import further_images
+from tagger.images.several import locate_all
 from tagger.images.stores import ImageStore, fetch_all, row_order
 from tagger.imaging.decode import decode, read_header
 from tagger.machine import usable_cores
@@ -149,10 +149,7 @@ def take_census(
         for batch in manifest.batches():
             _count_rows(census, manifest, batch, merge)
             ids = batch.items["id"].to_pylist()
-            images = [
-                [first, *(further or ())]
-                for first, further in zip(store.locate(batch), further_images(store, batch), strict=True)
-            ]
+            images: list[list[str | None]] = [[*refs] or [None] for refs in locate_all(store, batch)]
             census.with_several += sum(len(refs) > 1 for refs in images)
             digests = None
             if checks.sample:

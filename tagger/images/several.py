@@ -20,9 +20,13 @@ _NUMBER_WITH_SEPARATOR = re.compile(r"[-_. ]\{n\}")
 class SeveralImages(Protocol):
     """A store that may find several images an item; `locate` gives the first of them."""
 
-    def further(self, batch: Batch) -> list[list[str]]:
-        """References to the images after the first, for each item of the batch."""
+    def locate_all(self, batch: Batch) -> list[list[str]]:
+        """References to the images of each item of the batch; empty when its row names none."""
         ...
+
+
+class _Locates(Protocol):
+    def locate(self, batch: Batch) -> list[str | None]: ...
 
 
 class _FilesStore(Protocol):
@@ -33,11 +37,11 @@ class _FilesStore(Protocol):
     def refs_below(self, prefix: str) -> list[str]: ...
 
 
-def further_images(store: object, batch: Batch) -> list[list[str] | None]:
-    """References to the images after the first, for each item of the batch; None where there are none."""
-    if not isinstance(store, SeveralImages):
-        return [None] * len(batch.items)
-    return [refs or None for refs in store.further(batch)]
+def locate_all(store: _Locates, batch: Batch) -> list[list[str]]:
+    """References to the images of each item of the batch, in a store of any kind; empty when its row names none."""
+    if isinstance(store, SeveralImages):
+        return store.locate_all(batch)
+    return [[ref] if ref else [] for ref in store.locate(batch)]
 
 
 class NumberedImages:
@@ -62,11 +66,14 @@ class NumberedImages:
 
     def locate(self, batch: Batch) -> list[str | None]:
         """References to the first image of each item; if there is none, to the first that was looked for."""
-        return [refs[0] if refs else None for refs in self._all(batch)]
+        return [refs[0] if refs else None for refs in self.locate_all(batch)]
 
-    def further(self, batch: Batch) -> list[list[str]]:
-        """References to the images after the first, for each item of the batch."""
-        return [refs[1:] for refs in self._all(batch)]
+    def locate_all(self, batch: Batch) -> list[list[str]]:
+        """References to the images of each item; if it has none, to the one that was looked for first."""
+        marked = fill_pattern(self._pattern.replace(NUMBER, _MARK), batch)
+        without = _NUMBER_WITH_SEPARATOR.sub("", self._pattern)
+        plain = fill_pattern(without, batch) if without != self._pattern else [None] * len(marked)
+        return [self._of_item(*names) if names[0] else [] for names in zip(marked, plain, strict=True)]
 
     def fetch(self, refs: Sequence[str]) -> Iterator[bytes | ImageError]:
         """Read files by their references."""
@@ -79,22 +86,16 @@ class NumberedImages:
     def __getstate__(self) -> dict[str, object]:
         return self.__dict__ | {"_exists": None}  # workers get references
 
-    def _all(self, batch: Batch) -> list[list[str]]:
-        marked = fill_pattern(self._pattern.replace(NUMBER, _MARK), batch)
-        without = _NUMBER_WITH_SEPARATOR.sub("", self._pattern)
-        plain = fill_pattern(without, batch) if without != self._pattern else [None] * len(marked)
-        return [self._of_item(*names) if names[0] else [] for names in zip(marked, plain, strict=True)]
-
     def _of_item(self, marked: str | None, plain: str | None) -> list[str]:
         exists = self._exists
         if exists is None or marked is None:
             raise RuntimeError("files are looked for where the manifest is read")
-        found = [plain] if plain and exists(plain) else []
+        images = [plain] if plain and exists(plain) else []
         for number in range(_MOST_NUMBERS):
             forms = dict.fromkeys(marked.replace(_MARK, form) for form in (str(number), f"{number:02}"))
             name = next(filter(exists, forms), None)
             if name is not None:
-                found.append(name)
-            if (name is None and number >= _FIRST_GAP) or len(found) >= self._most:
+                images.append(name)
+            if (name is None and number >= _FIRST_GAP) or len(images) >= self._most:
                 break
-        return found[: self._most] or [plain or marked.replace(_MARK, "1")]
+        return images[: self._most] or [plain or marked.replace(_MARK, "1")]

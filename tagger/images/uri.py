@@ -72,13 +72,11 @@ class UriImages:
 
     def locate(self, batch: Batch) -> list[str | None]:
         """References are absolute paths and complete addresses; relative paths are resolved below their folder."""
-        folder = self._folder_of(batch)
-        return [_reference(images[0], folder) if images else None for images in self._images(batch)]
+        return [refs[0] if refs else None for refs in self._located(batch, most=1)]
 
-    def further(self, batch: Batch) -> list[list[str]]:
-        """References to the images of each cell after its first."""
-        folder = self._folder_of(batch)
-        return [[_reference(image, folder) for image in images[1 : self._most]] for images in self._images(batch)]
+    def locate_all(self, batch: Batch) -> list[list[str]]:
+        """References to the images of each cell."""
+        return self._located(batch, self._most)
 
     def fetch(self, refs: Sequence[str]) -> Iterator[bytes | ImageError]:
         """Read local paths below the root; fetch objects and http images concurrently."""
@@ -102,8 +100,9 @@ class UriImages:
             return self._s3.refs_below(prefix)
         return list_files(prefix) if prefix.startswith(f"{self._root}/") else []
 
-    def _folder_of(self, batch: Batch) -> str:
-        return (self._base or batch.file.parent).uri.rstrip("/")
+    def _located(self, batch: Batch, most: int) -> list[list[str]]:
+        folder = (self._base or batch.file.parent).uri.rstrip("/")
+        return [[_reference(image, folder) for image in images[:most]] for images in self._images(batch)]
 
     def _images(self, batch: Batch) -> list[list[str]]:
         """The paths and addresses in each cell, without repetitions."""

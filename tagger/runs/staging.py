@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tagger.images.patterns import text_column
-from tagger.images.several import further_images
+from tagger.images.several import locate_all
 from tagger.images.stores import ImageStore, row_order
 from tagger.io.location import Location
 from tagger.io.parquet import write_parquet
@@ -189,13 +189,14 @@ def known_images(shard: pa.Table) -> dict[int, list[str | None]]:
 def _items(batch: Batch, store: ImageStore, keep: Sequence[str]) -> pa.Table:
     none = pa.nulls(len(batch.items), pa.string())
     columns = {str(level): batch.items[level] if level in batch.items.schema.names else none for level in Level}
+    images = locate_all(store, batch)
     table = pa.table(
         {
             "id": batch.items["id"],
             "row": pa.array(batch.rows),
             **columns,
-            "imageRef": pa.array(store.locate(batch), pa.string()),
-            "furtherImageRefs": pa.array(further_images(store, batch), pa.list_(pa.string())),
+            "imageRef": pa.array([refs[0] if refs else None for refs in images], pa.string()),
+            "furtherImageRefs": pa.array([refs[1:] or None for refs in images], pa.list_(pa.string())),
             "knownDigest": none,
         }
     ).cast(ITEM)

@@ -326,6 +326,7 @@ class _ShardImages:
 
     @classmethod
     def of(cls, shard: pa.Table) -> "_ShardImages":
+        """The images of a shard, by ITEM."""
         images = ItemImages.of(shard["imageRef"].to_pylist(), shard["furtherImageRefs"].to_pylist())
         more = len(images.refs) - len(shard)
         of_one = [_as_bytes(digest) for digest in shard["knownDigest"].to_pylist()]

@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tagger.errors import UsageError
-from tagger.images.several import further_images
+from tagger.images.several import locate_all
 from tests.builders import catalog_of, first_batch
 from tests.conftest import S3Server
 
@@ -17,8 +17,9 @@ def found(manifest: Path, images: str, **options: object) -> list[list[str]]:
     """The names of each item's images, after their folder."""
     rows, store = catalog_of(manifest, images, **options)
     batch = first_batch(rows)
-    all_of_each = zip(store.locate(batch), further_images(store, batch), strict=True)
-    return [[Path(ref).name for ref in (first, *(further or ())) if ref] for first, further in all_of_each]
+    refs_of_items = locate_all(store, batch)
+    assert store.locate(batch) == [refs[0] if refs else None for refs in refs_of_items]
+    return [[Path(ref).name for ref in refs] for refs in refs_of_items]
 
 
 def shop(folder: Path, ids: list[str], *files: str) -> Path:
@@ -69,7 +70,7 @@ def test_a_list_column_of_paths_is_several_images(tmp_path: Path) -> None:
 def test_workers_read_numbered_files_by_their_references(tmp_path: Path) -> None:
     manifest, store = catalog_of(shop(tmp_path, ["a"], "a.jpg", "a_2.jpg"), f"{tmp_path}/img/{{id}}_{{n}}.jpg")
     batch = first_batch(manifest)
-    refs = [*store.locate(batch), *(further_images(store, batch)[0] or [])]
+    (refs,) = locate_all(store, batch)
     assert list(pickle.loads(pickle.dumps(store)).fetch(refs)) == [b"x", b"x"]
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from tagger.errors import ImageError
 from tagger.images.cells import split_cell
-from tagger.images.several import further_images
+from tagger.images.several import locate_all
 from tagger.schemas.tables.prediction import ErrorCode
 from tests.builders import catalog_of, first_batch
 from tests.conftest import S3Server
@@ -108,8 +108,8 @@ def test_of_several_images_in_a_cell_the_first_stands_for_the_item_and_the_other
     cells = ["img/0.jpg;img/1.jpg", "img/1.jpg|img/0.jpg", "img/a,b.jpg", "img/c.jpg,d.jpg"]
     assert fetched(tmp_path, cells) == ["0", "1", "a,b", "c.jpg,d"]
     manifest, store = catalog_of(tmp_path / "m.tsv", "column:url")
-    found = [refs and [Path(ref).name for ref in refs] for refs in further_images(store, first_batch(manifest))]
-    assert found == [["1.jpg"], ["0.jpg"], None, None]
+    names = [[Path(ref).name for ref in refs] for refs in locate_all(store, first_batch(manifest))]
+    assert names == [["0.jpg", "1.jpg"], ["1.jpg", "0.jpg"], ["a,b.jpg"], ["c.jpg,d.jpg"]]
     assert not manifest.notices.texts
 
 
