@@ -84,6 +84,9 @@ class RunRecord(RunPart):
     target_precision: dict[str, float] = Field(
         default={}, description="Of what is accepted, by level, where the bundle's policy promises one."
     )
+    attributes: dict[str, tuple[str, ...]] = Field(
+        default={}, description="Further tags that the run predicted, by name, each with all its values."
+    )
     engine: EngineCheck | None = Field(default=None, description="Chosen once; a resumed run keeps it.")
     started_at: datetime
     finished_at: datetime | None = None

@@ -16,6 +16,13 @@ class Verdict(StrEnum):
     UNUSABLE = "unusable"
 
 
+DECIDED_ATTRIBUTE = pa.struct(
+    [
+        pa.field("name", pa.string(), nullable=False),
+        pa.field("value", pa.string()),
+    ]
+)
+
 DECISION = pa.schema(
     [
         field("id", pa.string(), "The item's id.", nullable=False),
@@ -25,6 +32,12 @@ DECISION = pa.schema(
         field("verdict", pa.string(), f"One of {', '.join(Verdict)}.", nullable=False),
         field("masterCategory", pa.string(), "What the person decided; null for an unusable image."),
         field("articleType", pa.string(), "What the person decided; null where the master category alone was."),
+        field(
+            "attributes",
+            pa.list_(DECIDED_ATTRIBUTE),
+            "The further tags that the person set, by name; a null value for one that the item does not have. Those "
+            "that are not named stay the model's. Null where the person set none.",
+        ),
         field("decidedBy", pa.string(), "Who decided.", nullable=False),
         field("decidedAt", pa.timestamp("us", tz="UTC"), "When that was decided.", nullable=False),
     ]

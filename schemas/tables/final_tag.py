@@ -24,6 +24,15 @@ class TagSource(StrEnum):
     PERSON = "person"
 
 
+FINAL_ATTRIBUTE = pa.struct(
+    [
+        pa.field("name", pa.string(), nullable=False),
+        pa.field("value", pa.string(), nullable=False),
+        pa.field("source", pa.string(), nullable=False),
+        pa.field("confidence", pa.float32()),
+    ]
+)
+
 FINAL_TAG = pa.schema(
     [
         field("id", pa.string(), "The item's id, as in the manifest.", nullable=False),
@@ -33,6 +42,13 @@ FINAL_TAG = pa.schema(
         field("source", pa.string(), f"One of {', '.join(TagSource)}; null where there is no tag."),
         field("masterCategoryConfidence", pa.float32(), "The model's, where the tag is the model's; 0 to 1."),
         field("articleTypeConfidence", pa.float32(), "The model's, where the tag is the model's; 0 to 1."),
+        field(
+            "attributes",
+            pa.list_(FINAL_ATTRIBUTE),
+            f"Further tags: name, value, source ({' or '.join(TagSource)}), and the model's confidence where it is the "
+            "model's. Only those that somebody is sure of; empty where nobody is of any.",
+            nullable=False,
+        ),
         field("decidedBy", pa.string(), "The person, where the tag is a person's."),
         field("decidedAt", pa.timestamp("us", tz="UTC"), "When that was decided."),
         field("modelId", pa.string(), "The bundle that made the prediction.", nullable=False),

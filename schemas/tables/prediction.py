@@ -91,6 +91,15 @@ IMAGE = pa.struct(
     ]
 )
 
+ATTRIBUTE = pa.struct(
+    [
+        pa.field("name", pa.string(), nullable=False),
+        pa.field("value", pa.string(), nullable=False),
+        pa.field("confidence", pa.float32(), nullable=False),
+        pa.field("decision", pa.string(), nullable=False),
+    ]
+)
+
 PREDICTION = pa.schema(
     [
         field("id", pa.string(), "The item's id, as in the manifest.", nullable=False),
@@ -150,6 +159,12 @@ PREDICTION = pa.schema(
             pa.list_(IMAGE),
             "Of an item with several images, each in the manifest's order, with what it says by itself or why it "
             "cannot be used; null where there is one, or none.",
+        ),
+        field(
+            "attributes",
+            pa.list_(ATTRIBUTE),
+            "Further tags, such as gender: name, value, calibrated confidence, and decision, "
+            f"{Decision.ACCEPT} or {Decision.REVIEW}; null where the bundle knows none, or the item failed.",
         ),
         field(
             "errorCode",

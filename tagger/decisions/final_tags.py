@@ -40,7 +40,7 @@ def final_tags(
     """
     for table in predictions:
         rows = [_final(row, decided.get(row["id"])) for row in table.select(PREDICTED).to_pylist()]
-        yield pa.Table.from_pylist([_set(row, no_value) for row in rows], schema=FINAL_TAG)
+        yield pa.Table.from_pylist([{"attributes": [], **_set(row, no_value)} for row in rows], schema=FINAL_TAG)
 
 
 def _set(row: dict[str, Any], no_value: NoValue) -> dict[str, Any]:

@@ -159,6 +159,7 @@ class PredictionRows:
             "titleArticleType": self._types.take(pa.array(decided.title_type, mask=decided.title_type < 0)),
             "titleArticleTypeConfidence": pa.array(decided.title_confidence, mask=decided.title_type < 0),
             "images": images_column(self._types, items.images, size),
+            "attributes": pa.nulls(size, PREDICTION.field("attributes").type),
             "errorCode": pa.array([e and str(e.code) for e in errors], pa.string()),
             "errorMessage": pa.array([e and e.message for e in errors], pa.string()),
             "modelId": _repeated(self._card.model_id, size),
