@@ -4,7 +4,7 @@ from tagger.schemas.configs.apply import ApplyConfig
 from tagger.schemas.configs.audit import AuditConfig
 from tagger.schemas.configs.bench import BenchConfig
 from tagger.schemas.configs.check import CheckConfig
-from tagger.schemas.configs.confidence import PolicyConfig, QualityConfig, TitlesConfig
+from tagger.schemas.configs.confidence import AttributesConfig, PolicyConfig, QualityConfig, TitlesConfig
 from tagger.schemas.configs.demo import DemoConfig
 from tagger.schemas.configs.evaluate import EvaluateConfig
 from tagger.schemas.configs.review import ReviewConfig
@@ -33,6 +33,7 @@ PANELS: dict[str, dict[str, type[JobConfig]]] = {
         "policy": PolicyConfig,
         "quality": QualityConfig,
         "titles": TitlesConfig,
+        "attributes": AttributesConfig,
     },
     "Review": {
         "review": ReviewConfig,

@@ -1,4 +1,4 @@
-"""The configs of `tagger policy`, `titles` and `quality`."""
+"""The configs of `tagger policy`, `titles`, `attributes` and `quality`."""
 
 from collections.abc import Mapping
 from typing import ClassVar
@@ -6,6 +6,7 @@ from typing import ClassVar
 from pydantic import Field, field_validator, model_validator
 
 from tagger.schemas.configs.options import (
+    ATTRIBUTE_DESCRIPTION,
     DATABASE_DESCRIPTION,
     EVIDENCE_DESCRIPTION,
     TITLE_DESCRIPTION,
@@ -128,3 +129,29 @@ class TitlesConfig(ManifestFormat):
         if not (self.title or self.run):
             raise ValueError("columns tag nothing without images: --evidence alone needs a --run of images")
         return self
+
+
+class AttributesConfig(ManifestFormat):
+    """Teach a bundle further tags, such as gender or colour, and measure them.
+
+    tagger tag then predicts them, too, from image, title and columns; tagger policy says which to accept.
+    """
+
+    examples = (
+        "bundle --manifest styles.csv --attribute gender,baseColour --run run-1",
+        "bundle --manifest styles.csv --attribute gender --attribute season --attribute usage --run run-1",
+    )
+    renamed: ClassVar[Mapping[str, str]] = {"bundle": "model"}
+
+    model: str = Field(description="The bundle.", json_schema_extra={"argument": True})
+    manifest: str = Field(description="The manifest that the bundle was trained on, with these labels.")
+    attribute: list[str] = Field(min_length=1, description=ATTRIBUTE_DESCRIPTION)
+    run: str = Field(
+        description="Run of the bundle over these items by images alone and with image vectors: tagger tag --evidence "
+        "image --embeddings."
+    )
+
+    @field_validator("attribute", mode="before")
+    @classmethod
+    def _several_names(cls, value: object) -> object:
+        return separate_names(value)

@@ -16,6 +16,10 @@ EVIDENCE_DESCRIPTION = (
     "Columns of values or numbers, such as gender,usage: learn what they say, too. Name what new items have before "
     "they are tagged."
 )
+ATTRIBUTE_DESCRIPTION = (
+    "Columns of labels, such as gender,baseColour: learn to predict them as further tags. An item without a label in "
+    "one teaches the others."
+)
 DATABASE_DESCRIPTION = (
     "Where people's decisions are kept, where it is not RUN/review.sqlite or what was exported: as for tagger review."
 )

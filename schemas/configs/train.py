@@ -8,6 +8,7 @@ from pydantic import Field, field_validator, model_validator
 from tagger.schemas import recipes
 from tagger.schemas.configs.learning import Learning
 from tagger.schemas.configs.options import (
+    ATTRIBUTE_DESCRIPTION,
     EVIDENCE_DESCRIPTION,
     TITLE_DESCRIPTION,
     CatalogOptions,
@@ -44,6 +45,7 @@ class TrainConfig(CatalogOptions, DecisionsOptions, RayOptions, SplitOptions, Le
     )
     title: list[str] = Field(default=[], description=TITLE_DESCRIPTION)
     evidence: list[str] = Field(default=[], description=EVIDENCE_DESCRIPTION)
+    attribute: list[str] = Field(default=[], description=ATTRIBUTE_DESCRIPTION)
     decision_weight: int = Field(
         default=1, ge=1, le=100, description="How often an epoch sees a reviewed item that trains."
     )
@@ -67,7 +69,7 @@ class TrainConfig(CatalogOptions, DecisionsOptions, RayOptions, SplitOptions, Le
         except ValueError:
             return given  # the field's own validation reports the error
 
-    @field_validator("title", "evidence", mode="before")
+    @field_validator("title", "evidence", "attribute", mode="before")
     @classmethod
     def _several_names(cls, value: object) -> object:
         return separate_names(value)

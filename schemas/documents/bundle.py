@@ -160,6 +160,15 @@ class Policy(Card):
     levels: dict[Level, LevelPolicy]
 
 
+class AttributePolicy(Card):
+    """Thresholds of a further tag, such as gender, fitted to a target precision."""
+
+    probability: float = Field(gt=0, lt=1, description="With which each threshold keeps its promise on new items.")
+    side: Literal["val", "control"] = Field(default="control", description="As of a policy.")
+    by_evidence: dict[Evidence, LevelPolicy] = Field(description="By what the predictions are based on.")
+    fitted_on: dict[Evidence, int] = Field(description="Number of held-out items with a label, by the same.")
+
+
 class LeftOut(Card):
     """A leaf that was not trained on."""
 
@@ -208,6 +217,7 @@ class ModelCard(Card):
     policies: dict[Evidence, Policy] = Field(
         default={}, description="Of predictions that are based on more, by what they are based on."
     )
+    attribute_policies: dict[str, AttributePolicy] = Field(default={}, description="Of further tags, by their names.")
     metrics: tuple[Metrics, ...] = ()
     provenance: Provenance
 

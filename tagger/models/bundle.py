@@ -17,6 +17,8 @@ WEIGHTS, CARD = "model.safetensors", "bundle.json"
 # The parts of the card that affect predictions; together with the weights they are the model's identity.
 _IDENTITY = {"taxonomy", "architecture", "preprocessing", "inference", "calibration", "blur_threshold"}
 
+_POLICIES = ("policy", "policies", "attribute_policies")
+
 
 @dataclass(frozen=True)
 class Bundle:
@@ -62,7 +64,7 @@ class Bundle:
         """
         update: dict[str, object] = {"model_id": model_id(card, weights)}
         if card.model_id not in ("", update["model_id"]):
-            update |= {"policy": None, "policies": {}}
+            update |= {"policy": None, "policies": {}, "attribute_policies": {}}
         return cls(card.model_copy(update=update), weights)
 
     def changed(self, **update: object) -> "Bundle":
@@ -72,7 +74,7 @@ class Bundle:
         see `identified`.
         """
         bundle = Bundle.identified(self.card.model_copy(update=update), self.weights)
-        policies: dict[str, object] = {name: update[name] for name in ("policy", "policies") if name in update}
+        policies: dict[str, object] = {name: update[name] for name in _POLICIES if name in update}
         return Bundle(bundle.card.model_copy(update=policies), self.weights)
 
     def save(self, location: Location) -> None:

@@ -20,17 +20,18 @@ from tagger.errors import InputError, UsageError
 from tagger.io.location import Location
 from tagger.models.columns import Column, ColumnsModel
 from tagger.models.levels import softmax
-from tagger.models.titles import TitleModel
+from tagger.models.titles import TitleModel, TitleVectors
 from tagger.schemas.tables.prediction import ALTERNATIVES, Evidence
 
 FILE = "evidence.safetensors"
 _EARLIER_FILE = "titles.safetensors"
 _MIN_PROBABILITY = 1e-7
 _MIN_DOUBT = 1e-3
-_RICHEST_FIRST = (
+RICHEST_FIRST = (
     Evidence.IMAGE_TITLE_AND_COLUMNS, Evidence.IMAGE_AND_TITLE, Evidence.IMAGE_AND_COLUMNS, Evidence.IMAGE,
     Evidence.TITLE_AND_COLUMNS, Evidence.TITLE,
 )  # fmt: skip
+"""Kinds of evidence in the order in which an item is predicted by the first that it has."""
 WITNESSES = frozenset(("image", "title", "columns"))
 Shown = Mapping[str, Sequence[str | None]]
 """What N items show beside their images: a cell an item, by column; columns may be absent."""
@@ -60,6 +61,8 @@ class Said:
     """By witness, float32 [N, L]."""
     speaks: Mapping[str, np.ndarray]
     """Whether the witness says anything of an item, bool [N]."""
+    titles: TitleVectors | None = None
+    """The titles that were read."""
 
     def of(self, rows: np.ndarray, evidence: Evidence) -> list[np.ndarray]:
         """Probabilities of some items by each witness of a kind of evidence, float32 [n, L]."""
@@ -122,12 +125,13 @@ class EvidenceModel:
             shown: What the items show.
             count: N.
         """
-        probabilities, speaks = {}, {}
+        probabilities, speaks, vectors = {}, {}, None
         if self.titles:
-            probabilities["title"], speaks["title"] = self.titles.read(self.titles.texts(shown, count))
+            vectors = self.titles.vectors(self.titles.texts(shown, count))
+            probabilities["title"], speaks["title"] = self.titles.read_vectors(vectors)
         if self.columns:
             probabilities["columns"], speaks["columns"] = self.columns.read(shown, count)
-        return Said(probabilities, speaks)
+        return Said(probabilities, speaks, vectors)
 
     def fuse(
         self,
@@ -147,7 +151,7 @@ class EvidenceModel:
         everything = Said({"image": image, **said.probabilities}, {"image": has_image, **said.speaks})
         probabilities = image.copy()
         evidence = np.full(len(image), -1, np.int8)
-        for kind in _RICHEST_FIRST:
+        for kind in RICHEST_FIRST:
             if (kind is not Evidence.IMAGE and kind not in self.weights) or not witnesses.issuperset(kind.witnesses):
                 continue
             rows = np.flatnonzero((evidence < 0) & everything.having(kind))

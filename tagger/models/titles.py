@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -14,6 +14,29 @@ if TYPE_CHECKING:
     from sklearn.feature_extraction.text import TfidfVectorizer
 
 _MAX_WORDS = _MAX_LETTERS = 50_000
+
+
+class TitleVectors(NamedTuple):
+    """What N titles say, as TF-IDF."""
+
+    words: "csr_matrix"
+    """Float32 [N, W]."""
+    letters: "csr_matrix"
+    """Float32 [N, G]."""
+
+    def logits(self, weight: np.ndarray, bias: np.ndarray) -> np.ndarray:
+        """Logits float32 [N, C] by weights of words, then of letters, float32 [C, W + G], and a bias [C]."""
+        of_words, of_letters = np.split(weight, [self.words.shape[1]], axis=1)
+        return np.asarray(self.words @ of_words.T + self.letters @ of_letters.T + bias, np.float32)
+
+    def only(self, rows: np.ndarray) -> "TitleVectors":
+        """Some of the titles, by their positions."""
+        return TitleVectors(self.words[rows], self.letters[rows])
+
+    @property
+    def are_known(self) -> np.ndarray:
+        """Whether each title has a known word at least, bool [N]."""
+        return np.asarray(self.words.getnnz(axis=1) > 0)
 
 
 @dataclass(frozen=True)
@@ -46,27 +69,28 @@ class TitleModel:
         """
         return joined_texts(shown, self.names, count)
 
+    def vectors(self, titles: Sequence[str]) -> TitleVectors:
+        """What N titles say, as TF-IDF of the words and letters that the model knows."""
+        if not titles:
+            return TitleVectors(*(_no_vectors(len(known)) for known in (self.words, self.letters)))
+        return TitleVectors(*(vectoriser.transform(titles) for vectoriser in self._vectorisers))
+
     def logits(self, titles: Sequence[str]) -> np.ndarray:
         """Logits of the leaves, float32 [N, L]."""
-        return self._read(titles)[0]
+        return self.vectors(titles).logits(self.weight, self.bias)
 
     def read(self, titles: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
         """Probabilities of the leaves, float32 [N, L], and whether each title has a known word, bool [N].
 
         A title without one gets the prior.
         """
-        logits, is_known = self._read(titles)
-        probabilities = softmax(logits, self.temperature)
-        probabilities[~is_known] = self.prior
-        return probabilities, is_known
+        return self.read_vectors(self.vectors(titles))
 
-    def _read(self, titles: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-        """Logits of the leaves, float32 [N, L], and whether each title has a known word, bool [N]."""
-        if not titles:
-            return np.zeros((0, len(self.bias)), np.float32), np.zeros(0, bool)
-        words, letters = (vectoriser.transform(titles) for vectoriser in self._vectorisers)
-        of_words, of_letters = np.split(self.weight, [len(self.words)], axis=1)
-        return np.asarray(words @ of_words.T + letters @ of_letters.T + self.bias, np.float32), _has_words(words)
+    def read_vectors(self, vectors: TitleVectors) -> tuple[np.ndarray, np.ndarray]:
+        """As `read`, of titles as vectors."""
+        probabilities = softmax(vectors.logits(self.weight, self.bias), self.temperature)
+        probabilities[~vectors.are_known] = self.prior
+        return probabilities, vectors.are_known
 
     @cached_property
     def _vectorisers(self) -> "tuple[TfidfVectorizer, TfidfVectorizer]":
@@ -105,6 +129,7 @@ def new_letter_vectoriser(letters: Sequence[str] | None = None) -> "TfidfVectori
     )  # fmt: skip
 
 
-def _has_words(vectors: "csr_matrix") -> np.ndarray:
-    """Which vectors of titles are of a known word at least, bool [N]."""
-    return np.asarray(vectors.getnnz(axis=1) > 0)
+def _no_vectors(size: int) -> "csr_matrix":
+    from scipy.sparse import csr_matrix
+
+    return csr_matrix((0, size), dtype=np.float32)

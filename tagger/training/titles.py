@@ -46,11 +46,7 @@ def fit_titles(
     features = hstack([by_word.transform(texts), by_letter.transform(texts)], format="csr")
     model = fitted(logistic_regression(), features, leaves[items])
     idf = np.concatenate([by_word.idf_, by_letter.idf_]).astype(np.float32)
-    weight = np.zeros((len(types), len(idf)), np.float32)
-    bias = np.full(len(types), _NEVER, np.float32)
-    two = len(model.classes_) == 2  # scikit-learn then has one row, that of the second class
-    weight[model.classes_] = np.concatenate([-model.coef_, model.coef_]) / 2 if two else model.coef_
-    bias[model.classes_] = np.concatenate([-model.intercept_, model.intercept_]) / 2 if two else model.intercept_
+    weight, bias = as_matrix(model, len(types))
     weight = weight.astype(np.float16).astype(np.float32)  # as it is stored, so that what is measured is what will tag
     words, letters = (tuple(map(str, v.get_feature_names_out())) for v in (by_word, by_letter))
     return TitleModel(tuple(names), words, letters, idf, weight, bias, class_prior(leaves, len(types)))
@@ -97,3 +93,13 @@ def fitted(model: LogisticRegression, features: np.ndarray | csr_matrix, classes
     with catch_warnings():
         simplefilter("ignore", ConvergenceWarning)
         return model.fit(features, classes)
+
+
+def as_matrix(model: LogisticRegression, classes: int) -> tuple[np.ndarray, np.ndarray]:
+    """Weights float32 [C, F] and bias [C] of a fitted classifier; a class that it has not seen gets a low bias."""
+    weight = np.zeros((classes, model.coef_.shape[1]), np.float32)
+    bias = np.full(classes, _NEVER, np.float32)
+    two = len(model.classes_) == 2  # scikit-learn then has one row, that of the second class
+    weight[model.classes_] = np.concatenate([-model.coef_, model.coef_]) / 2 if two else model.coef_
+    bias[model.classes_] = np.concatenate([-model.intercept_, model.intercept_]) / 2 if two else model.intercept_
+    return weight, bias

@@ -53,17 +53,25 @@ class Asked:
     """Columns of text."""
     columns: Sequence[str] = ()
     """Columns of values, such as gender, or of numbers."""
+    attributes: Sequence[str] = ()
+    """Columns of further labels, to be predicted."""
     no_value: NoValue = field(default_factory=NoValue)
     """Recognises cells without a value."""
 
     @property
     def names(self) -> list[str]:
-        """All of them, once each."""
+        """What is learnt beside the images, once each."""
         return list(dict.fromkeys([*self.title, *self.columns]))
+
+    @property
+    def read(self) -> list[str]:
+        """All columns that are read, once each."""
+        return list(dict.fromkeys([*self.names, *self.attributes]))
 
     def check(self, manifest: Manifest) -> None:
         """Raise UsageError when the manifest lacks one."""
-        for flag, names in (("--title", self.title), ("--evidence", self.columns)):
+        flags = (("--title", self.title), ("--evidence", self.columns), ("--attribute", self.attributes))
+        for flag, names in flags:
             for name in names:
                 if name not in manifest.columns:
                     has = listed(manifest.columns)
@@ -168,11 +176,10 @@ def with_columns(items: pd.DataFrame, manifest: Manifest, asked: Asked) -> dict[
 
 
 def columns_of(batch: Batch, asked: Asked) -> dict[str, pa.ChunkedArray]:
-    """The titles and columns of a batch's items by `passthrough`; empty where there is none. Raises InputError."""
-    return {
-        passthrough(name): _cells(batch, name, "--title" if name in asked.title else "--evidence")
-        for name in asked.names
-    }
+    """All columns of a batch's items that are read, by `passthrough`; empty where there is none. Raises InputError."""
+    flags = dict.fromkeys(asked.attributes, "--attribute")
+    flags |= dict.fromkeys(asked.columns, "--evidence") | dict.fromkeys(asked.title, "--title")
+    return {passthrough(name): _cells(batch, name, flag) for name, flag in flags.items()}
 
 
 def by_side(items: pd.DataFrame) -> dict[str, pd.DataFrame]:

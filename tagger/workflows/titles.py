@@ -71,7 +71,7 @@ def _teach(config: TitlesConfig, reporter: Reporter, bundle: Bundle, folder: Loc
 
 
 def _asked(config: TitlesConfig) -> Asked:
-    return Asked(config.title, config.evidence, NoValue(config.no_value))
+    return Asked(config.title, config.evidence, no_value=NoValue(config.no_value))
 
 
 def labelled_sides(

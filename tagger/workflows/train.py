@@ -95,7 +95,7 @@ def train(config: TrainConfig, reporter: Reporter = LOG) -> TrainResult:
     reviewed = reviewed_labels(config)
     if reviewed:
         manifest.relabel(reviewed)
-    asked = Asked(config.title, config.evidence, NoValue(config.no_value))
+    asked = Asked(config.title, config.evidence, config.attribute, NoValue(config.no_value))
     asked.check(manifest)
     identity = identity_of(config, manifest.fingerprint())
     if (out / CARD).exists():

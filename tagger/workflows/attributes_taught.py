@@ -1,0 +1,283 @@
+"""Teaches a bundle further tags of its items, such as gender or colour, and measures each."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from tagger.confidence.stacking import fit_weights
+from tagger.dataset.splits import SPLITS
+from tagger.errors import UsageError
+from tagger.evaluation.metrics import Predicted, level_metrics
+from tagger.io.location import Location
+from tagger.io.parquet import write_parquet
+from tagger.manifest.no_value import NoValue
+from tagger.models.attributes import FILE, Attribute, AttributesModel, LeavesSaid
+from tagger.models.evidence import RICHEST_FIRST, EvidenceModel, Said
+from tagger.models.image_pool import pool_images
+from tagger.models.levels import Levels
+from tagger.reporter import Reporter
+from tagger.runs.image_features import ImageFeatures
+from tagger.runs.leaf_probabilities import LeafProbabilities
+from tagger.runs.staging import passthrough
+from tagger.schemas.documents.bundle import LevelMetrics, ModelCard
+from tagger.schemas.documents.taxonomy import Level
+from tagger.schemas.tables.prediction import Evidence
+from tagger.training.attributes import LEAST_ITEMS, MOST_VALUES, Examples, fit_attribute, learnt_values
+from tagger.workflows.evidence_held_out import shown_by
+from tagger.workflows.evidence_taught import Asked
+
+HELD_OUT = "attributes.parquet"
+"""File in a bundle's report: its attributes of held-out items, with their labels."""
+_LEVELS = tuple(str(level) for level in Level)
+_HELD_OUT_SIDES = tuple(side for side in SPLITS if side != "train")
+_SHOWN_RARE = 5
+
+
+@dataclass(frozen=True)
+class AttributeFigures:
+    """How well the test items' values of an attribute are predicted."""
+
+    name: str
+    values: int
+    items: int
+    """Test items with a value."""
+    most_frequent: float
+    """Share of them that have the most frequent value of all, 0 to 1."""
+    by_type: float
+    """Share of them that have the most frequent value of their article type, 0 to 1."""
+    by: Mapping[Evidence, LevelMetrics]
+    """By what the predictions are based on, the richest last; of the items that have it."""
+
+
+@dataclass(frozen=True)
+class AttributesResult:
+    """The attributes that a bundle was taught, already written into it."""
+
+    model: AttributesModel
+    figures: tuple[AttributeFigures, ...]
+
+
+@dataclass(frozen=True)
+class _Side:
+    """Items of one side, with what they show."""
+
+    items: pd.DataFrame
+    images: ImageFeatures
+    shown: Mapping[str, Sequence[str | None]]
+    said: Said
+    leaves: Mapping[Evidence, LeavesSaid]
+    """What they are taken for, by the kind of evidence that is heard."""
+
+
+def teach_attributes(
+    folder: Location,
+    card: ModelCard,
+    asked: Asked,
+    evidence: EvidenceModel | None,
+    sides: Mapping[str, pd.DataFrame],
+    image: LeafProbabilities,
+    features: ImageFeatures,
+    reporter: Reporter,
+) -> AttributesResult | None:
+    """Fit attributes to the train side, weigh their witnesses on val, write them, and measure them on test.
+
+    Args:
+        folder: The bundle's folder.
+        card: The bundle's card.
+        asked: The columns of the manifest that are attributes; an item without a value in one is left out there.
+        evidence: What titles and columns say of the bundle's leaves, if it knows them: the attributes read these, too.
+        sides: Items of each side, with id, leaf number and all columns, as `with_columns` names them.
+        image: What the images say of the leaves of held-out items.
+        features: Of the images of all items.
+        reporter: Where warnings go.
+
+    Returns:
+        None, with warnings, when nothing can be learnt.
+    """
+    levels = Levels(card.taxonomy)
+    train = sides["train"]
+    of_train, item_of = features.of_items(train["id"].to_numpy(object))
+    said = evidence.hear(shown_by(train, evidence), len(train)) if evidence else Said({}, {})
+    attributes, figures, tables = [], [], []
+    for name in asked.attributes:
+        values = _values(name, train, asked.no_value, reporter)
+        if not values:
+            continue
+        reporter.step(f"Learning {name}, {len(values)} values")
+        held_out = {
+            side: _looked_at(sides[side], name, evidence, image, features, levels)
+            for side in _HELD_OUT_SIDES
+            if side in sides
+        }
+        examples = _examples(name, values, train, evidence, said, of_train, item_of)
+        attribute = _weighed(
+            fit_attribute(name, values, card.taxonomy, examples, asked.no_value), held_out["val"], card, evidence
+        )
+        predictions = pd.concat(
+            [
+                table
+                for side, looked in held_out.items()
+                for table in _predicted(attribute, side, looked, card, asked.no_value)
+            ]
+        )
+        attributes.append(attribute)
+        tables.append(predictions)
+        figures.append(_figures(attribute, predictions[predictions["side"] == "test"], held_out["test"]))
+    if not attributes:
+        return None
+    model = AttributesModel(card.model_id, evidence.digest if evidence else "", tuple(attributes))
+    model.save(folder)
+    write_parquet(folder / "report" / HELD_OUT, pa.Table.from_pandas(pd.concat(tables), preserve_index=False))
+    return AttributesResult(model, tuple(figures))
+
+
+def check_attributes(names: Sequence[str]) -> None:
+    """Raise UsageError when an attribute is what every bundle predicts."""
+    for name in names:
+        if name in _LEVELS:
+            raise UsageError(f"--attribute {name}: every bundle predicts it; name further columns of labels")
+
+
+def forget_attributes(folder: Location) -> bool:
+    """Delete a bundle's attributes; return whether it had some."""
+    had_some = (folder / FILE).exists()
+    for file in (folder / FILE, folder / "report" / HELD_OUT):
+        file.delete()
+    return had_some
+
+
+def _values(name: str, train: pd.DataFrame, no_value: NoValue, reporter: Reporter) -> list[str]:
+    """The values to learn; none, with a warning, where the column has no attribute."""
+    values, rare = learnt_values(train[passthrough(name)].tolist(), no_value)
+    if len(values) < 2 or len(values) > MOST_VALUES:
+        reporter.warn(
+            f"--attribute {name}: left out. {len(values):,} of its values are those of {LEAST_ITEMS} training items or "
+            f"more; an attribute has 2 to {MOST_VALUES}"
+        )
+        return []
+    if rare:
+        some = ", ".join(f"{value} ({items})" for value, items in rare.most_common(_SHOWN_RARE))
+        more = ", …" if len(rare) > _SHOWN_RARE else ""
+        reporter.warn(
+            f"--attribute {name}: {len(rare):,} {'value' if len(rare) == 1 else 'values'} of fewer than {LEAST_ITEMS} "
+            f"training items {'is' if len(rare) == 1 else 'are'} not learnt: {some}{more}"
+        )
+    return values
+
+
+def _looked_at(
+    items: pd.DataFrame,
+    name: str,
+    evidence: EvidenceModel | None,
+    image: LeafProbabilities,
+    features: ImageFeatures,
+    levels: Levels,
+) -> _Side:
+    """Items of one side that have an image, in the images' order; their labels of the attribute are not shown."""
+    images, _ = features.of_items(items["id"][items["id"].isin(image.row)].to_numpy(object))
+    ids = images.ids[images.rows.starts]
+    chosen = items.set_index("id", drop=False).loc[ids].reset_index(drop=True)
+    of_image = image.of(ids.tolist())
+    if evidence is None:
+        return _Side(chosen, images, {}, Said({}, {}), {Evidence.IMAGE: LeavesSaid.of(of_image, levels)})
+    shown: dict[str, Sequence[str | None]] = {**shown_by(chosen, evidence)}
+    if name in shown:
+        shown[name] = [None] * len(chosen)
+    said = evidence.hear(shown, len(chosen))
+    leaves = {}
+    for kind in RICHEST_FIRST:
+        has_image = np.full(len(chosen), "image" in kind.witnesses)
+        fused = evidence.fuse(of_image, has_image, said, frozenset(kind.witnesses))
+        leaves[kind] = LeavesSaid.of(fused.probabilities, levels)
+    return _Side(chosen, images, shown, said, leaves)
+
+
+def _examples(
+    name: str,
+    values: Sequence[str],
+    train: pd.DataFrame,
+    evidence: EvidenceModel | None,
+    said: Said,
+    images: ImageFeatures,
+    item_of: np.ndarray,
+) -> Examples:
+    codes = pd.Index(values).get_indexer(pd.Index(train[passthrough(name)]))
+    labelled = np.flatnonzero(codes >= 0)
+    place = np.full(len(train), -1)
+    place[labelled] = np.arange(len(labelled))
+    of_labelled = place[item_of] >= 0
+    shown = {other: train[passthrough(other)].iloc[labelled].tolist() for other in _others(evidence, name)}
+    return Examples(
+        codes[labelled], train["leaf"].to_numpy()[labelled], images.matrix[of_labelled],
+        place[item_of[of_labelled]], said.titles.only(labelled) if said.titles else None, shown,
+    )  # fmt: skip
+
+
+def _others(evidence: EvidenceModel | None, name: str) -> list[str]:
+    """The columns that an attribute reads: those that the bundle does, but for its own."""
+    return [other for other in evidence.names_of("columns") if other != name] if evidence else []
+
+
+def _everything(attribute: Attribute, looked: _Side, card: ModelCard) -> Said:
+    """What all witnesses say of the values of one side's items."""
+    by_image = AttributesModel("", "", (attribute,)).by_image(looked.images.matrix).astype(np.float32)
+    pooled = pool_images(by_image, looked.images.rows, card.image_pool).probabilities
+    said = attribute.hear(looked.said, looked.shown, len(looked.items))
+    has_image = np.ones(len(looked.items), bool)
+    return Said({"image": pooled, **said.probabilities}, {"image": has_image, **said.speaks})
+
+
+def _weighed(attribute: Attribute, val: _Side, card: ModelCard, evidence: EvidenceModel | None) -> Attribute:
+    """The attribute with weights for every kind of evidence that val items with a value have."""
+    codes = pd.Index(attribute.values).get_indexer(pd.Index(val.items[passthrough(attribute.name)]))
+    everything = _everything(attribute, val, card)
+    weights = {}
+    for kind in RICHEST_FIRST:
+        if kind is not Evidence.IMAGE and (evidence is None or kind not in evidence.weights):
+            continue
+        rows = np.flatnonzero(everything.having(kind) & (codes >= 0))
+        if len(rows):
+            of_leaves = attribute.of_leaves(LeavesSaid(*(part[rows] for part in val.leaves[kind])))
+            parts = [*everything.of(rows, kind), of_leaves]
+            weights[kind] = fit_weights(parts, kind, attribute.prior, codes[rows])
+    return replace(attribute, weights=weights)
+
+
+def _predicted(
+    attribute: Attribute, side: str, looked: _Side, card: ModelCard, no_value: NoValue
+) -> Iterator[pd.DataFrame]:
+    """Predictions of the items that have a label, by each kind of evidence."""
+    labels = looked.items[passthrough(attribute.name)].to_numpy(object)
+    is_labelled = np.array([not no_value.means_none(label) for label in labels], bool)
+    everything = _everything(attribute, looked, card)
+    values = np.array(attribute.values, object)
+    for kind in attribute.kinds:
+        rows = np.flatnonzero(everything.having(kind) & is_labelled)
+        leaves = LeavesSaid(*(part[rows] for part in looked.leaves[kind]))
+        probabilities = attribute.probabilities(everything.of(rows, kind), kind, leaves)
+        yield pd.DataFrame({
+            "side": side, "attribute": attribute.name, "evidence": str(kind),
+            "id": looked.items["id"].to_numpy(object)[rows], "label": labels[rows],
+            "value": values[probabilities.argmax(axis=1)], "confidence": probabilities.max(axis=1),
+        })  # fmt: skip
+
+
+def _figures(attribute: Attribute, predictions: pd.DataFrame, test: _Side) -> AttributeFigures:
+    by_image = predictions[predictions["evidence"] == str(Evidence.IMAGE)]
+    labels = by_image["label"].to_numpy(object)
+    leaf = test.items.set_index("id")["leaf"].loc[by_image["id"]].to_numpy()
+    # an article type's most frequent value, by its leaves' training items
+    usual = np.array(attribute.values, object)[attribute.by_leaf[leaf].argmax(axis=1)]
+    by = {}
+    for kind in reversed(attribute.kinds):
+        of_kind = predictions[predictions["evidence"] == str(kind)]
+        if len(of_kind):
+            columns = (of_kind[name].to_numpy() for name in ("label", "value", "confidence"))
+            by[kind] = level_metrics(Predicted(*columns))
+    return AttributeFigures(
+        attribute.name, len(attribute.values), len(labels), float((labels == attribute.values[0]).mean()),
+        float((labels == usual).mean()), by,
+    )  # fmt: skip
