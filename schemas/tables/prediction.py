@@ -97,6 +97,7 @@ ATTRIBUTE = pa.struct(
         pa.field("value", pa.string(), nullable=False),
         pa.field("confidence", pa.float32(), nullable=False),
         pa.field("decision", pa.string(), nullable=False),
+        pa.field("evidence", pa.string()),
     ]
 )
 
@@ -163,8 +164,9 @@ PREDICTION = pa.schema(
         field(
             "attributes",
             pa.list_(ATTRIBUTE),
-            "Further tags, such as gender: name, value, calibrated confidence, and decision, "
-            f"{Decision.ACCEPT} or {Decision.REVIEW}; null where the bundle knows none, or the item failed.",
+            "Further tags, such as gender: name, value, calibrated confidence, decision, "
+            f"{Decision.ACCEPT} or {Decision.REVIEW}, and evidence, what it is based on; null where the bundle knows "
+            "none, or the item failed.",
         ),
         field(
             "errorCode",

@@ -8,6 +8,8 @@ from tagger.schemas.configs.tag import TagConfig
 
 EVIDENCE = "evidence"
 """Key of the model of titles and columns among a run's inputs."""
+ATTRIBUTES = "attributes"
+"""Key of what a run's attributes are predicted by among its inputs."""
 ALL = "all"
 """Prefix of its value if images are joined by titles and columns."""
 _EARLIER = "titles", "fuse"
@@ -34,7 +36,12 @@ _IMAGES_PER_ITEM = TagConfig.model_fields["images_per_item"].default
 
 
 def run_inputs(
-    config: TagConfig, manifest: str, model_id: str, thresholds: Mapping[str, object], evidence: str | None
+    config: TagConfig,
+    manifest: str,
+    model_id: str,
+    thresholds: Mapping[str, object],
+    evidence: str | None,
+    attributes: str | None = None,
 ) -> dict[str, str]:
     """The inputs of a tagging run's fingerprint, by name; a run with other inputs is another run.
 
@@ -44,6 +51,7 @@ def run_inputs(
         model_id: The bundle's.
         thresholds: Least confidences of accepted tags, as JSON values.
         evidence: Digest of the model of titles and columns, if the run uses it.
+        attributes: What attributes are predicted by, from `attributes_by`, if the run does.
     """
     digest = hashlib.sha256(manifest.encode()).hexdigest()[:16]
     names = [*_DECIDES, *(name for name in _DECIDES_IF_GIVEN if getattr(config, name))]
@@ -60,12 +68,19 @@ def run_inputs(
         settings["merge_spellings"] = "true"
     if evidence:
         settings[EVIDENCE] = f"{config.evidence} {evidence}"
+    if attributes:
+        settings[ATTRIBUTES] = attributes
     return {
         "manifest": f"{config.manifest} {digest}",
         "model": model_id,
         "accept_above": json.dumps(thresholds, sort_keys=True),
         **settings,
     }
+
+
+def attributes_by(config: TagConfig, attributes: str, evidence: str | None) -> str:
+    """What a run's attributes are predicted by: the digests of their model, and of that of titles and columns."""
+    return f"{attributes} {config.evidence} {evidence}" if evidence else attributes
 
 
 def joined_images(inputs: Mapping[str, str]) -> bool:

@@ -11,6 +11,7 @@ from tagger.engines.base import Engine
 from tagger.errors import ImageError
 from tagger.imaging.decode import Decoded, decode
 from tagger.imaging.layout import LAYOUT_SIZE, layouts
+from tagger.models.attributes import AttributesModel, features_of
 from tagger.models.levels import Levels, softmax
 from tagger.schemas.documents.bundle import ModelCard
 from tagger.schemas.tables.prediction import ALTERNATIVES, ErrorCode
@@ -26,7 +27,7 @@ _DECODED_AT_ONCE = 64
 _BATCHES_AHEAD = 3  # of decoded images in memory, waiting for a remote engine
 
 
-def outcome_type(embedding_dim: int = 0) -> np.dtype[np.void]:
+def outcome_type(embedding_dim: int = 0, attribute_values: int = 0) -> np.dtype[np.void]:
     """Dtype of what is known of one image after one look, from model and file; `known` restores it from stored rows.
 
     `image_type` is what the image says by itself; where more than the image is asked, the others are what all say.
@@ -35,6 +36,7 @@ def outcome_type(embedding_dim: int = 0) -> np.dtype[np.void]:
 
     Args:
         embedding_dim: Length of the image vector to keep; 0 keeps none, and no layout.
+        attribute_values: Number of values of all attributes whose probabilities by the image are kept.
     """
     return np.dtype(
         [
@@ -49,6 +51,7 @@ def outcome_type(embedding_dim: int = 0) -> np.dtype[np.void]:
             ("blur_score", np.float32),
             ("layout", np.float16, (LAYOUT_SIZE if embedding_dim else 0,)),
             ("embedding", np.float16, (embedding_dim,)),
+            ("attributes", np.float16, (attribute_values,)),
         ]
     )
 
@@ -70,12 +73,23 @@ class Predictor:
         engine: Runs the model.
         max_pixels: Most pixels of an image.
         embeddings: Keep the image vectors and layouts, too.
+        attributes: Predict these, too.
     """
 
-    def __init__(self, card: ModelCard, engine: Engine, max_pixels: int, embeddings: bool = False) -> None:
+    def __init__(
+        self,
+        card: ModelCard,
+        engine: Engine,
+        max_pixels: int,
+        embeddings: bool = False,
+        attributes: AttributesModel | None = None,
+    ) -> None:
         self._card = card
-        self._type = outcome_type(card.architecture.embedding_dim if embeddings else 0)
+        self._type = outcome_type(
+            card.architecture.embedding_dim if embeddings else 0, attributes.size if attributes else 0
+        )
         self._embeddings = embeddings
+        self._attributes = attributes
         self._engine = engine
         self._levels = Levels(card.taxonomy, card.calibration.curves)
         self._max_pixels = max_pixels
@@ -99,9 +113,12 @@ class Predictor:
         fill(records, self._levels, probabilities)
         records["image_type"], records["image_type_confidence"] = records["type"], records["type_confidence"]
         records["blur_score"] = [image.blur_score for image in images]
-        if self._embeddings:
-            records["embedding"] = of_length_one(embeddings)
-            records["layout"] = layouts(pixels[..., :3])
+        if self._embeddings or self._attributes:
+            vectors, descriptors = of_length_one(embeddings), layouts(pixels[..., :3])
+            if self._embeddings:
+                records["embedding"], records["layout"] = vectors, descriptors
+            if self._attributes:
+                records["attributes"] = self._attributes.by_image(features_of(vectors, descriptors))
         return [record.tobytes() if fine else _NOT_FINITE for record, fine in zip(records, finite, strict=True)]
 
 

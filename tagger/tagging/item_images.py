@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from tagger.errors import ImageError
+from tagger.models.attributes import AttributesModel
 from tagger.models.evidence import expand_top_k
 from tagger.models.image_pool import ImageRows, pool_images
 from tagger.models.levels import Levels
@@ -70,9 +71,11 @@ class ImageJoiner:
     Args:
         card: The model's card.
         record: Dtype of the outcomes.
+        attributes: The attributes that they have.
     """
 
-    def __init__(self, card: ModelCard, record: np.dtype[np.void]) -> None:
+    def __init__(self, card: ModelCard, record: np.dtype[np.void], attributes: AttributesModel | None = None) -> None:
+        self._attributes = attributes
         self._record = record
         self._levels = Levels(card.taxonomy, card.calibration.curves)
         self._leaves = len(card.taxonomy.leaves)
@@ -115,6 +118,9 @@ class ImageJoiner:
         changed = of_items[several]
         fill(changed, self._levels, pooled.probabilities[several])
         changed["image_type"], changed["image_type_confidence"] = changed["type"], changed["type_confidence"]
+        for part in self._attributes.slices if self._attributes else ():
+            by_image = records["attributes"][:, part].astype(np.float32)
+            changed["attributes"][:, part] = pool_images(by_image, rows, self._pool).probabilities[several]
         of_items[several] = changed
         for item, record, n in zip(items, of_items, pooled.surest.tolist(), strict=True):
             joined.outcomes[item] = record.tobytes()

@@ -13,36 +13,16 @@ from tagger.flow.seen_ids import SeenIds
 from tagger.images.revisions import valid_etag
 from tagger.manifest.selection import Recall
 from tagger.models.evidence import EvidenceModel, Shown
-from tagger.models.levels import Levels
 from tagger.runs.directory import ETAG
-from tagger.runs.identity import by_model, joined_images
+from tagger.runs.identity import ATTRIBUTES, by_model, joined_images
 from tagger.runs.ledger import LedgerEntry
 from tagger.runs.staging import KNOWN_OUTCOME, passthrough
 from tagger.schemas.documents.bundle import ModelCard
-from tagger.schemas.tables.prediction import Decision, ErrorCode, Evidence
+from tagger.schemas.tables.prediction import ErrorCode, Evidence
 from tagger.tagging.collector import outcome_type
-from tagger.tagging.rows import REASONS, Items, PredictionRows, evidence_digests
+from tagger.tagging.rows import Items, PredictionRows, evidence_digests
+from tagger.tagging.stored import COLUMNS, DECISIONS, EVIDENCE_BYTES, Packer
 
-_DIGEST_BYTES, _EVIDENCE_BYTES = 32, 8
-_STORED = np.dtype(
-    [
-        ("digest", np.uint8, (_DIGEST_BYTES,)),
-        ("shown", np.uint8, (_EVIDENCE_BYTES,)),
-        ("evidence", np.int8),
-        ("images", np.int16),
-        ("decision", np.int8),
-        ("reasons", np.bool_, (len(REASONS),)),
-        ("outcome", outcome_type()),
-    ]
-)
-"""Columns of a stored prediction."""
-_COLUMNS = [
-    "id", "imageDigest", "images", "masterCategory", "masterCategoryConfidence", "articleType", "articleTypeConfidence",
-    "alternatives", "decision", "reviewReasons", "blurScore", "evidenceDigest", "modelId", "imageUri", "imageEtag",
-    "evidence", "imageArticleType", "imageArticleTypeConfidence", "errorCode",
-]  # fmt: skip
-_DECISIONS = [str(decision) for decision in Decision]
-_EVIDENCE = pa.array([str(evidence) for evidence in Evidence])
 _BY_IMAGE = np.int8(Evidence.IMAGE.code)
 _UNKNOWN = b""
 _ROWS_AT_ONCE = 8192
@@ -55,25 +35,29 @@ class Recalled(NamedTuple):
     """By `outcome_type`, without an image vector."""
     evidence: int
     """What it is based on, as index into Evidence."""
+    attributes: bytes = b""
+    """As `AttributeRows.unpacked` takes them."""
 
 
 class Known:
     """Predictions of finished runs, newest first, with the images that they were made from, and review decisions.
 
     A stored prediction counts as known if the same image would get the same prediction now: the model is the same,
-    title and columns are the same if they had their say, and there is an image vector if the run writes them. The
-    current policy then decides again; if decision, reasons or tags differ, the item is recalled.
+    title and columns are the same if they had their say, there is an image vector if the run writes them, and its
+    attributes are by the same model and the same evidence if the run predicts some. The current policy then decides
+    again; if decision, reasons or tags differ, the item is recalled.
 
     Nothing is read before the first call.
 
     Args:
         runs: The newest first; of unfinished runs, only review decisions count.
         card: The model; predictions of another one count as unknown.
-        rows: Applies this run's policy.
+        rows: Applies this run's policy, also to attributes.
         evidence: What titles and columns say, if the run uses that.
         join: Whether it joins images by them.
         embeddings: Whether an image vector is required.
         versions: Of the installed libraries.
+        attributes_by: What the attributes of the run are predicted by, as among the inputs of runs; None for none.
     """
 
     def __init__(
@@ -85,7 +69,9 @@ class Known:
         join: bool = False,
         embeddings: bool = False,
         versions: Mapping[str, str] | None = None,
+        attributes_by: str | None = None,
     ) -> None:
+        self._attributes_by = attributes_by
         self._runs = runs
         self._card = card
         self._rows = rows
@@ -93,7 +79,7 @@ class Known:
         self._join = join
         self._embeddings = embeddings
         self._versions = versions
-        self._packer = _Packer(card)
+        self._packer = Packer(card, rows.attributes)
         self._stored: SeenIds[bytes] | None = None
         self._images: SeenIds[str] = SeenIds()
         self._vectors: SeenIds[str] = SeenIds()
@@ -174,7 +160,7 @@ class Known:
         ids = items["id"].to_pylist()
         packed = self._read().get(ids)
         rows = [row for row in range(size) if packed[row]]
-        stored = np.frombuffer(b"".join(packed[row] or b"" for row in rows), _STORED)
+        stored = np.frombuffer(b"".join(packed[row] or b"" for row in rows), self._packer.stored)
         shown = shown_in(items, self._evidence.names) if self._evidence else {}
         images = 1 + np.asarray(pc.fill_null(pc.list_value_length(items["furtherImageRefs"]), 0))
         usable = self._says_the_same(stored, [ids[row] for row in rows], _only(shown, rows))
@@ -192,15 +178,19 @@ class Known:
                 continue
             recall.digests[row] = before["digest"].tobytes().hex()
             if changed:
-                recall.outcomes[row] = bytes([int(before["evidence"])]) + before["outcome"].tobytes()
+                recall.outcomes[row] = (
+                    bytes([int(before["evidence"])]) + before["outcome"].tobytes() + before["attributes"].tobytes()
+                )
         return recall
 
     def _says_the_same(self, stored: np.ndarray, ids: Sequence[str], shown: Shown) -> np.ndarray:
         """Whether the same image would get the stored prediction now, bool [N]."""
         same = stored["evidence"] == _BY_IMAGE
-        if self._evidence and self._join:
+        if self._attributes_by and self._evidence:
+            same = np.zeros(len(stored), bool)  # attributes by the image alone would not be those by all
+        if self._evidence and (self._join or self._attributes_by):
             digests = evidence_digests(shown, self._evidence.names, len(ids))
-            now = np.frombuffer(bytes.fromhex("".join(digests)), np.uint8).reshape(-1, _EVIDENCE_BYTES)
+            now = np.frombuffer(bytes.fromhex("".join(digests)), np.uint8).reshape(-1, EVIDENCE_BYTES)
             same |= (stored["shown"] == now).all(axis=1)
         if self._embeddings:
             of_vector = self._vectors.get(ids)
@@ -212,9 +202,12 @@ class Known:
         before = stored["outcome"]
         decided = self._rows.decide(items, before.copy(), np.ones(len(stored), bool), in_full=False)
         changed = (decided.reasons != stored["reasons"]).any(axis=1)
-        changed |= np.array([_DECISIONS.index(d) for d in decided.decisions], np.int8) != stored["decision"]
+        changed |= np.array([DECISIONS.index(d) for d in decided.decisions], np.int8) != stored["decision"]
         for name in ("master", "master_confidence", "type", "type_confidence"):
             changed |= decided.records[name] != before[name]
+        if self._rows.attributes:
+            accepted = self._rows.attributes.accepted(stored["attributes"])
+            changed |= (accepted != stored["accepted"]).any(axis=1)
         return np.asarray(changed, bool)
 
     def _read(self) -> SeenIds[bytes]:
@@ -231,11 +224,12 @@ class Known:
     def _read_run(self, run: LedgerEntry, stored: SeenIds[bytes]) -> None:
         inputs = run.record.inputs
         same_evidence = self._evidence is not None and by_model(inputs, self._evidence.digest)
-        for table in run.directory.batches(_COLUMNS):
+        for table in run.directory.batches(COLUMNS):
             good = table.filter(pc.is_null(table["errorCode"]))  # what has no usable image is tried again
             packed = self._packer.packed(good)
             by_image = np.asarray(pc.equal(pc.fill_null(good["evidence"], _unstated(inputs)), str(Evidence.IMAGE)))
             usable = np.asarray(pc.equal(good["modelId"], self._card.model_id)) & (same_evidence | by_image)
+            usable &= self._attributes_by in (None, inputs.get(ATTRIBUTES))
             before = stored.add(
                 good["id"].to_pylist(), [p if u else _UNKNOWN for p, u in zip(packed, usable, strict=True)]
             )
@@ -286,66 +280,8 @@ def recalled(shard: pa.Table) -> list[Recalled | None]:
     """For every item of a shard, the stored prediction to decide again if the image is unchanged."""
     if KNOWN_OUTCOME not in shard.schema.names:
         return [None] * len(shard)
+    end = 1 + outcome_type().itemsize
     return [
-        None if outcome is None else Recalled(outcome[1:], outcome[0]) for outcome in shard[KNOWN_OUTCOME].to_pylist()
+        None if outcome is None else Recalled(outcome[1:end], outcome[0], outcome[end:])
+        for outcome in shard[KNOWN_OUTCOME].to_pylist()
     ]
-
-
-class _Packer:
-    """Packs rows of the prediction contract as _STORED."""
-
-    def __init__(self, card: ModelCard) -> None:
-        levels = Levels(card.taxonomy)
-        self._masters = pa.array(levels.masters, pa.string())
-        self._types = pa.array(levels.types, pa.string())
-        self._leaves = pa.array([f"{leaf.masterCategory}\0{leaf.articleType}" for leaf in card.taxonomy.leaves])
-
-    def packed(self, table: pa.Table) -> list[bytes]:
-        """One entry per row of _COLUMNS of predictions; those of failed rows and of other models are undefined."""
-        stored = np.zeros(len(table), _STORED)
-        stored["digest"] = _bytes_of(table["imageDigest"], _DIGEST_BYTES)
-        stored["shown"] = _bytes_of(table["evidenceDigest"], _EVIDENCE_BYTES)
-        stored["images"] = np.asarray(pc.fill_null(pc.list_value_length(table["images"]), 1))
-        stored["evidence"] = np.maximum(_indices_in(table["evidence"], _EVIDENCE), _BY_IMAGE)  # older runs have none
-        stored["decision"] = _indices_in(table["decision"], pa.array(_DECISIONS))
-        reasons = table["reviewReasons"].combine_chunks()
-        codes = _indices_in(pc.list_flatten(reasons), pa.array([str(reason) for reason in REASONS]))
-        rows = np.asarray(pc.list_parent_indices(reasons))[codes >= 0]
-        stored["reasons"][rows, codes[codes >= 0]] = True
-        outcome = stored["outcome"]
-        outcome["master"] = _indices_in(table["masterCategory"], self._masters)
-        outcome["type"] = _indices_in(table["articleType"], self._types)
-        outcome["master_confidence"] = _floats(table["masterCategoryConfidence"])
-        outcome["type_confidence"] = _floats(table["articleTypeConfidence"])
-        outcome["blur_score"] = _floats(table["blurScore"])
-        says, sure = ("imageArticleType", "imageArticleTypeConfidence")
-        older = np.asarray(pc.is_null(table[says]))  # runs of earlier versions, of which only those by image are used
-        outcome["image_type"] = np.where(older, outcome["type"], _indices_in(table[says], self._types))
-        outcome["image_type_confidence"] = np.where(older, outcome["type_confidence"], _floats(table[sure]))
-        self._fill_leaves(outcome, table["alternatives"].combine_chunks())
-        return [row.tobytes() for row in stored]
-
-    def _fill_leaves(self, outcome: np.ndarray, alternatives: pa.ListArray) -> None:
-        flat = pc.list_flatten(alternatives)
-        names = [pc.struct_field(flat, name) for name in ("masterCategory", "articleType")]
-        rows = np.asarray(pc.list_parent_indices(alternatives))
-        first = np.searchsorted(rows, np.arange(len(outcome)))
-        places = np.arange(len(rows)) - first[rows]
-        outcome["leaves"] = -1
-        outcome["leaves"][rows, places] = _indices_in(pc.binary_join_element_wise(*names, "\0"), self._leaves)
-        outcome["leaf_confidences"][rows, places] = np.asarray(pc.struct_field(flat, "confidence"))
-
-
-def _indices_in(names: pa.Array | pa.ChunkedArray, among: pa.Array) -> np.ndarray:
-    """The index of each name in `among`, int [N]; -1 if it is missing."""
-    return np.asarray(pc.fill_null(pc.index_in(names, among), -1))
-
-
-def _floats(column: pa.ChunkedArray) -> np.ndarray:
-    return np.asarray(pc.fill_null(column, 0.0), np.float32)
-
-
-def _bytes_of(column: pa.ChunkedArray, size: int) -> np.ndarray:
-    """Hexadecimal digits as bytes, uint8 [N, size]; zeros for null."""
-    texts = pc.fill_null(column, "00" * size).to_pylist()
-    return np.frombuffer(bytes.fromhex("".join(texts)), np.uint8).reshape(-1, size)

@@ -19,6 +19,7 @@ from tagger.images.digests import digest_of
 from tagger.images.files import read_file
 from tagger.io.location import Location
 from tagger.manifest.headings import listed
+from tagger.models.attributes import AttributesModel
 from tagger.models.bundle import Bundle
 from tagger.models.evidence import EvidenceModel
 from tagger.schemas.configs.tag import TagConfig
@@ -34,7 +35,8 @@ from tagger.tagging.arguments import (
     listed_images,
     one_per_image,
 )
-from tagger.tagging.collector import Collector, Predictor, at_once, decoded_at_once, outcome_type
+from tagger.tagging.attributes import AttributeRows
+from tagger.tagging.collector import Collector, Predictor, at_once, decoded_at_once
 from tagger.tagging.item_images import ImageJoiner, ItemImages
 from tagger.tagging.rows import Items, PredictionRows, matrix_of
 
@@ -81,8 +83,13 @@ class Tagger:
         self._images_offered = 0  # when the engine was chosen
         thresholds = {e: Thresholds.of_bundle(bundle.card, e, checked_thresholds(accept_above or {})) for e in Evidence}
         self._thresholds = thresholds
-        self._joiner = ImageJoiner(bundle.card, outcome_type(bundle.card.architecture.embedding_dim))
-        self._rows = PredictionRows(bundle.card, thresholds[Evidence.IMAGE], "notebook", embeddings=True)
+        self._attributes = AttributesModel.load_if_any(folder, bundle.card.model_id) if folder else None
+        policies = bundle.card.attribute_policies
+        self._of_attributes = AttributeRows(self._attributes, policies) if self._attributes else None
+        self._rows = PredictionRows(
+            bundle.card, thresholds[Evidence.IMAGE], "notebook", embeddings=True, attributes=self._of_attributes
+        )
+        self._joiner = ImageJoiner(bundle.card, self._rows.outcome_type, self._attributes)
         self._joining_rows: PredictionRows | None = None
         self._evidence: EvidenceModel | None = None
         self._max_bytes: int = _DEFAULTS["max_bytes"]
@@ -259,7 +266,7 @@ class Tagger:
         if self._joining_rows is None:
             self._joining_rows = PredictionRows(
                 self.card, self._thresholds[Evidence.IMAGE], "notebook", embeddings=True, evidence=self._evidence,
-                join=True, others=self._thresholds,
+                join=True, others=self._thresholds, attributes=self._of_attributes,
             )  # fmt: skip
         return self._joining_rows
 
@@ -284,7 +291,7 @@ class Tagger:
                 lambda: self._sample(images),
                 self._last_measured,
             )
-        self._predictor = Predictor(self.card, prepared.start(), self._max_pixels, embeddings=True)
+        self._predictor = Predictor(self.card, prepared.start(), self._max_pixels, True, self._attributes)
         return self._predictor
 
     def _sample(self, images: Sequence[bytes | str]) -> np.ndarray:

@@ -25,7 +25,8 @@ from tagger.errors import TaggerError
 from tagger.runs.staging import read_shard, shard_of
 from tagger.tagging.collector import Claim, Outcome
 from tagger.tagging.coordinator import Coordinator
-from tagger.tagging.shard_tagger import ShardTagger, TagPlan, count_images
+from tagger.tagging.shard_images import count_images
+from tagger.tagging.shard_tagger import ShardTagger, TagPlan
 from tagger.tagging.worker_pool import WorkerPool, Workers, fitting_workers
 
 if TYPE_CHECKING:

@@ -11,12 +11,14 @@ import pyarrow as pa
 from tagger.confidence.thresholds import QaSample, Thresholds, decide
 from tagger.errors import ImageError
 from tagger.manifest.labels import KnownLabels
+from tagger.models.attributes import LeavesSaid
 from tagger.models.evidence import EvidenceModel, Said, Shown, expand_top_k
 from tagger.models.levels import Levels
 from tagger.schemas.documents.bundle import ModelCard
 from tagger.schemas.documents.taxonomy import Level
 from tagger.schemas.tables.embedding import EMBEDDING
 from tagger.schemas.tables.prediction import ALTERNATIVE, PREDICTION, Decision, Evidence, ReviewReason
+from tagger.tagging.attributes import AttributeRows
 from tagger.tagging.collector import Outcome, fill, outcome_type
 from tagger.tagging.item_images import SaidImage, images_column
 
@@ -31,7 +33,7 @@ _HAS_IMAGE = np.array(["image" in evidence.witnesses for evidence in Evidence])
 _HAS_TITLE = np.array(["title" in evidence.witnesses for evidence in Evidence])
 _ACCEPTED = (str(Decision.ACCEPT), str(Decision.ACCEPT_MASTER_ONLY))
 _NO_SAMPLE = QaSample()
-_SAID = [name for name in outcome_type().names or () if name not in ("layout", "embedding")]
+_SAID = [name for name in outcome_type().names or () if name not in ("layout", "embedding", "attributes")]
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,8 @@ class Items:
     """What the outcome is based on already, as index into Evidence, int8 [N]; by default the image."""
     images: Mapping[int, Sequence[SaidImage]] = field(default_factory=dict)
     """By the position of an item with several images, what each of them says."""
+    attributes: Mapping[int, bytes] = field(default_factory=dict)
+    """By the position of an item that is decided again, its attributes, as `AttributeRows.unpacked` takes them."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +70,8 @@ class Decided:
     """What the title says by itself, as index of an article type, int [N]; -1 where it says nothing."""
     title_confidence: np.ndarray
     """Its probability, float32 [N]."""
+    said: Said
+    """What titles and columns say, where the prediction is of all that an item shows."""
 
 
 class PredictionRows:
@@ -80,6 +86,7 @@ class PredictionRows:
         evidence: What titles and columns say; a prediction that a confident title contradicts goes to review.
         join: Predict by all that an item shows instead; without a usable image, by the rest.
         others: Confidences from which predictions of other evidence are accepted; by default `thresholds`.
+        attributes: Predicts further tags.
     """
 
     def __init__(
@@ -92,11 +99,15 @@ class PredictionRows:
         evidence: EvidenceModel | None = None,
         join: bool = False,
         others: Mapping[Evidence, Thresholds] | None = None,
+        attributes: AttributeRows | None = None,
     ) -> None:
         levels = Levels(card.taxonomy)
         self._card = card
         self._known = KnownLabels(card.taxonomy)
-        self._type = outcome_type(card.architecture.embedding_dim if embeddings else 0)
+        self.attributes = attributes
+        self.outcome_type: np.dtype[np.void] = outcome_type(
+            card.architecture.embedding_dim if embeddings else 0, attributes.model.size if attributes else 0
+        )
         names = {Level.MASTER_CATEGORY: levels.masters, Level.ARTICLE_TYPE: levels.types}
         of_each = [{Evidence.IMAGE: thresholds, **(others or {})}.get(evidence, thresholds) for evidence in Evidence]
         self._needed = {
@@ -109,7 +120,7 @@ class PredictionRows:
         self._join = join
         self._levels = levels
         self._masters = pa.array(levels.masters, pa.string())
-        self._types = pa.array(levels.types, pa.string())
+        self.outcome_types = pa.array(levels.types, pa.string())
         self._number_of = {name: i for i, name in enumerate(levels.masters)}
         self._leaf_masters = pa.array([leaf.masterCategory for leaf in card.taxonomy.leaves], pa.string())
         self._leaf_types = pa.array([leaf.articleType for leaf in card.taxonomy.leaves], pa.string())
@@ -132,7 +143,7 @@ class PredictionRows:
         size = len(outcomes)
         errors = [o if isinstance(o, ImageError) else None for o in outcomes]
         good = np.array([error is None for error in errors], bool)
-        records = np.zeros(size, self._type)
+        records = np.zeros(size, self.outcome_type)
         records[good] = self._records(outcomes)
         decided = self.decide(items, records, good)
         records, null = decided.records, decided.decisions == str(Decision.FAILED)
@@ -143,7 +154,7 @@ class PredictionRows:
             "imageEtag": pa.array(etags or [None] * size, pa.string()),
             "masterCategory": self._masters.take(pa.array(records["master"], mask=null)),
             "masterCategoryConfidence": pa.array(records["master_confidence"], mask=null),
-            "articleType": self._types.take(pa.array(records["type"], mask=null)),
+            "articleType": self.outcome_types.take(pa.array(records["type"], mask=null)),
             "articleTypeConfidence": pa.array(records["type_confidence"], mask=null),
             "alternatives": self._alternatives(records, null),
             "decision": pa.array(decided.decisions, pa.string()),
@@ -154,12 +165,12 @@ class PredictionRows:
                 pa.string(),
             ),
             "evidence": _EVIDENCE.take(pa.array(decided.evidence, mask=null)),
-            "imageArticleType": self._types.take(pa.array(records["image_type"], mask=~good)),
+            "imageArticleType": self.outcome_types.take(pa.array(records["image_type"], mask=~good)),
             "imageArticleTypeConfidence": pa.array(records["image_type_confidence"], mask=~good),
-            "titleArticleType": self._types.take(pa.array(decided.title_type, mask=decided.title_type < 0)),
+            "titleArticleType": self.outcome_types.take(pa.array(decided.title_type, mask=decided.title_type < 0)),
             "titleArticleTypeConfidence": pa.array(decided.title_confidence, mask=decided.title_type < 0),
-            "images": images_column(self._types, items.images, size),
-            "attributes": pa.nulls(size, PREDICTION.field("attributes").type),
+            "images": images_column(self.outcome_types, items.images, size),
+            "attributes": self._attributes_of(items, decided, good),
             "errorCode": pa.array([e and str(e.code) for e in errors], pa.string()),
             "errorMessage": pa.array([e and e.message for e in errors], pa.string()),
             "modelId": _repeated(self._card.model_id, size),
@@ -204,11 +215,12 @@ class PredictionRows:
             decisions[sampled] = str(Decision.REVIEW)
         imageless = tagged & ~_HAS_IMAGE[evidence] & (decisions != str(Decision.ACCEPT))
         reasons = np.stack([unsure, blurry, conflict, sampled, contradicted, imageless], axis=1)
-        return Decided(records, decisions, reasons, evidence, title_type, title_confidence)
+        heard_of_all = said if said and self._join else Said({}, {})
+        return Decided(records, decisions, reasons, evidence, title_type, title_confidence, heard_of_all)
 
     def widened(self, record: bytes) -> bytes:
         """A record without an image vector, converted to this run's dtype, which may have one."""
-        wide = np.zeros(1, self._type)
+        wide = np.zeros(1, self.outcome_type)
         bare = np.frombuffer(record, outcome_type())
         for name in _SAID:
             wide[name] = bare[name]
@@ -242,7 +254,7 @@ class PredictionRows:
         return pa.table(columns, schema=EMBEDDING)
 
     def _records(self, outcomes: Sequence[Outcome]) -> np.ndarray:
-        return np.frombuffer(b"".join(o for o in outcomes if isinstance(o, bytes)), self._type)
+        return np.frombuffer(b"".join(o for o in outcomes if isinstance(o, bytes)), self.outcome_type)
 
     def _conflicts(self, known: Sequence[str | None], predicted: np.ndarray) -> np.ndarray:
         """Whether the known master category differs; one that the model does not know differs, too; bool [N]."""
@@ -297,6 +309,18 @@ class PredictionRows:
             fill(some, self._levels, fused.probabilities[filled])
             changed[filled] = some
         return changed, based_on.astype(np.int8)
+
+    def _attributes_of(self, items: Items, decided: Decided, good: np.ndarray) -> pa.Array:
+        """The column `attributes`; those of items that are decided again are not predicted again."""
+        tagged = decided.decisions != str(Decision.FAILED)
+        if self.attributes is None:
+            return pa.nulls(len(good), PREDICTION.field("attributes").type)
+        records = decided.records
+        leaves = LeavesSaid(records["leaves"], records["leaf_confidences"], records["type"])
+        found = self.attributes.predict(records["attributes"], good, decided.said, items.shown, leaves)
+        for row, stored in items.attributes.items():
+            found[row] = self.attributes.unpacked(stored)
+        return self.attributes.column(found, tagged)
 
     def _alternatives(self, records: np.ndarray, null: np.ndarray) -> pa.ListArray:
         leaves = records["leaves"][~null]

@@ -20,12 +20,14 @@ from tagger.images.revisions import Revision, Unchanged
 from tagger.images.stores import ImageStore, fetch_all, fetch_revisions
 from tagger.imaging.threads import decode_in_one_thread
 from tagger.io.location import first_line
+from tagger.models.attributes import AttributesModel
 from tagger.models.evidence import EvidenceModel
 from tagger.runs.directory import ETAG, RunDirectory
 from tagger.runs.parts import Spent
-from tagger.runs.staging import known_etags, known_images, read_shard, shard_of
+from tagger.runs.staging import known_etags, read_shard, shard_of
 from tagger.schemas.documents.bundle import ModelCard
 from tagger.schemas.tables.prediction import ErrorCode, Evidence
+from tagger.tagging.attributes import AttributeRows
 from tagger.tagging.collector import (
     Claim,
     Collector,
@@ -34,12 +36,12 @@ from tagger.tagging.collector import (
     Submit,
     at_once,
     decoded_at_once,
-    outcome_type,
 )
 from tagger.tagging.crashes import CRASHED, Crashes
-from tagger.tagging.item_images import ImageJoiner, ItemImages, Joined
+from tagger.tagging.item_images import ImageJoiner, Joined
 from tagger.tagging.known import recalled, shown_in
 from tagger.tagging.rows import Items, PredictionRows
+from tagger.tagging.shard_images import ShardImages
 
 _FIRST_PIECE_ROWS, _PIECE_ROWS, _PIECE_BYTES = 32, 1024, 16 * 2**20
 _GPU_BATCHES_IN_FLIGHT = 3
@@ -68,6 +70,8 @@ class TagPlan:
     """Whether to join images by them, rather than check one by the other."""
     others: Mapping[Evidence, Thresholds] = field(default_factory=dict)
     """Thresholds of predictions that are not by image alone; by default `thresholds`."""
+    attributes: AttributesModel | None = None
+    """What the bundle knows of attributes, if the run predicts them."""
 
 
 class CoordinatorClient(Protocol):
@@ -135,19 +139,19 @@ class ShardTagger:
         self._coordinator = connect()
         self._start = start_engine
         self._engine_is_remote = engine_is_remote
-        self._joiner = ImageJoiner(
-            plan.card, outcome_type(plan.card.architecture.embedding_dim if plan.embeddings else 0)
-        )
+        of_attributes = AttributeRows(plan.attributes, plan.card.attribute_policies) if plan.attributes else None
         self._rows = PredictionRows(
             plan.card, plan.thresholds, plan.run_id, plan.qa_sample, plan.embeddings, plan.evidence, plan.join,
-            plan.others,
+            plan.others, of_attributes,
         )  # fmt: skip
+        self._joiner = ImageJoiner(plan.card, self._rows.outcome_type, plan.attributes)
         threads = _GPU_BATCHES_IN_FLIGHT if engine_is_remote else 0
         self._submit: Submit = ThreadPoolExecutor(threads, "gpu").submit if threads else at_once
 
     @cached_property
     def _predictor(self) -> Predictor:
-        return Predictor(self._plan.card, self._start(), self._plan.max_pixels, self._plan.embeddings)
+        plan = self._plan
+        return Predictor(plan.card, self._start(), plan.max_pixels, plan.embeddings, plan.attributes)
 
     def ready(self) -> None:
         """Answer when this worker has started."""
@@ -173,7 +177,7 @@ class ShardTagger:
         collector = Collector(self._predictor, end - first, size, self._submit, self._coordinator.add_outcomes)
         if first == end:
             self._predictor.outcomes([self._predictor.decode(_BLANK)])
-        images = _ShardImages.of(read_shard(shard_of(self._plan.run.work, number)))
+        images = ShardImages.of(read_shard(shard_of(self._plan.run.work, number)))
         refs = _without(images.refs, crashes.images_of(number))[first:end]
         known, etags = images.known[first:end], images.etags[first:end]
         for n, image in enumerate(fetch_revisions(self._plan.store, refs, etags)):
@@ -186,14 +190,14 @@ class ShardTagger:
 
     def digest(self, number: int, image: int) -> bytes | None:
         """SHA-256 of one image of a shard, which is read but not decoded; None if it cannot be read."""
-        ref = _ShardImages.of(read_shard(shard_of(self._plan.run.work, number))).refs[image]
+        ref = ShardImages.of(read_shard(shard_of(self._plan.run.work, number))).refs[image]
         return digest_of(next(fetch_all(self._plan.store, [ref])))
 
     def _tag(self, number: int, crashes: Crashes) -> None:
         predictor = self._predictor
         started, engine_before = time.perf_counter(), predictor.engine_s
         shard = read_shard(shard_of(self._plan.run.work, number))
-        images = _ShardImages.of(shard)
+        images = ShardImages.of(shard)
         etags: list[str | None] = []
         size = decoded_at_once(self._plan.batch_size)
         collector = Collector(predictor, len(images.refs), size, self._submit, self._coordinator.add_outcomes)
@@ -255,7 +259,8 @@ class ShardTagger:
         shown = shown_in(chosen, self._plan.evidence.names) if self._plan.evidence else {}
         images = [joined.shown[row] for row in rows]
         said = {n: joined.said[row] for n, row in enumerate(rows) if row in joined.said}
-        items = Items(ids, [refs[n] for n in images], masters, shown, evidence, said)
+        attributes = {n: a.attributes for n, a in enumerate(recalls) if a}
+        items = Items(ids, [refs[n] for n in images], masters, shown, evidence, said, attributes)
         merged = [
             self._rows.widened(a.outcome) if a else joined.outcomes[row] for row, a in zip(rows, recalls, strict=True)
         ]
@@ -288,7 +293,7 @@ class ShardTagger:
             images, size, first, most = [], 0, row + 1, min(2 * most, _PIECE_ROWS)
 
     def _predict_beside_changed(
-        self, collector: Collector, images: "_ShardImages", refs: Sequence[str | None], unchanged: np.ndarray
+        self, collector: Collector, images: "ShardImages", refs: Sequence[str | None], unchanged: np.ndarray
     ) -> None:
         """Predict the skipped images of items of which another image has changed."""
         several = images.of_items.several.items()
@@ -311,50 +316,6 @@ class ShardTagger:
             data = images.get(digest, b"")
             changed = claim is Claim.MINE and isinstance(data, bytes) and digest_of(data) != digest
             collector.settle(digest, _CHANGED if changed else data, claim)
-
-
-@dataclass(frozen=True)
-class _ShardImages:
-    """The images of a shard's rows, with what is known of each; each list has one entry per image."""
-
-    of_items: ItemImages[str]
-    known: list[bytes | None]
-    """Digest of the image in an earlier run."""
-    etags: list[str | None]
-    known_items: list[list[bytes | None] | None]
-    """By row, what `known` says of its images; None where no earlier run has tagged the item from as many."""
-
-    @classmethod
-    def of(cls, shard: pa.Table) -> "_ShardImages":
-        """The images of a shard, by ITEM."""
-        images = ItemImages.of(shard["imageRef"].to_pylist(), shard["furtherImageRefs"].to_pylist())
-        more = len(images.refs) - len(shard)
-        of_one = [_as_bytes(digest) for digest in shard["knownDigest"].to_pylist()]
-        known: list[bytes | None] = [*of_one, *[None] * more]
-        known_items: list[list[bytes | None] | None] = [None if digest is None else [digest] for digest in of_one]
-        for item, digests in known_images(shard).items():
-            numbers = images.of_item(item)
-            if len(digests) == len(numbers):
-                known_items[item] = [_as_bytes(digest) for digest in digests]
-                for n, digest in zip(numbers, digests, strict=True):
-                    known[n] = _as_bytes(digest)
-        return cls(images, known, known_etags(shard) + [None] * more, known_items)
-
-    @property
-    def refs(self) -> list[str | None]:
-        return self.of_items.refs
-
-    def unchanged(self, digests: Sequence[bytes | None]) -> np.ndarray:
-        """Whether the images of each row, by their digests, are those of an earlier run, bool [N]."""
-        same = [
-            known is not None and [digests[n] for n in self.of_items.of_item(item)] == known
-            for item, known in enumerate(self.known_items)
-        ]
-        return np.array(same, bool)
-
-
-def _as_bytes(digest: str | None) -> bytes | None:
-    return bytes.fromhex(digest) if digest else None
 
 
 def _digest(image: Revision, known: bytes | None) -> bytes | None:
@@ -387,8 +348,3 @@ def _new_etags(shard: pa.Table, etags: Sequence[str | None], unchanged: np.ndarr
 def _without(refs: Sequence[str | None], skipped: Set[int]) -> list[str | None]:
     """References of images, None for those that must not even be read."""
     return [None if n in skipped else ref for n, ref in enumerate(refs)]
-
-
-def count_images(shard: pa.Table) -> int:
-    """Number of images that `ShardTagger` looks at for a shard's rows; a row without one counts as one."""
-    return len(_ShardImages.of(shard).refs)

@@ -7,6 +7,7 @@ from tagger.errors import InputError, UsageError
 from tagger.io.location import Location
 from tagger.manifest.headings import listed
 from tagger.manifest.manifest import Manifest
+from tagger.models.attributes import FILE, AttributesModel
 from tagger.models.bundle import Bundle
 from tagger.models.evidence import EvidenceModel
 from tagger.reporter import Reporter
@@ -28,6 +29,8 @@ class EvidenceUsed:
     """Whether predictions are joined from all, rather than checked."""
     names: tuple[str, ...] = ()
     """The columns of the manifest that are read for it."""
+    attributes: AttributesModel | None = None
+    """What the bundle knows of attributes."""
 
     @property
     def kinds(self) -> tuple[Evidence, ...]:
@@ -47,6 +50,35 @@ _IMAGES_ALONE = EvidenceUsed()
 
 
 def resolve_evidence(
+    config: TagConfig, bundle: Bundle, manifest: Manifest, reporter: Reporter
+) -> tuple[TagConfig, EvidenceUsed]:
+    """The config with `auto` resolved, what the run asks beside the images, and which attributes it predicts.
+
+    Raises:
+        UsageError: when the config asks for what cannot be used.
+        InputError: when what the bundle knows cannot be read, and the config asks for it.
+    """
+    config, used = _resolved(config, bundle, manifest, reporter)
+    folder = resolve_location(config.model, config)
+    attributes = AttributesModel.load_if_any(folder, bundle.card.model_id)
+    if attributes:
+        _check_heard(attributes, folder, bundle.card.model_id)
+        reporter.step(f"Further tags: {', '.join(attributes.names)}")
+    return config, replace(used, attributes=attributes)
+
+
+def _check_heard(attributes: AttributesModel, folder: Location, model_id: str) -> None:
+    """Raise InputError when attributes read titles by another model than the bundle's."""
+    if attributes.evidence_digest:
+        model = EvidenceModel.load_if_any(folder, model_id)
+        if model is None or model.digest != attributes.evidence_digest:
+            raise InputError(
+                f"{folder / FILE}: its attributes read titles and columns by a model that the bundle no longer has; "
+                "tagger attributes teaches them again"
+            )
+
+
+def _resolved(
     config: TagConfig, bundle: Bundle, manifest: Manifest, reporter: Reporter
 ) -> tuple[TagConfig, EvidenceUsed]:
     """The config with `auto` resolved, and what the run asks beside the images.

@@ -23,7 +23,7 @@ from tagger.manifest.selection import Before, Selection, already_labelled
 from tagger.models.bundle import Bundle
 from tagger.reporter import LOG, Reporter
 from tagger.runs.directory import RunDirectory
-from tagger.runs.identity import run_inputs
+from tagger.runs.identity import attributes_by, run_inputs
 from tagger.runs.ledger import known_runs, newest_first
 from tagger.runs.limits import nothing_to_tag, too_many
 from tagger.runs.parts import failed_images, rows_done
@@ -34,6 +34,7 @@ from tagger.schemas.documents.run import Counts, RunRecord
 from tagger.schemas.documents.taxonomy import Level
 from tagger.schemas.tables.prediction import ErrorCode, Evidence
 from tagger.schemas.values import parse_range
+from tagger.tagging.attributes import AttributeRows
 from tagger.tagging.crashes import Crashes
 from tagger.tagging.engine_choice import EngineChoice
 from tagger.tagging.known import Known
@@ -112,8 +113,10 @@ def tag(config: TagConfig, reporter: Reporter = LOG) -> TagResult:
     warn_without_policy(config, bundle.card, used, reporter)
     known = _known(config, reporter, bundle.card, used) if config.known else None
     selection = _selection(config, manifest, known)
-    thresholds = _as_input(_thresholds(config, bundle.card, used))
-    inputs = run_inputs(config, manifest.fingerprint(), bundle.card.model_id, thresholds, used.digest)
+    thresholds = _as_input(_thresholds(config, bundle.card, used), bundle.card, used)
+    inputs = run_inputs(
+        config, manifest.fingerprint(), bundle.card.model_id, thresholds, used.digest, _attributes_by(config, used)
+    )
     settings = config.model_dump(mode="json")
     if directory.is_done():
         record = directory.begin(settings, inputs, bundle.card.model_id, versions())
@@ -122,7 +125,9 @@ def tag(config: TagConfig, reporter: Reporter = LOG) -> TagResult:
         return _result(config, directory, record, store)
     with holding(directory.root) as check_held, directory.removed_if_refused():
         record = directory.begin(settings, inputs, bundle.card.model_id, versions())
-        record = record.model_copy(update={"target_precision": _promised(config, bundle.card, used)})
+        promised = _promised(config, bundle.card, used)
+        values = used.attributes.values if used.attributes else {}
+        record = record.model_copy(update={"target_precision": promised, "attributes": values})
         with EngineChoice(config, bundle, store, record.engine) as engines:
             staged = _staged(config, reporter, directory, manifest, store, selection, used)
             pending = directory.pending(staged)
@@ -187,11 +192,19 @@ def _known(config: TagConfig, reporter: Reporter, card: ModelCard, used: Evidenc
             reporter.warn(f"--known {name}: there is no finished run yet; nothing is known")
         runs += entries
     thresholds = _thresholds(config, card, used)
+    attributes = AttributeRows(used.attributes, card.attribute_policies) if used.attributes else None
     rows = PredictionRows(
         _compared(config, card), thresholds.by_image, "", QaSample(config.qa_sample, config.seed),
-        evidence=used.model, join=used.join, others=thresholds.others,
+        evidence=used.model, join=used.join, others=thresholds.others, attributes=attributes,
     )  # fmt: skip
-    return Known(newest_first(runs), card, rows, used.model, used.join, config.embeddings, versions())
+    return Known(
+        newest_first(runs), card, rows, used.model, used.join, config.embeddings, versions(),
+        _attributes_by(config, used),
+    )  # fmt: skip
+
+
+def _attributes_by(config: TagConfig, used: EvidenceUsed) -> str | None:
+    return attributes_by(config, used.attributes.digest, used.digest) if used.attributes else None
 
 
 def _promised(config: TagConfig, card: ModelCard, used: EvidenceUsed) -> dict[str, float]:
@@ -224,10 +237,13 @@ def _thresholds(config: TagConfig, card: ModelCard, used: EvidenceUsed) -> _Thre
     return _Thresholds(by_image, others)
 
 
-def _as_input(thresholds: _Thresholds) -> dict[str, object]:
+def _as_input(thresholds: _Thresholds, card: ModelCard, used: EvidenceUsed) -> dict[str, object]:
     """The thresholds as an input of the run's fingerprint."""
     others = {str(evidence): asdict(other) for evidence, other in thresholds.others.items()}
-    return asdict(thresholds.by_image) | ({"others": others} if others else {})
+    of_attributes = card.attribute_policies if used.attributes else {}
+    policies = {name: policy.model_dump(mode="json") for name, policy in of_attributes.items()}
+    named = {"others": others, "attributes": policies}
+    return asdict(thresholds.by_image) | {name: values for name, values in named.items() if values}
 
 
 def _plan(
@@ -242,7 +258,7 @@ def _plan(
     return TagPlan(
         directory, record.run_id, store, _compared(config, card), thresholds.by_image, config.max_pixels,
         config.batch_size, QaSample(config.qa_sample, config.seed), config.embeddings, used.model, used.join,
-        thresholds.others,
+        thresholds.others, used.attributes,
     )  # fmt: skip
 
 
