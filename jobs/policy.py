@@ -6,15 +6,17 @@ from typing import TypeVar
 
 from pydantic.alias_generators import to_camel
 
+from tagger.confidence.trial import TargetTrial
 from tagger.jobs.shell.console import Console
 from tagger.jobs.shell.figures import percent
 from tagger.jobs.shell.next_command import next_line
+from tagger.jobs.steps import attributes_report
 from tagger.schemas.configs.confidence import PolicyConfig
 from tagger.schemas.documents.taxonomy import Level
 from tagger.schemas.tables.prediction import Evidence
 from tagger.workflows.as_flags import catalogue_flags
+from tagger.workflows.evidence_held_out import IN_WORDS
 from tagger.workflows.policy import (
-    IN_WORDS,
     FittedPolicy,
     PolicyResult,
     PolicyTrial,
@@ -45,9 +47,12 @@ def _say(config: PolicyConfig, console: Console, result: PolicyResult) -> None:
         has = "this policy now, and tagger tag applies it"
     if result.without_denied:
         _say_denied(console, result)
+    attributes_report.show_policies(console, result.attributes)
     console.say(f"The bundle has {has}. Curve: {result.curve}")
     console.result(_document(config, result) | {"deniedLabels": result.denied, "byEvidence": {
         str(evidence): _document(config, fitted) for evidence, fitted in result.by_evidence.items()
+    }, "attributes": {
+        name: fitted.policy.model_dump(mode="json", by_alias=True) for name, fitted in result.attributes.items()
     }})  # fmt: skip
     taught_on = result.card.provenance.config
     if taught_on.get("manifest"):
@@ -133,17 +138,25 @@ def _say_trials(config: PolicyConfig, console: Console, trials: PolicyTrials) ->
     """Print how often the target was met on items that the thresholds were not fitted to."""
     for how, trial in _by_evidence(trials, trials.by_evidence):
         _say_trial(config, console, how and f", {how}", trial)
+    attributes_report.show_trials(console, config.splits, trials.attributes)
     console.result({
         "splits": config.splits, **_trial_document(trials),
         "byEvidence": {str(evidence): _trial_document(trial) for evidence, trial in trials.by_evidence.items()},
+        "attributes": {
+            name: {str(kind): _in_camel_case(trial) for kind, trial in by.items()}
+            for name, by in trials.attributes.items()
+        },
     })  # fmt: skip
     targets = ",".join(f"{level}={precision:g}" for level, precision in config.target_precision.items())
     console.say(next_line(config, "policy", config.model, "--target-precision", targets))
 
 
 def _trial_document(trial: PolicyTrial) -> dict[str, object]:
-    levels = {str(level): {to_camel(name): v for name, v in asdict(k).items()} for level, k in trial.levels.items()}
-    return {"items": trial.items, "levels": levels}
+    return {"items": trial.items, "levels": {str(level): _in_camel_case(k) for level, k in trial.levels.items()}}
+
+
+def _in_camel_case(trial: TargetTrial) -> dict[str, object]:
+    return {to_camel(name): value for name, value in asdict(trial).items()}
 
 
 def _say_trial(config: PolicyConfig, console: Console, how: str, trial: PolicyTrial) -> None:

@@ -2,7 +2,7 @@
 
 from tagger.jobs.shell.console import Console
 from tagger.jobs.shell.next_command import next_on_catalogue
-from tagger.jobs.steps import evidence_report
+from tagger.jobs.steps import attributes_report, evidence_report
 from tagger.schemas.configs.train import TrainConfig
 from tagger.workflows.train import TrainResult, train
 
@@ -19,6 +19,8 @@ def _show(config: TrainConfig, console: Console, result: TrainResult) -> None:
     console.metrics(f"Test metrics of {model_id}", result.metrics)
     if result.evidence:
         evidence_report.show(console, result.evidence)
+    if result.attributes:
+        attributes_report.show(console, result.attributes)
     console.say(f"Bundle: {result.folder}")
     console.say(f"Report: {result.report}")
     console.say(next_on_catalogue(config, "tag", "--model", str(result.folder), "--out", f"{result.folder}-run"))
@@ -28,6 +30,7 @@ def _show(config: TrainConfig, console: Console, result: TrainResult) -> None:
             "modelId": model_id,
             "metrics": result.metrics.model_dump(mode="json", by_alias=True),
             **({"evidence": evidence_report.rows_of(result.evidence)} if result.evidence else {}),
+            **({"attributes": attributes_report.documents(result.attributes)} if result.attributes else {}),
         }
     )
 

@@ -163,16 +163,31 @@ def by_level(value: object) -> object:
     no_flag(value)
     if isinstance(value, int | float | str):
         return dict.fromkeys(Level, value)
+    return _pairs(value)
+
+
+ALL_NAMES = "*"
+"""Name under which `by_name` keeps one number for all."""
+
+
+def by_name(value: object) -> object:
+    """Read one number for all names, or NAME=NUMBER pairs separated by commas."""
+    no_flag(value)
+    return {ALL_NAMES: value} if isinstance(value, int | float | str) else _pairs(value)
+
+
+def _pairs(value: object) -> object:
+    """The pairs of a mapping, of which a text may hold more, separated by commas."""
     if not isinstance(value, dict):
         return value
-    values_by_level: dict[object, object] = {}
-    for level, number in value.items():
+    pairs: dict[object, object] = {}
+    for key, number in value.items():
         first, *more = number.split(",") if isinstance(number, str) else [number]
-        values_by_level[level] = first
+        pairs[key] = first
         for text in more:
             name, _, rest = text.partition("=")
-            values_by_level[name.strip()] = rest.strip()
-    return values_by_level
+            pairs[name.strip()] = rest.strip()
+    return pairs
 
 
 def separate_names(value: object) -> object:

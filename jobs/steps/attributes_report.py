@@ -1,9 +1,15 @@
 """Output of the attributes that a bundle was taught: how often each is right, beside what it takes no model for."""
 
+from collections.abc import Mapping
+from itertools import chain, repeat
+
 from pydantic.alias_generators import to_camel
 
+from tagger.confidence.trial import TargetTrial
 from tagger.jobs.shell.console import Console
 from tagger.jobs.shell.figures import percent
+from tagger.schemas.tables.prediction import Evidence
+from tagger.workflows.attributes_policy import FittedAttribute
 from tagger.workflows.attributes_taught import AttributeFigures, AttributesResult
 
 
@@ -24,6 +30,56 @@ def show(console: Console, result: AttributesResult) -> None:
 def documents(result: AttributesResult) -> dict[str, object]:
     """The same by attribute, for `--json`; shares from 0 to 1."""
     return {one.name: _document(one) for one in result.figures}
+
+
+def show_policies(console: Console, fitted: Mapping[str, FittedAttribute]) -> None:
+    """Print what is accepted of each attribute, by kind of evidence; nothing where there is no attribute."""
+    rows = [
+        (
+            name if first else "",
+            kind,
+            f"{100 * level.target_precision:g}%",
+            "never" if level.accept_above is None else f"{level.accept_above:.4f}",
+            percent(level.coverage),
+            percent(level.precision, 2),
+            percent(one.on_test[kind].coverage),
+            percent(one.on_test[kind].precision, 2),
+        )
+        for name, one in fitted.items()
+        for first, (kind, level) in zip(chain([True], repeat(False)), one.policy.by_evidence.items(), strict=False)
+    ]
+    if rows:
+        columns = [
+            "attribute",
+            "by",
+            "target",
+            "from confidence",
+            "coverage",
+            "right",
+            "coverage on test",
+            "right on test",
+        ]
+        console.table("What is accepted of further tags", columns, rows)
+
+
+def show_trials(console: Console, splits: int, trials: Mapping[str, Mapping[Evidence, TargetTrial]]) -> None:
+    """Print how often the target of each attribute was met; nothing where there is no attribute."""
+    rows = [
+        (
+            name if first else "",
+            kind,
+            f"{100 * trial.target:g}%",
+            percent(trial.kept, 0) if trial.mean_coverage else "nothing accepted",
+            percent(trial.lowest_precision, 2),
+            percent(trial.mean_precision, 2),
+            percent(trial.mean_coverage),
+        )
+        for name, by in trials.items()
+        for first, (kind, trial) in zip(chain([True], repeat(False)), by.items(), strict=False)
+    ]
+    if rows:
+        columns = ["attribute", "by", "target", "kept in halves", "lowest right", "mean right", "mean coverage"]
+        console.table(f"Further tags on {splits} random halves: fitted on one, applied to the other", columns, rows)
 
 
 def _document(one: AttributeFigures) -> dict[str, object]:

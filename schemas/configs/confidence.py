@@ -15,9 +15,11 @@ from tagger.schemas.configs.options import (
 )
 from tagger.schemas.documents.taxonomy import Level
 from tagger.schemas.values import (
+    ALL_NAMES,
     Confidence,
     Seed,
     by_level,
+    by_name,
     separate_names,
 )
 
@@ -38,6 +40,10 @@ class PolicyConfig(S3Options):
     model: str = Field(description="The bundle.", json_schema_extra={"argument": True})
     target_precision: dict[Level, Confidence] = Field(
         description="LEVEL=PRECISION, or one for both levels: of what is to be accepted without a person."
+    )
+    attribute_precision: dict[str, Confidence] = Field(
+        default={},
+        description="ATTRIBUTE=PRECISION, or one for all: the same of further tags. By default that of articleType.",
     )
     probability: float = Field(
         default=0.95, gt=0.5, lt=1, description="With which each threshold is to keep its promise on new items."
@@ -63,12 +69,22 @@ class PolicyConfig(S3Options):
     def _both_levels(cls, value: object) -> object:
         return by_level(value)
 
+    @field_validator("attribute_precision", mode="before")
+    @classmethod
+    def _all_attributes(cls, value: object) -> object:
+        return by_name(value)
+
+    def attribute_target(self, name: str) -> float:
+        """The target precision of an attribute."""
+        of_all = self.attribute_precision.get(ALL_NAMES, self.target_precision[Level.ARTICLE_TYPE])
+        return self.attribute_precision.get(name, of_all)
+
     @model_validator(mode="after")
     def _check(self) -> "PolicyConfig":
         missing = [str(level) for level in Level if level not in self.target_precision]
         if missing:
             raise ValueError(f"target_precision has none for {', '.join(missing)}")
-        if not all(0 < target < 1 for target in self.target_precision.values()):
+        if not all(0 < target < 1 for target in (*self.target_precision.values(), *self.attribute_precision.values())):
             raise ValueError("a target precision lies between 0 and 1")
         return self
 

@@ -71,21 +71,39 @@ def fit_policy(
     levels: dict[Level, LevelPolicy] = {}
     for level in (Level.MASTER_CATEGORY, Level.ARTICLE_TYPE):
         predicted = held_out.levels[level]
-        classes = _own_classes(predicted.predicted[eligible], class_items)
-        shared, thresholds = _thresholds(predicted.only(eligible), classes, targets[level], probability)
-        needed = np.array([_number(thresholds.get(name, shared)) for name in predicted.predicted])
-        eligible = eligible & (predicted.confidence >= needed)
-        right = int(predicted.right[eligible].sum())
-        applied = Applied(len(predicted), int(eligible.sum()), right)
-        levels[level] = LevelPolicy(
-            target_precision=targets[level],
-            accept_above=shared,
-            classes=thresholds,
-            coverage=applied.coverage,
-            precision=applied.precision,
-            at_least=lower_bound(right, applied.accepted, probability),
-        )
+        levels[level] = fit_level(predicted, eligible, targets[level], probability, class_items)
+        eligible = eligible & _passes(levels[level], predicted)
     return Policy(probability=probability, fitted_on=len(blurry), levels=levels)
+
+
+def fit_level(
+    predicted: Predicted, eligible: np.ndarray, target: float, probability: float, class_items: int
+) -> LevelPolicy:
+    """Find the lowest thresholds of one level, or of one attribute; see `fit_policy`.
+
+    Args:
+        predicted: On N items that the model was not trained on.
+        eligible: Items that may be accepted, bool [N].
+        target: Precision of what is accepted, 0 to 1.
+        probability: As for `fit_policy`.
+        class_items: As for `fit_policy`.
+    """
+    classes = _own_classes(predicted.predicted[eligible], class_items)
+    shared, thresholds = _thresholds(predicted.only(eligible), classes, target, probability)
+    fitted = LevelPolicy(
+        target_precision=target, accept_above=shared, classes=thresholds, coverage=0, precision=None, at_least=None
+    )
+    applied = apply_level(fitted, predicted, eligible)
+    at_least = lower_bound(applied.right, applied.accepted, probability)
+    return fitted.model_copy(
+        update={"coverage": applied.coverage, "precision": applied.precision, "at_least": at_least}
+    )
+
+
+def apply_level(fitted: LevelPolicy, predicted: Predicted, eligible: np.ndarray) -> Applied:
+    """Apply the thresholds of one level, or of one attribute, to labelled items; those of a mask, bool [N], count."""
+    accepted = eligible & _passes(fitted, predicted)
+    return Applied(len(predicted), int(accepted.sum()), int(predicted.right[accepted].sum()))
 
 
 def own_classes(held_out: Evaluation, blurry: np.ndarray, level: Level, class_items: int) -> list[str]:
@@ -204,6 +222,12 @@ def _threshold(predicted: Predicted, target: float, probability: float) -> float
 def _last_of_equals(falling: np.ndarray) -> np.ndarray:
     """The last index of each run of equal values in a falling sequence [N]: a threshold takes all equals or none."""
     return np.flatnonzero(np.append(falling[1:] < falling[:-1], True)) if len(falling) else np.zeros(0, np.int64)
+
+
+def _passes(fitted: LevelPolicy, predicted: Predicted) -> np.ndarray:
+    """Which predictions are as sure as their class needs, bool [N]."""
+    needed = [_number(fitted.classes.get(name, fitted.accept_above)) for name in predicted.predicted]
+    return np.asarray(predicted.confidence >= np.array(needed))
 
 
 def _number(threshold: float | None) -> float:

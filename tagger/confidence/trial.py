@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from tagger.confidence.calibration import refitted_error
-from tagger.confidence.target import Applied, apply, fit_policy
-from tagger.evaluation.metrics import Evaluation
+from tagger.confidence.target import Applied, apply, apply_level, fit_level, fit_policy
+from tagger.evaluation.metrics import Evaluation, Predicted
 from tagger.schemas.documents.taxonomy import Level
 
 
@@ -72,3 +72,27 @@ def try_target(
             tries[level].append(applied)
             errors[level].append(refitted_error(fitted_on.levels[level], others.levels[level]))
     return {level: TargetTrial.of(targets[level], tries[level], errors[level]) for level in Level}
+
+
+def try_level(
+    held_out: Predicted, target: float, probability: float, class_items: int, splits: int, seed: int
+) -> TargetTrial:
+    """The same for one attribute.
+
+    Args:
+        held_out: Predictions on items that the model was not trained on.
+        target: Precision of what is accepted, 0 to 1.
+        probability: As for `fit_policy`.
+        class_items: As for `fit_policy`.
+        splits: How many halves to draw.
+        seed: Of the random halves.
+    """
+    rng = np.random.default_rng(seed)
+    tries, errors = [], []
+    for _ in range(splits):
+        fitting = rng.permutation(len(held_out)) < len(held_out) // 2
+        fitted_on, others = held_out.only(fitting), held_out.only(~fitting)
+        fitted = fit_level(fitted_on, np.ones(len(fitted_on), bool), target, probability, class_items)
+        tries.append(apply_level(fitted, others, np.ones(len(others), bool)))
+        errors.append(refitted_error(fitted_on, others))
+    return TargetTrial.of(target, tries, errors)

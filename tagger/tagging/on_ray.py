@@ -22,8 +22,10 @@ from tagger.engines.choice_progress import ChoiceProgress, Watch, unwatched
 from tagger.engines.choose import engine_names
 from tagger.engines.process import ChosenEngine, EngineRequest
 from tagger.errors import TaggerError
+from tagger.imaging.layout import layouts
+from tagger.models.attributes import features_of
 from tagger.runs.staging import read_shard, shard_of
-from tagger.tagging.collector import Claim, Outcome
+from tagger.tagging.collector import Claim, Outcome, of_length_one
 from tagger.tagging.coordinator import Coordinator
 from tagger.tagging.shard_images import count_images
 from tagger.tagging.shard_tagger import ShardTagger, TagPlan
@@ -105,16 +107,20 @@ def _choose_engine(request: EngineRequest, device: str, watch: Watch) -> ChosenE
     raise TaggerError("choosing an engine ended without an answer")
 
 
-def leaf_logits(images: "ray.data.Dataset", prepared: PreparedEngine, on_gpu: bool) -> dict[str, np.ndarray]:
+def leaf_logits(
+    images: "ray.data.Dataset", prepared: PreparedEngine, on_gpu: bool, with_features: bool = False
+) -> dict[str, np.ndarray]:
     """Run a model over decoded images.
 
     Args:
         images: Rows of id, number, image uint8 [H, W, 3] and whatever else, materialised.
         prepared: The model, sent to the workers once; few images run in this process.
         on_gpu: Whether it runs on GPUs.
+        with_features: Also what attributes read of the images.
 
     Returns:
-        The other columns, and logits float32 [N, L], in the order of the ids and, for each, of the numbers.
+        The other columns, logits float32 [N, L], and, if asked for, features float16 [N, F], in the order of the ids
+        and, for each, of the numbers.
     """
     from ray.data import ActorPoolStrategy
 
@@ -122,7 +128,7 @@ def leaf_logits(images: "ray.data.Dataset", prepared: PreparedEngine, on_gpu: bo
     if workers > 1 or on_gpu:
         images = images.map_batches(
             _LeafLogits,
-            fn_constructor_args=(_Shared(ray.put(prepared)),),
+            fn_constructor_args=(_Shared(ray.put(prepared)), with_features),
             batch_size=_EVALUATED_AT_ONCE,
             batch_format="numpy",
             compute=ActorPoolStrategy(
@@ -133,7 +139,7 @@ def leaf_logits(images: "ray.data.Dataset", prepared: PreparedEngine, on_gpu: bo
         )
         batches = list(images.iter_batches(batch_format="numpy", batch_size=None))
     else:
-        run = _LeafLogits(prepared)
+        run = _LeafLogits(prepared, with_features)
         batches = [run(b) for b in images.iter_batches(batch_format="numpy", batch_size=_EVALUATED_AT_ONCE)]
     columns = {name: np.concatenate([b[name] for b in batches]) for name in batches[0]}
     order = np.lexsort((columns["number"], columns["id"].astype(str)))
@@ -264,9 +270,14 @@ class _RayCoordinatorClient:
 class _LeafLogits:
     """Runs a model over decoded images; an actor if there are many."""
 
-    def __init__(self, model: PreparedEngine) -> None:
+    def __init__(self, model: PreparedEngine, with_features: bool) -> None:
         self._engine = model.start()
+        self._with_features = with_features
 
     def __call__(self, batch: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        logits, _ = self._engine.run(batch["image"])
-        return {**{name: column for name, column in batch.items() if name != "image"}, "logits": logits}
+        logits, embeddings = self._engine.run(batch["image"])
+        outputs = {**{name: column for name, column in batch.items() if name != "image"}, "logits": logits}
+        if self._with_features:
+            descriptors = layouts(batch["image"][..., :3])
+            outputs["features"] = features_of(of_length_one(embeddings), descriptors)
+        return outputs

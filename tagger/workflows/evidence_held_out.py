@@ -18,6 +18,15 @@ from tagger.runs.staging import passthrough
 from tagger.schemas.documents.bundle import ModelCard
 from tagger.schemas.tables.prediction import Evidence
 
+IN_WORDS = {
+    Evidence.IMAGE: "by the image alone",
+    Evidence.IMAGE_AND_TITLE: "by image and title",
+    Evidence.IMAGE_AND_COLUMNS: "by image and columns",
+    Evidence.IMAGE_TITLE_AND_COLUMNS: "by image, title and columns",
+    Evidence.TITLE: "by the title alone",
+    Evidence.TITLE_AND_COLUMNS: "by title and columns",
+}
+
 
 def _file_name(evidence: Evidence) -> str:
     return f"by-{'-'.join(evidence.witnesses)}"

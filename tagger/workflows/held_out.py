@@ -3,7 +3,7 @@
 Predictions of the control side are stored, too, but not used here: `tagger policy` fits to them.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -26,6 +26,7 @@ from tagger.io.parquet import write_parquet
 from tagger.models.bundle import Bundle
 from tagger.models.image_pool import ImageRows, pool_images
 from tagger.models.levels import Levels, softmax
+from tagger.runs.image_features import ImageFeatures
 from tagger.runs.leaf_probabilities import LeafProbabilities
 from tagger.runs.staging import read_shard
 from tagger.schemas.documents.bundle import Metrics, ModelCard
@@ -89,6 +90,8 @@ class Measured:
     """Leaf probabilities of the items of all three, if they were to be kept."""
     several: SeveralImages | None = None
     """What several images of a test item are worth, if any has some."""
+    features: ImageFeatures | None = None
+    """What attributes read of the images of the items of all sides, if it was to be kept."""
 
     @property
     def metrics(self) -> Metrics:
@@ -97,7 +100,12 @@ class Measured:
 
 
 def calibrate_and_measure(
-    bundle: Bundle, images: dict[str, ray.data.Dataset], device: str, failed: pa.Table, keep_leaves: bool = False
+    bundle: Bundle,
+    images: dict[str, ray.data.Dataset],
+    device: str,
+    failed: pa.Table,
+    keep_leaves: bool = False,
+    keep_features: bool = False,
 ) -> Measured:
     """Calibrate on val, and evaluate on test and control, with float32 PyTorch.
 
@@ -107,12 +115,17 @@ def calibrate_and_measure(
         device: `cpu` or `cuda`.
         failed: Images that cannot be used, by FAILURE.
         keep_leaves: Keep the leaf probabilities, too, as titles and columns are weighed against them.
+        keep_features: Keep what attributes read of the images, too, also of the train side.
     """
     reference = PreparedTorch(bundle, device, "float32", _AT_ONCE)
     copies = images["test"].limit(_BLURRED_ITEMS).map_batches(blurred_copies, batch_size=_AT_ONCE)
     sides_seen = [side for side in ("val", "test", "control") if side in images]
     everything = images["val"].union(*(images[side] for side in sides_seen[1:]), copies)
-    outputs = leaf_logits(_with_edges(everything, bundle), reference, device == "cuda")
+    outputs = leaf_logits(_with_edges(everything, bundle), reference, device == "cuda", keep_features)
+    features = None
+    if keep_features:
+        of_train = leaf_logits(_with_edges(images["train"], bundle), reference, device == "cuda", with_features=True)
+        features = _features([_only(outputs, outputs["split"] != BLURRED), of_train])
     sides = {side: _only(outputs, outputs["split"] == side) for side in (*sides_seen, BLURRED)}
     bundle = calibrated(bundle, sides["val"]["logits"], sides["val"]["leaf"], _rows_of(sides["val"]))
     val, of_copies = (_evaluation(bundle, sides[side], 0, side) for side in ("val", BLURRED))
@@ -121,7 +134,7 @@ def calibrate_and_measure(
     test = sides["test"]
     without = set(failed.filter(pc.equal(failed["split"], "test"))["id"].to_pylist()) - set(test["id"])
     tested = _evaluation(bundle, test, len(without))
-    return Measured(bundle, val, tested, of_copies, control, leaves, _several(bundle, test, tested))
+    return Measured(bundle, val, tested, of_copies, control, leaves, _several(bundle, test, tested), features)
 
 
 def evaluate_side(bundle: Bundle, images: ray.data.Dataset, device: str) -> Evaluation:
@@ -184,6 +197,11 @@ def _with_edges(images: ray.data.Dataset, bundle: Bundle) -> ray.data.Dataset:
 def _leaves(bundle: Bundle, outputs: dict[str, np.ndarray]) -> LeafProbabilities:
     items, probabilities = _by_item(bundle, outputs)
     return LeafProbabilities.of_predictions(items["id"].tolist(), probabilities, items["blur"])
+
+
+def _features(outputs: Sequence[dict[str, np.ndarray]]) -> ImageFeatures:
+    ids, numbers, matrix = (np.concatenate([part[name] for part in outputs]) for name in ("id", "number", "features"))
+    return ImageFeatures(ids.astype(object), numbers, matrix)
 
 
 def _only(columns: dict[str, np.ndarray], chosen: np.ndarray) -> dict[str, np.ndarray]:

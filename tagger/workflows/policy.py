@@ -26,7 +26,8 @@ from tagger.schemas.configs.confidence import PolicyConfig
 from tagger.schemas.documents.bundle import LevelPolicy, ModelCard, Policy
 from tagger.schemas.documents.taxonomy import Level
 from tagger.schemas.tables.prediction import Evidence
-from tagger.workflows.evidence_held_out import CURVES, DENIED, HELD_OUT
+from tagger.workflows.attributes_policy import FittedAttribute, fit_attributes, try_attributes
+from tagger.workflows.evidence_held_out import CURVES, DENIED, HELD_OUT, IN_WORDS
 from tagger.workflows.folder_locks import locked_bundle
 from tagger.workflows.open_catalog import resolve_location
 
@@ -37,14 +38,6 @@ _FILES: dict[Evidence, Mapping[str, str]] = {
     **HELD_OUT,
 }
 _CURVES = {Evidence.IMAGE: "policy", **CURVES}
-IN_WORDS = {
-    Evidence.IMAGE: "by the image alone",
-    Evidence.IMAGE_AND_TITLE: "by image and title",
-    Evidence.IMAGE_AND_COLUMNS: "by image and columns",
-    Evidence.IMAGE_TITLE_AND_COLUMNS: "by image, title and columns",
-    Evidence.TITLE: "by the title alone",
-    Evidence.TITLE_AND_COLUMNS: "by title and columns",
-}
 
 
 class HeldOut(NamedTuple):
@@ -101,6 +94,8 @@ class PolicyResult(FittedPolicy):
     """Number of fitting items whose label image and title deny."""
     denied_labels: Location
     """CSV file of these, and of those of val and test."""
+    attributes: Mapping[str, FittedAttribute]
+    """The policies of further tags, if the bundle knows some, by their names."""
 
 
 @dataclass(frozen=True)
@@ -116,6 +111,8 @@ class PolicyTrials(PolicyTrial):
     """Those of predictions by image alone, and of predictions that are based on more."""
 
     by_evidence: Mapping[Evidence, PolicyTrial]
+    attributes: Mapping[str, Mapping[Evidence, TargetTrial]]
+    """Those of further tags, by their names and by what they are based on."""
 
 
 def fit_policy(config: PolicyConfig, reporter: Reporter = LOG) -> PolicyResult:
@@ -153,7 +150,12 @@ def fit_policy(config: PolicyConfig, reporter: Reporter = LOG) -> PolicyResult:
         _check_met(config, held_out, policies, reporter)
         others = {e: policy for e, policy in policies.items() if e is not Evidence.IMAGE}
         tests = {e: held_out_predictions(folder, bundle, ["test"], e) for e in policies}
-        changed = bundle.changed(policy=policies[Evidence.IMAGE], policies=others)
+        attributes = fit_attributes(config, folder, side, reporter)
+        changed = bundle.changed(
+            policy=policies[Evidence.IMAGE],
+            policies=others,
+            attribute_policies={name: fitted.policy for name, fitted in attributes.items()},
+        )
         changed.save(folder)
         denied = _denied_ids(folder, side)
         results = {
@@ -163,7 +165,7 @@ def fit_policy(config: PolicyConfig, reporter: Reporter = LOG) -> PolicyResult:
     by_image = results.pop(Evidence.IMAGE)
     return PolicyResult(
         **vars(by_image), card=changed.card, by_evidence=results, denied=len(denied),
-        denied_labels=folder / "report" / DENIED,
+        denied_labels=folder / "report" / DENIED, attributes=attributes,
     )  # fmt: skip
 
 
@@ -191,7 +193,7 @@ def try_policy(config: PolicyConfig, reporter: Reporter = LOG) -> PolicyTrials:
     held_out = {e: held_out_predictions(folder, bundle, [side, "test"], e) for e in _known_evidence(folder, side)}
     trials = {e: _tried(config, items) for e, items in held_out.items()}
     by_image = trials.pop(Evidence.IMAGE)
-    return PolicyTrials(**vars(by_image), by_evidence=trials)
+    return PolicyTrials(**vars(by_image), by_evidence=trials, attributes=try_attributes(config, folder, side))
 
 
 def _tried(config: PolicyConfig, items: HeldOut) -> PolicyTrial:

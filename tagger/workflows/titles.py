@@ -15,6 +15,7 @@ from tagger.runs.directory import RunDirectory
 from tagger.runs.leaf_probabilities import LeafProbabilities
 from tagger.schemas.configs.confidence import TitlesConfig
 from tagger.schemas.documents.taxonomy import Level, Taxonomy
+from tagger.workflows.attributes_taught import forget_attributes
 from tagger.workflows.evidence_taught import Asked, EvidenceResult, by_side, columns_of, teach
 from tagger.workflows.folder_locks import locked_bundle
 from tagger.workflows.open_catalog import open_manifest, resolve_location
@@ -63,9 +64,11 @@ def _teach(config: TitlesConfig, reporter: Reporter, bundle: Bundle, folder: Loc
     reporter.step(f"Fitting to {len(sides['train']):,} items")
 
     def drop_policies() -> None:
-        """They hold for the confidences of the previous model."""
-        if bundle.card.policies:
-            bundle.changed(policies={}).save(folder)
+        """They hold for the confidences of the previous model, whose words the attributes read, too."""
+        if bundle.card.policies or bundle.card.attribute_policies:
+            bundle.changed(policies={}, attribute_policies={}).save(folder)
+        if forget_attributes(folder):
+            reporter.warn("The bundle's attributes read titles and columns by the model before; teach them once more")
 
     return teach(folder, bundle.card, asked, sides, image, reporter, config.surely, drop_policies)
 

@@ -36,6 +36,7 @@ from tagger.training.identity import check_same, claim, identity_of
 from tagger.training.on_ray import CHECKPOINTS, Trained, edge_threshold, fit
 from tagger.training.plan import Plan, draft_card, initial_weights, with_edge_threshold
 from tagger.training.tensorboard import TensorBoardLog
+from tagger.workflows.attributes_taught import AttributesResult, check_attributes, teach_attributes
 from tagger.workflows.evidence_taught import Asked, EvidenceResult, teach, with_columns
 from tagger.workflows.folder_locks import locks_out
 from tagger.workflows.held_out import Measured, MeasuredBundle, blur_scores, calibrate_and_measure, write_bundle_report
@@ -58,6 +59,8 @@ class TrainResult(MeasuredBundle):
 
     evidence: EvidenceResult | None = None
     """What titles and columns say, if the config names some and the training was not finished before."""
+    attributes: AttributesResult | None = None
+    """The same of attributes."""
 
 
 @locks_out
@@ -97,6 +100,7 @@ def train(config: TrainConfig, reporter: Reporter = LOG) -> TrainResult:
         manifest.relabel(reviewed)
     asked = Asked(config.title, config.evidence, config.attribute, NoValue(config.no_value))
     asked.check(manifest)
+    check_attributes(asked.attributes)
     identity = identity_of(config, manifest.fingerprint())
     if (out / CARD).exists():
         return _finished_before(out, identity, reporter)
@@ -111,10 +115,10 @@ def train(config: TrainConfig, reporter: Reporter = LOG) -> TrainResult:
     bundle = trained.measured.bundle.changed(metrics=(trained.measured.metrics,), provenance=provenance)
     _write_report(bundle, trained.measured, learnable.rule, recipe, Pictures(store, config.max_pixels), out, work)
     write_parquet(out / SPLITS_FILE, trained.items.split_table())
-    evidence = _taught(asked, reporter, bundle.card, trained, manifest, out) if asked.names else None
+    evidence, attributes = _taught(asked, reporter, bundle.card, trained, manifest, out)
     bundle.save(out)
     work.delete()
-    return TrainResult(out, bundle.card, evidence)
+    return TrainResult(out, bundle.card, evidence, attributes)
 
 
 @dataclass(frozen=True)
@@ -169,7 +173,14 @@ def _learn(config: TrainConfig, reporter: Reporter, inputs: _Inputs) -> _Trained
     trained = _train(plan, images, inputs.out, work, reporter)
     reporter.step("Calibrating on val, measuring on test")
     bundle = pack(card, trained.weights)
-    measured = calibrate_and_measure(bundle, images, device, failed, keep_leaves=bool(config.title or config.evidence))
+    measured = calibrate_and_measure(
+        bundle,
+        images,
+        device,
+        failed,
+        keep_leaves=bool(config.title or config.evidence or config.attribute),
+        keep_features=bool(config.attribute),
+    )
     if measured.several:
         reporter.step(str(measured.several))
     learnt = {
@@ -183,15 +194,23 @@ def _learn(config: TrainConfig, reporter: Reporter, inputs: _Inputs) -> _Trained
 
 def _taught(
     asked: Asked, reporter: Reporter, card: ModelCard, trained: _Trained, manifest: Manifest, out: Location
-) -> EvidenceResult | None:
-    """Teach the bundle what titles and columns say; if that is nothing, warn, as the rest of the training is done."""
-    reporter.step(f"Learning from {', '.join(asked.names)}")
-    try:
-        sides = with_columns(trained.items.frame, manifest, asked)
-        return teach(out, card, asked, sides, trained.measured.leaves, reporter)
-    except (InputError, UsageError) as error:
-        reporter.warn(f"The bundle knows images alone: {error}")
-        return None
+) -> tuple[EvidenceResult | None, AttributesResult | None]:
+    """Teach the bundle what titles and columns say, and attributes; warn of what cannot be, as the rest is done."""
+    if not asked.read:
+        return None, None
+    measured, evidence = trained.measured, None
+    sides = with_columns(trained.items.frame, manifest, asked)
+    if asked.names:
+        reporter.step(f"Learning from {', '.join(asked.names)}")
+        try:
+            evidence = teach(out, card, asked, sides, measured.leaves, reporter)
+        except (InputError, UsageError) as error:
+            reporter.warn(f"The bundle knows images alone: {error}")
+    if not asked.attributes or measured.leaves is None or measured.features is None:
+        return evidence, None
+    model = evidence.model if evidence else None
+    attributes = teach_attributes(out, card, asked, model, sides, measured.leaves, measured.features, reporter)
+    return evidence, attributes
 
 
 def _items(config: TrainConfig, reporter: Reporter, inputs: _Inputs) -> LabelledItems:
