@@ -1,11 +1,9 @@
 """Titles as a second witness: taught to a bundle, measured, and asked by the tag job."""
 
 import json
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
 
@@ -21,29 +19,7 @@ from tests.conftest import Outcome
 
 Run = Callable[..., Outcome]
 pytestmark = pytest.mark.usefixtures("embedded_ray")
-TYPES = ["masterCategory", "articleType"]
 SURE = LevelPolicy(target_precision=0.9, accept_above=0.0, coverage=1, precision=1, at_least=0.9)
-
-
-@pytest.fixture
-def shop(drawn: Drawn, bundle_dir: Path, tmp_path: Path) -> pd.DataFrame:
-    """A manifest with titles, and a bundle whose split has its items; one title in ten names another type."""
-    items = pd.read_csv(drawn.manifest, dtype=str, on_bad_lines="skip")
-    items = items.dropna(subset=["id", *TYPES]).drop_duplicates("id").reset_index(drop=True)
-    items = items[items["articleType"].map(items["articleType"].value_counts()) >= 12].reset_index(drop=True)
-    rng = np.random.default_rng(0)
-    named = items["articleType"].to_numpy(object).copy()
-    wrong = rng.random(len(items)) < 0.1
-    named[wrong] = rng.permutation(named)[wrong]
-    items["title"] = [f"Brand{rng.integers(9)} {name} {rng.integers(9)}" for name in named]
-    items.loc[0, "title"] = None
-    items["kind"] = [f"kind {name[0]}" if rng.random() < 0.8 else "NA" for name in items["articleType"]]
-    items.to_csv(tmp_path / "shop.csv", index=False)
-    shutil.copytree(bundle_dir, tmp_path / "bundle")
-    sides = np.array(["train", "train", "val", "test"])[np.arange(len(items)) % 4]
-    splits = pd.DataFrame({"id": items["id"], "split": sides})
-    splits.to_parquet(tmp_path / "bundle/splits.parquet", index=False)
-    return items.assign(split=sides, named=named)
 
 
 def test_titles_are_taught_measured_and_asked(tagger: Run, shop: pd.DataFrame, drawn: Drawn, tmp_path: Path) -> None:
