@@ -150,7 +150,7 @@ class TitlesConfig(ManifestFormat):
 class AttributesConfig(ManifestFormat):
     """Teach a bundle further tags, such as gender or colour, and measure them.
 
-    tagger tag then predicts them, too, from image, title and columns; tagger policy says which to accept.
+    From then on, tagger tag predicts them, too, from image, title and columns. tagger policy says which to accept.
     """
 
     examples = (
