@@ -8,6 +8,7 @@ from pydantic.alias_generators import to_camel
 from tagger.confidence.trial import TargetTrial
 from tagger.jobs.shell.console import Console
 from tagger.jobs.shell.figures import percent
+from tagger.schemas.documents.bundle import LevelPolicy
 from tagger.schemas.tables.prediction import Evidence
 from tagger.workflows.attributes_policy import FittedAttribute
 from tagger.workflows.attributes_taught import AttributeFigures, AttributesResult
@@ -39,7 +40,7 @@ def show_policies(console: Console, fitted: Mapping[str, FittedAttribute]) -> No
             name if first else "",
             kind,
             f"{100 * level.target_precision:g}%",
-            "never" if level.accept_above is None else f"{level.accept_above:.4f}",
+            _threshold(level),
             percent(level.coverage),
             percent(level.precision, 2),
             percent(one.on_test[kind].coverage),
@@ -80,6 +81,11 @@ def show_trials(console: Console, splits: int, trials: Mapping[str, Mapping[Evid
     if rows:
         columns = ["attribute", "by", "target", "kept in halves", "lowest right", "mean right", "mean coverage"]
         console.table(f"Further tags on {splits} random halves: fitted on one, applied to the other", columns, rows)
+
+
+def _threshold(level: LevelPolicy) -> str:
+    shared = "never" if level.accept_above is None else f"{level.accept_above:.4f}"
+    return f"{shared}, {len(level.classes)} values by their own" if level.classes else shared
 
 
 def _document(one: AttributeFigures) -> dict[str, object]:

@@ -55,7 +55,7 @@ def _teach(config: AttributesConfig, reporter: Reporter, bundle: Bundle, folder:
     no_value = NoValue(config.no_value)
     known = (evidence.names_of("title"), evidence.names_of("columns")) if evidence else ((), ())
     asked = Asked(*known, attributes=config.attribute, no_value=no_value)
-    check_attributes(asked.attributes)
+    check_attributes(asked)
     manifest = open_manifest(config.manifest, config, reporter)
     asked.check(manifest)
     sides = labelled_sides(manifest, asked, folder, card.taxonomy, config.merge_spellings)

@@ -65,7 +65,7 @@ def fit_attributes(
         if unmet:
             reporter.warn(
                 f"--attribute-precision {name}={config.attribute_target(name):g}: cannot be shown on "
-                f"{max(counts.values()):,} {side} items {', nor '.join(unmet)}; nothing is accepted so"
+                f"{max(counts.values()):,} {side} items {', nor '.join(unmet)}; so nothing of these is accepted"
             )
     return fitted
 

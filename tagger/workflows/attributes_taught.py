@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from tagger.confidence.stacking import fit_weights
 from tagger.dataset.splits import SPLITS
-from tagger.errors import UsageError
+from tagger.errors import InputError, UsageError
 from tagger.evaluation.metrics import Predicted, level_metrics
 from tagger.io.location import Location
 from tagger.io.parquet import write_parquet
@@ -96,15 +96,22 @@ def teach_attributes(
 
     Returns:
         None, with warnings, when nothing can be learnt.
+
+    Raises:
+        InputError: when no image of the train, val or test side was looked at.
     """
     levels = Levels(card.taxonomy)
     train = sides["train"]
     of_train, item_of = features.of_items(train["id"].to_numpy(object))
+    _check_looked_at(sides, image, of_train)
     said = evidence.hear(shown_by(train, evidence), len(train)) if evidence else Said({}, {})
     attributes, figures, tables = [], [], []
     for name in asked.attributes:
         values = _values(name, train, asked.no_value, reporter)
         if not values:
+            continue
+        if not _has_value(sides["val"][sides["val"]["id"].isin(image.row)], name, values):
+            reporter.warn(f"--attribute {name}: left out. No val item with an image has one of its values")
             continue
         reporter.step(f"Learning {name}, {len(values)} values")
         held_out = {
@@ -134,11 +141,23 @@ def teach_attributes(
     return AttributesResult(model, tuple(figures))
 
 
-def check_attributes(names: Sequence[str]) -> None:
-    """Raise UsageError when an attribute is what every bundle predicts."""
-    for name in names:
+def _check_looked_at(sides: Mapping[str, pd.DataFrame], image: LeafProbabilities, of_train: ImageFeatures) -> None:
+    has_some = {side: bool(sides[side]["id"].isin(image.row).any()) for side in ("val", "test")}
+    for side, is_there in ({"train": len(of_train.ids) > 0} | has_some).items():
+        if not is_there:
+            raise InputError(
+                f"--attribute: no usable image of the bundle's {side} side was looked at; with --run, tag the whole "
+                "manifest"
+            )
+
+
+def check_attributes(asked: Asked) -> None:
+    """Raise UsageError when an attribute is what every bundle predicts, or what titles are read from."""
+    for name in asked.attributes:
         if name in _LEVELS:
             raise UsageError(f"--attribute {name}: every bundle predicts it; name further columns of labels")
+        if name in asked.title:
+            raise UsageError(f"--attribute {name}: the bundle reads it as a title, which would tell it")
 
 
 def forget_attributes(folder: Location) -> bool:
@@ -166,6 +185,10 @@ def _values(name: str, train: pd.DataFrame, no_value: NoValue, reporter: Reporte
             f"training items {'is' if len(rare) == 1 else 'are'} not learnt: {some}{more}"
         )
     return values
+
+
+def _has_value(items: pd.DataFrame, name: str, values: Sequence[str]) -> bool:
+    return bool(items[passthrough(name)].isin(values).any())
 
 
 def _looked_at(
@@ -278,6 +301,10 @@ def _figures(attribute: Attribute, predictions: pd.DataFrame, test: _Side) -> At
             columns = (of_kind[name].to_numpy() for name in ("label", "value", "confidence"))
             by[kind] = level_metrics(Predicted(*columns))
     return AttributeFigures(
-        attribute.name, len(attribute.values), len(labels), float((labels == attribute.values[0]).mean()),
-        float((labels == usual).mean()), by,
+        attribute.name, len(attribute.values), len(labels), _share(labels == attribute.values[0]),
+        _share(labels == usual), by,
     )  # fmt: skip
+
+
+def _share(right: np.ndarray) -> float:
+    return float(right.mean()) if len(right) else np.nan

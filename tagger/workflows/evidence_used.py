@@ -64,6 +64,12 @@ def resolve_evidence(
     if attributes:
         _check_heard(attributes, folder, bundle.card.model_id)
         reporter.step(f"Further tags: {', '.join(attributes.names)}")
+        uncovered = [name for name in attributes.names if name not in bundle.card.attribute_policies]
+        if bundle.card.policy and uncovered:
+            reporter.warn(
+                f"The bundle has no policy for {', '.join(uncovered)}: what is surer than {USUAL} is accepted; tagger "
+                f"policy {config.model} fits one"
+            )
     return config, replace(used, attributes=attributes)
 
 

@@ -100,7 +100,7 @@ def train(config: TrainConfig, reporter: Reporter = LOG) -> TrainResult:
         manifest.relabel(reviewed)
     asked = Asked(config.title, config.evidence, config.attribute, NoValue(config.no_value))
     asked.check(manifest)
-    check_attributes(asked.attributes)
+    check_attributes(asked)
     identity = identity_of(config, manifest.fingerprint())
     if (out / CARD).exists():
         return _finished_before(out, identity, reporter)
@@ -209,8 +209,11 @@ def _taught(
     if not asked.attributes or measured.leaves is None or measured.features is None:
         return evidence, None
     model = evidence.model if evidence else None
-    attributes = teach_attributes(out, card, asked, model, sides, measured.leaves, measured.features, reporter)
-    return evidence, attributes
+    try:
+        return evidence, teach_attributes(out, card, asked, model, sides, measured.leaves, measured.features, reporter)
+    except InputError as error:
+        reporter.warn(f"The bundle knows no attributes: {error}")
+        return evidence, None
 
 
 def _items(config: TrainConfig, reporter: Reporter, inputs: _Inputs) -> LabelledItems:
