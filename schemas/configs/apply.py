@@ -26,8 +26,8 @@ class ApplyConfig(S3Options):
     )
     column: dict[str, str] = Field(
         default={},
-        description="id=sku: what a column is called in the CSV, as the PIM has it; of id, masterCategory, articleType "
-        "and further tags.",
+        description="id=sku: what a column of the CSV is called in the PIM: id, masterCategory, articleType, or a "
+        "further tag.",
     )
     no_value: list[str] = Field(
         default=[], description="What else a tag says that is none, such as k.A.; it is not written."
