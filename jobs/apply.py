@@ -4,8 +4,11 @@ from collections.abc import Sequence
 
 from tagger.jobs.shell.console import Console
 from tagger.schemas.configs.apply import ApplyConfig
-from tagger.schemas.tables.final_tag import TagState
+from tagger.schemas.tables.final_tag import TagSource, TagState
 from tagger.workflows.export import ExportResult, export
+
+_MOST_NAMED = 2
+"""Files that are named in the last line; if there are more, their folder is."""
 
 
 def run(config: ApplyConfig, console: Console) -> int:
@@ -33,6 +36,13 @@ def _say(console: Console, result: ExportResult) -> None:
             *_rows(named, unset),
         ],
     )
+    if result.attributes:
+        by = [str(source) for source in TagSource]
+        console.table(
+            "Further tags to set",
+            ["tag", *(f"by {source}" for source in by)],
+            [(name, *(items[source] for source in by)) for name, items in result.attributes.items()],
+        )
     console.say(f"Tags: {result.out}")
     for name, rows in result.files.items():
         console.say(f"  {name}: {rows:,} {'row' if rows == 1 else 'rows'}")
@@ -43,6 +53,7 @@ def _say(console: Console, result: ExportResult) -> None:
             "masterOnly": master_only,
             "notSet": result.not_set,
             "states": named,
+            "attributes": {name: dict(items) for name, items in result.attributes.items()},
             "decisions": result.decisions,
             "tags": str(result.out),
             "files": dict(result.files),
@@ -50,7 +61,9 @@ def _say(console: Console, result: ExportResult) -> None:
     )
     for_pim = [str(result.out / name) for name, rows in result.files.items() if rows and name.endswith(".csv")]
     if for_pim:
-        console.say(f"Next: import {' and '.join(for_pim)} into your PIM.")
+        is_short = len(for_pim) <= _MOST_NAMED
+        named_files = " and ".join(for_pim) if is_short else f"the {len(for_pim)} CSV files of {result.out}"
+        console.say(f"Next: import {named_files} into your PIM.")
 
 
 def _rows(named: dict[str, int], states: Sequence[TagState]) -> list[tuple[str, int]]:

@@ -122,6 +122,7 @@ def _application(
         Trial(bundle, record.engine, tagged.accept_above, tagged.max_pixels) if bundle else None,
         LookAlikes(VectorIndex(Location(config.index))) if config.index else None,
         is_audit,
+        {} if is_audit else record.attributes,
     )
     return review_app(review, sessions, _origins(config), tagged.max_bytes, report)
 

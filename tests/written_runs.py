@@ -15,6 +15,7 @@ from tagger.schemas.tables.prediction import PREDICTION
 from tests.builders import encoded, picture
 
 Leaf = tuple[str, str]
+SURE = 0.9
 
 
 def write_run(
@@ -23,8 +24,11 @@ def write_run(
     labelled: Mapping[Leaf, int],
     kind: Literal["tag", "audit"] = "tag",
     suggestions: Sequence[Leaf | None] = (),
+    attributes: Mapping[str, tuple[str, ...]] | None = None,
+    predicted: Sequence[Mapping[str, tuple[str, float]]] = (),
+    decision: str = "review",
 ) -> Path:
-    """A finished run whose items all wait for a person; the first is the least certain.
+    """A finished run whose items all wait for a person, unless told otherwise; the first is the least certain.
 
     Args:
         folder: Gets the manifest, the images and the run.
@@ -32,6 +36,9 @@ def write_run(
         labelled: How many further items the manifest has of which labels.
         kind: What the run is.
         suggestions: In an audit, what is suggested for each.
+        attributes: Further tags of the run, with all their values.
+        predicted: Those of each item: value and confidence, accepted from SURE.
+        decision: What is decided about all items.
     """
     (folder / "images").mkdir(parents=True)
     is_audit = kind == "audit"
@@ -50,14 +57,14 @@ def write_run(
     now = datetime(2026, 1, 2, tzinfo=UTC)
     record = RunRecord(
         run_id=f"written-{folder.name}", model_id="m", state="done", kind=kind, config=config, fingerprint="",
-        inputs={}, versions={}, started_at=now, counts=Counts(),
+        inputs={}, versions={}, attributes=dict(attributes or {}), started_at=now, counts=Counts(),
     )  # fmt: skip
     run = folder / "run"
     (run / "predictions").mkdir(parents=True)
     (run / RECORD).write_text(record.model_dump_json(by_alias=True))
     (run / "_SUCCESS").touch()
     pq.write_table(
-        pa.Table.from_pylist(_predictions(folder, items, record), schema=PREDICTION),
+        pa.Table.from_pylist(_predictions(folder, items, record, predicted, decision), schema=PREDICTION),
         run / "predictions/part-00000.parquet",
     )
     if is_audit:
@@ -66,7 +73,11 @@ def write_run(
 
 
 def _predictions(
-    folder: Path, items: Sequence[tuple[Leaf, Mapping[Leaf, float]]], record: RunRecord
+    folder: Path,
+    items: Sequence[tuple[Leaf, Mapping[Leaf, float]]],
+    record: RunRecord,
+    predicted: Sequence[Mapping[str, tuple[str, float]]],
+    decision: str,
 ) -> list[dict[str, object]]:
     """Rows by PREDICTION; in an audit, a label that may be wrong is the reason for the review."""
     reason = "label_error" if record.kind == "audit" else "low_confidence"
@@ -78,11 +89,20 @@ def _predictions(
             "alternatives": [
                 {"masterCategory": m, "articleType": a, "confidence": c} for (m, a), c in alternatives.items()
             ],
-            "decision": "review", "reviewReasons": [reason],
+            "decision": decision, "reviewReasons": [reason] if decision == "review" else [],
+            "attributes": _attributes(predicted[n]) if n < len(predicted) else None,
             "modelId": "m", "runId": record.run_id, "taggedAt": record.started_at,
         }
         for n, (tag, alternatives) in enumerate(items)
     ]  # fmt: skip
+
+
+def _attributes(predicted: Mapping[str, tuple[str, float]]) -> list[dict[str, object]]:
+    """The attributes of one prediction."""
+    return [
+        {"name": name, "value": value, "confidence": c, "decision": "accept" if c >= SURE else "review"}
+        for name, (value, c) in predicted.items()
+    ]
 
 
 def _findings(

@@ -7,6 +7,9 @@ from pydantic import Field, field_validator
 
 from tagger.schemas.configs.options import DATABASE_DESCRIPTION, S3Options
 
+CLASS_COLUMNS = ("id", "masterCategory", "articleType")
+"""Columns of the CSV of classes; the other CSV files have id and a further tag."""
+
 
 class ApplyConfig(S3Options):
     """Write final tags for the PIM: people's first, then sure ones."""
@@ -21,8 +24,10 @@ class ApplyConfig(S3Options):
         min_length=1,
         description="Forms to write: parquet has every item with its state, csv those that have tags to set.",
     )
-    column: dict[Literal["id", "masterCategory", "articleType"], str] = Field(
-        default={}, description="id=sku: what a column is called in the CSV, as the PIM has it."
+    column: dict[str, str] = Field(
+        default={},
+        description="id=sku: what a column of the CSV is called in the PIM: id, masterCategory, articleType, or a "
+        "further tag.",
     )
     no_value: list[str] = Field(
         default=[], description="What else a tag says that is none, such as k.A.; it is not written."
@@ -37,8 +42,8 @@ class ApplyConfig(S3Options):
     @field_validator("column")
     @classmethod
     def _distinct_names(cls, column: dict[str, str]) -> dict[str, str]:
-        named = [column.get(name, name) for name in ("id", "masterCategory", "articleType")]
-        if not all(name.strip() for name in named):
+        named = [column.get(name, name) for name in CLASS_COLUMNS]
+        if not all(name.strip() for name in column.values()):
             raise ValueError("a column must have a name")
         if len(set(named)) < len(named):
             raise ValueError(f"two columns would have one name: {', '.join(named)}")

@@ -1,4 +1,4 @@
-"""Final tags: a person's, else the model's if it was accepted."""
+"""Final tags, further ones included: a person's, else the model's if it was accepted."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -13,7 +13,7 @@ from tagger.schemas.tables.prediction import Decision
 NO_VALUES = NoValue()
 PREDICTED = [
     "id", "masterCategory", "masterCategoryConfidence", "articleType", "articleTypeConfidence", "decision", "modelId",
-    "runId",
+    "runId", "attributes",
 ]  # fmt: skip
 
 
@@ -36,11 +36,37 @@ def final_tags(
     Args:
         predictions: By PREDICTION, or PREDICTED alone.
         decided: The current decision, by id.
-        no_value: Class names that are no tag, such as None.
+        no_value: Names of classes, and values of further tags, that are no tag, such as None.
     """
     for table in predictions:
-        rows = [_final(row, decided.get(row["id"])) for row in table.select(PREDICTED).to_pylist()]
-        yield pa.Table.from_pylist([{"attributes": [], **_set(row, no_value)} for row in rows], schema=FINAL_TAG)
+        rows = [_row(row, decided.get(row["id"]), no_value) for row in table.select(PREDICTED).to_pylist()]
+        yield pa.Table.from_pylist(rows, schema=FINAL_TAG)
+
+
+def _row(predicted: Mapping[str, Any], decided: Mapping[str, Any] | None, no_value: NoValue) -> dict[str, Any]:
+    row = _set(_final(predicted, decided), no_value)
+    has_none = row["state"] in (TagState.FAILED, TagState.UNUSABLE)
+    return row | {"attributes": [] if has_none else list(_attributes(predicted, decided, no_value))}
+
+
+def _attributes(
+    predicted: Mapping[str, Any], decided: Mapping[str, Any] | None, no_value: NoValue
+) -> Iterator[dict[str, Any]]:
+    """Further tags that have a value: a person's, else the model's that were accepted.
+
+    The order is the model's; those that it did not predict come last.
+    """
+    by_person = {each["name"]: each["value"] for each in (decided or {}).get("attributes") or ()}
+    predictions = {each["name"]: each for each in predicted["attributes"] or ()}
+    for name in [*predictions, *(name for name in by_person if name not in predictions)]:
+        if name in by_person:
+            value, confidence, source = by_person[name], None, TagSource.PERSON
+        elif predictions[name]["decision"] == Decision.ACCEPT:
+            value, confidence, source = predictions[name]["value"], predictions[name]["confidence"], TagSource.MODEL
+        else:
+            continue
+        if not no_value.means_none(value):
+            yield {"name": name, "value": value, "source": source, "confidence": confidence}
 
 
 def _set(row: dict[str, Any], no_value: NoValue) -> dict[str, Any]:

@@ -125,6 +125,7 @@ def _row(mapping: Mapping[Any, Any]) -> dict[str, Any]:
         "verdict": mapping["verdict"],
         "masterCategory": mapping["master"],
         "articleType": mapping["article"],
+        "attributes": mapping["attributes"],
         "decidedBy": mapping["decided_by"],
         "decidedAt": mapping["decided_at"].replace(tzinfo=UTC),
     }

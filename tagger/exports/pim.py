@@ -1,8 +1,9 @@
 """CSV for a PIM system: nothing but rows to set, ids to the letter, no empty cell, no byte order mark.
 
 An empty cell erases what the PIM has (Akeneo, Shopify), so an item whose article type nobody is sure of has a row in a
-file without that column. A PIM matches by id, so a cell is what it is, also where a spreadsheet would take it for a
-formula: these files are for importers, and `formula_like` counts what to mind when a spreadsheet opens one.
+file without that column, and each further tag (attribute) has files of its own. A PIM matches by id, so a cell is what
+it is, also where a spreadsheet would take it for a formula: these files are for importers, and `formula_like` counts
+what to mind when a spreadsheet opens one.
 """
 
 import csv
@@ -34,6 +35,16 @@ PIM_FILES = (
     PimFile("tags", TagState.COMPLETE, ("id", "masterCategory", "articleType")),
     PimFile("tags-master-only", TagState.MASTER_ONLY, ("id", "masterCategory")),
 )
+
+
+def rows_by_attribute(tags: pa.Table) -> dict[str, pa.Table]:
+    """The further tags of tags by FINAL_TAG, by name: one row per item that has it, with id and, as NAME, the value."""
+    lists = tags["attributes"].combine_chunks()
+    ids = tags["id"].combine_chunks().take(pc.list_parent_indices(lists))
+    each = pc.list_flatten(lists)
+    names, values = pc.struct_field(each, "name"), pc.struct_field(each, "value")
+    of = {name: pc.equal(names, name) for name in pc.unique(names).to_pylist()}
+    return {name: pa.table([ids.filter(rows), values.filter(rows)], ["id", name]) for name, rows in of.items()}
 
 
 def pim_csv(rows: pa.Table, names: Mapping[str, str]) -> bytes:

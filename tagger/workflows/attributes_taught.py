@@ -24,6 +24,7 @@ from tagger.runs.leaf_probabilities import LeafProbabilities
 from tagger.runs.staging import passthrough
 from tagger.schemas.documents.bundle import LevelMetrics, ModelCard
 from tagger.schemas.documents.taxonomy import Level
+from tagger.schemas.tables.item import Role
 from tagger.schemas.tables.prediction import Evidence
 from tagger.training.attributes import LEAST_ITEMS, MOST_VALUES, Examples, fit_attribute, learnt_values
 from tagger.workflows.evidence_held_out import shown_by
@@ -32,6 +33,7 @@ from tagger.workflows.evidence_taught import Asked
 HELD_OUT = "attributes.parquet"
 """File in a bundle's report: its attributes of held-out items, with their labels."""
 _LEVELS = tuple(str(level) for level in Level)
+_ROLES = tuple(str(role) for role in Role)
 _HELD_OUT_SIDES = tuple(side for side in SPLITS if side != "train")
 _SHOWN_RARE = 5
 
@@ -152,10 +154,12 @@ def _check_looked_at(sides: Mapping[str, pd.DataFrame], image: LeafProbabilities
 
 
 def check_attributes(asked: Asked) -> None:
-    """Raise UsageError when an attribute is what every bundle predicts, or what titles are read from."""
+    """Raise UsageError when an attribute is what every bundle predicts or reads, or what titles are read from."""
     for name in asked.attributes:
         if name in _LEVELS:
             raise UsageError(f"--attribute {name}: every bundle predicts it; name further columns of labels")
+        if name in _ROLES:
+            raise UsageError(f"--attribute {name}: every item has its own; name further columns of labels")
         if name in asked.title:
             raise UsageError(f"--attribute {name}: the bundle reads it as a title, which would tell it")
 

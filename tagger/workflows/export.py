@@ -4,6 +4,7 @@ import os
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 
 import pyarrow as pa
 
@@ -16,8 +17,8 @@ from tagger.io.location import Location
 from tagger.manifest.no_value import NoValue
 from tagger.reporter import LOG, Reporter
 from tagger.runs.ledger import latest, read_ledger
-from tagger.schemas.configs.apply import ApplyConfig
-from tagger.schemas.tables.final_tag import TagState
+from tagger.schemas.configs.apply import CLASS_COLUMNS, ApplyConfig
+from tagger.schemas.tables.final_tag import TagSource, TagState
 from tagger.workflows.open_catalog import new_folder, resolve_location
 
 
@@ -32,6 +33,8 @@ class ExportResult:
     """Items by state (`tagger.schemas.tables.final_tag.TagState`) and source, `model`, `person` or empty."""
     decisions: int
     """Number of items with a review decision."""
+    attributes: Mapping[str, Mapping[str, int]]
+    """Items with a further tag to set, by its name and by source, `model` and `person`."""
 
     @property
     def items(self) -> int:
@@ -55,14 +58,15 @@ def export(config: ApplyConfig, reporter: Reporter = LOG) -> ExportResult:
     `_SUCCESS` is written last.
 
     Args:
-        config: The run or the folder of runs, the folder to write to, and the formats.
+        config: The run or the folder of runs, the folder to write to, the formats, and names of columns.
         reporter: Where progress and warnings go.
 
     Returns:
-        What was written. The Parquet has every item, by `tagger.schemas.tables.final_tag`; the CSV those with tags.
+        What was written. The Parquet has every item, by `tagger.schemas.tables.final_tag`; the CSV those with tags,
+        and one more CSV for each further tag.
 
     Raises:
-        UsageError: when there is no run, or the folder to write to is not empty.
+        UsageError: when there is no run, the folder to write to is not empty, or a column to rename is unknown.
         InputError: when no run has finished.
 
     Example::
@@ -78,11 +82,13 @@ def export(config: ApplyConfig, reporter: Reporter = LOG) -> ExportResult:
         raise InputError(f"RUN: {source} has not finished; the tag job's own command goes on with it")
     if resolve_location(config.out, config).uri == source.uri:
         raise UsageError(f"--out: {source} is the run itself; name a new folder")
+    attributes = sorted({name for entry in entries if entry.done for name in entry.record.attributes})
+    _check_columns(config.column, attributes)
     out = new_folder(config.out, config)
     database = config.database or os.environ.get(DATABASE)
     decided = newest_by_id(table for entry in entries for table in decisions_of(entry.directory, database))
-    tally = _Tally(decided)
-    files = TagFiles(out, config.format, {str(role): name for role, name in config.column.items()})
+    tally = _Tally(decided, attributes)
+    files = TagFiles(out, config.format, config.column)
     files.write(tally.counting(final_tags(latest(entries), decided, NoValue(config.no_value))))
     mark_complete(out)
     lost = len(decided) - len(tally.used)
@@ -95,14 +101,27 @@ def export(config: ApplyConfig, reporter: Reporter = LOG) -> ExportResult:
             f"{files.formula_like:,} {begins} as a formula does; a PIM reads it as it is, but open the file in a "
             "spreadsheet only by importing its columns as text"
         )
-    return ExportResult(out, files.written, tally.states, len(tally.used))
+    return ExportResult(out, files.written, tally.states, len(tally.used), tally.attributes)
+
+
+def _check_columns(column: Mapping[str, str], attributes: Collection[str]) -> None:
+    """Raise UsageError for a column that no file has, or that would be called as the column of ids."""
+    known = [*CLASS_COLUMNS, *attributes]
+    unknown = [name for name in column if name not in known]
+    if unknown:
+        raise UsageError(f"--column {unknown[0]}: the CSV has no such column; it has {', '.join(known)}")
+    for name in attributes:
+        if column.get(name, name) == column.get("id", "id"):
+            raise UsageError(f"--column: two columns would have one name: {column.get(name, name)}")
 
 
 class _Tally:
     """Counts final tags while they are written."""
 
-    def __init__(self, decided: Collection[str]) -> None:
+    def __init__(self, decided: Collection[str], attributes: Iterable[str]) -> None:
         self.states: Counter[tuple[str, str]] = Counter()
+        self.attributes = {name: dict.fromkeys(map(str, TagSource), 0) for name in attributes}
+        """Items by further tag and source."""
         self.used: set[str] = set()
         """Ids of items with a review decision."""
         self._decided = decided
@@ -111,5 +130,8 @@ class _Tally:
         """Yield the same tables, by FINAL_TAG, and count them."""
         for table in tables:
             self.states.update(zip(table["state"].to_pylist(), table["source"].to_pylist(), strict=True))
+            for each in chain.from_iterable(table["attributes"].to_pylist()):
+                of_source = self.attributes.setdefault(each["name"], dict.fromkeys(map(str, TagSource), 0))
+                of_source[each["source"]] += 1
             self.used.update(item for item in table["id"].to_pylist() if item in self._decided)
             yield table

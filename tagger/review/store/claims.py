@@ -123,6 +123,7 @@ class ReviewStore(ReviewReader):
                 "verdict": row["verdict"],
                 "master": row["masterCategory"],
                 "article": row["articleType"],
+                "attributes": row["attributes"] or None,
                 "decided_by": row["decidedBy"],
                 "decided_at": row["decidedAt"].astimezone(UTC).replace(tzinfo=None),
                 "session": _IMPORTED,
@@ -202,7 +203,10 @@ class ReviewStore(ReviewReader):
             decided = [*changes]
             decided += [c for c in optional if not _conflict(rows.get(c.position), c.expected, session, clock)]
             marked = [p for p in refused if not _conflict(rows.get(p), None, session, clock)]
-            lines = [Line(c.position, str(c.verdict), c.master, c.article, c.expected) for c in decided]
+            lines = [
+                Line(c.position, str(c.verdict), c.master, c.article, c.expected, attributes=c.attributes)
+                for c in decided
+            ]
             lines += [Line(p, REFUSED) for p in marked]
             seqs = self._log.append(connection, session, who, uuid.uuid4().hex, lines)
             for change, seq in zip(decided, seqs, strict=False):

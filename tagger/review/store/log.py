@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from sqlalchemy import Connection, RowMapping, and_, exists, func, insert, select
 
-from tagger.review.store.records import Action, Entry
+from tagger.review.store.records import Action, Entry, SetAttributes
 from tagger.review.store.tables import decisions, queue
 
 UNDONE, REFUSED, SKIPPED, UNSKIPPED = "undone", "refused", "skipped", "shown again"
@@ -26,6 +26,7 @@ class Line:
     """The previous decision."""
     undoes: int | None = None
     """The entry that this one undoes."""
+    attributes: SetAttributes | None = None
 
 
 class Log:

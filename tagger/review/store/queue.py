@@ -29,7 +29,7 @@ from tagger.schemas.tables.prediction import Decision
 
 _PREDICTED = [
     "id", "imageUri", "masterCategory", "masterCategoryConfidence", "articleType", "articleTypeConfidence",
-    "alternatives", "decision", "reviewReasons", "blurScore", "imageDigest", "errorCode",
+    "alternatives", "decision", "reviewReasons", "blurScore", "imageDigest", "errorCode", "attributes",
 ]  # fmt: skip
 _TITLES = ("productDisplayName", "title", "name", "productName", "product_name", "displayName")
 _TEXT_LIMIT = 2000
@@ -112,6 +112,7 @@ class _QueueRows:
                 "reasons": row["reviewReasons"],
                 "blur_score": row["blurScore"],
                 "picture": picture,
+                "attributes": row["attributes"],
                 **self._details.get(row["id"], _NO_DETAILS),
             }
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from sqlalchemy import Connection, Engine, RowMapping, and_, func, select
+from sqlalchemy import Connection, Engine, RowMapping, and_, func, null, select
 from sqlalchemy import inspect as inspected
 
 from tagger.review.store.counts import Counts
@@ -118,12 +118,15 @@ class ReviewReader:
             return self._log.last_action(connection, session)
 
     def standing(self) -> Iterator[Sequence[RowMapping]]:
-        """All current decisions, in the queue's order, in batches: id, prediction, verdict, names, who and when."""
+        """All current decisions, in the queue's order, in batches: id, prediction, verdict, tags, who and when."""
+        with self._reader.begin() as connection:  # a database of an older version is read as it is
+            stored = {column["name"] for column in inspected(connection).get_columns(decisions.name)}
+        attributes = decisions.c.attributes if "attributes" in stored else null().label("attributes")
         current = and_(queue.c.run_id == self.run_id, decisions.c.seq == queue.c.current)
         columns = [
             queue.c.id, queue.c.master.label("before_master"), queue.c.article.label("before_article"),
-            decisions.c.run_id, decisions.c.verdict, decisions.c.master, decisions.c.article, decisions.c.decided_by,
-            decisions.c.decided_at,
+            decisions.c.run_id, decisions.c.verdict, decisions.c.master, decisions.c.article, attributes,
+            decisions.c.decided_by, decisions.c.decided_at,
         ]  # fmt: skip
         query = select(*columns).join(queue, current).order_by(queue.c.position)
         with self._reader.connect().execution_options(yield_per=_ROWS_AT_ONCE) as connection:

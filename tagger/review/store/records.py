@@ -8,6 +8,8 @@ from typing import Any, Literal
 from tagger.schemas.tables.decision import Verdict
 
 Order = Literal["uncertain", "certain", "catalogue"]
+SetAttributes = list[dict[str, str | None]]
+"""Further tags that a person set, by DECISION: name and value, which is None where the item has none."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,8 @@ class Entry:
     article: str | None
     decided_by: str
     decided_at: datetime
+    attributes: SetAttributes | None = None
+    """The further tags that the person set; None where they set none."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +78,8 @@ class QueuedItem:
     suggested_article: str | None
     suggested_confidence: float | None
     """In an audit, the confidence of the suggested label; these three are None where nothing is suggested."""
+    attributes: list[dict[str, Any]] | None
+    """Predicted further tags, by PREDICTION: name, value, confidence and decision; None where none are predicted."""
     current: int | None
     refused: bool
 
@@ -102,6 +108,8 @@ class Change:
     article: str | None
     expected: int | None = None
     """The decision when the item was shown; a later one is a conflict."""
+    attributes: SetAttributes | None = None
+    """The further tags that the person set; the others stay the model's."""
 
 
 @dataclass(frozen=True)

@@ -36,6 +36,7 @@ _BUSY_TIMEOUT_S = 15
 _POSTGRES = ("postgresql://", "postgres://")
 READ_ONLY = {"read_only": True}
 _WAITING = ("run_id", "current")
+_JSON_OR_NULL = JSON(none_as_null=True)
 
 metadata = MetaData()
 
@@ -70,6 +71,7 @@ queue = Table(
     Column("suggested_master", String),  # in an audit, the suggested label; null where nothing is suggested
     Column("suggested_article", String),
     Column("suggested_confidence", Float),
+    Column("attributes", _JSON_OR_NULL),  # predicted further tags; null where none are
     Column("current", Integer),  # the current decision; null while the item waits
     Column("refused", Boolean, nullable=False, default=False),  # marked wrong in the grid; to be reviewed alone
     Column("claimed_by", String),
@@ -91,6 +93,7 @@ decisions = Table(
     Column("verdict", String, nullable=False),
     Column("master", String),
     Column("article", String),
+    Column("attributes", _JSON_OR_NULL),  # further tags that the person set; null where none were
     Column("decided_by", String, nullable=False),
     Column("decided_at", DateTime, nullable=False),  # UTC
     Column("session", String, nullable=False),

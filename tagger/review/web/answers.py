@@ -6,7 +6,7 @@ from dataclasses import replace
 from fastapi import HTTPException
 
 from tagger.review.store.leaves import Leaf, Leaves
-from tagger.review.store.records import Change, QueuedItem
+from tagger.review.store.records import Change, QueuedItem, SetAttributes
 from tagger.schemas.tables.decision import Verdict
 
 ACCEPT, KEEP, SKIP = "accept", "keep", "skip"
@@ -18,7 +18,13 @@ def suggestion_of(item: QueuedItem, leaves: Leaves) -> Leaf | None:
     return leaves.find(item.suggested_master, item.suggested_article)
 
 
-def change_of(item: QueuedItem, answer: str, leaves: Leaves, expected: int | None = None) -> Change:
+def change_of(
+    item: QueuedItem,
+    answer: str,
+    leaves: Leaves,
+    expected: int | None = None,
+    attributes: SetAttributes | None = None,
+) -> Change:
     """The decision about one item.
 
     Args:
@@ -26,16 +32,17 @@ def change_of(item: QueuedItem, answer: str, leaves: Leaves, expected: int | Non
         answer: The button: `leaf:NUMBER`, `keep` (an audit's label), `master` or `unusable`.
         leaves: What the numbers mean.
         expected: The decision when the item was shown.
+        attributes: The further tags that the person set; an item that cannot be used gets none.
 
     Raises:
         HTTPException: when the page has no such button.
     """
     if answer == _MASTER:
-        return Change(item.position, Verdict.MASTER_ONLY, item.master, None, expected)
+        return Change(item.position, Verdict.MASTER_ONLY, item.master, None, expected, attributes)
     if answer == _UNUSABLE:
         return Change(item.position, Verdict.UNUSABLE, None, None, expected)
     if answer == KEEP:
-        return Change(item.position, Verdict.ACCEPTED, item.master, item.article, expected)
+        return Change(item.position, Verdict.ACCEPTED, item.master, item.article, expected, attributes)
     kind, _, number = answer.partition(":")
     is_known = kind == _LEAF and number.isdecimal() and len(number) < 8 and int(number) < len(leaves)
     if not is_known:
@@ -43,16 +50,16 @@ def change_of(item: QueuedItem, answer: str, leaves: Leaves, expected: int | Non
     leaf = leaves[int(number)]
     same = (leaf.master, leaf.article) == (item.master, item.article)
     verdict = Verdict.ACCEPTED if same else Verdict.CORRECTED
-    return Change(item.position, verdict, leaf.master, leaf.article, expected)
+    return Change(item.position, verdict, leaf.master, leaf.article, expected, attributes)
 
 
 def change_of_copy(change: Change, other: QueuedItem) -> Change:
-    """An item's decision, applied to another item with the same picture."""
+    """An item's decision, applied to another item with the same picture: the class alone, and no further tags."""
     verdict = change.verdict
     if verdict in (Verdict.ACCEPTED, Verdict.CORRECTED):
         same = (change.master, change.article) == (other.master, other.article)
         verdict = Verdict.ACCEPTED if same else Verdict.CORRECTED
-    return replace(change, position=other.position, verdict=verdict, expected=None)
+    return replace(change, position=other.position, verdict=verdict, expected=None, attributes=None)
 
 
 def changes_of_grid(
@@ -60,7 +67,7 @@ def changes_of_grid(
 ) -> list[Change]:
     """The decisions of a grid: accepting applies to all unmarked items, any other button to the marked ones.
 
-    In an audit, accepting takes the suggestion, and `keep` keeps the label.
+    In an audit, accepting takes the suggestion, and `keep` keeps the label. Further tags are not set in the grid.
 
     Raises:
         HTTPException: when the page has no such button.

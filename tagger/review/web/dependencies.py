@@ -12,6 +12,7 @@ from tagger.review.store.claims import ReviewStore
 from tagger.review.store.records import Filter, Order, QueuedItem
 from tagger.review.web import words
 from tagger.review.web.answers import KEEP
+from tagger.review.web.attributes import RIGHT, VALUE
 from tagger.review.web.origins import OriginPolicy, client_address
 from tagger.review.web.pages import Pages, Review, query_of
 from tagger.review.web.sessions import Session, Sessions
@@ -122,9 +123,16 @@ async def _answer(say: Annotated[str, Form()], chosen: Annotated[str, Form()] = 
     return chosen if say == "chosen" else say
 
 
+async def _attribute_fields(request: Request) -> dict[str, str]:
+    """The fields of a form that are about further tags."""
+    form = await request.form()
+    return {name: str(value) for name, value in form.items() if name.startswith((f"{VALUE}:", f"{RIGHT}:"))}
+
+
 CurrentSession = Annotated[Session, Depends(current_session)]
 PostedSession = Annotated[Session, Depends(posted_session)]
 ItemFilter = Annotated[Filter, Depends(_filter)]
 Answer = Annotated[str, Depends(_answer)]
+AttributeFields = Annotated[dict[str, str], Depends(_attribute_fields)]
 Position = Annotated[int, PathParameter(ge=1, lt=2**31)]
 Name = Annotated[str, Form(max_length=_NAME_LENGTH)]

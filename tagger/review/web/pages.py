@@ -1,7 +1,7 @@
 """The pages of a review, made from templates."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -15,6 +15,7 @@ from tagger.review.store.leaves import Leaf, Leaves
 from tagger.review.store.records import Filter, QueuedItem
 from tagger.review.web import words
 from tagger.review.web.answers import suggestion_of
+from tagger.review.web.attributes import Attributes, choices_of
 from tagger.review.web.look_alikes import LookAlike, LookAlikes, agreed
 from tagger.review.web.pictures import Pictures
 from tagger.review.web.sessions import Session, Sessions
@@ -44,6 +45,8 @@ class Review:
     """Finds items that look like one; None without an index."""
     is_audit: bool = False
     """Whether labels are reviewed with suggestions for them, rather than a model's tags."""
+    attributes: Attributes = field(default_factory=dict)
+    """The run's further tags with all their values; an audit has none."""
 
 
 def query_of(item_filter: Filter, **more: object) -> str:
@@ -139,6 +142,8 @@ class Pages:
         copies = self._store.copies(item, _COPIES_SHOWN)
         tag = leaves.find(item.master, item.article)
         suggestion = suggestion_of(item, leaves) if self._review.is_audit else None
+        history = self._store.history(item.position)
+        standing = next((entry.attributes for entry in history if entry.seq == item.current), None)
         return self._page(
             request,
             session,
@@ -154,7 +159,8 @@ class Pages:
             suggestion=suggestion,
             copies=copies,
             why=words.why(item, copies, self._review.is_audit),
-            history=self._store.history(item.position),
+            history=history,
+            attributes=list(choices_of(item, self._review.attributes, standing)),
             waiting=self._store.counts.waiting(item_filter),
             upcoming=[i.position for i in upcoming],
             **self._look_alikes(item),

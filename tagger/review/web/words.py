@@ -54,7 +54,8 @@ def field_text(location: Sequence[int | str], message: str) -> str:
 def entry_text(entry: Entry) -> str:
     """A line of an item's history."""
     name = named(entry.master, entry.article)
-    return f"{entry.verdict.replace('_', ' ')}{f': {name}' if name else ''}"
+    attributes = [f"{each['name']}: {each['value'] or 'none'}" for each in entry.attributes or ()]
+    return "; ".join([f"{entry.verdict.replace('_', ' ')}{f': {name}' if name else ''}", *attributes])
 
 
 def action_text(actions: Sequence[Action], is_audit: bool) -> str:

@@ -3,19 +3,25 @@
 import csv
 import io
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tagger.decisions.final_tags import final_tags, newest_by_id
+from tagger.decisions.read import named_decisions
 from tagger.exports.csv import csv_bytes, harmless
+from tagger.io.location import Location
+from tagger.manifest.no_value import NoValue
 from tagger.schemas.tables.decision import DECISION
 from tagger.schemas.tables.final_tag import FINAL_TAG
 from tagger.schemas.tables.prediction import PREDICTION
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
+KINDS = ["accept", "accept_master_only", "review", "failed"]
 
 
 def predicted(item: str, decision: str) -> dict[str, object]:
@@ -28,6 +34,7 @@ def predicted(item: str, decision: str) -> dict[str, object]:
         "articleTypeConfidence": None if failed else 0.5,
         "decision": decision,
         "reviewReasons": [],
+        "attributes": None,
         "modelId": "m",
         "runId": "r",
         "taggedAt": NOW,
@@ -46,8 +53,7 @@ def decided(item: str, verdict: str, master: str | None, article: str | None, da
 
 
 def test_every_decision_of_model_and_person_ends_as_one_state() -> None:
-    kinds = ["accept", "accept_master_only", "review", "failed"]
-    rows = [predicted(kind, kind) for kind in kinds] + [predicted(f"p{n}", "review") for n in range(4)]
+    rows = [predicted(kind, kind) for kind in KINDS] + [predicted(f"p{n}", "review") for n in range(4)]
     said = [
         decided("p0", "accepted", "Apparel", "Shirts"),
         decided("p1", "corrected", "Footwear", "Heels"),
@@ -84,6 +90,74 @@ def test_an_accepted_item_that_nobody_looked_at_keeps_the_models_tags() -> None:
     assert (row["state"], row["source"], row["articleType"], row["articleTypeConfidence"]) == (
         "complete", "model", "Shirts", 0.5
     )  # fmt: skip
+
+
+GENDER, COLOUR = ("gender", "Men", 0.97, "accept"), ("colour", "Blue", 0.4, "review")
+MODEL_GENDER = [{"name": "gender", "value": "Men", "source": "model", "confidence": 0.97}]
+
+
+def attributes_of(
+    predictions: list[dict[str, object]], said: list[dict[str, object]], no_value: NoValue | None = None
+) -> dict[str, list[dict[str, object]]]:
+    """The further tags of each item; confidences with two digits."""
+    standing = newest_by_id([pa.Table.from_pylist(said, schema=DECISION)])
+    table = pa.Table.from_pylist(predictions, schema=PREDICTION)
+    (tags,) = final_tags([table], standing, no_value or NoValue())
+    return {
+        row["id"]: [{**a, "confidence": a["confidence"] and round(a["confidence"], 2)} for a in row["attributes"]]
+        for row in tags.to_pylist()
+    }
+
+
+def with_attributes(row: dict[str, object], *attributes: tuple[str, str, float, str]) -> dict[str, object]:
+    names = ("name", "value", "confidence", "decision")
+    return row | {"attributes": [dict(zip(names, each, strict=True)) for each in attributes]}
+
+
+def set_to(name: str, value: str | None) -> dict[str, str | None]:
+    return {"name": name, "value": value}
+
+
+def test_the_models_further_tags_are_set_where_it_is_sure_of_them_whatever_it_says_of_the_class() -> None:
+    rows = [with_attributes(predicted(kind, kind), GENDER, COLOUR) for kind in KINDS]
+    rows.append(predicted("of a bundle without them", "accept"))
+    assert attributes_of(rows, []) == {
+        **dict.fromkeys(KINDS[:3], MODEL_GENDER), "failed": [], "of a bundle without them": []
+    }  # fmt: skip
+
+
+def test_a_persons_further_tags_win_and_those_that_they_left_stay_the_models() -> None:
+    rows = [with_attributes(predicted(f"{n}", "review"), GENDER, COLOUR) for n in range(5)]
+    women, none, blue = set_to("gender", "Women"), set_to("gender", None), set_to("colour", "Blue")
+    summer = set_to("season", "Summer")
+    accepted = ("accepted", "Apparel", "Shirts")
+    said = [
+        decided("0", *accepted),
+        decided("1", *accepted) | {"attributes": [women, blue, summer]},
+        decided("2", "master_only", "Apparel", None) | {"attributes": [none]},
+        decided("3", "unusable", None, None),
+        decided("4", *accepted, day=3) | {"attributes": [women, blue]},
+        decided("4", *accepted, day=4) | {"attributes": [summer]},
+    ]
+    of_person = {"source": "person", "confidence": None}
+    assert attributes_of(rows, said) == {
+        "0": MODEL_GENDER, "1": [each | of_person for each in (women, blue, summer)], "2": [], "3": [],
+        "4": [*MODEL_GENDER, summer | of_person],
+    }, "the newest decision counts whole"  # fmt: skip
+
+
+def test_a_further_tag_that_says_none_is_no_tag() -> None:
+    rows = [with_attributes(predicted("1", "accept"), ("season", "NA", 1.0, "accept"), ("use", "k.A.", 1.0, "accept"))]
+    said = [decided("2", "accepted", "Apparel", "Shirts") | {"attributes": [set_to("gender", "k.A.")]}]
+    rows.append(with_attributes(predicted("2", "review"), GENDER))
+    assert attributes_of(rows, said, NoValue(["k.A."])) == {"1": [], "2": []}
+
+
+def test_decisions_from_before_further_tags_leave_them_to_the_model(tmp_path: Path) -> None:
+    old = pa.Table.from_pylist([decided("1", "accepted", "Apparel", "Shirts")], schema=DECISION)
+    pq.write_table(old.drop_columns("attributes"), tmp_path / "old.parquet")
+    said = [row for table in named_decisions(Location(str(tmp_path)), "--decisions") for row in table.to_pylist()]
+    assert attributes_of([with_attributes(predicted("1", "review"), GENDER)], said) == {"1": MODEL_GENDER}
 
 
 @pytest.mark.parametrize("text", ["=1+2", "+cmd|' /C calc'!A0", "-2+3", "@SUM(A1)", "\t=1", "\r=1", "-", "--5"])

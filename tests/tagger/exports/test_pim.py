@@ -2,6 +2,7 @@
 
 import csv
 import io
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
@@ -9,7 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tagger.decisions.final_tags import final_tags
-from tagger.exports.pim import PIM_FILES, formula_like, pim_csv
+from tagger.exports.pim import PIM_FILES, formula_like, pim_csv, rows_by_attribute
+from tagger.exports.tag_files import TagFiles
+from tagger.io.location import Location
 from tagger.manifest.no_value import NoValue
 from tagger.schemas.tables.final_tag import FINAL_TAG
 from tests.tagger.decisions.test_final_tags import predicted
@@ -20,8 +23,23 @@ COMPLETE, MASTER_ONLY = PIM_FILES
 def tags(*rows: tuple[str, str, str | None, str | None]) -> pa.Table:
     names = ("id", "state", "masterCategory", "articleType")
     return pa.Table.from_pylist(
-        [dict(zip(names, row, strict=True)) | {"modelId": "m", "runId": "r"} for row in rows], schema=FINAL_TAG
+        [dict(zip(names, row, strict=True)) | {"attributes": [], "modelId": "m", "runId": "r"} for row in rows],
+        schema=FINAL_TAG,
     )
+
+
+def attributed(*rows: tuple[str, dict[str, str]]) -> pa.Table:
+    """Tags of items that wait, with further ones."""
+    return pa.Table.from_pylist(
+        [
+            {
+                "id": item, "state": "waiting", "modelId": "m", "runId": "r",
+                "attributes": [{"name": n, "value": v, "source": "model", "confidence": 1.0} for n, v in more.items()],
+            }
+            for item, more in rows
+        ],
+        schema=FINAL_TAG,
+    )  # fmt: skip
 
 
 def test_only_rows_to_set_leave_and_the_master_category_alone_in_a_file_of_its_own() -> None:
@@ -39,6 +57,33 @@ def test_only_rows_to_set_leave_and_the_master_category_alone_in_a_file_of_its_o
 def test_columns_are_called_as_the_pim_has_them() -> None:
     named = pim_csv(COMPLETE.rows(tags(("1", "complete", "A", "B"))), {"id": "sku", "articleType": "product_type"})
     assert named == b"sku,masterCategory,product_type\n1,A,B\n"
+
+
+def test_each_further_tag_has_rows_of_its_own_for_the_items_that_have_it() -> None:
+    table = pa.concat_tables(
+        [attributed(("1", {"gender": "Men", "use": "=1"}), ("2", {})), attributed(("3", {"gender": "Women"}))]
+    )
+    rows = rows_by_attribute(table)
+    assert {name: pim_csv(each, {"id": "sku"}) for name, each in rows.items()} == {
+        "gender": b"sku,gender\n1,Men\n3,Women\n", "use": b"sku,use\n1,=1\n"
+    }  # fmt: skip
+    assert [formula_like(each) for each in rows.values()] == [0, 1]
+    assert rows_by_attribute(table.slice(1, 1)) == rows_by_attribute(FINAL_TAG.empty_table()) == {}
+
+
+def test_names_of_files_are_safe_and_no_further_tag_takes_anothers(tmp_path: Path) -> None:
+    odd = ["gender", "Gender", "../up/shoe size", "shoe:size", "shoe size", "Größe", "x" * 300]
+    files = TagFiles(Location(str(tmp_path)), ["csv"], {})
+    files.write([attributed(("1", {name: f"of {name}" for name in odd}))] * 2)
+    names = [file.name for file in tmp_path.iterdir()]
+    assert len({name.casefold() for name in names}) == len(names) == len(odd) + 1, "and the file of classes"
+    assert {"attribute-gender-00000.csv", "attribute-shoe_size-00000.csv", "attribute-Größe-00000.csv"} <= set(names)
+    assert files.written == dict.fromkeys(names, 2) | {"tags-00000.csv": 0}
+    found = {}
+    for file in tmp_path.glob("attribute-*"):
+        header, first, _ = csv.reader(io.StringIO(file.read_text()))
+        found[header[1]] = first
+    assert found == {name: ["1", f"of {name}"] for name in odd}
 
 
 @pytest.mark.parametrize("item", ["00012", "-5", "-A7", "+49", "=1+1", "@x", "A/B", '"q"', "ü, ß", "\tx", "a;b", " b"])

@@ -26,6 +26,7 @@ def row(position: int) -> dict[str, object]:
         "title": f"Title {position}",
         "picture": None,
         "columns": {"gender": "Men"},
+        "attributes": [{"name": "gender", "value": "Men", "confidence": 0.5, "decision": "review"}],
     }
 
 

@@ -56,7 +56,9 @@ def make_old(engine: Engine, with_pictures: bool) -> None:
 
 
 def standing(store: ReviewStore) -> list[tuple[str, str, str, str]]:
-    return [(r["id"], r["verdict"], r["article"], r["decided_by"]) for part in store.standing() for r in part]
+    rows = [r for part in store.standing() for r in part]
+    assert not any(r["attributes"] for r in rows), "nobody could set further tags then"
+    return [(r["id"], r["verdict"], r["article"], r["decided_by"]) for r in rows]
 
 
 @pytest.mark.parametrize("with_pictures", [False, True])
@@ -69,7 +71,8 @@ def test_an_older_database_is_brought_up_to_date_with_its_decisions(
     store = ReviewStore(engine, "old")
     assert standing(store) == [("a", "corrected", "Tops", "Ann")]
     assert (store.settings.get("secret"), store.counts.progress("Ann").decided) == ("kept", 1)
-    assert [i.id for i in store.next("s", Filter())] == ["b"], "the page goes on with it"
+    (waiting,) = store.next("s", Filter())
+    assert (waiting.id, waiting.attributes) == ("b", None), "the page goes on with it"
     assert store.undo("s", "Ann") is None, "that was another session's"
     with engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE})
@@ -105,11 +108,11 @@ def test_a_step_that_fails_leaves_the_old_database_whole(tmp_path: Path) -> None
     plain = create_engine(f"sqlite:///{file}")
     make_old(plain, with_pictures=False)
     with plain.begin() as connection:  # in the way of the last step
-        connection.exec_driver_sql("ALTER TABLE review_queue ADD COLUMN suggested_confidence FLOAT")
-    with pytest.raises(UsageError, match="suggested_confidence"):
+        connection.exec_driver_sql("ALTER TABLE review_decisions ADD COLUMN attributes JSON")
+    with pytest.raises(UsageError, match="attributes"):
         open_database(str(file), "--database")
     columns = {column["name"] for column in inspect(plain).get_columns("review_queue")}
-    assert "picture" not in columns and "suggested_master" not in columns
+    assert not {"picture", "suggested_master", "attributes"} & columns
     assert not inspect(plain).has_table(VERSION_TABLE)
     plain.dispose()
 

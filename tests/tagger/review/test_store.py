@@ -77,15 +77,19 @@ def test_a_queue_is_filled_once_whoever_comes_second(store: ReviewStore) -> None
 
 
 def test_earlier_decisions_stand_in_a_new_database(fresh: ReviewStore) -> None:
-    said = {"verdict": "corrected", "masterCategory": "Apparel", "articleType": "Tops", "decidedBy": "Ann"}
+    said: dict[str, object] = {
+        "verdict": "corrected", "masterCategory": "Apparel", "articleType": "Tops", "decidedBy": "Ann"
+    }  # fmt: skip
     when = datetime(2026, 1, 2, 3, tzinfo=UTC)
+    said |= {"attributes": [{"name": "gender", "value": None}]}
     earlier = [{"id": "item/2", **said, "decidedAt": when}, {"id": "gone", **said, "decidedAt": when}]
     assert fresh.fill((row(n) for n in range(1, 4)), LEAF_PAIRS, earlier) == 3
     (standing,) = (found for part in fresh.standing() for found in part)
-    assert (standing["id"], standing["article"], standing["decided_at"]) == (
+    assert (standing["id"], standing["article"], standing["decided_at"], standing["attributes"]) == (
         "item/2",
         "Tops",
         when.replace(tzinfo=None),
+        [{"name": "gender", "value": None}],
     )
     assert fresh.counts.waiting(Filter()) == 2
 

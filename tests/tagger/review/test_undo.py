@@ -1,11 +1,12 @@
 """Undo and skips in the review's store, on both of its databases."""
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 from sqlalchemy import select
 
 from tagger.review.store.claims import ConflictError, ReviewStore
-from tagger.review.store.records import Action, Change, Filter
+from tagger.review.store.records import Action, Change, Filter, SetAttributes
 from tagger.review.store.tables import decisions
 from tagger.schemas.tables.decision import Verdict
 from tests.tagger.review.queue_rows import ITEMS, accepted
@@ -28,6 +29,22 @@ def test_undo_of_a_second_decision_brings_back_the_first(store: ReviewStore) -> 
     store.decide("bob", "Bob", [Change(1, Verdict.MASTER_ONLY, "Apparel", None, first)])
     assert store.undo("bob", "Bob") == [1]
     assert store.items([1])[0].current == first
+
+
+def test_a_decision_keeps_the_further_tags_that_were_set_and_undo_brings_them_back(store: ReviewStore) -> None:
+    gender: SetAttributes = [{"name": "gender", "value": "Women"}]
+    store.decide("ann", "Ann", [replace(accepted(1), attributes=gender)])
+    assert [e.attributes for e in store.history(1)] == [gender]
+    store.decide("bob", "Bob", [accepted(1, store.items([1])[0].current)])
+    assert _standing_attributes(store) == [None], "the newest decision counts whole"
+    store.undo("bob", "Bob")
+    assert _standing_attributes(store) == [gender]
+    store.undo("ann", "Ann")
+    assert _standing_attributes(store) == []
+
+
+def _standing_attributes(store: ReviewStore) -> list[object]:
+    return [row["attributes"] for part in store.standing() for row in part]
 
 
 def test_undo_leaves_alone_what_somebody_else_has_decided_since(store: ReviewStore) -> None:

@@ -1,5 +1,6 @@
 """Final tags as a Python user gets them, and what the command says of the same."""
 
+import json
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -49,6 +50,86 @@ def test_the_command_says_where_the_file_for_the_pim_goes(
 ) -> None:
     assert run(config, Console()) == 0
     assert capsys.readouterr().out.splitlines()[-1] == f"Next: import {config.out}/tags-00000.csv into your PIM."
+
+
+@pytest.fixture
+def attributed(tmp_path: Path) -> ApplyConfig:
+    """Two runs of bundles that know different further tags; a person set some of the first one's."""
+    shops = tmp_path / "shops"
+    first, *_ = (
+        write_run(
+            shops / name, [(LEAF, {LEAF: 0.5})] * 3, {}, attributes={n: (v, "Women") for n, (v, _) in said.items()},
+            predicted=[said] * 3, decision="accept",
+        )
+        for name, said in (("a", {"gender": ("Men", 0.95), "shoe size": ("=40", 0.5)}), ("b", {"season": ("NA", 0.95)}))
+    )  # fmt: skip
+    rows = [
+        {
+            "id": item, "decidedAt": datetime(2026, 1, 3, tzinfo=UTC), "masterCategory": "Apparel",
+            "articleType": "Shirts", "verdict": "accepted", "decidedBy": "Ann",
+            "attributes": [{"name": name, "value": value}],
+        }
+        for item, name, value in (("0", "gender", "Women"), ("1", "gender", None), ("2", "shoe size", "=40"))
+    ]  # fmt: skip
+    (first / "decisions").mkdir()
+    pq.write_table(pa.Table.from_pylist(rows, schema=DECISION), first / "decisions/part-00000.parquet")
+    return ApplyConfig(run=str(first), out=str(tmp_path / "tags"))
+
+
+def test_each_further_tag_has_a_file_of_what_is_to_set(
+    attributed: ApplyConfig, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = attributed.model_copy(update={"column": {"id": "sku", "shoe size": "size"}})
+    assert run(config, Console(as_json=True)) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert said["attributes"] == {"gender": {"model": 1, "person": 1}, "shoe size": {"model": 0, "person": 1}}
+    assert said["files"] == {
+        "tags-00000.parquet": 3,
+        "tags-00000.csv": 3,
+        "attribute-gender-00000.csv": 2,
+        "attribute-shoe_size-00000.csv": 1,
+    }
+    out = Path(config.out)
+    assert (out / "attribute-gender-00000.csv").read_text() == "sku,gender\n0,Women\n2,Men\n"
+    assert (out / "attribute-shoe_size-00000.csv").read_text() == "sku,size\n2,=40\n"
+    tags = pq.read_table(out / "tags-00000.parquet").to_pylist()
+    assert [[(a["name"], a["value"], a["source"]) for a in row["attributes"]] for row in tags] == [
+        [("gender", "Women", "person")], [], [("gender", "Men", "model"), ("shoe size", "=40", "person")]
+    ]  # fmt: skip
+
+
+def test_the_command_says_how_many_further_tags_are_set_and_by_whom(
+    attributed: ApplyConfig, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(attributed, Console()) == 0
+    said = capsys.readouterr()
+    rows = [[cell.strip() for cell in line.strip("│").split("│")] for line in said.out.splitlines()]
+    assert ["gender", "1", "1"] in rows and ["shoe size", "0", "1"] in rows
+    assert said.out.splitlines()[-1] == f"Next: import the 3 CSV files of {attributed.out} into your PIM."
+    assert "1 cell of the CSV begins as a formula does" in said.err
+
+
+def test_runs_of_different_bundles_have_files_for_all_of_their_further_tags(attributed: ApplyConfig) -> None:
+    result = export(attributed.model_copy(update={"run": str(Path(attributed.run).parent.parent), "no_value": []}))
+    assert set(result.attributes) == {"gender", "shoe size", "season"}
+    assert result.attributes["season"] == {"model": 0, "person": 0}, "NA says that there is none"
+    assert not [name for name in result.files if "season" in name]
+
+
+@pytest.mark.parametrize(
+    ("column", "message"),
+    [
+        ({"colour": "c"}, "colour: the CSV has no such column; it has id, masterCategory, articleType, gender, shoe"),
+        ({"gender": "id"}, "two columns would have one name: id"),
+        ({"id": "gender"}, "two columns would have one name: gender"),
+    ],
+)
+def test_a_column_that_no_file_has_or_that_is_there_twice_is_refused(
+    attributed: ApplyConfig, column: dict[str, str], message: str
+) -> None:
+    with pytest.raises(UsageError, match=message):
+        export(attributed.model_copy(update={"column": column}))
+    assert not Path(attributed.out).exists()
 
 
 def test_tags_never_go_into_the_run_itself_nor_into_a_folder_that_is_in_use(config: ApplyConfig) -> None:

@@ -273,6 +273,7 @@ document.addEventListener("keydown", (event) => {
   if (event.repeat && !event.key.startsWith("Arrow")) return;
   let handled = true;
   if (event.key === "/") one("#search")?.focus();
+  else if (event.key === "f" && one(".attributes select")) one(".attributes select").focus();
   else if (event.key.startsWith("Arrow")) handled = arrow(event.key);
   else if (event.key === "x" && target.matches(".card input")) mark(target, !target.checked);
   else if (event.key === "Enter" && target.matches("button, a, summary")) handled = false;

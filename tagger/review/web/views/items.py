@@ -8,8 +8,10 @@ from starlette.responses import Response
 from tagger.review.store.claims import ConflictError
 from tagger.review.web import words
 from tagger.review.web.answers import change_of, change_of_copy
+from tagger.review.web.attributes import attributes_set
 from tagger.review.web.dependencies import (
     Answer,
+    AttributeFields,
     CurrentSession,
     CurrentSite,
     ItemFilter,
@@ -44,6 +46,7 @@ def decide(
     item_filter: ItemFilter,
     position: Position,
     answer: Answer,
+    fields: AttributeFields,
     expected: Annotated[str, Form()] = "",
     copies: Annotated[bool, Form()] = False,
 ) -> Response:
@@ -51,7 +54,8 @@ def decide(
     item = site.item(position)
     site.check_button(answer)
     seen_decision = int(expected) if expected.isdecimal() and len(expected) < 18 else None
-    change = change_of(item, answer, site.review.leaves, seen_decision)
+    attributes = attributes_set(item, site.review.attributes, fields)
+    change = change_of(item, answer, site.review.leaves, seen_decision, attributes)
     others = [change_of_copy(change, other) for other in site.store.waiting_copies(item)] if copies else []
     try:
         decided = site.store.decide(session.key, session.who, [change], optional=others)
