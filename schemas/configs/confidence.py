@@ -148,7 +148,7 @@ class TitlesConfig(ManifestFormat):
 
 
 class AttributesConfig(ManifestFormat):
-    """Teach a bundle further tags, such as gender or colour, and measure them.
+    """Teach a bundle further tags, such as gender or colour.
 
     From then on, tagger tag predicts them, too, from image, title and columns. tagger policy says which to accept.
     """
