@@ -7,7 +7,7 @@ weighed as the witnesses of the leaf are. It is stored in the bundle's folder.
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
@@ -20,7 +20,7 @@ from safetensors import SafetensorError
 from tagger.errors import InputError
 from tagger.io.location import Location
 from tagger.models.columns import Column, ColumnsModel
-from tagger.models.evidence import RICHEST_FIRST, Said, Weights, surety_in, weighted_logits
+from tagger.models.evidence import RICHEST_FIRST, EvidenceModel, Said, Weights, surety_in, weighted_logits
 from tagger.models.levels import Levels, softmax
 from tagger.schemas.tables.prediction import ALTERNATIVES, Evidence
 
@@ -102,7 +102,14 @@ class Attribute:
             probabilities["columns"], speaks["columns"] = self.columns.read(shown, count)
         return Said(probabilities, speaks)
 
-    def fuse(self, image: np.ndarray, has_image: np.ndarray, said: Said, leaves: LeavesSaid) -> Valued:
+    def fuse(
+        self,
+        image: np.ndarray,
+        has_image: np.ndarray,
+        said: Said,
+        leaves: LeavesSaid,
+        kinds: Collection[Evidence] = tuple(Evidence),
+    ) -> Valued:
         """Combine what the witnesses say; a value that does not go with the predicted article type is ruled out.
 
         Args:
@@ -110,11 +117,14 @@ class Attribute:
             has_image: Which of them there are, bool [N].
             said: From `hear`.
             leaves: What the items are taken for.
+            kinds: What values may be based on.
         """
         everything = Said({"image": image, **said.probabilities}, {"image": has_image, **said.speaks})
         evidence = np.full(len(image), -1, np.int8)
         value, confidence = np.full(len(image), -1), np.zeros(len(image), np.float32)
         for kind in self.kinds:
+            if kind not in kinds:
+                continue
             rows = np.flatnonzero((evidence < 0) & everything.having(kind))
             if not len(rows):
                 continue
@@ -185,7 +195,9 @@ class AttributesModel:
             features: From `features_of`, [N, F].
         """
         # one image at a time, as the last digits of a matrix product depend on the other rows
-        logits = np.stack([self._weight @ one for one in features.astype(np.float32)]) + self._bias
+        logits = (
+            np.array([self._weight @ one for one in features.astype(np.float32)]).reshape(-1, self.size) + self._bias
+        )
         return np.concatenate([softmax(logits[:, part], 1.0) for part in self.slices], axis=1).astype(np.float16)
 
     @cached_property
@@ -222,6 +234,14 @@ class AttributesModel:
         if model.model_id != model_id:
             raise InputError(f"{file}: it was made for {model.model_id}, and the bundle is {model_id}")
         return model
+
+    def check_heard(self, evidence: EvidenceModel | None) -> None:
+        """Raise InputError when titles and columns are not read by the model that the attributes were taught with."""
+        if self.evidence_digest and (evidence is None or evidence.digest != self.evidence_digest):
+            raise InputError(
+                f"{FILE}: its attributes read titles and columns by a model that the bundle no longer has; tagger "
+                "attributes teaches them again"
+            )
 
     def _packed(self) -> bytes:
         tensors: dict[str, np.ndarray] = {}

@@ -30,6 +30,8 @@ def _phrase(name: str, before: RunRecord, config: Mapping[str, object], inputs: 
             return f"the bundle's policy has changed since ({_thresholds(before.inputs, inputs)})"
         case "evidence":
             return "what the bundle knows of titles and columns has changed since"
+        case "attributes":
+            return "what the bundle knows of further tags, or what they are read from, has changed since"
         case "manifest":
             return f"what {flag} {_said(now)} holds has changed since"
         case "model":
@@ -53,6 +55,8 @@ def _thresholds(before: Mapping[str, str], now: Mapping[str, str]) -> str:
         for level in after.get("levels", {})
     ]
     changed = [f"{level} from {_rounded(was)} to {_rounded(now)}" for level, was, now in pairs if was != now]
+    tags, tags_now = (policies.get("attributes", {}) for policies in (old, new))
+    changed += [f"further tag {name}" for name in sorted({*tags, *tags_now}) if tags.get(name) != tags_now.get(name)]
     return ", ".join(changed) or "thresholds of single classes"
 
 

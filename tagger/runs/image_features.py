@@ -28,20 +28,22 @@ class ImageFeatures:
     @classmethod
     def of_run(cls, directory: RunDirectory, card: ModelCard, flag: str = "--run") -> "ImageFeatures":
         """Read them from the image vectors of a run, one image an item. Raises InputError when it has none."""
-        tables = [table for table in directory.vectors(_COLUMNS) if len(table)]
-        if not tables:
+        ids: list[str] = []
+        models: set[str] = set()
+        pieces = []
+        for table in directory.vectors(_COLUMNS):  # one at a time: a column of all would overflow its offsets
+            if len(table):
+                ids += table["id"].to_pylist()
+                models |= set(table["modelId"].unique().to_pylist())
+                pieces.append(features_of(*(_matrix(table[name]) for name in ("vector", "layout"))))
+        if not pieces:
             raise InputError(
                 f"{flag}: {directory.root} has no image vectors, from which attributes are learnt; tag once more with "
                 "--embeddings"
             )
-        table = pa.concat_tables(tables)
-        if set(table["modelId"].unique().to_pylist()) != {card.model_id}:
+        if models != {card.model_id}:
             raise InputError(f"{flag}: the vectors in {directory.root} were not made by this bundle, {card.model_id}")
-        vectors, descriptors = (
-            np.asarray(table[name].combine_chunks().flatten()).reshape(len(table), -1) for name in ("vector", "layout")
-        )
-        ids = np.array(table["id"].to_pylist(), object)
-        return cls(ids, np.zeros(len(ids), np.int64), features_of(vectors, descriptors))
+        return cls(np.array(ids, object), np.zeros(len(ids), np.int64), np.concatenate(pieces))
 
     def of_items(self, ids: np.ndarray) -> tuple["ImageFeatures", np.ndarray]:
         """The images of some items, all of which may have none; and the position of each one's item in `ids`, [m]."""
@@ -54,3 +56,7 @@ class ImageFeatures:
     def rows(self) -> ImageRows:
         """Which images belong to which items."""
         return ImageRows.of(self.ids, self.numbers)
+
+
+def _matrix(column: pa.ChunkedArray) -> np.ndarray:
+    return np.asarray(column.combine_chunks().flatten()).reshape(len(column), -1)

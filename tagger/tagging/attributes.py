@@ -1,6 +1,6 @@
 """Further tags of the items of a shard: their values, and which of them are accepted."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -34,7 +34,13 @@ class AttributeRows:
         self._values = pa.array([value for one in model.attributes for value in one.values], pa.string())
 
     def predict(
-        self, by_image: np.ndarray, has_image: np.ndarray, said: Said, shown: Shown, leaves: LeavesSaid
+        self,
+        by_image: np.ndarray,
+        has_image: np.ndarray,
+        said: Said,
+        shown: Shown,
+        leaves: LeavesSaid,
+        kinds: Collection[Evidence],
     ) -> np.ndarray:
         """Predict the attributes of N items; return them with value -1 for none.
 
@@ -44,6 +50,7 @@ class AttributeRows:
             said: What titles and columns say of the leaves.
             shown: The cells of these columns.
             leaves: What the items are taken for.
+            kinds: What the leaves may be based on, and so the attributes.
 
         Returns:
             value, confidence and evidence of each attribute, as indices, a structured array [N, attributes].
@@ -51,7 +58,7 @@ class AttributeRows:
         found = np.zeros((len(by_image), len(self.model.attributes)), VALUED)
         for n, (one, part) in enumerate(zip(self.model.attributes, self.model.slices, strict=True)):
             of_one = one.hear(said, shown, len(by_image)) if said.speaks else Said({}, {})
-            valued: Valued = one.fuse(by_image[:, part], has_image, of_one, leaves)
+            valued: Valued = one.fuse(by_image[:, part], has_image, of_one, leaves, kinds)
             for name in VALUED.names or ():
                 found[name][:, n] = getattr(valued, name)
         return found

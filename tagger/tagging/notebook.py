@@ -256,6 +256,8 @@ class Tagger:
                     f"{what}: the bundle does not know what they say together with images; tagger train --title "
                     "--evidence, or tagger titles --run, teaches it"
                 )
+            if self._attributes:
+                self._attributes.check_heard(model)
             self._evidence = model
         return self._evidence
 

@@ -118,6 +118,7 @@ class PredictionRows:
         self._qa_sample = qa_sample
         self._evidence = evidence
         self._join = join
+        self._kinds = (Evidence.IMAGE, *(evidence.kinds if evidence and join else ()))
         self._levels = levels
         self._masters = pa.array(levels.masters, pa.string())
         self.outcome_types = pa.array(levels.types, pa.string())
@@ -317,7 +318,7 @@ class PredictionRows:
             return pa.nulls(len(good), PREDICTION.field("attributes").type)
         records = decided.records
         leaves = LeavesSaid(records["leaves"], records["leaf_confidences"], records["type"])
-        found = self.attributes.predict(records["attributes"], good, decided.said, items.shown, leaves)
+        found = self.attributes.predict(records["attributes"], good, decided.said, items.shown, leaves, self._kinds)
         for row, stored in items.attributes.items():
             found[row] = self.attributes.unpacked(stored)
         return self.attributes.column(found, tagged)

@@ -62,9 +62,13 @@ def _teach(config: AttributesConfig, reporter: Reporter, bundle: Bundle, folder:
     directory = RunDirectory(resolve_location(config.run, config))
     image = LeafProbabilities.of_run(directory, card)
     features = ImageFeatures.of_run(directory, card)
-    result = teach_attributes(folder, card, asked, evidence, sides, image, features, reporter)
+
+    def drop_policies() -> None:
+        """They hold for the confidences of the previous attributes."""
+        if card.attribute_policies:
+            bundle.changed(attribute_policies={}).save(folder)
+
+    result = teach_attributes(folder, card, asked, evidence, sides, image, features, reporter, drop_policies)
     if result is None:
         raise InputError("--attribute: nothing can be learnt from these columns")
-    if card.attribute_policies:
-        bundle.changed(attribute_policies={}).save(folder)
     return result

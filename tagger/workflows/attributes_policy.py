@@ -51,7 +51,14 @@ def fit_attributes(
     fitted = {}
     for name, items in held_out.items():
         levels, on_test, counts = {}, {}, {}
-        for kind, predicted in _by_evidence(items[items["side"] == side]):
+        of_side = items[items["side"] == side]
+        unseen = sorted(set(items["evidence"]) - set(of_side["evidence"]))
+        if unseen:
+            words = ", nor ".join(IN_WORDS[Evidence(kind)] for kind in unseen)
+            reporter.warn(
+                f"No {side} item has a label of {name} and is predicted {words}; so nothing of these is accepted"
+            )
+        for kind, predicted in _by_evidence(of_side):
             everything = np.ones(len(predicted), bool)
             target = config.attribute_target(name)
             levels[kind] = fit_level(predicted, everything, target, config.probability, config.class_items)

@@ -1,6 +1,7 @@
 """Teaches a bundle further tags of its items, such as gender or colour, and measures each."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -15,6 +16,7 @@ from tagger.io.location import Location
 from tagger.io.parquet import write_parquet
 from tagger.manifest.no_value import NoValue
 from tagger.models.attributes import FILE, Attribute, AttributesModel, LeavesSaid
+from tagger.models.columns import spelled
 from tagger.models.evidence import RICHEST_FIRST, EvidenceModel, Said
 from tagger.models.image_pool import pool_images
 from tagger.models.levels import Levels
@@ -35,7 +37,7 @@ HELD_OUT = "attributes.parquet"
 _LEVELS = tuple(str(level) for level in Level)
 _ROLES = tuple(str(role) for role in Role)
 _HELD_OUT_SIDES = tuple(side for side in SPLITS if side != "train")
-_SHOWN_RARE = 5
+_SHOWN_RARE, _SHOWN_LETTERS = 5, 40
 
 
 @dataclass(frozen=True)
@@ -83,6 +85,7 @@ def teach_attributes(
     image: LeafProbabilities,
     features: ImageFeatures,
     reporter: Reporter,
+    before_writing: Callable[[], None] = lambda: None,
 ) -> AttributesResult | None:
     """Fit attributes to the train side, weigh their witnesses on val, write them, and measure them on test.
 
@@ -95,6 +98,7 @@ def teach_attributes(
         image: What the images say of the leaves of held-out items.
         features: Of the images of all items.
         reporter: Where warnings go.
+        before_writing: Called once all is fitted, just before the bundle changes.
 
     Returns:
         None, with warnings, when nothing can be learnt.
@@ -103,16 +107,16 @@ def teach_attributes(
         InputError: when no image of the train, val or test side was looked at.
     """
     levels = Levels(card.taxonomy)
+    sides = _in_one_spelling(_looked_at_sides(sides, image, features), asked.attributes)
     train = sides["train"]
     of_train, item_of = features.of_items(train["id"].to_numpy(object))
-    _check_looked_at(sides, image, of_train)
     said = evidence.hear(shown_by(train, evidence), len(train)) if evidence else Said({}, {})
     attributes, figures, tables = [], [], []
     for name in asked.attributes:
         values = _values(name, train, asked.no_value, reporter)
         if not values:
             continue
-        if not _has_value(sides["val"][sides["val"]["id"].isin(image.row)], name, values):
+        if not sides["val"][passthrough(name)].isin(values).any():
             reporter.warn(f"--attribute {name}: left out. No val item with an image has one of its values")
             continue
         reporter.step(f"Learning {name}, {len(values)} values")
@@ -138,19 +142,42 @@ def teach_attributes(
     if not attributes:
         return None
     model = AttributesModel(card.model_id, evidence.digest if evidence else "", tuple(attributes))
+    before_writing()
+    (folder / "report" / HELD_OUT).delete()
     model.save(folder)
     write_parquet(folder / "report" / HELD_OUT, pa.Table.from_pandas(pd.concat(tables), preserve_index=False))
     return AttributesResult(model, tuple(figures))
 
 
-def _check_looked_at(sides: Mapping[str, pd.DataFrame], image: LeafProbabilities, of_train: ImageFeatures) -> None:
-    has_some = {side: bool(sides[side]["id"].isin(image.row).any()) for side in ("val", "test")}
-    for side, is_there in ({"train": len(of_train.ids) > 0} | has_some).items():
-        if not is_there:
+def _looked_at_sides(
+    sides: Mapping[str, pd.DataFrame], image: LeafProbabilities, features: ImageFeatures
+) -> dict[str, pd.DataFrame]:
+    """The items whose images were looked at. Raises InputError when train, val or test has none."""
+    ids = set(features.ids.tolist())
+    seen = {}
+    for side, items in sides.items():
+        rows = items[items["id"].isin(ids if side == "train" else ids & image.row.keys())]
+        if not rows.empty:
+            seen[side] = rows.reset_index(drop=True)
+    for side in ("train", "val", "test"):
+        if side not in seen:
             raise InputError(
                 f"--attribute: no usable image of the bundle's {side} side was looked at; with --run, tag the whole "
                 "manifest"
             )
+    return seen
+
+
+def _in_one_spelling(sides: Mapping[str, pd.DataFrame], names: Sequence[str]) -> dict[str, pd.DataFrame]:
+    """The items with attributes that differ in case or white space alone in their most frequent spelling."""
+    changed = {side: items.copy() for side, items in sides.items()}
+    for column in map(passthrough, names):
+        usual: dict[str, str] = {}
+        for cell, _ in Counter(sides["train"][column].tolist()).most_common():
+            usual.setdefault(spelled(cell), cell)
+        for items in changed.values():
+            items[column] = [usual.get(spelled(cell), cell) for cell in items[column].tolist()]
+    return changed
 
 
 def check_attributes(asked: Asked) -> None:
@@ -164,12 +191,18 @@ def check_attributes(asked: Asked) -> None:
             raise UsageError(f"--attribute {name}: the bundle reads it as a title, which would tell it")
 
 
-def forget_attributes(folder: Location) -> bool:
-    """Delete a bundle's attributes; return whether it had some."""
-    had_some = (folder / FILE).exists()
+def forget_attributes(folder: Location, card: ModelCard) -> bool:
+    """Delete a bundle's attributes if they read its titles or columns, or cannot be read; return whether they did."""
+    try:
+        model = AttributesModel.load_if_any(folder, card.model_id)
+        had_some = model is not None and bool(model.evidence_digest)
+    except InputError:
+        had_some = True
+    if not had_some:
+        return False
     for file in (folder / FILE, folder / "report" / HELD_OUT):
         file.delete()
-    return had_some
+    return True
 
 
 def _values(name: str, train: pd.DataFrame, no_value: NoValue, reporter: Reporter) -> list[str]:
@@ -182,17 +215,13 @@ def _values(name: str, train: pd.DataFrame, no_value: NoValue, reporter: Reporte
         )
         return []
     if rare:
-        some = ", ".join(f"{value} ({items})" for value, items in rare.most_common(_SHOWN_RARE))
+        some = ", ".join(f"{value[:_SHOWN_LETTERS]!r} ({items})" for value, items in rare.most_common(_SHOWN_RARE))
         more = ", …" if len(rare) > _SHOWN_RARE else ""
         reporter.warn(
             f"--attribute {name}: {len(rare):,} {'value' if len(rare) == 1 else 'values'} of fewer than {LEAST_ITEMS} "
             f"training items {'is' if len(rare) == 1 else 'are'} not learnt: {some}{more}"
         )
     return values
-
-
-def _has_value(items: pd.DataFrame, name: str, values: Sequence[str]) -> bool:
-    return bool(items[passthrough(name)].isin(values).any())
 
 
 def _looked_at(
@@ -203,8 +232,8 @@ def _looked_at(
     features: ImageFeatures,
     levels: Levels,
 ) -> _Side:
-    """Items of one side that have an image, in the images' order; their labels of the attribute are not shown."""
-    images, _ = features.of_items(items["id"][items["id"].isin(image.row)].to_numpy(object))
+    """Items of one side in their images' order; their labels of the attribute are not shown."""
+    images, _ = features.of_items(items["id"].to_numpy(object))
     ids = images.ids[images.rows.starts]
     chosen = items.set_index("id", drop=False).loc[ids].reset_index(drop=True)
     of_image = image.of(ids.tolist())

@@ -7,7 +7,7 @@ from tagger.errors import InputError, UsageError
 from tagger.io.location import Location
 from tagger.manifest.headings import listed
 from tagger.manifest.manifest import Manifest
-from tagger.models.attributes import FILE, AttributesModel
+from tagger.models.attributes import AttributesModel
 from tagger.models.bundle import Bundle
 from tagger.models.evidence import EvidenceModel
 from tagger.reporter import Reporter
@@ -62,7 +62,8 @@ def resolve_evidence(
     folder = resolve_location(config.model, config)
     attributes = AttributesModel.load_if_any(folder, bundle.card.model_id)
     if attributes:
-        _check_heard(attributes, folder, bundle.card.model_id)
+        if attributes.evidence_digest:
+            attributes.check_heard(EvidenceModel.load_if_any(folder, bundle.card.model_id))
         reporter.step(f"Further tags: {', '.join(attributes.names)}")
         uncovered = [name for name in attributes.names if name not in bundle.card.attribute_policies]
         if bundle.card.policy and uncovered:
@@ -71,17 +72,6 @@ def resolve_evidence(
                 f"policy {config.model} fits one"
             )
     return config, replace(used, attributes=attributes)
-
-
-def _check_heard(attributes: AttributesModel, folder: Location, model_id: str) -> None:
-    """Raise InputError when attributes read titles by another model than the bundle's."""
-    if attributes.evidence_digest:
-        model = EvidenceModel.load_if_any(folder, model_id)
-        if model is None or model.digest != attributes.evidence_digest:
-            raise InputError(
-                f"{folder / FILE}: its attributes read titles and columns by a model that the bundle no longer has; "
-                "tagger attributes teaches them again"
-            )
 
 
 def _resolved(

@@ -193,6 +193,8 @@ def _known(config: TagConfig, reporter: Reporter, card: ModelCard, used: Evidenc
         runs += entries
     thresholds = _thresholds(config, card, used)
     attributes = AttributeRows(used.attributes, card.attribute_policies) if used.attributes else None
+    if attributes:
+        reporter.step("--known: items that a person has decided about keep the further tags that they have")
     rows = PredictionRows(
         _compared(config, card), thresholds.by_image, "", QaSample(config.qa_sample, config.seed),
         evidence=used.model, join=used.join, others=thresholds.others, attributes=attributes,
@@ -241,7 +243,10 @@ def _as_input(thresholds: _Thresholds, card: ModelCard, used: EvidenceUsed) -> d
     """The thresholds as an input of the run's fingerprint."""
     others = {str(evidence): asdict(other) for evidence, other in thresholds.others.items()}
     of_attributes = card.attribute_policies if used.attributes else {}
-    policies = {name: policy.model_dump(mode="json") for name, policy in of_attributes.items()}
+    policies = {
+        name: {str(kind): [level.accept_above, level.classes] for kind, level in policy.by_evidence.items()}
+        for name, policy in of_attributes.items()
+    }
     named = {"others": others, "attributes": policies}
     return asdict(thresholds.by_image) | {name: values for name, values in named.items() if values}
 

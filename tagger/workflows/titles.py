@@ -65,10 +65,12 @@ def _teach(config: TitlesConfig, reporter: Reporter, bundle: Bundle, folder: Loc
 
     def drop_policies() -> None:
         """They hold for the confidences of the previous model, whose words the attributes read, too."""
-        if bundle.card.policies or bundle.card.attribute_policies:
-            bundle.changed(policies={}, attribute_policies={}).save(folder)
-        if forget_attributes(folder):
+        kept = bundle.card.attribute_policies
+        if forget_attributes(folder, bundle.card):
             reporter.warn("The bundle's attributes read titles and columns by the model before; teach them once more")
+            kept = {}
+        if bundle.card.policies or kept != bundle.card.attribute_policies:
+            bundle.changed(policies={}, attribute_policies=kept).save(folder)
 
     return teach(folder, bundle.card, asked, sides, image, reporter, config.surely, drop_policies)
 

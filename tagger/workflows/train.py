@@ -199,7 +199,11 @@ def _taught(
     if not asked.read:
         return None, None
     measured, evidence = trained.measured, None
-    sides = with_columns(trained.items.frame, manifest, asked)
+    try:
+        sides = with_columns(trained.items.frame, manifest, asked)
+    except (InputError, UsageError) as error:
+        reporter.warn(f"The bundle knows images alone: {error}")
+        return None, None
     if asked.names:
         reporter.step(f"Learning from {', '.join(asked.names)}")
         try:

@@ -63,10 +63,39 @@ def test_an_attribute_is_measured_on_the_test_items_that_have_it_and_gets_a_poli
     level = fitted.policy.by_evidence[Evidence.IMAGE]
     assert (level.target_precision, fitted.policy.fitted_on[Evidence.IMAGE]) == (0.8, 60)
     assert level.coverage > 0.9 and fitted.on_test[Evidence.IMAGE].items == 60
-    assert forget_attributes(Location(str(tmp_path))) and not forget_attributes(Location(str(tmp_path)))
+    assert not forget_attributes(Location(str(tmp_path)), bundle.card), "they read no titles"
+    forget_all(tmp_path)
     assert (
         fit_attributes(config.model_copy(update={"attribute_precision": {}}), Location(str(tmp_path)), "val", LOG) == {}
     )
+
+
+def forget_all(folder: Path) -> None:
+    for file in ("attributes.safetensors", "report/attributes.parquet"):
+        (folder / file).unlink()
+
+
+def test_spellings_are_one_value_and_a_side_without_images_is_left_out(bundle: Bundle, tmp_path: Path) -> None:
+    items = shop()
+    odd = items.index % 10 == 0
+    items.loc[odd, "column:size"] = items.loc[odd, "column:size"].str.upper() + " "
+    seen = items[items["split"] != "control"]
+    result = taught(bundle, tmp_path, items, Asked(attributes=["size"]), seen=seen)
+    assert result is not None
+    assert set(result.model.attributes[0].values) == {"small", "large"}
+    assert result.figures[0].by[Evidence.IMAGE].accuracy > 0.95
+
+
+def test_an_attribute_without_labels_on_control_accepts_nothing_and_says_so(
+    bundle: Bundle, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    items = shop()
+    items.loc[items["split"] == "control", "column:size"] = ""
+    assert taught(bundle, tmp_path, items, Asked(attributes=["size"]))
+    config = PolicyConfig.model_validate({"model": "b", "target_precision": 0.8})
+    fitted = fit_attributes(config, Location(str(tmp_path)), "control", LOG)
+    assert fitted["size"].policy.by_evidence == {}
+    assert "No control item has a label of size and is predicted by the image alone" in caplog.text
 
 
 def test_what_cannot_be_learnt_is_left_out_with_its_reason(
