@@ -43,7 +43,7 @@ def taught(
     ids = seen["id"].tolist()
     image = LeafProbabilities.of_predictions(ids, leaves, np.zeros(len(seen), np.float32))
     shown = np.random.default_rng(0).normal(size=(len(seen), 4)).astype(np.float16)
-    shown[:, 0] += 6 * (seen["column:size"] == "large")
+    shown[:, 0] += 6 * (seen["column:size"].str.strip().str.casefold() == "large")
     features = ImageFeatures(np.array(ids, object), np.zeros(len(seen), np.int64), shown)
     sides = {str(side): part.reset_index(drop=True) for side, part in items.groupby("split")}
     return teach_attributes(Location(str(folder)), bundle.card, asked, None, sides, image, features, LOG)
