@@ -67,7 +67,7 @@ def test_averaged_weights_are_one_model_and_too_few_common_items_are_told(
     decided = tmp_path / "decided.parquet"
     some = split.loc[test[-2:], ["id"]].assign(verdict="corrected", masterCategory="Apparel", articleType="Tshirts")
     some = some.assign(decidedBy="me", decidedAt=pd.Timestamp.now(tz="UTC"))
-    pq.write_table(pa.Table.from_pandas(some.reindex(columns=DECISION.names), DECISION), decided)
+    pq.write_table(pa.Table.from_pylist(some.to_dict("records"), schema=DECISION), decided)
     inputs = ["--manifest", drawn.manifest, "--images", drawn.images, "--average", "weights", "--decisions", decided]
     outcome = tagger("combine", trained, other, *inputs, "--out", tmp_path / "both", "--json")
     assert outcome.code == 0, outcome.err
