@@ -47,8 +47,8 @@ class ImageFeatures:
 
     def of_items(self, ids: np.ndarray) -> tuple["ImageFeatures", np.ndarray]:
         """The images of some items, all of which may have none; and the position of each one's item in `ids`, [m]."""
-        place = {item: n for n, item in enumerate(ids.tolist())}
-        of = np.array([place.get(item, -1) for item in self.ids.tolist()], np.int64)
+        position = {item: n for n, item in enumerate(ids.tolist())}
+        of = np.array([position.get(item, -1) for item in self.ids.tolist()], np.int64)
         chosen = of >= 0
         return ImageFeatures(self.ids[chosen], self.numbers[chosen], self.matrix[chosen]), of[chosen]
 

@@ -55,54 +55,54 @@ class AttributeRows:
         Returns:
             value, confidence and evidence of each attribute, as indices, a structured array [N, attributes].
         """
-        found = np.zeros((len(by_image), len(self.model.attributes)), VALUED)
+        predicted = np.zeros((len(by_image), len(self.model.attributes)), VALUED)
         for n, (one, part) in enumerate(zip(self.model.attributes, self.model.slices, strict=True)):
             of_one = one.hear(said, shown, len(by_image)) if said.speaks else Said({}, {})
             valued: Valued = one.fuse(by_image[:, part], has_image, of_one, leaves, kinds)
             for name in VALUED.names or ():
-                found[name][:, n] = getattr(valued, name)
-        return found
+                predicted[name][:, n] = getattr(valued, name)
+        return predicted
 
-    def accepted(self, found: np.ndarray) -> np.ndarray:
+    def accepted(self, predicted: np.ndarray) -> np.ndarray:
         """Which attributes of N items are accepted, bool [N, attributes].
 
         Args:
-            found: From `predict`, [N, attributes].
+            predicted: From `predict`, [N, attributes].
         """
-        needed = [of[found["evidence"][:, n], found["value"][:, n]] for n, of in enumerate(self._needed)]
-        return np.asarray((found["confidence"] >= np.stack(needed, axis=1)) & (found["value"] >= 0))
+        needed = [of[predicted["evidence"][:, n], predicted["value"][:, n]] for n, of in enumerate(self._needed)]
+        return np.asarray((predicted["confidence"] >= np.stack(needed, axis=1)) & (predicted["value"] >= 0))
 
-    def column(self, found: np.ndarray, tagged: np.ndarray) -> pa.Array:
+    def column(self, predicted: np.ndarray, tagged: np.ndarray) -> pa.Array:
         """The column `attributes` of PREDICTION for N items; null for those that are not tagged, bool [N]."""
-        there = (found["value"] >= 0) & tagged[:, None]
-        items, numbers = np.nonzero(there)
-        chosen = found[items, numbers]
+        has_value = (predicted["value"] >= 0) & tagged[:, None]
+        items, numbers = np.nonzero(has_value)
+        chosen = predicted[items, numbers]
         flat = pa.StructArray.from_arrays(
             [
                 self._names.take(pa.array(numbers)),
                 self._values.take(pa.array(self._first_value[numbers] + chosen["value"])),
                 pa.array(chosen["confidence"], pa.float32()),
-                _DECISIONS.take(pa.array(self.accepted(found)[items, numbers].astype(np.int64))),
+                _DECISIONS.take(pa.array(self.accepted(predicted)[items, numbers].astype(np.int64))),
                 _EVIDENCE.take(pa.array(chosen["evidence"])),
             ],
             fields=list(ATTRIBUTE),
         )
-        offsets = pa.array(np.concatenate([[0], np.cumsum(there.sum(axis=1))]), pa.int32())
+        offsets = pa.array(np.concatenate([[0], np.cumsum(has_value.sum(axis=1))]), pa.int32())
         return pa.ListArray.from_arrays(offsets, flat, mask=pa.array(~tagged))
 
     def stored(self, column: pa.ListArray) -> np.ndarray:
         """The inverse of `column`, without the decisions, [N, attributes]; see also `are_accepted_in`."""
-        found = np.zeros((len(column), len(self.model.attributes)), VALUED)
-        found["value"] = -1
+        predicted = np.zeros((len(column), len(self.model.attributes)), VALUED)
+        predicted["value"] = -1
         items, numbers, flat = self._flat(column)
         for n, one in enumerate(self.model.attributes):
             of_one = numbers == n
             some = flat.filter(pa.array(of_one))
-            place = (items[of_one], n)
-            found["value"][place] = _indices(some.field("value"), pa.array(one.values))
-            found["confidence"][place] = some.field("confidence").to_numpy(zero_copy_only=False)
-            found["evidence"][place] = np.maximum(_indices(some.field("evidence"), _EVIDENCE), 0)
-        return found
+            entries = (items[of_one], n)
+            predicted["value"][entries] = _indices(some.field("value"), pa.array(one.values))
+            predicted["confidence"][entries] = some.field("confidence").to_numpy(zero_copy_only=False)
+            predicted["evidence"][entries] = np.maximum(_indices(some.field("evidence"), _EVIDENCE), 0)
+        return predicted
 
     def are_accepted_in(self, column: pa.ListArray) -> np.ndarray:
         """Which attributes a column of PREDICTION has accepted, bool [N, attributes]."""

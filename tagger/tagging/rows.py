@@ -318,10 +318,10 @@ class PredictionRows:
             return pa.nulls(len(good), PREDICTION.field("attributes").type)
         records = decided.records
         leaves = LeavesSaid(records["leaves"], records["leaf_confidences"], records["type"])
-        found = self.attributes.predict(records["attributes"], good, decided.said, items.shown, leaves, self._kinds)
+        predicted = self.attributes.predict(records["attributes"], good, decided.said, items.shown, leaves, self._kinds)
         for row, stored in items.attributes.items():
-            found[row] = self.attributes.unpacked(stored)
-        return self.attributes.column(found, tagged)
+            predicted[row] = self.attributes.unpacked(stored)
+        return self.attributes.column(predicted, tagged)
 
     def _alternatives(self, records: np.ndarray, null: np.ndarray) -> pa.ListArray:
         leaves = records["leaves"][~null]

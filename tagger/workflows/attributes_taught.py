@@ -106,35 +106,25 @@ def teach_attributes(
     Raises:
         InputError: when no image of the train, val or test side was looked at.
     """
-    levels = Levels(card.taxonomy)
     sides = _in_one_spelling(_looked_at_sides(sides, image, features), asked.attributes)
     train = sides["train"]
     of_train, item_of = features.of_items(train["id"].to_numpy(object))
     said = evidence.hear(shown_by(train, evidence), len(train)) if evidence else Said({}, {})
     attributes, figures, tables = [], [], []
     for name in asked.attributes:
-        values = _values(name, train, asked.no_value, reporter)
+        values = _values(name, sides, asked.no_value, reporter)
         if not values:
             continue
-        if not sides["val"][passthrough(name)].isin(values).any():
-            reporter.warn(f"--attribute {name}: left out. No val item with an image has one of its values")
-            continue
         reporter.step(f"Learning {name}, {len(values)} values")
-        held_out = {
-            side: _looked_at(sides[side], name, evidence, image, features, levels)
-            for side in _HELD_OUT_SIDES
-            if side in sides
-        }
+        hidden = name if evidence and name in evidence.names_of("columns") else None
+        held_out = _held_out(sides, hidden, evidence, image, features, Levels(card.taxonomy))
         examples = _examples(name, values, train, evidence, said, of_train, item_of)
-        attribute = _weighed(
-            fit_attribute(name, values, card.taxonomy, examples, asked.no_value), held_out["val"], card, evidence
-        )
+        attribute = fit_attribute(name, values, card.taxonomy, examples, asked.no_value)
+        attribute = _weighed(attribute, held_out["val"], card, evidence)
         predictions = pd.concat(
-            [
-                table
-                for side, looked in held_out.items()
-                for table in _predicted(attribute, side, looked, card, asked.no_value)
-            ]
+            table
+            for side, looked in held_out.items()
+            for table in _predicted(attribute, side, looked, card, asked.no_value)
         )
         attributes.append(attribute)
         tables.append(predictions)
@@ -205,14 +195,17 @@ def forget_attributes(folder: Location, card: ModelCard) -> bool:
     return True
 
 
-def _values(name: str, train: pd.DataFrame, no_value: NoValue, reporter: Reporter) -> list[str]:
+def _values(name: str, sides: Mapping[str, pd.DataFrame], no_value: NoValue, reporter: Reporter) -> list[str]:
     """The values to learn; none, with a warning, where the column has no attribute."""
-    values, rare = learnt_values(train[passthrough(name)].tolist(), no_value)
+    values, rare = learnt_values(sides["train"][passthrough(name)].tolist(), no_value)
     if len(values) < 2 or len(values) > MOST_VALUES:
         reporter.warn(
             f"--attribute {name}: left out. {len(values):,} of its values are those of {LEAST_ITEMS} training items or "
             f"more; an attribute has 2 to {MOST_VALUES}"
         )
+        return []
+    if not sides["val"][passthrough(name)].isin(values).any():
+        reporter.warn(f"--attribute {name}: left out. No val item with an image has one of its values")
         return []
     if rare:
         some = ", ".join(f"{value[:_SHOWN_LETTERS]!r} ({items})" for value, items in rare.most_common(_SHOWN_RARE))
@@ -224,15 +217,31 @@ def _values(name: str, train: pd.DataFrame, no_value: NoValue, reporter: Reporte
     return values
 
 
+def _held_out(
+    sides: Mapping[str, pd.DataFrame],
+    hidden: str | None,
+    evidence: EvidenceModel | None,
+    image: LeafProbabilities,
+    features: ImageFeatures,
+    levels: Levels,
+) -> dict[str, _Side]:
+    """The held-out sides, whose items do not show the hidden column."""
+    return {
+        side: _looked_at(sides[side], hidden, evidence, image, features, levels)
+        for side in _HELD_OUT_SIDES
+        if side in sides
+    }
+
+
 def _looked_at(
     items: pd.DataFrame,
-    name: str,
+    hidden: str | None,
     evidence: EvidenceModel | None,
     image: LeafProbabilities,
     features: ImageFeatures,
     levels: Levels,
 ) -> _Side:
-    """Items of one side in their images' order; their labels of the attribute are not shown."""
+    """Items of one side in their images' order, which do not show the hidden column."""
     images, _ = features.of_items(items["id"].to_numpy(object))
     ids = images.ids[images.rows.starts]
     chosen = items.set_index("id", drop=False).loc[ids].reset_index(drop=True)
@@ -240,8 +249,8 @@ def _looked_at(
     if evidence is None:
         return _Side(chosen, images, {}, Said({}, {}), {Evidence.IMAGE: LeavesSaid.of(of_image, levels)})
     shown: dict[str, Sequence[str | None]] = {**shown_by(chosen, evidence)}
-    if name in shown:
-        shown[name] = [None] * len(chosen)
+    if hidden is not None:
+        shown[hidden] = [None] * len(chosen)
     said = evidence.hear(shown, len(chosen))
     leaves = {}
     for kind in RICHEST_FIRST:
@@ -262,13 +271,13 @@ def _examples(
 ) -> Examples:
     codes = pd.Index(values).get_indexer(pd.Index(train[passthrough(name)]))
     labelled = np.flatnonzero(codes >= 0)
-    place = np.full(len(train), -1)
-    place[labelled] = np.arange(len(labelled))
-    of_labelled = place[item_of] >= 0
+    index_of = np.full(len(train), -1)
+    index_of[labelled] = np.arange(len(labelled))
+    of_labelled = index_of[item_of] >= 0
     shown = {other: train[passthrough(other)].iloc[labelled].tolist() for other in _others(evidence, name)}
     return Examples(
         codes[labelled], train["leaf"].to_numpy()[labelled], images.matrix[of_labelled],
-        place[item_of[of_labelled]], said.titles.only(labelled) if said.titles else None, shown,
+        index_of[item_of[of_labelled]], said.titles.only(labelled) if said.titles else None, shown,
     )  # fmt: skip
 
 
