@@ -14,7 +14,6 @@ from rich.table import Table
 from rich.text import Text
 
 from tagger.io.json_text import as_json
-from tagger.io.signals import end_if_interrupted
 from tagger.jobs.shell.figures import percent
 from tagger.printable import duration, printable
 from tagger.reporter import Bar
@@ -52,8 +51,7 @@ class Console:
         self._err = RichConsole(stderr=True, highlight=False, soft_wrap=True)
 
     def step(self, text: str) -> None:
-        """Print the current step. Raises KeyboardInterrupt after a signal that a library has swallowed."""
-        end_if_interrupted()
+        """Print the current step."""
         text = printable(text)
         self._err.print(Text.assemble(("› ", "bold"), text) if self._err.is_terminal else text, markup=False)
 
@@ -160,7 +158,6 @@ class _Shown:
         self._unit = unit
 
     def update(self, done: float, note: str = "") -> None:
-        end_if_interrupted()
         self._shown.update(self._task, completed=done, count=_count(done, self._total, self._unit), note=note)
 
 
@@ -177,7 +174,6 @@ class _Lines:
 
     def update(self, done: float, note: str = "") -> None:
         """Print the progress, at most every ten seconds."""
-        end_if_interrupted()
         self._meter.update(self._number, completed=done)
         now = time.monotonic()
         if now - self._said < _LINE_EVERY_S:

@@ -1,12 +1,19 @@
-"""An interrupt that Python loses inside a destructor ends the command all the same, and prints no traceback."""
+"""A signal ends a command wherever it arrives, prints no traceback, and leaves no lock taken."""
 
+import logging
 import signal
 import sys
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from tagger.io.signals import end_if_interrupted, interrupted_by_signals
+from tagger.io.signals import interrupted_by_signals
 
 
 class Interrupts:
@@ -21,16 +28,98 @@ class Fails:
         raise ValueError("a fault of its own")
 
 
-def test_an_interrupt_lost_in_a_destructor_is_raised_again_without_a_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+def goes_on() -> None:
+    """Work without a step, as in a library; fails unless it is interrupted."""
+    time.sleep(10)
+    pytest.fail("not interrupted")
+
+
+def in_a_destructor() -> None:
+    Interrupts()
+
+
+def in_what_a_library_swallows() -> None:
+    with suppress(BaseException):
+        signal.raise_signal(signal.SIGTERM)
+
+
+@pytest.mark.parametrize("arrives", [in_a_destructor, in_what_a_library_swallows])
+def test_an_interrupt_that_is_lost_is_raised_again_without_a_traceback(
+    arrives: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
     reported: list[Any] = []
     monkeypatch.setattr(sys, "unraisablehook", reported.append)
+    alarm = signal.getsignal(signal.SIGALRM)
     with interrupted_by_signals(lambda number, frame: None):
-        interrupts = Interrupts()
-        del interrupts
+        arrives()
         assert reported == []
         with pytest.raises(KeyboardInterrupt):
-            end_if_interrupted()
-        fails = Fails()
-        del fails
+            goes_on()
+        try:
+            raise ValueError
+        except ValueError:
+            time.sleep(0.3)  # a command that ends is not interrupted again
+            fails = Fails()
+            del fails
         assert [hook.exc_type for hook in reported] == [ValueError], "other faults are reported as ever"
     assert sys.unraisablehook == reported.append
+    assert signal.getsignal(signal.SIGALRM) == alarm
+    assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)
+
+
+class Arrives(logging.Handler):
+    """A signal arrives while Python's logging holds its locks."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        signal.raise_signal(signal.SIGTERM)
+
+
+def test_an_interrupt_waits_until_what_it_meets_can_let_go_of_its_lock() -> None:
+    lock = threading.Lock()
+
+    class Guard:
+        def __enter__(self) -> None:
+            lock.acquire()
+            signal.raise_signal(signal.SIGTERM)
+
+        def __exit__(self, *error: object) -> None:
+            lock.release()
+
+    with interrupted_by_signals(lambda number, frame: None), pytest.raises(KeyboardInterrupt), Guard():
+        goes_on()
+    assert not lock.locked()
+
+    log = logging.getLogger("a library's")
+    log.addHandler(Arrives())
+    with interrupted_by_signals(lambda number, frame: None):
+        log.warning("comes to its end")
+        with pytest.raises(KeyboardInterrupt):
+            goes_on()
+
+
+def test_an_interrupt_does_not_break_off_what_wakes_another_thread() -> None:
+    """Else the condition would keep a thread in its list that is awake already, and never wake the next one."""
+    condition = threading.Condition()
+    arrives = SimpleNamespace(release=partial(signal.raise_signal, signal.SIGTERM))
+    condition._waiters.append(arrives)  # type: ignore[attr-defined]
+    with interrupted_by_signals(lambda number, frame: None):
+        with condition, suppress(KeyboardInterrupt):
+            condition.notify()
+        assert not condition._waiters  # type: ignore[attr-defined]
+        with pytest.raises(KeyboardInterrupt):
+            goes_on()
+
+
+def test_an_interrupt_that_can_wait_no_longer_is_raised_where_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tagger.io.signals._MAX_POSTPONED", 2)
+
+    class Stuck:
+        def __enter__(self) -> None:
+            signal.raise_signal(signal.SIGTERM)
+            time.sleep(10)
+
+        def __exit__(self, *error: object) -> None:
+            pytest.fail("entered")
+
+    with interrupted_by_signals(lambda number, frame: None), pytest.raises(KeyboardInterrupt), Stuck():
+        pytest.fail("entered")
