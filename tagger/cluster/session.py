@@ -14,6 +14,7 @@ from typing import Any
 import psutil
 import ray
 from ray._private import auto_init_hook
+from ray._private import utils as ray_utils
 from ray._private.node import Node
 
 from tagger.allocator import keep_freed_memory
@@ -35,6 +36,7 @@ _CONNECT_TIMEOUT_S = 10
 KEEP_MONITORS = "TAGGER_KEEP_RAY_MONITORS"
 """Environment variable that keeps the autoscaler, the log monitor and the API server of an embedded Ray."""
 _NO_CLUSTER_SERVICES = Workaround("no_cluster_services", "ray", first=(2, 60), last=(2, 60))
+_OWN_SIGTERM_HANDLER = Workaround("own_sigterm_handler", "ray", first=(2, 60), last=(2, 60))
 _CLUSTER_SERVICES = ("start_monitor", "start_log_monitor", "start_api_server")
 """Methods of Ray's `Node`."""
 _QUIET_SETTINGS = {
@@ -188,16 +190,35 @@ def _start_embedded(processes: int, with_data: bool, folder: Path) -> None:
 def _init(folder: Path, **settings: Any) -> None:
     """Call `ray.init` in an empty folder, as Ray puts the current folder first on its workers' import path.
 
-    Signal handlers are restored, as Ray replaces them.
+    A signal during the call waits for its end, which takes seconds: with Ray 2.60, an exception between the making of
+    a client and its connection leaves the process for good in that client's destructor.
 
     Raises:
-        KeyboardInterrupt: after a SIGTERM during the call.
+        KeyboardInterrupt: after a signal during the call.
     """
-    with chdir(folder), kept_signal_handlers():
+    with chdir(folder), kept_signal_handlers(), _own_sigterm_handler(), held_back_signals():
         try:
             ray.init(**settings, logging_level=logging.ERROR, log_to_driver=False)
         except SystemExit as error:
             raise KeyboardInterrupt from error
+
+
+@contextmanager
+def _own_sigterm_handler() -> Iterator[None]:
+    """Keep Ray from replacing the handler of SIGTERM inside the `with`; its own raises SystemExit anywhere."""
+    if not _OWN_SIGTERM_HANDLER.is_on():
+        yield
+        return
+    set_handler = ray_utils.set_sigterm_handler
+    ray_utils.set_sigterm_handler = _set_nothing
+    try:
+        yield
+    finally:
+        ray_utils.set_sigterm_handler = set_handler
+
+
+def _set_nothing(handler: object) -> None:
+    """What stands for Ray's function that replaces the handler of SIGTERM."""
 
 
 def _set_up_data() -> None:

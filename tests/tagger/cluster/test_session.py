@@ -1,5 +1,6 @@
 import os
 import platform
+import signal
 import subprocess
 import sys
 import tempfile
@@ -11,7 +12,8 @@ from pathlib import Path
 import pytest
 import ray
 
-from tagger.cluster.session import ray_session
+from tagger.cluster.session import _init, ray_session
+from tagger.io.signals import interrupted_by_signals
 from tagger.schemas.configs.options import RayOptions
 from tests.control_groups import control_groups
 
@@ -244,3 +246,18 @@ def test_an_address_is_said_to_be_ignored_where_ray_runs_already(
     with ray_session(RayOptions(ray_address="127.0.0.1:9")):
         pass
     assert "--ray-address 127.0.0.1:9 is ignored" in caplog.text
+
+
+def test_a_signal_while_ray_starts_waits_until_it_has_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ray sets a handler of its own, which would end the process in the middle of a client's making."""
+    started = []
+
+    def init(**settings: object) -> None:
+        ray._private.utils.set_sigterm_handler(lambda *received: sys.exit(1))
+        signal.raise_signal(signal.SIGTERM)
+        started.append(True)
+
+    monkeypatch.setattr(ray, "init", init)
+    with interrupted_by_signals(lambda number, frame: None), pytest.raises(KeyboardInterrupt):
+        _init(tmp_path)
+    assert started
