@@ -32,6 +32,7 @@ def _document(config: CheckConfig, result: CheckResult) -> dict[str, object]:
     census, learnt, spellings = result.census, result.learnt, result.spellings
     return {
         "rows": census.rows,
+        "further": census.further,
         "items": census.items,
         "repaired": dict(census.repairs),
         "rejected": dict(census.rejects),

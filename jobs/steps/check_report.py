@@ -59,6 +59,7 @@ def _show_rows(console: Console, census: Census) -> None:
             ("read", census.rows),
             *((f"  repaired: {reason}", n) for reason, n in sorted(census.repairs.items())),
             *((f"  rejected: {reason}", n) for reason, n in sorted(census.rejects.items())),
+            *([("further rows of items", census.further)] if census.further else []),
             ("items", census.items),
             ("  with both labels", sum(census.leaves.values())),
             ("  with one label", census.partly_labelled),

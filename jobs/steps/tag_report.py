@@ -66,6 +66,7 @@ def _rows(counts: Counts) -> list[tuple[str, int]]:
         *([("  of these without a usable image", counts.tagged_without_image)] if counts.tagged_without_image else []),
         *((f"    {code}", n) for code, n in sorted(counts.errors.items())),
         *redecided,
+        *([("  further rows of items", counts.further)] if counts.further else []),
         ("  rejected", counts.rejects),
         *((f"    {reason}", n) for reason, n in sorted(counts.reject_reasons.items())),
         ("  left alone", counts.skipped),

@@ -50,6 +50,11 @@ class ManifestFormat(S3Options):
         default={},
         description="ROLE=COLUMN: which manifest column is id, masterCategory, articleType, imageUri, image.",
     )
+    item_column: str | None = Field(
+        default=None,
+        description="Column of the items' ids where an item has several rows, one for each image: consecutive rows "
+        "with the same value are one item, and its first row counts for all but the images.",
+    )
     delimiter: Literal["auto", ",", ";", "tab", "|"] = Field(default="auto", description="Field separator of CSV.")
     encoding: str = Field(
         default="auto",
@@ -91,6 +96,16 @@ class ManifestFormat(S3Options):
             if len(roles) > 1:
                 raise ValueError(f"{name} is named for {' and '.join(roles)}; each needs a column of its own")
         return column
+
+    @model_validator(mode="before")
+    @classmethod
+    def _items_have_the_ids(cls, values: object) -> object:
+        if not isinstance(values, dict) or values.get("item_column") is None:
+            return values
+        name, column = values["item_column"], values.get("column", {})
+        if isinstance(column, dict) and column.get("id", name) != name:
+            raise ValueError(f"--item-column {name} names the column of the ids; leave --column id={column['id']} out")
+        return {**values, "column": {**column, "id": name} if isinstance(column, dict) else column}
 
 
 class FetchOptions(JobConfig):
@@ -139,8 +154,8 @@ class CatalogOptions(ManifestFormat, FetchOptions):
         default=8,
         ge=1,
         le=100,
-        description="Most images of one item that are looked at, in the manifest's order, where a cell names several, "
-        "or a pattern has {n}; 1 takes the first alone.",
+        description="Most images of one item that are looked at, in the manifest's order, where a cell or several rows "
+        "(--item-column) name them, or a pattern has {n}; 1 takes the first alone.",
     )
     max_bytes: int = Field(default=32 * 2**20, gt=0, description="Largest image file read, bytes.")
     max_pixels: int = Field(default=100_000_000, gt=0, description="Largest image decoded, pixels.")

@@ -18,10 +18,13 @@ class RunPart(BaseModel):
 class Counts(RunPart):
     """Counts of rows.
 
-    rows = predictions + rejects + skipped, and predictions = sum of decisions.
+    rows = predictions + rejects + skipped + further, and predictions = sum of decisions.
     """
 
     rows: int = 0
+    further: int = Field(
+        default=0, description="Rows of items after the first of each, which name further images (--item-column)."
+    )
     repaired: int = 0
     rejects: int = 0
     skipped: int = Field(default=0, description="Rows that were left alone, as was asked.")

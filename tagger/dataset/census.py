@@ -42,6 +42,8 @@ class Census:
     """Counts over a catalogue."""
 
     rows: int = 0
+    further: int = 0
+    """Rows of items after the first of each."""
     repairs: Counter[str] = field(default_factory=Counter)
     rejects: Counter[str] = field(default_factory=Counter)
     reject_examples: list[dict[str, object]] = field(default_factory=list)
@@ -68,8 +70,8 @@ class Census:
 
     @property
     def items(self) -> int:
-        """Rows that could be read."""
-        return self.rows - sum(self.rejects.values())
+        """Items that could be read."""
+        return self.rows - self.further - sum(self.rejects.values())
 
     @property
     def images_usable(self) -> int:
@@ -167,6 +169,7 @@ def take_census(
 
 def _count_rows(census: Census, manifest: Manifest, batch: Batch, merge: Mapping[str, str]) -> None:
     census.rows, census.cells = manifest.tally.rows, manifest.tally.labels
+    census.further = manifest.tally.further
     census.repairs, census.rejects = manifest.tally.repairs, manifest.tally.rejects
     room = EXAMPLES - len(census.reject_examples)
     census.reject_examples += batch.rejects.slice(0, room).to_pylist() if room else []

@@ -1,4 +1,4 @@
-"""Items with several images: stores that find more than one, and numbered files such as `10001_2.jpg`."""
+"""Items with several images: in a cell, in further rows, or in numbered files such as `10001_2.jpg`."""
 
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -38,7 +38,16 @@ class _FilesStore(Protocol):
 
 
 def locate_all(store: _Locates, batch: Batch) -> list[list[str]]:
-    """References to the images of each item of the batch, in a store of any kind; empty when its row names none."""
+    """References to the images of each item of the batch, in a store of any kind; empty when its rows name none."""
+    images = _of_rows(store, batch)
+    if batch.further is None:
+        return images
+    for item, refs in zip(batch.further.items.tolist(), _of_rows(store, batch.further.rows), strict=True):
+        images[item] += refs
+    return [list(dict.fromkeys(refs))[: batch.further.most_images] for refs in images]
+
+
+def _of_rows(store: _Locates, batch: Batch) -> list[list[str]]:
     if isinstance(store, SeveralImages):
         return store.locate_all(batch)
     return [[ref] if ref else [] for ref in store.locate(batch)]

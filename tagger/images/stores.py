@@ -52,6 +52,7 @@ def open_store(options: CatalogOptions, manifest: Manifest) -> ImageStore:
 
     Messages for the user go to the manifest's notices. Raises UsageError when there is no such store.
     """
+    manifest.most_images = options.images_per_item
     spec = options.images
     if spec is None:
         return _implied_store(options, manifest)

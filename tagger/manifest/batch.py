@@ -36,6 +36,8 @@ class Batch:
     """From the file's column names to those in `items`."""
     bytes_columns: Mapping[str, str] = field(default_factory=dict)
     """Columns of the file that hold bytes and are not read, with their types."""
+    further: "FurtherRows | None" = None
+    """With --item-column, the further rows of these items, if any."""
 
     def column(self, name: str) -> pa.ChunkedArray | None:
         """A column by the file's name for it or by its role; None where the file has none."""
@@ -43,18 +45,35 @@ class Batch:
         return None if current is None else self.items[current]
 
 
+@dataclass(frozen=True)
+class FurtherRows:
+    """Rows of items after the first of each, which name further images.
+
+    `rows` are their cells, and `items` the position of each row's item in its batch, int64 [M], rising. Of an item, at
+    most `most_images` images count.
+    """
+
+    rows: Batch
+    items: np.ndarray
+    most_images: int
+
+
 @dataclass
 class Tally:
-    """Counts of what has been read so far: rows = items + rejects; repaired rows are items."""
+    """Counts of what has been read so far: rows = items + further rows of items + rejects.
+
+    Repaired rows are items or further rows.
+    """
 
     rows: int = 0
+    further: int = 0
     repairs: Counter[str] = field(default_factory=Counter)
     rejects: Counter[str] = field(default_factory=Counter)
     labels: LabelTally = field(default_factory=LabelTally)
 
     @property
     def repaired(self) -> int:
-        """Items whose row was repaired."""
+        """Rows that were repaired."""
         return sum(self.repairs.values())
 
     @property

@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
@@ -13,7 +13,8 @@ import pyarrow.compute as pc
 from tagger.errors import InputError
 from tagger.flow.seen_ids import FileRepeats, SeenIds
 from tagger.io.location import Location, first_line
-from tagger.manifest.batch import Batch, Labels, Tally, reject_table
+from tagger.manifest.batch import Batch, FurtherRows, Labels, Tally, reject_table
+from tagger.manifest.item_rows import ItemRows, further_rows, with_whole_items
 from tagger.manifest.labels import LabelTally, Spellings, read_labels
 from tagger.manifest.no_value import NoValue
 from tagger.manifest.roles import LABELS, ColumnRoles
@@ -27,7 +28,7 @@ from tagger.manifest.tables.table import Chunk, TableFile
 from tagger.notices import Notices
 from tagger.schemas.configs.options import ManifestFormat
 from tagger.schemas.documents.taxonomy import Level
-from tagger.schemas.tables.item import RejectReason, Role
+from tagger.schemas.tables.item import REJECT, RejectReason, Role
 
 BATCH_ROWS = 8192
 _OPENED_AT_ONCE = 16
@@ -47,6 +48,8 @@ class Manifest:
         self.tally = Tally()
         self._tables: dict[str, TableFile] = {}
         self._format = table_format
+        self.most_images = 1
+        """How many images of an item count, where its rows name several; set by its image store."""
         self._labels: Labels | None = None
         self._no_value = NoValue(table_format.no_value)
         self._spellings: Spellings | None = None
@@ -62,15 +65,17 @@ class Manifest:
         spellings = self.spellings()
         self.tally = Tally()
         with closing(SeenIds()) as seen:
-            repeats = FileRepeats(self.notices)
+            repeats, item_rows = FileRepeats(self.notices), ItemRows(self.notices, self._format.item_column)
             for file in self.files:
                 self._roles.check_id(file, self._columns_of(file))
                 repeats.begin(str(file), self.tally.rows)
-                for chunk in self._table(file).chunks(BATCH_ROWS):
-                    batch = self._batch(file, chunk, seen, repeats)
+                for chunk in self._chunks(file):
+                    batch = self._batch(file, chunk, seen, repeats, item_rows)
+                    item_rows.compare(batch)
                     batch = self._labels.over(batch) if self._labels else batch
                     yield dataclasses.replace(batch, items=spellings.over(batch.items)) if spellings else batch
                 repeats.end()
+            item_rows.end()
 
     def spellings(self) -> Spellings | None:
         """The spelling to use for each label, where spellings are merged; this reads the manifest once more."""
@@ -121,6 +126,11 @@ class Manifest:
             self._tables[key] = open_table(file, self._format, self._roles.role_of, self.notices)
         return self._tables[key]
 
+    def _chunks(self, file: Location) -> Iterator[Chunk]:
+        chunks = self._table(file).chunks(BATCH_ROWS)
+        joins = self._format.item_column in self._table(file).columns
+        return with_whole_items(chunks, self._roles.id_column) if joins else chunks
+
     def _columns_of(self, file: Location) -> list[str]:
         columns = self._table(file).columns
         return [*columns, *(name for name in partition_values(file) if name not in columns)]
@@ -139,38 +149,57 @@ class Manifest:
         table = with_partitions(chunk.table, partition_values(file))
         return table.rename_columns(self._roles.renamed(table.schema.names))
 
-    def _batch(self, file: Location, chunk: Chunk, seen: SeenIds[int], repeats: FileRepeats) -> Batch:
+    def _batch(
+        self, file: Location, chunk: Chunk, seen: SeenIds[int], repeats: FileRepeats, item_rows: ItemRows
+    ) -> Batch:
         table = self._with_roles(file, chunk)
-        size = len(table)
-        row_numbers = self.tally.rows + np.arange(1, size + 1, dtype=np.int64)
-        ids, problems = self._ids.read(file, self._table(file), table[Role.ID])
-        named = [(i, item) for i, item in enumerate(ids) if item]
-        repeated = seen.add([item for _, item in named], [int(row_numbers[i]) for i, _ in named])
+        first_row = self.tally.rows + 1
+        ids, bad_ids = self._ids.read(file, self._table(file), table[Role.ID])
+        neighbours = further_rows(ids)
+        item_rows.add(len(ids), len(neighbours))
+        further = neighbours if self._format.item_column else {}
+        named = [(i, item) for i, item in enumerate(ids) if item and i not in further]
+        repeated = seen.add([item for _, item in named], [first_row + i for i, _ in named])
         repeats.add(len(named), repeated.values())
-        bad_rows = list(chunk.bad)
-        drop = np.zeros(size, bool)
-        for i, item in enumerate(ids):
-            if not item:
-                drop[i] = True
-                reason = RejectReason.BAD_ID if i in problems else RejectReason.BLANK_ID
-                bad_rows.append(_bad(chunk, i, reason, problems.get(i, "the id is blank, or says that there is none")))
-        for position, first in repeated.items():
-            i, _ = named[position]
-            drop[i] = True
-            message = f"id {ids[i]!r} was read before, at row {first}"
-            bad_rows.append(_bad(chunk, i, RejectReason.DUPLICATE_ID, message))
-        self.tally.rows += size + len(chunk.bad)
+        read_before = {named[position][0]: first for position, first in repeated.items()}
+        read_before |= {i: read_before[first] for i, first in further.items() if first in read_before}
+        bad_rows = [*chunk.bad, *self._bad_ids(chunk, ids, bad_ids, read_before)]
+        is_kept = np.array([bool(item) and i not in read_before for i, item in enumerate(ids)], bool)
+        is_first = is_kept & ~np.isin(np.arange(len(ids)), list(further))
+        self.tally.rows += len(ids) + len(chunk.bad)
+        self.tally.further += int(np.sum(is_kept & ~is_first))
         self.tally.rejects.update(bad.reason for bad in bad_rows)
-        self.tally.repairs.update(r.repair for i, r in enumerate(chunk.rows or ()) if r.repair and not drop[i])
-        keep = ~drop
-        items = table.set_column(table.schema.get_field_index(Role.ID), "id", pa.array(ids, pa.string()))
-        items = self._with_labels(items.filter(pa.array(keep)), file, self.tally.labels)
+        self.tally.repairs.update(r.repair for i, r in enumerate(chunk.rows or ()) if r.repair and is_kept[i])
+        table = table.set_column(table.schema.get_field_index(Role.ID), "id", pa.array(ids, pa.string()))
+        batch = self._rows(file, chunk, table, is_first, first_row, self.tally.labels)
+        further_items = np.cumsum(is_first)[is_kept & ~is_first] - 1
+        if len(further_items):
+            rows = self._rows(file, chunk, table, is_kept & ~is_first, first_row, LabelTally())
+            batch = dataclasses.replace(batch, further=FurtherRows(rows, further_items, self.most_images))
+        return dataclasses.replace(batch, rejects=reject_table(file, bad_rows))
+
+    def _bad_ids(
+        self, chunk: Chunk, ids: Sequence[str | None], problems: Mapping[int, str], read_before: Mapping[int, int]
+    ) -> Iterator[BadRow]:
+        """The rows of a chunk whose id is missing, cannot be one, or was read before in the row that is given."""
+        for i in (i for i, item in enumerate(ids) if not item):
+            reason = RejectReason.BAD_ID if i in problems else RejectReason.BLANK_ID
+            yield _bad(chunk, i, reason, problems.get(i, "the id is blank, or says that there is none"))
+        hint = "; rows of one item must follow each other" if self._format.item_column else ""
+        for i, first in read_before.items():
+            yield _bad(chunk, i, RejectReason.DUPLICATE_ID, f"id {ids[i]!r} was read before, at row {first}{hint}")
+
+    def _rows(
+        self, file: Location, chunk: Chunk, table: pa.Table, taken: np.ndarray, first_row: int, tally: LabelTally
+    ) -> Batch:
+        """Some rows of a chunk as a batch without rejects; `table` has its columns under their roles, with the ids."""
+        items = self._with_labels(table.filter(pa.array(taken)), file, tally)
         return Batch(
             file,
             self._with_absent_roles(items, file),
-            row_numbers[keep],
-            chunk.lines[keep] - 1,
-            reject_table(file, bad_rows),
+            np.flatnonzero(taken) + first_row,
+            chunk.lines[taken] - 1,
+            REJECT.empty_table(),
             dict(zip([*chunk.table.schema.names, *partition_values(file)], table.schema.names, strict=False)),
             chunk.bytes_columns,
         )

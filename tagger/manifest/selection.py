@@ -142,14 +142,22 @@ class Before:
             )
 
     def __call__(self, batch: Batch) -> np.ndarray:
-        """The rows of a batch with an earlier value, bool [N].
+        """The items of a batch with an earlier value, in all rows that have one; bool [N].
 
         Raises InputError for a cell that cannot be read like the value.
         """
+        is_before, is_empty = self._compare(batch)
+        self.without_value += int(is_empty.sum())
+        if batch.further is not None:  # an item with a new image is not old
+            further_before, further_empty = self._compare(batch.further.rows)
+            is_before[batch.further.items[~further_before & ~further_empty]] = False
+        return is_before
+
+    def _compare(self, batch: Batch) -> tuple[np.ndarray, np.ndarray]:
+        """For each row of a batch, whether it has an earlier value, and whether it has none; both bool [N]."""
         column = batch.column(self.column)
         if column is None:
-            self.without_value += len(batch.items)
-            return np.zeros(len(batch.items), bool)
+            return np.zeros(len(batch.items), bool), np.ones(len(batch.items), bool)
         try:
             cells = pc.cast(column, pa.string())
         except pa.ArrowException as error:
@@ -166,8 +174,7 @@ class Before:
                 raise self._unread(batch, cells.to_pylist(), cell)
             is_before.append(read is not None and read < self._value)
         indices = np.asarray(pc.index_in(cells, value_set=unique).to_numpy(), np.int64)
-        self.without_value += int(np.array(is_empty, bool)[indices].sum()) if len(indices) else 0
-        return np.array(is_before, bool)[indices] if len(indices) else np.zeros(0, bool)
+        return np.array(is_before, bool)[indices], np.array(is_empty, bool)[indices]
 
     def _unread(self, batch: Batch, cells: Sequence[str | None], cell: str) -> InputError:
         row = cells.index(cell)

@@ -62,6 +62,8 @@ def run_inputs(
         settings["embeddings"] = "true"
     if config.images_per_item != _IMAGES_PER_ITEM:
         settings["images_per_item"] = str(config.images_per_item)
+    if config.item_column:
+        settings["item_column"] = config.item_column
     if config.no_value:
         settings["no_value"] = json.dumps(sorted(config.no_value))
     if config.merge_spellings:

@@ -11,7 +11,7 @@ def nothing_to_tag(counts: Counts) -> str | None:
     labelled = counts.skip_reasons.get("labelled", 0)
     if counts.predictions or not labelled:
         return None
-    items = counts.rows - counts.rejects
+    items = counts.rows - counts.rejects - counts.further
     if labelled < items:
         return f"Nothing to tag: {labelled:,} of {items:,} items have both labels already; the others are left alone"
     return f"Nothing to tag: all {items:,} items have both labels already; leave out --untagged-only to tag them"

@@ -117,20 +117,21 @@ def whole_counts(staged: Staged, parts: Sequence[PartCounts]) -> Counts:
     """Counts of all rows of a manifest.
 
     Raises:
-        TaggerError: when predictions, rejects and skipped rows do not add up to the rows read.
+        TaggerError: when predictions, rejects, skipped and further rows do not add up to the rows read.
     """
     decisions, errors, skipped = Counter[str](), Counter[str](), Counter(staged.skip_reasons)
     for part in parts:
         decisions.update(part.decisions)
         errors.update(part.errors)
         skipped.update(part.skipped)
-    if decisions.total() + staged.rejects + skipped.total() != staged.rows:
+    if decisions.total() + staged.rejects + skipped.total() + staged.further != staged.rows:
         raise TaggerError(
-            f"{staged.rows} rows were read, but there are {decisions.total()} predictions, {staged.rejects} rejects "
-            f"and {skipped.total()} skipped rows"
+            f"{staged.rows} rows were read, but there are {decisions.total()} predictions, {staged.rejects} rejects, "
+            f"{skipped.total()} skipped rows and {staged.further} further rows of items"
         )
     return Counts(
         rows=staged.rows,
+        further=staged.further,
         repaired=staged.repaired,
         rejects=staged.rejects,
         skipped=skipped.total(),

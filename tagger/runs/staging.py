@@ -33,7 +33,7 @@ _KNOWN_IMAGES = "knownImages"
 
 @dataclass(frozen=True)
 class Staged:
-    """Counts of staging: rows = items in shards + rejects + skipped."""
+    """Counts of staging: rows = items in shards + rejects + skipped + further rows of items."""
 
     rows: int
     items: int
@@ -46,6 +46,8 @@ class Staged:
     """Additional columns of the manifest in the shards."""
     known: int = 0
     """Number of skipped rows that earlier runs tagged or a person decided."""
+    further: int = 0
+    """Number of rows of items after the first of each."""
 
     @property
     def skipped(self) -> int:
@@ -150,6 +152,7 @@ class _StagedRows:
             shards=shards,
             kept=tuple(self._keep),
             known=self._known,
+            further=tally.further,
         )
 
 

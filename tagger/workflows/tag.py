@@ -63,7 +63,7 @@ class TagResult:
 
     @property
     def counts(self) -> Counts:
-        """Counts of rows; rows = predictions + rejects + skipped."""
+        """Counts of rows; rows = predictions + rejects + skipped + further rows of items."""
         return self.record.counts
 
     @property

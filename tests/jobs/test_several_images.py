@@ -108,6 +108,20 @@ def test_a_notebook_says_of_several_images_what_the_job_says(tagger: Run, shop: 
     assert {v["id"]: v["imageDigest"] for v in vectors} == {i: row["imageDigest"] for i, row in by_job.items()}
 
 
+def test_rows_of_one_item_are_tagged_once_and_known_again(tagger: Run, shop: Path, bundle_dir: Path) -> None:
+    rows = [f"{item},{name},{item}-{name}" for item, names in IMAGES.items() for name in names]
+    (shop / "m.csv").write_text("\n".join(["sku,file,id", *rows]) + "\n")
+    by_rows = ("--images", f"{shop}/images/{{file}}", "--item-column", "sku")
+    counts, found = night(tagger, shop, bundle_dir, "n1", *by_rows)
+    assert (counts["rows"], counts["further"], counts["predictions"], counts["rejects"]) == (8, 4, 4, 0)
+    names = {item: [Path(image["imageUri"]).name for image in row["images"] or []] for item, row in found.items()}
+    assert names == {**IMAGES, "2": []}
+    counts, _ = night(tagger, shop, bundle_dir, "n2", *by_rows)
+    assert (counts["further"], counts["predictions"], counts["skipReasons"]) == (4, 0, {"known": 4})
+    outcome = tagger("check", "--manifest", shop / "m.csv", *by_rows)
+    assert re.search(r"further rows of items\D+4\D", outcome.out), outcome.out
+
+
 def test_check_looks_at_every_image_and_counts_items(tagger: Run, shop: Path) -> None:
     (shop / "images/1_2.jpg").write_bytes(b"no image")
     outcome = tagger("check", "--manifest", shop / "m.csv", "--images", f"{shop}/images/{{id}}_{{n}}.jpg", "--json")

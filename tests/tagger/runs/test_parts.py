@@ -60,7 +60,9 @@ def test_all_rows_of_a_manifest_are_accounted_for(parts: list[PartCounts]) -> No
 
 
 def test_a_row_that_went_nowhere_is_an_error(parts: list[PartCounts]) -> None:
-    with pytest.raises(TaggerError, match="11 rows were read, but there are 4 predictions, 2 rejects and 4 skipped"):
+    with pytest.raises(
+        TaggerError, match="11 rows were read, but there are 4 predictions, 2 rejects, 4 skipped rows and 0 further"
+    ):
         whole_counts(staged(11), parts)
 
 
