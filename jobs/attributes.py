@@ -1,7 +1,7 @@
 """The attributes command: teaches a bundle further tags, such as gender or colour, and measures them."""
 
 from tagger.jobs.shell.console import Console
-from tagger.jobs.shell.next_command import next_line
+from tagger.jobs.shell.next_command import next_policy
 from tagger.jobs.steps import attributes_report
 from tagger.schemas.configs.confidence import AttributesConfig
 from tagger.workflows.attributes import attributes
@@ -13,7 +13,7 @@ def run(config: AttributesConfig, console: Console) -> int:
     attributes_report.show(console, result)
     console.say(f"The bundle knows {', '.join(result.model.names)} now; tagger tag predicts them, too.")
     console.result(attributes_report.documents(result))
-    console.say(next_line(config, "policy", config.model, "--target-precision", "articleType=0.95,masterCategory=0.98"))
+    console.say(next_policy(config, config.model))
     return 0
 
 

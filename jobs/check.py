@@ -54,6 +54,15 @@ def _document(config: CheckConfig, result: CheckResult) -> dict[str, object]:
             {"column": name, "items": column.items, "namesArticleType": column.named}
             for name, column in sorted(census.texts.counts.items())
         ],
+        "valueColumns": [
+            {
+                "column": name,
+                "values": len(column.values),
+                "labelled": column.labelled,
+                "unlabelled": column.unlabelled,
+            }
+            for name, column in census.values.worth_asking().items()
+        ],
         "ambiguousTypes": census.ambiguous_types(),
         "itemsWithSeveralImages": census.with_several,
         "imagesChecked": census.images_checked,

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from pydantic.alias_generators import to_camel
 
 from tagger.jobs.shell.console import Console
-from tagger.jobs.shell.next_command import UNKNOWN, next_line
+from tagger.jobs.shell.next_command import UNKNOWN, next_line, next_policy
 from tagger.jobs.steps import evidence_report
 from tagger.models.evidence import FILE, EvidenceModel
 from tagger.schemas.configs.confidence import TitlesConfig
@@ -32,9 +32,7 @@ def run(config: TitlesConfig, console: Console) -> int:
     console.say(f"The bundle knows {said} now ({FILE}); {use}.")
     console.result(document)
     if joins:
-        console.say(
-            next_line(config, "policy", config.model, "--target-precision", "articleType=0.95,masterCategory=0.98")
-        )
+        console.say(next_policy(config, config.model))
         return 0
     words = ["--model", config.model, *(["--evidence", "check"] if config.title else []), "--out", "run-titles"]
     catalogue = {"images": UNKNOWN, **config.model_dump()}

@@ -7,6 +7,8 @@ from tagger.workflows.as_flags import catalogue_flags
 
 UNKNOWN = "…"
 """A value of a flag that the user has to fill in."""
+TARGETS = {"articleType": 0.95, "masterCategory": 0.98}
+"""The target precisions that are proposed."""
 
 
 def next_line(config: S3Options, *words: str) -> str:
@@ -19,6 +21,17 @@ def next_line(config: S3Options, *words: str) -> str:
     for flag, value in (("--s3-endpoint", config.s3_endpoint), ("--s3-region", config.s3_region)):
         words += (flag, value) if value and flag not in words else ()
     return f"Next: tagger {' '.join(word if word == UNKNOWN else shlex.quote(word) for word in words)}"
+
+
+def next_policy(config: S3Options, bundle: str) -> str:
+    """`Next: tagger policy BUNDLE …` with the proposed targets.
+
+    Args:
+        config: The config of the finished command.
+        bundle: The bundle's folder.
+    """
+    targets = ",".join(f"{level}={precision:g}" for level, precision in TARGETS.items())
+    return next_line(config, "policy", bundle, "--target-precision", targets)
 
 
 def next_on_catalogue(config: CatalogOptions, command: str, *words: str) -> str:

@@ -110,6 +110,7 @@ def _show_labels(config: CheckConfig, console: Console, census: Census) -> None:
         console.say(f"Article types, {len(articles):,} in all: {shown}{more}")
     _show_spellings(console, census)
     _show_texts(console, census)
+    _show_values(console, census)
     small = census.small_leaves(config.min_items)
     large = len(census.leaves) - len(small)
     if census.leaves:
@@ -159,6 +160,29 @@ def _show_texts(console: Console, census: Census) -> None:
                 f"{column.items:,} labelled items that have it; tagger train --title {quote(name)} learns it beside "
                 "the image. Items that come without such words gain less."
             )
+
+
+def _show_values(console: Console, census: Census) -> None:
+    """Print which columns of few values a training could ask or predict."""
+    columns = census.values.worth_asking()
+    if not columns:
+        return
+    shown = ", ".join(f"{visible(name)} {len(column.values):,}" for name, column in columns.items())
+    console.say(f"Columns of few values: {shown}")
+    labelled, others = sum(census.leaves.values()), census.partly_labelled + census.unlabelled
+    known = {name: column.is_known_before(labelled, others) for name, column in columns.items()}
+    if None in known.values():
+        console.say(
+            "  Those that items have before they are tagged can help the image: tagger train --evidence COLUMN,COLUMN. "
+            "Others can be predicted, too: --attribute COLUMN,COLUMN."
+        )
+        return
+    if asked := ",".join(name for name, is_known in known.items() if is_known):
+        console.say(f"  Items without labels have these: tagger train --evidence {quote(asked)} asks them, too.")
+    if predicted := ",".join(name for name, is_known in known.items() if not is_known):
+        console.say(
+            f"  Items without labels lack these: tagger train --attribute {quote(predicted)} predicts them, too."
+        )
 
 
 def _show_groups(console: Console, groups: Sequence[Mapping[str, int]]) -> None:

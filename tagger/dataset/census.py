@@ -12,6 +12,7 @@ import pandas as pd
 import pyarrow as pa
 
 from tagger.dataset.label_words import TextColumns
+from tagger.dataset.value_columns import ValueColumns
 from tagger.errors import ImageError
 from tagger.flow.hash_order import hash_order
 from tagger.images.failed import FailedImages
@@ -23,6 +24,7 @@ from tagger.machine import usable_cores
 from tagger.manifest.batch import Batch
 from tagger.manifest.labels import LabelTally
 from tagger.manifest.manifest import Manifest
+from tagger.manifest.no_value import NoValue
 from tagger.manifest.selection import tagged
 from tagger.manifest.spelling import look_alike, variants
 from tagger.runs.staging import passthrough
@@ -57,6 +59,7 @@ class Census:
     labelled: list[pa.Table] = field(default_factory=list)
     """The items with both labels: id, labels, the columns to keep, and digest (text) where all images are checked."""
     texts: TextColumns = field(default_factory=TextColumns)
+    values: ValueColumns = field(default_factory=lambda: ValueColumns(NoValue()))
     with_several: int = 0
     """Items with several images."""
     images_checked: int = 0
@@ -144,7 +147,7 @@ def take_census(
         keep: Further columns of the manifest for `labelled`.
         watch: Called after every batch.
     """
-    census = Census()
+    census = Census(values=ValueColumns(manifest.no_value))
     drawn: list[tuple[int, str, list[str | None]]] = []
     with ThreadPoolExecutor(usable_cores()) as pool:
         checker = _ImageChecker(census, store, checks.max_pixels, pool)
@@ -188,6 +191,7 @@ def _count_rows(census: Census, manifest: Manifest, batch: Batch, merge: Mapping
         else:
             census.unlabelled += count
     census.texts.add(batch)
+    census.values.add(batch)
 
 
 def _labelled(batch: Batch, keep: Sequence[str], digests: Sequence[str | None] | None) -> pa.Table:

@@ -51,10 +51,10 @@ class Manifest:
         self.most_images = 1
         """How many images of an item count, where its rows name several; set by its image store."""
         self._labels: Labels | None = None
-        self._no_value = NoValue(table_format.no_value)
+        self.no_value = NoValue(table_format.no_value)
         self._spellings: Spellings | None = None
         self._roles = ColumnRoles({Role(role): column for role, column in table_format.column.items()})
-        self._ids = IdReader(self._roles.id_column, self._no_value, self.notices)
+        self._ids = IdReader(self._roles.id_column, self.no_value, self.notices)
         self.files = find_tables(location, flag, table_format, self._roles.role_of, self.notices)
         self.folder = _folder(location, self.files)
         self.columns = self._all_columns()
@@ -206,7 +206,7 @@ class Manifest:
 
     def _with_labels(self, items: pa.Table, file: Location, tally: LabelTally) -> pa.Table:
         for label in set(LABELS) & set(items.schema.names):
-            labels = read_labels(_as_text(items[label], file, label), label, self._no_value, tally)
+            labels = read_labels(_as_text(items[label], file, label), label, self.no_value, tally)
             items = items.set_column(items.schema.get_field_index(label), str(label), labels)
         return items
 

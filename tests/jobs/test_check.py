@@ -72,6 +72,33 @@ def test_a_text_column_that_names_the_article_type_is_named(check: Check) -> Non
     assert "Text: Name has the words of the article type in 50% of the 2 labelled items that have it" in text
 
 
+VALUES = "id,masterCategory,articleType,gender,colour,note,one,few"
+
+
+def of_few_values(n: int, labels: str) -> str:
+    colour = "" if labels == "," else f"c{n % 4}"
+    return f"{n},{labels},{'men' if n % 3 else 'women'},{colour},free text {n},same,{f'rare {n}' if n < 3 else '-'}"
+
+
+def test_columns_of_few_values_are_named_and_asked_or_predicted_by_whether_untagged_items_have_them(
+    check: Check,
+) -> None:
+    labelled = [of_few_values(n, "Apparel,Shirts") for n in range(60)]
+    _, document, text = check([*labelled, *(of_few_values(n, ",") for n in range(60, 100))], VALUES)
+    assert document["valueColumns"] == [
+        {"column": "gender", "values": 2, "labelled": 60, "unlabelled": 40},
+        {"column": "colour", "values": 4, "labelled": 60, "unlabelled": 0},
+    ]
+    assert "Columns of few values: gender 2, colour 4\n" in text
+    assert "Items without labels have these: tagger train --evidence gender asks them, too." in text
+    assert "Items without labels lack these: tagger train --attribute colour predicts them, too." in text
+
+
+def test_where_all_items_are_labelled_a_person_says_what_is_known_before(check: Check) -> None:
+    _, _, text = check([of_few_values(n, "Apparel,Shirts") for n in range(60)], VALUES)
+    assert "tagger train --evidence COLUMN,COLUMN. Others can be predicted, too: --attribute COLUMN,COLUMN." in text
+
+
 def test_the_training_that_is_proposed_learns_from_titles_that_name_the_type_and_not_from_others(check: Check) -> None:
     types = [("Apparel", "Shirts"), ("Accessories", "Watches")]
     for text, proposed in (("Blue {} of steel", True), ("Made in a far away country", False)):

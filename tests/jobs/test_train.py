@@ -11,9 +11,12 @@ import pytest
 
 from tagger.demo.drawn_catalogue import Drawn
 from tagger.io.location import Location
+from tagger.jobs.train import next_after
 from tagger.models.bundle import Bundle
 from tagger.models.evidence import EvidenceModel
+from tagger.schemas.configs.train import TrainConfig
 from tagger.schemas.documents.taxonomy import Level
+from tagger.workflows.train import TrainResult
 from tests.conftest import Outcome
 
 Run = Callable[..., Outcome]
@@ -42,6 +45,17 @@ def test_a_bundle_says_where_it_came_from(trained: Path, drawn: Drawn) -> None:
     failed = pq.read_table(trained / "report/failed-images.parquet").to_pylist()
     assert len(failed) == card.provenance.failed_images
     assert pq.read_table(trained / "report/rejects.parquet")["reason"].to_pylist() == ["blank_id", "duplicate_id"]
+
+
+@pytest.mark.parametrize(("control", "command"), [(148, "tag"), (149, "policy")])
+def test_after_a_training_comes_a_policy_where_the_control_items_can_show_its_target(
+    trained: Path, drawn: Drawn, control: int, command: str
+) -> None:
+    card = Bundle.load(Location(str(trained))).card
+    sides = card.provenance.model_copy(update={"split_items": {"control": control}})
+    result = TrainResult(Location("bundle"), card.model_copy(update={"provenance": sides}))
+    config = TrainConfig(manifest=str(drawn.manifest), images=str(drawn.images), out="bundle")
+    assert next_after(config, result).split()[:3] == ["Next:", "tagger", command]
 
 
 def test_training_again_does_nothing_and_another_setting_is_refused(
