@@ -27,6 +27,7 @@ def write_run(
     attributes: Mapping[str, tuple[str, ...]] | None = None,
     predicted: Sequence[Mapping[str, tuple[str, float]]] = (),
     decision: str = "review",
+    more: Sequence[Mapping[str, object]] = (),
 ) -> Path:
     """A finished run whose items all wait for a person, unless told otherwise; the first is the least certain.
 
@@ -39,6 +40,7 @@ def write_run(
         attributes: Further tags of the run, with all their values.
         predicted: Those of each item: value and confidence, accepted from SURE.
         decision: What is decided about all items.
+        more: Further columns of each item's prediction, by PREDICTION.
     """
     (folder / "images").mkdir(parents=True)
     is_audit = kind == "audit"
@@ -63,10 +65,10 @@ def write_run(
     (run / "predictions").mkdir(parents=True)
     (run / RECORD).write_text(record.model_dump_json(by_alias=True))
     (run / "_SUCCESS").touch()
-    pq.write_table(
-        pa.Table.from_pylist(_predictions(folder, items, record, predicted, decision), schema=PREDICTION),
-        run / "predictions/part-00000.parquet",
-    )
+    predictions = _predictions(folder, items, record, predicted, decision)
+    for row, columns in zip(predictions, more, strict=False):
+        row.update(columns)
+    pq.write_table(pa.Table.from_pylist(predictions, schema=PREDICTION), run / "predictions/part-00000.parquet")
     if is_audit:
         pq.write_table(pa.Table.from_pylist(_findings(items, suggestions), schema=FINDING), run / FINDINGS_FILE)
     return run

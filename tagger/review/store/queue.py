@@ -25,11 +25,13 @@ from tagger.schemas.documents.taxonomy import Level, Taxonomy
 from tagger.schemas.tables.decision import DECISION
 from tagger.schemas.tables.finding import FINDINGS_FILE
 from tagger.schemas.tables.item import Role
-from tagger.schemas.tables.prediction import Decision
+from tagger.schemas.tables.prediction import Decision, Evidence
 
+_WITNESSES = ("image", "title")
 _PREDICTED = [
     "id", "imageUri", "masterCategory", "masterCategoryConfidence", "articleType", "articleTypeConfidence",
-    "alternatives", "decision", "reviewReasons", "blurScore", "imageDigest", "errorCode", "attributes",
+    "alternatives", "decision", "reviewReasons", "blurScore", "imageDigest", "errorCode", "attributes", "images",
+    "evidence", *(f"{witness}ArticleType{of}" for witness in _WITNESSES for of in ("", "Confidence")),
 ]  # fmt: skip
 _TITLES = ("productDisplayName", "title", "name", "productName", "product_name", "displayName")
 _TEXT_LIMIT = 2000
@@ -113,8 +115,27 @@ class _QueueRows:
                 "blur_score": row["blurScore"],
                 "picture": picture,
                 "attributes": row["attributes"],
+                "images": _images(row),
+                "evidence": _evidence(row),
                 **self._details.get(row["id"], _NO_DETAILS),
             }
+
+
+def _images(row: dict[str, Any]) -> list[dict[str, Any]] | None:
+    """What each image of a prediction says, for the queue; None where it has no more than one."""
+    names = ("imageUri", "articleType", "articleTypeConfidence", "errorCode")
+    return [{name: image[name] for name in names} for image in row["images"]] if row["images"] else None
+
+
+def _evidence(row: dict[str, Any]) -> list[dict[str, Any]] | None:
+    """What image and title of a prediction say by themselves, for the queue; None where only images were asked."""
+    if row["titleArticleType"] is None and row["evidence"] in (None, Evidence.IMAGE):
+        return None
+    return [
+        {"witness": witness, "articleType": article, "confidence": row[f"{witness}ArticleTypeConfidence"]}
+        for witness in _WITNESSES
+        if (article := row[f"{witness}ArticleType"]) is not None
+    ]
 
 
 def _need_a_person(run: RunDirectory) -> pa.Table:

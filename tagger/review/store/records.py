@@ -80,6 +80,11 @@ class QueuedItem:
     """In an audit, the confidence of the suggested label; these three are None where nothing is suggested."""
     attributes: list[dict[str, Any]] | None
     """Predicted further tags, by PREDICTION: name, value, confidence and decision; None where none are predicted."""
+    images: list[dict[str, Any]] | None
+    """Of an item with several images, each by PREDICTION, without its digest; None where there is one, or none."""
+    evidence: list[dict[str, Any]] | None
+    """What image and title say each by itself: witness (`image` or `title`), articleType and confidence; None where
+    only images were asked."""
     current: int | None
     refused: bool
 

@@ -72,6 +72,8 @@ queue = Table(
     Column("suggested_article", String),
     Column("suggested_confidence", Float),
     Column("attributes", _JSON_OR_NULL),  # predicted further tags; null where none are
+    Column("images", _JSON_OR_NULL),  # of an item with several images, what each says; else null
+    Column("evidence", _JSON_OR_NULL),  # what image and title say by themselves; null where only images were asked
     Column("current", Integer),  # the current decision; null while the item waits
     Column("refused", Boolean, nullable=False, default=False),  # marked wrong in the grid; to be reviewed alone
     Column("claimed_by", String),

@@ -16,6 +16,7 @@ from tagger.review.store.records import Filter, QueuedItem
 from tagger.review.web import words
 from tagger.review.web.answers import suggestion_of
 from tagger.review.web.attributes import Attributes, choices_of
+from tagger.review.web.images import ItemImage, images_of
 from tagger.review.web.look_alikes import LookAlike, LookAlikes, agreed
 from tagger.review.web.pictures import Pictures
 from tagger.review.web.sessions import Session, Sessions
@@ -135,9 +136,14 @@ class Pages:
         problem: str = "",
         status: int = 200,
         done: str = "",
+        large: ItemImage | None = None,
     ) -> Response:
-        """The first of some items; the browser prefetches the images of the others."""
+        """The first of some items; the browser prefetches the images of the others.
+
+        Of an item with several images, `large` is shown large, by default the surest one.
+        """
         item, *upcoming = items
+        images = images_of(item)
         leaves = self._review.leaves
         copies = self._store.copies(item, _COPIES_SHOWN)
         tag = leaves.find(item.master, item.article)
@@ -154,6 +160,8 @@ class Pages:
             problem=problem,
             done=done,
             item=item,
+            images=images,
+            large=large or next(iter(images), None),
             alternatives=self._alternatives(item, suggestion or tag),
             tag=tag,
             suggestion=suggestion,
@@ -236,9 +244,10 @@ class Pages:
         query = urlencode({"run": self._store.run_id, "id": look_alike.id})
         return f"/look-alikes/{look_alike.number + 1}?{query}"
 
-    def _image(self, position: int) -> str:
+    def _image(self, position: int, one_of_several: ItemImage | None = None) -> str:
         """An image's address; it names the run, so that no browser shows another run's image from its cache."""
-        return f"/images/{position}?run={self._store.run_id}"
+        further = f"/{one_of_several.number}" if one_of_several and not one_of_several.is_surest else ""
+        return f"/images/{position}{further}?run={self._store.run_id}"
 
 
 def class_of(item_filter: Filter) -> GridClass:

@@ -5,23 +5,37 @@ from collections.abc import Iterator, Sequence
 from tagger.review.store.log import REFUSED, SKIPPED, UNSKIPPED
 from tagger.review.store.records import Action, Copies, Entry, QueuedItem
 from tagger.schemas.tables.decision import Verdict
-from tagger.schemas.tables.prediction import ReviewReason
+from tagger.schemas.tables.prediction import ErrorCode, ReviewReason
 
 LEFT_ALONE = "{} of them had been decided or opened by somebody else, and were left alone."
 NOTHING_TO_UNDO = "There is nothing left to undo."
 DECIDED_SINCE = "Somebody else has decided about it since: that stands."
 BUSY = "The database is busy, so nothing was saved just now. What was confirmed before is kept; try again."
 BROKEN = "Something went wrong in the server; its terminal says what. What was confirmed before is kept."
+NO_SUCH_IMAGE = "There is no such image."
 _FIELDS = {
     "least": "Confidences are numbers from 0 to 100.",
     "most": "Confidences are numbers from 0 to 100.",
     "order": "Items are sorted by uncertain, certain or catalogue.",
     "position": "There is no such item in this review.",
-    "number": "There is no such image.",
+    "number": NO_SUCH_IMAGE,
     "image": "Choose an image file first.",
     "who": "A name has 1 to 60 characters.",
     "say": "No answer was chosen.",
     "shown": "This form does not say which items it showed. Load the page again.",
+}
+_PROBLEMS: dict[str, str] = {
+    ErrorCode.NOT_FOUND: "it is missing",
+    ErrorCode.ACCESS_DENIED: "nobody may read it",
+    ErrorCode.OUTSIDE_STORE: "it is not among the catalogue's images",
+    ErrorCode.UNSUPPORTED_URI: "its address cannot be read",
+    ErrorCode.STORE_ERROR: "its server did not answer",
+    ErrorCode.EMPTY_FILE: "its file is empty",
+    ErrorCode.NOT_AN_IMAGE: "its file is no image",
+    ErrorCode.TRUNCATED: "its file ends early",
+    ErrorCode.CORRUPT: "its file is damaged",
+    ErrorCode.TOO_LARGE: "its file is too large",
+    ErrorCode.TOO_MANY_PIXELS: "it has too many pixels",
 }
 _STATUS = {
     404: "There is no such page.",
@@ -49,6 +63,11 @@ def field_text(location: Sequence[int | str], message: str) -> str:
     """The message for an invalid value, by its location in the request."""
     field = str(location[-1]) if location else ""
     return _FIELDS.get(field, f"{field}: {message}")
+
+
+def problem_text(code: str | None) -> str:
+    """Why a run could not use an image, by its error code."""
+    return _PROBLEMS.get(code or "", "it cannot be read")
 
 
 def entry_text(entry: Entry) -> str:

@@ -27,7 +27,15 @@ def row(position: int) -> dict[str, object]:
         "picture": None,
         "columns": {"gender": "Men"},
         "attributes": [{"name": "gender", "value": "Men", "confidence": 0.5, "decision": "review"}],
+        "images": [image(f"{position}.jpg", article), {**image("gone.jpg", None), "errorCode": "not_found"}],
+        "evidence": [{"witness": "image", "articleType": article, "confidence": 0.3}],
     }
+
+
+def image(ref: str, article: str | None) -> dict[str, object]:
+    """What one of several images says."""
+    confidence = 0.3 if article else None
+    return {"imageUri": ref, "articleType": article, "articleTypeConfidence": confidence, "errorCode": None}
 
 
 def accepted(position: int, expected: int | None = None) -> Change:

@@ -72,7 +72,7 @@ def test_an_older_database_is_brought_up_to_date_with_its_decisions(
     assert standing(store) == [("a", "corrected", "Tops", "Ann")]
     assert (store.settings.get("secret"), store.counts.progress("Ann").decided) == ("kept", 1)
     (waiting,) = store.next("s", Filter())
-    assert (waiting.id, waiting.attributes) == ("b", None), "the page goes on with it"
+    assert (waiting.id, waiting.attributes, waiting.images, waiting.evidence) == ("b", None, None, None), "it goes on"
     assert store.undo("s", "Ann") is None, "that was another session's"
     with engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE})
@@ -108,11 +108,11 @@ def test_a_step_that_fails_leaves_the_old_database_whole(tmp_path: Path) -> None
     plain = create_engine(f"sqlite:///{file}")
     make_old(plain, with_pictures=False)
     with plain.begin() as connection:  # in the way of the last step
-        connection.exec_driver_sql("ALTER TABLE review_decisions ADD COLUMN attributes JSON")
-    with pytest.raises(UsageError, match="attributes"):
+        connection.exec_driver_sql("ALTER TABLE review_queue ADD COLUMN evidence JSON")
+    with pytest.raises(UsageError, match="evidence"):
         open_database(str(file), "--database")
     columns = {column["name"] for column in inspect(plain).get_columns("review_queue")}
-    assert not {"picture", "suggested_master", "attributes"} & columns
+    assert not {"picture", "suggested_master", "attributes", "images"} & columns
     assert not inspect(plain).has_table(VERSION_TABLE)
     plain.dispose()
 

@@ -6,6 +6,7 @@ from starlette.responses import Response
 
 from tagger.errors import ImageError
 from tagger.review.web.dependencies import CurrentSession, CurrentSite, Position, Site
+from tagger.review.web.images import image_of
 from tagger.review.web.pictures import BusyError
 
 router = APIRouter()
@@ -15,6 +16,12 @@ router = APIRouter()
 def image(site: CurrentSite, session: CurrentSession, position: Position) -> Response:
     """The image of an item of the queue."""
     return _picture(site, site.item(position).image_ref)
+
+
+@router.get("/images/{position}/{number}")
+def one_of_several(site: CurrentSite, session: CurrentSession, position: Position, number: Position) -> Response:
+    """One of several images of an item of the queue, by its number from 1."""
+    return _picture(site, image_of(site.item(position), number).ref)
 
 
 @router.get("/look-alikes/{number}")

@@ -20,6 +20,7 @@ from tagger.review.web.dependencies import (
     known,
     redirect,
 )
+from tagger.review.web.images import image_of
 
 router = APIRouter(prefix="/items/{position}")
 
@@ -36,6 +37,21 @@ def item(
     """Claim and show one item."""
     claimed = known(site.store.take(session.key, position))
     return site.pages.item(request, session, item_filter, [claimed], done=site.action(session, done))
+
+
+@router.get("/images/{number}")
+def item_with_image(
+    request: Request,
+    site: CurrentSite,
+    session: CurrentSession,
+    item_filter: ItemFilter,
+    position: Position,
+    number: Position,
+) -> Response:
+    """Claim and show one item, with one of its several images large."""
+    large = image_of(site.item(position), number)
+    claimed = known(site.store.take(session.key, position))
+    return site.pages.item(request, session, item_filter, [claimed], large=large)
 
 
 @router.post("/decision")

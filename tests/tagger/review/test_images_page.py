@@ -1,0 +1,213 @@
+"""Items with several images on the review page, and what image and title say each: seen, chosen, and nobody else's."""
+
+import re
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Locator, Page, expect
+
+from tagger.review.store.claims import ReviewStore
+from tagger.review.store.tables import open_database
+from tests.builders import encoded, picture
+from tests.review_server import Reviewer, ReviewServer
+from tests.tagger.review.queue_rows import row
+from tests.written_runs import write_run
+
+pytestmark = pytest.mark.browser
+
+SHIRTS, TOPS = ("Apparel", "Shirts"), ("Apparel", "Tops")
+
+
+def said(ref: Path | str, article: str | None, confidence: float | None, error: str | None = None) -> dict[str, object]:
+    """One of several images, by PREDICTION."""
+    return {"imageUri": str(ref), "articleType": article, "articleTypeConfidence": confidence, "errorCode": error}
+
+
+def by_itself(kind: str, image: tuple[str, float] | None, title: tuple[str, float] | None) -> dict[str, object]:
+    """What image and title say each, by PREDICTION."""
+    names = ("ArticleType", "ArticleTypeConfidence")
+    both = {"image": image or (None, None), "title": title or (None, None)}
+    return {"evidence": kind} | {
+        f"{witness}{name}": value for witness, says in both.items() for name, value in zip(names, says, strict=True)
+    }
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Five items: with five images and a title, with one and a title, with one, with unusable ones, with two alone."""
+    folder = tmp_path_factory.mktemp("several") / "shop"
+    images = folder / "images"
+    several = [
+        said(images / "0_1.jpg", "Tops", 0.31),
+        said(images / "0.jpg", "Shirts", 0.61),
+        said(images / "0_3.jpg", None, None, "not_found"),
+        said(images / "0_4.jpg", "Tops", 0.12),
+        said(images / "gone.jpg", "Shirts", 0.5),
+    ]
+    more = [
+        {"images": several, **by_itself("image+title", ("Shirts", 0.61), ("Tops", 0.93))},
+        by_itself("image+title+columns", ("Shirts", 0.61), ("Shirts", 0.93)),
+        by_itself("image", ("Shirts", 0.61), None),
+        {
+            "images": [
+                said(images / "3.jpg", None, None, "corrupt"),
+                said("http://a/b.jpg", None, None, "store_error"),
+            ],
+            **by_itself("title", None, ("Shirts", 0.7)),
+        },
+        {
+            "images": [said(images / "4.jpg", "Shirts", 0.6), said(images / "4_2.jpg", "Shirts", 0.5)],
+            **by_itself("image", ("Shirts", 0.7), None),
+        },
+    ]
+    written = write_run(folder, [(SHIRTS, {SHIRTS: 0.5, TOPS: 0.3})] * len(more), {SHIRTS: 9, TOPS: 9}, more=more)
+    for seed, name in enumerate(("0_1.jpg", "0_3.jpg", "0_4.jpg", "4_2.jpg"), 50):
+        (images / name).write_bytes(encoded(picture(seed=seed)))
+    return written
+
+
+@pytest.fixture(scope="module")
+def server(run: Path) -> Iterator[ReviewServer]:
+    with ReviewServer(run, "--database", str(run.parent / "shared.sqlite")) as started:
+        yield started
+
+
+@pytest.fixture
+def client(server: ReviewServer) -> Reviewer:
+    opened = server.client()
+    opened.open("/queue")
+    return opened
+
+
+@pytest.fixture
+def page(browser: Browser, server: ReviewServer) -> Iterator[Page]:
+    opened = browser.new_page(base_url=server.url, bypass_csp=True)  # axe puts itself into the page
+    opened.goto("/items/1")
+    yield opened
+    opened.close()
+
+
+def small(page: Page) -> Locator:
+    return page.locator(".images li")
+
+
+def large(page: Page) -> Locator:
+    return page.locator("figure > img")
+
+
+def evidence(client: Reviewer, position: int) -> str:
+    """The line of what image and title say each; empty where the page has none."""
+    found = re.search(r'<p class="evidence">(.*?)</p>', client.open(f"/items/{position}"), re.DOTALL)
+    return " ".join(re.sub(r"<[^>]+>", "", found[1]).split()) if found else ""
+
+
+def test_the_surest_image_is_large_and_the_others_say_what_they_are(page: Page) -> None:
+    expect(large(page)).to_have_attribute("src", re.compile(r"^/images/1\?run="))
+    expect(small(page)).to_have_text(
+        [
+            re.compile(r"Shirts 61\.0%\s+the surest"),
+            re.compile(r"Tops 31\.0%"),
+            "Image 3 is not usable: it is missing",
+            re.compile(r"Tops 12\.0%"),
+            re.compile(r"There is no picture.*Shirts 50\.0%", re.DOTALL),
+        ]
+    )
+    page.wait_for_load_state("networkidle")
+    assert page.locator("img").evaluate_all("all => all.every((image) => image.naturalWidth)"), "none is broken"
+
+
+def test_a_click_and_a_key_show_another_image_large_and_decide_nothing(page: Page) -> None:
+    address = page.url
+    small(page).nth(1).get_by_role("link").click()
+    expect(large(page)).to_have_attribute("src", re.compile(r"^/images/1/1\?run="))
+    expect(page.locator("#announcer")).to_have_text("Image 1 of item 0: Tops 31.0%")
+    for number in (4, 5):
+        page.keyboard.press("i")
+        expect(page.locator(".images [aria-current]")).to_have_attribute("href", f"/items/1/images/{number}")
+    expect(page.locator("figure > .no-picture")).to_contain_text("There is no picture")
+    page.keyboard.press("i")
+    expect(large(page)).to_have_attribute("src", re.compile(r"^/images/1\?run="))
+    expect(page.locator("#progress")).to_contain_text("0 of 5")
+    assert page.url == address, "nothing was loaded anew"
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog")).to_contain_text("the next image of an item with several")
+
+
+def test_without_a_script_a_link_shows_another_image_large(browser: Browser, server: ReviewServer) -> None:
+    context = browser.new_context(base_url=server.url, java_script_enabled=False)
+    page = context.new_page()
+    page.goto("/items/1?order=certain")
+    small(page).nth(3).get_by_role("link").click()
+    assert page.url.endswith("/items/1/images/4?order=certain")
+    expect(large(page)).to_have_attribute("src", re.compile(r"^/images/1/4\?run="))
+    expect(page.locator(".images [aria-current]")).to_contain_text("Tops 12.0%")
+    page.goto("/items/4")
+    expect(page.locator("figure > .no-picture")).to_have_text("This image is not usable: its file is damaged.")
+    expect(small(page)).to_have_text(
+        ["Image 1 is not usable: its file is damaged", "Image 2 is not usable: its server did not answer"]
+    )
+    context.close()
+
+
+def test_each_image_comes_by_its_number_and_only_those_of_the_item(client: Reviewer, run: Path) -> None:
+    images = run.parent / "images"
+    for address, name in {"/images/1": "0", "/images/1/1": "0_1", "/images/1/2": "0", "/images/1/4": "0_4"}.items():
+        assert client.http.get(address).content == (images / f"{name}.jpg").read_bytes(), address
+    for address in ("/images/1/3", "/images/1/6", "/images/2/1", "/images/4/1", "/images/9/1"):
+        assert client.http.get(address).status_code == 404, address
+    for address in ("/images/1/0", "/images/1/-1", "/images/1/x", f"/images/1/{10**20}"):
+        assert client.http.get(address).status_code == 422, address
+    assert client.http.get("/images/1/..%2f..%2fm.csv").status_code in (404, 422)
+    for further in ("?image=4_2.jpg", f"?ref={images}/4_2.jpg", f"?imageUri={images}/4_2.jpg"):
+        assert client.http.get(f"/images/1/1{further}").content == (images / "0_1.jpg").read_bytes()
+    for address in ("/items/1/images/3", "/items/1/images/6", "/items/3/images/1", "/items/9/images/1"):
+        assert client.http.get(address).status_code == 404, address
+    assert "There is no such image." in client.http.get("/items/1/images/x").text
+
+
+def test_what_image_and_title_say_is_shown_where_more_than_images_were_asked(client: Reviewer) -> None:
+    assert evidence(client, 1) == "Images: Shirts 61.0% · Title: Tops 93.0% they do not agree"
+    assert evidence(client, 2) == "Image: Shirts 61.0% · Title: Shirts 93.0%"
+    assert evidence(client, 3) == ""
+    assert evidence(client, 4) == "Title: Shirts 70.0%"
+    assert evidence(client, 5) == "", "two images, and nothing else"
+
+
+def test_an_item_with_one_image_looks_as_it_did(client: Reviewer) -> None:
+    shown = client.open("/items/3")
+    assert re.findall("<img.*>", shown) == ['<img src="/images/3?run=written-shop" alt="Image of item 2" data-picture>']
+    assert 'class="images"' not in shown and "Next image" not in shown
+
+
+def test_a_queue_of_an_older_version_goes_on_and_shows_what_it_did(run: Path, tmp_path: Path) -> None:
+    file = tmp_path / "older.sqlite"
+    store = ReviewStore(open_database(str(file), "--database"), "written-shop")
+    store.fill([{**row(1), "image_ref": str(run.parent / "images/0.jpg")}], [SHIRTS, TOPS])
+    store.close()
+    with sqlite3.connect(file) as older:
+        for column in ("images", "evidence"):
+            older.execute(f"ALTER TABLE review_queue DROP COLUMN {column}")
+        older.execute("UPDATE review_schema SET version_num = '0004'")
+    older.close()
+    with ReviewServer(run, "--database", str(file)) as server:
+        client = server.client()
+        shown = client.open("/items/1")
+        assert (shown.count("<img"), evidence(client, 1)) == (1, "")
+        assert client.http.get("/images/1").status_code == 200
+        assert client.http.get("/images/1/1").status_code == 404
+        assert client.answer("a").status_code == 200
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1280])
+def test_the_images_are_read_aloud_and_fit_the_window(page: Page, width: int, scheme: str) -> None:
+    page.set_viewport_size({"width": width, "height": 800})
+    page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+    for address in ("/items/1", "/items/4"):
+        page.goto(address)
+        found = [v for v in Axe().run(page).response["violations"] if v["impact"] in ("serious", "critical")]
+        assert not found
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
