@@ -28,6 +28,11 @@ class Levels:
         self._type_in_master = np.zeros((len(self.masters), len(self.types)), bool)
         self._type_in_master[self._master_of, self._type_of] = True
 
+    @property
+    def leaf_count(self) -> int:
+        """Number of leaves, L."""
+        return len(self._type_of)
+
     def choose(self, leaf_probabilities: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """Return the most probable master category, and the most probable article type within it.
 

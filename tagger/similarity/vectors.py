@@ -17,7 +17,7 @@ from tagger.schemas.documents.index import INDEXED
 from tagger.schemas.documents.taxonomy import Level
 from tagger.similarity.build import Piece
 from tagger.similarity.index import VectorIndex
-from tagger.tagging.rows import matrix_of
+from tagger.tagging.vector_rows import matrix_of
 
 NEW, CHANGED, UNCHANGED, OLDER = "new", "changed", "there already", "older than another run's"
 _LEVELS = [str(level) for level in Level]

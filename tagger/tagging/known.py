@@ -20,8 +20,9 @@ from tagger.runs.staging import KNOWN_OUTCOME, passthrough
 from tagger.schemas.documents.bundle import ModelCard
 from tagger.schemas.tables.prediction import ErrorCode, Evidence
 from tagger.tagging.collector import outcome_type
-from tagger.tagging.rows import Items, PredictionRows, evidence_digests
+from tagger.tagging.rows import Items, PredictionRows
 from tagger.tagging.stored import COLUMNS, DECISIONS, EVIDENCE_BYTES, Packer
+from tagger.tagging.witnesses import evidence_digests
 
 _BY_IMAGE = np.int8(Evidence.IMAGE.code)
 _UNKNOWN = b""

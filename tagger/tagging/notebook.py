@@ -38,7 +38,8 @@ from tagger.tagging.arguments import (
 from tagger.tagging.attributes import AttributeRows
 from tagger.tagging.collector import Collector, Predictor, at_once, decoded_at_once
 from tagger.tagging.item_images import ImageJoiner, ItemImages
-from tagger.tagging.rows import Items, PredictionRows, matrix_of
+from tagger.tagging.rows import Items, PredictionRows
+from tagger.tagging.vector_rows import matrix_of
 
 _DEFAULTS = {name: field.default for name, field in TagConfig.model_fields.items()}
 _CHUNK = 256

@@ -1,6 +1,5 @@
 """From outcomes of the model to rows of the prediction contract: names, decision, reasons."""
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -12,15 +11,16 @@ from tagger.confidence.thresholds import QaSample, Thresholds, decide
 from tagger.errors import ImageError
 from tagger.manifest.labels import KnownLabels
 from tagger.models.attributes import LeavesSaid
-from tagger.models.evidence import EvidenceModel, Said, Shown, expand_top_k
+from tagger.models.evidence import EvidenceModel, Said, Shown
 from tagger.models.levels import Levels
 from tagger.schemas.documents.bundle import ModelCard
 from tagger.schemas.documents.taxonomy import Level
-from tagger.schemas.tables.embedding import EMBEDDING
 from tagger.schemas.tables.prediction import ALTERNATIVE, PREDICTION, Decision, Evidence, ReviewReason
 from tagger.tagging.attributes import AttributeRows
-from tagger.tagging.collector import Outcome, fill, outcome_type
+from tagger.tagging.collector import Outcome, outcome_type
 from tagger.tagging.item_images import SaidImage, images_column
+from tagger.tagging.vector_rows import vector_table
+from tagger.tagging.witnesses import BY_IMAGE, Witnesses
 
 REASONS = (
     ReviewReason.LOW_CONFIDENCE, ReviewReason.BLURRY_IMAGE, ReviewReason.TAXONOMY_CONFLICT, ReviewReason.QA_SAMPLE,
@@ -28,7 +28,6 @@ REASONS = (
 )  # fmt: skip
 _SURE_TITLE = 0.9
 _EVIDENCE = pa.array(list(Evidence), pa.string())
-_BY_IMAGE = np.int8(Evidence.IMAGE.code)
 _HAS_IMAGE = np.array(["image" in evidence.witnesses for evidence in Evidence])
 _HAS_TITLE = np.array(["title" in evidence.witnesses for evidence in Evidence])
 _ACCEPTED = (str(Decision.ACCEPT), str(Decision.ACCEPT_MASTER_ONLY))
@@ -116,7 +115,7 @@ class PredictionRows:
         }
         self._run_id = run_id
         self._qa_sample = qa_sample
-        self._evidence = evidence
+        self._witnesses = Witnesses(evidence, levels) if evidence else None
         self._join = join
         self._kinds = (Evidence.IMAGE, *(evidence.kinds if evidence and join else ()))
         self._levels = levels
@@ -162,8 +161,7 @@ class PredictionRows:
             "reviewReasons": _reasons(decided.reasons),
             "blurScore": pa.array(records["blur_score"], mask=~good),
             "evidenceDigest": pa.array(
-                evidence_digests(items.shown, self._evidence.names, size) if self._evidence else [None] * size,
-                pa.string(),
+                self._witnesses.digests(items.shown, size) if self._witnesses else [None] * size, pa.string()
             ),
             "evidence": _EVIDENCE.take(pa.array(decided.evidence, mask=null)),
             "imageArticleType": self.outcome_types.take(pa.array(records["image_type"], mask=~good)),
@@ -191,14 +189,14 @@ class PredictionRows:
             in_full: Say of all items what their titles say by themselves; if not, only where that decides.
         """
         size = len(records)
-        evidence, tagged = np.full(size, _BY_IMAGE), good
+        evidence, tagged = np.full(size, BY_IMAGE), good
         if items.evidence is not None:
             evidence[good] = items.evidence[good]
-        heard = np.ones(size, bool) if in_full or not self._join else ~good | (evidence == _BY_IMAGE)
-        said = self._said(items.shown, heard) if self._evidence else None
+        heard = np.ones(size, bool) if in_full or not self._join else ~good | (evidence == BY_IMAGE)
+        said = self._witnesses.said(items.shown, heard) if self._witnesses else None
         title_type, title_confidence = self._of_title(said, size)
-        if self._evidence and said and self._join:
-            records, evidence = self._joined(records, good, evidence, said, self._evidence)
+        if self._witnesses and said and self._join:
+            records, evidence = self._witnesses.joined(records, good, evidence, said)
             tagged = evidence >= 0
         # a title makes up for a blurry image; how precise both are then is part of their policy
         blurry = good & ~_HAS_TITLE[evidence] & (records["blur_score"] < self._card.blur_threshold)
@@ -245,14 +243,8 @@ class PredictionRows:
         bare = np.zeros(len(outcomes), bool) if without is None else without
         good = [row for row, o in enumerate(outcomes) if isinstance(o, bytes) and not bare[row]]
         records = self._records([outcomes[row] for row in good])
-        columns = {
-            "id": pa.array([items.ids[row] for row in good], pa.string()),
-            "imageDigest": pa.array([(digests[row] or b"").hex() for row in good], pa.string()),
-            "modelId": _repeated(self._card.model_id, len(good)),
-            "layout": _lists(records["layout"]),
-            "vector": _lists(records["embedding"]),
-        }
-        return pa.table(columns, schema=EMBEDDING)
+        ids, of_images = [items.ids[row] for row in good], [digests[row] for row in good]
+        return vector_table(self._card.model_id, ids, of_images, records)
 
     def _records(self, outcomes: Sequence[Outcome]) -> np.ndarray:
         return np.frombuffer(b"".join(o for o in outcomes if isinstance(o, bytes)), self.outcome_type)
@@ -264,18 +256,6 @@ class PredictionRows:
         conflicts: np.ndarray = (codes != -1) & (codes != predicted)
         return conflicts
 
-    def _said(self, shown: Shown, heard: np.ndarray) -> Said | None:
-        """What title and columns say of some items, bool [N]; of the others nothing."""
-        if self._evidence is None or heard.all():
-            return self._evidence.hear(shown, len(heard)) if self._evidence else None
-        rows = np.flatnonzero(heard).tolist()
-        said = self._evidence.hear({name: [cells[row] for row in rows] for name, cells in shown.items()}, len(rows))
-        probabilities = {w: np.zeros((len(heard), p.shape[1]), np.float32) for w, p in said.probabilities.items()}
-        speaks = {witness: np.zeros(len(heard), bool) for witness in said.speaks}
-        for witness in said.speaks:
-            probabilities[witness][rows], speaks[witness][rows] = said.probabilities[witness], said.speaks[witness]
-        return Said(probabilities, speaks)
-
     def _of_title(self, said: Said | None, size: int) -> tuple[np.ndarray, np.ndarray]:
         """What the titles say by themselves: indices of article types, int [N], -1 for none; and their probability."""
         if said is None or "title" not in said.speaks:
@@ -283,33 +263,6 @@ class PredictionRows:
         _, _, article, sure = self._levels.choose(said.probabilities["title"])
         speaks = said.speaks["title"]
         return np.where(speaks, article, -1), np.where(speaks, sure, 0).astype(np.float32)
-
-    def _joined(
-        self,
-        records: np.ndarray,
-        good: np.ndarray,
-        evidence: np.ndarray,
-        said: Said,
-        model: EvidenceModel,
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Join records of images with what else their items show, and fill those without an image from that alone.
-
-        Returns:
-            The records, and what they are based on, int8 [N]; -1 for nothing. Those that are based on more than the
-            image already stay.
-        """
-        anew = ~good | (evidence == _BY_IMAGE)
-        leaves, confidences = (
-            np.where(good[:, None], records[n], v) for n, v in (("leaves", -1), ("leaf_confidences", 0))
-        )
-        fused = model.fuse(expand_top_k(leaves, confidences, len(self._leaf_types)), good, said)
-        changed, based_on = records.copy(), np.where(anew, fused.evidence, evidence)
-        filled = anew & (fused.evidence >= 0) & (fused.evidence != _BY_IMAGE)
-        if filled.any():
-            some = records[filled]
-            fill(some, self._levels, fused.probabilities[filled])
-            changed[filled] = some
-        return changed, based_on.astype(np.int8)
 
     def _attributes_of(self, items: Items, decided: Decided, good: np.ndarray) -> pa.Array:
         """The column `attributes`; those of items that are decided again are not predicted again."""
@@ -338,25 +291,6 @@ class PredictionRows:
             fields=list(ALTERNATIVE),
         )
         return pa.ListArray.from_arrays(_offsets(counts), values, mask=pa.array(null))
-
-
-def evidence_digests(shown: Shown, names: Sequence[str], count: int) -> list[str]:
-    """Digests of what N items show in some columns, which detect changes: 16 hexadecimal digits each."""
-    columns = [shown.get(name) or [None] * count for name in names]
-    texts = ("\x1f".join(cell or "" for cell in cells) for cells in zip(*columns, strict=True))
-    return [hashlib.sha256(text.encode()).hexdigest()[:16] for text in texts]
-
-
-def matrix_of(column: pa.ChunkedArray) -> np.ndarray:
-    """The vectors or layouts of rows by EMBEDDING, float16 [N, D]."""
-    flat = column.combine_chunks().flatten().to_numpy(zero_copy_only=False)
-    return np.asarray(flat.reshape(len(column), -1) if len(column) else flat.reshape(0, 0))
-
-
-def _lists(matrix: np.ndarray) -> pa.ListArray:
-    """The rows of a matrix float16 [N, D] as lists, by EMBEDDING."""
-    offsets = _offsets(np.full(len(matrix), matrix.shape[1]))
-    return pa.ListArray.from_arrays(offsets, pa.array(matrix.reshape(-1)), type=EMBEDDING.field("vector").type)
 
 
 def _reasons(flags: np.ndarray) -> pa.ListArray:

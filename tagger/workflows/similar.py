@@ -19,7 +19,7 @@ from tagger.schemas.tables.similar import SIMILAR
 from tagger.similarity.index import VectorIndex
 from tagger.similarity.search import Criteria, Queries, Similar
 from tagger.tagging.notebook import Tagger
-from tagger.tagging.rows import matrix_of
+from tagger.tagging.vector_rows import matrix_of
 from tagger.workflows.open_catalog import new_folder, open_manifest, resolve_location
 
 _AT_ONCE = 4096
