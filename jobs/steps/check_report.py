@@ -165,11 +165,11 @@ def _show_texts(console: Console, census: Census) -> None:
 def _show_values(console: Console, census: Census) -> None:
     """Print which columns of few values a training could ask or predict."""
     columns = census.values.worth_asking()
-    if not columns:
+    labelled, others = sum(census.leaves.values()), census.partly_labelled + census.unlabelled
+    if not columns or not labelled:
         return
     shown = ", ".join(f"{visible(name)} {len(column.values):,}" for name, column in columns.items())
     console.say(f"Columns of few values: {shown}")
-    labelled, others = sum(census.leaves.values()), census.partly_labelled + census.unlabelled
     known = {name: column.is_known_before(labelled, others) for name, column in columns.items()}
     if None in known.values():
         console.say(

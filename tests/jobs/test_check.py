@@ -97,6 +97,8 @@ def test_columns_of_few_values_are_named_and_asked_or_predicted_by_whether_untag
 def test_where_all_items_are_labelled_a_person_says_what_is_known_before(check: Check) -> None:
     _, _, text = check([of_few_values(n, "Apparel,Shirts") for n in range(60)], VALUES)
     assert "tagger train --evidence COLUMN,COLUMN. Others can be predicted, too: --attribute COLUMN,COLUMN." in text
+    _, _, text = check([of_few_values(n, ",") for n in range(60)], VALUES)
+    assert "few values" not in text, "nothing can be learnt yet"
 
 
 def test_the_training_that_is_proposed_learns_from_titles_that_name_the_type_and_not_from_others(check: Check) -> None:
