@@ -19,7 +19,8 @@ def run(config: TrainConfig, console: Console) -> int:
 
 def _show(config: TrainConfig, console: Console, result: TrainResult) -> None:
     model_id = result.card.model_id
-    console.metrics(f"Test metrics of {model_id}", result.metrics)
+    alone = ", by the image alone" if result.evidence else ""
+    console.metrics(f"Test metrics of {model_id}{alone}", result.metrics)
     if result.evidence:
         evidence_report.show(console, result.evidence)
     if result.attributes:

@@ -2,6 +2,7 @@
 
 from tagger.jobs.shell.console import Console
 from tagger.jobs.shell.next_command import next_line
+from tagger.manifest.spelling import visible
 from tagger.schemas.configs.tag import TagConfig
 from tagger.schemas.documents.run import Counts
 from tagger.schemas.tables.prediction import Decision
@@ -14,12 +15,15 @@ _IN_WORDS = {
     "known": "known from earlier runs",
     "decided": "decided by a person",
 }
+_OF_FURTHER_TAGS = (Decision.ACCEPT, Decision.REVIEW)
 
 
 def show(config: TagConfig, console: Console, result: TagResult, show_next: bool = True) -> None:
     """Print the results of a finished run, and the next command unless another job goes on itself."""
     counts, directory = result.counts, result.directory
     console.table(f"Run {result.record.run_id}", ["what", "rows"], _rows(counts))
+    if counts.attributes:
+        console.table("Further tags", ["tag", *map(str, _OF_FURTHER_TAGS)], _further_tags(counts))
     if counts.repaired:
         console.say(f"{counts.repaired:,} {'row was' if counts.repaired == 1 else 'rows were'} repaired.")
     if result.failed.counts:
@@ -55,6 +59,14 @@ def _next(config: TagConfig, counts: Counts) -> str:
     if any(counts.decisions.get(decision) for decision in (Decision.REVIEW, Decision.ACCEPT_MASTER_ONLY)):
         return next_line(config, "review", "--run", config.out)
     return next_line(config, "apply", config.out, "--out", f"{config.out.rstrip('/')}-tags")
+
+
+def _further_tags(counts: Counts) -> list[tuple[object, ...]]:
+    """How many of each further tag are accepted, and how many go to review."""
+    return [
+        (visible(name), *(of.get(decision, 0) for decision in _OF_FURTHER_TAGS))
+        for name, of in counts.attributes.items()
+    ]
 
 
 def _rows(counts: Counts) -> list[tuple[str, int]]:

@@ -46,6 +46,9 @@ class Counts(RunPart):
     errors: dict[str, int] = Field(
         default={}, description="Items without a usable image by error code: failed, or tagged without it."
     )
+    attributes: dict[str, dict[str, int]] = Field(
+        default={}, description="Predicted further tags by name and decision."
+    )
     reject_reasons: dict[str, int] = {}
     parts: int = 0
 

@@ -1,9 +1,9 @@
 """The parts of a run: the counts in their metadata, and their rows in pieces."""
 
 import json
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -41,6 +41,8 @@ class PartCounts:
     redecided: int
     """Number of stored predictions that were decided again."""
     spent: Spent
+    attributes: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    """Number of predicted further tags by name and decision."""
 
     @classmethod
     def of_predictions(
@@ -53,6 +55,7 @@ class PartCounts:
             skipped={reason: n for reason, n in skipped.items() if n},
             redecided=redecided,
             spent=spent,
+            attributes=_attributes(predictions["attributes"]),
         )
 
     @classmethod
@@ -69,6 +72,7 @@ class PartCounts:
             skipped=fields.get("skipped", {}),
             redecided=fields.get("redecided", 0),
             spent=Spent(seconds.get("worker", 0), seconds.get("engine")),
+            attributes=fields.get("attributes", {}),
         )
 
     def as_metadata(self) -> dict[bytes, str]:
@@ -79,6 +83,7 @@ class PartCounts:
             "skipped": dict(self.skipped),
             "decisions": dict(self.decisions),
             "errors": dict(self.errors),
+            "attributes": {name: dict(decisions) for name, decisions in self.attributes.items()},
         }
         return {_COUNTS: json.dumps(fields)}
 
@@ -86,6 +91,16 @@ class PartCounts:
     def rows(self) -> int:
         """Number of rows of the shard."""
         return sum(self.decisions.values()) + sum(self.skipped.values())
+
+
+def _attributes(column: pa.ChunkedArray) -> dict[str, Counter[str]]:
+    """Number of further tags by name and decision, of the column `attributes` of PREDICTION."""
+    each = pc.list_flatten(column)
+    pairs = zip(*(pc.struct_field(each, name).to_pylist() for name in ("name", "decision")), strict=True)
+    counted = defaultdict[str, Counter[str]](Counter)
+    for name, decision in pairs:
+        counted[name][decision] += 1
+    return dict(counted)
 
 
 def part_counts(predictions: Location) -> list[PartCounts]:
@@ -120,10 +135,13 @@ def whole_counts(staged: Staged, parts: Sequence[PartCounts]) -> Counts:
         TaggerError: when predictions, rejects, skipped and further rows do not add up to the rows read.
     """
     decisions, errors, skipped = Counter[str](), Counter[str](), Counter(staged.skip_reasons)
+    attributes = defaultdict[str, Counter[str]](Counter)
     for part in parts:
         decisions.update(part.decisions)
         errors.update(part.errors)
         skipped.update(part.skipped)
+        for name, counts in part.attributes.items():
+            attributes[name].update(counts)
     if decisions.total() + staged.rejects + skipped.total() + staged.further != staged.rows:
         raise TaggerError(
             f"{staged.rows} rows were read, but there are {decisions.total()} predictions, {staged.rejects} rejects, "
@@ -141,6 +159,7 @@ def whole_counts(staged: Staged, parts: Sequence[PartCounts]) -> Counts:
         redecided=sum(part.redecided for part in parts),
         decisions=dict(decisions),
         errors=dict(errors),
+        attributes={name: dict(counts) for name, counts in sorted(attributes.items())},
         reject_reasons=staged.reject_reasons,
         parts=len(parts),
     )

@@ -70,9 +70,10 @@ def fit_attributes(
         fitted[name] = FittedAttribute(policy, on_test)
         unmet = [IN_WORDS[kind] for kind, level in levels.items() if level.accept_above is None and not level.classes]
         if unmet:
+            by = "by anything that an item shows" if len(unmet) == len(levels) else ", nor ".join(unmet)
             reporter.warn(
                 f"--attribute-precision {name}={config.attribute_target(name):g}: cannot be shown on "
-                f"{max(counts.values()):,} {side} items {', nor '.join(unmet)}; so nothing of these is accepted"
+                f"{max(counts.values()):,} {side} items {by}; so nothing of these is accepted"
             )
     return fitted
 

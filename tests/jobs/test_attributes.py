@@ -63,6 +63,8 @@ def test_attributes_are_taught_measured_predicted_and_known_again(
     third = tagger(*tag, tmp_path / "third", "--evidence", "all", "--known", tmp_path / "all")
     counts = json.loads(third.out)["counts"]
     anew = pd.read_parquet(tmp_path / "third/predictions").set_index("id")
+    tagged_anew = int((anew["decision"] != "failed").sum())
+    assert sum(counts["attributes"]["tone"].values()) == tagged_anew
     assert counts["redecided"] == len(anew) - failed > 0, "another policy decides stored attributes again"
     before = attributes[anew.index.intersection(attributes.index)].map(lambda one: (one["value"], one["confidence"]))
     now = anew.loc[before.index, "attributes"].map(lambda found: (found[0]["value"], found[0]["confidence"]))

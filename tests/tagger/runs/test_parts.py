@@ -14,9 +14,17 @@ from tagger.schemas.tables.prediction import PREDICTION
 
 
 def predictions(*decisions: str) -> pa.Table:
+    """Rows with these decisions; the colour of each that is accepted is accepted, that of each failed one missing."""
     codes = ["not_found" if decision == "failed" else None for decision in decisions]
-    columns = {"decision": list(decisions), "errorCode": codes}
-    nulls = {name: [None] * len(decisions) for name in PREDICTION.names if name not in columns}
+    colours = [
+        None if decision == "failed" else [{"name": "colour", "value": "Red", "confidence": 0.5, "decision": decision}]
+        for decision in decisions
+    ]
+    columns = {
+        "decision": pa.array(decisions, pa.string()), "errorCode": pa.array(codes, pa.string()),
+        "attributes": pa.array(colours, PREDICTION.field("attributes").type),
+    }  # fmt: skip
+    nulls = {name: pa.nulls(len(decisions)) for name in PREDICTION.names if name not in columns}
     return pa.table({**nulls, **columns})
 
 
@@ -57,6 +65,7 @@ def test_all_rows_of_a_manifest_are_accounted_for(parts: list[PartCounts]) -> No
     assert (counts.known, counts.redecided, counts.parts) == (2, 1, 2)
     assert counts.errors == {"not_found": 1}
     assert counts.skip_reasons == {"labelled": 3, "known": 1}
+    assert counts.attributes == {"colour": {"accept": 2, "review": 1}}
 
 
 def test_a_row_that_went_nowhere_is_an_error(parts: list[PartCounts]) -> None:
