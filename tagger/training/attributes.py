@@ -16,7 +16,6 @@ from tagger.models.titles import TitleVectors
 from tagger.reporter import LOG, Reporter
 from tagger.schemas.documents.taxonomy import Taxonomy
 from tagger.training.columns import fit_columns
-from tagger.training.subsample import shift_of_bias
 from tagger.training.titles import as_matrix, drawn_titles, fitted, logistic_regression
 
 LEAST_ITEMS = 20
@@ -86,7 +85,6 @@ def fit_attribute(
         titles, codes = examples.titles.only(some), examples.codes[some]
         vectors = hstack([titles.words, titles.letters], format="csr")
         title_weight, title_bias = as_matrix(fitted(logistic_regression(), vectors, codes), size)
-        title_bias = title_bias + shift_of_bias(examples.codes, codes, size)
         title_weight = title_weight.astype(np.float16).astype(np.float32)  # as it is stored
     columns = fit_columns(examples.cells, examples.codes, size, no_value) if examples.cells else None
     counts = np.zeros((len(taxonomy.leaves), size))

