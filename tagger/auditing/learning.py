@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 import numpy as np
-import pandas as pd
 from scipy.sparse import csr_matrix
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
@@ -14,6 +13,7 @@ from tagger.models.evidence import bayes, class_prior
 from tagger.models.levels import softmax
 from tagger.models.titles import new_vectoriser
 from tagger.similarity.index import VectorIndex
+from tagger.training.subsample import subsample
 from tagger.training.titles import fitted, learnt_words, logistic_regression
 
 _DIMENSIONS = 256
@@ -100,23 +100,13 @@ def out_of_fold(
     probabilities = np.zeros((len(classes), count), np.float32)
     for n in np.unique(fold):
         inside, outside = np.flatnonzero(fold != n), np.flatnonzero(fold == n)
-        training = _subsample(inside, classes, rng)
+        training = subsample(inside, classes, _MAX_FITTED, rng)
         fitted(model, features[training], classes[training])
         probabilities[np.ix_(outside, model.classes_)] = model.predict_proba(features[outside])
         unseen = outside[~np.isin(classes[outside], model.classes_)]
         probabilities[unseen] = 0
         probabilities[unseen, classes[unseen]] = 1
     return probabilities
-
-
-def _subsample(items: np.ndarray, classes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Subsample 60,000 items at most, int [M]; rare classes keep all of their items."""
-    if len(items) <= _MAX_FITTED:
-        return items
-    order = rng.permutation(items)
-    rank_in_class = pd.Series(classes[order]).groupby(classes[order]).cumcount().to_numpy()
-    first = rank_in_class < _MAX_FITTED // (2 * (classes.max() + 1))
-    return np.sort(np.concatenate([order[first], order[~first]])[:_MAX_FITTED])
 
 
 def combine_probabilities(image: np.ndarray, title: np.ndarray, classes: np.ndarray) -> np.ndarray:

@@ -125,13 +125,16 @@ class EvidenceModel:
             shown: What the items show.
             count: N.
         """
-        probabilities, speaks, vectors = {}, {}, None
-        if self.titles:
-            vectors = self.titles.vectors(self.titles.texts(shown, count))
+        probabilities, speaks, vectors = {}, {}, self.title_vectors(shown, count)
+        if self.titles and vectors:
             probabilities["title"], speaks["title"] = self.titles.read_vectors(vectors)
         if self.columns:
             probabilities["columns"], speaks["columns"] = self.columns.read(shown, count)
         return Said(probabilities, speaks, vectors)
+
+    def title_vectors(self, shown: Shown, count: int) -> TitleVectors | None:
+        """The titles of N items, as `hear` reads them; None where it reads none."""
+        return self.titles.vectors(self.titles.texts(shown, count)) if self.titles else None
 
     def fuse(
         self,

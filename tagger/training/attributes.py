@@ -13,9 +13,10 @@ from tagger.models.attributes import Attribute
 from tagger.models.evidence import class_prior
 from tagger.models.levels import Levels
 from tagger.models.titles import TitleVectors
+from tagger.reporter import LOG, Reporter
 from tagger.schemas.documents.taxonomy import Taxonomy
 from tagger.training.columns import fit_columns
-from tagger.training.titles import as_matrix, fitted, logistic_regression
+from tagger.training.titles import as_matrix, drawn_titles, fitted, logistic_regression
 
 LEAST_ITEMS = 20
 """Training items from which a value is learnt."""
@@ -53,7 +54,13 @@ def learnt_values(cells: Sequence[str | None], no_value: NoValue) -> tuple[list[
 
 
 def fit_attribute(
-    name: str, values: Sequence[str], taxonomy: Taxonomy, examples: Examples, no_value: NoValue, seed: int = 0
+    name: str,
+    values: Sequence[str],
+    taxonomy: Taxonomy,
+    examples: Examples,
+    no_value: NoValue,
+    seed: int = 0,
+    reporter: Reporter = LOG,
 ) -> Attribute:
     """Fit an attribute to its training items; the weights of its witnesses are still to be fitted.
 
@@ -66,15 +73,18 @@ def fit_attribute(
         taxonomy: The bundle's.
         examples: The items.
         no_value: Recognises cells without a value.
-        seed: Draws 100,000 of the images, where there are more.
+        seed: Draws 100,000 of the images, and of the titles, where there are more.
+        reporter: Told how many titles are left out.
     """
     size = len(values)
     prior = class_prior(examples.codes, size)
     weight, bias = _fit_images(examples, size, seed)
     title_weight = title_bias = None
     if examples.titles is not None:
-        vectors = hstack([examples.titles.words, examples.titles.letters], format="csr")
-        title_weight, title_bias = as_matrix(fitted(logistic_regression(), vectors, examples.codes), size)
+        some = drawn_titles(examples.codes, name, seed, reporter)
+        titles, codes = examples.titles.only(some), examples.codes[some]
+        vectors = hstack([titles.words, titles.letters], format="csr")
+        title_weight, title_bias = as_matrix(fitted(logistic_regression(), vectors, codes), size)
         title_weight = title_weight.astype(np.float16).astype(np.float32)  # as it is stored
     columns = fit_columns(examples.cells, examples.codes, size, no_value) if examples.cells else None
     counts = np.zeros((len(taxonomy.leaves), size))

@@ -13,32 +13,50 @@ from tagger.dataset.label_words import without_label
 from tagger.errors import InputError
 from tagger.models.evidence import class_prior
 from tagger.models.titles import TitleModel, new_letter_vectoriser, new_vectoriser
+from tagger.reporter import LOG, Reporter
+from tagger.training.subsample import subsample
 
 _C, _ROUNDS = 10.0, 40
 _NEVER = -20.0
 _BARE_SHARE = 0.25
+MOST_TITLES = 100_000
+"""Titles that a classifier learns from. Of 300,000, all took 2.3 times the time and 1.2 times the memory of these.
+
+All got 96.4% of the types right, these 96.5%; without the words of the type, all got 70.5%, and these 67.7%.
+"""
 
 
 def fit_titles(
-    names: Sequence[str], titles: Sequence[str], leaves: np.ndarray, types: Sequence[str], seed: int = 0
+    names: Sequence[str],
+    titles: Sequence[str],
+    leaves: np.ndarray,
+    types: Sequence[str],
+    seed: int = 0,
+    reporter: Reporter = LOG,
 ) -> TitleModel:
     """Fit a model to titles: logistic regression over TF-IDF of words, pairs of words, and letters within words.
 
     Most titles name their type, and a model of those alone would know little of one that does not. So it learns
     from a quarter of the titles without these words, too.
 
+    Of more than 100,000 titles, as many are drawn, with all titles of rare leaves.
+
     Args:
         names: The columns of the titles.
         titles: Of the training items, N.
         leaves: Their leaf indices, int [N].
         types: Article type of each leaf, L.
-        seed: Draws the titles that are learnt without the words of their type.
+        seed: Draws the titles that are learnt, and those that are learnt without the words of their type.
+        reporter: Told how many titles are left out.
 
     Raises:
         InputError: when the titles have no words in common, or their items only one class.
     """
     if len(np.unique(leaves)) < 2:
         raise InputError("--manifest: the training items that have titles are of one class")
+    prior = class_prior(leaves, len(types))
+    some = drawn_titles(leaves, "titles", seed, reporter)
+    titles, leaves = [titles[n] for n in some.tolist()], leaves[some]
     by_word, by_letter = new_vectoriser(), new_letter_vectoriser()
     learnt_words(by_word, titles)  # the vocabulary is that of whole titles
     learnt_words(by_letter, titles)
@@ -49,7 +67,25 @@ def fit_titles(
     weight, bias = as_matrix(model, len(types))
     weight = weight.astype(np.float16).astype(np.float32)  # as it is stored, so that what is measured is what will tag
     words, letters = (tuple(map(str, v.get_feature_names_out())) for v in (by_word, by_letter))
-    return TitleModel(tuple(names), words, letters, idf, weight, bias, class_prior(leaves, len(types)))
+    return TitleModel(tuple(names), words, letters, idf, weight, bias, prior)
+
+
+def drawn_titles(classes: np.ndarray, of_what: str, seed: int, reporter: Reporter) -> np.ndarray:
+    """Indices of the titles to learn from, int [M], 100,000 at most; rare classes keep all.
+
+    Args:
+        classes: Class of each title, int [N].
+        of_what: What is learnt, for the reporter, who is told how many are left out.
+        seed: Draws them.
+        reporter: Where that goes.
+    """
+    some = subsample(np.arange(len(classes)), classes, MOST_TITLES, np.random.default_rng(seed))
+    if len(some) < len(classes):
+        reporter.step(
+            f"Learning {of_what} from {len(some):,} titles, with all of rare classes; "
+            f"{len(classes) - len(some):,} are left out"
+        )
+    return some
 
 
 def with_bare_titles(

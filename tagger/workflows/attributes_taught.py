@@ -20,6 +20,7 @@ from tagger.models.columns import spelled
 from tagger.models.evidence import RICHEST_FIRST, EvidenceModel, Said
 from tagger.models.image_pool import pool_images
 from tagger.models.levels import Levels
+from tagger.models.titles import TitleVectors
 from tagger.reporter import Reporter
 from tagger.runs.image_features import ImageFeatures
 from tagger.runs.leaf_probabilities import LeafProbabilities
@@ -109,7 +110,7 @@ def teach_attributes(
     sides = _in_one_spelling(_looked_at_sides(sides, image, features), asked.attributes)
     train = sides["train"]
     of_train, item_of = features.of_items(train["id"].to_numpy(object))
-    said = evidence.hear(shown_by(train, evidence), len(train)) if evidence else Said({}, {})
+    titles = evidence.title_vectors(shown_by(train, evidence), len(train)) if evidence else None
     attributes, figures, tables = [], [], []
     for name in asked.attributes:
         values = _values(name, sides, asked.no_value, reporter)
@@ -118,8 +119,8 @@ def teach_attributes(
         reporter.step(f"Learning {name}, {len(values)} values")
         hidden = name if evidence and name in evidence.names_of("columns") else None
         held_out = _held_out(sides, hidden, evidence, image, features, Levels(card.taxonomy))
-        examples = _examples(name, values, train, evidence, said, of_train, item_of)
-        attribute = fit_attribute(name, values, card.taxonomy, examples, asked.no_value)
+        examples = _examples(name, values, train, evidence, titles, of_train, item_of)
+        attribute = fit_attribute(name, values, card.taxonomy, examples, asked.no_value, reporter=reporter)
         attribute = _weighed(attribute, held_out["val"], card, evidence)
         predictions = pd.concat(
             table
@@ -265,7 +266,7 @@ def _examples(
     values: Sequence[str],
     train: pd.DataFrame,
     evidence: EvidenceModel | None,
-    said: Said,
+    titles: TitleVectors | None,
     images: ImageFeatures,
     item_of: np.ndarray,
 ) -> Examples:
@@ -277,7 +278,7 @@ def _examples(
     shown = {other: train[passthrough(other)].iloc[labelled].tolist() for other in _others(evidence, name)}
     return Examples(
         codes[labelled], train["leaf"].to_numpy()[labelled], images.matrix[of_labelled],
-        index_of[item_of[of_labelled]], said.titles.only(labelled) if said.titles else None, shown,
+        index_of[item_of[of_labelled]], titles.only(labelled) if titles else None, shown,
     )  # fmt: skip
 
 

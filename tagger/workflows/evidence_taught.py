@@ -206,7 +206,8 @@ def _with_models(
     titles = columns = None
     if asked.title:
         try:
-            titles = fit_titles(asked.title, joined_texts(cells, asked.title, len(train)), leaves, types)
+            texts = joined_texts(cells, asked.title, len(train))
+            titles = fit_titles(asked.title, texts, leaves, types, reporter=reporter)
         except InputError as error:
             if not asked.columns:
                 raise

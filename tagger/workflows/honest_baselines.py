@@ -11,6 +11,7 @@ from tagger.dataset.label_words import without_label
 from tagger.evaluation.metrics import Predicted
 from tagger.models.levels import Levels
 from tagger.models.titles import TitleModel, joined_texts
+from tagger.reporter import LOG, Reporter
 from tagger.runs.staging import passthrough
 from tagger.schemas.documents.taxonomy import Level, Taxonomy
 from tagger.training.titles import fit_titles
@@ -45,7 +46,7 @@ def most_frequent_by_master(
 
 
 def by_title(
-    names: Sequence[str], sides: Mapping[str, pd.DataFrame], taxonomy: Taxonomy
+    names: Sequence[str], sides: Mapping[str, pd.DataFrame], taxonomy: Taxonomy, reporter: Reporter = LOG
 ) -> Iterator[tuple[bool, Predicted]]:
     """Predict article types by titles alone, as they are, and without the words of each item's type.
 
@@ -53,6 +54,7 @@ def by_title(
         names: The columns of the titles.
         sides: Items of train, val and test by side, with leaf number and columns, as `labelled_sides` has them.
         taxonomy: The leaves.
+        reporter: Told how many titles are left out.
 
     Yields:
         Whether the words of the type are left out, and predictions of the test items in their order.
@@ -62,7 +64,7 @@ def by_title(
     """
     types = [leaf.articleType for leaf in taxonomy.leaves]
     train, val, test = (sides[side] for side in ("train", "val", "test"))
-    model = fit_titles(names, _texts(train, names), train["leaf"].to_numpy(), types)
+    model = fit_titles(names, _texts(train, names), train["leaf"].to_numpy(), types, reporter=reporter)
     temperature = fit_temperature(model.logits(_texts(val, names)), val["leaf"].to_numpy())
     texts, leaves = _texts(test, names), test["leaf"].to_numpy()
     bare = [without_label(text, types[leaf]) for text, leaf in zip(texts, leaves.tolist(), strict=True)]

@@ -161,7 +161,7 @@ def _guesses(
             True: "the words of the item's article type are left out",
         }
         try:
-            for is_bare, predicted in by_title(config.title, sides, taxonomy):
+            for is_bare, predicted in by_title(config.title, sides, taxonomy, reporter):
                 guesses[f"the title{WITHOUT_TYPE if is_bare else ''}", how[is_bare]] = predicted
         except InputError as error:
             left_out.append(LeftOut("the title", str(error)))

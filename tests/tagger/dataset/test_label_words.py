@@ -65,3 +65,20 @@ def test_short_texts_of_a_later_batch_are_counted_too(tmp_path: Path) -> None:
         (batch,) = catalog_of(tmp_path / f"{name}.csv", f"{tmp_path}/{{id}}.jpg")[0].batches()
         columns.add(batch)
     assert columns.counts == {"title": TextColumn(items=2, named=2)}
+
+
+def test_a_column_of_a_script_without_spaces_is_text_where_it_has_more_than_a_name(tmp_path: Path) -> None:
+    file = tmp_path / "m.csv"
+    file.write_text(
+        "id,masterCategory,articleType,colour,name\n"
+        "1,服,シャツ,ネイビーブルー,プーマメンズ半袖シャツネイビー\n"
+        "2,服,ズボン,黒,ナイキレディース白ロングスカート\n"
+    )
+    columns = TextColumns()
+    for batch in catalog_of(file, f"{tmp_path}/{{id}}.jpg")[0].batches():
+        columns.add(batch)
+    assert columns.counts == {"name": TextColumn(items=2, named=1)}
+
+
+def test_the_words_of_a_hindi_label_are_taken_out_whole() -> None:
+    assert without_label("सफ़ेद साड़ी सोना", "साड़ी") == "सफ़ेद सोना"

@@ -56,6 +56,7 @@ def test_a_title_without_a_known_word_says_nothing_and_several_columns_are_one_t
     assert is_known.tolist() == [False, False, True]
     assert probabilities[:2] == pytest.approx(np.repeat(model.prior[None], 2, axis=0))
     assert [len(part) for part in model.read([])] == [0, 0]
+    assert model.read(["Fabindiawear", "Yakurtas"])[1].tolist() == [True, False], "five letters alone may be chance"
     both = replace(model, names=("title", "more"))
     assert both.texts({"title": ["Puma", None], "more": ["watch", "shirt"], "x": ["y", "z"]}, 2) == [
         "Puma watch",

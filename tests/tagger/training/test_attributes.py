@@ -26,7 +26,7 @@ def test_heads_tell_values_apart_by_images_titles_and_columns(bundle: Bundle, co
     shown[np.arange(240), codes] += 4
     texts = [f"{names[code]} shirt {rng.integers(5)}" for code in codes]
     by_word, by_letter = new_vectoriser(), new_letter_vectoriser()
-    titles = TitleVectors(by_word.fit_transform(texts), by_letter.fit_transform(texts))
+    titles = TitleVectors(by_word.fit_transform(texts), by_letter.fit_transform(texts), np.ones(240, bool))
     cells = {"fit": [["slim", "loose", "any"][code] for code in codes]}
     leaves = codes % 2
     one = fit_attribute(
