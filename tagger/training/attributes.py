@@ -73,7 +73,7 @@ def fit_attribute(
         taxonomy: The bundle's.
         examples: The items.
         no_value: Recognises cells without a value.
-        seed: Draws 100,000 of the images, and of the titles, where there are more.
+        seed: Draws 100,000 of the images, and 300,000 of the titles, where there are more.
         reporter: Told how many titles are left out.
     """
     size = len(values)
