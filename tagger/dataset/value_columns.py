@@ -10,9 +10,9 @@ import pyarrow.compute as pc
 from tagger.manifest.batch import Batch
 from tagger.manifest.no_value import NoValue
 from tagger.manifest.selection import tagged
-from tagger.schemas.documents.taxonomy import Level
+from tagger.schemas.tables.item import Role
 
-_ROLES = {"id", "imageUri", "image", *map(str, Level)}
+_ROLES = set(map(str, Role))
 _MOST_VALUES = 200
 _FEWEST_ITEMS = 5
 """Mean number of items a value, from which a column is worth a proposal."""

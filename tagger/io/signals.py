@@ -65,6 +65,9 @@ def interrupted_by_signals(at_the_second: Handler) -> Iterator[None]:
 
     Only the main thread can set handlers; in others this does nothing.
     """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
     postponed = 0
 
     def interrupt(number: int, frame: FrameType | None) -> None:
@@ -91,10 +94,9 @@ def interrupted_by_signals(at_the_second: Handler) -> Iterator[None]:
     alarm = signal.getsignal(signal.SIGALRM)
     with kept_signal_handlers(), _lost_interrupts_unreported():
         try:
-            if threading.current_thread() is threading.main_thread():
-                for number in STOP_SIGNALS:
-                    if signal.getsignal(number) is not signal.SIG_IGN:  # nohup, and a shell's background jobs
-                        signal.signal(number, interrupt)
+            for number in STOP_SIGNALS:
+                if signal.getsignal(number) is not signal.SIG_IGN:  # nohup, and a shell's background jobs
+                    signal.signal(number, interrupt)
             yield
         finally:
             if _stopped.is_set():
@@ -108,7 +110,9 @@ def _is_safe(frame: FrameType | None) -> bool:
     if frame is None:
         return True
     code = frame.f_code
-    if code.co_name in _ENTERS or (code.co_filename == threading.__file__ and code.co_name not in _WAITS):
+    if code.co_name in _ENTERS or code.co_filename == __file__:  # of this module, the handlers are being restored
+        return False
+    if code.co_filename == threading.__file__ and code.co_name not in _WAITS:
         return False
     while frame is not None:
         if frame.f_code.co_name == "__del__" or frame.f_code.co_filename == logging.__file__:

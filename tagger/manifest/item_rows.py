@@ -62,13 +62,13 @@ def further_rows(ids: Sequence[str | None]) -> dict[int, int]:
     Args:
         ids: The ids of consecutive rows; None for a row without one, which is passed over.
     """
-    first, found = -1, dict[int, int]()
+    first, first_of = -1, dict[int, int]()
     for row, item in enumerate(ids):
         if item is not None and first >= 0 and item == ids[first]:
-            found[row] = first
+            first_of[row] = first
         elif item is not None:
             first = row
-    return found
+    return first_of
 
 
 class ItemRows:

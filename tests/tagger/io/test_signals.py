@@ -97,6 +97,29 @@ def test_an_interrupt_waits_until_what_it_meets_can_let_go_of_its_lock() -> None
             goes_on()
 
 
+def test_another_thread_leaves_the_signals_alone() -> None:
+    failed: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            with interrupted_by_signals(lambda number, frame: None):
+                pass
+        except BaseException as error:  # noqa: BLE001 - a thread's error fails no test by itself
+            failed.append(error)
+
+    with interrupted_by_signals(lambda number, frame: None):
+        with suppress(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGTERM)
+        try:
+            raise ValueError  # while this command ends
+        except ValueError:
+            thread = threading.Thread(target=work)
+            thread.start()
+            thread.join()
+        assert signal.getitimer(signal.ITIMER_REAL) != (0, 0), "the interrupt of the main thread is still raised again"
+    assert failed == []
+
+
 def test_an_interrupt_does_not_break_off_what_wakes_another_thread() -> None:
     """Else the condition would keep a thread in its list that is awake already, and never wake the next one."""
     condition = threading.Condition()
