@@ -14,11 +14,10 @@ from typing import Any
 import psutil
 import ray
 from ray._private import auto_init_hook
-from ray._private import utils as ray_utils
-from ray._private.node import Node
 
 from tagger.allocator import keep_freed_memory
 from tagger.cluster.local_paths import check_local_paths
+from tagger.cluster.ray_patches import own_sigterm_handler, without_cluster_services
 from tagger.errors import UsageError
 from tagger.io.location import first_line
 from tagger.io.scratch import scratch_folder
@@ -26,19 +25,12 @@ from tagger.io.signals import held_back_signals, kept_signal_handlers
 from tagger.machine import usable_cores, usable_memory_bytes
 from tagger.reporter import LOG, Reporter
 from tagger.schemas.configs.options import RayOptions
-from tagger.workarounds import Workaround
 
 _LOG = logging.getLogger(__name__)
 _GB = 2**30
 _MAX_REASON = 400
 _KILL_TIMEOUT_S = 5.0
 _CONNECT_TIMEOUT_S = 10
-KEEP_MONITORS = "TAGGER_KEEP_RAY_MONITORS"
-"""Environment variable that keeps the autoscaler, the log monitor and the API server of an embedded Ray."""
-_NO_CLUSTER_SERVICES = Workaround("no_cluster_services", "ray", first=(2, 60), last=(2, 60))
-_OWN_SIGTERM_HANDLER = Workaround("own_sigterm_handler", "ray", first=(2, 60), last=(2, 60))
-_CLUSTER_SERVICES = ("start_monitor", "start_log_monitor", "start_api_server")
-"""Methods of Ray's `Node`."""
 _QUIET_SETTINGS = {
     "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
@@ -175,7 +167,7 @@ def _start_embedded(processes: int, with_data: bool, folder: Path) -> None:
     with (
         _environment({**settings, **(keep_freed_memory() if with_data else {})}),
         _without_log_level_line(),
-        _without_cluster_services(),
+        without_cluster_services(),
     ):
         _init(
             folder,
@@ -196,29 +188,11 @@ def _init(folder: Path, **settings: Any) -> None:
     Raises:
         KeyboardInterrupt: after a signal during the call.
     """
-    with chdir(folder), kept_signal_handlers(), _own_sigterm_handler(), held_back_signals():
+    with chdir(folder), kept_signal_handlers(), own_sigterm_handler(), held_back_signals():
         try:
             ray.init(**settings, logging_level=logging.ERROR, log_to_driver=False)
         except SystemExit as error:
             raise KeyboardInterrupt from error
-
-
-@contextmanager
-def _own_sigterm_handler() -> Iterator[None]:
-    """Keep Ray from replacing the handler of SIGTERM inside the `with`; its own raises SystemExit anywhere."""
-    if not _OWN_SIGTERM_HANDLER.is_on():
-        yield
-        return
-    set_handler = ray_utils.set_sigterm_handler
-    ray_utils.set_sigterm_handler = _set_nothing
-    try:
-        yield
-    finally:
-        ray_utils.set_sigterm_handler = set_handler
-
-
-def _set_nothing(handler: object) -> None:
-    """What stands for Ray's function that replaces the handler of SIGTERM."""
 
 
 def _set_up_data() -> None:
@@ -234,31 +208,6 @@ def _temp_dir() -> Path:
     """The folder for Ray's files and sockets; `/tmp` when the temporary folder's path is too long for sockets."""
     folder = Path(os.environ.get("RAY_TMPDIR") or tempfile.gettempdir())
     return folder if len(str(folder)) <= _MAX_TEMP_DIR else Path("/tmp")
-
-
-@contextmanager
-def _without_cluster_services() -> Iterator[None]:
-    """Keep Ray from starting its autoscaler, its log monitor and its API server inside the `with`.
-
-    An embedded Ray never gets another node, nobody reads its log stream, and nobody submits jobs to it. Ray has no
-    switch for them. On two cores with Ray 2.60, a start takes 1.3 core-seconds of 5.3 less without them, `ray.init`
-    waits for no server, and the end takes a second less, in which the autoscaler calls a server that is gone.
-    """
-    if os.environ.get(KEEP_MONITORS) or not _NO_CLUSTER_SERVICES.is_on():
-        yield
-        return
-    starts = {name: getattr(Node, name) for name in _CLUSTER_SERVICES}
-    for name in starts:
-        setattr(Node, name, _start_nothing)
-    try:
-        yield
-    finally:
-        for name, start in starts.items():
-            setattr(Node, name, start)
-
-
-def _start_nothing(node: Node, **settings: object) -> None:
-    """What stands for a method of Ray's that starts a process."""
 
 
 @contextmanager
