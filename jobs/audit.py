@@ -7,6 +7,7 @@ from tagger.jobs.shell.next_command import next_line, next_on_catalogue
 from tagger.schemas.configs.audit import AuditConfig
 from tagger.schemas.tables.prediction import ReviewReason
 from tagger.workflows.audit import AuditResult, audit, try_flipped_labels
+from tagger.workflows.audit_denied import DeniedResult, denied_labels
 
 _IN_WORDS = {
     ReviewReason.TAXONOMY_CONFLICT: "type belongs to another category",
@@ -20,6 +21,9 @@ _IN_WORDS = {
 
 def run(config: AuditConfig, console: Console) -> int:
     """Judge each label by models that were not trained on the item, and write the findings."""
+    if config.denied:
+        _show_denied(config, console, denied_labels(config, console))
+        return 0
     if config.flip:
         items, detections = try_flipped_labels(config, console)
         _say_of_flipped(config, console, items, detections)
@@ -38,6 +42,21 @@ def run(config: AuditConfig, console: Console) -> int:
         }
     )
     return 0
+
+
+def _show_denied(config: AuditConfig, console: Console, result: DeniedResult) -> None:
+    gone = {"have the suggested type by now": result.corrected, "are no longer in the manifest": result.unlabelled}
+    left_out = "".join(f"; {count:,} {why}, and are left out" for why, count in gone.items() if count)
+    console.say(
+        f"Image and title deny the label of {result.listed:,} held-out items of {config.model}{left_out}. "
+        f"{len(result.findings):,} are up for review."
+    )
+    console.say(f"Page: {result.page}")
+    console.say(next_line(config, "review", "--run", str(result.out)))
+    console.result({
+        "out": str(result.out), "listed": result.listed, "findings": len(result.findings),
+        "corrected": result.corrected, "unlabelled": result.unlabelled,
+    })  # fmt: skip
 
 
 def _say(console: Console, result: AuditResult) -> None:

@@ -9,7 +9,7 @@ from pydantic.alias_generators import to_camel
 from tagger.confidence.trial import TargetTrial
 from tagger.jobs.shell.console import Console
 from tagger.jobs.shell.figures import percent
-from tagger.jobs.shell.next_command import next_line
+from tagger.jobs.shell.next_command import UNKNOWN, command_line, next_line
 from tagger.jobs.steps import attributes_report
 from tagger.schemas.configs.confidence import PolicyConfig
 from tagger.schemas.documents.taxonomy import Level
@@ -46,7 +46,7 @@ def _say(config: PolicyConfig, console: Console, result: PolicyResult) -> None:
     else:
         has = "this policy now, and tagger tag applies it"
     if result.without_denied:
-        _say_denied(console, result)
+        _say_denied(config, console, result)
     attributes_report.show_policies(console, result.attributes)
     console.say(f"The bundle has {has}. Curve: {result.curve}")
     console.result(_document(config, result) | {"deniedLabels": result.denied, "byEvidence": {
@@ -59,8 +59,8 @@ def _say(config: PolicyConfig, console: Console, result: PolicyResult) -> None:
         console.say(next_line(config, "tag", *catalogue_flags(taught_on), "--model", config.model, "--out", "run"))
 
 
-def _say_denied(console: Console, result: PolicyResult) -> None:
-    """Say what labels that image and title deny cost."""
+def _say_denied(config: PolicyConfig, console: Console, result: PolicyResult) -> None:
+    """Say what labels that image and title deny cost, and how to review them."""
     concerned = [fitted for fitted in (result, *result.by_evidence.values()) if fitted.without_denied]
     best = max(concerned, key=_coverage)
     without = best.without_denied[Level.ARTICLE_TYPE]
@@ -70,6 +70,10 @@ def _say_denied(console: Console, result: PolicyResult) -> None:
         f"{percent(without)} would be accepted instead of {percent(_coverage(best))}. They are listed, with those of "
         f"val and test, in {result.denied_labels}"
     )
+    taught_on = result.card.provenance.config
+    flags = catalogue_flags(taught_on) if taught_on.get("manifest") else ["--manifest", UNKNOWN]
+    words = ["--model", config.model, "--denied", *flags, "--out", f"{config.model.rstrip('/')}-denied"]
+    console.say(f"To review them: {command_line(config, 'audit', *words)}")
 
 
 def _coverage(fitted: FittedPolicy) -> float:

@@ -17,6 +17,7 @@ from tagger.optional import EXTRAS
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("schemas", "tagger", "jobs")
 MAY_IMPORT_RAY = {
+    "tagger/cluster/ray_patches.py",
     "tagger/cluster/session.py",
     "tagger/cluster/submission.py",
     "tagger/training/on_ray.py",

@@ -12,15 +12,25 @@ TARGETS = {"articleType": 0.95, "masterCategory": 0.98}
 
 
 def next_line(config: S3Options, *words: str) -> str:
-    """`Next: tagger …`, with the S3 endpoint if the config names one.
+    """`Next: tagger …`, as `command_line` has it.
 
     Args:
         config: The config of the finished command.
-        words: The next command's name and arguments; they are quoted for a shell.
+        words: The next command's name and arguments.
+    """
+    return f"Next: {command_line(config, *words)}"
+
+
+def command_line(config: S3Options, *words: str) -> str:
+    """A command of tagger, ready to paste, with the S3 endpoint if the config names one.
+
+    Args:
+        config: The config of the finished command.
+        words: The command's name and arguments; they are quoted for a shell.
     """
     for flag, value in (("--s3-endpoint", config.s3_endpoint), ("--s3-region", config.s3_region)):
         words += (flag, value) if value and flag not in words else ()
-    return f"Next: tagger {' '.join(word if word == UNKNOWN else shlex.quote(word) for word in words)}"
+    return f"tagger {' '.join(word if word == UNKNOWN else shlex.quote(word) for word in words)}"
 
 
 def next_policy(config: S3Options, bundle: str) -> str:

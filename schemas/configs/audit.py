@@ -21,8 +21,14 @@ class AuditConfig(CatalogOptions, RayOptions):
         "index --manifest styles.csv --images images/ --title productDisplayName --out audit",
         "--model bundle --manifest styles.csv --images images/ --out audit",
         "index --manifest styles.csv --images images/ --flip 0.03",
+        "--model bundle --denied --manifest styles.csv --images images/ --out denied",
     )
 
+    denied: bool = Field(
+        default=False,
+        description="Take, of the named bundle, the held-out items whose image and title deny the label alike, as its "
+        "training has found them; nothing is judged anew.",
+    )
     index: str | None = Field(
         default=None,
         description="Index with labels (tagger index --manifest); of a model that was not fine-tuned on these labels.",
@@ -58,6 +64,10 @@ class AuditConfig(CatalogOptions, RayOptions):
     def _check(self) -> "AuditConfig":
         if (self.index is None) == (self.model is None):
             raise ValueError("name an index, or a bundle to make one with: model")
+        if self.denied and not self.model:
+            raise ValueError("denied labels are a bundle's: model")
+        if self.denied and (self.title or self.duplicates):
+            raise ValueError("title and duplicates judge labels, and those that are denied have been judged")
         if self.model and self.flip:
             raise ValueError("flip tries out an index; tagger index makes one")
         if self.min_items < self.folds:

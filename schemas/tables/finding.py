@@ -22,7 +22,11 @@ FINDING = pa.schema(
         field("rank", pa.int64(), "1 is the label most likely wrong.", nullable=False),
         field("id", pa.string(), "The item's id.", nullable=False),
         field("imageUri", pa.string(), "Where its image was looked for."),
-        field("imageDigest", pa.string(), "SHA-256 of the image file's bytes, in hexadecimal.", nullable=False),
+        field(
+            "imageDigest",
+            pa.string(),
+            "SHA-256 of the image file's bytes, in hexadecimal; null where it cannot be read.",
+        ),
         field("title", pa.string(), "The item's title, where titles were read."),
         field("masterCategory", pa.string(), "The label, as the catalogue has it.", nullable=False),
         field("articleType", pa.string(), "The label, as the catalogue has it.", nullable=False),
@@ -33,6 +37,8 @@ FINDING = pa.schema(
         field("suggestionConfidence", pa.float32(), "Probability of that, by image and title, 0 to 1."),
         field("imageSays", pa.string(), "The most probable article type by the image alone; null where not judged."),
         field("titleSays", pa.string(), "The most probable article type by the title alone; null where not judged."),
-        field("distance", pa.float32(), "Mean distance (1 - cosine) to the ten most similar images.", nullable=False),
+        field(
+            "distance", pa.float32(), "Mean distance (1 - cosine) to the ten most similar images; null with --denied."
+        ),
     ]
 )

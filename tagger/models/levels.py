@@ -53,6 +53,15 @@ class Levels:
         master_confidence = self._confidences(Level.MASTER_CATEGORY, masters[rows, master])
         return master, master_confidence, article, self._confidences(Level.ARTICLE_TYPE, types[rows, article])
 
+    def of_types(self, leaf_probabilities: np.ndarray, types: np.ndarray) -> np.ndarray:
+        """The probability of one article type for each item, float32 [N].
+
+        Args:
+            leaf_probabilities: float32 [N, L].
+            types: Indices into `types`, int [N].
+        """
+        return np.asarray(_sums(leaf_probabilities, self._type_of)[np.arange(len(types)), types])
+
     def classes_of_leaves(self, leaves: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the indices into `masters` and into `types` for indices of leaves, int [N]; each [N]."""
         return self._master_of[leaves], self._type_of[leaves]

@@ -103,10 +103,7 @@ def audit(config: AuditConfig, reporter: Reporter = LOG) -> AuditResult:
     page = page_of(written, Pictures(store, config.max_pixels), config.shown, _facts(result))
     directory = RunDirectory(out)
     record = _begin(config, directory, index, (folder / CARD).read_bytes())
-    write_parquet(out / FINDINGS_FILE, written)
-    result.page.write_text(page)
-    directory.write_part(0, queue_of(labelled.items, table, judged, record), {}, Spent(0, None))
-    directory.finish(record, Staged(len(table), len(table), 0, 0, {}, {}, 1))
+    write_findings(directory, record, written, page, queue_of(labelled.items, table, judged, record))
     for name in (_VECTORS, _INDEX) if config.model else ():
         (out / name).delete()
     return result
@@ -180,6 +177,22 @@ def _make_index(config: AuditConfig, out: Location, manifest: Manifest, reporter
     index_settings = {"run": [tag_settings["out"]], "out": (out / _INDEX).uri}
     index_settings |= {"keep": [config.title] if config.title else []}
     return build_index(IndexConfig.model_validate(shared | index_settings), reporter).folder
+
+
+def write_findings(directory: RunDirectory, record: RunRecord, findings: pa.Table, page: str, queue: pa.Table) -> None:
+    """Write findings, their page, and a finished run with them as its queue, for the review page.
+
+    Args:
+        directory: The audit's folder.
+        record: Its run, which has begun.
+        findings: By FINDING.
+        page: HTML.
+        queue: The same findings, by PREDICTION.
+    """
+    write_parquet(directory.root / FINDINGS_FILE, findings)
+    (directory.root / PAGE).write_text(page)
+    directory.write_part(0, queue, {}, Spent(0, None))
+    directory.finish(record, Staged(len(queue), len(queue), 0, 0, {}, {}, 1))
 
 
 def _begin(config: AuditConfig, directory: RunDirectory, index: VectorIndex, card: bytes) -> RunRecord:

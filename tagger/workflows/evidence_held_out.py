@@ -118,14 +118,19 @@ def _denied(
 ) -> pd.DataFrame:
     """The items whose image and title agree on another article type than their label says."""
     levels = Levels(card.taxonomy)
-    _, label = levels.classes_of_leaves(items["leaf"].to_numpy())
-    _, _, by_image, image_confidence = levels.choose(image.of(items["id"].tolist()))
-    _, _, by_title, title_confidence = levels.choose(said.probabilities["title"])
+    label_master, label = levels.classes_of_leaves(items["leaf"].to_numpy())
+    of_image = image.of(items["id"].tolist())
+    _, _, by_image, image_confidence = levels.choose(of_image)
+    title_master, _, by_title, title_confidence = levels.choose(said.probabilities["title"])
     rows = np.flatnonzero(said.speaks["title"] & (by_image == by_title) & (by_title != label))
-    types = np.array(levels.types, object)
+    together = model.fuse(of_image, np.ones(len(items), bool), said).probabilities[rows]
+    masters, types = (np.array(names, object) for names in (levels.masters, levels.types))
     shown = {name: items[passthrough(name)].to_numpy()[rows] for name in model.names_of("title")}
     return pd.DataFrame({
         "id": items["id"].to_numpy()[rows], "split": items["split"].to_numpy()[rows], **shown,
-        "label": types[label[rows]], "imageAndTitleSay": types[by_title[rows]],
+        "masterCategory": masters[label_master[rows]], "articleType": types[label[rows]],
+        "suggestedMasterCategory": masters[title_master[rows]], "suggestedArticleType": types[by_title[rows]],
         "imageConfidence": image_confidence[rows], "titleConfidence": title_confidence[rows],
+        "labelProbability": levels.of_types(together, label[rows]),
+        "suggestionConfidence": levels.of_types(together, by_title[rows]),
     })  # fmt: skip

@@ -173,6 +173,7 @@ def test_labels_that_image_and_title_deny_are_counted_and_so_is_what_they_cost(t
     shown = tagger("policy", with_titles, *target[:-1]).out
     assert f"another article type than the label of {wrong.sum():,} of these control items" in shown
     assert str(file) in shown.replace("\n", "")
+    assert f"To review them: tagger audit --model {with_titles} --denied --manifest " in shown
 
 
 def test_a_target_that_only_titles_can_reach_is_no_error_and_what_the_image_alone_says_is_not_accepted(

@@ -76,7 +76,7 @@ def test_titles_are_taught_measured_and_asked(tagger: Run, shop: pd.DataFrame, d
     expected[untitled] = "image+columns" if has_kind[untitled] else "image"
     assert in_words.equals(expected.rename("evidence"))
     assert_policies_are_fitted_to_what_tags(bundle, shop, by_both[good])
-    assert "imageAndTitleSay" in (bundle / "report/denied-labels.csv").read_text().splitlines()[0]
+    assert "suggestedArticleType" in (bundle / "report/denied-labels.csv").read_text().splitlines()[0]
     assert_python_says_the_same(tmp_path, shop, drawn, by_both)
 
     twice = tagger(*teach, "--run", tmp_path / "fused")

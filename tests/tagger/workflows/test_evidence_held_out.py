@@ -46,8 +46,13 @@ def test_labels_that_image_and_title_deny_alike_are_listed_the_surest_first(bund
     assert denied["id"].tolist() == ["denied", "doubted"]
     assert denied["split"].tolist() == ["test", "val"]
     assert denied["name"].tolist() == ["first", "perhaps"]
-    assert set(denied["label"]) == {card.taxonomy.leaves[other].articleType}
-    assert set(denied["imageAndTitleSay"]) == {card.taxonomy.leaves[0].articleType}
+    wrong, right = card.taxonomy.leaves[other], card.taxonomy.leaves[0]
+    assert set(zip(denied["masterCategory"], denied["articleType"], strict=True)) == {
+        (wrong.masterCategory, wrong.articleType)
+    }
+    suggested = zip(denied["suggestedMasterCategory"], denied["suggestedArticleType"], strict=True)
+    assert set(suggested) == {(right.masterCategory, right.articleType)}
+    assert (denied["labelProbability"] < 0.01).all() and (denied["suggestionConfidence"] > 0.9).all()
     assert denied["titleConfidence"].is_monotonic_decreasing
     by_title = {
         side: pd.read_parquet(tmp_path / file)["id"].tolist() for side, file in HELD_OUT[Evidence.TITLE].items()
