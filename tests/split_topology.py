@@ -35,7 +35,7 @@ def main() -> None:
         plan = TagPlan(run, name, store, bundle.card, Thresholds.of_policy(None), 10**8, 16)
         prepared: Future[PreparedEngine] = Future()
         prepared.set_result(prepare(bundle, "torch-cpu-float32", 16))
-        tag_shards(plan, prepared, range(staged.shards), Workers(2, 2, gpus), lambda rows: None)
+        tag_shards(plan, prepared, range(staged.shards), Workers(2, 2, gpus), lambda rows, state: None)
     ray.shutdown()
     print(json.dumps({"parts": len(list(Path(out).glob("split/predictions/*.parquet")))}))
 

@@ -23,6 +23,8 @@ MAY_IMPORT_RAY = {
     "tagger/training/on_ray.py",
     "tagger/training/process_group.py",
     "tagger/training/search_on_ray.py",
+    "tagger/tagging/gpu_engines.py",
+    "tagger/tagging/losses.py",
     "tagger/tagging/on_ray.py",
     "tagger/tagging/worker_pool.py",
 }

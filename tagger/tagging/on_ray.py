@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import ray
-from ray.exceptions import RayActorError, WorkerCrashedError
+from ray.exceptions import WorkerCrashedError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from tagger.engines.base import Engine, PreparedEngine
@@ -26,7 +26,8 @@ from tagger.imaging.layout import layouts
 from tagger.models.attributes import features_of
 from tagger.runs.staging import read_shard, shard_of
 from tagger.tagging.collector import Claim, Outcome, of_length_one
-from tagger.tagging.coordinator import Coordinator
+from tagger.tagging.coordinator import Coordinator, State
+from tagger.tagging.gpu_engines import EnginePool, RemoteEngine, Serving, start_server
 from tagger.tagging.shard_images import count_images
 from tagger.tagging.shard_tagger import ShardTagger, TagPlan
 from tagger.tagging.worker_pool import WorkerPool, Workers, fitting_workers
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
 
 _EVALUATED_AT_ONCE = 64
 _WORTH_A_WORKER = 500  # images that take as long as starting a process
-_RETRIES = 3
 _POLL_S = 0.05
 _WATCH_S = 0.25
 _COUNT_EVERY_S = 1.0
@@ -47,7 +47,7 @@ def tag_shards(
     prepared: "Future[PreparedEngine]",
     shards: Sequence[int],
     workers: Workers,
-    watch: Callable[[int], None],
+    watch: Callable[[int, str], None],
 ) -> None:
     """Tag shards on a pool of workers, each shard into its part.
 
@@ -56,30 +56,78 @@ def tag_shards(
         prepared: The model, sent to the workers once; they start while it is still being prepared.
         shards: Numbers of the shards to do.
         workers: How many.
-        watch: Called every now and then with the number of rows tagged by this call.
+        watch: Called every now and then with the number of rows tagged by this call, and the state of the run in words.
 
     Raises:
         TaggerError: raised by a worker, or when workers are lost repeatedly.
     """
     coordinator = _start_coordinator()
-    engines = [_gpu_engine(coordinator) for _ in range(workers.gpus)]
-    start = partial(_RemoteEngine, engines) if engines else partial(_wait_for_engine, coordinator)
-    arguments = (plan, partial(_RayCoordinatorClient, coordinator), start, bool(engines))
+    start_engine = partial(_wait_for_engine, coordinator)
+    start = partial(_remote_engine, coordinator) if workers.gpus else start_engine
+    arguments = (plan, partial(_RayCoordinatorClient, coordinator), start, bool(workers.gpus))
     tagger = ray.remote(num_cpus=1, max_restarts=0, max_task_retries=0)(ShardTagger)
     work = plan.run.work
     pool = WorkerPool(
         lambda: tagger.remote(*arguments), shards, workers, lambda n: count_images(read_shard(shard_of(work, n))), work
     )
-    is_sent = False
-    rows, counted = 0, time.monotonic()
-    while not pool.is_done:
-        pool.wait(_WATCH_S)
-        if time.monotonic() - counted > _COUNT_EVERY_S:
-            (rows, is_sent), counted = ray.get(coordinator.state.remote()), time.monotonic()
-        if not is_sent and prepared.done():
-            coordinator.set_model.remote(_Shared(ray.put(prepared.result())))  # again if the coordinator was restarted
-            is_sent = True
-        watch(rows)
+    engines = EnginePool(partial(start_server, start_engine), workers.gpus, len(shards)) if workers.gpus else None
+    link = _Link(coordinator, prepared, engines)
+    try:
+        while not pool.is_done:
+            has_part = pool.wait(_WATCH_S)
+            if engines:
+                engines.look()
+                if has_part:
+                    engines.progressed()
+            link.update()
+            watch(link.rows, ", ".join(str(part) for part in (pool, engines) if part))
+    finally:
+        if engines:
+            engines.close()
+
+
+class _Link:
+    """The command's side of the coordinator: tells it the model and the engines, again if it was restarted.
+
+    Nothing here waits for an answer.
+    """
+
+    def __init__(self, coordinator: Any, prepared: "Future[PreparedEngine]", engines: EnginePool | None) -> None:
+        self._coordinator = coordinator
+        self._prepared = prepared
+        self._engines = engines
+        self._told: Sequence[Serving] = ()
+        self._number = 0
+        self._model: _Shared | None = None
+        self._asked: Any = None
+        self._asked_at = -_COUNT_EVERY_S
+        self.rows = 0
+        """Rows that the workers have done, by the last answer."""
+
+    def update(self) -> None:
+        """Tell what is new; take an answer, if there is one."""
+        if self._model is None and self._prepared.done():
+            self._model = _Shared(ray.put(self._prepared.result()))
+            self._coordinator.set_model.remote(self._model)
+        if self._engines and self._engines.serving != self._told:
+            self._told = self._engines.serving
+            self._number += 1
+            self._coordinator.set_engines.remote(self._number, self._told)
+        if self._asked is None:
+            if time.monotonic() - self._asked_at > _COUNT_EVERY_S:
+                self._asked, self._asked_at = self._coordinator.state.remote(), time.monotonic()
+        elif ray.wait([self._asked], timeout=0)[0]:
+            self._take(ray.get(self._asked))
+            self._asked = None
+
+    def _take(self, state: State) -> None:
+        self.rows = state.rows
+        if self._model is not None and not state.has_model:
+            self._coordinator.set_model.remote(self._model)
+        if self._engines:
+            self._engines.kill(state.suspects)
+            if self._number and not state.engines:
+                self._coordinator.set_engines.remote(self._number, self._told)
 
 
 def choose_engine_on_ray(request: EngineRequest, device: str, watch: Watch = unwatched) -> ChosenEngine:
@@ -174,64 +222,15 @@ def _wait_for_engine(coordinator: Any) -> Engine:
         time.sleep(_POLL_S)
 
 
-def _gpu_engine(coordinator: Any) -> Any:
-    """An engine on a GPU that serves all workers; two batches run at once, so that copying and computing overlap."""
-    return ray.remote(num_gpus=1, num_cpus=0, max_concurrency=2, max_restarts=_RETRIES, max_task_retries=_RETRIES)(
-        _EngineServer
-    ).remote(coordinator)
+def _remote_engine(coordinator: Any) -> Engine:
+    """A worker's way to the engines on GPUs."""
+    worker = ray.get_runtime_context().get_actor_id()
 
+    def ask() -> tuple[list[Serving], int, int]:
+        answer: tuple[list[Serving], int, int] = ray.get(coordinator.engines.remote(worker))
+        return answer
 
-class _EngineServer:
-    """An engine in a process of its own."""
-
-    def __init__(self, coordinator: Any) -> None:
-        self._engine = _wait_for_engine(coordinator)
-
-    def node(self) -> str:
-        return ray.get_runtime_context().get_node_id()  # type: ignore[no-any-return]
-
-    def run(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        return self._engine.run(images)
-
-
-class _RemoteEngine:
-    """Round robin over engines in other processes, first those on this node; if one is lost, the next one runs."""
-
-    name = "elsewhere"
-
-    def __init__(self, servers: Sequence[Any]) -> None:
-        self._servers = list(servers)
-        self._nodes = [server.node.remote() for server in servers]
-        self._turn = 0
-
-    def run(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return leaf logits float32 [N, L] and embeddings float32 [N, D]."""
-        images_ref = ray.put(images)
-        lost: RayActorError | None = None
-        for server in self._ready():
-            try:
-                outcomes: tuple[np.ndarray, np.ndarray] = ray.get(server.run.remote(images_ref))
-                return outcomes
-            except RayActorError as error:
-                lost = error
-        raise lost or RuntimeError("no engine on a GPU started")
-
-    def _ready(self) -> list[Any]:
-        """The engines that have started, in the order to try them; waits for the first one."""
-        ready, _ = ray.wait(self._nodes, num_returns=1)
-        ready, _ = ray.wait(self._nodes, num_returns=len(self._nodes), timeout=0)
-        here = ray.get_runtime_context().get_node_id()
-        self._turn += 1
-        servers = [(n, s) for n, s in zip(self._nodes, self._servers, strict=True) if n in ready]
-        rotated = servers[self._turn % len(servers) :] + servers[: self._turn % len(servers)]
-        return [s for _, s in sorted(rotated, key=lambda e: not _is_on(e[0], here))]
-
-
-def _is_on(node: Any, here: str) -> bool:
-    try:
-        return bool(ray.get(node) == here)
-    except RayActorError:
-        return False
+    return RemoteEngine(ask, coordinator.suspect.remote)
 
 
 class _RayCoordinatorClient:

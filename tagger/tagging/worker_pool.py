@@ -1,7 +1,7 @@
 """A pool of processes that take shards from one queue: its size, and recovery from lost processes."""
 
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ from ray.exceptions import RayError, RayTaskError
 from tagger.errors import TaggerError
 from tagger.io.location import Location, first_line
 from tagger.tagging.crashes import Bisection, Crashes, Step, check_count
+from tagger.tagging.losses import LostStarting
 
 _RETRIES = 3
 _RETRIES_BEFORE_SEARCH = 1
@@ -100,7 +101,7 @@ class WorkerPool:
         self._bisections: dict[int, Bisection] = {}
         self._losses: Counter[int] = Counter()
         self._searches: Counter[int] = Counter()
-        self._lost_starting = _LostStarting()
+        self._lost_starting = LostStarting()
         self._start(workers.first)
 
     @property
@@ -108,8 +109,13 @@ class WorkerPool:
         """Whether all shards have their part."""
         return not self._waiting and not self._running
 
-    def wait(self, seconds: float) -> None:
-        """Wait at most `seconds` until a worker has started or finished; hand out work."""
+    def __str__(self) -> str:
+        starting = f", {len(self._starting)} starting" if self._starting else ""
+        return f"{len(self._running)} workers at work{starting}"
+
+    def wait(self, seconds: float) -> bool:
+        """Wait at most `seconds` until a worker has started or finished; hand out work; whether a part was written."""
+        has_part = False
         done, _ = ray.wait([*self._running, *self._starting], num_returns=1, timeout=seconds)
         for ref in done:
             worker, step = self._running.pop(ref) if ref in self._running else (self._starting.pop(ref), None)
@@ -123,8 +129,10 @@ class WorkerPool:
                 self._lost_starting.forget(ref)
                 if step is not None:
                     self._advance(step, answer)
+                    has_part |= step.kind == "tag"
                 self._hand_out(worker)
         self._grow()
+        return has_part
 
     def _start(self, count: int) -> None:
         workers = [self._make() for _ in range(count)]
@@ -198,37 +206,3 @@ class WorkerPool:
             self._crashes.write(self._work)
         self._searches[shard] = 0
         check_count(self._crashes_before, self._crashes, f"image {image} of part {shard}")
-
-
-class _LostStarting:
-    """Counts groups of workers that were lost while starting, until one succeeds.
-
-    Workers that start together are often lost together, with their node. A long run on spot nodes loses some workers
-    now and then, which is no reason to abort.
-    """
-
-    def __init__(self) -> None:
-        self._group_of: dict[Any, int] = {}
-        self._groups = 0
-        self._losses = 0
-        self._lost: set[int] = set()
-
-    def expect(self, refs: Iterable[Any]) -> None:
-        """Record workers that were started together."""
-        self._groups += 1
-        self._group_of.update(dict.fromkeys(refs, self._groups))
-
-    def forget(self, ref: Any) -> None:
-        """Record that a worker started or finished its work."""
-        self._group_of.pop(ref, None)
-        self._lost, self._losses = set(), 0
-
-    def lose(self, ref: Any, error: RayError) -> None:
-        """Record a loss. Raises TaggerError after too many groups without a success."""
-        self._losses += 1
-        self._lost.add(self._group_of.pop(ref))
-        if len(self._lost) > _RETRIES:
-            raise TaggerError(
-                f"{self._losses} workers were lost while they started, and none did start, the last one so: "
-                f"{first_line(error)}; the same command goes on from here"
-            )

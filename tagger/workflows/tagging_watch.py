@@ -18,6 +18,7 @@ from tagger.tagging.worker_pool import Workers
 
 _CHOOSING = "Choosing an engine"
 _LOOK_EVERY_S = 0.25
+_STALLED_S = 60.0
 
 
 class Choice(Protocol):
@@ -94,6 +95,8 @@ class TaggingWatch:
         self._check_held = check_held
         self._bars = ExitStack()
         self._choice_bar: ChoiceBar | None = None
+        self._rows = 0
+        self._moved_at = self._said_at = time.monotonic()
         self._bar: Bar | None = None
 
     def __enter__(self) -> "TaggingWatch":
@@ -106,9 +109,15 @@ class TaggingWatch:
     ) -> None:
         self._bars.__exit__(kind, error, traceback)
 
-    def __call__(self, rows: int) -> None:
-        """Take the number of rows that this call has tagged."""
+    def __call__(self, rows: int, state: str = "") -> None:
+        """Take the number of rows that this call has tagged.
+
+        Args:
+            rows: So far.
+            state: Of the run, in words, which are said while nothing is tagged.
+        """
         self._check_held()
+        self._say_if_stalled(rows, state)
         if not self.prepared.done() and self._choice.chosen.done():
             self._hand_over(*self._choice.chosen.result())
         if self._bar:
@@ -116,6 +125,16 @@ class TaggingWatch:
             self._bar.update(self._done + rows, f"{rows / seconds:.0f} images/s" if rows else "")
         elif self._choice_bar:
             self._choice_bar.update()
+
+    def _say_if_stalled(self, rows: int, state: str) -> None:
+        """Say each minute that nothing is tagged, and what the run waits for."""
+        now = time.monotonic()
+        if rows != self._rows or not self._bar:
+            self._rows, self._moved_at, self._said_at = rows, now, now
+        elif now - self._said_at >= _STALLED_S:
+            self._said_at = now
+            minutes = (now - self._moved_at) / 60
+            self._reporter.warn(f"No item was tagged in the last {minutes:.0f} min: {state}")
 
     def _hand_over(self, engine: PreparedEngine, chosen: EngineCheck) -> None:
         self._bars.close()
