@@ -121,8 +121,9 @@ def _brand_promises(promises: Sequence[Promise]) -> Section:
         "What needs no person, of brands that the model has not seen",
         _PROMISE_HEADS,
         [_promise(promise) for promise in promises],
-        f"{_fitted(promises[0])} Their brands did not train either, nor are they those of the test items. A kind of "
-        "evidence is measured on the test items that have it. These intervals draw whole brands.",
+        f"{_fitted(promises[0])} Their brands did not train either, nor are they those of the test items; "
+        "items without a brand do not count. A kind of evidence is measured on the test items that have it. "
+        "These intervals draw whole brands.",
     )
 
 
