@@ -1,158 +1,15 @@
-"""Honest figures of one recipe, as tables, as a page, and as rows for machines."""
+"""Honest figures of one recipe, as tables and as a page."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
-
-import pandas as pd
 
 from tagger.evaluation.intervals import PROBABILITY, Estimate
 from tagger.evaluation.metrics import MINIMUM_SUPPORT
-from tagger.schemas.documents.bundle import LevelMetrics
+from tagger.schemas.tables.prediction import Evidence
+from tagger.workflows.evidence_held_out import IN_WORDS
+from tagger.workflows.honest_figures import APART, FEW, Figures, Learnt, Line, Promise
 
-RANDOM, APART, BY_TIME, BRANDS = "random", "copies apart", "by time", "brands apart"
-"""Names of the splits."""
-FEW = 10
-"""Training items of an article type below which a model has hardly seen it."""
-
-
-@dataclass(frozen=True)
-class Learnt:
-    """What a split let a training learn, beside the figures of its test items."""
-
-    train_items: int
-    unlearnt_items: int
-    """Items that the split leaves out, because no training item is of their leaf."""
-    few_items: int
-    """Test items of article types with fewer than FEW training items."""
-    others: Estimate | None
-    """How many of the other test items are right; None where there are none."""
-    calibration: LevelMetrics
-    """Has the calibration error, and the one by chance."""
-
-    def row(self) -> dict[str, object]:
-        """The same for machines."""
-        return {
-            "trainItems": self.train_items,
-            "unlearntItems": self.unlearnt_items,
-            "fewItems": self.few_items,
-            **_columns("otherItems", self.others),
-            "calibrationError": self.calibration.expected_calibration_error,
-            "calibrationErrorByChance": self.calibration.calibration_error_by_chance,
-        }
-
-
-@dataclass(frozen=True)
-class Line:
-    """Article types of some test items: how many are right."""
-
-    name: str
-    how: str
-    """How the items are split, or the guess is made, in words."""
-    items: int
-    accuracy: Estimate
-    macro_f1: Estimate | None
-    """None where no type has enough items."""
-    learnt: Learnt | None = None
-    """Of a split; None in the other tables."""
-
-    def row(self) -> dict[str, object]:
-        """The line for machines, with shares from 0 to 1."""
-        return {
-            "name": self.name,
-            "how": self.how,
-            "items": self.items,
-            **_columns("articleType", self.accuracy),
-            **_columns("macroF1", self.macro_f1),
-            **(self.learnt.row() if self.learnt else {}),
-        }
-
-
-@dataclass(frozen=True)
-class Promise:
-    """A target precision of article types, fitted on held-out items, and what test items show of it."""
-
-    target: float
-    fitted_on: int
-    """Number of fitting items."""
-    side: Literal["val", "control"]
-    """Their side of the split."""
-    items: int
-    """Number of test items."""
-    accepted: int
-    """Number of test items that are accepted."""
-    precision: Estimate | None
-    """Share of these that is right; None if none is accepted."""
-    highest: float | None = None
-    """Where the target cannot be shown: the highest that can, if any."""
-    shown: bool = True
-    """Whether the fitting items show the target; nothing is accepted otherwise."""
-
-    @property
-    def coverage(self) -> float:
-        """Share of the test items that is accepted, 0 to 1."""
-        return self.accepted / self.items
-
-    def row(self) -> dict[str, object]:
-        """The promise for machines, with shares from 0 to 1."""
-        return {
-            "name": f"{100 * self.target:g}%",
-            "target": self.target,
-            "fittedOn": self.fitted_on,
-            "side": self.side,
-            "shown": self.shown,
-            "highestTarget": self.highest,
-            "items": self.items,
-            "accepted": self.accepted,
-            "coverage": self.coverage,
-            **_columns("precision", self.precision),
-        }
-
-    def in_words(self) -> str:
-        """The precision, or why there is none."""
-        if self.precision is not None:
-            return percent(self.precision)
-        if self.shown:
-            return "no test item is sure enough"
-        instead = f"{100 * self.highest:g}% can" if self.highest else "no other one can, either"
-        return f"cannot be shown on {self.fitted_on:,} items; {instead}"
-
-
-@dataclass(frozen=True)
-class LeftOut:
-    """A figure that is not there, and why."""
-
-    figure: str
-    why: str
-
-
-@dataclass(frozen=True)
-class Figures:
-    """All that stands on the page."""
-
-    splits: Sequence[Line]
-    moved: int
-    """Number of items that keeping copies apart puts on another side than the random split does."""
-    guesses: Sequence[Line]
-    """With the model's own line first."""
-    promises: Sequence[Promise]
-    brands: Sequence[Line]
-    left_out: Sequence[LeftOut]
-
-    def rows(self) -> dict[str, list[dict[str, object]]]:
-        """The figures for machines, by section."""
-        return {
-            "splits": [line.row() for line in self.splits],
-            "guesses": [line.row() for line in self.guesses],
-            "targets": [promise.row() for promise in self.promises],
-            "brands": [line.row() for line in self.brands],
-            "leftOut": [{"figure": one.figure, "why": one.why} for one in self.left_out],
-        }
-
-    def table(self) -> pd.DataFrame:
-        """The figures as one table, with the section of each; what is left out has a row with the reason."""
-        rows = [{"section": name, **row} for name, section in self.rows().items() for row in section]
-        return pd.DataFrame(rows).convert_dtypes()  # whole numbers stay whole beside empty cells
+_PROMISE_HEADS = ("by", "target precision", "fitted on", "to test", "accepted", "right of these", "held")
 
 
 @dataclass(frozen=True)
@@ -168,37 +25,11 @@ class Section:
 
 def sections(figures: Figures) -> list[Section]:
     """The tables of the page, in order."""
-    chosen = [
-        Section(
-            "How the items are split",
-            ["split", "to train", "to test", "article type right", "macro F1", "calibration error", "by chance alone"],
-            [_split(line, line.learnt) for line in figures.splits if line.learnt],
-            _gaps(figures),
-        ),
-        Section(
-            "Compared with guesses",
-            ["by", "article type right", "macro F1"],
-            [[line.name, percent(line.accuracy), number(line.macro_f1)] for line in figures.guesses],
-            f"All of the {figures.guesses[0].items:,} test items of the split with {APART}."
-            + "".join(f" {line.name.capitalize()}: {line.how}." for line in figures.guesses if line.how),
-        ),
-        Section(
-            "What needs no person",
-            ["target precision", "accepted on test", "right of these"],
-            [[f"{100 * p.target:g}%", f"{100 * p.coverage:.1f}%", p.in_words()] for p in figures.promises],
-            _fitted(figures.promises[0]),
-        ),
-    ]
+    chosen = [_splits(figures), _guesses(figures), _promises(figures)]
     if figures.brands:
-        chosen.append(
-            Section(
-                "Brands that the model has not seen",
-                ["items", "to test", "article type right", "macro F1"],
-                [[x.name, f"{x.items:,}", percent(x.accuracy), number(x.macro_f1)] for x in figures.brands],
-                " ".join(f"{line.name.capitalize()}: {line.how}." for line in figures.brands)
-                + " These intervals draw whole brands.",
-            )
-        )
+        chosen.append(_brands(figures.brands))
+    if figures.brand_promises:
+        chosen.append(_brand_promises(figures.brand_promises))
     return chosen
 
 
@@ -241,14 +72,111 @@ def number(estimate: Estimate | None) -> str:
     return f"{estimate.value:.3f}{ends}"
 
 
-def _columns(name: str, estimate: Estimate | None) -> dict[str, object]:
-    ends = (estimate.value, estimate.low, estimate.high) if estimate else (None, None, None)
-    return dict(zip((name, f"{name}Low", f"{name}High"), ends, strict=True))
+def basis(evidence: Evidence | None) -> str:
+    """What predictions are based on, in words, such as `image, title and columns`; empty for None."""
+    return IN_WORDS[evidence].removeprefix("by ") if evidence else ""
+
+
+def _splits(figures: Figures) -> Section:
+    heads = ["split", "by", "to train", "to test", "article type right", "macro F1", "calibration error"]
+    return Section(
+        "How the items are split",
+        [*heads, "by chance alone"],
+        [_split(line, line.learnt) for line in figures.splits if line.learnt],
+        _gaps(figures) + _what_all_is(figures.splits),
+    )
+
+
+def _guesses(figures: Figures) -> Section:
+    hows = dict.fromkeys(f" {line.name.capitalize()}: {line.how}." for line in figures.guesses if line.how)
+    return Section(
+        "Compared with guesses",
+        ["by", "article type right", "macro F1"],
+        [[_named(line), percent(line.accuracy), number(line.macro_f1)] for line in figures.guesses],
+        f"All of the {figures.guesses[0].items:,} test items of the split with {APART}." + "".join(hows),
+    )
+
+
+def _promises(figures: Figures) -> Section:
+    return Section(
+        "What needs no person",
+        _PROMISE_HEADS,
+        [_promise(promise) for promise in figures.promises],
+        f"{_fitted(figures.promises[0])} They are applied to the test items of the split with {APART}.",
+    )
+
+
+def _brands(lines: Sequence[Line]) -> Section:
+    hows = dict.fromkeys(f"{line.name.capitalize()}: {line.how}." for line in lines)
+    return Section(
+        "Brands that the model has not seen",
+        ["items", "by", "to test", "article type right", "macro F1"],
+        [[x.name, basis(x.evidence), f"{x.items:,}", percent(x.accuracy), number(x.macro_f1)] for x in lines],
+        " ".join(hows) + " These intervals draw whole brands.",
+    )
+
+
+def _brand_promises(promises: Sequence[Promise]) -> Section:
+    return Section(
+        "What needs no person, of brands that the model has not seen",
+        _PROMISE_HEADS,
+        [_promise(promise) for promise in promises],
+        f"{_fitted(promises[0])} Their brands did not train either, nor are they those of the test items; "
+        "items without a brand do not count. A kind of evidence is measured on the test items that have it. "
+        "These intervals draw whole brands.",
+    )
+
+
+def _named(line: Line) -> str:
+    return f"{line.name}, {IN_WORDS[line.evidence]}" if line.evidence else line.name
+
+
+def _what_all_is(lines: Sequence[Line]) -> str:
+    """What becomes of items that lack some of the evidence, in a sentence; empty for the image alone."""
+    more = dict.fromkeys(line.evidence for line in lines if line.evidence not in (None, Evidence.IMAGE))
+    named = " or ".join(IN_WORDS[evidence] for evidence in more if evidence)
+    return f" Of what is measured {named}, an item that lacks some of it is predicted by the rest." if named else ""
+
+
+def _promise(promise: Promise) -> list[str]:
+    return [
+        basis(promise.evidence),
+        f"{100 * promise.target:g}%",
+        f"{promise.fitted_on:,}",
+        f"{promise.items:,}",
+        f"{100 * promise.coverage:.1f}%",
+        _precision(promise),
+        _held(promise),
+    ]
+
+
+def _precision(promise: Promise) -> str:
+    """The precision of what is accepted, or why nothing is."""
+    unshown = "".join(
+        f"; of {items:,} items {IN_WORDS[kind]}, none is accepted, as it cannot be shown of these"
+        for kind, items in promise.unshown.items()
+    )
+    if promise.precision is not None:
+        return percent(promise.precision) + unshown
+    if promise.shown:
+        return "no test item is sure enough" + unshown
+    instead = f"{100 * promise.highest:g}% can" if promise.highest else "no other one can, either"
+    return f"cannot be shown on {promise.fitted_on:,} items; {instead}"
+
+
+def _held(promise: Promise) -> str:
+    if promise.precision is None or promise.held is None:
+        return ""
+    if promise.held:
+        return "yes"
+    by_chance = promise.precision.high is not None and promise.precision.high >= promise.target
+    return "no, perhaps by chance" if by_chance else "no"
 
 
 def _split(line: Line, learnt: Learnt) -> list[str]:
     return [
         f"{line.name}: {line.how}",
+        basis(line.evidence),
         f"{learnt.train_items:,}",
         f"{line.items:,}",
         percent(line.accuracy),
@@ -259,41 +187,53 @@ def _split(line: Line, learnt: Learnt) -> list[str]:
 
 
 def _fitted(promise: Promise) -> str:
-    """What the thresholds are fitted on, in sentences."""
+    """What the thresholds are fitted on, in a sentence."""
     whose = {
         "control": "that neither trained nor calibrated the model",
         "val": "that chose the epoch and calibrated the model, too, so that the targets hold but roughly",
     }
-    return (
-        f"Thresholds are fitted on {promise.fitted_on:,} items {whose[promise.side]}, and applied to the "
-        f"{promise.items:,} test items of the split with {APART}."
-    )
+    return f"Thresholds are fitted on {promise.side} items {whose[promise.side]}, for each kind of evidence by itself."
 
 
 def _gaps(figures: Figures) -> str:
     """The differences to the split with copies apart, in sentences."""
     splits = figures.splits
-    apart = next(line for line in splits if line.name == APART)
-    gaps = [
-        f"{line.name} {100 * (line.accuracy.value - apart.accuracy.value):+.1f} points"
-        for line in splits
-        if line is not apart
-    ]
+    gaps = "".join(_gaps_of(apart, splits) for apart in splits if apart.name == APART)
     moved = f"Keeping {APART} puts {figures.moved:,} items on another side than the random split does."
     if not figures.moved:
         moved = "The first two are the same: no copies are on both sides of the random split."
-    hardly = "".join(_hardly_learnt(line, line.learnt) for line in splits if line.learnt)
-    return f"Article types right, compared with {APART}: {', '.join(gaps)}. {moved}{hardly}"
+    hardly = "".join(_hardly_learnt(lines) for lines in _by_name(splits))
+    return f"{gaps}{moved}{hardly}"
 
 
-def _hardly_learnt(line: Line, learnt: Learnt) -> str:
+def _gaps_of(apart: Line, splits: Sequence[Line]) -> str:
+    """The differences of one kind of evidence, in a sentence."""
+    gaps = [
+        f"{line.name} {100 * (line.accuracy.value - apart.accuracy.value):+.1f} points"
+        for line in splits
+        if line is not apart and line.evidence == apart.evidence
+    ]
+    if not gaps:
+        return ""
+    by = f" {IN_WORDS[apart.evidence]}" if apart.evidence else ""
+    return f"Article types right{by}, compared with {APART}: {', '.join(gaps)}. "
+
+
+def _by_name(lines: Sequence[Line]) -> Iterator[list[Line]]:
+    for name in dict.fromkeys(line.name for line in lines):
+        yield [line for line in lines if line.name == name]
+
+
+def _hardly_learnt(lines: Sequence[Line]) -> str:
     """What a split leaves too few training items of, in sentences; empty if nothing."""
+    line, learnt = lines[0], lines[0].learnt
+    if learnt is None:
+        return ""
     text = ""
     if learnt.few_items:
-        others = f"; of the others, {percent(learnt.others)} are right" if learnt.others else ""
         text += (
             f" {line.name.capitalize()}: {learnt.few_items:,} of the {line.items:,} test items are of article types "
-            f"with fewer than {FEW} training items{others}."
+            f"with fewer than {FEW} training items{_others(lines)}."
         )
     if learnt.unlearnt_items:
         text += (
@@ -301,3 +241,13 @@ def _hardly_learnt(line: Line, learnt: Learnt) -> str:
             "their leaf. The model could get none of them right, and they do not count here."
         )
     return text
+
+
+def _others(lines: Sequence[Line]) -> str:
+    """How many of the items of the other types are right."""
+    rights = [
+        percent(line.learnt.others) + (f" {IN_WORDS[line.evidence]}" if line.evidence else "")
+        for line in lines
+        if line.learnt and line.learnt.others
+    ]
+    return f"; of the others, these are right: {', '.join(rights)}" if rights else ""

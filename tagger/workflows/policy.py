@@ -4,7 +4,7 @@ Thresholds are fitted on the control side, which neither training nor calibratio
 """
 
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -145,7 +145,7 @@ def fit_policy(config: PolicyConfig, reporter: Reporter = LOG) -> PolicyResult:
     folder = resolve_location(config.model, config)
     with locked_bundle(folder) as bundle:
         side = fitting_side(folder, reporter)
-        held_out = {e: held_out_predictions(folder, bundle, [side], e) for e in _known_evidence(folder, side)}
+        held_out = {e: held_out_predictions(folder, bundle, [side], e) for e in known_evidence(folder, [side, "test"])}
         policies = {e: _fitted(config, items, side) for e, items in held_out.items()}
         _check_met(config, held_out, policies, reporter)
         others = {e: policy for e, policy in policies.items() if e is not Evidence.IMAGE}
@@ -190,7 +190,9 @@ def try_policy(config: PolicyConfig, reporter: Reporter = LOG) -> PolicyTrials:
     folder = resolve_location(config.model, config)
     bundle = Bundle.load(folder, "--model")
     side = fitting_side(folder, reporter)
-    held_out = {e: held_out_predictions(folder, bundle, [side, "test"], e) for e in _known_evidence(folder, side)}
+    held_out = {
+        e: held_out_predictions(folder, bundle, [side, "test"], e) for e in known_evidence(folder, [side, "test"])
+    }
     trials = {e: _tried(config, items) for e, items in held_out.items()}
     by_image = trials.pop(Evidence.IMAGE)
     return PolicyTrials(**vars(by_image), by_evidence=trials, attributes=try_attributes(config, folder, side))
@@ -251,10 +253,10 @@ def _without_denied(
     return {level: fitted.levels[level].coverage for level in Level}
 
 
-def _known_evidence(folder: Location, side: Side) -> list[Evidence]:
-    """What the bundle's stored predictions of held-out items are based on; the image comes first."""
+def known_evidence(folder: Location, sides: Sequence[Side]) -> list[Evidence]:
+    """What a bundle's stored predictions of the items of all these sides are based on; the image comes first."""
     report = folder / "report"
-    others = [e for e in HELD_OUT if all((report / HELD_OUT[e][of]).exists() for of in (side, "test"))]
+    others = [e for e in HELD_OUT if all((report / HELD_OUT[e][side]).exists() for side in sides)]
     return [Evidence.IMAGE, *others]
 
 

@@ -72,7 +72,17 @@ def _teach(config: TitlesConfig, reporter: Reporter, bundle: Bundle, folder: Loc
         if bundle.card.policies or kept != bundle.card.attribute_policies:
             bundle.changed(policies={}, attribute_policies=kept).save(folder)
 
-    return teach(folder, bundle.card, asked, sides, image, reporter, config.surely, drop_policies)
+    result = teach(folder, bundle.card, asked, sides, image, reporter, config.surely, drop_policies)
+    _keep_left_out(folder, result)
+    return result
+
+
+def _keep_left_out(folder: Location, result: EvidenceResult) -> None:
+    """Write into the bundle what could not be learnt."""
+    current = Bundle.load(folder, "--model")
+    provenance = current.card.provenance.model_copy(update={"evidence_left_out": dict(result.left_out)})
+    if provenance != current.card.provenance:
+        current.changed(provenance=provenance).save(folder)
 
 
 def _asked(config: TitlesConfig) -> Asked:
