@@ -3,8 +3,8 @@
 from tagger.evaluation.intervals import share
 from tagger.schemas.documents.bundle import LevelMetrics
 from tagger.schemas.tables.prediction import Evidence
-from tagger.workflows.honest_figures import APART, BY_TIME, RANDOM, Figures, Learnt, LeftOut, Line, Promise
-from tagger.workflows.honest_page import page_of
+from tagger.workflows.honest.figures import APART, BY_TIME, RANDOM, Figures, Learnt, LeftOut, Line, Promise
+from tagger.workflows.honest.page import page_of
 
 IMAGE, ALL = Evidence.IMAGE, Evidence.IMAGE_TITLE_AND_COLUMNS
 

@@ -14,10 +14,10 @@ from tagger.runs.staging import passthrough
 from tagger.schemas.configs.train import ResultsConfig
 from tagger.schemas.tables.prediction import Evidence
 from tagger.workflows.evidence_taught import Asked
-from tagger.workflows.honest_evidence import BasedOn, by_kind
-from tagger.workflows.honest_figures import APART, BRANDS, LeftOut, Line, Promise
-from tagger.workflows.honest_promises import promises_of
-from tagger.workflows.honest_splits import Trained
+from tagger.workflows.honest.evidence import BasedOn, by_kind
+from tagger.workflows.honest.figures import APART, BRANDS, LeftOut, Line, Promise
+from tagger.workflows.honest.promises import promises_of
+from tagger.workflows.honest.splits import Trained
 from tagger.workflows.policy import HeldOut, fitting_side, held_out_predictions, known_evidence
 from tagger.workflows.titles import labelled_sides
 

@@ -16,8 +16,8 @@ from tagger.manifest.manifest import Manifest
 from tagger.models.bundle import Bundle
 from tagger.schemas.configs.train import ResultsConfig, TrainConfig
 from tagger.schemas.tables.prediction import Evidence
-from tagger.workflows.honest_evidence import BasedOn, by_all, by_kind
-from tagger.workflows.honest_figures import FEW, Learnt, LeftOut, Line
+from tagger.workflows.honest.evidence import BasedOn, by_all, by_kind
+from tagger.workflows.honest.figures import FEW, Learnt, LeftOut, Line
 from tagger.workflows.open_catalog import resolve_location
 
 

@@ -7,7 +7,7 @@ from tagger.evaluation.intervals import PROBABILITY, Estimate
 from tagger.evaluation.metrics import MINIMUM_SUPPORT
 from tagger.schemas.tables.prediction import Evidence
 from tagger.workflows.evidence_held_out import IN_WORDS
-from tagger.workflows.honest_figures import APART, FEW, Figures, Learnt, Line, Promise
+from tagger.workflows.honest.figures import APART, FEW, Figures, Learnt, Line, Promise
 
 _PROMISE_HEADS = ("by", "target precision", "fitted on", "to test", "accepted", "right of these", "held")
 

@@ -14,10 +14,10 @@ from tagger.schemas.configs.train import ResultsConfig, TrainConfig
 from tagger.schemas.documents.taxonomy import Level
 from tagger.workflows.evidence_taught import Asked
 from tagger.workflows.folder_locks import locks_out
-from tagger.workflows.honest_figures import APART, BRANDS, BY_TIME, RANDOM, Figures, LeftOut
-from tagger.workflows.honest_measured import figures_of
-from tagger.workflows.honest_page import page_of
-from tagger.workflows.honest_splits import Trained
+from tagger.workflows.honest.figures import APART, BRANDS, BY_TIME, RANDOM, Figures, LeftOut
+from tagger.workflows.honest.measured import figures_of
+from tagger.workflows.honest.page import page_of
+from tagger.workflows.honest.splits import Trained
 from tagger.workflows.open_catalog import open_manifest, resolve_location
 from tagger.workflows.results import check_set, device_in_words, training_of
 from tagger.workflows.results_page import file_name
@@ -76,7 +76,7 @@ def honest_figures(config: ResultsConfig, reporter: Reporter = LOG) -> HonestRes
     Example::
 
         from tagger.schemas.configs.train import ResultsConfig
-        from tagger.workflows.honest import honest_figures
+        from tagger.workflows.honest.measure import honest_figures
 
         config = ResultsConfig(manifest="styles.csv", images="images/", out="honest", recipe=["fast"], honest=True)
         for line in honest_figures(config).figures.splits:

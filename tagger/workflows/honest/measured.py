@@ -14,12 +14,12 @@ from tagger.schemas.configs.train import ResultsConfig
 from tagger.schemas.documents.taxonomy import Level
 from tagger.schemas.tables.prediction import Evidence
 from tagger.workflows.evidence_taught import WITHOUT_TYPE, Asked
-from tagger.workflows.honest_baselines import by_title, labels_of, most_frequent, most_frequent_by_master
-from tagger.workflows.honest_brands import BrandFigures, brand_figures
-from tagger.workflows.honest_evidence import without_types
-from tagger.workflows.honest_figures import APART, BRANDS, RANDOM, Figures, LeftOut, Line, Promise
-from tagger.workflows.honest_promises import promises_of
-from tagger.workflows.honest_splits import Trained
+from tagger.workflows.honest.baselines import by_title, labels_of, most_frequent, most_frequent_by_master
+from tagger.workflows.honest.brands import BrandFigures, brand_figures
+from tagger.workflows.honest.evidence import without_types
+from tagger.workflows.honest.figures import APART, BRANDS, RANDOM, Figures, LeftOut, Line, Promise
+from tagger.workflows.honest.promises import promises_of
+from tagger.workflows.honest.splits import Trained
 from tagger.workflows.policy import fitting_side, held_out_predictions, known_evidence
 from tagger.workflows.titles import labelled_sides
 
