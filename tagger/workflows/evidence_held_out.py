@@ -17,6 +17,7 @@ from tagger.runs.leaf_probabilities import LeafProbabilities
 from tagger.runs.staging import passthrough
 from tagger.schemas.documents.bundle import ModelCard
 from tagger.schemas.tables.prediction import Evidence
+from tagger.workflows.taught_files import EVIDENCE
 
 IN_WORDS = {
     Evidence.IMAGE: "by the image alone",
@@ -40,6 +41,7 @@ CURVES = {kind: f"policy-{_file_name(kind)}" for kind in KINDS}
 DENIED = "denied-labels.csv"
 """File in a bundle's report: held-out items whose image and title agree on another article type than their label."""
 _OF_ONE_MODEL = (
+    EVIDENCE,
     DENIED,
     *(file for files in HELD_OUT.values() for file in files.values()),
     *(f"{curve}.{ending}" for curve in CURVES.values() for ending in ("csv", "svg")),

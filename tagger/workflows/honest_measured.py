@@ -24,11 +24,13 @@ from tagger.schemas.configs.confidence import PolicyConfig
 from tagger.schemas.configs.train import ResultsConfig, TrainConfig
 from tagger.schemas.documents.taxonomy import Level
 from tagger.schemas.tables.prediction import Evidence
-from tagger.workflows.evidence_taught import WITHOUT_TYPE, Asked
+from tagger.workflows.evidence_taught import Asked
+from tagger.workflows.held_out_predictions import HeldOut, held_out_predictions
 from tagger.workflows.honest_baselines import by_title, labels_of, most_frequent, most_frequent_by_master
 from tagger.workflows.honest_page import APART, BRANDS, FEW, RANDOM, Figures, Learnt, LeftOut, Line, Promise
 from tagger.workflows.open_catalog import resolve_location
-from tagger.workflows.policy import HeldOut, fitting_side, held_out_predictions
+from tagger.workflows.policy import fitting_side
+from tagger.workflows.taught_files import WITHOUT_TYPE
 from tagger.workflows.titles import labelled_sides
 
 TARGETS = (0.95, 0.98, 0.99)
@@ -59,7 +61,7 @@ class Trained:
         folder = resolve_location(training.out, training)
         bundle = Bundle.load(folder, "--out")
         rule = SplitRule.of(training, training.seed, manifest.columns, training.no_value)
-        return cls(name, rule, folder, bundle, held_out_predictions(folder, bundle, ["test"], Evidence.IMAGE))
+        return cls(name, rule, folder, bundle, held_out_predictions(folder, bundle.card, ["test"], Evidence.IMAGE))
 
     @property
     def types(self) -> Predicted:
@@ -173,7 +175,7 @@ def _guesses(
 def _promises(apart: Trained, reporter: Reporter) -> list[Promise]:
     """What policies with each target accept of the test items."""
     side = fitting_side(apart.folder, reporter)
-    held_out = held_out_predictions(apart.folder, apart.bundle, [side], Evidence.IMAGE)
+    held_out = held_out_predictions(apart.folder, apart.bundle.card, [side], Evidence.IMAGE)
     return [_promise(goal, side, held_out, apart.test) for goal in TARGETS]
 
 

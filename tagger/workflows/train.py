@@ -36,6 +36,7 @@ from tagger.training.identity import check_same, claim, identity_of
 from tagger.training.on_ray import CHECKPOINTS, Trained, edge_threshold, fit
 from tagger.training.plan import Plan, draft_card, initial_weights, with_edge_threshold
 from tagger.training.tensorboard import TensorBoardLog
+from tagger.workflows import taught_page
 from tagger.workflows.attributes_taught import AttributesResult, check_attributes, teach_attributes
 from tagger.workflows.evidence_taught import Asked, EvidenceResult, teach, with_columns
 from tagger.workflows.folder_locks import locks_out
@@ -116,6 +117,7 @@ def train(config: TrainConfig, reporter: Reporter = LOG) -> TrainResult:
     _write_report(bundle, trained.measured, learnable.rule, recipe, Pictures(store, config.max_pixels), out, work)
     write_parquet(out / SPLITS_FILE, trained.items.split_table())
     evidence, attributes = _taught(asked, reporter, bundle.card, trained, manifest, out)
+    taught_page.renew(out, bundle.card, reporter)
     bundle.save(out)
     work.delete()
     return TrainResult(out, bundle.card, evidence, attributes)

@@ -12,9 +12,9 @@ from tagger.evaluation.metrics import Evaluation, Predicted
 from tagger.io.location import Location
 from tagger.models.bundle import Bundle
 from tagger.schemas.documents.taxonomy import Level
+from tagger.workflows.held_out_predictions import HeldOut
 from tagger.workflows.honest_measured import Trained
 from tagger.workflows.honest_page import BY_TIME
-from tagger.workflows.policy import HeldOut
 
 
 @pytest.fixture
