@@ -47,7 +47,13 @@ def write_attributes(report: Location, tags: Sequence[MeasuredTag]) -> None:
 
 def delete_attributes(report: Location) -> None:
     """Delete all files on a bundle's attributes."""
-    for file in (HELD_OUT, ATTRIBUTES, PER_VALUE, CONFUSED_VALUES):
+    (report / HELD_OUT).delete()
+    delete_figures(report)
+
+
+def delete_figures(report: Location) -> None:
+    """Delete what `write_attributes` wrote."""
+    for file in (ATTRIBUTES, PER_VALUE, CONFUSED_VALUES):
         (report / file).delete()
 
 
