@@ -81,6 +81,7 @@ def test_further_tags_are_evaluated_as_counted_by_hand(tagger: Run, judged: Path
     (row,) = (row for row in rows_of(text, "further-tags") if "all that each item shows" in row)
     assert row[3] == f"{100 * right.mean():.1f}%"
     assert row[6:] == [f"{100 * accepted.mean():.1f}%", f"{100 * right[accepted].mean():.1f}%"]
+    assert [r[4] for r in rows_of(text, "further-tags") if "image" in r] == ["–"], "no value has five of these items"
     assert "<strong>season</strong> is not measured: the manifest has no such column" in text
 
 

@@ -124,7 +124,7 @@ def test_further_tags_are_shown_by_value_as_counted_by_hand(bundle: Bundle, page
     most_frequent = (test["label"] == result.model.attributes[0].values[0]).mean()
     (guess,) = (row for row in rows if "guess: the most frequent value" in row)
     assert (guess[0], guess[3]) == ("size, 2 values", f"{100 * most_frequent:.1f}%")
-    assert "3 items with a value that was not learnt count as wrong" in text
+    assert "Counted as wrong: 3 items with a value that was not learnt" in text
 
     by_value = pd.read_csv(page.parent / "per-value.csv")
     large = by_value[(by_value["value"] == "large") & (by_value["evidence"] == "all")].iloc[0]
