@@ -152,7 +152,8 @@ def _sections(taught: _Taught, report: Location) -> Markup:
     if taught.by:
         lead = (
             f"{taught.items:,} test items, each judged by what stands in the first column; an item that lacks some of "
-            f"it is judged by the rest. The same is in {EVIDENCE}."
+            "it is judged by the rest. What the image says is read as a prediction stores it, with its most probable "
+            f"leaves alone, so its row may differ a little from the figures above. The same is in {EVIDENCE}."
         )
         rows = [
             {"by": _in_words(name), "master": figures[Level.MASTER_CATEGORY], "type": figures[Level.ARTICLE_TYPE]}
