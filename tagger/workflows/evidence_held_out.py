@@ -18,6 +18,7 @@ from tagger.runs.leaf_probabilities import LeafProbabilities
 from tagger.runs.staging import passthrough
 from tagger.schemas.documents.bundle import ModelCard
 from tagger.schemas.tables.prediction import Evidence
+from tagger.workflows.taught_files import EVIDENCE
 
 IN_WORDS = {
     Evidence.IMAGE: "by the image alone",
@@ -44,6 +45,7 @@ BARE_TITLES = "test-items-without-type.parquet"
 """File in a bundle's report: predictions of its test items by all that each shows, with the words of its article type
 left out of its title."""
 _OF_ONE_MODEL = (
+    EVIDENCE,
     DENIED,
     BARE_TITLES,
     *(file for files in HELD_OUT.values() for file in files.values()),

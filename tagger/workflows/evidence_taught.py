@@ -32,11 +32,10 @@ from tagger.schemas.tables.prediction import Evidence
 from tagger.training.columns import fit_columns
 from tagger.training.titles import drawn_for_bare_titles, fit_titles
 from tagger.workflows.evidence_held_out import KINDS, delete_held_out, shown_by, without_types, write_held_out
+from tagger.workflows.taught_files import WITHOUT_TYPE, write_evidence
 
 SURE = 0.9
 """Confidence from which a title objects to an image."""
-WITHOUT_TYPE = " without its type"
-"""Ending of what reads titles without the words of their article type."""
 _MOST_CHECKED = 20_000
 TELLS_ALL = 0.9
 """Share of the items whose article type a column tells by itself, from which it may be a label in disguise."""
@@ -159,7 +158,9 @@ def teach(
     model.save(folder)
     if image is not None:
         write_held_out(folder / "report", card, model, image, sides)
-    return replace(_measured(surely, card, model, test, image), left_out=left_out)
+    result = replace(_measured(surely, card, model, test, image), left_out=left_out)
+    write_evidence(folder / "report", result.items, result.by)
+    return result
 
 
 def with_columns(items: pd.DataFrame, manifest: Manifest, asked: Asked) -> dict[str, pd.DataFrame]:

@@ -19,6 +19,7 @@ from tagger.workflows.attributes_taught import forget_attributes
 from tagger.workflows.evidence_taught import Asked, EvidenceResult, by_side, columns_of, teach
 from tagger.workflows.folder_locks import locked_bundle
 from tagger.workflows.open_catalog import open_manifest, resolve_location
+from tagger.workflows.taught_page import begin_renewal, renew
 
 
 def titles(config: TitlesConfig, reporter: Reporter = LOG) -> EvidenceResult:
@@ -65,6 +66,7 @@ def _teach(config: TitlesConfig, reporter: Reporter, bundle: Bundle, folder: Loc
 
     def drop_policies() -> None:
         """They hold for the confidences of the previous model, whose words the attributes read, too."""
+        begin_renewal(folder)
         kept = bundle.card.attribute_policies
         if forget_attributes(folder, bundle.card):
             reporter.warn("The bundle's attributes read titles and columns by the model before; teach them once more")
@@ -74,6 +76,7 @@ def _teach(config: TitlesConfig, reporter: Reporter, bundle: Bundle, folder: Loc
 
     result = teach(folder, bundle.card, asked, sides, image, reporter, config.surely, drop_policies)
     _keep_left_out(folder, result)
+    renew(folder, Bundle.load(folder).card, reporter)
     return result
 
 

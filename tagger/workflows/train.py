@@ -38,6 +38,7 @@ from tagger.training.identity import check_same, claim, identity_of
 from tagger.training.on_ray import CHECKPOINTS, Trained, edge_threshold, fit
 from tagger.training.plan import Plan, draft_card, initial_weights, with_edge_threshold
 from tagger.training.tensorboard import TensorBoardLog
+from tagger.workflows import taught_page
 from tagger.workflows.attributes_taught import AttributesResult, check_attributes, teach_attributes
 from tagger.workflows.evidence_taught import Asked, EvidenceResult, teach, with_columns
 from tagger.workflows.folder_locks import locks_out
@@ -119,6 +120,7 @@ def train(config: TrainConfig, reporter: Reporter = LOG) -> TrainResult:
     write_parquet(out / SPLITS_FILE, trained.items.split_table())
     evidence, attributes, left_out = _taught(asked, reporter, bundle.card, trained, manifest, out)
     bundle = bundle.changed(provenance=provenance.model_copy(update={"evidence_left_out": left_out}))
+    taught_page.renew(out, bundle.card, reporter)
     bundle.save(out)
     work.delete()
     return TrainResult(out, bundle.card, evidence, attributes)

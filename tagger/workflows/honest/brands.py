@@ -14,11 +14,12 @@ from tagger.runs.staging import passthrough
 from tagger.schemas.configs.train import ResultsConfig
 from tagger.schemas.tables.prediction import Evidence
 from tagger.workflows.evidence_taught import Asked
+from tagger.workflows.held_out_predictions import HeldOut, held_out_predictions, known_evidence
 from tagger.workflows.honest.evidence import BasedOn, by_kind
 from tagger.workflows.honest.figures import APART, BRANDS, LeftOut, Line, Promise
 from tagger.workflows.honest.promises import promises_of
 from tagger.workflows.honest.splits import Trained
-from tagger.workflows.policy import HeldOut, fitting_side, held_out_predictions, known_evidence
+from tagger.workflows.policy import fitting_side
 from tagger.workflows.titles import labelled_sides
 
 
@@ -95,7 +96,7 @@ def _promises(unseen: Trained, brands: "pd.Series[str]", left_out: list[LeftOut]
     side = fitting_side(unseen.folder, reporter)
     fitting = {}
     for kind in known_evidence(unseen.folder, [side]):
-        held_out = held_out_predictions(unseen.folder, unseen.bundle, [side], kind)
+        held_out = held_out_predictions(unseen.folder, unseen.bundle.card, [side], kind)
         has_brand = (brands[held_out.predicted.items["id"]] != "").to_numpy()
         if has_brand.any():
             fitting[kind] = HeldOut(held_out.predicted.only(has_brand), held_out.blurry[has_brand])

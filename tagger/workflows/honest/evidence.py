@@ -15,7 +15,7 @@ from tagger.models.evidence import RICHEST_FIRST
 from tagger.schemas.documents.taxonomy import Level
 from tagger.schemas.tables.prediction import Evidence
 from tagger.workflows.evidence_held_out import BARE_TITLES
-from tagger.workflows.policy import HeldOut, Side, held_out_predictions, known_evidence
+from tagger.workflows.held_out_predictions import HeldOut, Side, held_out_predictions, known_evidence
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def by_kind(folder: Location, bundle: Bundle, side: Side, kind: Evidence) -> Bas
     Raises:
         InputError: when the bundle has none.
     """
-    held_out = held_out_predictions(folder, bundle, [side], kind)
+    held_out = held_out_predictions(folder, bundle.card, [side], kind)
     return BasedOn(kind, held_out, np.full(len(held_out.blurry), kind, object))
 
 

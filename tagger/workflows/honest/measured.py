@@ -13,14 +13,16 @@ from tagger.reporter import Reporter
 from tagger.schemas.configs.train import ResultsConfig
 from tagger.schemas.documents.taxonomy import Level
 from tagger.schemas.tables.prediction import Evidence
-from tagger.workflows.evidence_taught import WITHOUT_TYPE, Asked
+from tagger.workflows.evidence_taught import Asked
+from tagger.workflows.held_out_predictions import held_out_predictions, known_evidence
 from tagger.workflows.honest.baselines import by_title, labels_of, most_frequent, most_frequent_by_master
 from tagger.workflows.honest.brands import BrandFigures, brand_figures
 from tagger.workflows.honest.evidence import without_types
 from tagger.workflows.honest.figures import APART, BRANDS, RANDOM, Figures, LeftOut, Line, Promise
 from tagger.workflows.honest.promises import promises_of
 from tagger.workflows.honest.splits import Trained
-from tagger.workflows.policy import fitting_side, held_out_predictions, known_evidence
+from tagger.workflows.policy import fitting_side
+from tagger.workflows.taught_files import WITHOUT_TYPE
 from tagger.workflows.titles import labelled_sides
 
 MODEL = "the model"
@@ -120,7 +122,7 @@ def _promises(apart: Trained, reporter: Reporter) -> list[Promise]:
     """What policies with each target accept of the test items, by the image alone and by all evidence."""
     side = fitting_side(apart.folder, reporter)
     fitting = {
-        kind: held_out_predictions(apart.folder, apart.bundle, [side], kind)
+        kind: held_out_predictions(apart.folder, apart.bundle.card, [side], kind)
         for kind in known_evidence(apart.folder, [side])
     }
     return promises_of(side, fitting, apart.tests)

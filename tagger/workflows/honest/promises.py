@@ -11,9 +11,9 @@ from tagger.schemas.configs.confidence import PolicyConfig
 from tagger.schemas.documents.bundle import Policy
 from tagger.schemas.documents.taxonomy import Level
 from tagger.schemas.tables.prediction import Evidence
+from tagger.workflows.held_out_predictions import HeldOut
 from tagger.workflows.honest.evidence import BasedOn
 from tagger.workflows.honest.figures import Promise
-from tagger.workflows.policy import HeldOut
 
 TARGETS = (0.95, 0.98, 0.99)
 """Target precisions whose coverage is measured, 0 to 1."""

@@ -13,9 +13,9 @@ from tagger.models.bundle import Bundle
 from tagger.schemas.documents.taxonomy import Level
 from tagger.schemas.tables.prediction import Evidence
 from tagger.workflows.evidence_held_out import HELD_OUT
+from tagger.workflows.held_out_predictions import HeldOut
 from tagger.workflows.honest.evidence import BasedOn, by_all, by_kind
 from tagger.workflows.honest.promises import promises_of
-from tagger.workflows.policy import HeldOut
 
 IMAGE, BOTH = Evidence.IMAGE, Evidence.IMAGE_AND_TITLE
 

@@ -15,10 +15,10 @@ from tagger.models.bundle import Bundle
 from tagger.schemas.configs.train import ResultsConfig
 from tagger.schemas.documents.taxonomy import Level
 from tagger.schemas.tables.prediction import Evidence
+from tagger.workflows.held_out_predictions import HeldOut
 from tagger.workflows.honest.evidence import BasedOn
 from tagger.workflows.honest.figures import BY_TIME
 from tagger.workflows.honest.splits import Trained
-from tagger.workflows.policy import HeldOut
 
 
 @pytest.fixture
