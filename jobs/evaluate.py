@@ -6,6 +6,7 @@ from tagger.evaluation.breakdown import Difference, classes_that_differ
 from tagger.evaluation.report import Comparison
 from tagger.jobs.shell.console import Console
 from tagger.jobs.shell.next_command import next_line
+from tagger.jobs.steps import evaluated_tags_report
 from tagger.schemas.configs.evaluate import EvaluateConfig
 from tagger.schemas.documents.taxonomy import Level
 from tagger.workflows.evaluate import EvaluateResult, evaluate
@@ -19,6 +20,7 @@ def run(config: EvaluateConfig, console: Console) -> int:
     result = evaluate(config, console)
     counted, metrics = result.counted, result.metrics
     console.metrics(f"The run on {counted.counted:,} of {counted.labelled:,} labelled items", metrics)
+    evaluated_tags_report.show(console, result.tags)
     if result.against:
         _say_compared(console, result.against, result.differences)
     if left_out := counted.in_words():
@@ -34,6 +36,7 @@ def _document(result: EvaluateResult) -> dict[str, object]:
     document = result.metrics.model_dump(mode="json", by_alias=True)
     document |= {"failed": result.evaluation.failed, "report": str(result.report)}
     document["counts"] = result.counted.document()
+    document |= result.tags.documents()
     if result.against:
         document["against"] = {str(level): dataclasses.asdict(d) for level, d in result.differences.items()}
     return document

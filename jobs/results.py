@@ -3,8 +3,8 @@
 from tagger.jobs.shell.console import Console
 from tagger.jobs.shell.next_command import next_on_catalogue
 from tagger.schemas.configs.train import ResultsConfig
-from tagger.workflows.honest import HonestResult, honest_figures
-from tagger.workflows.honest_page import sections
+from tagger.workflows.honest.measure import HonestResult, honest_figures
+from tagger.workflows.honest.page import sections
 from tagger.workflows.results import RecipeResults, compare_recipes
 from tagger.workflows.results_page import for_display, seeds_in_words
 

@@ -3,7 +3,8 @@
 from tagger.evaluation.metrics import MINIMUM_SUPPORT
 from tagger.jobs.shell.console import Console
 from tagger.schemas.documents.taxonomy import Level
-from tagger.workflows.evidence_taught import WITHOUT_TYPE, EvidenceResult
+from tagger.workflows.evidence_taught import EvidenceResult
+from tagger.workflows.taught_files import WITHOUT_TYPE
 
 
 def show(console: Console, result: EvidenceResult) -> None:

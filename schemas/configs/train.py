@@ -134,24 +134,25 @@ class HonestOptions(JobConfig):
     )
     title: list[str] = Field(
         default=[],
-        description="With --honest: columns of text, such as productDisplayName, to measure how much they tell alone.",
+        description=f"With --honest. {TITLE_DESCRIPTION} They are measured alone, too.",
     )
+    evidence: list[str] = Field(default=[], description=f"With --honest. {EVIDENCE_DESCRIPTION}")
     brand: str | None = Field(
         default=None,
         description="With --honest: column of brands; train once more with whole brands apart, to measure items of "
         "brands that the model has not seen.",
     )
 
-    @field_validator("title", mode="before")
+    @field_validator("title", "evidence", mode="before")
     @classmethod
     def _several_columns(cls, value: object) -> object:
         return separate_names(value)
 
     @model_validator(mode="after")
     def _only_together(self) -> "HonestOptions":
-        named = "title" if self.title else "brand" if self.brand else None
+        named = next((name for name in ("title", "evidence", "brand") if getattr(self, name)), None)
         if named and not self.honest:
-            raise ValueError(f"{named} is measured with --honest alone")
+            raise ValueError(f"{named} is measured with --honest alone; recipes are compared by the image alone")
         return self
 
 
@@ -164,7 +165,8 @@ class ResultsConfig(CatalogOptions, RayOptions, SplitOptions, WeightsOptions, Ho
     examples = (
         "--manifest styles.csv --images images/ --out results --recipe fast --recipe mine.yaml",
         "--manifest styles.csv --images images/ --out seeds --recipe fast --seed 0 --seed 1",
-        "--manifest styles.csv --images images/ --out honest --recipe fast --honest --title productDisplayName",
+        "--manifest styles.csv --images images/ --out honest --recipe fast --honest --title productDisplayName "
+        "--evidence gender",
     )
     renamed: ClassVar[Mapping[str, str]] = {"recipes": "recipe", "seeds": "seed", "average": "combine"}
 

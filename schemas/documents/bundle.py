@@ -189,6 +189,9 @@ class Provenance(Card):
     failed_images: int = Field(default=0, description="Labelled items whose image could not be used.")
     rejects: int = Field(default=0, description="Manifest rows that could not be read.")
     left_out: tuple[LeftOut, ...] = Field(default=(), description="Leaves with fewer than `min_items` items.")
+    evidence_left_out: dict[str, str] = Field(
+        default={}, description="What could not be learnt of titles and columns, by flag, with the reason."
+    )
     epochs: tuple[dict[str, float], ...] = Field(default=(), description="Loss and metrics after every epoch.")
     best_epoch: int = Field(default=0, description="The epoch, from 0, whose weights these are.")
     training_s: float = Field(default=0.0, description="Duration of the training, seconds.")

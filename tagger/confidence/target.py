@@ -113,15 +113,19 @@ def own_classes(held_out: Evaluation, blurry: np.ndarray, level: Level, class_it
 
 def apply(policy: Policy, items: Evaluation, blurry: np.ndarray) -> dict[Level, Applied]:
     """Apply a policy to labelled items; those that are blurry, bool [N], go to review."""
+    return {
+        level: Applied(len(blurry), int(accepted.sum()), int(items.levels[level].right[accepted].sum()))
+        for level, accepted in accepted_by(policy, items, blurry).items()
+    }
+
+
+def accepted_by(policy: Policy, items: Evaluation, blurry: np.ndarray) -> dict[Level, np.ndarray]:
+    """Which items a policy accepts, bool [N] by level; those that are blurry, bool [N], go to review."""
     thresholds = Thresholds.of_policy(policy)
     needed = {level: thresholds.needed(level, items.levels[level].predicted) for level in Level}
     confidence = {level: items.levels[level].confidence for level in Level}
     decisions = decide(needed, confidence, blurry)
-    applied = {}
-    for level, names in ACCEPTED.items():
-        accepted = np.isin(decisions, [str(name) for name in names])
-        applied[level] = Applied(len(blurry), int(accepted.sum()), int(items.levels[level].right[accepted].sum()))
-    return applied
+    return {level: np.isin(decisions, [str(name) for name in names]) for level, names in ACCEPTED.items()}
 
 
 def highest_target(held_out: Evaluation, blurry: np.ndarray, level: Level, probability: float) -> float | None:

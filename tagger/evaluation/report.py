@@ -1,10 +1,9 @@
 """Writes the report as a page, and the same data as CSV, Parquet and JSON."""
 
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-import jinja2
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -30,6 +29,7 @@ from tagger.evaluation.metrics import (
     per_class,
     reliability,
 )
+from tagger.evaluation.page import render
 from tagger.evaluation.pictures import Pictures
 from tagger.io.json_text import as_json
 from tagger.io.location import Location
@@ -77,6 +77,12 @@ class Extras:
     blur_threshold: float | None = None
     blurred: Evaluation | None = None
     """Predictions of the same model on blurred images."""
+    by: str = ""
+    """What the predictions are based on, in words, if it is the same for all, such as `the image alone`."""
+    summary: Markup = field(default_factory=Markup)
+    """HTML above the figures."""
+    sections: Markup = field(default_factory=Markup)
+    """HTML between the figures and the levels."""
 
 
 def write_report(
@@ -104,20 +110,18 @@ def write_report(
     groups = {level: _groups(evaluation, level, extras) for level in evaluation.levels}
     pictures = _pictures(evaluation, extras.pictures)
     training = extras.training
-    page = (
-        _environment()
-        .get_template("report.html")
-        .render(
-            title=title,
-            facts=facts,
-            metrics=metrics,
-            levels=[_level(evaluation, level, groups[level], pictures) for level in evaluation.levels],
-            titles=LEVEL_TITLES,
-            failed=evaluation.failed,
-            training=training,
-            curves=Markup(plots.curves(training.history, training.best_epoch)) if training and training.history else "",
-            against=_compared(extras.against) if extras.against else None,
-        )
+    page = render(
+        "report.html",
+        title=title,
+        facts=facts,
+        metrics=metrics,
+        levels=[_level(evaluation, level, groups[level], pictures) for level in evaluation.levels],
+        titles=LEVEL_TITLES,
+        failed=evaluation.failed,
+        training=training,
+        curves=Markup(plots.curves(training.history, training.best_epoch)) if training and training.history else "",
+        against=_compared(extras.against) if extras.against else None,
+        extras=extras,
     )
     _write_files(folder, evaluation, groups, training)
     document = metrics.model_dump(mode="json", by_alias=True)
@@ -293,13 +297,3 @@ def _compared(against: Comparison) -> dict[str, object]:
             }
         )
     return {"name": against.name, "levels": levels}
-
-
-def _environment() -> jinja2.Environment:
-    return jinja2.Environment(
-        loader=jinja2.PackageLoader("tagger.evaluation"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )

@@ -14,6 +14,7 @@ from tagger.workflows.attributes_taught import AttributesResult, check_attribute
 from tagger.workflows.evidence_taught import Asked
 from tagger.workflows.folder_locks import locked_bundle
 from tagger.workflows.open_catalog import open_manifest, resolve_location
+from tagger.workflows.taught_page import begin_renewal, renew
 from tagger.workflows.titles import labelled_sides
 
 
@@ -65,10 +66,12 @@ def _teach(config: AttributesConfig, reporter: Reporter, bundle: Bundle, folder:
 
     def drop_policies() -> None:
         """They hold for the confidences of the previous attributes."""
+        begin_renewal(folder)
         if card.attribute_policies:
             bundle.changed(attribute_policies={}).save(folder)
 
     result = teach_attributes(folder, card, asked, evidence, sides, image, features, reporter, drop_policies)
     if result is None:
         raise InputError("--attribute: nothing can be learnt from these columns")
+    renew(folder, Bundle.load(folder).card, reporter)
     return result

@@ -19,8 +19,8 @@ from tagger.schemas.configs.confidence import PolicyConfig
 from tagger.schemas.documents.bundle import AttributePolicy
 from tagger.schemas.tables.prediction import Evidence
 from tagger.schemas.values import ALL_NAMES
-from tagger.workflows.attributes_taught import HELD_OUT
 from tagger.workflows.evidence_held_out import IN_WORDS
+from tagger.workflows.taught_files import HELD_OUT
 
 
 @dataclass(frozen=True)

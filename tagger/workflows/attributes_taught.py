@@ -11,6 +11,7 @@ import pyarrow as pa
 from tagger.confidence.stacking import fit_weights
 from tagger.dataset.splits import SPLITS
 from tagger.errors import InputError, UsageError
+from tagger.evaluation.further_tags import ALL, MeasuredTag, predictions_by_evidence
 from tagger.evaluation.metrics import Predicted, level_metrics
 from tagger.io.location import Location
 from tagger.io.parquet import write_parquet
@@ -32,9 +33,8 @@ from tagger.schemas.tables.prediction import Evidence
 from tagger.training.attributes import LEAST_ITEMS, MOST_VALUES, Examples, fit_attribute, learnt_values
 from tagger.workflows.evidence_held_out import shown_by
 from tagger.workflows.evidence_taught import Asked
+from tagger.workflows.taught_files import HELD_OUT, delete_attributes, write_attributes
 
-HELD_OUT = "attributes.parquet"
-"""File in a bundle's report: its attributes of held-out items, with their labels."""
 _LEVELS = tuple(str(level) for level in Level)
 _ROLES = tuple(str(role) for role in Role)
 _HELD_OUT_SIDES = tuple(side for side in SPLITS if side != "train")
@@ -134,9 +134,11 @@ def teach_attributes(
         return None
     model = AttributesModel(card.model_id, evidence.digest if evidence else "", tuple(attributes))
     before_writing()
-    (folder / "report" / HELD_OUT).delete()
+    delete_attributes(folder / "report")
     model.save(folder)
     write_parquet(folder / "report" / HELD_OUT, pa.Table.from_pandas(pd.concat(tables), preserve_index=False))
+    measured = (_measured_tag(*one) for one in zip(attributes, figures, tables, strict=True))
+    write_attributes(folder / "report", list(measured))
     return AttributesResult(model, tuple(figures))
 
 
@@ -191,8 +193,8 @@ def forget_attributes(folder: Location, card: ModelCard) -> bool:
         had_some = True
     if not had_some:
         return False
-    for file in (folder / FILE, folder / "report" / HELD_OUT):
-        file.delete()
+    (folder / FILE).delete()
+    delete_attributes(folder / "report")
     return True
 
 
@@ -347,6 +349,13 @@ def _figures(attribute: Attribute, predictions: pd.DataFrame, test: _Side) -> At
         attribute.name, len(attribute.values), len(labels), _share(labels == attribute.values[0]),
         _share(labels == usual), by,
     )  # fmt: skip
+
+
+def _measured_tag(attribute: Attribute, figures: AttributeFigures, predictions: pd.DataFrame) -> MeasuredTag:
+    by = predictions_by_evidence(predictions[predictions["side"] == "test"])
+    unknown = ~np.isin(by[ALL].truth.astype(str), attribute.values)
+    most_frequent, by_type = (figures.most_frequent, figures.by_type) if figures.items else (None, None)
+    return MeasuredTag(figures.name, by, figures.values, most_frequent, by_type, unknown=int(unknown.sum()))
 
 
 def _share(right: np.ndarray) -> float:

@@ -1,7 +1,7 @@
 """Evaluates a run with known labels, alone or compared with another run or bundle: metrics and a report."""
 
 import dataclasses
-from collections.abc import Container
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +20,7 @@ from tagger.io.location import Location
 from tagger.io.parquet import open_parquet
 from tagger.manifest.labels import KnownLabels
 from tagger.manifest.manifest import Manifest
+from tagger.manifest.no_value import NoValue
 from tagger.models.bundle import CARD, Bundle
 from tagger.reporter import LOG, Reporter
 from tagger.runs.directory import RunDirectory
@@ -29,9 +30,22 @@ from tagger.schemas.documents.bundle import Metrics
 from tagger.schemas.documents.run import RunRecord
 from tagger.schemas.documents.taxonomy import Level
 from tagger.schemas.tables.prediction import Decision
+from tagger.workflows.evaluate_tags import (
+    EvaluatedTags,
+    attribute_labels,
+    attribute_names,
+    evaluate_tags,
+    write_tags,
+)
 from tagger.workflows.open_catalog import open_manifest, resolve_location
 
-_COLUMNS = ("id", "decision", "blurScore", *(f"{level}{suffix}" for level in Level for suffix in ("", "Confidence")))
+_COLUMNS = (
+    "id",
+    "decision",
+    "blurScore",
+    "evidence",
+    *(f"{level}{suffix}" for level in Level for suffix in ("", "Confidence")),
+)
 
 
 @dataclass(frozen=True)
@@ -48,6 +62,8 @@ class EvaluateResult:
     """The page of the report."""
     model: str | None
     """The bundle of the run, if it is available."""
+    tags: EvaluatedTags
+    """Further tags that have labels, and both levels by what the predictions are based on."""
 
     @property
     def metrics(self) -> Metrics:
@@ -70,7 +86,7 @@ def evaluate(config: EvaluateConfig, reporter: Reporter = LOG) -> EvaluateResult
     """Compare a finished run's predictions with a labelled manifest, item by item, and write a report.
 
     Items that the model was trained on are left out, and so are those of leaves that it does not know: no answer could
-    be right. Both are counted.
+    be right. Both are counted. Further tags that the run predicts are compared with the columns of their names.
 
     Args:
         config: The run, the labels, the folder of the report (`out`), and what to compare with.
@@ -102,7 +118,8 @@ def evaluate(config: EvaluateConfig, reporter: Reporter = LOG) -> EvaluateResult
     manifest = open_manifest(config.manifest, config, reporter, "--manifest")
     options = _image_options(config)
     store = open_store(options, manifest) if options.images else None
-    labels = _labels(config, manifest, store, judged.bundle)
+    values = attribute_names(directory, record)
+    labels = _labels(config, manifest, store, judged.bundle, list(values))
     if config.split:
         labels = labels[labels["id"].isin(judged.of_side(config.split))]
     left_out = set() if config.split or config.include_trained else judged.of_side("train")
@@ -112,13 +129,19 @@ def evaluate(config: EvaluateConfig, reporter: Reporter = LOG) -> EvaluateResult
     evaluation = _evaluation(config, rows, counted)
     trained_on = judged.of_side("train") | _trained_on(config)
     against = _against(config, evaluation, other, trained_on) if other is not None else None
+    tags = evaluate_tags(directory, values, rows, evaluation, NoValue(config.no_value))
+    for name, reason in tags.not_evaluated.items():
+        reporter.warn(f"--manifest: {name}, which the run predicts, is not evaluated: {reason}")
     extras = Extras(
         against=against,
         pictures=Pictures(store, options.max_pixels) if store else None,
         blur_threshold=judged.bundle.card.blur_threshold if judged.bundle else None,
+        summary=tags.summary,
+        sections=tags.sections,
     )
     page = write_report(out, "Evaluation report", _facts(config, record, counted), evaluation, extras)
-    return EvaluateResult(evaluation, counted, against, page, judged.name if judged.bundle else None)
+    write_tags(out, tags)
+    return EvaluateResult(evaluation, counted, against, page, judged.name if judged.bundle else None, tags)
 
 
 def _facts(config: EvaluateConfig, record: RunRecord | None, counted: Counted) -> dict[str, object]:
@@ -190,9 +213,13 @@ def _image_options(config: EvaluateConfig) -> CatalogOptions:
 
 
 def _labels(
-    config: EvaluateConfig, manifest: Manifest, store: ImageStore | None, bundle: Bundle | None
+    config: EvaluateConfig,
+    manifest: Manifest,
+    store: ImageStore | None,
+    bundle: Bundle | None,
+    attributes: Sequence[str],
 ) -> pd.DataFrame:
-    """Items with both labels: id, one column per level, imageRef with a store, time with a time column."""
+    """Items with both labels: id, one column per level, those of attributes that the manifest has, imageRef, time."""
     columns = ["id", *map(str, Level)]
     if missing := manifest.why_unlabelled():
         raise InputError(f"--manifest: {config.manifest} has {missing}")
@@ -201,6 +228,7 @@ def _labels(
         if absent := [c for c in columns if c not in batch.items.schema.names]:
             raise InputError(f"--manifest: {batch.file} has no column {absent[0]!r}, which the first file has")
         table = batch.items.select(columns).to_pandas()
+        table = table.assign(**attribute_labels(batch, attributes))
         if store:
             table["imageRef"] = store.locate(batch)
         if batch.column(config.time_by) is not None:

@@ -1,12 +1,13 @@
 """Predictions of held-out items by all kinds of evidence, which a bundle's report keeps, and labels that they deny."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from tagger.dataset.label_words import without_label
 from tagger.evaluation.metrics import Evaluation
 from tagger.evaluation.report import ITEMS_BY_SIDE
 from tagger.io.location import Location
@@ -17,6 +18,7 @@ from tagger.runs.leaf_probabilities import LeafProbabilities
 from tagger.runs.staging import passthrough
 from tagger.schemas.documents.bundle import ModelCard
 from tagger.schemas.tables.prediction import Evidence
+from tagger.workflows.taught_files import EVIDENCE
 
 IN_WORDS = {
     Evidence.IMAGE: "by the image alone",
@@ -39,8 +41,13 @@ CURVES = {kind: f"policy-{_file_name(kind)}" for kind in KINDS}
 """Names, without their endings, of the curves of their policies."""
 DENIED = "denied-labels.csv"
 """File in a bundle's report: held-out items whose image and title agree on another article type than their label."""
+BARE_TITLES = "test-items-without-type.parquet"
+"""File in a bundle's report: predictions of its test items by all that each shows, with the words of its article type
+left out of its title."""
 _OF_ONE_MODEL = (
+    EVIDENCE,
     DENIED,
+    BARE_TITLES,
     *(file for files in HELD_OUT.values() for file in files.values()),
     *(f"{curve}.{ending}" for curve in CURVES.values() for ending in ("csv", "svg")),
 )
@@ -73,6 +80,8 @@ def write_held_out(
             _write_side(report, card, model, image, side, items, said)
             if model.titles:
                 denied.append(_denied(card, model, image, items, said))
+                if side == "test":
+                    _write_bare_titles(report, card, model, image, items, said)
     if denied:
         listing = pd.concat(denied).sort_values(["titleConfidence", "id"], ascending=[False, True])
         (report / DENIED).write_text(listing.to_csv(index=False, float_format="%.4f"))
@@ -81,6 +90,23 @@ def write_held_out(
 def shown_by(items: pd.DataFrame, model: EvidenceModel) -> dict[str, list[str]]:
     """What items show beside their images, by column."""
     return {name: items[passthrough(name)].tolist() for name in model.names}
+
+
+def without_types(items: pd.DataFrame, said: Said, model: EvidenceModel, types: Sequence[str]) -> Said:
+    """What items say, with the words of their article types left out of their titles.
+
+    Args:
+        items: Their leaf number, and the columns that the model reads.
+        said: What they say with their titles as they are.
+        model: Reads the titles.
+        types: The article type of each leaf, by number.
+    """
+    if model.titles is None:
+        return said
+    texts = model.titles.texts(shown_by(items, model), len(items))
+    bare = [without_label(text, types[leaf]) for text, leaf in zip(texts, items["leaf"].tolist(), strict=True)]
+    probabilities, speaks = model.titles.read(bare)
+    return Said({**said.probabilities, "title": probabilities}, {**said.speaks, "title": speaks})
 
 
 def _write_side(
@@ -111,6 +137,19 @@ def _write_side(
             side, Levels(card.taxonomy), fused.probabilities[rows], leaves, columns
         )
         write_parquet(report / HELD_OUT[kind][side], pa.Table.from_pandas(evaluation.table(), preserve_index=False))
+
+
+def _write_bare_titles(
+    report: Location, card: ModelCard, model: EvidenceModel, image: LeafProbabilities, items: pd.DataFrame, said: Said
+) -> None:
+    """Write predictions of the test items by all that each shows, without the words of its type in its title."""
+    types = [leaf.articleType for leaf in card.taxonomy.leaves]
+    bare = without_types(items, said, model, types)
+    fused = model.fuse(image.of(items["id"].tolist()), np.ones(len(items), bool), bare)
+    columns = pd.DataFrame({"id": items["id"], "evidence": [str(list(Evidence)[code]) for code in fused.evidence]})
+    leaves = items["leaf"].to_numpy()
+    evaluation = Evaluation.of_probabilities("test", Levels(card.taxonomy), fused.probabilities, leaves, columns)
+    write_parquet(report / BARE_TITLES, pa.Table.from_pandas(evaluation.table(), preserve_index=False))
 
 
 def _denied(

@@ -10,7 +10,6 @@ import pyarrow.compute as pc
 
 from tagger.confidence.calibration import fit_temperature
 from tagger.confidence.stacking import fit_weights
-from tagger.dataset.label_words import without_label
 from tagger.dataset.splits import SPLITS
 from tagger.errors import InputError, UsageError
 from tagger.evaluation.metrics import Predicted, level_metrics
@@ -32,12 +31,11 @@ from tagger.schemas.documents.taxonomy import Level
 from tagger.schemas.tables.prediction import Evidence
 from tagger.training.columns import fit_columns
 from tagger.training.titles import drawn_for_bare_titles, fit_titles
-from tagger.workflows.evidence_held_out import KINDS, delete_held_out, shown_by, write_held_out
+from tagger.workflows.evidence_held_out import KINDS, delete_held_out, shown_by, without_types, write_held_out
+from tagger.workflows.taught_files import WITHOUT_TYPE, write_evidence
 
 SURE = 0.9
 """Confidence from which a title objects to an image."""
-WITHOUT_TYPE = " without its type"
-"""Ending of what reads titles without the words of their article type."""
 _MOST_CHECKED = 20_000
 TELLS_ALL = 0.9
 """Share of the items whose article type a column tells by itself, from which it may be a label in disguise."""
@@ -114,6 +112,8 @@ class EvidenceResult:
     """
     objections: Objections | None
     """None where images or titles have no say."""
+    left_out: Mapping[str, str] = field(default_factory=dict)
+    """What could not be learnt, by flag, with the reason."""
 
 
 def teach(
@@ -142,7 +142,7 @@ def teach(
         InputError: when nothing can be learnt from these columns.
     """
     types = [leaf.articleType for leaf in card.taxonomy.leaves]
-    model = _with_models(card, asked, sides["train"], types, reporter)
+    model, left_out = _with_models(card, asked, sides["train"], types, reporter)
     val, test = sides["val"], sides["test"]
     if model.titles:
         texts = model.titles.texts(shown_by(val, model), len(val))
@@ -158,7 +158,9 @@ def teach(
     model.save(folder)
     if image is not None:
         write_held_out(folder / "report", card, model, image, sides)
-    return _measured(surely, card, model, test, image)
+    result = replace(_measured(surely, card, model, test, image), left_out=left_out)
+    write_evidence(folder / "report", result.items, result.by)
+    return result
 
 
 def with_columns(items: pd.DataFrame, manifest: Manifest, asked: Asked) -> dict[str, pd.DataFrame]:
@@ -199,11 +201,16 @@ def _cells(batch: Batch, name: str, flag: str) -> pa.ChunkedArray:
 
 def _with_models(
     card: ModelCard, asked: Asked, train: pd.DataFrame, types: Sequence[str], reporter: Reporter
-) -> EvidenceModel:
-    """Models of titles and columns, not yet weighed. Raises InputError when nothing can be learnt from them."""
+) -> tuple[EvidenceModel, dict[str, str]]:
+    """Models of titles and columns, not yet weighed, and what is left out, by flag, with the reason.
+
+    Raises:
+        InputError: when nothing can be learnt from them.
+    """
     leaves = train["leaf"].to_numpy()
     cells = {name: train[passthrough(name)].tolist() for name in asked.names}
     titles = columns = None
+    left_out: dict[str, str] = {}
     if asked.title:
         try:
             texts = joined_texts(cells, asked.title, len(train))
@@ -211,23 +218,35 @@ def _with_models(
         except InputError as error:
             if not asked.columns:
                 raise
+            left_out[f"--title {','.join(asked.title)}"] = str(error)
             reporter.warn(f"{error}; titles are left out")
     if asked.columns:
         columns = fit_columns({name: cells[name] for name in asked.columns}, leaves, len(types), asked.no_value)
         for name in asked.columns:
             if name not in columns.names:
                 cell = next((cell for cell in cells[name] if not asked.no_value.means_none(cell)), "")
-                reporter.warn(
-                    f"--evidence {name}: left out. Its cells, such as {cell!r}, are neither plain numbers nor values "
-                    "of which two or more are those of five items each; --title reads text"
+                why = (
+                    f"Its cells, such as {cell!r}, are neither plain numbers nor values of which two or more are those "
+                    "of five items each; --title reads text"
                 )
+                left_out[f"--evidence {name}"] = why
+                reporter.warn(f"--evidence {name}: left out. {why}")
         columns = columns if columns.columns else None
     if not (titles or columns):
-        raise InputError("--evidence: nothing can be learnt from these columns")
+        reasons = [f"{flag}: {why}" for flag, why in left_out.items() if not flag.startswith("--evidence")]
+        raise InputError("; ".join(["--evidence: nothing can be learnt from these columns", *reasons]))
     model = EvidenceModel(card.model_id, class_prior(leaves, len(types)), titles, columns)
-    some = slice(None, None, max(1, len(train) // _MOST_CHECKED))
+    _warn_of_labels_in_disguise(model, cells, leaves, reporter)
+    return model, left_out
+
+
+def _warn_of_labels_in_disguise(
+    model: EvidenceModel, cells: Mapping[str, Sequence[str | None]], leaves: np.ndarray, reporter: Reporter
+) -> None:
+    """Warn of columns that tell nearly every item's article type by themselves."""
+    some = slice(None, None, max(1, len(leaves) // _MOST_CHECKED))
     sample = {name: column[some] for name, column in cells.items()}
-    for column in columns.columns if columns else ():
+    for column in model.columns.columns if model.columns else ():
         by_column, _ = ColumnsModel((column,), model.prior).read(sample, len(leaves[some]))
         right = (by_column.argmax(axis=1) == leaves[some]).mean()
         if right >= TELLS_ALL:
@@ -235,17 +254,6 @@ def _with_models(
                 f"--evidence {column.name}: it tells the article type of {right:.0%} of the items by itself. If new "
                 "items do not have it before they are tagged, leave it out"
             )
-    return model
-
-
-def _without_types(items: pd.DataFrame, said: Said, model: EvidenceModel, types: Sequence[str]) -> Said:
-    """What items say, with the words of their article types left out of their titles."""
-    if model.titles is None:
-        return said
-    texts = model.titles.texts(shown_by(items, model), len(items))
-    bare = [without_label(text, types[leaf]) for text, leaf in zip(texts, items["leaf"].tolist(), strict=True)]
-    probabilities, speaks = model.titles.read(bare)
-    return Said({**said.probabilities, "title": probabilities}, {**said.speaks, "title": speaks})
 
 
 def _weights(
@@ -256,7 +264,7 @@ def _weights(
     A quarter of their titles count once more without the words of their type, as in the training of the titles.
     """
     everything = _everything(model, val, image)
-    bare = _without_types(val, everything, model, types)
+    bare = without_types(val, everything, model, types)
     leaves = val["leaf"].to_numpy()
     again = drawn_for_bare_titles(len(val))
     weights: dict[Evidence, Weights] = {}
@@ -308,7 +316,7 @@ def _probabilities(
     """Leaf probabilities of items by each witness and by what they say together, with names for these."""
     types = [leaf.articleType for leaf in card.taxonomy.leaves]
     said = model.hear(shown_by(items, model), len(items))
-    bare = _without_types(items, said, model, types)
+    bare = without_types(items, said, model, types)
     if image is not None:
         yield "image", image.of(items["id"].tolist())
     for witness, probabilities in said.probabilities.items():

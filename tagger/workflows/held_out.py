@@ -169,6 +169,7 @@ def write_bundle_report(
         pictures=pictures,
         blur_threshold=measured.bundle.card.blur_threshold,
         blurred=measured.blurred,
+        by="the image alone",
     )
     title = "Training report" if training else "Report"
     if measured.several:

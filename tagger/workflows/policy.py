@@ -6,20 +6,18 @@ Thresholds are fitted on the control side, which neither training nor calibratio
 import io
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Literal
 
-import numpy as np
 import pandas as pd
 
 from tagger.confidence import target
 from tagger.confidence.target import Applied, coverage_curve, highest_target, own_classes
 from tagger.confidence.trial import TargetTrial, try_target
-from tagger.errors import InputError, UsageError
+from tagger.errors import UsageError
 from tagger.evaluation import plots
 from tagger.evaluation.metrics import Evaluation
-from tagger.evaluation.report import CONTROL_ITEMS, ITEMS_BY_SIDE
+from tagger.evaluation.report import CONTROL_ITEMS
 from tagger.io.location import Location
-from tagger.io.parquet import open_parquet
 from tagger.models.bundle import Bundle
 from tagger.reporter import LOG, Reporter
 from tagger.schemas.configs.confidence import PolicyConfig
@@ -27,25 +25,13 @@ from tagger.schemas.documents.bundle import LevelPolicy, ModelCard, Policy
 from tagger.schemas.documents.taxonomy import Level
 from tagger.schemas.tables.prediction import Evidence
 from tagger.workflows.attributes_policy import FittedAttribute, fit_attributes, try_attributes
-from tagger.workflows.evidence_held_out import CURVES, DENIED, HELD_OUT, IN_WORDS
+from tagger.workflows.evidence_held_out import CURVES, DENIED, IN_WORDS
 from tagger.workflows.folder_locks import locked_bundle
+from tagger.workflows.held_out_predictions import HeldOut, held_out_predictions, known_evidence
 from tagger.workflows.open_catalog import resolve_location
+from tagger.workflows.taught_page import begin_renewal, renew
 
-Side = Literal["val", "test", "control"]
-"""A side of the split whose predictions a bundle keeps."""
-_FILES: dict[Evidence, Mapping[str, str]] = {
-    Evidence.IMAGE: ITEMS_BY_SIDE,
-    **HELD_OUT,
-}
 _CURVES = {Evidence.IMAGE: "policy", **CURVES}
-
-
-class HeldOut(NamedTuple):
-    """Predictions of held-out items."""
-
-    predicted: Evaluation
-    blurry: np.ndarray
-    """Items that go to review because they are blurry, bool [N]."""
 
 
 @dataclass(frozen=True)
@@ -145,23 +131,27 @@ def fit_policy(config: PolicyConfig, reporter: Reporter = LOG) -> PolicyResult:
     folder = resolve_location(config.model, config)
     with locked_bundle(folder) as bundle:
         side = fitting_side(folder, reporter)
-        held_out = {e: held_out_predictions(folder, bundle, [side], e) for e in _known_evidence(folder, side)}
+        held_out = {
+            e: held_out_predictions(folder, bundle.card, [side], e) for e in known_evidence(folder, [side, "test"])
+        }
         policies = {e: _fitted(config, items, side) for e, items in held_out.items()}
         _check_met(config, held_out, policies, reporter)
         others = {e: policy for e, policy in policies.items() if e is not Evidence.IMAGE}
-        tests = {e: held_out_predictions(folder, bundle, ["test"], e) for e in policies}
+        tests = {e: held_out_predictions(folder, bundle.card, ["test"], e) for e in policies}
         attributes = fit_attributes(config, folder, side, reporter)
         changed = bundle.changed(
             policy=policies[Evidence.IMAGE],
             policies=others,
             attribute_policies={name: fitted.policy for name, fitted in attributes.items()},
         )
+        begin_renewal(folder)
         changed.save(folder)
         denied = _denied_ids(folder, side)
         results = {
             e: _effect(config, folder / "report", held_out[e], tests[e], policy, e, denied)
             for e, policy in policies.items()
         }
+        renew(folder, changed.card, reporter)
     by_image = results.pop(Evidence.IMAGE)
     return PolicyResult(
         **vars(by_image), card=changed.card, by_evidence=results, denied=len(denied),
@@ -190,7 +180,9 @@ def try_policy(config: PolicyConfig, reporter: Reporter = LOG) -> PolicyTrials:
     folder = resolve_location(config.model, config)
     bundle = Bundle.load(folder, "--model")
     side = fitting_side(folder, reporter)
-    held_out = {e: held_out_predictions(folder, bundle, [side, "test"], e) for e in _known_evidence(folder, side)}
+    held_out = {
+        e: held_out_predictions(folder, bundle.card, [side, "test"], e) for e in known_evidence(folder, [side, "test"])
+    }
     trials = {e: _tried(config, items) for e, items in held_out.items()}
     by_image = trials.pop(Evidence.IMAGE)
     return PolicyTrials(**vars(by_image), by_evidence=trials, attributes=try_attributes(config, folder, side))
@@ -251,13 +243,6 @@ def _without_denied(
     return {level: fitted.levels[level].coverage for level in Level}
 
 
-def _known_evidence(folder: Location, side: Side) -> list[Evidence]:
-    """What the bundle's stored predictions of held-out items are based on; the image comes first."""
-    report = folder / "report"
-    others = [e for e in HELD_OUT if all((report / HELD_OUT[e][of]).exists() for of in (side, "test"))]
-    return [Evidence.IMAGE, *others]
-
-
 def fitting_side(folder: Location, reporter: Reporter) -> Literal["val", "control"]:
     """The control side; val, with a warning, if the bundle has no predictions for control."""
     if (folder / "report" / CONTROL_ITEMS).exists():
@@ -267,21 +252,6 @@ def fitting_side(folder: Location, reporter: Reporter) -> Literal["val", "contro
         "promise is approximate; train anew for a control side"
     )
     return "val"
-
-
-def held_out_predictions(folder: Location, bundle: Bundle, sides: list[Side], evidence: Evidence) -> HeldOut:
-    """Predictions of held-out items, as a bundle's report keeps them. Raises InputError when it has none."""
-    tables = []
-    for side in sides:
-        file = folder / "report" / _FILES[evidence][side]
-        if not file.exists():
-            raise InputError(f"--model: {folder} has no report/{file.name}; bundles that are made from now on have it")
-        with open_parquet(file) as items:
-            tables.append(items.read().to_pandas())
-    table = pd.concat(tables, ignore_index=True)
-    return HeldOut(
-        Evaluation.of_table("+".join(sides), table), table["blurScore"].to_numpy() < bundle.card.blur_threshold
-    )
 
 
 def _check_met(

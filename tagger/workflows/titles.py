@@ -19,6 +19,7 @@ from tagger.workflows.attributes_taught import forget_attributes
 from tagger.workflows.evidence_taught import Asked, EvidenceResult, by_side, columns_of, teach
 from tagger.workflows.folder_locks import locked_bundle
 from tagger.workflows.open_catalog import open_manifest, resolve_location
+from tagger.workflows.taught_page import begin_renewal, renew
 
 
 def titles(config: TitlesConfig, reporter: Reporter = LOG) -> EvidenceResult:
@@ -65,6 +66,7 @@ def _teach(config: TitlesConfig, reporter: Reporter, bundle: Bundle, folder: Loc
 
     def drop_policies() -> None:
         """They hold for the confidences of the previous model, whose words the attributes read, too."""
+        begin_renewal(folder)
         kept = bundle.card.attribute_policies
         if forget_attributes(folder, bundle.card):
             reporter.warn("The bundle's attributes read titles and columns by the model before; teach them once more")
@@ -72,7 +74,18 @@ def _teach(config: TitlesConfig, reporter: Reporter, bundle: Bundle, folder: Loc
         if bundle.card.policies or kept != bundle.card.attribute_policies:
             bundle.changed(policies={}, attribute_policies=kept).save(folder)
 
-    return teach(folder, bundle.card, asked, sides, image, reporter, config.surely, drop_policies)
+    result = teach(folder, bundle.card, asked, sides, image, reporter, config.surely, drop_policies)
+    _keep_left_out(folder, result)
+    renew(folder, Bundle.load(folder).card, reporter)
+    return result
+
+
+def _keep_left_out(folder: Location, result: EvidenceResult) -> None:
+    """Write into the bundle what could not be learnt."""
+    current = Bundle.load(folder, "--model")
+    provenance = current.card.provenance.model_copy(update={"evidence_left_out": dict(result.left_out)})
+    if provenance != current.card.provenance:
+        current.changed(provenance=provenance).save(folder)
 
 
 def _asked(config: TitlesConfig) -> Asked:

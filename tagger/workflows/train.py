@@ -2,8 +2,10 @@
 
 import json
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 import numpy as np
 import ray.data
@@ -15,7 +17,7 @@ from tagger.dataset.split_rule import SplitRule
 from tagger.dataset.splits import SPLITS
 from tagger.dataset.splits_file import SPLITS_FILE
 from tagger.decisions.labels import ReviewedLabels
-from tagger.errors import InputError, UsageError
+from tagger.errors import InputError, TaggerError, UsageError
 from tagger.evaluation.pictures import Pictures
 from tagger.evaluation.report import Training
 from tagger.images.stores import ImageStore
@@ -36,6 +38,7 @@ from tagger.training.identity import check_same, claim, identity_of
 from tagger.training.on_ray import CHECKPOINTS, Trained, edge_threshold, fit
 from tagger.training.plan import Plan, draft_card, initial_weights, with_edge_threshold
 from tagger.training.tensorboard import TensorBoardLog
+from tagger.workflows import taught_page
 from tagger.workflows.attributes_taught import AttributesResult, check_attributes, teach_attributes
 from tagger.workflows.evidence_taught import Asked, EvidenceResult, teach, with_columns
 from tagger.workflows.folder_locks import locks_out
@@ -115,7 +118,9 @@ def train(config: TrainConfig, reporter: Reporter = LOG) -> TrainResult:
     bundle = trained.measured.bundle.changed(metrics=(trained.measured.metrics,), provenance=provenance)
     _write_report(bundle, trained.measured, learnable.rule, recipe, Pictures(store, config.max_pixels), out, work)
     write_parquet(out / SPLITS_FILE, trained.items.split_table())
-    evidence, attributes = _taught(asked, reporter, bundle.card, trained, manifest, out)
+    evidence, attributes, left_out = _taught(asked, reporter, bundle.card, trained, manifest, out)
+    bundle = bundle.changed(provenance=provenance.model_copy(update={"evidence_left_out": left_out}))
+    taught_page.renew(out, bundle.card, reporter)
     bundle.save(out)
     work.delete()
     return TrainResult(out, bundle.card, evidence, attributes)
@@ -192,32 +197,50 @@ def _learn(config: TrainConfig, reporter: Reporter, inputs: _Inputs) -> _Trained
     return _Trained(measured, items, card.provenance.model_copy(update=learnt))
 
 
+class _Taught(NamedTuple):
+    """What a bundle knows beside images."""
+
+    evidence: EvidenceResult | None = None
+    attributes: AttributesResult | None = None
+    left_out: Mapping[str, str] = {}
+    """What could not be learnt of titles and columns, by flag, with the reason."""
+
+
 def _taught(
     asked: Asked, reporter: Reporter, card: ModelCard, trained: _Trained, manifest: Manifest, out: Location
-) -> tuple[EvidenceResult | None, AttributesResult | None]:
+) -> _Taught:
     """Teach the bundle what titles and columns say, and attributes; warn of what cannot be, as the rest is done."""
     if not asked.read:
-        return None, None
+        return _Taught()
     measured, evidence = trained.measured, None
     try:
         sides = with_columns(trained.items.frame, manifest, asked)
     except (InputError, UsageError) as error:
-        reporter.warn(f"The bundle knows images alone: {error}")
-        return None, None
+        return _Taught(left_out=_images_alone(asked, error, reporter))
+    left_out: Mapping[str, str] = {}
     if asked.names:
         reporter.step(f"Learning from {', '.join(asked.names)}")
         try:
             evidence = teach(out, card, asked, sides, measured.leaves, reporter)
+            left_out = evidence.left_out
         except (InputError, UsageError) as error:
-            reporter.warn(f"The bundle knows images alone: {error}")
+            left_out = _images_alone(asked, error, reporter)
     if not asked.attributes or measured.leaves is None or measured.features is None:
-        return evidence, None
+        return _Taught(evidence, None, left_out)
     model = evidence.model if evidence else None
     try:
-        return evidence, teach_attributes(out, card, asked, model, sides, measured.leaves, measured.features, reporter)
+        attributes = teach_attributes(out, card, asked, model, sides, measured.leaves, measured.features, reporter)
     except InputError as error:
         reporter.warn(f"The bundle knows no attributes: {error}")
-        return evidence, None
+        attributes = None
+    return _Taught(evidence, attributes, left_out)
+
+
+def _images_alone(asked: Asked, error: TaggerError, reporter: Reporter) -> dict[str, str]:
+    """Warn that neither titles nor columns could be learnt; these, by flag, with the reason."""
+    reporter.warn(f"The bundle knows images alone: {error}")
+    named = (("--title", asked.title), ("--evidence", asked.columns))
+    return {f"{flag} {','.join(names)}": str(error) for flag, names in named if names}
 
 
 def _items(config: TrainConfig, reporter: Reporter, inputs: _Inputs) -> LabelledItems:

@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -43,7 +43,15 @@ def judged(bundle: Bundle, bundle_dir: Path, tmp_path: Path) -> Path:
     return tmp_path
 
 
-def make_run(folder: Path, bundle: Bundle, leaves: dict[str, object], failed: set[str]) -> None:
+def make_run(
+    folder: Path,
+    bundle: Bundle,
+    leaves: Mapping[str, object],
+    failed: set[str],
+    more: Mapping[str, Mapping[str, object]] | None = None,
+    attributes: Mapping[str, tuple[str, ...]] | None = None,
+) -> None:
+    """A finished run of a bundle; `more` has further columns of the predictions by id."""
     directory, now = RunDirectory(Location(str(folder))), datetime(2026, 1, 1, tzinfo=UTC)
     rows: list[dict[str, object]] = [
         {
@@ -59,6 +67,7 @@ def make_run(folder: Path, bundle: Bundle, leaves: dict[str, object], failed: se
             "modelId": bundle.card.model_id,
             "runId": "r",
             "taggedAt": now,
+            **(more or {}).get(item, {}),
         }
         for item, leaf in leaves.items()
     ]
@@ -66,6 +75,7 @@ def make_run(folder: Path, bundle: Bundle, leaves: dict[str, object], failed: se
     record = RunRecord(
         run_id="r", model_id=bundle.card.model_id, state="done", config={"model": str(folder.parent / "bundle")},
         fingerprint="f", inputs={}, versions={}, counts=Counts(), started_at=now, finished_at=now,
+        attributes=dict(attributes or {}),
     )  # fmt: skip
     directory.write(record)
     (folder / "_SUCCESS").write_bytes(b"")

@@ -5,7 +5,7 @@ import pandas as pd
 
 from tagger.runs.staging import passthrough
 from tagger.schemas.documents.taxonomy import Taxonomy
-from tagger.workflows.honest_baselines import by_title, most_frequent, most_frequent_by_master
+from tagger.workflows.honest.baselines import by_title, most_frequent, most_frequent_by_master
 
 
 def names(*texts: str) -> np.ndarray:

@@ -14,8 +14,10 @@ from tagger.schemas.configs.train import ResultsConfig, TrainConfig
 from tagger.schemas.documents.taxonomy import Level
 from tagger.workflows.evidence_taught import Asked
 from tagger.workflows.folder_locks import locks_out
-from tagger.workflows.honest_measured import Trained, figures_of
-from tagger.workflows.honest_page import APART, BRANDS, BY_TIME, RANDOM, Figures, LeftOut, page_of
+from tagger.workflows.honest.figures import APART, BRANDS, BY_TIME, RANDOM, Figures, LeftOut
+from tagger.workflows.honest.measured import figures_of
+from tagger.workflows.honest.page import page_of
+from tagger.workflows.honest.splits import Trained
 from tagger.workflows.open_catalog import open_manifest, resolve_location
 from tagger.workflows.results import check_set, device_in_words, training_of
 from tagger.workflows.results_page import file_name
@@ -55,12 +57,13 @@ def honest_figures(config: ResultsConfig, reporter: Reporter = LOG) -> HonestRes
     """Train one recipe on several splits, and compare it with guesses and with what a policy promises.
 
     The splits are a random one, one that keeps copies on one side, one by time where the manifest has `time_by`, and
-    on request one that keeps brands on one side. What cannot be measured is named with its reason. A repeated call
+    on request one that keeps brands on one side. Figures are those by the image alone and, where the config names
+    titles or columns, those by all evidence. What cannot be measured is named with its reason. A repeated call
     resumes; finished bundles are not trained again.
 
     Args:
-        config: The catalogue, one recipe, `honest`, the columns of titles and brands, and `out`, the folder of the
-            bundles and the page.
+        config: The catalogue, one recipe, `honest`, the columns of titles, of other evidence and of brands, and
+            `out`, the folder of the bundles and the page.
         reporter: Where steps, warnings and progress go.
 
     Returns:
@@ -73,7 +76,7 @@ def honest_figures(config: ResultsConfig, reporter: Reporter = LOG) -> HonestRes
     Example::
 
         from tagger.schemas.configs.train import ResultsConfig
-        from tagger.workflows.honest import honest_figures
+        from tagger.workflows.honest.measure import honest_figures
 
         config = ResultsConfig(manifest="styles.csv", images="images/", out="honest", recipe=["fast"], honest=True)
         for line in honest_figures(config).figures.splits:
@@ -82,7 +85,7 @@ def honest_figures(config: ResultsConfig, reporter: Reporter = LOG) -> HonestRes
     if not config.honest:
         raise UsageError("--honest: without it, recipes are compared; call compare_recipes")
     recipe = config.recipe[0] if config.recipe else str(TrainConfig.model_fields["recipe"].default)
-    check_set(config, [recipe])
+    _check_set(config, recipe)
     out = resolve_location(config.out, config)
     out.check_writable("--out")
     manifest = open_manifest(config.manifest, config, reporter)
@@ -102,9 +105,18 @@ def honest_figures(config: ResultsConfig, reporter: Reporter = LOG) -> HonestRes
     return result
 
 
+def _check_set(config: ResultsConfig, recipe: str) -> None:
+    """Raise UsageError when `set` has what is no setting of the recipe, or has a flag of its own."""
+    check_set(config, [recipe])
+    for key in config.set:
+        field = key.rpartition(".")[2]
+        if field in ("title", "evidence"):
+            raise UsageError(f"--set {key}: all splits have the same; take --{field}")
+
+
 def _check_columns(config: ResultsConfig, manifest: Manifest) -> None:
-    """Raise UsageError when the manifest lacks the columns of titles or brands."""
-    Asked(config.title).check(manifest)
+    """Raise UsageError when the manifest lacks the columns of titles, other evidence or brands."""
+    Asked(config.title, config.evidence).check(manifest)
     if config.brand is not None and config.brand not in manifest.columns:
         has = listed(manifest.columns)
         raise UsageError(f"--brand {config.brand}: the manifest has no such column; it has {has}")
@@ -115,6 +127,7 @@ def _trainings(
 ) -> tuple[dict[str, TrainConfig], list[LeftOut]]:
     """The trainings by split, and what the manifest does not allow."""
     ungrouped: dict[str, object] = {"duplicates": None}
+    asked: dict[str, object] = {"title": config.title, "evidence": config.evidence}
     settings: dict[str, Mapping[str, object]] = {RANDOM: {"split": "stratified", **ungrouped}, APART: {}}
     left_out = []
     if config.time_by in manifest.columns:
@@ -127,7 +140,7 @@ def _trainings(
     else:
         settings[BRANDS] = {"group_by": [*config.group_by, config.brand]}
     trainings = {
-        name: training_of(config, recipe, config.seed[0], out / folder_of(name), changed)
+        name: training_of(config, recipe, config.seed[0], out / folder_of(name), {**asked, **changed})
         for name, changed in settings.items()
     }
     return trainings, left_out

@@ -1,0 +1,1 @@
+"""Honest figures: what of a recipe's accuracy is real."""
