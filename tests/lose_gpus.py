@@ -72,7 +72,8 @@ class Faults:
         for process in psutil.process_iter():
             with contextlib.suppress(psutil.Error):
                 if "ray::EngineServer" in " ".join(process.cmdline()):
-                    return os.kill(process.pid, signal.SIGKILL)
+                    os.kill(process.pid, signal.SIGKILL)
+                    return
 
 
 def main() -> None:

@@ -89,3 +89,19 @@ def test_engines_elsewhere_predict_what_workers_predict_by_themselves(
     split, fused = predictions(tmp_path / "split"), predictions(tmp_path / "fused")
     assert len(split) == drawn.items
     assert split.equals(fused)
+
+
+def test_a_run_goes_on_when_engines_on_gpus_and_their_nodes_are_lost_and_others_come(
+    drawn: Drawn, bundle_dir: Path, tmp_path: Path
+) -> None:
+    command = [sys.executable, "-m", "tests.lose_gpus", drawn.manifest, drawn.images, bundle_dir, tmp_path]
+    done = subprocess.run([str(part) for part in command], capture_output=True, text=True, timeout=400)
+    assert done.returncode == 0, done.stderr[-3000:]
+    document = json.loads(done.stdout.strip().splitlines()[-1])
+    assert [fault.partition(" after")[0] for fault in document["happened"]] == [
+        "kill_an_engine", "lose", "add_one", "lose",
+    ]  # fmt: skip
+    assert document["parts"] >= 30
+    lossy, calm = predictions(tmp_path / "lossy"), predictions(tmp_path / "calm")
+    assert len(lossy) == drawn.items
+    assert lossy.equals(calm)

@@ -5,6 +5,7 @@ from collections import Counter
 
 import pytest
 
+from tagger.tagging.coordinator import Coordinator, State
 from tagger.tagging.gpu_turns import Turns
 
 
@@ -68,3 +69,19 @@ def test_a_turn_costs_the_same_with_512_engines_as_with_8() -> None:
             times.append(time.perf_counter() - started)
         spent[nodes] = min(times)
     assert spent[64] < 3 * spent[1]
+
+
+def test_workers_share_the_engines_among_those_that_have_asked_lately() -> None:
+    now = [0.0]
+    coordinator = Coordinator(clock=lambda: now[0])
+    assert coordinator.state() == State(0, False, 0, ())
+    coordinator.set_engines(1, ["first", "second"])
+    assert coordinator.engines("a") == (["first", "second"], 0, 1)
+    assert coordinator.engines("b") == (["first", "second"], 1, 2)
+    now[0] = 50
+    assert coordinator.engines("b")[1:] == (1, 2)
+    now[0] = 70
+    assert coordinator.engines("c")[1:] == (1, 2), "a has not asked for more than a minute"
+    coordinator.suspect(3)
+    assert coordinator.state() == State(0, False, 1, (3,))
+    assert coordinator.state().suspects == ()

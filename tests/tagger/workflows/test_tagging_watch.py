@@ -2,14 +2,20 @@
 
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from tagger.engines.choice_progress import ChoiceProgress
 from tagger.engines.process import ChosenEngine, PickledEngine
 from tagger.errors import UsageError
-from tagger.schemas.documents.run import EngineCheck
-from tagger.workflows.tagging_watch import ChoiceBar, wait_for_engine
+from tagger.io.location import Location
+from tagger.runs.directory import RunDirectory
+from tagger.schemas.documents.run import EngineCheck, RunRecord
+from tagger.tagging.worker_pool import Workers
+from tagger.workflows import tagging_watch
+from tagger.workflows.tagging_watch import ChoiceBar, TaggingWatch, wait_for_engine
 from tests.tagger.workflows.test_training_watch import Lines
 
 
@@ -69,3 +75,25 @@ def test_a_choice_that_fails_is_not_waited_for_any_longer() -> None:
     wait_for_engine(Lines(), choice)
     with pytest.raises(UsageError):
         choice.chosen.result()
+
+
+def test_a_run_that_stands_still_says_so_each_minute_and_what_it_waits_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [0.0]
+    monkeypatch.setattr(tagging_watch, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    reporter, choice = Lines(), PendingChoice()
+    record = RunRecord.model_construct(model_id="m", engine=None)
+    directory = RunDirectory(Location(str(tmp_path)))
+    monkeypatch.setattr(RunDirectory, "write", lambda self, record: None)
+    check = EngineCheck(engine="torch-cpu-float32")
+    with TaggingWatch(reporter, directory, record, 100, 0, choice, Workers(2, 2, 2), lambda: None) as watch:
+        for seconds, rows in ((100, 0), (101, 0), (102, 5), (150, 5), (163, 5), (170, 5), (224, 5), (225, 6), (280, 6)):
+            now[0] = seconds
+            if seconds == 101:
+                choice.chosen.set_result((PickledEngine(check.engine, b""), check))
+            watch(rows, "2 workers at work, 0 of 2 engines on GPUs")
+    assert [line for line in reporter.lines if line.startswith("!")] == [
+        "! No item was tagged in the last 1 min: 2 workers at work, 0 of 2 engines on GPUs",
+        "! No item was tagged in the last 2 min: 2 workers at work, 0 of 2 engines on GPUs",
+    ], "nothing is said while an engine is chosen"
