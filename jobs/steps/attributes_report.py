@@ -10,8 +10,9 @@ from tagger.jobs.shell.console import Console
 from tagger.jobs.shell.figures import percent
 from tagger.schemas.documents.bundle import LevelPolicy
 from tagger.schemas.tables.prediction import Evidence
+from tagger.workflows.attributes_measured import AttributeFigures
 from tagger.workflows.attributes_policy import FittedAttribute
-from tagger.workflows.attributes_taught import AttributeFigures, AttributesResult
+from tagger.workflows.attributes_taught import AttributesResult
 
 
 def show(console: Console, result: AttributesResult) -> None:

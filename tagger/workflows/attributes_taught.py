@@ -11,8 +11,6 @@ import pyarrow as pa
 from tagger.confidence.stacking import fit_weights
 from tagger.dataset.splits import SPLITS
 from tagger.errors import InputError, UsageError
-from tagger.evaluation.further_tags import ALL, MeasuredTag, predictions_by_evidence
-from tagger.evaluation.metrics import Predicted, level_metrics
 from tagger.io.location import Location
 from tagger.io.parquet import write_parquet
 from tagger.manifest.no_value import NoValue
@@ -26,11 +24,12 @@ from tagger.reporter import Reporter
 from tagger.runs.image_features import ImageFeatures
 from tagger.runs.leaf_probabilities import LeafProbabilities
 from tagger.runs.staging import passthrough
-from tagger.schemas.documents.bundle import LevelMetrics, ModelCard
+from tagger.schemas.documents.bundle import ModelCard
 from tagger.schemas.documents.taxonomy import Level
 from tagger.schemas.tables.item import Role
 from tagger.schemas.tables.prediction import Evidence
 from tagger.training.attributes import LEAST_ITEMS, MOST_VALUES, Examples, fit_attribute, learnt_values
+from tagger.workflows.attributes_measured import AttributeFigures, figures_of, measured_tag
 from tagger.workflows.evidence_held_out import shown_by
 from tagger.workflows.evidence_taught import Asked
 from tagger.workflows.taught_files import HELD_OUT, delete_attributes, write_attributes
@@ -39,22 +38,6 @@ _LEVELS = tuple(str(level) for level in Level)
 _ROLES = tuple(str(role) for role in Role)
 _HELD_OUT_SIDES = tuple(side for side in SPLITS if side != "train")
 _SHOWN_RARE, _SHOWN_LETTERS = 5, 40
-
-
-@dataclass(frozen=True)
-class AttributeFigures:
-    """How well the test items' values of an attribute are predicted."""
-
-    name: str
-    values: int
-    items: int
-    """Test items with a value."""
-    most_frequent: float
-    """Share of them that have the most frequent value of all, 0 to 1."""
-    by_type: float
-    """Share of them that have the most frequent value of their article type, 0 to 1."""
-    by: Mapping[Evidence, LevelMetrics]
-    """By what the predictions are based on, the richest last; of the items that have it."""
 
 
 @dataclass(frozen=True)
@@ -129,7 +112,8 @@ def teach_attributes(
         )
         attributes.append(attribute)
         tables.append(predictions)
-        figures.append(_figures(attribute, predictions[predictions["side"] == "test"], held_out["test"]))
+        leaf_of = held_out["test"].items.set_index("id")["leaf"]
+        figures.append(figures_of(attribute, predictions[predictions["side"] == "test"], leaf_of))
     if not attributes:
         return None
     model = AttributesModel(card.model_id, evidence.digest if evidence else "", tuple(attributes))
@@ -137,7 +121,7 @@ def teach_attributes(
     delete_attributes(folder / "report")
     model.save(folder)
     write_parquet(folder / "report" / HELD_OUT, pa.Table.from_pandas(pd.concat(tables), preserve_index=False))
-    measured = (_measured_tag(*one) for one in zip(attributes, figures, tables, strict=True))
+    measured = (measured_tag(*one) for one in zip(attributes, figures, tables, strict=True))
     write_attributes(folder / "report", list(measured))
     return AttributesResult(model, tuple(figures))
 
@@ -331,32 +315,3 @@ def _predicted(
             "id": looked.items["id"].to_numpy(object)[rows], "label": labels[rows],
             "value": values[probabilities.argmax(axis=1)], "confidence": probabilities.max(axis=1),
         })  # fmt: skip
-
-
-def _figures(attribute: Attribute, predictions: pd.DataFrame, test: _Side) -> AttributeFigures:
-    by_image = predictions[predictions["evidence"] == str(Evidence.IMAGE)]
-    labels = by_image["label"].to_numpy(object)
-    leaf = test.items.set_index("id")["leaf"].loc[by_image["id"]].to_numpy()
-    # an article type's most frequent value, by its leaves' training items
-    usual = np.array(attribute.values, object)[attribute.by_leaf[leaf].argmax(axis=1)]
-    by = {}
-    for kind in reversed(attribute.kinds):
-        of_kind = predictions[predictions["evidence"] == str(kind)]
-        if len(of_kind):
-            columns = (of_kind[name].to_numpy() for name in ("label", "value", "confidence"))
-            by[kind] = level_metrics(Predicted(*columns))
-    return AttributeFigures(
-        attribute.name, len(attribute.values), len(labels), _share(labels == attribute.values[0]),
-        _share(labels == usual), by,
-    )  # fmt: skip
-
-
-def _measured_tag(attribute: Attribute, figures: AttributeFigures, predictions: pd.DataFrame) -> MeasuredTag:
-    by = predictions_by_evidence(predictions[predictions["side"] == "test"])
-    unknown = ~np.isin(by[ALL].truth.astype(str), attribute.values)
-    most_frequent, by_type = (figures.most_frequent, figures.by_type) if figures.items else (None, None)
-    return MeasuredTag(figures.name, by, figures.values, most_frequent, by_type, unknown=int(unknown.sum()))
-
-
-def _share(right: np.ndarray) -> float:
-    return float(right.mean()) if len(right) else np.nan

@@ -11,6 +11,7 @@ import pytest
 
 from tagger import Tagger
 from tagger.demo.drawn_catalogue import Drawn
+from tagger.evaluation.page import SECTIONS, SUMMARY
 from tagger.io.location import Location
 from tagger.models.bundle import Bundle
 from tagger.schemas.configs.confidence import PolicyConfig
@@ -148,6 +149,25 @@ def test_predictions_by_image_and_title_get_a_policy_of_their_own(tagger: Run, w
     assert json.loads(tried.out)["byEvidence"]["image+title"]["items"] == 4000
     anew = Bundle.load(Location(str(with_titles))).changed(blur_threshold=1.0).card
     assert (anew.policy, anew.policies) == (None, {}), "other predictions, no promise"
+
+
+def test_the_report_page_says_what_the_policies_accept(tagger: Run, with_titles: Path) -> None:
+    page = with_titles / "report/index.html"
+    regions = [f"<!-- begin {region} -->\n<!-- end {region} -->" for region in (SUMMARY, SECTIONS)]
+    page.write_text("\n".join(regions))
+    refused = tagger("policy", with_titles, "--target-precision", "articleType=0.99999,masterCategory=0.98")
+    assert (refused.code, page.read_text()) == (2, "\n".join(regions))
+    outcome = tagger("policy", with_titles, "--target-precision", "articleType=0.95,masterCategory=0.98", "--json")
+    assert outcome.code == 0, outcome.err
+    accepted = json.loads((with_titles / "report/accepted.json").read_text())["levels"]
+    by = {(row["evidence"], row["level"]): row for row in accepted}
+    shown = page.read_text()
+    assert "What is accepted" in shown
+    for evidence in ("image", "image+title"):
+        row = by[evidence, "articleType"]
+        assert row["targetPrecision"] == 0.95
+        assert f"{100 * row['coverage']:.1f}%" in shown
+    assert by["image+title", "articleType"]["coverage"] > 0.99
 
 
 def test_labels_that_image_and_title_deny_are_counted_and_so_is_what_they_cost(tagger: Run, with_titles: Path) -> None:
