@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tagger.io.json_text import as_json
-from tagger.jobs.shell.figures import percent
+from tagger.jobs.shell.figures import NO_FIGURE, macro_f1, percent
 from tagger.printable import duration, printable
 from tagger.reporter import Bar
 from tagger.schemas.documents.bundle import Metrics
@@ -106,7 +106,7 @@ class Console:
                     m.items,
                     percent(m.accuracy, 2),
                     m.weighted_f1,
-                    m.macro_f1,
+                    macro_f1(m),
                     m.expected_calibration_error,
                 )
                 for level, m in metrics.levels.items()
@@ -194,9 +194,12 @@ def _longest_word(texts: Iterable[str]) -> int:
 
 
 def _are_numbers(cells: Sequence[str]) -> bool:
-    """Whether all non-empty cells of a column are numbers."""
-    digits = [cell.removesuffix("%").replace(".", "", 1).replace(",", "").lstrip("+-") for cell in cells if cell]
-    return bool(digits) and all(text.isdecimal() for text in digits)
+    """Whether all non-empty cells of a column are numbers, or dashes that stand for one."""
+    figures = [cell for cell in cells if cell]
+    digits = [cell.removesuffix("%").replace(".", "", 1).replace(",", "").lstrip("+-") for cell in figures]
+    return bool(figures) and all(
+        text.isdecimal() or cell == NO_FIGURE for text, cell in zip(digits, figures, strict=True)
+    )
 
 
 def _cell(value: object) -> str:

@@ -7,7 +7,7 @@ from pydantic.alias_generators import to_camel
 
 from tagger.confidence.trial import TargetTrial
 from tagger.jobs.shell.console import Console
-from tagger.jobs.shell.figures import percent
+from tagger.jobs.shell.figures import macro_f1, percent
 from tagger.schemas.documents.bundle import LevelPolicy
 from tagger.schemas.tables.prediction import Evidence
 from tagger.workflows.attributes_measured import AttributeFigures
@@ -24,7 +24,7 @@ def show(console: Console, result: AttributesResult) -> None:
         for evidence, metrics in one.by.items():
             by_chance = percent(metrics.calibration_error_by_chance)
             error = f"{percent(metrics.expected_calibration_error)} ({by_chance})"
-            rows.append(("", evidence, metrics.items, percent(metrics.accuracy), f"{metrics.macro_f1:.3f}", error))
+            rows.append(("", evidence, metrics.items, percent(metrics.accuracy), macro_f1(metrics, 3), error))
     columns = ["attribute", "by", "test items", "right", "macro F1", "calibration error (by chance)"]
     console.table("Further tags", columns, [(*row, *[""] * (len(columns) - len(row))) for row in rows])
 

@@ -3,7 +3,7 @@
 from tagger.evaluation.further_tags import ALL
 from tagger.evaluation.metrics import level_metrics
 from tagger.jobs.shell.console import Console
-from tagger.jobs.shell.figures import percent
+from tagger.jobs.shell.figures import macro_f1, percent
 from tagger.schemas.documents.taxonomy import Level
 from tagger.workflows.evaluate_tags import EvaluatedTags
 
@@ -25,7 +25,7 @@ def show(console: Console, tags: EvaluatedTags) -> None:
     for tag in tags.attributes:
         metrics, accepted = level_metrics(tag.by[ALL]), tag.accepted[ALL]
         error = f"{percent(metrics.expected_calibration_error)} ({percent(metrics.calibration_error_by_chance)})"
-        figures = (percent(metrics.accuracy), f"{metrics.macro_f1:.3f}", error)
+        figures = (percent(metrics.accuracy), macro_f1(metrics, 3), error)
         tag_rows.append((tag.name, tag.items, *figures, percent(accepted.coverage), percent(accepted.precision, 2)))
     if tag_rows:
         columns = [

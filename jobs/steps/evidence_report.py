@@ -2,6 +2,7 @@
 
 from tagger.evaluation.metrics import MINIMUM_SUPPORT
 from tagger.jobs.shell.console import Console
+from tagger.jobs.shell.figures import macro_f1
 from tagger.schemas.documents.taxonomy import Level
 from tagger.workflows.evidence_taught import EvidenceResult
 from tagger.workflows.taught_files import WITHOUT_TYPE
@@ -11,7 +12,11 @@ def show(console: Console, result: EvidenceResult) -> None:
     """Print the table of who is right how often."""
     rows = rows_of(result)
     levels = [str(level) for level in Level]
-    shown = [[f"{v:.2f}%" if name in levels else v for name, v in row.items()] for row in rows]
+    shown = [
+        [*(f"{row[name]:.2f}%" if name in levels else row[name] for name in list(row)[:-1]),
+         macro_f1(figures[Level.ARTICLE_TYPE])]
+        for row, figures in zip(rows, result.by.values(), strict=True)
+    ]  # fmt: skip
     console.table(f"{result.items:,} test items: how many are right", list(rows[0]), shown)
     console.say(f"Macro F1 is the mean over the article types with {MINIMUM_SUPPORT} or more of these items.")
     if result.model.titles:

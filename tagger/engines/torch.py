@@ -107,7 +107,8 @@ class CpuEngine:
     def run(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return leaf logits float32 [N, L] and embeddings float32 [N, D]."""
         with self._threads():
-            outputs = [(self._model(torch.from_numpy(batch)), n) for batch, n in as_batches(images, self._batch_size)]
+            batches = as_batches(images, self._batch_size)
+            outputs = [(self._model(torch.from_numpy(np.require(batch, None, "W"))), n) for batch, n in batches]
         return _joined([(logits[:n].numpy(), embeddings[:n].numpy()) for (logits, embeddings), n in outputs])
 
     @contextmanager

@@ -94,3 +94,11 @@ def test_shares_are_written_with_their_sign_and_stand_right_as_numbers_do(capfd:
     Console().table("Shares", ["level", "a rather wide head"], [("master", percent(0.1)), ("article", percent(None))])
     row = next(line for line in capfd.readouterr().out.splitlines() if "10.0%" in line)
     assert row.endswith("             10.0% │")
+
+
+def test_a_mean_over_no_class_is_a_dash(capfd: pytest.CaptureFixture[str]) -> None:
+    p = Predicted(np.array(["a", "b"], object), np.array(["a", "a"], object), np.array([0.9, 0.8]))
+    Console().metrics("Of 2 items", Evaluation("test", dict.fromkeys(Level, p)).metrics())
+    said = capfd.readouterr().out
+    assert said.count("│        – │") == len(Level)
+    assert "0 of masterCategory, 0 of articleType" in said

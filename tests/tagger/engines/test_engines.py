@@ -65,6 +65,20 @@ def test_float32_pytorch_is_the_last_resort_and_openvino_comes_first() -> None:
 
 
 @pytest.mark.parametrize("name", HERE)
+def test_images_that_other_processes_share_are_run_without_a_word(
+    bundle: Bundle, name: str, recwarn: pytest.WarningsRecorder
+) -> None:
+    shared = IMAGES.copy()
+    shared.flags.writeable = False
+    torch.set_warn_always(True)  # else a process is warned once
+    try:
+        assert np.array_equal(logits(bundle, name, shared), logits(bundle, name))
+    finally:
+        torch.set_warn_always(False)
+    assert not [warning for warning in recwarn if "not writable" in str(warning.message)]
+
+
+@pytest.mark.parametrize("name", HERE)
 @pytest.mark.parametrize("count", [1, 3, 8, 11])
 def test_a_prediction_does_not_depend_on_what_it_is_batched_with(bundle: Bundle, name: str, count: int) -> None:
     engine = prepare(bundle, name, 4).start()
