@@ -16,8 +16,8 @@ from tagger.cluster.submitted import use_cluster_of_job
 from tagger.errors import UsageError
 from tagger.jobs.shell.flags import command_of
 from tagger.jobs.shell.help import Commands, command_class, help_of
-from tagger.jobs.shell.outcome import complain
-from tagger.jobs.shell.registry import JOBS, PANELS
+from tagger.jobs.shell.outcome import complain, warn
+from tagger.jobs.shell.registry import JOBS, PANELS, RENAMED
 from tagger.jobs.shell.startup_messages import STARTUP_MESSAGES
 from tagger.schemas.values import JobConfig
 
@@ -88,6 +88,9 @@ def main(arguments: list[str] | None = None, job: str | None = None) -> None:
     _keep_compiled_code()
     given = sys.argv[1:] if arguments is None else arguments
     words = [*([job] if job else []), *given]
+    if words and words[0] in RENAMED:
+        warn(f"tagger {words[0]} is an old name of tagger {RENAMED[words[0]]}, and works in this release")
+        words[0] = RENAMED[words[0]]
     try:
         code = app(words or ["--help"], prog_name="tagger", standalone_mode=False)
     except _USAGE_ERROR as error:

@@ -4,7 +4,7 @@ from tagger.schemas.configs.apply import ApplyConfig
 from tagger.schemas.configs.audit import AuditConfig
 from tagger.schemas.configs.bench import BenchConfig
 from tagger.schemas.configs.check import CheckConfig
-from tagger.schemas.configs.confidence import AttributesConfig, PolicyConfig, QualityConfig, TitlesConfig
+from tagger.schemas.configs.confidence import AttributesConfig, EvidenceConfig, PolicyConfig, QualityConfig
 from tagger.schemas.configs.demo import DemoConfig
 from tagger.schemas.configs.evaluate import EvaluateConfig
 from tagger.schemas.configs.review import ReviewConfig
@@ -32,7 +32,7 @@ PANELS: dict[str, dict[str, type[JobConfig]]] = {
     "Confidence": {
         "policy": PolicyConfig,
         "quality": QualityConfig,
-        "titles": TitlesConfig,
+        "evidence": EvidenceConfig,
         "attributes": AttributesConfig,
     },
     "Review": {
@@ -55,3 +55,5 @@ PANELS: dict[str, dict[str, type[JobConfig]]] = {
     },
 }
 JOBS: dict[str, type[JobConfig]] = {name: config for jobs in PANELS.values() for name, config in jobs.items()}
+RENAMED = {"titles": "evidence"}
+"""Earlier names of commands, which work in this release, with a word."""

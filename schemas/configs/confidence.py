@@ -1,4 +1,4 @@
-"""The configs of `tagger policy`, `titles`, `attributes` and `quality`."""
+"""The configs of `tagger policy`, `evidence`, `attributes` and `quality`."""
 
 from collections.abc import Mapping
 from typing import ClassVar
@@ -112,7 +112,7 @@ class QualityConfig(S3Options):
         return by_level(value)
 
 
-class TitlesConfig(ManifestFormat):
+class EvidenceConfig(ManifestFormat):
     """Teach a bundle what titles and columns say of its classes.
 
     With --run, they are weighed against the images, and tagger tag uses all that an item shows.
@@ -139,7 +139,7 @@ class TitlesConfig(ManifestFormat):
         return separate_names(value)
 
     @model_validator(mode="after")
-    def _check(self) -> "TitlesConfig":
+    def _check(self) -> "EvidenceConfig":
         if not (self.title or self.evidence):
             raise ValueError("name a column: --title, --evidence or both")
         if not (self.title or self.run):

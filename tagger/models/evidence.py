@@ -195,13 +195,13 @@ class EvidenceModel:
         if not file.exists():
             if (bundle / _EARLIER_FILE).exists():
                 earlier = bundle / _EARLIER_FILE
-                raise InputError(f"{earlier}: an earlier version wrote it; tagger titles teaches it again")
-            raise UsageError(f"--evidence: {bundle} knows images alone; tagger titles teaches it titles and columns")
+                raise InputError(f"{earlier}: an earlier version wrote it; tagger evidence teaches it again")
+            raise UsageError(f"--evidence: {bundle} knows images alone; tagger evidence teaches it titles and columns")
         try:
             tensors = safetensors.numpy.load(file.read_bytes())
             model = _unpacked(json.loads(tensors.pop("about").tobytes()), tensors)
         except (KeyError, TypeError) as error:
-            raise InputError(f"{file}: another version wrote it; tagger titles teaches it again") from error
+            raise InputError(f"{file}: another version wrote it; tagger evidence teaches it again") from error
         except (SafetensorError, ValueError) as error:
             raise InputError(f"{file}: not a model of titles and columns: {error}") from error
         if model.model_id != model_id:

@@ -255,7 +255,7 @@ class Tagger:
             if model is None or not model.joins_images:
                 raise UsageError(
                     f"{what}: the bundle does not know what they say together with images; tagger train --title "
-                    "--evidence, or tagger titles --run, teaches it"
+                    "--evidence, or tagger evidence --run, teaches it"
                 )
             if self._attributes:
                 self._attributes.check_heard(model)

@@ -11,11 +11,11 @@ from tagger.runs.image_features import ImageFeatures
 from tagger.runs.leaf_probabilities import LeafProbabilities
 from tagger.schemas.configs.confidence import AttributesConfig
 from tagger.workflows.attributes_taught import AttributesResult, check_attributes, teach_attributes
+from tagger.workflows.evidence import labelled_sides
 from tagger.workflows.evidence_taught import Asked
 from tagger.workflows.folder_locks import locked_bundle
 from tagger.workflows.open_catalog import open_manifest, resolve_location
 from tagger.workflows.taught_page import begin_renewal, renew
-from tagger.workflows.titles import labelled_sides
 
 
 def attributes(config: AttributesConfig, reporter: Reporter = LOG) -> AttributesResult:

@@ -112,12 +112,12 @@ def _listed(bundle: Location) -> pd.DataFrame:
     file = bundle / "report" / DENIED
     if not file.exists():
         raise InputError(
-            f"--denied: there is no {file}; it comes with titles: tagger train --title, or tagger titles --run"
+            f"--denied: there is no {file}; it comes with titles: tagger train --title, or tagger evidence --run"
         )
     listed = pd.read_csv(io.BytesIO(file.read_bytes()), dtype={"id": str}, keep_default_na=False)
     if missing := [name for name in _LISTED if name not in listed]:
         raise InputError(
-            f"--denied: {file} is of an earlier version and lacks {missing[0]}; tagger titles --run writes it anew"
+            f"--denied: {file} is of an earlier version and lacks {missing[0]}; tagger evidence --run writes it anew"
         )
     if listed.empty:
         raise InputError(f"--denied: image and title deny no label of the held-out items of {bundle}")

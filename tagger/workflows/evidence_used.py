@@ -93,13 +93,13 @@ def _resolved(
     flag = f"--evidence {config.evidence}"
     names = model.names if config.evidence == ALL else model.names_of("title")
     if not names:
-        raise UsageError(f"{flag}: the bundle knows no titles; tagger titles teaches it some")
+        raise UsageError(f"{flag}: the bundle knows no titles; tagger evidence teaches it some")
     absent = [name for name in names if name not in manifest.columns]
     if absent:
         raise UsageError(f"{flag}: the manifest has no column {absent[0]}; it has {listed(manifest.columns)}")
     if config.evidence == ALL and not model.joins_images:
         raise UsageError(
-            f"{flag}: how sure image and title are together is not known; tagger titles BUNDLE --run RUN fits it"
+            f"{flag}: how sure image and title are together is not known; tagger evidence BUNDLE --run RUN fits it"
         )
     return config, EvidenceUsed(model, config.evidence == ALL, names)
 
@@ -110,7 +110,7 @@ def warn_without_policy(config: TagConfig, card: ModelCard, used: EvidenceUsed, 
     if card.policy and uncovered:
         reporter.warn(
             f"--evidence all: the bundle has no policy for {', '.join(uncovered)}. Of these, what is surer than "
-            f"{USUAL} is accepted; tagger policy {config.model} fits one, once tagger titles --run has measured it"
+            f"{USUAL} is accepted; tagger policy {config.model} fits one, once tagger evidence --run has measured it"
         )
 
 

@@ -105,7 +105,7 @@ def fit_policy(config: PolicyConfig, reporter: Reporter = LOG) -> PolicyResult:
     """Fit thresholds on a bundle's control items, and write them and their curves into the bundle.
 
     Predictions by other evidence than the image alone get thresholds of their own if the training measured them
-    (`title`, `evidence`), or `titles` did with a run. A target that only some kinds of predictions can reach is no
+    (`title`, `evidence`), or `evidence` did with a run. A target that only some kinds of predictions can reach is no
     error: the others then accept nothing. The command is `tagger policy`.
 
     Args:

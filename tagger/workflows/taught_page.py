@@ -138,7 +138,7 @@ def _sentences(taught: _Taught) -> Iterator[str]:
         )
         yield f"Right by {evidence_in_words(richest)}, of {taught.items:,} test items: {right}."
         if "image" not in taught.by:
-            yield "How often image, title and columns are right together is not measured; tagger titles --run does it."
+            yield "How often all are right together is not measured; tagger evidence --run does it."
     if taught.tags:
         shares = ", ".join(
             f"{tag.name} {100 * float(tag.by[ALL].right.mean()):.1f}%" if tag.items else f"{tag.name} not measured"

@@ -28,7 +28,7 @@ def test_attributes_are_taught_measured_predicted_and_known_again(
     bundle, manifest = tmp_path / "bundle", tmp_path / "shop.csv"
     tag = ["tag", "--manifest", manifest, "--images", drawn.images, "--model", bundle, "--json", "--out"]
     assert tagger(*tag, tmp_path / "plain", "--embeddings").code == 0
-    taught = tagger("titles", bundle, "--manifest", manifest, "--title", "title", "--run", tmp_path / "plain")
+    taught = tagger("evidence", bundle, "--manifest", manifest, "--title", "title", "--run", tmp_path / "plain")
     assert taught.code == 0, taught.err
     assert tagger(*tag, tmp_path / "no-vectors", "--evidence", "image").code == 0
     teach = ["attributes", bundle, "--manifest", manifest, "--attribute", "tone,baseColour", "--run"]
@@ -75,7 +75,7 @@ def test_attributes_are_taught_measured_predicted_and_known_again(
     other = tagger(*tag, tmp_path / "other", "--evidence", "image", "--known", tmp_path / "all")
     assert json.loads(other.out)["counts"]["predictions"] == len(tagged), "other evidence says other attributes"
 
-    again = tagger("titles", bundle, "--manifest", manifest, "--title", "title", "--run", tmp_path / "plain")
+    again = tagger("evidence", bundle, "--manifest", manifest, "--title", "title", "--run", tmp_path / "plain")
     assert "teach them once more" in again.err
     assert Bundle.load(Location(str(bundle))).card.attribute_policies == {}
     assert tagger(*tag, tmp_path / "without", "--evidence", "all").code == 0

@@ -134,5 +134,5 @@ def test_a_bundle_that_lists_nothing_says_what_writes_the_list(
     assert (empty.code, "deny no label of the held-out items" in empty.err) == (3, True)
     file.unlink()
     without = tagger(*audit)
-    assert (without.code, "tagger train --title, or tagger titles --run" in without.err) == (3, True)
+    assert (without.code, "tagger train --title, or tagger evidence --run" in without.err) == (3, True)
     assert not (tmp_path / "denied").exists()

@@ -13,6 +13,7 @@ from tagger.reporter import Reporter
 from tagger.runs.staging import passthrough
 from tagger.schemas.configs.train import ResultsConfig
 from tagger.schemas.tables.prediction import Evidence
+from tagger.workflows.evidence import labelled_sides
 from tagger.workflows.evidence_taught import Asked
 from tagger.workflows.held_out_predictions import HeldOut, held_out_predictions, known_evidence
 from tagger.workflows.honest.evidence import BasedOn, by_kind
@@ -20,7 +21,6 @@ from tagger.workflows.honest.figures import APART, BRANDS, LeftOut, Line, Promis
 from tagger.workflows.honest.promises import promises_of
 from tagger.workflows.honest.splits import Trained
 from tagger.workflows.policy import fitting_side
-from tagger.workflows.titles import labelled_sides
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from tagger.reporter import Reporter
 from tagger.schemas.configs.train import ResultsConfig
 from tagger.schemas.documents.taxonomy import Level
 from tagger.schemas.tables.prediction import Evidence
+from tagger.workflows.evidence import labelled_sides
 from tagger.workflows.evidence_taught import Asked
 from tagger.workflows.held_out_predictions import held_out_predictions, known_evidence
 from tagger.workflows.honest.baselines import by_title, labels_of, most_frequent, most_frequent_by_master
@@ -23,7 +24,6 @@ from tagger.workflows.honest.promises import promises_of
 from tagger.workflows.honest.splits import Trained
 from tagger.workflows.policy import fitting_side
 from tagger.workflows.taught_files import WITHOUT_TYPE
-from tagger.workflows.titles import labelled_sides
 
 MODEL = "the model"
 """Name of the model's lines among guesses."""

@@ -153,3 +153,10 @@ def test_a_shell_completes_commands_flags_and_choices(shell: str) -> None:
     assert "duplicates" in completed("dup")
     assert "--manifest" in completed("train", "--man")
     assert "stretch" in completed("train", "--fit", "s")
+
+
+def test_an_earlier_name_of_a_command_works_and_says_so(tagger: Run) -> None:
+    shown = tagger("titles", "--help")
+    assert (shown.code, shown.out) == (0, tagger("evidence", "--help").out)
+    assert "! tagger titles is an old name of tagger evidence, and works in this release" in shown.err
+    assert "titles" not in tagger("--help").out.split("Confidence")[1].split("Review")[0].split("evidence")[0]

@@ -83,11 +83,11 @@ def test_the_rest_of_a_probability_is_spread_over_the_other_leaves() -> None:
 
 def test_it_comes_back_from_a_bundles_folder(model: EvidenceModel, tmp_path: Path) -> None:
     folder, file = Location(str(tmp_path)), tmp_path / "evidence.safetensors"
-    with pytest.raises(UsageError, match="knows images alone; tagger titles teaches it"):
+    with pytest.raises(UsageError, match="knows images alone; tagger evidence teaches it"):
         EvidenceModel.load(folder, "some-model")
     assert EvidenceModel.load_if_any(folder, "some-model") is None
     (tmp_path / "titles.safetensors").write_bytes(b"of an earlier version")
-    with pytest.raises(InputError, match="an earlier version wrote it; tagger titles teaches it again"):
+    with pytest.raises(InputError, match="an earlier version wrote it; tagger evidence teaches it again"):
         EvidenceModel.load_if_any(folder, "some-model")
     weighed = replace(model, weights={Evidence.IMAGE_AND_TITLE: Weights((0.6, 1.1), 0.9, (-0.3, 0.0))})
     weighed.save(folder)
@@ -105,7 +105,7 @@ def test_it_comes_back_from_a_bundles_folder(model: EvidenceModel, tmp_path: Pat
     del about["titles"]["letters"]
     tensors["about"] = np.frombuffer(json.dumps(about).encode(), np.uint8)
     file.write_bytes(safetensors.numpy.save(tensors))
-    with pytest.raises(InputError, match="another version wrote it; tagger titles teaches it again"):
+    with pytest.raises(InputError, match="another version wrote it; tagger evidence teaches it again"):
         EvidenceModel.load(folder, "some-model")
     file.write_bytes(b"not this")
     with pytest.raises(InputError, match="not a model of titles and columns"):

@@ -11,7 +11,7 @@ from tagger.models.bundle import Bundle
 from tagger.models.evidence import EvidenceModel, Weights
 from tagger.models.titles import TitleModel
 from tagger.reporter import LOG
-from tagger.schemas.configs.confidence import TitlesConfig
+from tagger.schemas.configs.confidence import EvidenceConfig
 from tagger.schemas.configs.tag import TagConfig
 from tagger.schemas.documents.bundle import LevelPolicy, Policy
 from tagger.schemas.documents.taxonomy import Level
@@ -71,5 +71,5 @@ def test_old_names_of_the_flag_and_its_values_are_understood_and_columns_alone_a
     for before, now in (("fuse", "all"), ("ignore", "image"), ("check", "check"), ("auto", "auto")):
         assert TagConfig.model_validate({**common, "titles": before}).evidence == now
     with pytest.raises(ValueError, match="columns tag nothing without images"):
-        TitlesConfig(model="b", manifest="m", evidence=["gender"])
-    assert TitlesConfig(model="b", manifest="m", evidence=["gender, usage"], run="r").evidence == ["gender", "usage"]
+        EvidenceConfig(model="b", manifest="m", evidence=["gender"])
+    assert EvidenceConfig(model="b", manifest="m", evidence=["gender, usage"], run="r").evidence == ["gender", "usage"]

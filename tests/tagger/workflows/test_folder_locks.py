@@ -37,7 +37,7 @@ def test_a_second_command_with_the_same_out_is_refused(
 @pytest.mark.parametrize(
     "change",
     [
-        ["titles", "{bundle}", "--manifest", "{manifest}", "--title", "productDisplayName"],
+        ["evidence", "{bundle}", "--manifest", "{manifest}", "--title", "productDisplayName"],
         ["policy", "{bundle}", "--target-precision", "0.9"],
     ],
 )

@@ -10,13 +10,13 @@ from tagger.errors import InputError
 from tagger.io.location import Location
 from tagger.models.bundle import Bundle
 from tagger.models.evidence import EvidenceModel
-from tagger.schemas.configs.confidence import TitlesConfig
+from tagger.schemas.configs.confidence import EvidenceConfig
 from tagger.schemas.documents.taxonomy import Level
-from tagger.workflows.titles import titles
+from tagger.workflows.evidence import evidence
 
 
 @pytest.fixture
-def config(bundle: Bundle, bundle_dir: Path, tmp_path: Path) -> TitlesConfig:
+def config(bundle: Bundle, bundle_dir: Path, tmp_path: Path) -> EvidenceConfig:
     """A bundle whose split has twelve items of each leaf, all of whose titles say what they are."""
     shutil.copytree(bundle_dir, tmp_path / "bundle")
     leaves = [leaf for leaf in bundle.card.taxonomy.leaves for _ in range(12)]
@@ -25,13 +25,13 @@ def config(bundle: Bundle, bundle_dir: Path, tmp_path: Path) -> TitlesConfig:
     pd.DataFrame({"id": ids, "split": sides}).to_parquet(tmp_path / "bundle/splits.parquet")
     items = {"masterCategory": [leaf.masterCategory for leaf in leaves], "articleType": [x.articleType for x in leaves]}
     pd.DataFrame({"id": ids, **items, "title": items["articleType"]}).to_csv(tmp_path / "m.csv", index=False)
-    return TitlesConfig(model=str(tmp_path / "bundle"), manifest=str(tmp_path / "m.csv"), title=["title"])
+    return EvidenceConfig(model=str(tmp_path / "bundle"), manifest=str(tmp_path / "m.csv"), title=["title"])
 
 
 def test_titles_that_say_what_an_item_is_are_always_right(
-    config: TitlesConfig, bundle: Bundle, capsys: pytest.CaptureFixture[str]
+    config: EvidenceConfig, bundle: Bundle, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    result = titles(config)
+    result = evidence(config)
     assert result.items == 3 * len(bundle.card.taxonomy.leaves)
     assert result.by["title"][Level.ARTICLE_TYPE].accuracy == pytest.approx(1)
     assert result.objections is None
@@ -39,7 +39,7 @@ def test_titles_that_say_what_an_item_is_are_always_right(
     assert capsys.readouterr().out == ""
 
 
-def test_a_bundle_that_does_not_say_what_it_was_trained_on_cannot_be_taught(config: TitlesConfig) -> None:
+def test_a_bundle_that_does_not_say_what_it_was_trained_on_cannot_be_taught(config: EvidenceConfig) -> None:
     (Path(config.model) / "splits.parquet").unlink()
     with pytest.raises(InputError, match="which says what was trained on"):
-        titles(config)
+        evidence(config)

@@ -1,4 +1,4 @@
-"""The titles command: teaches a bundle what titles and columns say, and measures it."""
+"""The evidence command: teaches a bundle what titles and columns say, and measures it."""
 
 from dataclasses import asdict
 
@@ -8,15 +8,15 @@ from tagger.jobs.shell.console import Console
 from tagger.jobs.shell.next_command import UNKNOWN, next_line, next_policy
 from tagger.jobs.steps import evidence_report
 from tagger.models.evidence import FILE, EvidenceModel
-from tagger.schemas.configs.confidence import TitlesConfig
+from tagger.schemas.configs.confidence import EvidenceConfig
 from tagger.workflows.as_flags import catalogue_flags
+from tagger.workflows.evidence import evidence
 from tagger.workflows.evidence_taught import Objections
-from tagger.workflows.titles import titles
 
 
-def run(config: TitlesConfig, console: Console) -> int:
+def run(config: EvidenceConfig, console: Console) -> int:
     """Fit models of titles and columns to the bundle's training items, weigh them on val, and measure them on test."""
-    result = titles(config, console)
+    result = evidence(config, console)
     evidence_report.show(console, result)
     rows = evidence_report.rows_of(result)
     knows = _known(result.model)
@@ -48,7 +48,7 @@ def _known(model: EvidenceModel) -> dict[str, int]:
     }
 
 
-def _say_objections(config: TitlesConfig, console: Console, objections: Objections) -> None:
+def _say_objections(config: EvidenceConfig, console: Console, objections: Objections) -> None:
     console.say(
         f"Of {objections.confident:,} test items that the image is at least {100 * config.surely:g}% sure of, "
         f"{objections.wrong:,} are wrong; a title that is as sure objects to {objections.objected:,}, "
@@ -63,4 +63,4 @@ def _say_objections(config: TitlesConfig, console: Console, objections: Objectio
 if __name__ == "__main__":
     from tagger.jobs.shell.cli import main
 
-    main(job="titles")
+    main(job="evidence")

@@ -13,7 +13,7 @@ from tagger.models.bundle import Bundle
 from tagger.reporter import LOG, Reporter
 from tagger.runs.directory import RunDirectory
 from tagger.runs.leaf_probabilities import LeafProbabilities
-from tagger.schemas.configs.confidence import TitlesConfig
+from tagger.schemas.configs.confidence import EvidenceConfig
 from tagger.schemas.documents.taxonomy import Level, Taxonomy
 from tagger.workflows.attributes_taught import forget_attributes
 from tagger.workflows.evidence_taught import Asked, EvidenceResult, by_side, columns_of, teach
@@ -22,7 +22,7 @@ from tagger.workflows.open_catalog import open_manifest, resolve_location
 from tagger.workflows.taught_page import begin_renewal, renew
 
 
-def titles(config: TitlesConfig, reporter: Reporter = LOG) -> EvidenceResult:
+def evidence(config: EvidenceConfig, reporter: Reporter = LOG) -> EvidenceResult:
     """Fit models of titles and columns to the bundle's training items, weigh them on val, and measure them on test.
 
     Args:
@@ -39,9 +39,9 @@ def titles(config: TitlesConfig, reporter: Reporter = LOG) -> EvidenceResult:
 
     Example::
 
-        from tagger.schemas.configs.confidence import TitlesConfig
+        from tagger.schemas.configs.confidence import EvidenceConfig
 
-        result = titles(TitlesConfig(model="bundle", manifest="styles.csv", title=["productDisplayName"]))
+        result = evidence(EvidenceConfig(model="bundle", manifest="styles.csv", title=["productDisplayName"]))
         print(f"{result.by['title']['articleType'].accuracy:.1%} right by the title alone")
     """
     folder = resolve_location(config.model, config)
@@ -49,7 +49,7 @@ def titles(config: TitlesConfig, reporter: Reporter = LOG) -> EvidenceResult:
         return _teach(config, reporter, bundle, folder)
 
 
-def _teach(config: TitlesConfig, reporter: Reporter, bundle: Bundle, folder: Location) -> EvidenceResult:
+def _teach(config: EvidenceConfig, reporter: Reporter, bundle: Bundle, folder: Location) -> EvidenceResult:
     """Fit the models, and write them into the locked bundle."""
     reporter.step(f"Reading {', '.join([*config.title, *config.evidence])}")
     manifest = open_manifest(config.manifest, config, reporter)
@@ -88,7 +88,7 @@ def _keep_left_out(folder: Location, result: EvidenceResult) -> None:
         current.changed(provenance=provenance).save(folder)
 
 
-def _asked(config: TitlesConfig) -> Asked:
+def _asked(config: EvidenceConfig) -> Asked:
     return Asked(config.title, config.evidence, no_value=NoValue(config.no_value))
 
 

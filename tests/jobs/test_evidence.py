@@ -26,8 +26,8 @@ def test_titles_are_taught_measured_and_asked(tagger: Run, shop: pd.DataFrame, d
     bundle = tmp_path / "bundle"
     tag = ["tag", "--manifest", tmp_path / "shop.csv", "--images", drawn.images, "--model", bundle, "--out"]
     unknown = tagger(*tag, tmp_path / "early", "--evidence", "check")
-    assert (unknown.code, "knows images alone; tagger titles teaches it" in unknown.err) == (2, True)
-    teach = ["titles", bundle, "--manifest", tmp_path / "shop.csv", "--title", "title", "--json"]
+    assert (unknown.code, "knows images alone; tagger evidence teaches it" in unknown.err) == (2, True)
+    teach = ["evidence", bundle, "--manifest", tmp_path / "shop.csv", "--title", "title", "--json"]
     alone = tagger(*teach)
     assert alone.code == 0, alone.err
     found = json.loads(alone.out)
@@ -37,7 +37,7 @@ def test_titles_are_taught_measured_and_asked(tagger: Run, shop: pd.DataFrame, d
     with pytest.raises(UsageError, match="does not know what they say together with images"):
         Tagger.load(bundle).tag([drawn.images / f"{shop['id'][1]}.jpg"], titles=["a title"])
     untested = tagger(*tag, tmp_path / "early", "--evidence", "all")
-    assert (untested.code, "tagger titles BUNDLE --run RUN fits it" in untested.err) == (2, True)
+    assert (untested.code, "tagger evidence BUNDLE --run RUN fits it" in untested.err) == (2, True)
 
     assert tagger(*tag, tmp_path / "plain").code == 0
     paired = tagger(*teach, "--run", tmp_path / "plain")
@@ -137,7 +137,7 @@ def test_a_policy_for_image_and_title_is_applied_and_ends_with_its_title_model(
 ) -> None:
     bundle = tmp_path / "bundle"
     tag = ["tag", "--manifest", tmp_path / "shop.csv", "--images", drawn.images, "--model", bundle, "--out"]
-    teach = ["titles", bundle, "--manifest", tmp_path / "shop.csv", "--title", "title"]
+    teach = ["evidence", bundle, "--manifest", tmp_path / "shop.csv", "--title", "title"]
     assert tagger(*tag, tmp_path / "plain").code == 0
     assert tagger(*teach, "--run", tmp_path / "plain").code == 0
     assert (bundle / "report/by-image-title-items.parquet").exists()
@@ -167,7 +167,7 @@ def test_an_item_without_a_usable_image_is_tagged_by_its_title(
     bundle, night = tmp_path / "bundle", tmp_path / "night.csv"
     catalogue = ["--manifest", tmp_path / "shop.csv", "--images", drawn.images]
     assert tagger("tag", *catalogue, "--model", bundle, "--out", tmp_path / "plain").code == 0
-    teach = ["titles", bundle, "--manifest", tmp_path / "shop.csv", "--title", "title", "--run", tmp_path / "plain"]
+    teach = ["evidence", bundle, "--manifest", tmp_path / "shop.csv", "--title", "title", "--run", tmp_path / "plain"]
     taught = tagger(*teach, "--evidence", "kind")
     assert taught.code == 0, taught.err
     named = shop.iloc[1]["articleType"]
@@ -219,7 +219,7 @@ def test_a_title_that_is_sure_of_another_type_sends_the_item_to_review(
     tagger: Run, shop: pd.DataFrame, drawn: Drawn, tmp_path: Path
 ) -> None:
     bundle = tmp_path / "bundle"
-    teach = ["titles", bundle, "--manifest", tmp_path / "shop.csv", "--title", "title"]
+    teach = ["evidence", bundle, "--manifest", tmp_path / "shop.csv", "--title", "title"]
     taught = tagger(*teach)
     assert taught.code == 0, taught.err
     catalogue = f"--manifest {tmp_path / 'shop.csv'} --images …"
@@ -250,7 +250,7 @@ def test_what_cannot_be_taught_says_why(
 ) -> None:
     flags = {"--manifest": str(tmp_path / "shop.csv"), "--title": "title"} | changed
     given = [part.replace("{tmp}", str(tmp_path)) for flag in flags.items() for part in flag]
-    outcome = tagger("titles", tmp_path / "bundle", *given)
+    outcome = tagger("evidence", tmp_path / "bundle", *given)
     assert outcome.code in (2, 3)
     assert words in outcome.err
     assert not (tmp_path / "bundle/evidence.safetensors").exists()
