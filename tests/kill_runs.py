@@ -20,10 +20,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tagger.jobs.benchmark.process_tree import tree_of
+from tagger.tagging.gpu_engines import EngineServer
+from tagger.tagging.shard_tagger import ShardTagger
 from tests.builders import tag_arguments
 
 TARGETS = ("driver", "worker", "raylet")
-_TITLES = {"engine": "ray::_EngineServer", "worker": "ray::ShardTagger", "raylet": "raylet"}
+_TITLES = {"engine": f"ray::{EngineServer.__name__}", "worker": f"ray::{ShardTagger.__name__}", "raylet": "raylet"}
 _OWN = ("runId", "taggedAt")
 _WORKERS = 2
 _CALLS = 4

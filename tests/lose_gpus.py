@@ -29,6 +29,7 @@ from tagger.io.location import Location
 from tagger.models.bundle import Bundle
 from tagger.runs.directory import RunDirectory
 from tagger.runs.staging import stage
+from tagger.tagging.gpu_engines import EngineServer
 from tagger.tagging.on_ray import tag_shards
 from tagger.tagging.shard_tagger import TagPlan
 from tagger.tagging.worker_pool import Workers
@@ -71,7 +72,7 @@ class Faults:
     def _kill_an_engine(self) -> None:
         for process in psutil.process_iter():
             with contextlib.suppress(psutil.Error):
-                if "ray::EngineServer" in " ".join(process.cmdline()):
+                if f"ray::{EngineServer.__name__}" in " ".join(process.cmdline()):
                     os.kill(process.pid, signal.SIGKILL)
                     return
 
