@@ -16,7 +16,7 @@ import typer
 
 from tagger.errors import TaggerError, UsageError
 from tagger.io.location import S3, first_line
-from tagger.io.signals import interrupted_by_signals
+from tagger.io.signals import do_not_interrupt_again, interrupted_by_signals
 from tagger.optional import what_to_install
 from tagger.printable import printable
 
@@ -75,12 +75,15 @@ def exit_code_of(work: Callable[[], int], log: ErrorLog | None = None) -> int:
             sys.stdout.flush()  # here, where a closed pipe can still be told from a failure
             return code
         except TaggerError as error:
+            do_not_interrupt_again()
             complain(str(error))
             return error.exit_code
         except KeyboardInterrupt:
+            do_not_interrupt_again()
             complain(_INTERRUPTED)
             return INTERRUPTED
         except Exception as error:
+            do_not_interrupt_again()
             if isinstance(error, BrokenPipeError) and _reader_is_gone():
                 return READER_GONE
             if os.environ.get(_TRACEBACK):

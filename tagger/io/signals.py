@@ -72,7 +72,7 @@ def interrupted_by_signals(at_the_second: Handler) -> Iterator[None]:
 
     def interrupt(number: int, frame: FrameType | None) -> None:
         _stopped.set()
-        for again in STOP_SIGNALS:
+        for again in taken:
             signal.signal(again, at_the_second)
         signal.signal(signal.SIGALRM, interrupt_again)
         signal.setitimer(signal.ITIMER_REAL, _AGAIN_S, _AGAIN_S)
@@ -91,12 +91,13 @@ def interrupted_by_signals(at_the_second: Handler) -> Iterator[None]:
         if sys.exc_info()[0] is None:  # else the command is ending
             interrupt_where_safe(frame)
 
+    # the others nohup and a shell's background jobs ignore
+    taken = [number for number in STOP_SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
     alarm = signal.getsignal(signal.SIGALRM)
     with kept_signal_handlers(), _lost_interrupts_unreported():
         try:
-            for number in STOP_SIGNALS:
-                if signal.getsignal(number) is not signal.SIG_IGN:  # nohup, and a shell's background jobs
-                    signal.signal(number, interrupt)
+            for number in taken:
+                signal.signal(number, interrupt)
             yield
         finally:
             if _stopped.is_set():
@@ -105,17 +106,24 @@ def interrupted_by_signals(at_the_second: Handler) -> Iterator[None]:
             _stopped.clear()
 
 
+def do_not_interrupt_again() -> None:
+    """Call this where a command handles the error that ends it: from there on, a lost interrupt is raised no more."""
+    if _stopped.is_set() and threading.current_thread() is threading.main_thread():
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+
 def _is_safe(frame: FrameType | None) -> bool:
     """Whether an exception that is raised in this frame reaches the command, and leaves locks and threads in order."""
     if frame is None:
         return True
     code = frame.f_code
-    if code.co_name in _ENTERS or code.co_filename == __file__:  # of this module, the handlers are being restored
+    if code.co_name in _ENTERS:
         return False
     if code.co_filename == threading.__file__ and code.co_name not in _WAITS:
         return False
     while frame is not None:
-        if frame.f_code.co_name == "__del__" or frame.f_code.co_filename == logging.__file__:
+        # in this module and in what it calls, handlers are being restored
+        if frame.f_code.co_name == "__del__" or frame.f_code.co_filename in (logging.__file__, __file__):
             return False
         frame = frame.f_back
     return True

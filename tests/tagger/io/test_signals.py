@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tagger.io.signals import interrupted_by_signals
+from tagger.io.signals import do_not_interrupt_again, interrupted_by_signals
 
 
 class Interrupts:
@@ -146,3 +146,27 @@ def test_an_interrupt_that_can_wait_no_longer_is_raised_where_it_is(monkeypatch:
 
     with interrupted_by_signals(lambda number, frame: None), pytest.raises(KeyboardInterrupt), Stuck():
         pytest.fail("entered")
+
+
+def test_a_signal_that_is_ignored_stays_so_after_another_one() -> None:
+    ignored = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    seconds: list[int] = []
+    try:
+        with suppress(KeyboardInterrupt), interrupted_by_signals(lambda number, frame: seconds.append(number)):
+            try:
+                signal.raise_signal(signal.SIGTERM)
+            finally:
+                signal.raise_signal(signal.SIGHUP)
+                signal.raise_signal(signal.SIGTERM)
+    finally:
+        signal.signal(signal.SIGHUP, ignored)
+    assert seconds == [signal.SIGTERM]
+
+
+def test_a_command_that_handles_its_interrupt_is_not_interrupted_again() -> None:
+    with interrupted_by_signals(lambda number, frame: None):
+        try:
+            signal.raise_signal(signal.SIGTERM)
+        except KeyboardInterrupt:
+            do_not_interrupt_again()
+        time.sleep(0.3)  # three times as long as until the next one
