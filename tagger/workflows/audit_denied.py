@@ -34,6 +34,10 @@ _LISTED = (
 )  # fmt: skip
 _NOT_TITLES = {*_LISTED, "split", "imageConfidence", "titleConfidence"}
 _REASONS = [str(r) for r in (ReviewReason.LABEL_ERROR, ReviewReason.IMAGE_DISAGREES, ReviewReason.TITLE_DISAGREES)]
+_NOTHING_JUDGED = Judged(
+    np.zeros(0, int), pd.DataFrame({MASTER: [], ARTICLE: []}), np.zeros(0, int), np.zeros((0, 0)), None,
+    np.zeros((0, 0)),
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -101,12 +105,6 @@ def denied_labels(config: AuditConfig, reporter: Reporter = LOG) -> DeniedResult
     return result
 
 
-_NOTHING_JUDGED = Judged(
-    np.zeros(0, int), pd.DataFrame({MASTER: [], ARTICLE: []}), np.zeros(0, int), np.zeros((0, 0)), None,
-    np.zeros((0, 0)),
-)  # fmt: skip
-
-
 def _listed(bundle: Location) -> pd.DataFrame:
     """What a bundle lists. Raises InputError when it lists nothing, or an older version listed it."""
     file = bundle / "report" / DENIED
@@ -157,4 +155,5 @@ def _facts(result: DeniedResult) -> Sequence[tuple[str, str]]:
     return [
         ("held-out items whose label image and title deny", f"{result.listed:,}"),
         ("of these corrected in the manifest by now", f"{result.corrected:,}"),
+        ("of these no longer in the manifest with both labels", f"{result.unlabelled:,}"),
     ]

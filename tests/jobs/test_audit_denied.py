@@ -76,7 +76,9 @@ def test_denied_labels_are_put_up_for_review_but_not_those_that_were_corrected(
     assert found["imageDigest"].notna().tolist() == [True, False, True]
     first = (Path(drawn.images) / f"{shop['id'][1]}.jpg").read_bytes()
     assert found["imageDigest"][0] == hashlib.sha256(first).hexdigest()
-    assert "3 findings, the most suspicious first" in (tmp_path / "denied/index.html").read_text()
+    page = (tmp_path / "denied/index.html").read_text()
+    assert "3 findings, the most suspicious first" in page
+    assert "no longer in the manifest with both labels</dt><dd>1</dd>" in page
 
 
 def test_the_review_takes_the_suggestion_or_keeps_the_label(
