@@ -74,7 +74,7 @@ def _engine(config: BenchConfig, bundle: Bundle, files: Sequence[Path]) -> Prepa
     device = resolve_device(config.device, config.engine)
     some = [file.read_bytes() for file in files[:SOME]]
     return choose_engine(
-        bundle, config.engine, device, BATCH_SIZE[device], lambda: decoded_sample(some, bundle.card, MAX_PIXELS)
+        bundle, config.engine, device, BATCH_SIZE[device], lambda: [decoded_sample(some, bundle.card, MAX_PIXELS)]
     )[0]
 
 

@@ -1,4 +1,4 @@
-"""`engine.json`: the engine chosen for a bundle's model on each machine that had enough images to compare engines."""
+"""`engine.json`: the engine chosen for a bundle's model on each kind of machine."""
 
 from typing import Literal
 
@@ -14,11 +14,12 @@ class MeasuredEngine(RunPart):
     device: Literal["cpu", "cuda"]
     machine: str = Field(description="The model of its processor or GPU.")
     versions: dict[str, str] = Field(description="Of the libraries that compute.")
+    offered: int = Field(description="How many images the run had.")
     check: EngineCheck
 
 
 class MeasuredEngines(RunPart):
     """The whole of `engine.json`."""
 
-    engines_version: Literal[1] = 1
+    engines_version: Literal[2] = 2
     measured: tuple[MeasuredEngine, ...] = ()

@@ -64,13 +64,23 @@ class Counts(RunPart):
 
 
 class EngineCheck(RunPart):
-    """The engine, and how often its most probable leaf agreed with float32 PyTorch on images of the run."""
+    """The engine, and how far it agreed with float32 PyTorch on images."""
 
     engine: str = Field(description="Library, device and precision, such as openvino-cpu-float16.")
     images: int = Field(default=0, description="How many images were compared; 0 for float32 PyTorch itself.")
-    agreement: float = Field(default=1.0, ge=0, le=1, description="Share of them with the same most probable leaf.")
+    sure_images: int = Field(
+        default=0, description="How many of them had a tag with a confidence of two thirds or more."
+    )
+    agreement: float = Field(
+        default=1.0, ge=0, le=1, description="Share of the sure images with the same tags at the levels that were sure."
+    )
+    same_leaf: float = Field(default=1.0, ge=0, le=1, description="Share of all with the same most probable leaf.")
+    confidence_shift: float = Field(
+        default=0.0, description="Mean difference of the article type's confidence where one engine was sure of it."
+    )
     largest_difference: float | None = Field(default=0.0, description="Of any logit; null when one was not finite.")
     passed_over: dict[str, str] = Field(default={}, description="Quicker engines, and why they were not taken.")
+    earlier: bool = Field(default=False, description="Whether an earlier run chose it, on its images.")
 
 
 class RunRecord(RunPart):

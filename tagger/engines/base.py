@@ -34,6 +34,10 @@ class PreparedEngine(Protocol):
         ...
 
 
+class UnsuitableError(Exception):
+    """Why an engine is not chosen. The message continues a sentence that begins with the engine's name."""
+
+
 def as_batches(images: np.ndarray, size: int) -> Sequence[tuple[np.ndarray, int]]:
     """Split images [N, …] into batches of one size, each with its number of images; the last is padded with black."""
     return [(_padded(images[i : i + size], size), min(size, len(images) - i)) for i in range(0, len(images), size)]

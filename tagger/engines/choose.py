@@ -1,36 +1,38 @@
 """Lists the engines of this machine and chooses one for a run.
 
 Engines differ in speed and in the last digits. The calibration and the thresholds of a bundle were fitted with float32
-PyTorch, so an engine is chosen only when its most probable leaf is that of float32 PyTorch on the run's own images.
+PyTorch, so an engine is chosen only when it finds the tags of float32 PyTorch on the run's own images. That is measured
+once for each bundle, kind of machine and library version: later runs use the same engine without measuring again.
 This module does not import the engines' libraries, so that a tagging worker loads only the one that it needs.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tagger.engines.base import PreparedEngine
-from tagger.engines.choice_progress import Watch, unwatched, watched_logits
+from tagger.engines.agreement import agrees, compare, is_certain, reason
+from tagger.engines.base import Engine, PreparedEngine, UnsuitableError
+from tagger.engines.choice_progress import Watch, unwatched
+from tagger.engines.reference import Reference
+from tagger.engines.speed import quickest_first
 from tagger.errors import InputError, UsageError, WriteError
 from tagger.io.location import first_line
 from tagger.schemas.documents.run import EngineCheck
 
 if TYPE_CHECKING:
     from tagger.models.bundle import Bundle
+    from tagger.schemas.documents.bundle import ModelCard
 
-MIN_AGREEMENT = 0.995
-CHECKED_IMAGES = 512
 ENOUGH_IMAGES = 200
-"""Fewer images cannot show an agreement of 99.5%; `auto` then takes the engine that was measured on many before."""
-_NEAR_TIES = 1  # among a few images, one near tie proves nothing
+"""Fewer images cannot show an agreement of 99.5%; `auto` then takes the engine of an earlier run."""
 
 _TORCH_CPU = "torch-cpu-float32"
 
 
 def engine_names(device: str) -> tuple[str, ...]:
-    """The engines for `cpu` or `cuda` that this machine can run, the quickest first."""
+    """The engines for `cpu` or `cuda` that this machine can run, float32 PyTorch last."""
     if device == "cuda":
         return ("torch-cuda-float16", "torch-cuda-bfloat16", "torch-cuda-float32")
     from tagger.engines.openvino import cpu_precisions
@@ -76,7 +78,7 @@ def choose_engine(
     requested: str,
     device: str,
     batch_size: int,
-    sample: Callable[[], np.ndarray],
+    sample: Callable[[], Iterable[np.ndarray]],
     measured: Callable[[], EngineCheck | None] = lambda: None,
     watch: Watch = unwatched,
 ) -> tuple[PreparedEngine, EngineCheck]:
@@ -84,34 +86,50 @@ def choose_engine(
 
     Args:
         bundle: The model.
-        requested: `auto`, or the name of the only engine to try. With fewer than ENOUGH_IMAGES images, `auto` takes the
-            engine that was measured before, or else float32 PyTorch: a few images prove nothing about an engine.
+        requested: `auto`, or the name of the only engine to try. `auto` takes the engine of an earlier run, if there is
+            one. Without it, and with fewer than ENOUGH_IMAGES images, it takes float32 PyTorch: a few images prove
+            nothing about an engine.
         device: `cpu` or `cuda`.
         batch_size: Images per pass.
-        sample: Returns uint8 images [N, H, W, 3] of the run, on which the agreement is measured.
-        measured: Returns the engine that was chosen for this model, on such a machine, with ENOUGH_IMAGES or more.
+        sample: Returns images of the run on which the agreement is measured, in pieces uint8 [N, H, W, C] of about
+            CHECKED_IMAGES; only as many are read as are needed, the first one in any case.
+        measured: Returns the engine that an earlier run chose for this model on such a machine.
         watch: Receives the progress of each engine.
 
     Raises:
         UsageError: when the requested engine cannot run here, or disagrees too often.
         InputError: when the bundle is damaged, or its outputs are not finite even in float32.
     """
-    reference = _Reference(bundle, device, batch_size, sample, watch)
-    if requested == "auto" and len(reference.images) < ENOUGH_IMAGES:
-        return _default_engine(bundle, device, batch_size, reference, measured())
     names = engine_names(device)
     if requested != "auto" and requested not in names:
         raise UsageError(f"--engine {requested}: this machine runs {', '.join(names)}")
     passed_over: dict[str, str] = {}
-    for name in names if requested == "auto" else (requested,):
+    earlier = measured() if requested == "auto" else None
+    if earlier and earlier.engine in names:
         try:
-            prepared, check = _checked(bundle, name, batch_size, reference)
-        except _UnsuitableError as error:
+            prepared = _prepared(bundle, earlier.engine, batch_size)
+            return prepared, earlier.model_copy(update={"earlier": True})
+        except UnsuitableError as error:
+            passed_over[earlier.engine] = str(error)
+    reference = Reference(bundle, device, batch_size, sample, watch)
+    if requested == "auto" and len(reference.images) < ENOUGH_IMAGES:
+        reference.check_finite()
+        prepared = prepare(bundle, reference.engine, batch_size)
+        return prepared, EngineCheck(engine=reference.engine, passed_over=passed_over)
+    candidates = {name: _Candidate(bundle, name, batch_size) for name in names}
+    if requested != "auto":
+        names = (requested,)
+    elif device == "cpu":  # on a GPU each of them would be compiled first, which takes a minute
+        names = (*_quickest_first(candidates, reference, watch), reference.engine)
+    for name in names:
+        try:
+            check = _check(bundle.card, candidates[name], reference)
+        except UnsuitableError as error:
             if requested != "auto":
                 raise UsageError(f"--engine {name}: it {error}; take --engine auto") from error
             passed_over[name] = str(error)
         else:
-            return prepared, check.model_copy(update={"passed_over": passed_over})
+            return candidates[name].prepared, check.model_copy(update={"passed_over": passed_over})
     raise UsageError(f"no engine runs this model on {device}: {passed_over}")
 
 
@@ -121,110 +139,68 @@ def can_run(engine: str) -> bool:
     return (device == "cpu" or resolve_device("auto") == device) and engine in engine_names(device)
 
 
-def _default_engine(
-    bundle: "Bundle", device: str, batch_size: int, reference: "_Reference", measured: EngineCheck | None
-) -> tuple[PreparedEngine, EngineCheck]:
-    """The engine that was measured before, or float32 PyTorch."""
-    passed_over = {}
-    if measured and measured.engine in engine_names(device):
-        try:
-            return _prepared(bundle, measured.engine, batch_size), measured
-        except _UnsuitableError as error:
-            passed_over[measured.engine] = str(error)
-    if len(reference.images):
-        reference.check_finite()
-    return prepare(bundle, reference.engine, batch_size), EngineCheck(engine=reference.engine, passed_over=passed_over)
-
-
-class _UnsuitableError(Exception):
-    """Why an engine is not chosen. The message continues a sentence that begins with the engine's name."""
-
-
-class _Reference:
-    """Images of the run, and the logits of float32 PyTorch for them; both are computed lazily."""
-
-    def __init__(
-        self, bundle: "Bundle", device: str, batch_size: int, sample: Callable[[], np.ndarray], watch: Watch
-    ) -> None:
-        self.engine = f"torch-{device}-float32"
-        self._arguments = (bundle, device, "float32", batch_size)
-        self._sample = sample
-        self._watch = watch
-
-    @cached_property
-    def images(self) -> np.ndarray:
-        return self._sample()
-
-    def check_finite(self) -> None:
-        """Raise InputError when the model's own outputs are not finite."""
-        _ = self.logits
-
-    @cached_property
-    def logits(self) -> np.ndarray:
-        from tagger.engines.torch import PreparedTorch
-
-        logits = self.run(PreparedTorch(*self._arguments, all_threads=True))
-        if not np.isfinite(logits).all():
-            model_id = self._arguments[0].card.model_id
-            raise InputError(f"--model: {model_id} gives outputs that are not finite, even in float32; train it again")
-        return logits
-
-    def run(self, prepared: PreparedEngine) -> np.ndarray:
-        """Start an engine, and return its logits for the images, float32 [N, L]."""
-        return watched_logits(prepared.start(), self.images, self._arguments[-1], self._watch)
-
-
 def _prepared(bundle: "Bundle", name: str, batch_size: int) -> PreparedEngine:
-    """`prepare` that raises _UnsuitableError when the engine cannot run the model; other errors pass."""
+    """`prepare` that raises UnsuitableError when the engine cannot run the model; other errors pass."""
     try:
         return prepare(bundle, name, batch_size)
     except (InputError, WriteError):
         raise
     except Exception as error:  # whatever the library raises
-        raise _UnsuitableError(f"cannot run this model: {first_line(error)}") from error
+        raise UnsuitableError(f"cannot run this model: {first_line(error)}") from error
 
 
-def _checked(bundle: "Bundle", name: str, batch_size: int, reference: _Reference) -> tuple[PreparedEngine, EngineCheck]:
-    """Start an engine and compare it with the reference.
+class _Candidate:
+    """An engine that is prepared and started when it is first asked for; all of it may raise UnsuitableError."""
+
+    def __init__(self, bundle: "Bundle", name: str, batch_size: int) -> None:
+        self.name = name
+        self._arguments = (bundle, name, batch_size)
+
+    @cached_property
+    def prepared(self) -> PreparedEngine:
+        """The converted model."""
+        return _prepared(*self._arguments)
+
+    def run(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return leaf logits float32 [N, L] and embeddings float32 [N, D]."""
+        _ = self.prepared
+        try:
+            return self._engine.run(images)
+        except Exception as error:  # whatever the library raises
+            raise UnsuitableError(f"cannot run this model: {first_line(error)}") from error
+
+    @cached_property
+    def _engine(self) -> Engine:
+        return self.prepared.start()
+
+
+def _quickest_first(candidates: Mapping[str, _Candidate], reference: Reference, watch: Watch) -> list[str]:
+    """The names of all candidates but the reference."""
+    others = {name: candidate for name, candidate in candidates.items() if name != reference.engine}
+    return quickest_first(others, reference.images, watch)
+
+
+def _check(card: "ModelCard", candidate: _Candidate, reference: Reference) -> EngineCheck:
+    """Compare an engine with the reference, on as many images as it takes to be certain.
 
     Raises:
-        _UnsuitableError: when the engine fails or disagrees too often.
+        UnsuitableError: when the engine fails or disagrees too often.
         InputError: when the bundle is damaged.
         WriteError: when the disk is full while the engine is prepared.
     """
-    prepared = _prepared(bundle, name, batch_size)
-    if name == reference.engine or not len(reference.images):
-        return prepared, EngineCheck(engine=name, agreement=1.0)
-    images, expected = reference.images, reference.logits
-    try:
-        logits = reference.run(prepared)
-    except Exception as error:  # whatever the library raises
-        raise _UnsuitableError(f"cannot run this model: {first_line(error)}") from error
-    not_finite = int((~np.isfinite(logits)).any(axis=1).sum())
-    if not_finite:
-        raise _UnsuitableError(f"gives outputs that are not finite for {not_finite} of {len(images)} images")
-    check = compare_logits(name, expected, logits)
+    check = EngineCheck(engine=candidate.name)
+    if candidate.name == reference.engine or not len(reference.images):
+        _ = candidate.prepared
+        return check
+    expected, logits = np.zeros((2, 0, len(card.taxonomy.leaves)), np.float32)
+    for expected_piece, piece in reference.pieces(candidate):
+        expected, logits = np.concatenate([expected, expected_piece]), np.concatenate([logits, piece])
+        not_finite = int((~np.isfinite(logits)).any(axis=1).sum())
+        if not_finite:
+            raise UnsuitableError(f"gives outputs that are not finite for {not_finite} of {len(logits)} images")
+        check = compare(card, candidate.name, expected, logits)
+        if is_certain(check):
+            break
     if not agrees(check):
-        share = f"{check.agreement:.2%} of {check.images} images"
-        raise _UnsuitableError(f"agrees with float32 PyTorch on {share}, {MIN_AGREEMENT:.1%} is required")
-    return prepared, check
-
-
-def compare_logits(name: str, reference: np.ndarray, logits: np.ndarray) -> EngineCheck:
-    """Compare an engine's logits [N, L] with the reference's: the share of images with the same most probable leaf."""
-    agreeing = int((reference.argmax(axis=1) == logits.argmax(axis=1)).sum())
-    largest_difference = float(np.abs(reference - logits).max()) if len(reference) else 0.0
-    if not np.isfinite(logits).all():
-        agreeing = 0
-    return EngineCheck(
-        engine=name,
-        images=len(reference),
-        agreement=agreeing / len(reference) if len(reference) else 1.0,
-        largest_difference=largest_difference if np.isfinite(largest_difference) else None,
-    )
-
-
-def agrees(check: EngineCheck) -> bool:
-    """Whether an engine may replace float32 PyTorch: at most 0.5% of the leaves differ, or one of a few images."""
-    disagreeing = round((1 - check.agreement) * check.images)
-    return disagreeing <= max(_NEAR_TIES, int((1 - MIN_AGREEMENT) * check.images))
+        raise UnsuitableError(reason(check))
+    return check

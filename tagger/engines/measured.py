@@ -1,4 +1,4 @@
-"""Stores the engine that was last chosen for a bundle with many images, for runs with too few to choose by.
+"""Stores the engine that was chosen for a bundle, so that later runs on such a machine need not measure again.
 
 The file is `engine.json` in the bundle's folder, or one in the user's cache folder where the bundle is read-only or in
 a bucket. It is not part of the model: the modelId does not depend on it.
@@ -12,6 +12,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from tagger.engines.reference import MOST_CHECKED_IMAGES
 from tagger.errors import WriteError
 from tagger.io.location import Location
 from tagger.schemas.documents.engine import MeasuredEngine, MeasuredEngines
@@ -20,16 +21,21 @@ from tagger.schemas.documents.run import EngineCheck
 ENGINE_FILE = "engine.json"
 _LIBRARIES = ("torch", "openvino", "numpy")
 _MAX_STORED = 16
+_MORE = 2
+"""Times as many images as a choice was measured on, with which it is measured again."""
 _CPU_INFO = Path("/proc/cpuinfo")
 
 
-def load_measured(bundle: Location, model_id: str, device: str) -> EngineCheck | None:
-    """The engine that was last chosen on a machine like this one with the same library versions; None without one.
+def load_measured(bundle: Location, model_id: str, device: str, images: int) -> EngineCheck | None:
+    """The engine that was chosen on a machine like this one with the same library versions; None without one.
+
+    A choice by much fewer images than there are now does not count, unless it was by as many as are ever compared.
 
     Args:
         bundle: The bundle's folder.
         model_id: Id of the model that the bundle holds now.
         device: `cpu` or `cuda`.
+        images: Number of images of the run.
     """
     machine, versions = _machine(device), _versions()
     for file in _files(bundle, model_id):
@@ -40,17 +46,18 @@ def load_measured(bundle: Location, model_id: str, device: str) -> EngineCheck |
                 machine,
                 versions,
             ):
-                return stored.check
+                return stored.check if stored.offered >= min(images / _MORE, MOST_CHECKED_IMAGES) else None
     return None
 
 
-def store_measured(bundle: Location, model_id: str, device: str, check: EngineCheck) -> None:
-    """Store a choice that was measured on many images; where nothing can be written, it is not stored.
+def store_measured(bundle: Location, model_id: str, device: str, images: int, check: EngineCheck) -> None:
+    """Store a choice that was measured on ENOUGH_IMAGES or more; where nothing can be written, it is not stored.
 
     Args:
         bundle: The bundle's folder.
         model_id: Id of the model.
         device: `cpu` or `cuda`.
+        images: Number of images of the run.
         check: The engine, and its agreement with float32 PyTorch.
     """
     measured = MeasuredEngine.model_validate(
@@ -59,6 +66,7 @@ def store_measured(bundle: Location, model_id: str, device: str, check: EngineCh
             "device": device,
             "machine": _machine(device),
             "versions": _versions(),
+            "offered": images,
             "check": check,
         }
     )
@@ -90,16 +98,19 @@ def _is_same_machine(one: MeasuredEngine, other: MeasuredEngine) -> bool:
 
 
 def _machine(device: str) -> str:
-    """The model of this machine's processor or GPU."""
+    """The model of this machine's processor or GPU; virtual machines call different processors by one name."""
     if device == "cuda":
         import torch
 
         return str(torch.cuda.get_device_name())
+    fields = {}
     with suppress(OSError):
-        for line in _CPU_INFO.read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
+        first = _CPU_INFO.read_text().partition("\n\n")[0]
+        fields = {
+            name.strip(): value.strip() for name, _, value in (line.partition(":") for line in first.splitlines())
+        }
+    parts = [fields[name] for name in ("model name", "cpu family", "model", "stepping") if name in fields]
+    return " ".join(parts) or platform.processor() or platform.machine()
 
 
 def _versions() -> dict[str, str]:

@@ -13,7 +13,10 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from queue import SimpleQueue
+
+import numpy as np
 
 from tagger.engines.base import BATCH_SIZE, Engine, PreparedEngine
 from tagger.engines.choice_progress import ChoiceProgress, Watch, unwatched
@@ -58,7 +61,9 @@ class EngineRequest:
     previous: EngineCheck | None
     """The engine of a resumed run, which is used again where this machine can run it."""
     folder: Location | None = None
-    """The bundle's folder, where a choice with many images is stored for runs that have few."""
+    """The bundle's folder, where a choice is stored for later runs."""
+    images: int = 0
+    """Number of images of the run."""
 
     def choose(self, device: str, watch: Watch = unwatched) -> ChosenEngine:
         """Choose an engine for `cpu` or `cuda` in this process. It raises what `choose_engine` raises."""
@@ -85,13 +90,19 @@ class EngineRequest:
     def _choose(self, device: str, batch_size: int, watch: Watch) -> tuple[PreparedEngine, EngineCheck]:
         bundle, folder, model_id = self.bundle, self.folder, self.bundle.card.model_id
         if self.requested != "auto" or folder is None:
-            return choose_engine(bundle, self.requested, device, batch_size, lambda: self.sample(watch), watch=watch)
-        images = self.sample(watch)
-        chosen = choose_engine(
-            bundle, "auto", device, batch_size, lambda: images, lambda: load_measured(folder, model_id, device), watch
-        )
-        if len(images) >= ENOUGH_IMAGES:
-            store_measured(folder, model_id, device, chosen[1])
+            sample = partial(self.sample.pieces, watch)
+            return choose_engine(bundle, self.requested, device, batch_size, sample, watch=watch)
+        sizes: list[int] = []
+
+        def pieces() -> Iterator[np.ndarray]:
+            for piece in self.sample.pieces(watch):
+                sizes.append(len(piece))
+                yield piece
+
+        measured = partial(load_measured, folder, model_id, device, self.images)
+        chosen = choose_engine(bundle, "auto", device, batch_size, pieces, measured, watch)
+        if sizes and sizes[0] >= ENOUGH_IMAGES:
+            store_measured(folder, model_id, device, self.images, chosen[1])
         return chosen
 
     def isolated(self) -> "EngineRequest":

@@ -9,7 +9,7 @@ from multiprocessing import get_context
 import numpy as np
 
 from tagger.engines.choice_progress import ChoiceProgress, Watch, unwatched
-from tagger.engines.choose import CHECKED_IMAGES
+from tagger.engines.reference import CHECKED_IMAGES, MOST_CHECKED_IMAGES
 from tagger.errors import ImageError
 from tagger.images.digests import digest_of
 from tagger.images.revisions import Unchanged
@@ -42,12 +42,22 @@ class RunSample:
     crashed: frozenset[bytes] = frozenset()
     """SHA-256 of images that are known to crash a process; they are left out."""
 
-    def __call__(self, watch: Watch = unwatched) -> np.ndarray:
-        """Images uint8 [N, H, W, C], N at most CHECKED_IMAGES; `watch` receives the progress of reading."""
+    def pieces(self, watch: Watch = unwatched) -> Iterator[np.ndarray]:
+        """Yield images uint8 [N, H, W, C], N about CHECKED_IMAGES, MOST_CHECKED_IMAGES in all; each is read when asked.
+
+        Args:
+            watch: Receives the progress of reading.
+        """
         step = max(1, len(self.shards) // _SHARDS)
         chosen = self.shards[::step][:_SHARDS]
         each = -(-CHECKED_IMAGES // max(1, len(chosen)))
-        images = [image for shard in chosen for image in _first_of(shard, each)][:CHECKED_IMAGES]
+        of_shards = [_first_of(shard, MOST_CHECKED_IMAGES // CHECKED_IMAGES * each) for shard in chosen]
+        for first in range(0, MOST_CHECKED_IMAGES // CHECKED_IMAGES * each, each):
+            images = [image for of_shard in of_shards for image in of_shard[first : first + each]][:CHECKED_IMAGES]
+            if images:
+                yield self._decoded(images, watch)
+
+    def _decoded(self, images: Sequence[_Image], watch: Watch) -> np.ndarray:
         if self.is_isolated:
             return _stacked(list(self._decode_isolated(images, watch)), self.card)
         return self._decode(images, watch)

@@ -50,14 +50,22 @@ class EngineChoice:
             self._process.close()
         self._pool.shutdown(wait=False)
 
-    def begin(self, work: Location, pending: Sequence[int]) -> None:
-        """Begin to choose, by measuring on images of these shards."""
+    def begin(self, work: Location, pending: Sequence[int], items: int) -> None:
+        """Begin to choose, by measuring on images of shards where no earlier run has chosen.
+
+        Args:
+            work: The folder of the shards.
+            pending: Numbers of the shards to do.
+            items: Number of items of the run.
+        """
         shards = [shard_of(work, number) for number in pending]
         crashed = Crashes.read(work).digests
         sample = RunSample(shards, self._store, self._bundle.card, self._config.max_pixels, crashed=crashed)
         config = self._config
         folder = Location(config.model, config.s3_endpoint, config.s3_region)
-        self._request = EngineRequest(self._bundle, config.engine, config.batch_size, sample, self._before, folder)
+        self._request = EngineRequest(
+            self._bundle, config.engine, config.batch_size, sample, self._before, folder, items
+        )
         if self._process:
             self._early = self._pool.submit(self._process.choose, self._request, self._config.device, self._record)
 
@@ -82,4 +90,4 @@ def in_words(chosen: EngineCheck) -> str:
     same = chosen.engine.rpartition("-")[0] + "-"
     reasons = [f"{name.removeprefix(same)} {reason}" for name, reason in chosen.passed_over.items()]
     passed_over = f" ({'; '.join(reasons)})" if reasons else ""
-    return f"Engine: {chosen.engine}{passed_over}"
+    return f"Engine: {chosen.engine}{', as an earlier run chose it' if chosen.earlier else ''}{passed_over}"

@@ -1,6 +1,6 @@
 """Predictions of the tag job in a notebook."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from os import PathLike
 from typing import Any
 
@@ -11,8 +11,15 @@ import pyarrow.compute as pc
 
 from tagger.confidence.thresholds import Thresholds
 from tagger.engines.base import BATCH_SIZE
-from tagger.engines.choose import CHECKED_IMAGES, ENOUGH_IMAGES, can_run, choose_engine, prepare, resolve_device
+from tagger.engines.choose import (
+    ENOUGH_IMAGES,
+    can_run,
+    choose_engine,
+    prepare,
+    resolve_device,
+)
 from tagger.engines.measured import load_measured
+from tagger.engines.reference import CHECKED_IMAGES, MOST_CHECKED_IMAGES
 from tagger.engines.sample import decoded_sample
 from tagger.errors import ImageError, UsageError
 from tagger.images.digests import digest_of
@@ -49,9 +56,9 @@ _NO_IMAGE = ImageError(ErrorCode.NO_IMAGE, "there is no image")
 class Tagger:
     """A loaded bundle that tags images; with the same engine, its predictions equal the job's to the last digit.
 
-    A few images cannot show that a fast engine agrees with float32 PyTorch. So they are tagged with the engine that the
-    job last chose for this bundle on such a machine with 200 images or more, else with float32 PyTorch. `tag` with
-    200 images or more chooses an engine again, as the job does.
+    Images are tagged with the engine that the job chose for this bundle on such a machine. Without such a choice, `tag`
+    with 200 images or more chooses an engine as the job does; fewer cannot show that a fast engine agrees with float32
+    PyTorch, which tags them.
 
     It is not thread-safe: use one per thread, or a lock.
 
@@ -276,7 +283,7 @@ class Tagger:
     def _can_choose_better(self, images: int) -> bool:
         """Whether so many images suffice to choose a faster engine, unlike those before."""
         offered = self._images_offered
-        return self._requested == "auto" and offered < CHECKED_IMAGES and images >= max(ENOUGH_IMAGES, 2 * offered)
+        return self._requested == "auto" and offered < MOST_CHECKED_IMAGES and images >= max(ENOUGH_IMAGES, 2 * offered)
 
     def _choose(self, images: Sequence[bytes | str]) -> Predictor:
         self._device = resolve_device(self._device, self._requested)
@@ -292,18 +299,19 @@ class Tagger:
                 self._device,
                 batch_size,
                 lambda: self._sample(images),
-                self._last_measured,
+                lambda: self._measured(len(images)),
             )
         self._predictor = Predictor(self.card, prepared.start(), self._max_pixels, True, self._attributes)
         return self._predictor
 
-    def _sample(self, images: Sequence[bytes | str]) -> np.ndarray:
-        """A decoded sample of the images, uint8 [N, H, W, C]."""
-        data = [self._read(image) for image in images[:CHECKED_IMAGES]]
-        return decoded_sample(data, self.card, self._max_pixels)
+    def _sample(self, images: Sequence[bytes | str]) -> Iterator[np.ndarray]:
+        """Decoded samples of the images, uint8 [N, H, W, C] each."""
+        for first in range(0, min(len(images), MOST_CHECKED_IMAGES), CHECKED_IMAGES):
+            data = [self._read(image) for image in images[first : first + CHECKED_IMAGES]]
+            yield decoded_sample(data, self.card, self._max_pixels)
 
-    def _last_measured(self) -> EngineCheck | None:
-        return load_measured(self._folder, self.card.model_id, self._device) if self._folder else None
+    def _measured(self, images: int) -> EngineCheck | None:
+        return load_measured(self._folder, self.card.model_id, self._device, images) if self._folder else None
 
     def _read(self, image: bytes | str) -> bytes | ImageError:
         if isinstance(image, bytes):

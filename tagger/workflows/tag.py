@@ -10,7 +10,6 @@ import numpy as np
 from tagger.cluster.session import ray_session, wants_gpu
 from tagger.confidence.thresholds import QaSample, Thresholds
 from tagger.engines.base import BATCH_SIZE
-from tagger.engines.choose import CHECKED_IMAGES
 from tagger.images.failed import FailedImages
 from tagger.images.near_misses import near_misses
 from tagger.images.stores import ImageStore
@@ -134,7 +133,7 @@ def tag(config: TagConfig, reporter: Reporter = LOG) -> TagResult:
             if pending:
                 if known and not Crashes.are_stored(directory.work):
                     Crashes(known.crashed()).write(directory.work)
-                engines.begin(directory.work, pending)
+                engines.begin(directory.work, pending, staged.items)
                 plan = _plan(config, directory, record, bundle.card, store, used)
                 record = _tag(config, reporter, plan, record, staged, engines, check_held)
         record = directory.finish(record.model_copy(update={"seconds": time.monotonic() - started}), staged)
@@ -282,8 +281,7 @@ def _tag(
     if done:
         reporter.step(f"Going on: {done:,} of {staged.items:,} items are done already")
     worker_limits = parse_range(config.workers)
-    images = min(CHECKED_IMAGES, staged.items - done)
-    reporter.step(f"Starting workers, and comparing engines on up to {images:,} {'image' if images == 1 else 'images'}")
+    reporter.step("Starting workers, and choosing an engine")
     with ray_session(config, processes=worker_limits[1], reporter=reporter):
         device = "cuda" if wants_gpu(config) else "cpu"
         engines.finish(device)

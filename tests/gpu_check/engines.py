@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import torch
 
+from tagger.engines.agreement import agrees, compare
 from tagger.engines.base import Engine
-from tagger.engines.choose import choose_engine, compare_logits, engine_names, prepare
+from tagger.engines.choose import choose_engine, engine_names, prepare
 from tagger.engines.sample import decoded_sample
 from tagger.errors import UsageError
 from tagger.io.location import Location
@@ -16,7 +17,6 @@ from tagger.models.bundle import Bundle
 from tests.gpu_check.setting import Check, Setting
 
 _COMPARED = 512
-_MIN_AGREEMENT = 0.995
 _TOO_LARGE = 65_536
 _MAX_PIXELS = 10**8
 _THREADS = (1, 2, 3)
@@ -44,8 +44,8 @@ def _measured(
     engine = prepare(bundle, name, batch).start()
     whole = engine.run(pixels[:batch])[0]
     ready_s = time.perf_counter() - started
-    agreement = compare_logits(name, expected, engine.run(pixels[:_COMPARED])[0])
-    yield Check(f"{label} agrees with float32", agreement.agreement >= _MIN_AGREEMENT, str(agreement))
+    agreement = compare(bundle.card, name, expected, engine.run(pixels[:_COMPARED])[0])
+    yield Check(f"{label} agrees with float32", agrees(agreement), str(agreement))
     rates = [_rate(engine, _resized(pixels, batch), threads, setting.size(3, 1)) for threads in _THREADS]
     each = ", ".join(f"{rate:,.0f}" for rate in rates)
     compiled = getattr(engine, "is_compiled", True)
@@ -110,7 +110,7 @@ def _compilations() -> Check:
 def _too_large(bundle: Bundle, pixels: np.ndarray) -> Check:
     name = f"a batch of {_TOO_LARGE:,}"
     try:
-        chosen = choose_engine(bundle, "auto", "cuda", _TOO_LARGE, lambda: pixels[:_COMPARED])[1]
+        chosen = choose_engine(bundle, "auto", "cuda", _TOO_LARGE, lambda: [pixels[:_COMPARED]])[1]
     except UsageError as error:
         return Check(name, True, f"refused: {str(error)[:300]}")
     return Check(name, True, f"runs: {chosen}")

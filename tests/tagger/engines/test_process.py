@@ -51,7 +51,7 @@ def test_the_answer_is_an_engine_that_was_measured_on_the_runs_images(
     engine, check = chosen(engine_request)
     assert check.engine == engine.name
     assert check.images == 278, "all but the missing and the truncated one"
-    images = engine_request.sample()[:20]
+    images = next(engine_request.sample.pieces())[:20]
     expected = prepare(bundle, engine.name, 16).start().run(images)[0]
     assert np.array_equal(engine.start().run(images)[0], expected)
 
@@ -59,8 +59,8 @@ def test_the_answer_is_an_engine_that_was_measured_on_the_runs_images(
 def is_counted(reports: list[ChoiceProgress], images: int) -> bool:
     """Whether reading and running are reported, each from the first image on and never backwards."""
     steps = {progress.step: [p.done for p in reports if p.step == progress.step] for progress in reports}
-    return [*steps][:2] == ["reading", "running torch-cpu-float32"] and all(
-        counts[0] == 0 and counts == sorted(counts) and (step == "reading" or counts[-1] == images)
+    return [*steps][:3] == ["reading", "timing engines", "running torch-cpu-float32"] and all(
+        counts[0] == 0 and counts == sorted(counts) and (step in ("reading", "timing engines") or counts[-1] == images)
         for step, counts in steps.items()
     )
 
@@ -90,17 +90,24 @@ def test_a_run_that_goes_on_keeps_its_engine(engine_request: EngineRequest) -> N
     assert (engine.name, check) == (previous.engine, previous)
 
 
-def test_what_many_images_showed_is_kept_for_a_run_that_has_few(engine_request: EngineRequest, tmp_path: Path) -> None:
+def test_what_many_images_showed_is_kept_for_later_runs(engine_request: EngineRequest, tmp_path: Path) -> None:
     folder = Location(str(tmp_path / "bundle"))
     engine_request.bundle.save(folder)
     few = replace(
         engine_request, sample=replace(engine_request.sample, shards=engine_request.sample.shards[-1:]), folder=folder
     )
-    assert len(few.sample()) < ENOUGH_IMAGES
+    assert len(next(few.sample.pieces())) < ENOUGH_IMAGES
     assert few.choose("cpu")[1] == EngineCheck(engine="torch-cpu-float32")
-    _, check = replace(engine_request, folder=folder).choose("cpu")
-    assert few.choose("cpu")[1] == check
-    assert load_measured(folder, engine_request.bundle.card.model_id, "cpu") == check
+    many = replace(engine_request, folder=folder, images=280)
+    _, check = many.choose("cpu")
+    assert not check.earlier
+    assert load_measured(folder, engine_request.bundle.card.model_id, "cpu", 280) == check
+    steps: list[str] = []
+    for later in (few, many):
+        _, again = later.choose("cpu", lambda progress: steps.append(progress.step))
+        assert again == check.model_copy(update={"earlier": True})
+    assert steps == [], "no image is read"
+    assert not replace(many, images=561).choose("cpu")[1].earlier, "twice as many are measured on again"
 
 
 def test_a_gpu_is_left_to_the_workers(engine_request: EngineRequest) -> None:
