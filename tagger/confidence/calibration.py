@@ -2,7 +2,7 @@
 
 import numpy as np
 from scipy.optimize import minimize, minimize_scalar
-from scipy.special import logsumexp
+from scipy.special import expit, logsumexp
 
 from tagger.confidence.stacking import fit_image_pool
 from tagger.evaluation.metrics import Predicted, calibration_error, calibration_error_by_chance
@@ -15,6 +15,7 @@ from tagger.schemas.documents.taxonomy import Level
 _RANGE = (0.05, 20.0)
 _FOLDS, _MANY = 10, 1000
 _STEEPEST = 20.0
+_EPSILON = 1e-6
 
 
 def calibrated(bundle: Bundle, logits: np.ndarray, leaves: np.ndarray, rows: ImageRows) -> Bundle:
@@ -114,17 +115,21 @@ def _fitted(probabilities: np.ndarray, right: np.ndarray) -> ConfidenceCurve:
     hits, misses = int(right.sum()), int((~right).sum())
     targets = np.where(right, (hits + 1) / (hits + 2), 1 / (misses + 2))
 
-    def loss(parameters: np.ndarray) -> float:
-        a, b, c = parameters
-        calibrated = apply_curve(ConfidenceCurve(a=max(a, 0), b=max(b, 0), c=c), probabilities)
-        return float(_log_loss(calibrated, targets).mean())
+    p = np.clip(probabilities.astype(np.float64), _EPSILON, 1 - _EPSILON)
+    columns = np.stack([np.log(p), -np.log1p(-p), np.ones(len(p))])
+
+    def loss(parameters: np.ndarray) -> tuple[float, np.ndarray]:
+        """Mean log loss of the curve, which is a logistic regression on two logarithms, and its gradient."""
+        log_odds = parameters @ columns
+        value = (np.logaddexp(0, log_odds) - targets * log_odds).mean()
+        return float(value), columns @ (expit(log_odds) - targets) / len(p)
 
     bounds = [(0, _STEEPEST), (0, _STEEPEST), (-_STEEPEST, _STEEPEST)]
-    a, b, c = minimize(loss, [1, 1, 0], bounds=bounds, method="L-BFGS-B").x
+    a, b, c = minimize(loss, [1, 1, 0], jac=True, bounds=bounds, method="L-BFGS-B").x
     return ConfidenceCurve(a=a, b=b, c=c)
 
 
 def _log_loss(probabilities: np.ndarray, targets: np.ndarray) -> np.ndarray:
-    p = np.clip(probabilities.astype(np.float64), 1e-6, 1 - 1e-6)
+    p = np.clip(probabilities.astype(np.float64), _EPSILON, 1 - _EPSILON)
     hits = targets.astype(np.float64)
     return np.asarray(-(hits * np.log(p) + (1 - hits) * np.log1p(-p)))

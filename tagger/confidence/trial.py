@@ -1,6 +1,6 @@
 """Tries a target precision out on random splits: fits on one half of the held-out items, applies to the other."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -49,6 +49,7 @@ def try_target(
     class_items: int,
     splits: int,
     seed: int,
+    watch: Callable[[int], None] = lambda _: None,
 ) -> dict[Level, TargetTrial]:
     """Fit thresholds on a random half and apply them to the other, `splits` times.
 
@@ -60,11 +61,13 @@ def try_target(
         class_items: As for `fit_policy`.
         splits: How many halves to draw.
         seed: Of the random halves.
+        watch: Called with the number of halves that are done.
     """
     rng = np.random.default_rng(seed)
     tries: dict[Level, list[Applied]] = {level: [] for level in Level}
     errors: dict[Level, list[tuple[float, float]]] = {level: [] for level in Level}
-    for _ in range(splits):
+    for number in range(splits):
+        watch(number)
         fitting = rng.permutation(len(blurry)) < len(blurry) // 2
         fitted_on, others = held_out.only(fitting), held_out.only(~fitting)
         policy = fit_policy(fitted_on, blurry[fitting], targets, probability, class_items)
@@ -75,7 +78,13 @@ def try_target(
 
 
 def try_level(
-    held_out: Predicted, target: float, probability: float, class_items: int, splits: int, seed: int
+    held_out: Predicted,
+    target: float,
+    probability: float,
+    class_items: int,
+    splits: int,
+    seed: int,
+    watch: Callable[[int], None] = lambda _: None,
 ) -> TargetTrial:
     """The same for one attribute.
 
@@ -86,10 +95,12 @@ def try_level(
         class_items: As for `fit_policy`.
         splits: How many halves to draw.
         seed: Of the random halves.
+        watch: Called with the number of halves that are done.
     """
     rng = np.random.default_rng(seed)
     tries, errors = [], []
-    for _ in range(splits):
+    for number in range(splits):
+        watch(number)
         fitting = rng.permutation(len(held_out)) < len(held_out) // 2
         fitted_on, others = held_out.only(fitting), held_out.only(~fitting)
         fitted = fit_level(fitted_on, np.ones(len(fitted_on), bool), target, probability, class_items)

@@ -79,7 +79,7 @@ def fit_attributes(
 
 
 def try_attributes(
-    config: PolicyConfig, folder: Location, side: Literal["val", "control"]
+    config: PolicyConfig, folder: Location, side: Literal["val", "control"], reporter: Reporter
 ) -> dict[str, dict[Evidence, TargetTrial]]:
     """Fit to one half of the held-out items, apply to the other, many times; the bundle stays as it is.
 
@@ -87,20 +87,21 @@ def try_attributes(
         config: The targets, and the number of halves.
         folder: The bundle's folder.
         side: The side whose items, with those of test, are split.
+        reporter: Where progress goes.
 
     Raises:
         UsageError: when a target is for an attribute that the bundle does not know.
     """
-    return {
-        name: {
-            kind: try_level(
-                predicted, config.attribute_target(name), config.probability, config.class_items, config.splits,
-                config.seed,
-            )
-            for kind, predicted in _by_evidence(items[items["side"].isin([side, "test"])])
-        }
-        for name, items in _held_out(config, folder).items()
-    }  # fmt: skip
+    trials: dict[str, dict[Evidence, TargetTrial]] = {}
+    for name, items in _held_out(config, folder).items():
+        trials[name] = {}
+        for kind, predicted in _by_evidence(items[items["side"].isin([side, "test"])]):
+            with reporter.progress(f"Trying the policy of {name} {IN_WORDS[kind]}", config.splits, "halves") as bar:
+                trials[name][kind] = try_level(
+                    predicted, config.attribute_target(name), config.probability, config.class_items, config.splits,
+                    config.seed, bar.update,
+                )  # fmt: skip
+    return trials
 
 
 def _held_out(config: PolicyConfig, folder: Location) -> dict[str, pd.DataFrame]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import pandas as pd
+from threadpoolctl import threadpool_limits
 
 from tagger.confidence import target
 from tagger.confidence.target import Applied, coverage_curve, highest_target, own_classes
@@ -183,16 +184,19 @@ def try_policy(config: PolicyConfig, reporter: Reporter = LOG) -> PolicyTrials:
     held_out = {
         e: held_out_predictions(folder, bundle.card, [side, "test"], e) for e in known_evidence(folder, [side, "test"])
     }
-    trials = {e: _tried(config, items) for e, items in held_out.items()}
+    with threadpool_limits(1, "blas"):  # threads for a thousand numbers only get in each other's way: up to 10 times
+        trials = {e: _tried(config, items, e, reporter) for e, items in held_out.items()}
+        attributes = try_attributes(config, folder, side, reporter)
     by_image = trials.pop(Evidence.IMAGE)
-    return PolicyTrials(**vars(by_image), by_evidence=trials, attributes=try_attributes(config, folder, side))
+    return PolicyTrials(**vars(by_image), by_evidence=trials, attributes=attributes)
 
 
-def _tried(config: PolicyConfig, items: HeldOut) -> PolicyTrial:
-    levels = try_target(
-        items.predicted, items.blurry, config.target_precision, config.probability, config.class_items, config.splits,
-        config.seed,
-    )  # fmt: skip
+def _tried(config: PolicyConfig, items: HeldOut, evidence: Evidence, reporter: Reporter) -> PolicyTrial:
+    with reporter.progress(f"Trying the policy {IN_WORDS[evidence]}", config.splits, "halves") as bar:
+        levels = try_target(
+            items.predicted, items.blurry, config.target_precision, config.probability, config.class_items,
+            config.splits, config.seed, bar.update,
+        )  # fmt: skip
     return PolicyTrial(len(items.blurry), levels)
 
 
