@@ -1,15 +1,11 @@
-"""State that all workers of a run share: the model, engines on GPUs, and outcomes: each image is predicted once."""
+"""State that all workers of a run share: the model, engines on GPUs, and outcomes."""
 
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from tagger.tagging.collector import Claim, Outcome
-
-_LIMIT_BYTES = 600 * 2**20
-_BYTES_BESIDES = 200  # per outcome: its digest, and its entries in two dictionaries
-
+from tagger.tagging.outcome_cache import OutcomeCache
 
 _ASKS_S = 60.0
 """How long a worker counts among those that share the engines, after it has asked for them."""
@@ -28,20 +24,14 @@ class State(NamedTuple):
 
 
 class Coordinator:
-    """The model, engines, outcomes by digest, claims of workers, and the number of rows done; one for all workers.
+    """The model, engines, the number of rows done, and an OutcomeCache; one for all workers."""
 
-    A cache of limited size: the oldest outcomes are evicted first, and their images are predicted again if needed.
-    """
-
-    def __init__(self, limit_bytes: int = _LIMIT_BYTES, clock: Callable[[], float] = time.monotonic) -> None:
-        self._limit_bytes = limit_bytes
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._cache = OutcomeCache()
         self._clock = clock
         self._engines: tuple[int, list[Any]] = 0, []
         self._asked: dict[str, float] = {}
         self._suspects: set[int] = set()
-        self._bytes = 0
-        self._outcomes: OrderedDict[bytes, Outcome] = OrderedDict()
-        self._claims: dict[bytes, str] = {}
         self._rows = 0
         self._model: object = None
 
@@ -84,51 +74,11 @@ class Coordinator:
     def exchange(
         self, worker: str, rows: int, outcomes: Mapping[bytes, Outcome], digests: Sequence[bytes], take_over: bool
     ) -> list[Outcome | Claim]:
-        """`add_rows`, `add_outcomes` and `claim` in one call."""
-        self.add_rows(rows)
-        self.add_outcomes(outcomes)
-        return self.claim(worker, digests, take_over)
-
-    def claim(self, worker: str, digests: Sequence[bytes], take_over: bool = False) -> list[Outcome | Claim]:
-        """Return the outcome of each digest, or which worker is to predict it.
-
-        Args:
-            worker: The id of the calling worker.
-            digests: SHA-256 of images.
-            take_over: Claim images, too, that another worker has claimed.
-        """
-        answers: list[Outcome | Claim] = []
-        for digest in digests:
-            outcome = self._outcomes.get(digest)
-            if outcome is not None:
-                answers.append(outcome)
-            elif take_over or self._claims.setdefault(digest, worker) == worker:
-                self._claims[digest] = worker
-                answers.append(Claim.MINE)
-            else:
-                answers.append(Claim.ANOTHERS)
-        return answers
-
-    def add_outcomes(self, outcomes: Mapping[bytes, Outcome]) -> None:
-        """Store outcomes, and release their claims."""
-        for digest, outcome in outcomes.items():
-            self._claims.pop(digest, None)
-            before = self._outcomes.get(digest)
-            self._bytes += _size(outcome) - (_size(before) if before is not None else 0)
-            self._outcomes[digest] = outcome
-        while self._bytes > self._limit_bytes:
-            _, evicted = self._outcomes.popitem(last=False)
-            self._bytes -= _size(evicted)
-
-    def add_rows(self, rows: int) -> None:
-        """Count rows as done."""
+        """Count rows as done, and exchange outcomes as `OutcomeCache.exchange` does, in one call."""
         self._rows += rows
+        return self._cache.exchange(worker, outcomes, digests, take_over)
 
     def state(self) -> State:
         """What the command wants to know."""
         suspects, self._suspects = tuple(self._suspects), set()
         return State(self._rows, self._model is not None, self._engines[0], suspects)
-
-
-def _size(outcome: Outcome) -> int:
-    return _BYTES_BESIDES + (len(outcome) if isinstance(outcome, bytes) else 0)

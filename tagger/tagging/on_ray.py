@@ -4,7 +4,6 @@ On CPUs a worker decodes and predicts by itself. With GPUs, workers on the CPUs 
 engine on each GPU. In both cases one worker turns a whole shard into its part, so that a part is complete or absent.
 """
 
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
@@ -25,9 +24,12 @@ from tagger.errors import TaggerError
 from tagger.imaging.layout import layouts
 from tagger.models.attributes import features_of
 from tagger.runs.staging import read_shard, shard_of
-from tagger.tagging.collector import Claim, Outcome, of_length_one
+from tagger.tagging.collector import of_length_one
 from tagger.tagging.coordinator import Coordinator, State
+from tagger.tagging.coordinator_client import RayCoordinatorClient
 from tagger.tagging.gpu_engines import EnginePool, RemoteEngine, Serving, start_server
+from tagger.tagging.outcome_cache import OutcomeCache
+from tagger.tagging.questions import sharing_of
 from tagger.tagging.shard_images import count_images
 from tagger.tagging.shard_tagger import ShardTagger, TagPlan
 from tagger.tagging.worker_pool import WorkerPool, Workers, fitting_workers
@@ -61,10 +63,12 @@ def tag_shards(
     Raises:
         TaggerError: raised by a worker, or when workers are lost repeatedly.
     """
+    sharing, caches = sharing_of(workers.most, plan.embeddings)
     coordinator = _start_coordinator()
+    further = [_start_cache() for _ in range(caches - 1)]
     start_engine = partial(_wait_for_engine, coordinator)
     start = partial(_remote_engine, coordinator) if workers.gpus else start_engine
-    arguments = (plan, partial(_RayCoordinatorClient, coordinator), start, bool(workers.gpus))
+    arguments = (plan, partial(RayCoordinatorClient, coordinator, further, sharing), start, bool(workers.gpus))
     tagger = ray.remote(num_cpus=1, max_restarts=0, max_task_retries=0)(ShardTagger)
     work = plan.run.work
     pool = WorkerPool(
@@ -201,6 +205,12 @@ def _start_coordinator() -> Any:
     return ray.remote(**options)(Coordinator).remote()
 
 
+def _start_cache() -> Any:
+    """Start a further outcome cache on any node; after a restart it is empty."""
+    options = {"num_cpus": 0, "max_restarts": -1, "max_task_retries": -1, "scheduling_strategy": "SPREAD"}
+    return ray.remote(**options)(OutcomeCache).remote()
+
+
 @dataclass(frozen=True)
 class _Shared:
     """A model in Ray's object store; the workers of a node share one copy."""
@@ -231,39 +241,6 @@ def _remote_engine(coordinator: Any) -> Engine:
         return answer
 
     return RemoteEngine(ask, coordinator.suspect.remote)
-
-
-class _RayCoordinatorClient:
-    """A worker's client of the coordinator; it batches outcomes and counts until the next claim, to save calls."""
-
-    def __init__(self, coordinator: Any) -> None:
-        self._coordinator = coordinator
-        self._worker = ray.get_runtime_context().get_actor_id()  # the same after a restart
-        self._lock = threading.Lock()
-        self._outcomes: dict[bytes, Outcome] = {}
-        self._rows = 0
-
-    def add_outcomes(self, outcomes: Mapping[bytes, Outcome]) -> None:
-        with self._lock:
-            self._outcomes.update(outcomes)
-
-    def add_rows(self, rows: int) -> None:
-        with self._lock:
-            self._rows += rows
-
-    def claim(self, digests: Sequence[bytes], take_over: bool = False) -> list[Outcome | Claim]:
-        outcomes: list[Outcome | Claim] = ray.get(self._exchange(digests, take_over))
-        return outcomes
-
-    def flush(self) -> None:
-        """Send what has not been sent."""
-        self._exchange([], take_over=False)
-
-    def _exchange(self, digests: Sequence[bytes], take_over: bool) -> Any:
-        with self._lock:
-            rows, outcomes = self._rows, self._outcomes
-            self._rows, self._outcomes = 0, {}
-            return self._coordinator.exchange.remote(self._worker, rows, outcomes, digests, take_over)
 
 
 class _LeafLogits:

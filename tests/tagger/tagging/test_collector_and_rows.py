@@ -17,7 +17,6 @@ from tagger.schemas.documents.taxonomy import Level, Taxonomy
 from tagger.schemas.tables.embedding import EMBEDDING
 from tagger.schemas.tables.prediction import ALTERNATIVES, PREDICTION
 from tagger.tagging.collector import Claim, Collector, Outcome, Predictor, at_once, outcome_type
-from tagger.tagging.coordinator import Coordinator
 from tagger.tagging.rows import Items, PredictionRows
 from tests.builders import encoded, picture
 
@@ -136,23 +135,6 @@ def test_batches_may_be_on_their_way_while_the_next_are_decoded(bundle: Bundle) 
     assert len(started) == 6
     assert len(shared) == 3, "no more than three batches wait in memory"
     assert len(set(collector.outcomes())) == 12  # type: ignore[arg-type]
-
-
-def test_the_first_worker_to_claim_an_image_predicts_it_and_the_others_get_its_outcome() -> None:
-    coordinator = Coordinator()
-    assert coordinator.claim("a", [b"1", b"2"]) == [Claim.MINE, Claim.MINE]
-    assert coordinator.claim("b", [b"2", b"3"]) == [Claim.ANOTHERS, Claim.MINE]
-    assert coordinator.claim("a", [b"1"]) == [Claim.MINE], "a worker that was restarted looks at its own again"
-    coordinator.add_outcomes({b"1": b"one"})
-    assert coordinator.claim("b", [b"1", b"2"]) == [b"one", Claim.ANOTHERS]
-    assert coordinator.claim("b", [b"2"], take_over=True) == [Claim.MINE]
-    assert coordinator.claim("a", [b"2"]) == [Claim.ANOTHERS]
-
-
-def test_the_coordinator_evicts_the_oldest_outcomes_beyond_its_limit() -> None:
-    coordinator = Coordinator(limit_bytes=2 * (200 + 5))
-    coordinator.add_outcomes({b"1": b"one", b"2": b"two", b"3": b"three"})
-    assert coordinator.claim("a", [b"1", b"3"]) == [Claim.MINE, b"three"]
 
 
 def record(bundle: Bundle, master: str, master_confidence: float, type_confidence: float, blur: float = 100) -> bytes:
