@@ -41,7 +41,9 @@ def main() -> None:
         busy = " | ".join(f"{answered * n * _IMAGES_A_WORKER / 1e6:.2f}" for n in _WORKERS)
         print(f"| {sharing} | {vectors} | {asked:.2f} | {answered:.2f} | {busy} |")
     for workers in _WORKERS:
-        print(f"{workers} workers: {sharing_of(workers, False)}, with vectors {sharing_of(workers, True)}")
+        print(
+            f"{workers} workers: {sharing_of(workers, workers, False)}, with vectors {sharing_of(workers, workers, True)}"
+        )
 
 
 def _cost(sharing: Sharing, vectors: bool) -> tuple[float, float]:

@@ -66,14 +66,14 @@ def ray_session(
     On several machines, the reporter is warned of local paths.
 
     Raises:
-        UsageError: when the cluster cannot be reached, `cuda` is requested without a GPU, or a path is relative on
-            several machines.
+        UsageError: when the cluster cannot be reached, `cuda` is requested on one machine without a GPU, or a path
+            is relative on several machines.
         KeyboardInterrupt: also at the end, after a signal that came during the shutdown.
     """
     if ray.is_initialized():
         if options.ray_address not in (None, "local", "auto", *_joined_addresses):
             reporter.warn(f"--ray-address {options.ray_address} is ignored: this process has a Ray already")
-        _check_gpus(options)
+        _check_gpus(options, reporter)
         check_local_paths(options, _nodes(), reporter)
         yield
         return
@@ -91,7 +91,7 @@ def ray_session(
                 _start_embedded(processes, with_data, folder)
             if with_data:
                 _set_up_data()
-            _check_gpus(options)
+            _check_gpus(options, reporter)
             check_local_paths(options, _nodes(), reporter)
             yield
         finally:
@@ -305,9 +305,13 @@ def _check_reachable(address: str) -> None:
         ) from error
 
 
-def _check_gpus(options: RayOptions) -> None:
-    if options.device == "cuda" and not gpu_count():
+def _check_gpus(options: RayOptions, reporter: Reporter) -> None:
+    """Raise UsageError when an embedded Ray lacks the GPU that is asked for; a cluster may still get one."""
+    if options.device != "cuda" or gpu_count():
+        return
+    if not options.ray_address:
         raise UsageError("--device cuda: Ray has no GPU here; take --device cpu, or a cluster with GPUs")
+    reporter.warn("--device cuda: the cluster has no GPU yet; waiting until it adds a node with one")
 
 
 def _object_store_bytes() -> int:

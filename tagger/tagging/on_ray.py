@@ -63,7 +63,7 @@ def tag_shards(
     Raises:
         TaggerError: raised by a worker, or when workers are lost repeatedly.
     """
-    sharing, caches = sharing_of(workers.most, plan.embeddings)
+    sharing, caches = sharing_of(workers.first, workers.most, plan.embeddings)
     coordinator = _start_coordinator()
     further = [_start_cache() for _ in range(caches - 1)]
     start_engine = partial(_wait_for_engine, coordinator)

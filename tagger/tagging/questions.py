@@ -15,20 +15,23 @@ _WORTH = 0.02
 """Share of copies from which it pays where many ask: `python -m tests.sharing_cost` says what an answer costs."""
 _ASKED_BY = 128
 """Workers whose questions about every image take half the time of one process."""
+_GROWTH = 4
+"""Times as many workers as at the start, for which there are caches."""
 _WITH_VECTORS = 16
 """The same where an answer has an image vector, which is 2.5 KB instead of 0.1."""
 
 
-def sharing_of(workers: int, embeddings: bool) -> tuple[Sharing, int]:
+def sharing_of(first: int, most: int, embeddings: bool) -> tuple[Sharing, int]:
     """How a run's workers share outcomes, and by how many caches.
 
     Args:
-        workers: Most workers of the run.
+        first: Workers of the run at its start.
+        most: Most workers of the run; a cluster may grow.
         embeddings: Whether outcomes have image vectors; many workers then predict copies again rather than send them.
     """
     if embeddings:
-        return ("all", 1) if workers <= _WITH_VECTORS else ("none", 1)
-    return ("all" if workers <= _ASKED_BY else "sample", -(-workers // _ASKED_BY))
+        return ("all", 1) if most <= _WITH_VECTORS else ("none", 1)
+    return ("all" if most <= _ASKED_BY else "sample", -(-min(most, _GROWTH * first) // _ASKED_BY))
 
 
 class Questions:

@@ -16,7 +16,6 @@ from tagger.tagging.losses import LostStarting
 _RETRIES = 3
 _RETRIES_BEFORE_SEARCH = 1
 _WORKER_BYTES = 0.6e9  # of a worker with its own engine, as measured by `tagger bench`
-_GROWS_TO = 4  # times the workers that fit at the start
 
 
 @dataclass(frozen=True)
@@ -27,9 +26,13 @@ class Workers:
     most: int
     gpus: int = 0
     """Number of engines on GPUs that the workers send their images to; 0: each worker has its own engine."""
+    with_the_cluster: bool = False
+    """Whether `most` is no limit that somebody set: there are as many as the cluster has room for."""
 
     def __str__(self) -> str:
         span = f"{self.first}" if self.first == self.most else f"{self.first} to {self.most}"
+        if self.with_the_cluster and self.first < self.most:
+            span = f"{self.first}, and more if the cluster grows"
         return f"workers: {span}" + (f", GPUs: {self.gpus}" if self.gpus else "")
 
 
@@ -46,7 +49,7 @@ def fit_workers(on_gpu: bool, limits: tuple[int, int], shards: int, may_grow: bo
     fitting = fitting_workers("CPU", shards)
     least, most = limits
     if not least:
-        return Workers(fitting, max(fitting, min(shards, _GROWS_TO * fitting)) if may_grow else fitting, gpus)
+        return Workers(fitting, max(fitting, shards) if may_grow else fitting, gpus, with_the_cluster=may_grow)
     least, most = min(least, shards), min(most, shards)
     return Workers(min(max(least, fitting), most), most, gpus)
 

@@ -64,8 +64,12 @@ def wait_for_engine(reporter: Reporter, choice: Choice) -> None:
     with ExitStack() as stack:
         bar = ChoiceBar(reporter, choice)
         stack.callback(bar.close)
+        began = time.monotonic()
         while not wait([choice.chosen], _LOOK_EVERY_S).done:
             bar.update()
+            if choice.progress is None and time.monotonic() - began > _STALLED_S:
+                began = time.monotonic()
+                reporter.warn("No engine is being chosen yet: the cluster has no CPU or GPU free for it")
 
 
 class TaggingWatch:

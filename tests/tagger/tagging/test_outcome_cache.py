@@ -36,10 +36,11 @@ def digests(first: int, count: int) -> list[bytes]:
 
 
 def test_few_workers_ask_about_all_images_and_many_about_a_sample_or_none_with_vectors() -> None:
-    assert sharing_of(128, embeddings=False) == ("all", 1)
-    assert sharing_of(1000, embeddings=False) == ("sample", 8)
-    assert sharing_of(16, embeddings=True) == ("all", 1)
-    assert sharing_of(17, embeddings=True) == ("none", 1)
+    assert sharing_of(2, 128, embeddings=False) == ("all", 1)
+    assert sharing_of(1000, 10_000, embeddings=False) == ("sample", 32)
+    assert sharing_of(2, 10_000, embeddings=False) == ("sample", 1)
+    assert sharing_of(2, 16, embeddings=True) == ("all", 1)
+    assert sharing_of(2, 17, embeddings=True) == ("none", 1)
 
 
 def test_a_worker_asks_about_every_image_only_while_a_sample_shows_copies() -> None:

@@ -26,8 +26,10 @@ def test_a_machine_gets_a_worker_a_core_and_never_more_than_there_are_shards() -
 
 
 def test_a_cluster_begins_with_what_fits_and_may_grow() -> None:
-    assert fit_workers(False, (0, 0), 1000, may_grow=True) == Workers(CORES, 4 * CORES)
-    assert fit_workers(False, (0, 0), CORES, may_grow=True) == Workers(CORES, CORES)
+    growing = fit_workers(False, (0, 0), 1000, may_grow=True)
+    assert growing == Workers(CORES, 1000, with_the_cluster=True), "one for each part, if nodes come for them"
+    assert str(growing) == f"workers: {CORES}, and more if the cluster grows"
+    assert str(fit_workers(False, (0, 0), CORES, may_grow=True)) == f"workers: {CORES}"
 
 
 def test_a_range_that_was_asked_for_is_kept() -> None:
