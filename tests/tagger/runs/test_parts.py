@@ -56,7 +56,7 @@ def test_a_part_that_says_nothing_of_itself_is_refused_by_name(tmp_path: Path) -
     with pytest.raises(InputError, match=r"part-00000\.parquet: does not say how many rows"):
         part_counts(Location(str(tmp_path)))
     with pytest.raises(InputError, match=r"part-00000\.parquet: does not say how many rows"):
-        failed_images(Location(str(tmp_path)))
+        failed_images(Location(str(tmp_path)), {"not_found": 1})
 
 
 def test_all_rows_of_a_manifest_are_accounted_for(parts: list[PartCounts]) -> None:
