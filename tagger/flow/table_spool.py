@@ -1,5 +1,6 @@
 """Tables that wait in a temporary file until they are read once more, in their order."""
 
+import os
 import tempfile
 from collections.abc import Iterator
 from typing import IO
@@ -38,8 +39,7 @@ class TableSpool:
             return
         with naming_full_folder():
             self._end_stream()
-            self._file.flush()
-        end = self._file.tell()
+            end = self._file.seek(0, os.SEEK_END)
         self._file.seek(0)
         while self._file.tell() < end:
             for batch in pa.ipc.open_stream(self._file):
