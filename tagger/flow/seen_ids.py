@@ -37,6 +37,8 @@ class SeenIds(Generic[Value]):
 
     def get(self, ids: Sequence[str]) -> list[Value | None]:
         """The first value of each id; None for an unknown id."""
+        if not len(self._rows):
+            return [None] * len(ids)
         numbers = self._rows.numbers(ids)
         is_known = numbers >= 0
         values = iter(self._values.take(numbers[is_known]))
