@@ -27,10 +27,10 @@ class SpilledRows:
     """
 
     def __init__(self, dtype: np.dtype, memory_bytes: int) -> None:
+        self._file = -1
         self._tail = np.empty(max(memory_bytes, _LEAST_BYTES) // dtype.itemsize, dtype)
         self._in_tail = self._written = 0
         self._mapped = np.empty(0, dtype)
-        self._file = -1
 
     def __len__(self) -> int:
         return self._written + self._in_tail
