@@ -8,7 +8,7 @@ from typing import Literal
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tagger.runs.directory import RECORD
+from tagger.runs.roots import RECORD
 from tagger.schemas.documents.run import Counts, RunRecord
 from tagger.schemas.tables.finding import FINDING, FINDINGS_FILE
 from tagger.schemas.tables.prediction import PREDICTION

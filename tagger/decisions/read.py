@@ -10,7 +10,8 @@ import pyarrow as pa
 from tagger.errors import InputError, UsageError
 from tagger.io.location import Location
 from tagger.io.parquet import open_parquet, write_parquet
-from tagger.runs.directory import RECORD, RunDirectory
+from tagger.runs.directory import RunDirectory
+from tagger.runs.roots import run_roots
 from tagger.schemas.arrow import conformed
 from tagger.schemas.tables.decision import DECISION
 
@@ -68,12 +69,10 @@ def named_decisions(folder: Location, flag: str) -> Iterator[pa.Table]:
         raise UsageError(f"{flag}: there is no run, file or folder {folder}")
     files = [folder]
     if folder.is_dir():
-        roots = (
-            [folder] if (folder / RECORD).exists() else [f.parent for f in folder.files((RECORD,)) if f.name == RECORD]
-        )
+        roots = run_roots(folder)
         if roots:
             for root in roots:
-                yield from decisions_of(RunDirectory(root))
+                yield from decisions_of(RunDirectory(root.folder))
             return
         files = folder.files((".parquet",))
     if not files:

@@ -1,62 +1,53 @@
-"""A map from ids to values on disk, so that any number of rows fits."""
+"""A map from ids to values for any number of rows, and files that repeat the ids of others."""
 
-import os
-import sqlite3
-import tempfile
 from bisect import bisect_left
 from collections.abc import Collection, Sequence
-from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Generic
 
-from tagger.io.scratch import full_folder
+import numpy as np
+
+from tagger.flow.id_rows import IdRows
+from tagger.flow.spilled import SpilledValues, Value
 from tagger.notices import Notices
 
-_NO_ROOM = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR}
 _SAME_TABLE = 0.9
 """A file with at least this share of ids from other files is probably a copy of one."""
 
-Value = TypeVar("Value", int, str, bytes)
-
 
 class SeenIds(Generic[Value]):
-    """Ids with the first value of each; exact, in a temporary database on disk."""
+    """Ids with the first value of each, in memory and then in temporary files; see IdRows for what equal ids are."""
 
     def __init__(self, memory_kib: int = 65536) -> None:
-        """Use so much memory before ids go to the disk."""
-        self._db = sqlite3.connect("", isolation_level=None, check_same_thread=False)  # "" is a temporary file
-        self._db.execute("PRAGMA journal_mode = OFF")
-        self._db.execute("PRAGMA synchronous = OFF")
-        self._db.execute(f"PRAGMA cache_size = -{memory_kib}")
-        self._db.execute("CREATE TABLE seen (id TEXT PRIMARY KEY, value) WITHOUT ROWID")
-        self._db.execute("BEGIN")
+        """Use so much memory for hashes and values before they go to the disk, besides 11 to 22 bytes an id."""
+        self._rows = IdRows(memory_kib * 512)
+        self._values: SpilledValues[Value] = SpilledValues(memory_kib * 512)
 
     def add(self, ids: Sequence[str], values: Sequence[Value]) -> dict[int, Value]:
         """Add ids; return {position in `ids`: first value} for those that were added before.
 
         Raises WriteError when the disk has no room for them.
         """
-        execute = self._db.execute
-        repeated: dict[int, Value] = {}
-        try:
-            for i, (item, value) in enumerate(zip(ids, values, strict=True)):
-                if not execute("INSERT OR IGNORE INTO seen VALUES (?, ?)", (item, value)).rowcount:
-                    (repeated[i],) = execute("SELECT value FROM seen WHERE id = ?", (item,)).fetchone()
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode & 0xFF not in _NO_ROOM:
-                raise
-            folder = os.environ.get("SQLITE_TMPDIR") or tempfile.gettempdir()
-            raise full_folder(Path(folder), f"the ids of a table of items are kept there, and {error}") from error
-        return repeated
+        numbers, is_new = self._rows.add(ids)
+        if is_new.all():
+            self._values.append(values)
+            return {}
+        self._values.append([values[i] for i in np.flatnonzero(is_new).tolist()])
+        repeated = np.flatnonzero(~is_new)
+        return dict(zip(repeated.tolist(), self._values.take(numbers[repeated]), strict=True))
 
     def get(self, ids: Sequence[str]) -> list[Value | None]:
         """The first value of each id; None for an unknown id."""
-        execute = self._db.execute
-        rows = (execute("SELECT value FROM seen WHERE id = ?", (item,)).fetchone() for item in ids)
-        return [row[0] if row else None for row in rows]
+        if not len(self._rows):
+            return [None] * len(ids)
+        numbers = self._rows.numbers(ids)
+        is_known = numbers >= 0
+        values = iter(self._values.take(numbers[is_known]))
+        return [next(values) if known else None for known in is_known.tolist()]
 
     def close(self) -> None:
-        """Delete the database."""
-        self._db.close()
+        """Delete the files."""
+        self._rows.close()
+        self._values.close()
 
 
 class FileRepeats:

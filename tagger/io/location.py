@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import IO, cast
+from typing import IO, NamedTuple, cast
 
 import pyarrow as pa
 import pyarrow.fs as pafs
@@ -57,14 +57,14 @@ class Location:
     @property
     def parent(self) -> "Location":
         """The folder that contains it."""
-        return replace(self, uri=self.uri.rstrip("/").rsplit("/", 1)[0] or "/")
+        return self._with(self.uri.rstrip("/").rsplit("/", 1)[0] or "/")
 
     def sibling(self, path: str) -> "Location":
         """Another path on the same file system."""
-        return replace(self, uri=f"{S3}{path}" if self.is_s3 else path)
+        return self._with(f"{S3}{path}" if self.is_s3 else path)
 
     def __truediv__(self, name: str) -> "Location":
-        return replace(self, uri=f"{self.uri.rstrip('/')}/{name}")
+        return self._with(f"{self.uri.rstrip('/')}/{name}")
 
     def __str__(self) -> str:
         return self.uri
@@ -110,6 +110,15 @@ class Location:
             and (not suffixes or info.path.lower().endswith(suffixes))
             and not any(part.startswith((".", "_")) for part in info.path[below:].split("/"))
         ]
+
+    def children(self) -> "Children":
+        """What lies directly in a folder; in a bucket, that takes one request a thousand names."""
+        infos = self.filesystem.get_file_info(pafs.FileSelector(self.path, allow_not_found=True))
+        named = [(info.path, info.type) for info in sorted(infos, key=lambda info: info.path)]
+        return Children(
+            [self.sibling(path) for path, kind in named if kind == pafs.FileType.File],
+            [self.sibling(path) for path, kind in named if kind == pafs.FileType.Directory],
+        )
 
     @contextmanager
     def open(self) -> Iterator[IO[bytes]]:
@@ -167,8 +176,22 @@ class Location:
         except (OSError, WriteError) as error:
             raise UsageError(f"{flag}: cannot write to {self}: {first_line(error)}") from error
 
+    def _with(self, uri: str) -> "Location":
+        """Another location on the same file system, which shares its connections once there are some."""
+        other = replace(self, uri=uri)
+        if "filesystem" in self.__dict__:
+            other.__dict__["filesystem"] = self.filesystem
+        return other
+
     def _info(self) -> pafs.FileInfo:
         return self.filesystem.get_file_info(self.path)
+
+
+class Children(NamedTuple):
+    """What lies directly in a folder, each sorted by path."""
+
+    files: list[Location]
+    folders: list[Location]
 
 
 def first_line(error: BaseException) -> str:

@@ -4,6 +4,7 @@ import hashlib
 import json
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -27,11 +28,12 @@ from tagger.runs.parts import (
     prediction_pieces,
     whole_counts,
 )
+from tagger.runs.roots import RECORD, run_roots
 from tagger.runs.staging import Staged, is_staged
 from tagger.schemas.documents.run import Counts, RunRecord
 from tagger.schemas.tables.prediction import PREDICTION
 
-RECORD = "run.json"
+_READ_AT_ONCE = 16
 ETAG = pa.schema([PREDICTION.field(name) for name in ("id", "imageUri", "imageDigest", "imageEtag")])
 """Schema of new ETags: of known images whose server sent an ETag that no earlier run has."""
 
@@ -215,11 +217,12 @@ class RunDirectory:
         """Words that name the newest finished run in a folder of runs; empty without one."""
         started: dict[Location, datetime] = {}
         with suppress(OSError, InputError):  # only the message is less helpful without it
-            for file in self.root.files((RECORD,)) if self.root.is_dir() else []:
-                run = RunDirectory(file.parent)
-                record = run.record() if file.name == RECORD else None
-                if record and record.kind == "tag" and run.is_done():
-                    started[run.root] = record.started_at
+            finished = [root.folder for root in run_roots(self.root) if root.done] if self.root.is_dir() else []
+            with ThreadPoolExecutor(_READ_AT_ONCE) as pool:
+                records = list(pool.map(lambda folder: RunDirectory(folder).record(), finished))
+            for folder, record in zip(finished, records, strict=True):
+                if record and record.kind == "tag":
+                    started[folder] = record.started_at
         return f"; the newest run in this folder is {max(started, key=started.__getitem__)}" if started else ""
 
     def batches(self, columns: Sequence[str]) -> Iterator[pa.Table]:

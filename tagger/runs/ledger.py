@@ -1,6 +1,8 @@
 """The ledger of several runs: their records, and the newest prediction of each item."""
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,11 +10,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tagger.errors import UsageError
-from tagger.flow.seen_ids import SeenIds
+from tagger.flow.id_rows import IdRows
+from tagger.flow.table_spool import TableSpool
 from tagger.io.location import Location, first_line
-from tagger.runs.directory import RECORD, RunDirectory
+from tagger.runs.directory import RunDirectory
+from tagger.runs.roots import run_roots
 from tagger.schemas.documents.run import RunRecord
 from tagger.schemas.tables.prediction import PREDICTION, Decision
+
+_READ_AT_ONCE = 16
 
 
 @dataclass(frozen=True)
@@ -53,14 +59,16 @@ def known_runs(folder: Location, flag: str) -> list[LedgerEntry]:
 
 
 def _runs_in(folder: Location) -> list[LedgerEntry]:
-    roots = [folder] if (folder / RECORD).exists() else [f.parent for f in folder.files((RECORD,)) if f.name == RECORD]
-    entries = []
-    for root in roots:
-        directory = RunDirectory(root)
-        record = directory.record()
-        if record is not None and record.kind == "tag":
-            entries.append(LedgerEntry(directory, record, directory.is_done()))
-    return newest_first(entries)
+    roots = run_roots(folder)
+    with ThreadPoolExecutor(_READ_AT_ONCE) as pool:
+        records = list(pool.map(lambda root: RunDirectory(root.folder).record(), roots))
+    return newest_first(
+        [
+            LedgerEntry(RunDirectory(root.folder), record, root.done)
+            for root, record in zip(roots, records, strict=True)
+            if record is not None and record.kind == "tag"
+        ]
+    )
 
 
 def newest_first(entries: Sequence[LedgerEntry]) -> list[LedgerEntry]:
@@ -75,18 +83,39 @@ def latest(runs: Sequence[LedgerEntry]) -> Iterator[pa.Table]:
     A prediction without a usable image is used only for items without another one, and a failed one only for items that
     no run could tag.
 
+    Each run is read once: predictions of these other kinds wait in temporary files until the rest is yielded.
+
     Args:
         runs: The newest first; unfinished ones are left out.
+
+    Raises WriteError when the temporary folder has no room for what waits.
     """
-    seen: SeenIds[int] = SeenIds()
-    for kind in range(3):
+    with closing(IdRows()) as seen, closing(TableSpool()) as without_image, closing(TableSpool()) as failed:
         for run in (r for r in runs if r.done):
             for table in run.directory.batches(PREDICTION.names):
-                chosen = table.filter(pa.array(_kind_of(table) == kind))
-                repeated = seen.add(chosen["id"].to_pylist(), [0] * len(chosen))
-                fresh = chosen.take(pa.array([i for i in range(len(chosen)) if i not in repeated], pa.int64()))
-                if len(fresh):
-                    yield fresh
+                kinds = _kind_of(table)
+                for kind, waiting in ((1, without_image), (2, failed)):
+                    waiting.append(_unseen(table, kinds == kind, seen))
+                yield from _newest(table, kinds == 0, seen)
+        for waiting in (without_image, failed):
+            for table in waiting.tables():
+                yield from _newest(table, np.ones(len(table), bool), seen)
+
+
+def _newest(table: pa.Table, chosen: np.ndarray, seen: IdRows) -> Iterator[pa.Table]:
+    """Of the chosen rows, those whose ids are new, which are then seen; nothing if there is none."""
+    is_new = np.zeros(len(table), bool)
+    _, is_new[chosen] = seen.add(table["id"].filter(pa.array(chosen)).to_pylist())
+    if is_new.all():
+        yield table
+    elif is_new.any():
+        yield table.filter(pa.array(is_new))
+
+
+def _unseen(table: pa.Table, chosen: np.ndarray, seen: IdRows) -> pa.Table:
+    """The chosen rows whose ids are not seen yet."""
+    rows = table.filter(pa.array(chosen)) if chosen.any() else table.slice(0, 0)
+    return rows.filter(pa.array(seen.numbers(rows["id"].to_pylist()) < 0))
 
 
 def _kind_of(table: pa.Table) -> np.ndarray:

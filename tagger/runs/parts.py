@@ -2,14 +2,18 @@
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
+from typing import TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from tagger.errors import InputError, TaggerError
+from tagger.flow.prefetch import Reservation, map_in_order
 from tagger.images.failed import EXAMPLES, FailedImages
 from tagger.io.location import Location, first_line
 from tagger.runs.staging import Staged
@@ -18,6 +22,12 @@ from tagger.schemas.tables.prediction import PREDICTION
 
 _COUNTS = b"counts"
 _BATCH_ROWS = 16_384
+_READ_AT_ONCE = 32
+_AHEAD = 64
+_BYTES_AHEAD = 1 << 28
+"""Most bytes of parts that are read before they are asked for, uncompressed."""
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -104,8 +114,15 @@ def _attributes(column: pa.ChunkedArray) -> dict[str, Counter[str]]:
 
 
 def part_counts(predictions: Location) -> list[PartCounts]:
-    """The counts of the parts in a folder. Raises InputError when one cannot be read."""
-    return [PartCounts.of_metadata(open_part(file).schema_arrow.metadata, file) for file in predictions.files()]
+    """The counts of the parts in a folder, in order; several files are read at once.
+
+    Raises InputError when one cannot be read.
+    """
+    return list(_in_order(_counts_of, predictions.files()))
+
+
+def _counts_of(file: Location, _: Reservation) -> PartCounts:
+    return PartCounts.of_metadata(open_part(file).metadata.metadata, file)
 
 
 def rows_done(predictions: Location) -> int:
@@ -113,19 +130,41 @@ def rows_done(predictions: Location) -> int:
     return sum(part.rows for part in part_counts(predictions))
 
 
-def failed_images(predictions: Location) -> FailedImages:
-    """Number of items without a usable image of the parts in a folder by error code, with some examples."""
+def failed_images(predictions: Location, totals: Mapping[str, int]) -> FailedImages:
+    """Number of items without a usable image by error code, with some examples from the first parts in a folder.
+
+    Args:
+        predictions: The folder; it is read until there are enough examples.
+        totals: Numbers by error code of all parts, as in the record of a finished run.
+    """
     failed = FailedImages()
-    for file in predictions.files():
-        part = open_part(file)
-        errors = PartCounts.of_metadata(part.schema_arrow.metadata, file).errors
-        if any(len(failed.examples[code]) < EXAMPLES for code in errors):
-            table = part.read(["id", "imageUri", "errorCode", "errorMessage"])
-            for row in table.filter(pc.is_valid(table["errorCode"])).to_pylist():
+    missing = {code: min(EXAMPLES, total) for code, total in totals.items() if total}
+    if missing:
+        for rows in _in_order(_failed_rows, predictions.files()):
+            for row in rows.to_pylist():
                 failed.add_row(row["id"], row["imageUri"], row["errorCode"], row["errorMessage"])
-        else:
-            failed.counts.update(errors)
+            if all(len(failed.examples[code]) >= number for code, number in missing.items()):
+                break
+    failed.counts = Counter(totals)
     return failed
+
+
+def _failed_rows(file: Location, _: Reservation) -> pa.Table:
+    """What a report shows of the failed images of one part."""
+    part, columns = open_part(file), ["id", "imageUri", "errorCode", "errorMessage"]
+    if not PartCounts.of_metadata(part.metadata.metadata, file).errors:
+        return PREDICTION.empty_table().select(columns)
+    table = part.read(columns)
+    return table.filter(pc.is_valid(table["errorCode"]))
+
+
+def _in_order(work: Callable[[Location, Reservation], Result], files: Sequence[Location]) -> Iterator[Result]:
+    """Call a function for each file in threads, because most of the time of a small one is its latency."""
+    pool = ThreadPoolExecutor(_READ_AT_ONCE)
+    try:
+        yield from map_in_order(work, files, pool, _AHEAD, _BYTES_AHEAD)
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def whole_counts(staged: Staged, parts: Sequence[PartCounts]) -> Counts:
@@ -173,10 +212,22 @@ def engine_share(parts: Sequence[PartCounts]) -> float | None:
 
 
 def pieces(folder: Location, columns: Sequence[str]) -> Iterator[pa.Table]:
-    """Yield columns of the Parquet files in a folder, some thousand rows at a time."""
-    for file in folder.files((".parquet",)):
-        for batch in open_part(file).iter_batches(_BATCH_ROWS, columns=list(columns)):
+    """Yield columns of the Parquet files in a folder, some thousand rows at a time; the next are read meanwhile."""
+    for batches in _in_order(partial(_batches, columns=list(columns)), folder.files((".parquet",))):
+        for batch in batches:
             yield pa.Table.from_batches([batch]).replace_schema_metadata(None)
+
+
+def _batches(file: Location, reserve: Reservation, columns: list[str]) -> Iterable[pa.RecordBatch]:
+    """The rows of a part: read already, or, of a large one, as they are asked for."""
+    part = open_part(file)
+    groups = (part.metadata.row_group(number) for number in range(part.metadata.num_row_groups))
+    size = sum(group.total_byte_size for group in groups)
+    batches: Iterator[pa.RecordBatch] = part.iter_batches(_BATCH_ROWS, columns=columns)
+    if size > _BYTES_AHEAD:
+        return batches
+    reserve(size)
+    return list(batches)
 
 
 def prediction_pieces(predictions: Location, columns: Sequence[str]) -> Iterator[pa.Table]:

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tagger.errors import UsageError
-from tagger.flow.seen_ids import SeenIds
+from tagger.flow.id_rows import IdRows
 from tagger.images.patterns import text_column
 from tagger.manifest.headings import listed
 from tagger.manifest.manifest import Manifest
@@ -61,13 +61,11 @@ class EmbeddedItems:
 
     def pieces(self) -> Iterator[Piece]:
         """Stream the items; `counts` is complete when they are consumed."""
-        seen: SeenIds[int] = SeenIds()
+        seen = IdRows()
         for run in self._runs:
             for predictions, vectors in run.directory.embedded(["imageUri", *_LEVELS]):
-                repeated = seen.add(vectors["id"].to_pylist(), [0] * len(vectors))
-                fresh = np.ones(len(vectors), bool)
-                fresh[list(repeated)] = False
-                self.counts[OLDER] += len(repeated)
+                _, fresh = seen.add(vectors["id"].to_pylist())
+                self.counts[OLDER] += int((~fresh).sum())
                 piece = self._piece(predictions.filter(pa.array(fresh)), vectors.filter(pa.array(fresh)))
                 mask = self._is_needed(piece.items)
                 if mask.any():

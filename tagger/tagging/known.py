@@ -9,7 +9,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tagger.decisions.read import decisions_of
+from tagger.flow.id_rows import IdRows
 from tagger.flow.seen_ids import SeenIds
+from tagger.flow.spilled import SpilledRows
 from tagger.images.revisions import valid_etag
 from tagger.manifest.selection import Recall
 from tagger.models.evidence import EvidenceModel, Shown
@@ -21,12 +23,12 @@ from tagger.schemas.documents.bundle import ModelCard
 from tagger.schemas.tables.prediction import ErrorCode, Evidence
 from tagger.tagging.collector import outcome_type
 from tagger.tagging.rows import Items, PredictionRows
-from tagger.tagging.stored import COLUMNS, DECISIONS, EVIDENCE_BYTES, Packer
+from tagger.tagging.stored import COLUMNS, DECISIONS, EVIDENCE_BYTES, Packer, hex_of
 from tagger.tagging.witnesses import evidence_digests
 
 _BY_IMAGE = np.int8(Evidence.IMAGE.code)
-_UNKNOWN = b""
 _ROWS_AT_ONCE = 8192
+_MEMORY_BYTES = 1 << 26
 
 
 class Recalled(NamedTuple):
@@ -81,7 +83,10 @@ class Known:
         self._embeddings = embeddings
         self._versions = versions
         self._packer = Packer(card, rows.attributes)
-        self._stored: SeenIds[bytes] | None = None
+        self._is_read = False
+        self._tagged = IdRows()
+        self._stored = SpilledRows(self._packer.stored, _MEMORY_BYTES)
+        """By the number of the id in `_tagged`."""
         self._images: SeenIds[str] = SeenIds()
         self._vectors: SeenIds[str] = SeenIds()
         self._etags: SeenIds[str] = SeenIds()
@@ -95,8 +100,9 @@ class Known:
 
     def knows(self, ids: Sequence[str]) -> list[bool]:
         """Whether an earlier run tagged the item, with any model, or a person decided it."""
-        tagged = [stored is not None for stored in self._read().get(ids)]
-        return [a or b for a, b in zip(tagged, self.decided(ids), strict=True)]
+        self._read()
+        tagged = self._tagged.numbers(ids) >= 0
+        return [a or b for a, b in zip(tagged.tolist(), self.decided(ids), strict=True)]
 
     def crashed(self) -> frozenset[bytes]:
         """SHA-256 of images that crashed workers of finished runs, with the same model and libraries.
@@ -159,30 +165,37 @@ class Known:
         size = len(items)
         recall = Recall([None] * size, [None] * size, [None] * size)
         ids = items["id"].to_pylist()
-        packed = self._read().get(ids)
-        rows = [row for row in range(size) if packed[row]]
-        stored = np.frombuffer(b"".join(packed[row] or b"" for row in rows), self._packer.stored)
+        self._read()
+        rows, stored = self._known_rows(ids)
         shown = shown_in(items, self._evidence.names) if self._evidence else {}
         images = 1 + np.asarray(pc.fill_null(pc.list_value_length(items["furtherImageRefs"]), 0))
-        usable = self._says_the_same(stored, [ids[row] for row in rows], _only(shown, rows))
-        usable &= stored["images"] == images[rows]
-        rows, stored = [row for row, is_usable in zip(rows, usable, strict=True) if is_usable], stored[usable]
+        same = self._says_the_same(stored, [ids[row] for row in rows.tolist()], _only(shown, rows.tolist()))
+        same &= stored["images"] == images[rows]
+        known, stored = rows[same].tolist(), stored[same]
         masters = items["masterCategory"].to_pylist()
         chosen = Items(
-            [ids[row] for row in rows], [], [masters[row] for row in rows], _only(shown, rows), stored["evidence"]
+            [ids[row] for row in known], [], [masters[row] for row in known], _only(shown, known), stored["evidence"]
         )
         differs = self._is_decided_anew(chosen, stored)
-        of_several = self._images.get([ids[row] for row in rows])
-        for row, before, changed, several in zip(rows, stored, differs, of_several, strict=True):
-            if before["images"] > 1:
-                recall.images[row] = None if changed or not several else [d or None for d in several.split(",")]
-                continue
-            recall.digests[row] = before["digest"].tobytes().hex()
-            if changed:
-                recall.outcomes[row] = (
-                    bytes([int(before["evidence"])]) + before["outcome"].tobytes() + before["attributes"].tobytes()
-                )
+        is_single = stored["images"] == 1
+        for row, digest, single in zip(known, hex_of(stored["digest"]), is_single.tolist(), strict=True):
+            recall.digests[row] = digest if single else None
+        for at in np.flatnonzero(is_single & differs).tolist():
+            before = stored[at]
+            recall.outcomes[known[at]] = (
+                bytes([int(before["evidence"])]) + before["outcome"].tobytes() + before["attributes"].tobytes()
+            )
+        of_several = [known[at] for at in np.flatnonzero(~is_single & ~differs).tolist()]
+        for row, digests in zip(of_several, self._images.get([ids[row] for row in of_several]), strict=True):
+            recall.images[row] = [digest or None for digest in digests.split(",")] if digests else None
         return recall
+
+    def _known_rows(self, ids: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+        """Of these ids, the positions of those with a usable prediction, int64 [K], and their entries by `stored`."""
+        numbers = self._tagged.numbers(ids)
+        rows = np.flatnonzero(numbers >= 0)
+        stored = self._stored.take(numbers[rows])
+        return rows[stored["usable"]], stored[stored["usable"]]
 
     def _says_the_same(self, stored: np.ndarray, ids: Sequence[str], shown: Shown) -> np.ndarray:
         """Whether the same image would get the stored prediction now, bool [N]."""
@@ -195,7 +208,7 @@ class Known:
             same |= (stored["shown"] == now).all(axis=1)
         if self._embeddings:
             of_vector = self._vectors.get(ids)
-            equal = [v == d.tobytes().hex() for v, d in zip(of_vector, stored["digest"], strict=True)]
+            equal = [v == digest for v, digest in zip(of_vector, hex_of(stored["digest"]), strict=True)]
             same &= np.array(equal, bool)  # of no item at all, too
         return np.asarray(same, bool)
 
@@ -211,30 +224,29 @@ class Known:
             changed |= (accepted != stored["accepted"]).any(axis=1)
         return np.asarray(changed, bool)
 
-    def _read(self) -> SeenIds[bytes]:
-        if self._stored is None:
-            self._stored = SeenIds()
-            for run in self._runs:
-                for table in decisions_of(run.directory):
-                    ids = table["id"].to_pylist()
-                    self._decided.add(ids, ids)
-                if run.done:
-                    self._read_run(run, self._stored)
-        return self._stored
+    def _read(self) -> None:
+        if self._is_read:
+            return
+        self._is_read = True
+        for run in self._runs:
+            for table in decisions_of(run.directory):
+                ids = table["id"].to_pylist()
+                self._decided.add(ids, ids)
+            if run.done:
+                self._read_run(run)
 
-    def _read_run(self, run: LedgerEntry, stored: SeenIds[bytes]) -> None:
+    def _read_run(self, run: LedgerEntry) -> None:
         inputs = run.record.inputs
         same_evidence = self._evidence is not None and by_model(inputs, self._evidence.digest)
         for table in run.directory.batches(COLUMNS):
             good = table.filter(pc.is_null(table["errorCode"]))  # what has no usable image is tried again
-            packed = self._packer.packed(good)
+            entries = self._packer.packed(good)
             by_image = np.asarray(pc.equal(pc.fill_null(good["evidence"], _unstated(inputs)), str(Evidence.IMAGE)))
-            usable = np.asarray(pc.equal(good["modelId"], self._card.model_id)) & (same_evidence | by_image)
-            usable &= self._attributes_by in (None, inputs.get(ATTRIBUTES))
-            before = stored.add(
-                good["id"].to_pylist(), [p if u else _UNKNOWN for p, u in zip(packed, usable, strict=True)]
-            )
-            self._add_images(good, np.isin(np.arange(len(good)), list(before)))
+            entries["usable"] = np.asarray(pc.equal(good["modelId"], self._card.model_id)) & (same_evidence | by_image)
+            entries["usable"] &= self._attributes_by in (None, inputs.get(ATTRIBUTES))
+            _, is_new = self._tagged.add(good["id"].to_pylist())
+            self._stored.append(entries[is_new])
+            self._add_images(good, ~is_new)
             self._add_etags(good)
             if run.record.versions == self._versions:
                 self._add_crashed(table)

@@ -21,9 +21,13 @@ _STORED = np.dtype(
         ("decision", np.int8),
         ("reasons", np.bool_, (len(REASONS),)),
         ("outcome", outcome_type()),
+        ("usable", np.bool_),
     ]
 )
-"""Columns of a stored prediction; its attributes follow, if the run predicts some."""
+"""Columns of a stored prediction; its attributes follow, if the run predicts some.
+
+`usable` is left to the caller: whether the same image would get the same prediction now, as far as its run says.
+"""
 COLUMNS = [
     "id", "imageDigest", "images", "masterCategory", "masterCategoryConfidence", "articleType", "articleTypeConfidence",
     "alternatives", "decision", "reviewReasons", "blurScore", "evidenceDigest", "modelId", "imageUri", "imageEtag",
@@ -51,8 +55,8 @@ class Packer:
         self._types = pa.array(levels.types, pa.string())
         self._leaves = pa.array([f"{leaf.masterCategory}\0{leaf.articleType}" for leaf in card.taxonomy.leaves])
 
-    def packed(self, table: pa.Table) -> list[bytes]:
-        """One entry by `stored` per row of COLUMNS of predictions; of failed rows and other models, it is undefined."""
+    def packed(self, table: pa.Table) -> np.ndarray:
+        """One entry by `stored` [N] per row of COLUMNS; that of failed rows and other models is undefined."""
         stored = np.zeros(len(table), self.stored)
         stored["digest"] = _bytes_of(table["imageDigest"], _DIGEST_BYTES)
         stored["shown"] = _bytes_of(table["evidenceDigest"], EVIDENCE_BYTES)
@@ -78,7 +82,7 @@ class Packer:
             column = table["attributes"].combine_chunks()
             stored["attributes"] = self._attributes.stored(column)
             stored["accepted"] = self._attributes.are_accepted_in(column)
-        return [row.tobytes() for row in stored]
+        return stored
 
     def _fill_leaves(self, outcome: np.ndarray, alternatives: pa.ListArray) -> None:
         flat = pc.list_flatten(alternatives)
@@ -104,3 +108,9 @@ def _bytes_of(column: pa.ChunkedArray, size: int) -> np.ndarray:
     """Hexadecimal digits as bytes, uint8 [N, size]; zeros for null."""
     texts = pc.fill_null(column, "00" * size).to_pylist()
     return np.frombuffer(bytes.fromhex("".join(texts)), np.uint8).reshape(-1, size)
+
+
+def hex_of(digests: np.ndarray) -> list[str]:
+    """Digests, uint8 [N, D], each in hexadecimal."""
+    text, digits = digests.tobytes().hex(), 2 * digests.shape[1]
+    return [text[start : start + digits] for start in range(0, len(text), digits)]

@@ -141,7 +141,7 @@ def tag(config: TagConfig, reporter: Reporter = LOG) -> TagResult:
 
 
 def _result(config: TagConfig, directory: RunDirectory, record: RunRecord, store: ImageStore) -> TagResult:
-    failed = failed_images(directory.predictions)
+    failed = failed_images(directory.predictions, record.counts.errors)
     code = str(ErrorCode.NOT_FOUND)
     absent = [example.image for example in failed.examples[code] if example.image]
     hints = near_misses(store, absent) if 2 * failed.counts[code] > record.counts.predictions else []

@@ -10,7 +10,7 @@ import pytest
 from tagger.decisions.read import named_decisions
 from tagger.errors import InputError, UsageError
 from tagger.io.location import Location
-from tagger.runs.directory import RECORD
+from tagger.runs.roots import RECORD
 from tagger.schemas.documents.run import Counts, RunRecord
 from tagger.schemas.tables.decision import DECISION
 

@@ -20,7 +20,8 @@ from tagger.review.store.claims import ReviewStore
 from tagger.review.store.migrations import VERSION_TABLE
 from tagger.review.store.records import Filter
 from tagger.review.store.tables import metadata, open_database, open_to_read
-from tagger.runs.directory import RECORD, RunDirectory
+from tagger.runs.directory import RunDirectory
+from tagger.runs.roots import RECORD
 from tagger.schemas.documents.run import Counts, RunRecord
 
 OLD = Path(__file__).parent / "old"
