@@ -41,9 +41,8 @@ def main() -> None:
         busy = " | ".join(f"{answered * n * _IMAGES_A_WORKER / 1e6:.2f}" for n in _WORKERS)
         print(f"| {sharing} | {vectors} | {asked:.2f} | {answered:.2f} | {busy} |")
     for workers in _WORKERS:
-        print(
-            f"{workers} workers: {sharing_of(workers, workers, False)}, with vectors {sharing_of(workers, workers, True)}"
-        )
+        without, with_vectors = (sharing_of(workers, workers, vectors) for vectors in (False, True))
+        print(f"{workers} workers: {without}, with vectors {with_vectors}")
 
 
 def _cost(sharing: Sharing, vectors: bool) -> tuple[float, float]:

@@ -105,6 +105,10 @@ class RunRecord(RunPart):
     )
     engine: EngineCheck | None = Field(default=None, description="Chosen once; a resumed run keeps it.")
     started_at: datetime
+    after: tuple[str, ...] = Field(
+        default=(),
+        description="Ids of runs that it knew at its start: it is newer than these, whatever the clocks say.",
+    )
     finished_at: datetime | None = None
     seconds: float | None = Field(default=None, description="Duration of the last call that did work.")
     engine_share: float | None = Field(

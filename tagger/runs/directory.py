@@ -95,8 +95,17 @@ class RunDirectory:
         model_id: str,
         versions: dict[str, str],
         kind: Literal["tag", "audit"] = "tag",
+        after: tuple[str, ...] = (),
     ) -> RunRecord:
         """Begin or resume the run.
+
+        Args:
+            config: The settings, as they were given.
+            inputs: What decides whether this is the run that the folder holds, by name.
+            model_id: Id of the model.
+            versions: Of the installed libraries.
+            kind: Whether it tags, or lists what an audit found.
+            after: Ids of runs that a new run knows.
 
         Raises:
             UsageError: when the folder is not writable, or holds a run with another manifest, model or setting.
@@ -125,6 +134,7 @@ class RunDirectory:
                 inputs=inputs,
                 versions=versions,
                 started_at=started,
+                after=after,
                 counts=Counts(),
             )
             self.write(record)

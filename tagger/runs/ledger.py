@@ -4,6 +4,8 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
+from datetime import datetime, timedelta
+from graphlib import TopologicalSorter
 
 import numpy as np
 import pyarrow as pa
@@ -19,6 +21,7 @@ from tagger.schemas.documents.run import RunRecord
 from tagger.schemas.tables.prediction import PREDICTION, Decision
 
 _READ_AT_ONCE = 16
+_TICK = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True)
@@ -72,9 +75,14 @@ def _runs_in(folder: Location) -> list[LedgerEntry]:
 
 
 def newest_first(entries: Sequence[LedgerEntry]) -> list[LedgerEntry]:
-    """Deduplicate runs, and sort them by start."""
+    """Deduplicate runs, and sort them by start; a run is newer than those it knew, even if a clock was set back."""
+    runs = {entry.record.run_id: entry.record for entry in entries}
+    known = {name: [earlier for earlier in record.after if earlier in runs] for name, record in runs.items()}
+    times: dict[str, datetime] = {}
+    for name in TopologicalSorter(known).static_order():
+        times[name] = max([runs[name].started_at, *(times[earlier] + _TICK for earlier in known[name])])
     distinct = {entry.record.run_id: entry for entry in entries}
-    return sorted(distinct.values(), key=lambda e: (e.record.started_at, e.record.run_id), reverse=True)
+    return sorted(distinct.values(), key=lambda e: (times[e.record.run_id], e.record.run_id), reverse=True)
 
 
 def latest(runs: Sequence[LedgerEntry]) -> Iterator[pa.Table]:

@@ -28,6 +28,7 @@ from tagger.tagging.witnesses import evidence_digests
 
 _BY_IMAGE = np.int8(Evidence.IMAGE.code)
 _ROWS_AT_ONCE = 8192
+_NEWEST = 8  # the newest alone orders a run after all; more of them, should it be deleted
 _MEMORY_BYTES = 1 << 26
 
 
@@ -92,6 +93,11 @@ class Known:
         self._etags: SeenIds[str] = SeenIds()
         self._decided: SeenIds[str] = SeenIds()
         self._crashed: set[bytes] = set()
+
+    @property
+    def newest(self) -> tuple[str, ...]:
+        """Ids of the newest runs."""
+        return tuple(run.record.run_id for run in self._runs[:_NEWEST])
 
     def decided(self, ids: Sequence[str]) -> list[bool]:
         """Whether the item has a review decision."""

@@ -123,7 +123,8 @@ def tag(config: TagConfig, reporter: Reporter = LOG) -> TagResult:
         reporter.step(f"{directory.root} is done already; nothing to do")
         return _result(config, directory, record, store)
     with holding(directory.root) as check_held, directory.removed_if_refused():
-        record = directory.begin(settings, inputs, bundle.card.model_id, versions())
+        after = known.newest if known else ()
+        record = directory.begin(settings, inputs, bundle.card.model_id, versions(), after=after)
         promised = _promised(config, bundle.card, used)
         values = used.attributes.values if used.attributes else {}
         record = record.model_copy(update={"target_precision": promised, "attributes": values})

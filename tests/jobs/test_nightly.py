@@ -94,7 +94,9 @@ def test_identical_images_share_a_prediction(nights: Path) -> None:
 
 
 def test_a_night_tags_what_is_new_or_changed_and_leaves_people_their_decisions(nights: Path) -> None:
-    counts = json.loads((nights / "tuesday/run.json").read_text())["counts"]
+    record, monday = (json.loads((nights / night / "run.json").read_text()) for night in ("tuesday", "monday"))
+    counts = record["counts"]
+    assert record["after"] == [monday["runId"]]
     assert set(read(nights / "tuesday").index) == {"6", "7", str(ITEMS), str(ITEMS + 1)}
     assert counts["skipReasons"] == {"known": ITEMS - 3, "decided": 1}
     assert counts["rows"] == counts["predictions"] + counts["rejects"] + counts["skipped"] == ITEMS + 2

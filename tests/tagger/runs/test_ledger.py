@@ -13,7 +13,7 @@ from tagger.errors import UsageError
 from tagger.io.location import Children, Location
 from tagger.runs import parts
 from tagger.runs.directory import RunDirectory
-from tagger.runs.ledger import LedgerEntry, known_runs, latest, read_ledger
+from tagger.runs.ledger import LedgerEntry, known_runs, latest, newest_first, read_ledger
 from tagger.runs.parts import Spent
 from tagger.runs.roots import RECORD, run_roots
 from tagger.runs.staging import Staged
@@ -21,6 +21,10 @@ from tagger.schemas.documents.run import Counts, RunRecord
 from tagger.schemas.tables.prediction import PREDICTION
 from tests.conftest import S3Server
 
+RECORD_OF = RunRecord(
+    run_id="", model_id="m", state="done", config={}, fingerprint="", inputs={}, versions={},
+    started_at=datetime(2026, 1, 2, tzinfo=UTC), counts=Counts(),
+)  # fmt: skip
 KINDS = {"image": ("accept", None), "text": ("review", "not_found"), "failed": ("failed", "not_found")}
 BEGAN = datetime(2026, 1, 2, tzinfo=UTC)
 
@@ -137,3 +141,20 @@ def test_a_folder_that_cannot_be_listed_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text(RECORD)
     with pytest.raises(UsageError, match="file is a file; name a run, or a folder of runs"):
         known_runs(Location(f"{tmp_path}/file"), "--known")
+
+
+def test_a_run_is_newer_than_those_it_knew_even_if_the_clock_was_set_back(tmp_path: Path) -> None:
+    days_and_known: dict[str, tuple[int, tuple[str, ...]]] = {
+        "monday": (0, ()),
+        "tuesday": (-5, ("monday",)),
+        "wednesday": (-4, ("tuesday", "deleted")),
+        "apart": (-3, ()),
+    }
+    entries = []
+    for name, (days, after) in days_and_known.items():
+        update = {"run_id": name, "started_at": BEGAN + timedelta(days=days), "after": after}
+        entries.append(
+            LedgerEntry(RunDirectory(Location(str(tmp_path / name))), RECORD_OF.model_copy(update=update), True)
+        )
+    ordered = [entry.record.run_id for entry in newest_first([*entries, entries[0]])]
+    assert ordered == ["wednesday", "tuesday", "monday", "apart"]
