@@ -96,7 +96,7 @@ class ObjectReader:
         except NotModifiedError as error:
             return _unchanged(address, etag, error)
         except (BaseError, FileNotFoundError) as error:
-            raise self._classified(error, store, bucket, address) from error
+            raise self._error_of(error, store, bucket, address) from error
         self._reserve(result.meta["size"], address, reserve)
         return Revision(_body(result), valid_etag(result.meta["e_tag"]))
 
@@ -106,7 +106,7 @@ class ObjectReader:
                 self._buckets[bucket] = open_bucket(bucket, self._endpoint, self._regions.get(bucket) or self._region)
             return self._buckets[bucket]
 
-    def _classified(self, error: Exception, store: "S3Store", bucket: str, address: str) -> Exception:
+    def _error_of(self, error: Exception, store: "S3Store", bucket: str, address: str) -> Exception:
         text, _, details = str(error).partition(_DETAILS)
         before, _, answer = text.partition(_ANSWERED)
         if not answer and _REDIRECTED not in before:
