@@ -18,9 +18,10 @@ from tagger.engines.sample import decoded_sample
 from tagger.errors import TaggerError, UsageError
 from tagger.io.location import Location
 from tagger.jobs.benchmark.inputs import MAX_PIXELS, SOME, enlarged, random_bundle, write_images
+from tagger.jobs.benchmark.loopback_s3 import BUCKET, CREDENTIALS, loopback_s3
 from tagger.jobs.benchmark.process_tree import PeakMemory, run_measured
 from tagger.jobs.benchmark.rates import decode_only, forward_only, rate_beyond_start, run_in_parallel
-from tagger.jobs.benchmark.report import FIXED_COST_ITEMS, Result, known_median, report, report_searches
+from tagger.jobs.benchmark.report import FIXED_COST_ITEMS, FROM_S3, Result, known_median, report, report_searches
 from tagger.jobs.shell.console import Console
 from tagger.machine import usable_cores
 from tagger.models.bundle import Bundle
@@ -58,7 +59,7 @@ def run(config: BenchConfig, console: Console) -> int:
         for number in range(1, config.rounds + 1):
             console.step(f"Round {number} of {config.rounds}: forward only, the tag job from end to end, forward only")
             _round(work, prepared, bundle, files, result, config)
-        for name in ("forward only", "end to end"):
+        for name in result.rounds[0]:
             rates[name] = known_median([r[name] for r in result.rounds])
         for name, script in _BASELINES.items() if config.baselines else ():
             console.step(f"The {name}")
@@ -94,8 +95,14 @@ def _round(
     few = work / "few.csv"
     few.write_text("id\n" + "".join(f"{file.stem}\n" for file in files[:FIXED_COST_ITEMS]))
     small = _tag(few, images, work, result)
-    rate = rate_beyond_start(len(files) - FIXED_COST_ITEMS, small.tagging_s, tagged.tagging_s)
+    more = len(files) - FIXED_COST_ITEMS
+    rate = rate_beyond_start(more, small.tagging_s, tagged.tagging_s)
     result.rounds.append({"forward only": (before + after) / 2, "end to end": rate})
+    if config.s3:
+        with loopback_s3(work / "images") as endpoint:
+            flags = ("--s3-endpoint", endpoint)
+            objects = [_tag(rows, f"s3://{BUCKET}/{{id}}.jpg", work, result, *flags) for rows in (few, manifest)]
+        result.rounds[-1][FROM_S3] = rate_beyond_start(more, *(run.tagging_s for run in objects))
     result.engine_share.append(tagged.engine_share)
     result.memory.append(tagged.memory)
     result.fixed_cost_s.append(small.seconds)
@@ -121,7 +128,7 @@ def _tag(manifest: Path, images: str, work: Path, result: Result, *flags: str) -
         *flags,
     ]  # fmt: skip
     started = time.perf_counter()
-    done, memory = run_measured(command)
+    done, memory = run_measured(command, CREDENTIALS if "--s3-endpoint" in flags else None)
     seconds = time.perf_counter() - started
     if done.returncode:
         raise TaggerError(f"the tag job ended with {done.returncode}: {done.stderr.strip()[-500:]}")

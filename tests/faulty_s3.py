@@ -1,4 +1,4 @@
-"""A proxy before an S3 service that throttles, resets, cuts off and fails, the same way for the same seed.
+"""A proxy before an S3 service that counts, throttles, resets, cuts off and fails, the same way for the same seed.
 
 Writes go through, but for those that are counted: some get no answer although they were done, some meet another one.
 """
@@ -6,6 +6,7 @@ Writes go through, but for those that are counted: some get no answer although t
 import contextlib
 import random
 import socket
+import ssl
 import struct
 import threading
 import urllib.error
@@ -15,6 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import ClassVar
 
 SLOW_DOWN = b'<?xml version="1.0"?><Error><Code>SlowDown</Code><Message>Slow down.</Message></Error>'
@@ -37,7 +39,15 @@ class Faults:
     conflicts: int = 0
     no_writes: bool = False
     seed: int = 0
+    answers: dict[str, tuple[int, str]] = field(default_factory=dict)
+    """Status and error code of every GET of a path that ends so."""
+    region: str = ""
+    """Requests that are signed for another region are told this one."""
     counts: Counter[str] = field(default_factory=Counter)
+    requests: list[tuple[str, dict[str, str]]] = field(default_factory=list)
+    """Path and headers of each GET, their names in lower case."""
+    downloads: Counter[str] = field(default_factory=Counter)
+    """How often the body of an object was sent, by path."""
 
     def __post_init__(self) -> None:
         self._random = random.Random(self.seed)
@@ -56,9 +66,19 @@ class Faults:
             self.counts[f"PUT {kind}"] += 1
             return kind
 
-    def of(self, path: str) -> str:
+    def refusal(self, path: str, headers: dict[str, str]) -> tuple[int, dict[str, str], bytes] | None:
+        """What a GET or HEAD is told in place of the service's answer, whatever is drawn."""
+        if self.region and f"/{self.region}/s3/" not in headers.get("authorization", ""):
+            return 400, {"x-amz-bucket-region": self.region}, error_body("AuthorizationHeaderMalformed", self.region)
+        for end, (status, code) in self.answers.items():
+            if path.endswith(end):
+                return status, _NONE, error_body(code) if code else b""
+        return None
+
+    def of(self, path: str, headers: dict[str, str]) -> str:
         """Draw what happens to a request."""
         with self._lock:
+            self.requests.append((path, headers))
             drawn = self._random.random()
             kind = "fine"
             if self.always_failing and self.always_failing in path:
@@ -73,6 +93,12 @@ class Faults:
             return kind
 
 
+def error_body(code: str, region: str = "") -> bytes:
+    """An error as S3 sends it."""
+    named = f"<Region>{region}</Region>" if region else ""
+    return f'<?xml version="1.0"?><Error><Code>{code}</Code><Message>It is {code}.</Message>{named}</Error>'.encode()
+
+
 class _Proxy(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     target: ClassVar[str]
@@ -83,9 +109,14 @@ class _Proxy(BaseHTTPRequestHandler):
 
     def _pass_on(self) -> None:
         body = self._body()
+        asked = {name.lower(): value for name, value in self.headers.items()}
         kind = "fine"
         if self.command in ("GET", "PUT"):
-            kind = self.faults.of(self.path) if self.command == "GET" else self.faults.of_write()
+            kind = self.faults.of(self.path, asked) if self.command == "GET" else self.faults.of_write()
+        refusal = self.faults.refusal(self.path, asked) if self.command in ("GET", "HEAD") else None
+        if refusal:
+            self._answer(*refusal)
+            return
         if kind == "reset":
             self._reset()
             return
@@ -100,7 +131,12 @@ class _Proxy(BaseHTTPRequestHandler):
                 if kind == "unanswered":
                     self._reset()
                     return
-                self._answer(answer.status, dict(answer.headers), answer.read(), cut=kind == "truncated")
+                if self.command == "GET":
+                    self.faults.downloads[self.path] += 1
+                told = dict(answer.headers)
+                if self.faults.region:
+                    told["x-amz-bucket-region"] = self.faults.region
+                self._answer(answer.status, told, answer.read(), cut=kind == "truncated")
         except urllib.error.HTTPError as error:
             self._answer(error.code, dict(error.headers), error.read())
 
@@ -139,15 +175,20 @@ class _Proxy(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def faulty(target: str, faults: Faults) -> Iterator[str]:
-    """Serve on loopback; yields the address."""
+def faulty(target: str, faults: Faults, certificate: Path | None = None) -> Iterator[str]:
+    """Serve on loopback, over TLS where there is a certificate with its key; yields the address."""
     handler = type("Proxy", (_Proxy,), {"target": target, "faults": faults})
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    if certificate:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate)
+        server.socket = context.wrap_socket(server.socket, server_side=True)
     server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_address[1]}"
+        port = server.server_address[1]
+        yield f"https://localhost:{port}" if certificate else f"http://127.0.0.1:{port}"
     finally:
         server.shutdown()
         server.server_close()

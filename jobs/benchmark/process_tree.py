@@ -1,8 +1,9 @@
 """Measures the memory of a command and its child processes, by kind."""
 
+import os
 import subprocess
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,9 +23,17 @@ class PeakMemory:
     by_name: dict[str, int] = field(default_factory=dict)
 
 
-def run_measured(command: Sequence[str]) -> tuple[subprocess.CompletedProcess[str], PeakMemory]:
-    """Run a command and watch the memory of its processes. Linux only; elsewhere the memory stays 0."""
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+def run_measured(
+    command: Sequence[str], variables: Mapping[str, str] | None = None
+) -> tuple[subprocess.CompletedProcess[str], PeakMemory]:
+    """Run a command and watch the memory of its processes. Linux only; elsewhere the memory stays 0.
+
+    Args:
+        command: Program and arguments.
+        variables: Added to the environment.
+    """
+    environment = {**os.environ, **(variables or {})}
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
     peak = PeakMemory()
     ended = threading.Event()
     watcher = threading.Thread(target=_watch, args=(process.pid, peak, ended), daemon=True)

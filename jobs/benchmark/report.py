@@ -15,6 +15,7 @@ from tagger.models.bundle import Bundle
 from tagger.schemas.configs.bench import BenchConfig
 
 FIXED_COST_ITEMS = 100
+FROM_S3 = "end to end from S3 (loopback)"
 _ITEMS_THAT_DO = 16_384
 _MB = 2**20
 
@@ -59,6 +60,11 @@ def report(result: Result, bundle: Bundle, config: BenchConfig, console: Console
         f"End to end / forward only, round by round: {', '.join(map(_shown, ratios))}; "
         f"median {_shown(known_median(ratios))}."
     )
+    if of_local := _s3_of_local(result):
+        console.say(
+            f"From S3 on loopback / from local files, round by round: {', '.join(map(_shown, of_local))}; median "
+            f"{_shown(known_median(of_local))}. The server takes its time from the same cores."
+        )
     unknown = [name for name, rate in rates.items() if math.isnan(rate)]
     if unknown or any(map(math.isnan, ratios)):
         console.warn(
@@ -100,6 +106,7 @@ def _document(result: Result) -> dict[str, object]:
         "imagesPerSecond": {name: _or_none(rate) for name, rate in rates.items()},
         "rounds": [{name: _or_none(rate) for name, rate in of_round.items()} for of_round in result.rounds],
         "endToEndOfForwardOnly": _or_none(known_median(ratios)),
+        "fromS3OfLocal": _or_none(known_median(_s3_of_local(result))),
         "engineShare": median(shares) if shares else None,
         "embeddingsCost": _cost(result) if result.embeddings_cost else None,
         "fixedCostSeconds": median(result.fixed_cost_s),
@@ -113,6 +120,11 @@ def _document(result: Result) -> dict[str, object]:
 def _ratios(result: Result) -> list[float]:
     """For each round, the end-to-end rate as a share of the forward pass alone."""
     return [rates["end to end"] / rates["forward only"] for rates in result.rounds]
+
+
+def _s3_of_local(result: Result) -> list[float]:
+    """For each round, the rate from S3 as a share of that from local files; empty where it was not measured."""
+    return [rates[FROM_S3] / rates["end to end"] for rates in result.rounds if FROM_S3 in rates]
 
 
 def _shares(result: Result) -> list[float]:

@@ -44,6 +44,9 @@ class BenchConfig(JobConfig):
     )
     baselines: bool = Field(default=True, description="Measure the plain DataLoader and Ray Data scripts, too.")
     embeddings: bool = Field(default=False, description="Measure the tag job with --embeddings beside it, too.")
+    s3: bool = Field(
+        default=False, description="Measure the tag job on the same images in S3 beside it, too: a server on loopback."
+    )
     growth: list[int] = Field(
         default=[],
         description="Rows of manifests to tag, such as --growth 1000 --growth 100000, to see how cost grows; a million "

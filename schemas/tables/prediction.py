@@ -116,7 +116,7 @@ PREDICTION = pa.schema(
         field(
             "imageEtag",
             pa.string(),
-            "For images over http, the ETag under which the server gave these bytes; null where there was none.",
+            "For images from S3 or over http, the ETag that came with these bytes; null where there was none.",
         ),
         field("masterCategory", pa.string(), "The predicted master category; null when failed."),
         field("masterCategoryConfidence", pa.float32(), "Calibrated probability of masterCategory, 0 to 1."),

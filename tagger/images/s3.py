@@ -4,30 +4,27 @@ import random
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import cached_property, partial
-from http.client import HTTPException
+from functools import cached_property
 from typing import Any
 
 from tagger.errors import ImageError, UsageError
 from tagger.flow.prefetch import map_in_order
 from tagger.images.files import spellings
 from tagger.images.patterns import fill_pattern
+from tagger.images.revisions import Revision
+from tagger.images.s3_objects import ObjectReader, RetryableError
 from tagger.io.location import S3, Location, first_line
 from tagger.io.s3 import s3_client
 from tagger.manifest.batch import Batch
 from tagger.schemas.configs.options import CatalogOptions
 from tagger.schemas.tables.prediction import ErrorCode
 
-_NOT_FOUND = {"NoSuchKey", "NoSuchBucket", "404", "NotFound"}
-_DENIED = {"AccessDenied", "403", "Forbidden", "InvalidAccessKeyId", "SignatureDoesNotMatch"}
 _ATTEMPTS = 8
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 10.0
 _BUDGET_BYTES = 64 * 2**20
 _MAX_LISTED = 5000
 _PAGE = 1000
 _MAX_NAMES = 200_000
-_RETRYABLE_STATUS = {408, 429}
-_RETRYABLE = {"SlowDown", "RequestTimeout", "Throttling", "ThrottlingException", "RequestTimeTooSkewed"}
 
 
 class S3Images:
@@ -87,10 +84,15 @@ class S3Images:
 
         Raises UsageError when there are no credentials.
         """
+        for revision in self.revisions(refs, [None] * len(refs)):
+            yield revision.content()
+
+    def revisions(self, refs: Sequence[str], etags: Sequence[str | None]) -> Iterator[Revision]:
+        """Like `fetch`, but objects whose ETag is unchanged are not downloaded."""
         if refs:
-            client = self._client  # create it before threads use it
-            get = partial(self._get, client)
-            yield from map_in_order(get, refs, self._pool, 2 * self._concurrency, _BUDGET_BYTES)
+            _ = self._objects  # create it before threads use it
+            conditions = list(zip(refs, etags, strict=True))
+            yield from map_in_order(self._get, conditions, self._pool, 2 * self._concurrency, _BUDGET_BYTES)
 
     def refs_below(self, prefix: str) -> list[str]:
         """List objects whose addresses begin with a prefix, a few thousand at most; empty when that fails."""
@@ -99,7 +101,9 @@ class S3Images:
         return _list_objects(self._client, prefix, _MAX_LISTED)
 
     def __getstate__(self) -> dict[str, object]:
-        return {k: v for k, v in self.__dict__.items() if k not in ("_pool", "_client")} | {"_suffix_of": {}}
+        return {k: v for k, v in self.__dict__.items() if k not in ("_pool", "_client", "_objects")} | {
+            "_suffix_of": {}
+        }
 
     @cached_property
     def _pool(self) -> ThreadPoolExecutor:
@@ -109,8 +113,13 @@ class S3Images:
     def _client(self) -> Any:
         return s3_client(self._endpoint, self._region, self._concurrency)
 
-    def _get(self, client: Any, ref: str, reserve: Callable[[int], None]) -> bytes | ImageError:
+    @cached_property
+    def _objects(self) -> ObjectReader:
+        return ObjectReader(self._endpoint, self._region, self._concurrency, self._max_bytes)
+
+    def _get(self, condition: tuple[str, str | None], reserve: Callable[[int], None]) -> Revision:
         """Get one object by its key or, if it does not exist, by other suffixes and spellings of the key."""
+        ref, etag = condition
         bucket, _, key = ref.removeprefix(S3).partition("/")
         missing = ImageError(ErrorCode.NOT_FOUND, f"there is no object {ref}")
         for n, candidate in enumerate((key, *self._other_keys(key))):
@@ -118,12 +127,14 @@ class S3Images:
                 self._within and not f"{S3}{bucket}/{candidate}".startswith(self._within)
             ):
                 message = f"{ref!r} lies outside {self._within or 'the image store'}"
-                return missing if n else ImageError(ErrorCode.OUTSIDE_STORE, message)
-            result = self._get_with_retries(client, bucket, candidate, reserve)
-            if not isinstance(result, ImageError) or result.code != ErrorCode.NOT_FOUND:
-                return result
-            missing = missing if n else result
-        return missing
+                return Revision(missing if n else ImageError(ErrorCode.OUTSIDE_STORE, message))
+            try:
+                return self._get_with_retries(bucket, candidate, etag, reserve)
+            except ImageError as error:
+                if error.code != ErrorCode.NOT_FOUND:
+                    return Revision(error)
+                missing = missing if n else error
+        return Revision(missing)
 
     def _other_keys(self, key: str) -> list[str]:
         current = next((suffix for suffix in self._suffixes if key.endswith(suffix)), None)
@@ -132,50 +143,17 @@ class S3Images:
             stems = [key.removesuffix(current) + suffix for suffix in self._suffixes if suffix != current]
         return [*stems, *spellings(key)]
 
-    def _get_with_retries(
-        self, client: Any, bucket: str, key: str, reserve: Callable[[int], None]
-    ) -> bytes | ImageError:
-        """Get one object, with retries, exponential backoff and jitter."""
+    def _get_with_retries(self, bucket: str, key: str, etag: str | None, reserve: Callable[[int], None]) -> Revision:
+        """Get one object, with retries, exponential backoff and jitter. Raises ImageError."""
         reason = ""
         for attempt in range(_ATTEMPTS):
             if attempt:
                 time.sleep(random.uniform(0, min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2**attempt)))
             try:
-                return self._get_once(client, bucket, key, reserve)
-            except _RetryableError as error:
+                return self._objects.get(bucket, key, etag, reserve)
+            except RetryableError as error:
                 reason = str(error)
-        return ImageError(ErrorCode.STORE_ERROR, f"{S3}{bucket}/{key}: after {_ATTEMPTS} attempts: {reason}")
-
-    def _get_once(self, client: Any, bucket: str, key: str, reserve: Callable[[int], None]) -> bytes | ImageError:
-        """Get one object. Raises _RetryableError when another attempt may succeed."""
-        from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, ParamValidationError
-
-        try:
-            response = client.get_object(Bucket=bucket, Key=key)
-        except ClientError as error:
-            return _image_error(error, f"{S3}{bucket}/{key}")
-        except NoCredentialsError as error:
-            raise UsageError(f"s3://{bucket}: no S3 credentials; set them in the environment or a profile") from error
-        except (ParamValidationError, ValueError) as error:
-            return ImageError(ErrorCode.STORE_ERROR, first_line(error))
-        except (BotoCoreError, OSError) as error:
-            raise _RetryableError(first_line(error)) from error
-        size = response["ContentLength"]
-        if size > self._max_bytes:
-            response["Body"].close()
-            return ImageError(ErrorCode.TOO_LARGE, f"{S3}{bucket}/{key} is larger than {self._max_bytes:,} bytes")
-        reserve(size)
-        try:
-            body: bytes = response["Body"].read()
-        except (BotoCoreError, OSError, HTTPException) as error:
-            raise _RetryableError(f"the download broke off: {first_line(error)}") from error
-        if len(body) != size:
-            raise _RetryableError(f"the download broke off after {len(body):,} of {size:,} bytes")
-        return body
-
-
-class _RetryableError(Exception):
-    """An error after which another attempt may succeed."""
+        raise ImageError(ErrorCode.STORE_ERROR, f"{S3}{bucket}/{key}: after {_ATTEMPTS} attempts: {reason}")
 
 
 def list_keys(folder: Location, limit: int) -> list[str]:
@@ -220,15 +198,3 @@ def list_names(folder: Location) -> tuple[list[str], bool]:
     except (BotoCoreError, ClientError) as error:
         raise UsageError(f"--images {folder}: cannot be listed: {first_line(error)}") from error
     return names, True
-
-
-def _image_error(error: Any, ref: str) -> ImageError:
-    code = error.response.get("Error", {}).get("Code", "")
-    if code in _NOT_FOUND:
-        return ImageError(ErrorCode.NOT_FOUND, f"there is no object {ref} ({code})")
-    if code in _DENIED:
-        return ImageError(ErrorCode.ACCESS_DENIED, f"{ref} may not be read ({code})")
-    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 500)
-    if status >= 500 or status in _RETRYABLE_STATUS or code in _RETRYABLE:
-        raise _RetryableError(first_line(error)) from error
-    return ImageError(ErrorCode.STORE_ERROR, first_line(error))

@@ -11,7 +11,7 @@ from tagger.images.cells import split_cell
 from tagger.images.files import exists, first_existing, list_files, read_file
 from tagger.images.folders import first_batch
 from tagger.images.patterns import resolve_below, text_column
-from tagger.images.revisions import Revision
+from tagger.images.revisions import Revision, RevisionStore
 from tagger.images.s3 import S3Images
 from tagger.images.urls import is_http, redacted, scheme_of
 from tagger.io.location import S3, Location
@@ -84,15 +84,15 @@ class UriImages:
             yield revision.content()
 
     def revisions(self, refs: Sequence[str], etags: Sequence[str | None]) -> Iterator[Revision]:
-        """Like `fetch`, but http images whose ETag is unchanged are not downloaded."""
-        objects = self._s3.fetch([ref for ref in refs if ref.startswith(S3)])
-        conditions = [(ref, etag) for ref, etag in zip(refs, etags, strict=True) if is_http(ref)]
-        pages = self._http.revisions([ref for ref, _ in conditions], [etag for _, etag in conditions])
+        """Like `fetch`, but objects and http images whose ETag is unchanged are not downloaded."""
+        conditions = list(zip(refs, etags, strict=True))
+        objects = _revisions(self._s3, [(ref, etag) for ref, etag in conditions if ref.startswith(S3)])
+        pages = _revisions(self._http, [(ref, etag) for ref, etag in conditions if is_http(ref)])
         for ref in refs:
             if is_http(ref):
                 yield next(pages)
             else:
-                yield Revision(next(objects) if ref.startswith(S3) else self._read(ref))
+                yield next(objects) if ref.startswith(S3) else Revision(self._read(ref))
 
     def refs_below(self, prefix: str) -> list[str]:
         """Paths or addresses below the root that begin with a prefix."""
@@ -128,6 +128,10 @@ class UriImages:
             return read_file(resolve_below(self._root, inside, self._follow_links), self._max_bytes)
         except ImageError as error:
             return error
+
+
+def _revisions(store: RevisionStore, conditions: Sequence[tuple[str, str | None]]) -> Iterator[Revision]:
+    return store.revisions([ref for ref, _ in conditions], [etag for _, etag in conditions])
 
 
 def _is_list_of_texts(kind: pa.DataType) -> bool:

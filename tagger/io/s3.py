@@ -2,7 +2,7 @@
 
 from typing import Any
 
-_CONNECT_TIMEOUT_S, _READ_TIMEOUT_S = 10, 30
+CONNECT_TIMEOUT_S, READ_TIMEOUT_S = 10, 30
 
 
 def s3_client(
@@ -10,7 +10,7 @@ def s3_client(
     region: str | None,
     connections: int,
     attempts: int = 1,
-    read_timeout_s: float = _READ_TIMEOUT_S,
+    read_timeout_s: float = READ_TIMEOUT_S,
 ) -> Any:
     """A boto3 client with timeouts and a connection pool.
 
@@ -22,7 +22,7 @@ def s3_client(
 
     settings = Config(
         max_pool_connections=connections,
-        connect_timeout=_CONNECT_TIMEOUT_S,
+        connect_timeout=CONNECT_TIMEOUT_S,
         read_timeout=read_timeout_s,
         retries={"total_max_attempts": attempts},
         s3={"addressing_style": "path"} if endpoint else None,  # other services seldom have a host name per bucket

@@ -54,14 +54,15 @@ def test_bench_measures_searches_in_indexes_that_grow(tagger: Run, tmp_path: Pat
 def test_bench_measures_the_job_beside_plain_scripts_on_the_same_images(tagger: Run, tmp_path: Path) -> None:
     outcome = tagger(
         "bench", "--items", 640, "--seconds", 0.2, "--rounds", 1, "--backbone", "small_cnn", "--image-size", "32x24",
-        "--growth", 100, "--enlarge", 160, "--workers", 1, "--embeddings", "--engine", "openvino-cpu-float32",
+        "--growth", 100, "--enlarge", 160, "--workers", 1, "--embeddings", "--s3", "--engine", "openvino-cpu-float32",
         "--plot", tmp_path / "bench.svg", "--scratch", tmp_path, "--json",
     )  # fmt: skip
     assert outcome.code == 0, outcome.err
     document = json.loads(outcome.out)
     assert (document["images"], document["workers"]) == (640, 1)
     assert set(document["imagesPerSecond"]) == {
-        "decode only", "forward only", "end to end", "plain DataLoader script", "plain Ray Data pipeline",
+        "decode only", "forward only", "end to end", "end to end from S3 (loopback)",
+        "plain DataLoader script", "plain Ray Data pipeline",
     }  # fmt: skip
     rates = document["imagesPerSecond"]
     assert min(rates["decode only"], rates["forward only"]) > 0
@@ -73,6 +74,10 @@ def test_bench_measures_the_job_beside_plain_scripts_on_the_same_images(tagger: 
     (only,) = document["rounds"]
     share = only["end to end"] and only["end to end"] / only["forward only"]
     assert document["endToEndOfForwardOnly"] == (pytest.approx(share) if share else None)
+    of_local = (
+        share and only["end to end from S3 (loopback)"] and only["end to end from S3 (loopback)"] / only["end to end"]
+    )
+    assert document["fromS3OfLocal"] == (pytest.approx(of_local) if of_local else None)
     assert min(document["driverBytes"], document["workerBytes"]) > 50 * 2**20
     assert [g["rows"] for g in document["growth"]] == [100]
     assert (tmp_path / "bench.svg").read_text().lstrip().startswith("<?xml")

@@ -3,13 +3,9 @@
 import pickle
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
 from tagger.errors import ImageError, UsageError
 from tagger.images.http.circuit_breaker import BreakerLimits
@@ -18,6 +14,7 @@ from tagger.images.http.store import HttpImages
 from tagger.schemas.configs.check import CheckConfig
 from tagger.schemas.tables.prediction import ErrorCode
 from tests.builders import catalog_of, encoded, first_batch, picture
+from tests.certificates import self_signed
 from tests.image_server import ImageServer, serving
 
 JPEG = encoded(picture())
@@ -278,29 +275,10 @@ def test_a_proxy_of_the_environment_is_not_used_and_that_is_said(
     assert list(store.fetch([site.url("ok/1.jpg")])) == [JPEG]
 
 
-def _certificate(folder: Path) -> Path:
-    """A key and a certificate of localhost, signed by itself."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
-    now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    encoding, plain = serialization.Encoding.PEM, serialization.NoEncryption()
-    file = folder / "localhost.pem"
-    private = key.private_bytes(encoding, serialization.PrivateFormat.PKCS8, plain)
-    file.write_bytes(private + certificate.public_bytes(encoding))
-    return file
-
-
 def test_over_tls_certificates_are_checked_and_no_redirect_leads_back_to_http(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    certificate = _certificate(tmp_path)
+    certificate = self_signed(tmp_path)
     with serving(JPEG, certificate) as site:
         code, message = failure(store_of(site), site.url("ok/1.jpg"))
         assert (code, "certificate verify failed" in message) == (ErrorCode.STORE_ERROR, True)
