@@ -141,7 +141,9 @@ class TagConfig(CatalogOptions, Selection, Acceptance, Speed, Limits, RayOptions
     embeddings: bool = Field(
         default=False, description="Write the image vectors, too, for tagger index, similar, duplicates and audit."
     )
-    part_rows: int = Field(default=8192, ge=1, description="Rows in one part of the output.")
+    part_rows: int = Field(
+        default=8192, ge=1, description="Most rows in one part of the output; the last ones are smaller."
+    )
 
     @model_validator(mode="after")
     def _check(self) -> "TagConfig":

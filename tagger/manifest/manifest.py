@@ -89,6 +89,11 @@ class Manifest:
             self._spellings = Spellings.of(counts)
         return self._spellings
 
+    def row_count(self) -> int | None:
+        """Number of rows, also of those that will be rejected; None where only reading the files would tell."""
+        counts = [file.row_count() for file in map(self._table, self.files) if isinstance(file, ParquetTable)]
+        return sum(counts) if len(counts) == len(self.files) else None
+
     def fingerprint(self) -> str:
         """A text that changes when the manifest does: its files with their sizes and times."""
         stamps = [f"{f}:{f.stamp()}" for f in self.files]

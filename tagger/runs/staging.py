@@ -16,11 +16,10 @@ from tagger.io.parquet import write_parquet
 from tagger.manifest.batch import Batch
 from tagger.manifest.manifest import Manifest
 from tagger.manifest.selection import EVERYTHING, KnownTags, Selection
+from tagger.runs.shard_sizes import cut
 from tagger.schemas.documents.taxonomy import Level
 from tagger.schemas.tables.item import ITEM
 
-_MIN_ROWS = 256
-_TAIL_PARTS, _TAIL_SHARE = 2, 8  # the last rows are split so that several workers share them
 _STAGED, _EARLIER_STAGED = "staged-3.json", ("staged.json", "staged-2.json")
 """The number changes with what a shard stores, so that a run of an earlier version is staged anew."""
 KNOWN_OUTCOME = "knownOutcome"
@@ -64,6 +63,7 @@ def stage(
     selection: Selection = EVERYTHING,
     keep: Sequence[str] = (),
     watch: Callable[[int], None] = lambda _: None,
+    workers: int = 1,
 ) -> Staged:
     """Read the manifest once and write its items to `work/shard-*.parquet`, its rejects to `rejects/part-*.parquet`.
 
@@ -78,6 +78,7 @@ def stage(
         selection: Which rows to take; the others count as skipped.
         keep: Additional columns of the manifest, as text, named by `passthrough`; null if a file lacks the column.
         watch: Called periodically with the number of rows read so far.
+        workers: How many will share the shards, as far as is known.
     """
     done = work / _STAGED
     if done.exists():
@@ -91,7 +92,7 @@ def stage(
     rows = _StagedRows(manifest, store, rejects, selection, keep, watch)
     stream = _in_store_order(rows.tables(), store) if store.ordered_by_store else rows.tables()
     shards = 0
-    for shard in _cut(stream, part_rows):
+    for shard in cut(stream, part_rows, workers, manifest.row_count()):
         write_parquet(shard_of(work, shards), shard)
         shards += 1
     staged = rows.staged(shards)
@@ -224,23 +225,3 @@ def _in_store_order(tables: Iterator[pa.Table], store: ImageStore) -> Iterator[p
     """All rows in one table, in the store's order; takes some hundred bytes of memory per row."""
     table = pa.concat_tables([ITEM.empty_table(), *tables], promote_options="default")
     yield table.take(pa.array(row_order(store, table["imageRef"].to_pylist())))
-
-
-def _cut(tables: Iterator[pa.Table], part_rows: int) -> Iterator[pa.Table]:
-    """Split a stream of tables into shards of `part_rows`, and its end into smaller and smaller ones.
-
-    So workers finish together, whatever their number: guided self-scheduling, Polychronopoulos and Kuck 1987.
-    """
-    waiting = ITEM.empty_table()
-    for table in tables:
-        waiting = pa.concat_tables([waiting, table], promote_options="default")
-        while len(waiting) >= (_TAIL_PARTS + 1) * part_rows:
-            yield waiting.slice(0, part_rows)
-            waiting = waiting.slice(part_rows)
-    while len(waiting):
-        rows = max(_MIN_ROWS, -(-len(waiting) // _TAIL_SHARE))
-        if len(waiting) - rows < _MIN_ROWS // 2:
-            rows = len(waiting)  # so few rows are not worth the start of a worker of their own
-        rows = min(part_rows, rows)
-        yield waiting.slice(0, rows)
-        waiting = waiting.slice(rows)

@@ -1,7 +1,9 @@
 """Tags a catalogue: manifest, images and a bundle in; predictions with confidences, rejects and counts out."""
 
+import sys
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from typing import NamedTuple
 
@@ -15,6 +17,7 @@ from tagger.images.near_misses import near_misses
 from tagger.images.stores import ImageStore
 from tagger.io.location import Location
 from tagger.io.lock import holding
+from tagger.machine import usable_cores
 from tagger.manifest.batch import Batch
 from tagger.manifest.manifest import Manifest
 from tagger.manifest.no_value import NoValue
@@ -40,7 +43,7 @@ from tagger.tagging.known import Known
 from tagger.tagging.on_ray import tag_shards
 from tagger.tagging.rows import PredictionRows
 from tagger.tagging.shard_tagger import TagPlan
-from tagger.tagging.worker_pool import fit_workers
+from tagger.tagging.worker_pool import fit_workers, fitting_workers
 from tagger.workflows.evidence_used import EvidenceUsed, resolve_evidence, warn_without_policy
 from tagger.workflows.open_catalog import open_catalog, resolve_location, versions
 from tagger.workflows.tagging_watch import TaggingWatch, wait_for_engine
@@ -128,15 +131,16 @@ def tag(config: TagConfig, reporter: Reporter = LOG) -> TagResult:
         promised = _promised(config, bundle.card, used)
         values = used.attributes.values if used.attributes else {}
         record = record.model_copy(update={"target_precision": promised, "attributes": values})
-        with EngineChoice(config, bundle, store, record.engine) as engines:
-            staged = _staged(config, reporter, directory, manifest, store, selection, used)
+        with EngineChoice(config, bundle, store, record.engine) as engines, ExitStack() as sessions:
+            session = _Session(config, reporter, sessions)
+            staged = _staged(config, reporter, directory, manifest, store, selection, used, session.workers())
             pending = directory.pending(staged)
             if pending:
                 if known and not Crashes.are_stored(directory.work):
                     Crashes(known.crashed()).write(directory.work)
                 engines.begin(directory.work, pending, staged.items)
                 plan = _plan(config, directory, record, bundle.card, store, used)
-                record = _tag(config, reporter, plan, record, staged, engines, check_held)
+                record = _tag(config, reporter, plan, record, staged, engines, session, check_held)
         record = directory.finish(record.model_copy(update={"seconds": time.monotonic() - started}), staged)
     return _result(config, directory, record, store)
 
@@ -150,6 +154,31 @@ def _result(config: TagConfig, directory: RunDirectory, record: RunRecord, store
     return TagResult(directory, record, failed, tuple(hints), tuple(problems))
 
 
+class _Session:
+    """The run's Ray: a cluster is joined before the manifest is read, to know how many will share the work."""
+
+    def __init__(self, config: TagConfig, reporter: Reporter, stack: ExitStack) -> None:
+        self._config = config
+        self._reporter = reporter
+        self._stack = stack
+        self._most = parse_range(config.workers)[1]
+        self._has_begun = False
+
+    def workers(self) -> int:
+        """How many workers there will be, as far as is known."""
+        if self._config.ray_address:
+            self.begin()
+        return self._most or (fitting_workers("CPU", sys.maxsize) if self._has_begun else usable_cores())
+
+    def begin(self) -> None:
+        """Start Ray, or join the cluster."""
+        if not self._has_begun:
+            if self._config.ray_address:
+                self._reporter.step(f"Joining the Ray cluster {self._config.ray_address}")
+            self._stack.enter_context(ray_session(self._config, processes=self._most, reporter=self._reporter))
+            self._has_begun = True
+
+
 def _staged(
     config: TagConfig,
     reporter: Reporter,
@@ -158,13 +187,14 @@ def _staged(
     store: ImageStore,
     selection: Selection,
     used: EvidenceUsed,
+    workers: int,
 ) -> Staged:
     """Write the manifest's rows to shards; notices of the selection rules become warnings."""
     reporter.step("Reading the manifest")
     with reporter.progress("Reading the manifest", None, "rows") as bar:
         staged = stage(
             manifest, store, directory.work, directory.rejects, config.part_rows, selection, used.names,
-            bar.update,
+            bar.update, workers,
         )  # fmt: skip
     for remark in selection.remarks():
         reporter.step(remark)
@@ -274,6 +304,7 @@ def _tag(
     record: RunRecord,
     staged: Staged,
     engines: EngineChoice,
+    session: "_Session",
     check_held: Callable[[], None],
 ) -> RunRecord:
     """Tag the shards without a part; return the record with the engine."""
@@ -281,16 +312,16 @@ def _tag(
     done = rows_done(plan.run.predictions)
     if done:
         reporter.step(f"Going on: {done:,} of {staged.items:,} items are done already")
-    worker_limits = parse_range(config.workers)
     reporter.step("Starting workers, and choosing an engine")
-    with ray_session(config, processes=worker_limits[1], reporter=reporter):
-        device = "cuda" if wants_gpu(config) else "cpu"
-        engines.finish(device)
-        if device == "cuda" or config.ray_address:
-            # it runs on the cluster, and needs the GPU or CPU that the workers would take
-            wait_for_engine(reporter, engines)
-        workers = fit_workers(device == "cuda", worker_limits, len(pending), may_grow=bool(config.ray_address))
-        plan = replace(plan, batch_size=config.batch_size or BATCH_SIZE[device])
-        with TaggingWatch(reporter, plan.run, record, staged.items, done, engines, workers, check_held) as watch:
-            tag_shards(plan, watch.prepared, pending, workers, watch)
-        return watch.record.model_copy(update={"tagging_seconds": time.monotonic() - watch.began})
+    session.begin()
+    worker_limits = parse_range(config.workers)
+    device = "cuda" if wants_gpu(config) else "cpu"
+    engines.finish(device)
+    if device == "cuda" or config.ray_address:
+        # it runs on the cluster, and needs the GPU or CPU that the workers would take
+        wait_for_engine(reporter, engines)
+    workers = fit_workers(device == "cuda", worker_limits, len(pending), may_grow=bool(config.ray_address))
+    plan = replace(plan, batch_size=config.batch_size or BATCH_SIZE[device])
+    with TaggingWatch(reporter, plan.run, record, staged.items, done, engines, workers, check_held) as watch:
+        tag_shards(plan, watch.prepared, pending, workers, watch)
+    return watch.record.model_copy(update={"tagging_seconds": time.monotonic() - watch.began})

@@ -23,7 +23,9 @@ class ParquetTable:
 
     def __init__(self, file: Location, role_of: RoleOf) -> None:
         self._file, self._role_of = file, role_of
-        schema = open_parquet(file).schema_arrow
+        source = open_parquet(file)
+        schema = source.schema_arrow
+        self._rows: int = source.metadata.num_rows
         self.columns = list(schema.names)
         self.image_columns = {f.name for f in schema if is_image_type(f.type)}
 
@@ -40,6 +42,10 @@ class ParquetTable:
                 start += len(table)
         except (pa.ArrowException, OSError) as error:
             raise InputError(f"{self._file}: cannot be read after row {start}: {first_line(error)}") from error
+
+    def row_count(self) -> int:
+        """Number of rows."""
+        return self._rows
 
     def _is_read(self, column: pa.Field) -> bool:
         return not is_image_type(column.type) or self._role_of(column.name) in _TEXT_ROLES

@@ -12,7 +12,6 @@ from tagger.errors import InputError
 from tagger.io.location import Location
 from tagger.manifest.no_value import NoValue
 from tagger.manifest.selection import Selection, tagged
-from tagger.runs import staging as shards_module
 from tagger.runs.staging import read_shard, shard_of, stage
 from tagger.schemas.tables.item import ITEM
 from tests.builders import catalog_of
@@ -223,32 +222,3 @@ def test_staging_again_reads_nothing_again(catalogue: Path) -> None:
     first = stage(manifest, store, work, work / "rejects", 300)
     (catalogue / "m.csv").unlink()
     assert stage(manifest, store, work, work / "rejects", 300) == first
-
-
-@pytest.mark.parametrize("part_rows", [10, 64, 999])
-def test_a_stream_longer_than_the_look_ahead_is_cut_into_full_shards(
-    catalogue: Path, part_rows: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(shards_module, "_MIN_ROWS", 1)
-    monkeypatch.setattr("tagger.manifest.manifest.BATCH_ROWS", 37)
-    manifest, store = catalog_of(catalogue / "m.csv", f"{catalogue}/img/{{id}}.jpg")
-    work = Location(str(catalogue / "work"))
-    staged = stage(manifest, store, work, work / "rejects", part_rows)
-    sizes = np.array([len(t) for t in staged_rows(work, staged.shards)])
-    assert sizes.sum() == 1000
-    assert sizes.max() <= part_rows
-    if part_rows == 10:
-        assert (sizes[:-1] <= 10).all()
-        assert (sizes == 10).sum() >= 90
-
-
-@pytest.mark.parametrize(
-    ("rows", "sizes"), [(280, [280]), (383, [383]), (384, [256, 128]), (900, [256, 256, 256, 132])]
-)
-def test_a_few_rows_more_are_no_shard_of_their_own(rows: int, sizes: list[int], tmp_path: Path) -> None:
-    (tmp_path / "m.csv").write_text("\n".join(["id", *map(str, range(rows))]) + "\n")
-    (tmp_path / "img").mkdir()
-    manifest, store = catalog_of(tmp_path / "m.csv", f"{tmp_path}/img/{{id}}.jpg")
-    work = Location(str(tmp_path / "work"))
-    staged = stage(manifest, store, work, work / "rejects", part_rows=8192)
-    assert [len(shard) for shard in staged_rows(work, staged.shards)] == sizes
