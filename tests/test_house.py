@@ -23,6 +23,7 @@ MAY_IMPORT_RAY = {
     "tagger/training/on_ray.py",
     "tagger/training/process_group.py",
     "tagger/training/search_on_ray.py",
+    "tagger/tagging/coordinator_client.py",
     "tagger/tagging/gpu_engines.py",
     "tagger/tagging/losses.py",
     "tagger/tagging/on_ray.py",

@@ -20,7 +20,7 @@ from tagger.training.examples import Examples
 def engine():
     bundle = Bundle.load(Location(sys.argv[2]))
     images = np.random.default_rng(0).integers(0, 256, (256, 48, 36, 3), np.uint8)
-    return choose_engine(bundle, "auto", "cpu", 16, lambda: images)[0].name
+    return choose_engine(bundle, "auto", "cpu", 16, lambda: [images])[0].name
 
 def ids():
     ids = [f"item {n}" for n in range(20_000)]
