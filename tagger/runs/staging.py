@@ -1,8 +1,9 @@
 """Splits a manifest into shards on disk, one per part, so that a run can be resumed."""
 
 import json
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 
 import pyarrow as pa
@@ -20,6 +21,7 @@ from tagger.runs.shard_sizes import cut
 from tagger.schemas.documents.taxonomy import Level
 from tagger.schemas.tables.item import ITEM
 
+_WRITTEN_AT_ONCE = 16
 _STAGED, _EARLIER_STAGED = "staged-3.json", ("staged.json", "staged-2.json")
 """The number changes with what a shard stores, so that a run of an earlier version is staged anew."""
 KNOWN_OUTCOME = "knownOutcome"
@@ -91,13 +93,24 @@ def stage(
             file.delete()
     rows = _StagedRows(manifest, store, rejects, selection, keep, watch)
     stream = _in_store_order(rows.tables(), store) if store.ordered_by_store else rows.tables()
-    shards = 0
-    for shard in cut(stream, part_rows, workers, manifest.row_count()):
-        write_parquet(shard_of(work, shards), shard)
-        shards += 1
-    staged = rows.staged(shards)
+    staged = rows.staged(_write_shards(work, cut(stream, part_rows, workers, manifest.row_count())))
     done.write_text(json.dumps(asdict(staged)))
     return staged
+
+
+def _write_shards(work: Location, shards: Iterator[pa.Table]) -> int:
+    """Write shards while the next ones are read, several at a time, because a bucket answers late; return how many."""
+    writing: deque[Future[None]] = deque()
+    number = 0
+    with ThreadPoolExecutor(_WRITTEN_AT_ONCE, thread_name_prefix="stage") as pool:
+        for shard in shards:
+            if len(writing) == _WRITTEN_AT_ONCE:
+                writing.popleft().result()
+            writing.append(pool.submit(write_parquet, shard_of(work, number), shard))
+            number += 1
+        for future in writing:
+            future.result()
+    return number
 
 
 class _StagedRows:
