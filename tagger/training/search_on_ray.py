@@ -153,7 +153,7 @@ def _tuner(search: Search, trainable: Any, storage: Location) -> tune.Tuner:
         tune_config=tune.TuneConfig(
             metric="score",
             mode="max",
-            search_alg=BasicVariantGenerator(max_concurrent=search.at_once, random_state=search.seed),
+            search_alg=_Settings(max_concurrent=search.at_once, random_state=search.seed),
             scheduler=_scheduler(search) if search.stop_bad_trials else None,
             num_samples=max(1, search.trials),
             reuse_actors=True,  # a new process loads PyTorch for seconds
@@ -166,6 +166,18 @@ def _tuner(search: Search, trainable: Any, storage: Location) -> tune.Tuner:
             verbose=0,
         ),
     )
+
+
+class _Settings(BasicVariantGenerator):  # type: ignore[misc]
+    """Draws the settings of trials.
+
+    After a kill, the stored state may name a trial as running whose end was stored elsewhere; Ray would then wait for
+    that end for ever, at the limit of trials at once. A trial that goes on is not counted in the first moment.
+    """
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Restore a stored state, without trials that run."""
+        super().set_state({**state, "_live_trials": set()})
 
 
 def _choices(values: "list[Any] | Range", trials: int) -> Any:

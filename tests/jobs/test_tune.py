@@ -17,6 +17,7 @@ from tagger.schemas.configs.search import SearchSpace
 from tagger.training import recipes
 from tagger.training.leaderboard import best_so_far
 from tagger.training.progress import Trial
+from tagger.training.search_on_ray import _Settings
 from tagger.workflows.tune import fitting_trials
 from tests.conftest import Outcome
 from tests.jobs.test_interruptions import WAIT_S, start
@@ -82,6 +83,14 @@ def test_a_search_that_is_killed_goes_on_with_the_trials_that_are_left(
     assert (once_more.code, "nothing to do" in once_more.err) == (0, True)
     other = tagger(*command, "--set", f"epochs={EPOCHS + 1}")
     assert (other.code, "another space" in other.err) == (2, True)
+
+
+def test_a_trial_that_ended_at_the_kill_is_not_waited_for() -> None:
+    settings = _Settings(max_concurrent=1)
+    settings._live_trials = {"ended"}
+    again = _Settings(max_concurrent=1)
+    again.set_state(settings.get_state())
+    assert again._live_trials == set()
 
 
 def wait_for_finished_trials(out: Path, count: int) -> set[float]:
