@@ -199,8 +199,8 @@ def _classified(code: str, status: int, message: str, address: str) -> Exception
 
 def _element(name: str, document: str) -> str:
     """The text of an element of the error that S3 sends, or an empty one."""
-    found = re.search(f"<{name}>([^<]*)</{name}>", document)
-    return found[1].strip() if found else ""
+    match = re.search(f"<{name}>([^<]*)</{name}>", document)
+    return match[1].strip() if match else ""
 
 
 def _cause(details: str) -> str:

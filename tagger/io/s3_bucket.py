@@ -75,8 +75,8 @@ def bucket_region(bucket: str, endpoint: str | None, region: str | None) -> str 
         answer = error.response
     except BotoCoreError:
         return None
-    found: str | None = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("x-amz-bucket-region")
-    return found
+    stated: str | None = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("x-amz-bucket-region")
+    return stated
 
 
 def _trusted_certificates(bundle: str | None) -> bytes:
