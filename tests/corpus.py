@@ -7,6 +7,8 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 
+import cv2
+import numpy as np
 from PIL import Image
 
 from tests.builders import encoded, picture
@@ -25,6 +27,7 @@ def good() -> dict[str, bytes]:
         "grey.jpg": encoded(rgb.convert("L")),
         "cmyk.jpg": encoded(rgb.convert("CMYK")),
         "rotated.jpg": encoded(rgb, exif=exif),
+        "subsampled-441.jpg": _subsampled_441(),
         "arithmetic-size.jpg": encoded(picture(61, 83)),
         "png-named.jpg": encoded(rgb, "PNG"),
         "jpeg-named.png": encoded(rgb),
@@ -126,6 +129,14 @@ def mutations(images: list[bytes], count: int, seed: int) -> Iterator[bytes]:
                 case _:
                     data = data[: max(4, at)]
         yield bytes(data)
+
+
+def _subsampled_441() -> bytes:
+    """A JPEG whose colours are a quarter as high, as a 4:1:1 one is once it is turned; no encoder here writes it."""
+    square = np.asarray(picture(64, 64))
+    data = bytearray(cv2.imencode(".jpg", square, [cv2.IMWRITE_JPEG_SAMPLING_FACTOR, 0x411111])[1].tobytes())
+    data[data.index(b"\xff\xc0") + 11] = 0x14  # four blocks below one another: as many as side by side in a square
+    return bytes(data)
 
 
 def _png(width: int, height: int) -> bytes:

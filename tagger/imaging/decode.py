@@ -142,7 +142,7 @@ def _decode_jpeg(data: bytes, size: tuple[int, int], max_pixels: int) -> np.ndar
         orientation = jpeg_orientation(data)
         tall, wide = size if orientation < 5 else size[::-1]
         rgb = simplejpeg.decode_jpeg(data, "RGB", min_height=tall, min_width=wide)
-    except ValueError:
+    except (ValueError, KeyError):  # KeyError: a subsampling that it has no name for, such as 4:4:1
         return None
     return rgb if orientation == UPRIGHT else apply_orientation(rgb, orientation)
 

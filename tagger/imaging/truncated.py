@@ -37,12 +37,18 @@ def complete_jpeg(data: bytes) -> bytes:
 def jpeg_error(data: bytes) -> str | None:
     """A strict decoder's error message for a JPEG; None when the file is sound."""
     try:
-        _, _, colours, _ = simplejpeg.decode_jpeg_header(data)
-        kind = "CMYK" if colours in ("CMYK", "YCCK") else "RGB"
+        kind = "CMYK" if _colours(data) in ("CMYK", "YCCK") else "RGB"
         simplejpeg.decode_jpeg(data, kind, min_height=_SMALLEST, min_width=_SMALLEST)
     except ValueError as error:
         return str(error)
     return None
+
+
+def _colours(data: bytes) -> str:
+    try:
+        return str(simplejpeg.decode_jpeg_header(data)[2])
+    except KeyError:  # a subsampling that it has no name for, such as 4:4:1; it decodes the image all the same
+        return "YCbCr"
 
 
 def jpeg_lacks_scans(data: bytes, is_premature: bool) -> bool:
