@@ -58,8 +58,8 @@ class RayCoordinatorClient:
         return [Claim.MINE] * len(digests)
 
     def flush(self) -> None:
-        """Send what has not been sent."""
-        self._send([], take_over=False)
+        """Send what has not been sent, and wait until it has arrived, so that a shard that has ended is counted."""
+        self._ask([], take_over=False)
 
     def _ask(self, digests: Sequence[bytes], take_over: bool) -> list[Outcome | Claim]:
         positions, references = self._send(digests, take_over)
