@@ -2,7 +2,6 @@
 
 import os
 import re
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -14,7 +13,7 @@ import pyarrow as pa
 import pyarrow.fs as pafs
 
 from tagger.errors import UsageError, WriteError
-from tagger.io.atomic import write_atomically
+from tagger.io.atomic import delete_temporaries, temporary_name, write_atomically
 
 S3 = "s3://"
 _ATTEMPTS = 8
@@ -166,9 +165,14 @@ class Location:
         elif kind == pafs.FileType.File:
             self.filesystem.delete_file(self.path)
 
+    def delete_temporaries(self) -> None:
+        """Delete what writers that were killed left below this folder; nobody may be writing to it."""
+        if not self.is_s3:
+            delete_temporaries(Path(self.path))
+
     def check_writable(self, flag: str) -> None:
         """Raise UsageError unless files can be written to this folder."""
-        probe = self / f".writable-{uuid.uuid4().hex}"
+        probe = self / temporary_name("writable")
         try:
             self.mkdir()
             probe.write_bytes(b"")

@@ -188,7 +188,7 @@ class RunDirectory:
         write_parquet(self.etags / f"part-{number:05d}.parquet", etags)
 
     def finish(self, record: RunRecord, staged: Staged) -> RunRecord:
-        """Count the parts, write the record and `_SUCCESS`, and delete the shards.
+        """Count the parts, write the record and `_SUCCESS`, and delete the shards and what was never whole.
 
         Raises:
             TaggerError: when the counts do not add up.
@@ -209,6 +209,7 @@ class RunDirectory:
             }
         )
         self.write(done)
+        self.root.delete_temporaries()
         mark_complete(self.root)
         self.work.delete()
         return done

@@ -60,6 +60,17 @@ def test_a_run_that_is_killed_again_and_again_comes_to_the_same_bytes(
     assert rows.equals(predictions(undisturbed))
 
 
+def test_a_run_that_is_killed_as_it_touches_a_file_comes_to_the_same_files() -> None:
+    """Some of the kills of `python -m tests.crash_points`: wherever a run writes, renames or deletes."""
+    command = [sys.executable, "-m", "tests.crash_points", "--kills", "12"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=500)
+    assert done.returncode == 0, done.stderr[-3000:]
+    document = json.loads(done.stdout)
+    assert document["allEqual"]
+    assert document["driver"] > 0
+    assert document["worker"] > 0
+
+
 def test_a_cluster_that_loses_a_node_finishes_with_the_same_result(
     undisturbed: Path, manifest: Path, drawn: Drawn, bundle_dir: Path, tmp_path: Path
 ) -> None:

@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from tagger.errors import UsageError
+from tagger.io.atomic import temporary_name
 from tagger.io.globs import matching_files
 from tagger.io.location import Location
 from tests.conftest import S3Server
@@ -35,6 +36,15 @@ def test_a_file_is_replaced_whole_and_leaves_no_temporary_one(folder: Location) 
     (folder / "x").write_text("after")
     assert (folder / "x").read_bytes() == b"after"
     assert [f.name for f in folder.files()] == ["x"]
+
+
+def test_what_a_killed_writer_left_is_deleted_and_nothing_else(tmp_path: Path) -> None:
+    kept = ["part-0.parquet", ".hidden", ".gitignore", ".a.b", "nested/.crc.0123"]
+    left = [temporary_name("part-0.parquet"), f"nested/{temporary_name('part-1.parquet')}"]
+    for name in [*kept, *left]:
+        (Location(str(tmp_path)) / name).write_text("x")
+    Location(str(tmp_path)).delete_temporaries()
+    assert sorted(str(f.relative_to(tmp_path)) for f in tmp_path.rglob("*") if f.is_file()) == sorted(kept)
 
 
 def test_the_stamp_changes_with_the_file(folder: Location) -> None:
