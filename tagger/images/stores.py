@@ -14,8 +14,9 @@ import numpy as np
 from tagger.errors import ImageError, UsageError
 from tagger.images.files import FolderImages, exists
 from tagger.images.folders import first_batch, list_folder
-from tagger.images.parquet import ParquetImages, PositionIndex
+from tagger.images.parquet import ParquetImages
 from tagger.images.pixels import PixelImages
+from tagger.images.position_index import PositionIndex
 from tagger.images.revisions import Revision, RevisionStore
 from tagger.images.s3 import S3Images, list_names
 from tagger.images.several import NUMBER, NumberedImages
@@ -144,7 +145,7 @@ def _joined_store(shards: Sequence[Location], spec: str, options: CatalogOptions
             f"--images {spec}: wildcards are for Parquet files of images, and there are none; put the manifest's "
             f"columns in braces, such as {pattern}"
         )
-    index = PositionIndex.read(shards)
+    index = PositionIndex.read(shards, options.images_per_item)
     return ParquetImages(list(shards), index.column, options.max_bytes, index, options.images_root)
 
 
