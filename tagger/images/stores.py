@@ -22,6 +22,7 @@ from tagger.images.s3 import S3Images, list_names
 from tagger.images.several import NUMBER, NumberedImages
 from tagger.images.uri import UriImages
 from tagger.images.urls import redacted, scheme_of
+from tagger.io.completion import is_complete
 from tagger.io.globs import is_glob, matching_files
 from tagger.io.location import Location
 from tagger.manifest.batch import Batch
@@ -29,6 +30,7 @@ from tagger.manifest.headings import listed
 from tagger.manifest.manifest import Manifest
 from tagger.manifest.tables.parquet import PARQUET
 from tagger.schemas.configs.options import CatalogOptions
+from tagger.schemas.documents.pack import PACK_RECORD
 from tagger.schemas.tables.item import Role
 from tagger.schemas.tables.prediction import ErrorCode
 
@@ -179,6 +181,7 @@ def _folder_store(folder: Location, options: CatalogOptions, manifest: Manifest)
     """A store of a folder or prefix without a pattern: images by `{id}` and the suffixes found, or Parquet files."""
     content = list_folder(folder)
     if content.parquet and not content.suffixes:
+        _refuse_unfinished(folder)
         return _joined_store(folder.files(PARQUET), str(folder), options)
     if not content.suffixes:
         raise UsageError(content.advice(first_batch(manifest)))
@@ -188,6 +191,12 @@ def _folder_store(folder: Location, options: CatalogOptions, manifest: Manifest)
         return S3Images.of_names(folder, options, content.suffixes, content.names)
     patterns = [f"{{id}}{suffix}" for suffix in content.suffixes]
     return FolderImages(folder.uri, patterns, options.max_bytes, options.follow_links)
+
+
+def _refuse_unfinished(folder: Location) -> None:
+    """Raise UsageError for a folder that lacks images because packing was interrupted."""
+    if (folder / PACK_RECORD).exists() and not is_complete(folder):
+        raise UsageError(f"--images: {folder} is not packed to its end; the tagger pack that began it goes on with it")
 
 
 def _notice_mapped(spec: str, options: CatalogOptions, manifest: Manifest) -> None:
