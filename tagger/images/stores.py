@@ -140,13 +140,18 @@ def _column_store(column: str, options: CatalogOptions, manifest: Manifest) -> I
 
 
 def _joined_store(shards: Sequence[Location], spec: str, options: CatalogOptions) -> ImageStore:
-    """A store of Parquet files of id and image. Raises UsageError when a glob matches none."""
+    """A store of Parquet files of id and image.
+
+    Raises UsageError when a glob matches none, or files are not all that `tagger pack` is to write.
+    """
     if not shards:
         pattern = spec.replace("*", "{id}", 1) if "{" not in spec else re.sub(r"\*+", "{column}", spec)
         raise UsageError(
             f"--images {spec}: wildcards are for Parquet files of images, and there are none; put the manifest's "
             f"columns in braces, such as {pattern}"
         )
+    for folder in dict.fromkeys(shard.parent for shard in shards):
+        _refuse_unfinished(folder)
     index = PositionIndex.read(shards, options.images_per_item)
     return ParquetImages(list(shards), index.column, options.max_bytes, index, options.images_root)
 
@@ -181,7 +186,6 @@ def _folder_store(folder: Location, options: CatalogOptions, manifest: Manifest)
     """A store of a folder or prefix without a pattern: images by `{id}` and the suffixes found, or Parquet files."""
     content = list_folder(folder)
     if content.parquet and not content.suffixes:
-        _refuse_unfinished(folder)
         return _joined_store(folder.files(PARQUET), str(folder), options)
     if not content.suffixes:
         raise UsageError(content.advice(first_batch(manifest)))

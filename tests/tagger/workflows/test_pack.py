@@ -230,8 +230,24 @@ def test_images_that_are_not_packed_to_their_end_are_refused_as_a_store(
     interrupt_at(1, monkeypatch)
     with pytest.raises(WriteError):
         pack(config(images))
-    with pytest.raises(UsageError, match="is not packed to its end"):
-        catalog_of(manifest(images, "id\n0\n"), tmp_path / "packed")
+    for unfinished in ("packed", "*/*.parquet", "packed/images-00000.parquet"):
+        with pytest.raises(UsageError, match=f"{tmp_path}/packed is not packed to its end"):
+            catalog_of(manifest(images, "id\n0\n"), tmp_path / unfinished)
+
+
+def test_failed_images_are_packed_later_into_another_folder_and_both_are_read(images: Path, tmp_path: Path) -> None:
+    file = manifest(images, "id\n8\n3\n")
+    (images / "3_2.jpg").write_bytes(b"3, too")
+    pattern = f"{images}/{{id}}_{{n}}.jpg"
+    pack(config(images, "packed-1", images=pattern, manifest=file))
+    (images / "8.jpg").write_bytes(b"here it is")
+    later = pack(config(images, "packed-2", images=pattern, manifest=f"{tmp_path}/packed-1/_failed"))
+    assert (later.counts.items, later.counts.images) == (1, 1)
+    items, store = catalog_of(file, tmp_path / "packed-*/*.parquet")
+    refs = locate_all(store, first_batch(items))
+    assert [list(store.fetch(of_item)) for of_item in refs] == [
+        [b"here it is"], [(images / "3.jpg").read_bytes(), b"3, too"],
+    ]  # fmt: skip
 
 
 def test_packing_says_what_it_lacks() -> None:
