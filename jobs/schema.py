@@ -12,6 +12,7 @@ from tagger.schemas.configs.schema import SchemaConfig
 from tagger.schemas.configs.search import SearchSpace
 from tagger.schemas.documents.bundle import ModelCard
 from tagger.schemas.documents.index import INDEXED, IndexCard
+from tagger.schemas.documents.pack import PackRecord
 from tagger.schemas.documents.run import RunRecord
 from tagger.schemas.tables.decision import DECISION
 from tagger.schemas.tables.duplicate import DUPLICATE, DUPLICATE_PAIR
@@ -19,6 +20,7 @@ from tagger.schemas.tables.embedding import EMBEDDING
 from tagger.schemas.tables.final_tag import FINAL_TAG
 from tagger.schemas.tables.finding import FINDING
 from tagger.schemas.tables.item import ITEM, REJECT
+from tagger.schemas.tables.packed import FAILED_IMAGE, PACKED_IMAGE
 from tagger.schemas.tables.prediction import PREDICTION
 from tagger.schemas.tables.similar import SIMILAR
 from tagger.schemas.wording import did_you_mean, listed
@@ -35,11 +37,14 @@ ARROW = {
     "duplicate_pair": DUPLICATE_PAIR,
     "finding": FINDING,
     "final_tag": FINAL_TAG,
+    "packed_image": PACKED_IMAGE,
+    "failed_image": FAILED_IMAGE,
 }
 MODELS: dict[str, type[BaseModel]] = {
     "bundle": ModelCard,
     "run": RunRecord,
     "index_card": IndexCard,
+    "pack_record": PackRecord,
     "space": SearchSpace,
     **{f"{job}_config" if job in ARROW else job: config for job, config in JOBS.items()},
 }

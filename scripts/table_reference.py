@@ -10,7 +10,7 @@ from tagger.jobs.schema import ARROW, MODELS
 from tagger.jobs.shell.registry import JOBS
 from tagger.schemas.arrow import columns_of
 
-_DOCUMENTS = {"bundle": "bundle.json", "run": "run.json", "index_card": "index.json"}
+_DOCUMENTS = {"bundle": "bundle.json", "run": "run.json", "index_card": "index.json", "pack_record": "_pack.json"}
 
 
 def configs() -> str:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from tagger.schemas.configs.check import CheckConfig
     from tagger.schemas.configs.confidence import PolicyConfig
     from tagger.schemas.configs.evaluate import EvaluateConfig
+    from tagger.schemas.configs.pack import PackConfig
     from tagger.schemas.configs.similarity import DuplicatesConfig, IndexConfig, SimilarConfig
     from tagger.schemas.configs.tag import TagConfig
     from tagger.schemas.configs.train import TrainConfig
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from tagger.workflows.evaluate import EvaluateResult, evaluate
     from tagger.workflows.export import ExportResult, export
     from tagger.workflows.index import IndexResult, build_index
+    from tagger.workflows.pack import PackResult, pack
     from tagger.workflows.policy import PolicyResult, fit_policy
     from tagger.workflows.similar import SimilarResult, find_similar
     from tagger.workflows.tag import TagResult, tag
@@ -71,6 +73,9 @@ _MODULES = {
     "audit": "tagger.workflows.audit",
     "AuditConfig": "tagger.schemas.configs.audit",
     "AuditResult": "tagger.workflows.audit",
+    "pack": "tagger.workflows.pack",
+    "PackConfig": "tagger.schemas.configs.pack",
+    "PackResult": "tagger.workflows.pack",
     "Reporter": "tagger.reporter",
     "TaggerError": "tagger.errors",
     "UsageError": "tagger.errors",
@@ -112,6 +117,9 @@ __all__ = [  # noqa: RUF022 - in the order in which a catalogue goes through the
     "audit",
     "AuditConfig",
     "AuditResult",
+    "pack",
+    "PackConfig",
+    "PackResult",
     "Reporter",
     "TaggerError",
     "UsageError",

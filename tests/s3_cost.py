@@ -3,7 +3,8 @@
     python -m tests.s3_cost [--objects 3000] [--rounds 3]
 
 Each round measures each client once, one after another, so that a slow moment of the machine shows in all of them. The
-server is another process. awscrt, which the project does not use, is measured where it is installed.
+server is another process. `packed` reads the same images from a file of `tagger pack`. awscrt, which the project does
+not use, is measured where it is installed.
 """
 
 import argparse
@@ -23,10 +24,14 @@ from botocore.auth import S3SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
+from tagger.images.parquet import ParquetImages
+from tagger.images.position_index import ref_of
 from tagger.images.s3 import S3Images
+from tagger.io.location import Location
 from tagger.io.s3 import s3_client
 from tagger.io.s3_bucket import open_bucket
 from tagger.jobs.benchmark.loopback_s3 import BUCKET, CREDENTIALS, loopback_s3
+from tagger.packing.shards import Shard
 from tagger.schemas.configs.check import CheckConfig
 
 Get = Callable[[str], bytes]
@@ -35,6 +40,7 @@ _IN_FLIGHT = 16
 _SIZES = (2_500, 36_000)
 _FILES = 500
 _WARM_UP = 200
+_PACKED = "packed.parquet"
 
 
 def main() -> None:
@@ -51,7 +57,16 @@ def main() -> None:
         with loopback_s3(Path(folder)) as endpoint:
             for size in _SIZES:
                 keys = [f"{size}-{n % _FILES}" for n in range(asked.objects)]
+                _pack(Path(folder), keys)
                 _report(size, [_round(endpoint, keys, size) for _ in range(asked.rounds)])
+
+
+def _pack(folder: Path, keys: Sequence[str]) -> None:
+    """Write the images of the keys to one shard."""
+    shard = Shard(2**40)
+    for number, key in enumerate(keys):
+        shard.add(str(number), [(key, (folder / key).read_bytes())])
+    shard.write(Location(str(folder / _PACKED)), Location(str(folder / "failed.parquet")))
 
 
 def _round(endpoint: str, keys: Sequence[str], size: int) -> dict[str, tuple[float, float]]:
@@ -85,7 +100,11 @@ def _clients() -> dict[str, Callable[[str], Callable[[Sequence[str]], Iterator[b
     alone = {"boto3": _boto3, "urllib3, signed": _urllib3, "obstore": _obstore}
     if importlib.util.find_spec("awscrt"):
         alone["awscrt"] = _awscrt
-    return {**{name: _threaded(client) for name, client in alone.items()}, "the project's store": _store}
+    return {
+        **{name: _threaded(client) for name, client in alone.items()},
+        "the project's store": _store,
+        "packed": _packed,
+    }
 
 
 def _threaded(client: Callable[[str], Get]) -> Callable[[str], Callable[[Sequence[str]], Iterator[bytes]]]:
@@ -103,6 +122,18 @@ def _store(endpoint: str) -> Callable[[Sequence[str]], Iterator[bytes]]:
 
     def get(keys: Sequence[str]) -> Iterator[bytes]:
         for body in images.fetch([f"s3://{BUCKET}/{key}" for key in keys]):
+            assert isinstance(body, bytes)
+            yield body
+
+    return get
+
+
+def _packed(endpoint: str) -> Callable[[Sequence[str]], Iterator[bytes]]:
+    """The image store of Parquet files."""
+    shard = Location(f"s3://{BUCKET}/{_PACKED}", endpoint, _REGION)
+
+    def get(keys: Sequence[str]) -> Iterator[bytes]:
+        for body in ParquetImages([shard], "image", 2**30).fetch([ref_of(shard, row) for row in range(len(keys))]):
             assert isinstance(body, bytes)
             yield body
 

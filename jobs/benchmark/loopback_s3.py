@@ -1,16 +1,17 @@
 """Serves the files of a folder as the objects of a bucket, over S3's protocol on loopback, in a process of its own.
 
-It does as little as an S3 service can: GET with `If-None-Match`, over connections that stay open. It checks no
-signature, because its work takes a core's time from the job that is measured.
+It does as little as an S3 service can: HEAD, and GET with `If-None-Match` or of a range, over connections that stay
+open. It checks no signature, because its work takes a core's time from the job that is measured.
 """
 
 import argparse
 import asyncio
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -38,18 +39,26 @@ class _Connection(asyncio.Protocol):
 
     def _answer(self, request: bytes) -> bytes:
         line, *headers = request.split(b"\r\n")
-        key = unquote(line.split(b" ")[1].decode("ascii").partition("?")[0]).removeprefix(f"/{BUCKET}/")
-        try:
-            with (self._folder / key).open("rb") as file:
-                status, etag, body = b"200 OK", b'"%x"' % os.fstat(file.fileno()).st_mtime_ns, file.read()
-        except OSError:
-            status, etag, body = b"404 Not Found", b"", _NO_SUCH_KEY
+        method, target, _ = line.split(b" ")
+        key = unquote(target.decode("ascii").partition("?")[0]).removeprefix(f"/{BUCKET}/")
+        asked = re.search(rb"\r\nrange: *bytes=(\d+)-(\d+)", request, re.IGNORECASE)
+        status, etag, span, body = b"404 Not Found", b"", b"", _NO_SUCH_KEY
+        with suppress(OSError), (self._folder / key).open("rb") as file:
+            about = os.fstat(file.fileno())
+            status, etag, first, end = b"200 OK", b'"%x"' % about.st_mtime_ns, 0, about.st_size
+            if asked:
+                first, end = int(asked[1]), min(int(asked[2]) + 1, end)
+                status = b"206 Partial Content"
+                span = b"Content-Range: bytes %d-%d/%d\r\n" % (first, end - 1, about.st_size)
+            file.seek(first)
+            body = file.read(end - first)
         known = [h.split(b":", 1)[1].strip() for h in headers if h.lower().startswith(b"if-none-match:")]
         if etag and etag in known:
             status, body = b"304 Not Modified", b""
         return (
             b"HTTP/1.1 %s\r\nContent-Type: image/jpeg\r\nLast-Modified: Sun, 01 Nov 2026 00:00:00 GMT\r\n"
-            b"x-amz-request-id: 0\r\nETag: %s\r\nContent-Length: %d\r\n\r\n%s" % (status, etag, len(body), body)
+            b"x-amz-request-id: 0\r\nETag: %s\r\nContent-Length: %d\r\n%s\r\n%s"
+            % (status, etag, len(body), span, b"" if method == b"HEAD" else body)
         )
 
 

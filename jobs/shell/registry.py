@@ -7,6 +7,7 @@ from tagger.schemas.configs.check import CheckConfig
 from tagger.schemas.configs.confidence import AttributesConfig, EvidenceConfig, PolicyConfig, QualityConfig
 from tagger.schemas.configs.demo import DemoConfig
 from tagger.schemas.configs.evaluate import EvaluateConfig
+from tagger.schemas.configs.pack import PackConfig
 from tagger.schemas.configs.review import ReviewConfig
 from tagger.schemas.configs.schema import SchemaConfig
 from tagger.schemas.configs.similarity import DuplicatesConfig, IndexConfig, RetrievalConfig, SimilarConfig
@@ -50,6 +51,7 @@ PANELS: dict[str, dict[str, type[JobConfig]]] = {
         "runs": RunsConfig,
         "latest": LatestConfig,
         "submit": SubmitConfig,
+        "pack": PackConfig,
         "bench": BenchConfig,
         "schema": SchemaConfig,
     },

@@ -5,81 +5,24 @@ import time
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-import numpy as np
 import pyarrow as pa
 
 from tagger.errors import ImageError, InputError
 from tagger.images.files import read_file
 from tagger.images.parquet_reader import ColumnReader, first_unreadable
 from tagger.images.patterns import resolve_below
+from tagger.images.position_index import PositionIndex, ref_of
 from tagger.io.location import S3, Location, first_line
 from tagger.io.parquet import open_parquet
 from tagger.manifest.batch import Batch
-from tagger.manifest.tables.ids import as_ids
 from tagger.manifest.tables.kinds import is_parquet
 from tagger.manifest.tables.parquet import is_image_type
 from tagger.schemas.tables.prediction import ErrorCode
 
-if TYPE_CHECKING:
-    import pandas as pd  # half a second of every worker's start
-
 _ATTEMPTS, _ATTEMPTS_IN_BUCKET = 2, 6
 _FIRST_PAUSE_S = 0.1
 _LAST_ROW = 2**62
-_ROW_BITS = 40
-_IMAGE_NAMES = ("image", "bytes", "content", "data")
-
-
-@dataclass(frozen=True)
-class PositionIndex:
-    """An index from ids to the rows of their images in Parquet files."""
-
-    files: tuple[Location, ...]
-    column: str
-    locations: "pd.Series[int]"
-    """By id: the file's index times 2**40, plus the row in the file."""
-
-    @classmethod
-    def read(cls, files: Sequence[Location]) -> "PositionIndex":
-        """Read the id column of all files. Raises InputError when a file has no id column or no image column."""
-        locations: list[np.ndarray] = []
-        ids: list[str | None] = []
-        column = ""
-        for n, file in enumerate(files):
-            source = open_parquet(file)
-            column, earlier = _image_column(file, source.schema_arrow), column
-            if earlier and column != earlier:
-                raise InputError(
-                    f"{file}: the images are in column {column!r}, but in {earlier!r} of the earlier files"
-                )
-            try:
-                column_of_ids = source.read(columns=["id"])["id"]
-            except (pa.ArrowException, OSError) as error:
-                raise InputError(f"{file}: its ids cannot be read: {first_line(error)}") from error
-            file_ids = as_ids(column_of_ids, file)
-            ids += file_ids
-            locations.append(np.arange(len(file_ids), dtype=np.int64) + (n << _ROW_BITS))
-        import pandas as pd
-
-        series = pd.Series(np.concatenate(locations), index=pd.Index(ids, dtype=object))
-        return cls(tuple(files), column, series[~series.index.duplicated()])
-
-    def refs(self, ids: Sequence[str]) -> list[str]:
-        """A reference for each id; an unknown id gets a reference to no file."""
-        import pandas as pd
-
-        positions = self.locations.index.get_indexer(pd.Index(ids, dtype=object))
-        locations = self.locations.to_numpy()
-        folder = self.files[0].parent
-        return [
-            self._ref(int(locations[position])) if position >= 0 else f"{folder}#{item}"
-            for item, position in zip(ids, positions.tolist(), strict=True)
-        ]
-
-    def _ref(self, location: int) -> str:
-        return _ref(self.files[location >> _ROW_BITS], location & ((1 << _ROW_BITS) - 1))
 
 
 class ParquetImages:
@@ -132,7 +75,15 @@ class ParquetImages:
         """References to the manifest's rows or, with an index, to the rows of the items' ids."""
         if self._index is not None:
             return list(self._index.refs(batch.items["id"].to_pylist()))
-        return [_ref(batch.file, int(p)) for p in batch.positions]
+        return [ref_of(batch.file, int(p)) for p in batch.positions]
+
+    def locate_all(self, batch: Batch) -> list[list[str]]:
+        """References to the images of each item; several only where files that are joined by id number them."""
+        refs = self.locate(batch)
+        if self._index is None:
+            return [[ref] if ref else [] for ref in refs]
+        further = self._index.further_refs(batch.items["id"].to_pylist())
+        return [[ref, *others] if ref else [] for ref, others in zip(refs, further, strict=True)]
 
     def fetch(self, refs: Sequence[str]) -> Iterator[bytes | ImageError]:
         """Read the references one after another; neighbouring rows of a file share a read."""
@@ -239,14 +190,3 @@ class _Fault:
     """The first row that cannot be read."""
     end: int
     message: str
-
-
-def _image_column(file: Location, schema: pa.Schema) -> str:
-    binary = [f.name for f in schema if is_image_type(f.type)]
-    if "id" not in schema.names or not binary:
-        raise InputError(f"{file}: an image Parquet needs a column id and one of image bytes; it has {schema.names}")
-    return next((n for n in _IMAGE_NAMES if n in binary), binary[0])
-
-
-def _ref(file: Location, row: int) -> str:
-    return f"{file}#{row}"

@@ -181,20 +181,28 @@ def list_names(folder: Location) -> tuple[list[str], bool]:
 
     Raises UsageError when the bucket cannot be listed.
     """
+    names: list[str] = []
+    for page in pages_of_names(folder):
+        names += page
+        if len(names) >= _MAX_NAMES:
+            return names, False
+    return names, True
+
+
+def pages_of_names(folder: Location) -> Iterator[list[str]]:
+    """List all objects directly below a prefix, a page of names at a time.
+
+    Raises UsageError when the bucket cannot be listed.
+    """
     from botocore.exceptions import BotoCoreError, ClientError
 
     bucket, _, prefix = folder.path.partition("/")
     prefix = f"{prefix}/" if prefix else ""
     client = s3_client(folder.s3_endpoint, folder.s3_region, 1, _ATTEMPTS)
-    names: list[str] = []
     try:
-        pages = client.get_paginator("list_objects_v2").paginate(
+        for page in client.get_paginator("list_objects_v2").paginate(
             Bucket=bucket, Prefix=prefix, Delimiter="/", PaginationConfig={"PageSize": _PAGE}
-        )
-        for page in pages:
-            names += [entry["Key"].removeprefix(prefix) for entry in page.get("Contents", [])]
-            if len(names) >= _MAX_NAMES:
-                return names, False
+        ):
+            yield [entry["Key"].removeprefix(prefix) for entry in page.get("Contents", [])]
     except (BotoCoreError, ClientError) as error:
         raise UsageError(f"--images {folder}: cannot be listed: {first_line(error)}") from error
-    return names, True

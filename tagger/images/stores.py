@@ -14,13 +14,15 @@ import numpy as np
 from tagger.errors import ImageError, UsageError
 from tagger.images.files import FolderImages, exists
 from tagger.images.folders import first_batch, list_folder
-from tagger.images.parquet import ParquetImages, PositionIndex
+from tagger.images.parquet import ParquetImages
 from tagger.images.pixels import PixelImages
+from tagger.images.position_index import PositionIndex
 from tagger.images.revisions import Revision, RevisionStore
 from tagger.images.s3 import S3Images, list_names
 from tagger.images.several import NUMBER, NumberedImages
 from tagger.images.uri import UriImages
 from tagger.images.urls import redacted, scheme_of
+from tagger.io.completion import is_complete
 from tagger.io.globs import is_glob, matching_files
 from tagger.io.location import Location
 from tagger.manifest.batch import Batch
@@ -28,6 +30,7 @@ from tagger.manifest.headings import listed
 from tagger.manifest.manifest import Manifest
 from tagger.manifest.tables.parquet import PARQUET
 from tagger.schemas.configs.options import CatalogOptions
+from tagger.schemas.documents.pack import PACK_RECORD
 from tagger.schemas.tables.item import Role
 from tagger.schemas.tables.prediction import ErrorCode
 
@@ -137,14 +140,19 @@ def _column_store(column: str, options: CatalogOptions, manifest: Manifest) -> I
 
 
 def _joined_store(shards: Sequence[Location], spec: str, options: CatalogOptions) -> ImageStore:
-    """A store of Parquet files of id and image. Raises UsageError when a glob matches none."""
+    """A store of Parquet files of id and image.
+
+    Raises UsageError when a glob matches none, or files are not all that `tagger pack` is to write.
+    """
     if not shards:
         pattern = spec.replace("*", "{id}", 1) if "{" not in spec else re.sub(r"\*+", "{column}", spec)
         raise UsageError(
             f"--images {spec}: wildcards are for Parquet files of images, and there are none; put the manifest's "
             f"columns in braces, such as {pattern}"
         )
-    index = PositionIndex.read(shards)
+    for folder in dict.fromkeys(shard.parent for shard in shards):
+        _refuse_unfinished(folder)
+    index = PositionIndex.read(shards, options.images_per_item)
     return ParquetImages(list(shards), index.column, options.max_bytes, index, options.images_root)
 
 
@@ -187,6 +195,12 @@ def _folder_store(folder: Location, options: CatalogOptions, manifest: Manifest)
         return S3Images.of_names(folder, options, content.suffixes, content.names)
     patterns = [f"{{id}}{suffix}" for suffix in content.suffixes]
     return FolderImages(folder.uri, patterns, options.max_bytes, options.follow_links)
+
+
+def _refuse_unfinished(folder: Location) -> None:
+    """Raise UsageError for a folder that lacks images because packing was interrupted."""
+    if (folder / PACK_RECORD).exists() and not is_complete(folder):
+        raise UsageError(f"--images: {folder} is not packed to its end; the tagger pack that began it goes on with it")
 
 
 def _notice_mapped(spec: str, options: CatalogOptions, manifest: Manifest) -> None:

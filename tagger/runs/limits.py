@@ -31,25 +31,27 @@ def too_many(counts: Counts, max_failed: str, max_rejected: str) -> list[str]:
     """
     problems = []
     failed, total = counts.without_image, counts.predictions + counts.known
-    if _exceeds(failed, total, max_failed):
+    if exceeds(failed, total, max_failed):
         parts = f" ({counts.predictions:,} looked at and {counts.known:,} known from earlier runs)"
         what = "have no usable image" if counts.tagged_without_image else "failed"
         problems.append(
-            f"{failed:,} of {total:,} items{parts if counts.known else ''} {what}{_percent(failed, total)}, "
+            f"{failed:,} of {total:,} items{parts if counts.known else ''} {what}{percent_of(failed, total)}, "
             f"more than --max-failed {max_failed}"
         )
-    if _exceeds(counts.rejects, counts.rows, max_rejected):
+    if exceeds(counts.rejects, counts.rows, max_rejected):
         problems.append(
             f"{counts.rejects:,} of {counts.rows:,} rows of the manifest were rejected"
-            f"{_percent(counts.rejects, counts.rows)}, more than --max-rejected {max_rejected}"
+            f"{percent_of(counts.rejects, counts.rows)}, more than --max-rejected {max_rejected}"
         )
     return problems
 
 
-def _exceeds(count: int, total: int, allowed: str) -> bool:
+def exceeds(count: int, total: int, allowed: str) -> bool:
+    """Whether a count is above a limit, which is a count or a share of the total such as `5%`."""
     share, most = parse_share_or_count(allowed)
     return count > (most if most is not None else (share or 0) * total)
 
 
-def _percent(count: int, total: int) -> str:
+def percent_of(count: int, total: int) -> str:
+    """The share of a total in parentheses, after a space; nothing of an empty total."""
     return f" ({100 * count / total:.3g}%)" if total else ""

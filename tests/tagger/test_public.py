@@ -23,10 +23,11 @@ FUNCTIONS = {
     "find_similar": "SimilarConfig",
     "duplicates": "DuplicatesConfig",
     "audit": "AuditConfig",
+    "pack": "PackConfig",
 }
 RESULTS = {
     "CheckResult", "TrainResult", "TagResult", "EvaluateResult", "PolicyResult", "ExportResult", "IndexResult",
-    "SimilarResult", "DuplicatesResult", "AuditResult",
+    "SimilarResult", "DuplicatesResult", "AuditResult", "PackResult",
 }  # fmt: skip
 NAMES_IN_RESULTS = {"Level", "TagState"}
 ERRORS = {"TaggerError", "UsageError", "InputError"}

@@ -8,7 +8,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from tagger.errors import ImageError, InputError
-from tagger.images.parquet import ParquetImages, PositionIndex
+from tagger.images.parquet import ParquetImages
+from tagger.images.position_index import PositionIndex
 from tagger.io.location import Location
 from tagger.schemas.tables.prediction import ErrorCode
 from tests.conftest import S3Server
