@@ -90,6 +90,8 @@ def _on_cluster(config: BenchConfig, cluster: str, work: Path, console: Console)
         bundle.save(Location(str(work / "bundle")))
         files = write_images(config, bundle, work)
         costs = measure_costs(config, bundle, files, TagJob(work, config.engine, _workers(config)), console)
+    if config.gpu_rate is not None:
+        costs = costs.model_copy(update={"gpu_images_per_second": config.gpu_rate})
     played = cluster_of(config, cluster, costs)
     report_cluster(config, costs, played, [simulate(costs, played, n, config.part_rows) for n in config.rows], console)
     return 0

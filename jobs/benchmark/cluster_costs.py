@@ -102,7 +102,6 @@ def measure_costs(
         part=part,
         finish_part=_finish_part_s(job.work),
         image_bytes=sum(file.stat().st_size for file in files) / len(files),
-        gpu_images_per_second=config.gpu_rate,
         **run_script("scheduling_costs"),
     )
 

@@ -8,7 +8,6 @@ from tagger.errors import UsageError
 from tagger.jobs.benchmark.cluster_model import Cluster, Phase, Shared, Simulated
 from tagger.jobs.shell.console import Console
 from tagger.jobs.shell.figures import percent
-from tagger.printable import duration
 from tagger.schemas.configs.bench import BenchConfig
 from tagger.schemas.configs.cluster import parse_cluster
 from tagger.schemas.configs.tag import TagConfig
@@ -96,7 +95,7 @@ def report_cluster(
         ],
     )  # fmt: skip
     for run in runs:
-        console.say(f"{run.rows:,} rows, {duration(run.seconds)}: {what_bounds(run)[1]}")
+        console.say(f"{run.rows:,} rows, {run.seconds:,.0f} s: {what_bounds(run)[1]}")
     console.say(f"This is a model, not a measurement of a cluster. {' '.join(_assumed(cluster))}")
     documents = [_document(run, price) for run, price in zip(runs, prices, strict=True)]
     console.result(

@@ -49,8 +49,8 @@ def test_one_worker_takes_the_sum_of_all_steps() -> None:
 def test_parts_are_large_first_and_small_at_the_end_and_hold_all_rows() -> None:
     sizes = part_sizes(1_000_000, 8192, 16)
     assert sum(sizes) == 1_000_000
-    assert sizes == sorted(sizes, reverse=True)
-    assert (sizes[0], sizes[-2]) == (8192, 256)
+    assert set(sizes[:10]) == {8192}
+    assert max(sizes[-32:]) < 400
 
 
 def test_work_that_divides_evenly_takes_the_nth_part_of_the_time() -> None:
