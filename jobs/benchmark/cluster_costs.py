@@ -9,6 +9,7 @@ from pathlib import Path
 from statistics import median
 
 import numpy as np
+import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import ValidationError
@@ -21,6 +22,7 @@ from tagger.jobs.benchmark.loopback_s3 import BUCKET, loopback_s3
 from tagger.jobs.benchmark.rates import decode_only, run_in_parallel
 from tagger.jobs.benchmark.tag_job import Tagged, TagJob, run_script
 from tagger.jobs.shell.console import Console
+from tagger.jobs.shell.figures import percent
 from tagger.manifest.manifest import Manifest
 from tagger.models.bundle import Bundle
 from tagger.runs.directory import RunDirectory
@@ -32,7 +34,10 @@ from tagger.schemas.documents.cluster_costs import ClusterCosts, ImageCosts
 from tagger.schemas.tables.item import ITEM
 from tagger.schemas.tables.prediction import PREDICTION
 
+BUSY = 0.1
+"""Share of the CPUs that others may use, before it is said."""
 _FEW, _SMALL_PART_ROWS = 1024, 32
+_WATCHED_S = 3.0
 _STAGED_ROWS = 200_000
 _STAGED_PART_ROWS = (8192, 256)
 _COUNTED_PARTS = 1000
@@ -77,6 +82,12 @@ def measure_costs(
     Raises:
         TaggerError: when the machine is too busy to tell some cost from noise.
     """
+    others_cpu = _others_cpu()
+    if others_cpu > BUSY:
+        console.warn(
+            f"Other processes use {percent(others_cpu, 0)} of this machine's CPUs, so all costs will be too high; "
+            "measure on a machine that does nothing else"
+        )
     console.step("The tag job once, to choose an engine, which later calls then take without comparing")
     engine = job(_manifest(files, job.work / "all.csv"), _pattern(files)).engine
     console.step(f"Decoding only, {job.workers} processes")
@@ -94,6 +105,7 @@ def measure_costs(
             f"{os.cpu_count()} cores, {job.workers} workers, {len(files):,} images; {card.architecture.backbone} "
             f"{card.preprocessing.height}x{card.preprocessing.width} on {engine}"
         ),
+        others_cpu=others_cpu,
         start=median(r.small_parts.seconds - r.small_parts.tagging_s for r in rounds),
         worker_start=max(0, median(r.small_parts.tagging_s - _worker_s(r.small_parts) / job.workers for r in rounds)),
         stage_row=stage_row,
@@ -104,6 +116,11 @@ def measure_costs(
         image_bytes=sum(file.stat().st_size for file in files) / len(files),
         **run_script("scheduling_costs"),
     )
+
+
+def _others_cpu() -> float:
+    """Share of the machine's CPUs in use while this command waits."""
+    return psutil.cpu_percent(interval=_WATCHED_S) / 100
 
 
 def _manifest(files: Sequence[Path], file: Path) -> Path:

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Sequence
 
 from tagger.errors import UsageError
+from tagger.jobs.benchmark.cluster_costs import BUSY
 from tagger.jobs.benchmark.cluster_model import Cluster, Phase, Shared, Simulated
 from tagger.jobs.shell.console import Console
 from tagger.jobs.shell.figures import percent
@@ -96,14 +97,14 @@ def report_cluster(
     )  # fmt: skip
     for run in runs:
         console.say(f"{run.rows:,} rows, {run.seconds:,.0f} s: {what_bounds(run)[1]}")
-    console.say(f"This is a model, not a measurement of a cluster. {' '.join(_assumed(cluster))}")
+    console.say(f"This is a model, not a measurement of a cluster. {' '.join(_assumed(costs, cluster))}")
     documents = [_document(run, price) for run, price in zip(runs, prices, strict=True)]
     console.result(
         {
             "isSimulated": True,
             "costs": costs.model_dump(mode="json", by_alias=True),
             "cluster": {name: _finite(value) for name, value in _cluster_document(cluster).items()},
-            "assumed": _assumed(cluster),
+            "assumed": _assumed(costs, cluster),
             "runs": documents,
         }
     )
@@ -112,6 +113,7 @@ def report_cluster(
 def _costs(costs: ClusterCosts, cluster: Cluster) -> list[tuple[str, str]]:
     image = costs.image
     rows = [
+        ("other work on that machine", f"{percent(costs.others_cpu, 0)} of its CPUs"),
         ("start and end of the command, and of Ray", f"{costs.start:.1f} s"),
         ("start of the workers", f"{costs.worker_start:.1f} s"),
         ("staging", f"{_us(costs.stage_row)} a row, {_us(costs.stage_part)} a part"),
@@ -138,7 +140,7 @@ def _described(cluster: Cluster) -> str:
     return f"{cluster.nodes:,} nodes of {cluster.cores} cores{gpus}, {cluster.workers:,} workers"
 
 
-def _assumed(cluster: Cluster) -> list[str]:
+def _assumed(costs: ClusterCosts, cluster: Cluster) -> list[str]:
     """What was not measured, in sentences."""
     sentences = [
         "It assumes that a core of the cluster is as fast as one here while all are busy, and that Ray and the workers "
@@ -146,6 +148,9 @@ def _assumed(cluster: Cluster) -> list[str]:
         "The engine was chosen before, no image is a copy of another, and no worker is lost.",
         "Each core has memory for a worker.",
     ]
+    if costs.others_cpu > BUSY:
+        busy = percent(costs.others_cpu, 0)
+        sentences.append(f"The costs are too high: other processes used {busy} of the CPUs where they were measured.")
     if cluster.gpus:
         sentences.append("The rate of a GPU was given, and sending images to it is taken to cost nothing.")
     if not cluster.from_s3:

@@ -23,6 +23,9 @@ class ClusterCosts(RunPart):
     """What each step of a run costs. Seconds, unless a name says otherwise."""
 
     measured_on: str = Field(description="The machine, the model and the engine, in words.")
+    others_cpu: float = Field(
+        ge=0, le=1, description="Share of the machine's CPUs that other processes used; with much, costs are too high."
+    )
     start: float = Field(
         ge=0, description="The command besides staging, tagging and finishing: its start, Ray, its end."
     )

@@ -9,8 +9,8 @@ from tagger.jobs.benchmark.cluster_report import what_bounds
 from tagger.schemas.documents.cluster_costs import ClusterCosts, ImageCosts
 
 FREE = {
-    "start": 0, "worker_start": 0, "stage_row": 0, "stage_part": 0, "part": 0, "hand_out": 0, "hand_out_worker": 0,
-    "ask_image": 0, "ask_call": 0, "finish_part": 0, "image_bytes": 0,
+    "others_cpu": 0, "start": 0, "worker_start": 0, "stage_row": 0, "stage_part": 0, "part": 0, "hand_out": 0,
+    "hand_out_worker": 0, "ask_image": 0, "ask_call": 0, "finish_part": 0, "image_bytes": 0,
 }  # fmt: skip
 
 

@@ -37,6 +37,13 @@ def test_costs_are_played_for_several_sizes_with_what_bounds_each_and_its_price(
     assert document["cluster"]["networkBytesPerSecond"] is None
 
 
+def test_costs_of_a_busy_machine_are_said_to_be_too_high(tagger: Run, saved: Path) -> None:
+    command = ["bench", "--cluster", "2x8", "--rows", "1e6", "--costs", saved]
+    assert "too high" not in tagger(*command).out
+    saved.write_text(json.dumps({**json.loads(saved.read_text()), "othersCpu": 0.9}))
+    assert "too high: other processes used 90% of the CPUs" in tagger(*command).out
+
+
 def test_what_json_printed_is_read_again_and_gives_the_same(tagger: Run, saved: Path, tmp_path: Path) -> None:
     command = ["bench", "--cluster", "4x4", "--rows", "1e5", "--json", "--costs"]
     first = tagger(*command, saved).out
