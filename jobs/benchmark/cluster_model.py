@@ -24,7 +24,7 @@ from tagger.runs.shard_sizes import cut
 from tagger.runs.staging import WRITTEN_AT_ONCE
 from tagger.schemas.documents.cluster_costs import ClusterCosts
 from tagger.schemas.tables.item import ITEM
-from tagger.tagging.questions import SAMPLE, SEND_EVERY_S, sharing_of
+from tagger.tagging.questions import SAMPLE, SEND_EVERY_S, Sharing, sharing_of
 
 _STREAM_ROWS = 8192
 _CALLS_OF_A_PART = 6
@@ -133,7 +133,8 @@ def simulate(costs: ClusterCosts, cluster: Cluster, rows: int, part_rows: int) -
         part_rows: Most rows in a part.
     """
     sizes = part_sizes(rows, part_rows, cluster.workers)
-    of_size = {size: _demand(costs, cluster, size) for size in set(sizes)}
+    sharing, _ = sharing_of(cluster.workers, max(cluster.workers, len(sizes)), embeddings=False)  # it may grow
+    of_size = {size: _demand(costs, cluster, size, sharing) for size in set(sizes)}
     demands = [of_size[size] for size in sizes]
     tagging = _tagging_s(costs, cluster, demands)
     phases = {
@@ -167,9 +168,8 @@ def _stream(rows: int) -> Iterator[pa.Table]:
         yield empty.slice(0, min(_STREAM_ROWS, rows - first))
 
 
-def _demand(costs: ClusterCosts, cluster: Cluster, rows: int) -> _Demand:
+def _demand(costs: ClusterCosts, cluster: Cluster, rows: int, sharing: Sharing) -> _Demand:
     image = costs.image
-    sharing, _ = sharing_of(cluster.workers, cluster.workers, embeddings=False)
     fetch = (image.fetch or 0) if cluster.from_s3 else 0
     computed = image.decode + image.rest + fetch + (0 if cluster.gpus else image.forward)
     waited = cluster.request_s / cluster.in_flight if cluster.from_s3 else 0
