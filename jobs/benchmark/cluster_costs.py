@@ -148,16 +148,16 @@ def _image_and_part(rounds: Sequence[_Round], decode_s: float) -> tuple[ImageCos
     parts_an_image = len(rounds[0].usual_parts.parts) / _rows(rounds[0].usual_parts)
     small = median(median(part.spent.worker_s for part in r.small_parts.parts) for r in rounds)
     part = (small - _SMALL_PART_ROWS * usual) / (1 - _SMALL_PART_ROWS * parts_an_image)
-    if part < 0:
-        raise TaggerError(
-            f"parts of {_SMALL_PART_ROWS} images took no longer an image than large ones, so it cannot be told what a "
-            "part costs: the machine is too busy. Run it again, with more --items or --rounds"
-        )
     image = usual - part * parts_an_image
     forward = median(sum(p.spent.engine_s or 0 for p in r.usual_parts.parts) / _rows(r.usual_parts) for r in rounds)
     fetches = [_worker_s(r.from_s3) / _rows(r.from_s3) - usual for r in rounds if r.from_s3]
-    rest = image - forward - decode_s
-    return ImageCosts(forward=forward, decode=decode_s, rest=rest, fetch=median(fetches) if fetches else None), part
+    fetch = median(fetches) if fetches else None
+    if part < 0 or image - forward + min(0, fetch or 0) < 0:
+        raise TaggerError(
+            "the runs differ too much to tell what an image and a part cost: the machine is too busy. Run it again, "
+            "with more --items or --rounds"
+        )
+    return ImageCosts(forward=forward, decode=decode_s, rest=image - forward - decode_s, fetch=fetch), part
 
 
 def _worker_s(tagged: Tagged) -> float:

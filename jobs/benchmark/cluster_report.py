@@ -136,7 +136,7 @@ def _us(seconds: float) -> str:
 
 
 def _described(cluster: Cluster) -> str:
-    gpus = f" and {cluster.gpus} GPUs" if cluster.gpus else ""
+    gpus = f" and {cluster.gpus} GPU{'s' * (cluster.gpus > 1)}" if cluster.gpus else ""
     return f"{cluster.nodes:,} nodes of {cluster.cores} cores{gpus}, {cluster.workers:,} workers"
 
 

@@ -1,6 +1,6 @@
 """The costs that `tagger bench --cluster` measures on one machine and plays for a cluster."""
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from tagger.schemas.documents.run import RunPart
 
@@ -17,6 +17,12 @@ class ImageCosts(RunPart):
     fetch: float | None = Field(
         default=None, description="What an image from S3 costs in addition; null where it was not measured (--s3)."
     )
+
+    @model_validator(mode="after")
+    def _check(self) -> "ImageCosts":
+        if self.decode + self.rest + min(0, self.fetch or 0) < 0:
+            raise ValueError("decode, rest and fetch are less than nothing together")
+        return self
 
 
 class ClusterCosts(RunPart):
