@@ -59,7 +59,7 @@ def read_costs(file: Path) -> ClusterCosts:
 
 
 @dataclass(frozen=True)
-class _Round:
+class Round:
     """Runs of the tag job, one right after another, because the speed of shared machines drifts."""
 
     small_parts: Tagged
@@ -96,7 +96,7 @@ def measure_costs(
     for number in range(1, config.rounds + 1):
         console.step(f"Round {number} of {config.rounds}: the tag job in small parts, and in usual parts")
         rounds.append(_round(files, job, config.s3))
-    image, part = _image_and_part(rounds, job.workers / decoded)
+    image, part = image_and_part(rounds, job.workers / decoded)
     console.step("Staging, counting parts, and scheduling through Ray")
     stage_row, stage_part = _staging(job.work)
     card = bundle.card
@@ -132,18 +132,22 @@ def _pattern(files: Sequence[Path]) -> str:
     return f"{files[0].parent}/{{id}}.jpg"
 
 
-def _round(files: Sequence[Path], job: TagJob, with_s3: bool) -> _Round:
+def _round(files: Sequence[Path], job: TagJob, with_s3: bool) -> Round:
     few = _manifest(files[:_FEW], job.work / "few.csv")
     everything, images = job.work / "all.csv", _pattern(files)
     small, usual = job(few, images, "--part-rows", str(_SMALL_PART_ROWS)), job(everything, images)
     if not with_s3:
-        return _Round(small, usual, None)
+        return Round(small, usual, None)
     with loopback_s3(files[0].parent) as endpoint:
-        return _Round(small, usual, job(everything, f"s3://{BUCKET}/{{id}}.jpg", "--s3-endpoint", endpoint))
+        return Round(small, usual, job(everything, f"s3://{BUCKET}/{{id}}.jpg", "--s3-endpoint", endpoint))
 
 
-def _image_and_part(rounds: Sequence[_Round], decode_s: float) -> tuple[ImageCosts, float]:
-    """Seconds of a worker for an image and for a part, of parts of usual and of small size."""
+def image_and_part(rounds: Sequence[Round], decode_s: float) -> tuple[ImageCosts, float]:
+    """Seconds of a worker for an image and for a part, of parts of usual and of small size.
+
+    Raises:
+        TaggerError: when the runs differ too much.
+    """
     usual = median(_worker_s(r.usual_parts) / _rows(r.usual_parts) for r in rounds)
     parts_an_image = len(rounds[0].usual_parts.parts) / _rows(rounds[0].usual_parts)
     small = median(median(part.spent.worker_s for part in r.small_parts.parts) for r in rounds)
