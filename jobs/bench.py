@@ -1,12 +1,8 @@
 """The bench command: measures decoding, the forward pass, the whole tag job, and plain scripts, on the same images."""
 
-import json
 import shutil
-import sys
 import tempfile
-import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
@@ -15,13 +11,16 @@ import pyarrow.parquet as pq
 from tagger.engines.base import BATCH_SIZE, PreparedEngine
 from tagger.engines.choose import choose_engine, resolve_device
 from tagger.engines.sample import decoded_sample
-from tagger.errors import TaggerError, UsageError
+from tagger.errors import UsageError
 from tagger.io.location import Location
+from tagger.jobs.benchmark.cluster_costs import measure_costs, read_costs
+from tagger.jobs.benchmark.cluster_model import simulate
+from tagger.jobs.benchmark.cluster_report import cluster_of, report_cluster
 from tagger.jobs.benchmark.inputs import MAX_PIXELS, SOME, enlarged, random_bundle, write_images
-from tagger.jobs.benchmark.loopback_s3 import BUCKET, CREDENTIALS, loopback_s3
-from tagger.jobs.benchmark.process_tree import PeakMemory, run_measured
+from tagger.jobs.benchmark.loopback_s3 import BUCKET, loopback_s3
 from tagger.jobs.benchmark.rates import decode_only, forward_only, rate_beyond_start, run_in_parallel
 from tagger.jobs.benchmark.report import FIXED_COST_ITEMS, FROM_S3, Result, known_median, report, report_searches
+from tagger.jobs.benchmark.tag_job import TagJob, run_script
 from tagger.jobs.shell.console import Console
 from tagger.machine import usable_cores
 from tagger.models.bundle import Bundle
@@ -41,15 +40,17 @@ def run(config: BenchConfig, console: Console) -> int:
         if config.index:
             report_searches([_searched(config.index, size, work, console) for size in config.growth], console)
             return 0
+        if config.cluster:
+            return _on_cluster(config, config.cluster, work, console)
         console.step("Preparing images and model")
-        bundle = Bundle.load(Location(config.model)) if config.model else random_bundle(config)
+        bundle = _bundle(config)
         if config.baselines and bundle.card.preprocessing.edges != "none":
             raise UsageError(
                 "--baselines: the plain scripts know nothing of edges, which this bundle looks at; take --no-baselines"
             )
         bundle.save(Location(str(work / "bundle")))
         files = write_images(config, bundle, work)
-        workers = parse_range(config.workers)[1] or usable_cores()
+        workers = _workers(config)
         prepared = _engine(config, bundle, files)
         result = Result(len(files), prepared.name, workers)
         rates = result.images_per_second
@@ -71,6 +72,31 @@ def run(config: BenchConfig, console: Console) -> int:
     return 0
 
 
+def _bundle(config: BenchConfig) -> Bundle:
+    return Bundle.load(Location(config.model)) if config.model else random_bundle(config)
+
+
+def _workers(config: BenchConfig) -> int:
+    return parse_range(config.workers)[1] or usable_cores()
+
+
+def _on_cluster(config: BenchConfig, cluster: str, work: Path, console: Console) -> int:
+    """Simulate runs on a cluster, with costs that are measured here or were measured before."""
+    if config.costs:
+        costs = read_costs(Path(config.costs))
+    else:
+        console.step("Preparing images and model")
+        bundle = _bundle(config)
+        bundle.save(Location(str(work / "bundle")))
+        files = write_images(config, bundle, work)
+        costs = measure_costs(config, bundle, files, TagJob(work, config.engine, _workers(config)), console)
+    if config.gpu_rate is not None:
+        costs = costs.model_copy(update={"gpu_images_per_second": config.gpu_rate})
+    played = cluster_of(config, cluster, costs)
+    report_cluster(config, costs, played, [simulate(costs, played, n, config.part_rows) for n in config.rows], console)
+    return 0
+
+
 def _engine(config: BenchConfig, bundle: Bundle, files: Sequence[Path]) -> PreparedEngine:
     device = resolve_device(config.device, config.engine)
     some = [file.read_bytes() for file in files[:SOME]]
@@ -86,60 +112,28 @@ def _round(
     manifest = work / "all.csv"
     manifest.write_text("id\n" + "".join(f"{file.stem}\n" for file in files))
     images = f"{work}/images/{{id}}.jpg"
+    job = TagJob(work, result.engine, result.workers)
     before = run_in_parallel(forward_only, result.workers, (prepared, bundle, files, config.seconds))
-    tagged = _tag(manifest, images, work, result)
+    tagged = job(manifest, images)
     if config.embeddings:
-        with_vectors = _tag(manifest, images, work, result, "--embeddings")
+        with_vectors = job(manifest, images, "--embeddings")
         result.embeddings_cost.append(with_vectors.tagging_s / tagged.tagging_s - 1)
     after = run_in_parallel(forward_only, result.workers, (prepared, bundle, files, config.seconds))
     few = work / "few.csv"
     few.write_text("id\n" + "".join(f"{file.stem}\n" for file in files[:FIXED_COST_ITEMS]))
-    small = _tag(few, images, work, result)
+    small = job(few, images)
     more = len(files) - FIXED_COST_ITEMS
     rate = rate_beyond_start(more, small.tagging_s, tagged.tagging_s)
     result.rounds.append({"forward only": (before + after) / 2, "end to end": rate})
     if config.s3:
         with loopback_s3(work / "images") as endpoint:
             flags = ("--s3-endpoint", endpoint)
-            objects = [_tag(rows, f"s3://{BUCKET}/{{id}}.jpg", work, result, *flags) for rows in (few, manifest)]
+            objects = [job(rows, f"s3://{BUCKET}/{{id}}.jpg", *flags) for rows in (few, manifest)]
         result.rounds[-1][FROM_S3] = rate_beyond_start(more, *(run.tagging_s for run in objects))
     result.engine_share.append(tagged.engine_share)
     result.memory.append(tagged.memory)
     result.fixed_cost_s.append(small.seconds)
-    result.ray_alone_s.append(_script("bare_ray")["seconds"])
-
-
-@dataclass(frozen=True)
-class _Tagged:
-    """Time and memory of one call of the tag job."""
-
-    seconds: float
-    tagging_s: float
-    engine_share: float | None
-    memory: PeakMemory
-    parts: int
-
-
-def _tag(manifest: Path, images: str, work: Path, result: Result, *flags: str) -> _Tagged:
-    out = work / "run"
-    command = [
-        sys.executable, "-P", "-m", "tagger.jobs.tag", "--manifest", str(manifest), "--images", images, "--model",
-        str(work / "bundle"), "--out", str(out), "--engine", result.engine, "--workers", str(result.workers), "--json",
-        *flags,
-    ]  # fmt: skip
-    started = time.perf_counter()
-    done, memory = run_measured(command, CREDENTIALS if "--s3-endpoint" in flags else None)
-    seconds = time.perf_counter() - started
-    if done.returncode:
-        raise TaggerError(f"the tag job ended with {done.returncode}: {done.stderr.strip()[-500:]}")
-    vectors = any((out / "embeddings").glob("*.parquet"))
-    shutil.rmtree(out)
-    record = json.loads(done.stdout)
-    if record["counts"]["decisions"].get("failed"):
-        raise TaggerError(f"the tag job failed on {record['counts']['errors']}")
-    if vectors != ("--embeddings" in flags):
-        raise TaggerError("the tag job wrote image vectors where it should not, or none where it should")
-    return _Tagged(seconds, record["taggingSeconds"], record["engineShare"], memory, record["counts"]["parts"])
+    result.ray_alone_s.append(run_script("bare_ray")["seconds"])
 
 
 def _searched(index: str, size: int, work: Path, console: Console) -> dict[str, float]:
@@ -148,28 +142,20 @@ def _searched(index: str, size: int, work: Path, console: Console) -> dict[str, 
     grown = work / f"index-{size}"
     console.step(f"An index of {size:,} vectors")
     given = ("--index", index, "--grown", str(grown))
-    built = _script("grown_index", "build", *given, "--size", str(size))
+    built = run_script("grown_index", "build", *given, "--size", str(size))
     console.step("Searching it")
-    searched = _script("grown_index", "search", *given)
+    searched = run_script("grown_index", "search", *given)
     shutil.rmtree(grown)
     return {**built, "buildPeakBytes": built["peakBytes"], **searched}
 
 
 def _baseline(script: str, work: Path, workers: int) -> float:
-    measured = _script(
+    measured = run_script(
         script, "--images", str(work / "images"), "--model", str(work / "bundle"), "--workers",
         str(max(1, workers - 1) if script == "ray_data_script" else workers), "--batch-size", "32", "--limit",
         str(_BASELINE_ITEMS),
     )  # fmt: skip
     return rate_beyond_start(int(measured["images"]), measured.get("startSeconds", 0), measured["seconds"])
-
-
-def _script(name: str, *arguments: str) -> dict[str, float]:
-    done, _ = run_measured([sys.executable, "-P", "-m", f"tagger.jobs.benchmark.{name}", *arguments])
-    if done.returncode:
-        raise TaggerError(f"{name} ended with {done.returncode}: {done.stderr.strip()[-500:]}")
-    measured: dict[str, float] = json.loads(done.stdout.strip().splitlines()[-1])
-    return measured
 
 
 def _grown(bundle: Bundle, work: Path, files: Sequence[Path], rows: int, result: Result) -> dict[str, float]:
@@ -183,14 +169,14 @@ def _grown(bundle: Bundle, work: Path, files: Sequence[Path], rows: int, result:
         images = [small[n % len(small)] + n.to_bytes(8, "big") for n in rows_of_shard]
         table = pa.table({"id": [f"item-{n}" for n in rows_of_shard], "image": pa.array(images, pa.binary())})
         pq.write_table(table, folder / f"{first:09d}.parquet", row_group_size=5_000, compression="none")
-    tagged = _tag(folder, "column:image", work, result)
+    tagged = TagJob(work, result.engine, result.workers)(folder, "column:image")
     shutil.rmtree(folder)
     return {
         "rows": rows,
         "seconds": tagged.seconds,
         "taggingSeconds": tagged.tagging_s,
         "microsecondsPerRow": 1e6 * tagged.tagging_s / rows,
-        "parts": tagged.parts,
+        "parts": len(tagged.parts),
         "driverBytes": tagged.memory.driver,
         "workerBytes": tagged.memory.worker,
     }

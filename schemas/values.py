@@ -99,6 +99,7 @@ class Panel(StrEnum):
     RARE = "Rare leaves"
     AUGMENTATION = "Augmentation"
     SPEED = "Engine and speed"
+    CLUSTER = "Cluster"
     LIMITS = "Limits"
     RAY = "Ray"
     S3 = "S3"

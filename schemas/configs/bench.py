@@ -2,24 +2,26 @@
 
 from pydantic import Field, model_validator
 
+from tagger.schemas.configs.cluster import ClusterOptions
 from tagger.schemas.values import (
     Device,
     EngineName,
-    JobConfig,
     Size,
 )
 
 
-class BenchConfig(JobConfig):
+class BenchConfig(ClusterOptions):
     """Measure images per second, beside plain scripts.
 
-    Decoding, the forward pass and the whole tag job, on the same images; or with an index, its searches.
+    Decoding, the forward pass and the whole tag job, on the same images; with an index, its searches; with a cluster,
+    how long a run on it would take, by a simulation.
     """
 
     examples = (
         "",
         "--model bundle --manifest styles.csv --images images/",
         "--index index --growth 100000 --growth 1000000",
+        "--model bundle --cluster 64x16 --rows 1e8",
     )
 
     index: str | None = Field(
@@ -61,4 +63,12 @@ class BenchConfig(JobConfig):
             raise ValueError("with index, name the sizes of indexes to measure, 1,000 vectors or more: growth")
         if self.index and self.plot:
             raise ValueError("plot draws images per second; with index there are none")
+        if self.cluster is None:
+            return self
+        if self.index or self.growth or self.plot or self.embeddings:
+            raise ValueError("with cluster, leave out index, growth, plot and embeddings")
+        if not self.s3 and (self.bucket_requests or self.request_ms):
+            raise ValueError("bucket_requests and request_ms are of images in S3: add s3")
+        if self.device == "cuda" and self.costs is None:
+            raise ValueError("cluster measures what CPUs do; give the rate of a GPU with gpu_rate instead of device")
         return self

@@ -22,7 +22,8 @@ from tagger.schemas.tables.prediction import PREDICTION
 
 _COUNTS = b"counts"
 _BATCH_ROWS = 16_384
-_READ_AT_ONCE = 32
+READ_AT_ONCE = 32
+"""Parts of a run whose counts are read at the same time."""
 _AHEAD = 64
 _BYTES_AHEAD = 1 << 28
 """Most bytes of parts that are read before they are asked for, uncompressed."""
@@ -160,7 +161,7 @@ def _failed_rows(file: Location, _: Reservation) -> pa.Table:
 
 def _in_order(work: Callable[[Location, Reservation], Result], files: Sequence[Location]) -> Iterator[Result]:
     """Call a function for each file in threads, because most of the time of a small one is its latency."""
-    pool = ThreadPoolExecutor(_READ_AT_ONCE)
+    pool = ThreadPoolExecutor(READ_AT_ONCE)
     try:
         yield from map_in_order(work, files, pool, _AHEAD, _BYTES_AHEAD)
     finally:

@@ -21,7 +21,8 @@ from tagger.runs.shard_sizes import cut
 from tagger.schemas.documents.taxonomy import Level
 from tagger.schemas.tables.item import ITEM
 
-_WRITTEN_AT_ONCE = 16
+WRITTEN_AT_ONCE = 16
+"""Shards that are written at the same time."""
 _STAGED, _EARLIER_STAGED = "staged-3.json", ("staged.json", "staged-2.json")
 """The number changes with what a shard stores, so that a run of an earlier version is staged anew."""
 KNOWN_OUTCOME = "knownOutcome"
@@ -102,9 +103,9 @@ def _write_shards(work: Location, shards: Iterator[pa.Table]) -> int:
     """Write shards while the next ones are read, several at a time, because a bucket answers late; return how many."""
     writing: deque[Future[None]] = deque()
     number = 0
-    with ThreadPoolExecutor(_WRITTEN_AT_ONCE, thread_name_prefix="stage") as pool:
+    with ThreadPoolExecutor(WRITTEN_AT_ONCE, thread_name_prefix="stage") as pool:
         for shard in shards:
-            if len(writing) == _WRITTEN_AT_ONCE:
+            if len(writing) == WRITTEN_AT_ONCE:
                 writing.popleft().result()
             writing.append(pool.submit(write_parquet, shard_of(work, number), shard))
             number += 1

@@ -8,10 +8,7 @@ from typing import Any
 import ray
 
 from tagger.tagging.collector import Claim, Outcome
-from tagger.tagging.questions import Questions, Sharing
-
-_SEND_EVERY_S = 5.0
-"""How often a worker that does not ask about every image sends what it has; a call costs the receiver a millisecond."""
+from tagger.tagging.questions import SEND_EVERY_S, Questions, Sharing
 
 
 class RayCoordinatorClient:
@@ -52,7 +49,7 @@ class RayCoordinatorClient:
             self._questions.learn(answers)
             return answers
         self._sampled += self._questions.sample(digests)
-        if time.monotonic() - self._sent_at > _SEND_EVERY_S:
+        if time.monotonic() - self._sent_at > SEND_EVERY_S:
             sampled, self._sampled = self._sampled, []
             self._questions.learn(self._ask(sampled, take_over=False))
         return [Claim.MINE] * len(digests)

@@ -8,7 +8,10 @@ from tagger.tagging.collector import Claim, Outcome
 Sharing = Literal["all", "sample", "none"]
 """`all`: workers ask about every image. `sample`: about every image while a sample shows enough copies."""
 
-_SAMPLE = 64
+SEND_EVERY_S = 5.0
+"""How often a worker that does not ask about every image sends what it has; a call costs the receiver a millisecond."""
+SAMPLE = 64
+"""One image of so many belongs to the sample."""
 _JUDGED = 256
 """Images asked about, from which the share of copies is estimated; and again after so many."""
 _WORTH = 0.02
@@ -53,7 +56,7 @@ class Questions:
         They are the same for all workers, those with a certain first byte, so that copies among them are noticed at the
         same rate as if every image were asked about.
         """
-        return [digest for digest in digests if digest[0] % _SAMPLE == 0] if self._sharing == "sample" else []
+        return [digest for digest in digests if digest[0] % SAMPLE == 0] if self._sharing == "sample" else []
 
     def learn(self, answers: Sequence[Outcome | Claim]) -> None:
         """Take note of the answers: from time to time they decide whether to ask about every image."""

@@ -82,3 +82,27 @@ def test_bench_measures_the_job_beside_plain_scripts_on_the_same_images(tagger: 
     assert [g["rows"] for g in document["growth"]] == [100]
     assert (tmp_path / "bench.svg").read_text().lstrip().startswith("<?xml")
     assert [p.name for p in tmp_path.iterdir()] == ["bench.svg"], "nothing is left behind"
+
+
+def test_bench_measures_the_costs_of_a_run_and_plays_them_on_a_cluster(tagger: Run, tmp_path: Path) -> None:
+    outcome = tagger(
+        "bench", "--items", 1024, "--seconds", 0.2, "--rounds", 1, "--backbone", "small_cnn", "--image-size", "64x48",
+        "--workers", 1, "--s3", "--engine", "torch-cpu-float32", "--scratch", tmp_path, "--cluster", "4x8", "--rows",
+        "1e6", "--request-ms", 20, "--json",
+    )  # fmt: skip
+    assert outcome.code == 0, outcome.err
+    document = json.loads(outcome.out)
+    costs = document["costs"]
+    assert "small_cnn 64x48 on torch-cpu-float32" in costs["measuredOn"]
+    image = costs["image"]
+    assert image["forward"] > 0 < image["decode"]
+    assert sum(image[name] for name in ("forward", "decode", "rest")) > 0
+    assert isinstance(image["fetch"], float)
+    assert (
+        min(costs[name] for name in ("start", "stageRow", "part", "handOut", "askImage", "askCall", "finishPart")) > 0
+    )
+    assert costs["gpuImagesPerSecond"] is None
+    (run,) = document["runs"]
+    assert run["rows"] == 1_000_000
+    assert run["phases"]["staging"] >= 1_000_000 * costs["stageRow"]
+    assert list(tmp_path.iterdir()) == [], "nothing is left behind"
