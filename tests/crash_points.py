@@ -220,7 +220,7 @@ class Finished:
     def of(cls, run: Path) -> "Finished":
         """Read a run's folder."""
         record = json.loads((run / "run.json").read_bytes())
-        files = {str(file.relative_to(run)) for file in run.rglob("*")}
+        files = {str(file.relative_to(run)) for file in run.rglob("*")} - {"_lock"}  # that of a killed holder is free
         return cls(predictions(run), _table(run / "rejects"), record["counts"], files)
 
 
@@ -291,6 +291,7 @@ def run(work: Path, count: int, seed: int) -> dict[str, int]:
             done[kill.target] += kill.target == "worker" or os.WIFSIGNALED(status)
         assert night.call(out, None) == 0, f"{planned}: the command that goes on did not end well"
         got = Finished.of(out)
+        assert got.files == expected.files, f"{planned}: other files: {sorted(got.files ^ expected.files)}"
         for part in fields(Finished):
             assert getattr(got, part.name) == getattr(expected, part.name), f"{planned}: other {part.name}"
         shutil.rmtree(out)
