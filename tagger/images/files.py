@@ -7,6 +7,10 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from urllib.parse import unquote
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from tagger.errors import ImageError
 from tagger.images.patterns import fill_pattern, resolve_below
 from tagger.manifest.batch import Batch
@@ -37,7 +41,13 @@ class FolderImages:
     def locate(self, batch: Batch) -> list[str | None]:
         """References are paths: the first that exists, of all patterns and spellings."""
         filled = [fill_pattern(p, batch) for p in self._patterns]
-        return [self._path(candidates) for candidates in zip(*filled, strict=True)]
+        if len(filled) > 1:
+            return [self._path(candidates) for candidates in zip(*(f.to_pylist() for f in filled), strict=True)]
+        (paths,) = filled
+        refs: list[str | None] = pc.binary_join_element_wise(self._root, paths, "/").to_pylist()
+        for row in np.flatnonzero(_may_have_other_spellings(paths)).tolist():
+            refs[row] = self._path([paths[row].as_py()])
+        return refs
 
     def fetch(self, refs: Sequence[str]) -> Iterator[bytes | ImageError]:
         """Read local files one after another."""
@@ -56,6 +66,12 @@ class FolderImages:
             return read_file(resolve_below(self._root, inside, self._follow_links), self._max_bytes)
         except ImageError as error:
             return error
+
+
+def _may_have_other_spellings(paths: pa.ChunkedArray) -> np.ndarray:
+    """Whether `spellings` may return any, bool [N]: few paths have some, and in Arrow a row costs little."""
+    may = pc.or_(pc.invert(pc.string_is_ascii(paths)), pc.match_substring_regex(paths, r"[%\\]"))
+    return np.asarray(may.fill_null(False))
 
 
 def spellings(path: str) -> list[str]:

@@ -15,8 +15,8 @@ _BASE64 = "^(data:image/[a-z+]+;base64,|/9j/|iVBORw0KGgo|R0lGOD|UklGR)[A-Za-z0-9
 """The beginning of base64 images: JPEG, PNG, GIF and WebP."""
 
 
-def fill_pattern(pattern: str, batch: Batch, encode: Callable[[str], str] | None = None) -> list[str | None]:
-    """Fill in `{column}` for every row; None when a value is missing or blank.
+def fill_pattern(pattern: str, batch: Batch, encode: Callable[[str], str] | None = None) -> pa.ChunkedArray:
+    """Fill in `{column}` for every row; null when a value is missing or blank.
 
     Args:
         pattern: A path or an address with columns in braces.
@@ -37,7 +37,7 @@ def fill_pattern(pattern: str, batch: Batch, encode: Callable[[str], str] | None
     parts: list[object] = [pieces[0]]
     for column, text in zip(columns, pieces[2::2], strict=True):
         parts += [column, text]
-    return pc.binary_join_element_wise(*parts, "").to_pylist()  # type: ignore[no-any-return]
+    return pc.binary_join_element_wise(*parts, "")
 
 
 def text_column(batch: Batch, name: str, flag: str) -> pa.ChunkedArray:

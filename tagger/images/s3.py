@@ -74,7 +74,7 @@ class S3Images:
 
     def locate(self, batch: Batch) -> list[str | None]:
         """References are the objects' addresses."""
-        stems = fill_pattern(self._pattern or "", batch)
+        stems: list[str | None] = fill_pattern(self._pattern or "", batch).to_pylist()
         if not self._suffixes:
             return stems
         return [stem and stem + self._suffix_of.get(stem, self._suffixes[0]) for stem in stems]

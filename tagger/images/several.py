@@ -47,6 +47,14 @@ def locate_all(store: _Locates, batch: Batch) -> list[list[str]]:
     return [list(dict.fromkeys(refs))[: batch.further.most_images] for refs in images]
 
 
+def first_and_further(store: _Locates, batch: Batch) -> tuple[list[str | None], list[list[str] | None] | None]:
+    """`locate_all` as two columns: the first image of each item, and the others; None where no item can have others."""
+    if batch.further is None and not isinstance(store, SeveralImages):
+        return store.locate(batch), None
+    images = locate_all(store, batch)
+    return [refs[0] if refs else None for refs in images], [refs[1:] or None for refs in images]
+
+
 def _of_rows(store: _Locates, batch: Batch) -> list[list[str]]:
     if isinstance(store, SeveralImages):
         return store.locate_all(batch)
@@ -79,9 +87,9 @@ class NumberedImages:
 
     def locate_all(self, batch: Batch) -> list[list[str]]:
         """References to the images of each item; if it has none, to the one that was looked for first."""
-        marked = fill_pattern(self._pattern.replace(NUMBER, _MARK), batch)
+        marked = fill_pattern(self._pattern.replace(NUMBER, _MARK), batch).to_pylist()
         without = _NUMBER_WITH_SEPARATOR.sub("", self._pattern)
-        plain = fill_pattern(without, batch) if without != self._pattern else [None] * len(marked)
+        plain = fill_pattern(without, batch).to_pylist() if without != self._pattern else [None] * len(marked)
         return [self._of_item(*names) if names[0] else [] for names in zip(marked, plain, strict=True)]
 
     def fetch(self, refs: Sequence[str]) -> Iterator[bytes | ImageError]:

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tagger.images.patterns import text_column
-from tagger.images.several import locate_all
+from tagger.images.several import first_and_further
 from tagger.images.stores import ImageStore, row_order
 from tagger.io.location import Location
 from tagger.io.parquet import write_parquet
@@ -207,14 +207,15 @@ def known_images(shard: pa.Table) -> dict[int, list[str | None]]:
 def _items(batch: Batch, store: ImageStore, keep: Sequence[str]) -> pa.Table:
     none = pa.nulls(len(batch.items), pa.string())
     columns = {str(level): batch.items[level] if level in batch.items.schema.names else none for level in Level}
-    images = locate_all(store, batch)
+    first, further = first_and_further(store, batch)
+    several = pa.list_(pa.string())
     table = pa.table(
         {
             "id": batch.items["id"],
             "row": pa.array(batch.rows),
             **columns,
-            "imageRef": pa.array([refs[0] if refs else None for refs in images], pa.string()),
-            "furtherImageRefs": pa.array([refs[1:] or None for refs in images], pa.list_(pa.string())),
+            "imageRef": pa.array(first, pa.string()),
+            "furtherImageRefs": pa.nulls(len(none), several) if further is None else pa.array(further, several),
             "knownDigest": none,
         }
     ).cast(ITEM)

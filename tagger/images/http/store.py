@@ -64,7 +64,8 @@ class HttpImages:
 
     def locate(self, batch: Batch) -> list[str | None]:
         """References are the addresses, with the columns' values percent-encoded."""
-        return fill_pattern(self._pattern or "", batch, percent_encoded)
+        refs: list[str | None] = fill_pattern(self._pattern or "", batch, percent_encoded).to_pylist()
+        return refs
 
     def fetch(self, refs: Sequence[str]) -> Iterator[bytes | ImageError]:
         """Fetch the images, `store_concurrency` at a time, and yield them in order."""

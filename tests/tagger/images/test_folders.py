@@ -141,3 +141,18 @@ def test_an_id_column_beside_the_mapped_one_is_named_with_its_pattern(tmp_path: 
     rows, store = catalog_of(tmp_path / "m.csv", f"{tmp_path}/img/{{id_original}}.jpg", column={"id": "sku"})
     assert rows.notices.texts == []
     assert store.locate(first_batch(rows)) == [f"{tmp_path}/img/7.jpg"]
+
+
+def test_paths_that_may_be_spelled_otherwise_are_found_among_those_that_may_not(tmp_path: Path) -> None:
+    images = tmp_path / "images"
+    (images / "a").mkdir(parents=True)
+    ids = ["plain", "with space", "percent%20sign", "u\u0308ber", "a\\b", "%2fx", "missing%41"]
+    for name in ("plain", "with space", "percent sign", "\u00fcber", "a/b"):
+        (images / f"{name}.jpg").write_bytes(b"")
+    rows = "\n".join(f'"{item}"' for item in ids)
+    (tmp_path / "m.csv").write_text(f"id\n{rows}\n", encoding="utf-8")
+    manifest_, store = catalog_of(tmp_path / "m.csv", f"{images}/{{id}}.jpg")
+    batch = first_batch(manifest_)
+    found = [str(ref).removeprefix(f"{images}/") for ref in store.locate(batch)]
+    assert found[:5] == ["plain.jpg", "with space.jpg", "percent sign.jpg", "\u00fcber.jpg", "a/b.jpg"]
+    assert found[5:] == ["%2fx.jpg", "missing%41.jpg"], "one that does not exist is named as it is written"
