@@ -27,6 +27,7 @@ from tagger.models.bundle import Bundle
 from tagger.schemas.configs.bench import BenchConfig
 from tagger.schemas.values import parse_range
 from tagger.similarity.index import VectorIndex
+from tagger.tagging.gpu_engines import BATCHES_AT_ONCE
 
 _BASELINE_ITEMS = 4096  # they are slow
 _BASELINES = {"plain DataLoader script": "dataloader_script", "plain Ray Data pipeline": "ray_data_script"}
@@ -105,6 +106,11 @@ def _engine(config: BenchConfig, bundle: Bundle, files: Sequence[Path]) -> Prepa
     )[0]
 
 
+def _callers(prepared: PreparedEngine, workers: int) -> tuple[int, int]:
+    """Processes that have the engine, and threads of each that call it, as in the job: a GPU has one process."""
+    return (1, BATCHES_AT_ONCE) if prepared.name.split("-")[1] == "cuda" else (workers, 1)
+
+
 def _round(
     work: Path, prepared: PreparedEngine, bundle: Bundle, files: Sequence[Path], result: Result, config: BenchConfig
 ) -> None:
@@ -113,12 +119,14 @@ def _round(
     manifest.write_text("id\n" + "".join(f"{file.stem}\n" for file in files))
     images = f"{work}/images/{{id}}.jpg"
     job = TagJob(work, result.engine, result.workers)
-    before = run_in_parallel(forward_only, result.workers, (prepared, bundle, files, config.seconds))
+    processes, threads = _callers(prepared, result.workers)
+    forward = (forward_only, processes, (prepared, bundle, files, config.seconds, threads))
+    before = run_in_parallel(*forward)
     tagged = job(manifest, images)
     if config.embeddings:
         with_vectors = job(manifest, images, "--embeddings")
         result.embeddings_cost.append(with_vectors.tagging_s / tagged.tagging_s - 1)
-    after = run_in_parallel(forward_only, result.workers, (prepared, bundle, files, config.seconds))
+    after = run_in_parallel(*forward)
     few = work / "few.csv"
     few.write_text("id\n" + "".join(f"{file.stem}\n" for file in files[:FIXED_COST_ITEMS]))
     small = job(few, images)

@@ -1,10 +1,14 @@
 """The quality command: measures the precision of accepted tags, from a reviewed QA sample."""
 
-from tagger.confidence.qa_sample import Precision
+import math
+
+from tagger.confidence.anytime import TargetVerdict
+from tagger.confidence.qa_sample import Precision, Promise
 from tagger.jobs.shell.console import Console
 from tagger.jobs.shell.figures import percent
 from tagger.jobs.shell.next_command import next_line
 from tagger.schemas.configs.confidence import QualityConfig
+from tagger.schemas.documents.taxonomy import Level
 from tagger.workflows.quality import QualityResult, measure_quality
 
 _CLASSES_SHOWN = 15
@@ -29,9 +33,15 @@ def _say(config: QualityConfig, console: Console, result: QualityResult) -> None
     else:
         console.table(
             f"Precision of accepted tags, from {sample}",
-            ["level", "drawn", "answered", "right", "share right", between, "and", "target", "is"],
-            [_row(str(level), precision, result.targets.get(level)) for level, precision in result.levels.items()],
+            ["level", "drawn", "answered", "right", "share right", between, "and"],
+            [_row(str(level), precision) for level, precision in result.levels.items()],
         )
+        for level, promise in result.promises.items():
+            if promise.bound.answers:
+                console.say(_sentence(level, promise, config.probability))
+        console.say("These bounds hold however often you look. Intervals in tables hold for one look at a full sample.")
+        if result.waiting:
+            console.say("Until the whole sample is decided, both assume that it is decided in random order.")
     classes = result.classes
     doubtful = classes[classes["answered"] > 0].sort_values(["highest", "answered"]).head(_CLASSES_SHOWN)
     if len(doubtful):
@@ -49,32 +59,70 @@ def _say(config: QualityConfig, console: Console, result: QualityResult) -> None
             if result.waiting == 1
             else (f"{result.waiting:,} items of the sample still wait")
         )
-        console.say(f"{items}: on the review page, take the filter qa_sample.")
+        console.say(f"{items}: on the review page, open Check.")
     if result.table:
         console.say(f"By class: {result.table}")
 
 
-def _row(name: str, precision: Precision, target: float | None) -> tuple[object, ...]:
+def _row(name: str, precision: Precision) -> tuple[object, ...]:
     return (
         name, precision.sampled, precision.answered, precision.right,
         percent(precision.share), percent(precision.lowest), percent(precision.highest),
-        "" if target is None else f"{100 * target:g}%", precision.against(target),
     )  # fmt: skip
 
 
+def _sentence(level: Level, promise: Promise, probability: float) -> str:
+    bound, sure = promise.bound, f"{100 * probability:g}% sure"
+    after = f"{level}: after {bound.answers:,} {'answer' if bound.answers == 1 else 'answers'},"
+    if bound.is_contradictory:
+        return f"{after} nothing is certain: earlier and later answers differ too much to be in random order."
+    tags = "accepted tags" if promise.items is None else f"the {promise.items:,} accepted tags"
+    return f"{after} at least {_rounded_down(bound.lowest)} of {tags} are right ({sure}).{_verdict(promise)}"
+
+
+def _verdict(promise: Promise) -> str:
+    if promise.target is None:
+        return ""
+    target = f" The target of {100 * promise.target:g}% is {promise.bound.verdict}"
+    match promise.bound.verdict, promise.further_answers:
+        case TargetVerdict.LOST, _:
+            return f"{target}: at most {_rounded_up(promise.bound.highest)} are right."
+        case TargetVerdict.OPEN, int(further):
+            missing = f"about {further:,} more {'answer shows' if further == 1 else 'answers show'} it"
+            too_small = f"; the sample has only {promise.waiting:,} left" if promise.waiting < further else ""
+            return f"{target}: {missing} if the share of right ones stays as it is{too_small}."
+        case _:
+            return f"{target}."
+
+
+def _rounded_down(share: float) -> str:
+    return f"{math.floor(1000 * share + 1e-9) / 10:.1f}%"  # a bound is never rounded to more than it says
+
+
+def _rounded_up(share: float) -> str:
+    return f"{math.ceil(1000 * share - 1e-9) / 10:.1f}%"
+
+
 def _document(result: QualityResult) -> dict[str, object]:
-    targets = result.targets
     return {
         "runs": result.runs,
         "levels": {
             str(level): {
                 "drawn": p.sampled, "answered": p.answered, "right": p.right, "precision": p.share,
-                "lowest": p.lowest, "highest": p.highest, "target": targets.get(level),
-                "is": p.against(targets.get(level)),
+                "lowest": p.lowest, "highest": p.highest, "target": result.targets.get(level),
+                "atAnyTime": _promise(result.promises[level]),
             }
             for level, p in result.levels.items()
         },
         "classes": result.classes.to_dict("records"),
+    }  # fmt: skip
+
+
+def _promise(promise: Promise) -> dict[str, object]:
+    bound = promise.bound
+    return {
+        "lowest": bound.lowest, "highest": bound.highest, "items": promise.items, "verdict": bound.verdict,
+        "furtherAnswers": promise.further_answers, "contradictory": bound.is_contradictory,
     }  # fmt: skip
 
 

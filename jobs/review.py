@@ -6,7 +6,7 @@ import os
 import secrets
 import socket
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
@@ -18,30 +18,38 @@ from starlette.types import ASGIApp
 
 from tagger.decisions.read import DATABASE, database_of, export
 from tagger.errors import InputError, TaggerError, UsageError
+from tagger.images.stores import ImageStore
 from tagger.io.location import Location, first_line
 from tagger.jobs.shell.console import Console
 from tagger.jobs.shell.next_command import next_line
 from tagger.manifest.manifest import Manifest
 from tagger.models.bundle import Bundle
-from tagger.review.store.claims import ReviewStore
+from tagger.review.store.found_groups import group_rows
 from tagger.review.store.leaves import LeafCounts, Leaves, Pair
+from tagger.review.store.people import PeopleError
 from tagger.review.store.queue import fill_queue, label_counts, suggestions_of
+from tagger.review.store.review import ReviewStore
 from tagger.review.store.settings import DUPLICATES, LEAF_COUNTS, LEAVES, SECRET, SUGGESTIONS
 from tagger.review.store.tables import open_database
 from tagger.review.web.app import review_app
+from tagger.review.web.check import QualityCheck
 from tagger.review.web.connections import Limits, bounded
+from tagger.review.web.dependencies import NAME_LENGTH
+from tagger.review.web.downloads import Downloads
+from tagger.review.web.invitations import START_S, Invitations
+from tagger.review.web.item_view import Review
 from tagger.review.web.look_alikes import LookAlikes
 from tagger.review.web.origins import LOOPBACK, OriginPolicy
-from tagger.review.web.pages import Review
 from tagger.review.web.pictures import Pictures
-from tagger.review.web.sessions import Sessions
+from tagger.review.web.sessions import Sessions, clean_text
+from tagger.review.web.synonyms import Synonyms
 from tagger.review.web.token_check import token_weakness
 from tagger.review.web.trial import Trial
 from tagger.runs.directory import RunDirectory
 from tagger.schemas.configs.review import ReviewConfig
 from tagger.schemas.configs.tag import TagConfig
 from tagger.schemas.documents.run import RunRecord
-from tagger.schemas.documents.taxonomy import Taxonomy
+from tagger.schemas.documents.taxonomy import Level, Taxonomy
 from tagger.similarity.index import VectorIndex
 from tagger.workflows.as_flags import catalogue_flags
 from tagger.workflows.open_catalog import open_catalog
@@ -61,13 +69,14 @@ def run(config: ReviewConfig, console: Console) -> int:
     token = _token(config) if config.action == "serve" else None
     database = database_of(directory, config.database or os.environ.get(DATABASE))
     store = ReviewStore(open_database(database, "--database"), record.run_id)
+    store.second_answers.share = config.second_answers
     try:
         if config.action == "export":
             return _export(config, console, store, directory, record)
         _check_out(config)
-        app = _application(config, console, store, directory, record, token)
-        with _listening(config) as listener:
-            _serve(config, console, app, listener, token)
+        app, invite = _application(config, console, store, directory, record, token)
+        with _listening(config) as listener:  # only now a link is made: where another page runs, its link stays good
+            _serve(config, console, app, listener, invite() if invite else None)
         return _export(config, console, store, directory, record)
     finally:
         store.close()
@@ -96,13 +105,14 @@ def _application(
     directory: RunDirectory,
     record: RunRecord,
     token: str | None,
-) -> ASGIApp:
+) -> tuple[ASGIApp, Callable[[], str] | None]:
+    """The page, and what makes the path by which its lead comes in; None where there is a token."""
     tagged = _tagged(config, record)
     manifest, images = open_catalog(tagged, console)
     is_audit = record.kind == "audit"
     bundle = _bundle(console, tagged)
     taxonomy = bundle.card.taxonomy if bundle else None
-    labelled = _begin(config, console, store, directory, manifest, taxonomy)
+    labelled = _begin(config, console, store, directory, manifest, images, taxonomy)
     if is_audit and not store.settings.get(SUGGESTIONS):
         store.suggest(suggestions_of(directory))
     if store.settings.get(LEAF_COUNTS) is None:
@@ -110,21 +120,51 @@ def _application(
         known = set(taxonomy.index) if taxonomy else set() if is_audit else None
         pairs = [(master, article) for master, article in store.settings.get(LEAVES)]
         store.settings.set_once(LEAF_COUNTS, vars(LeafCounts.of(pairs, counts, known)))
-    who = config.reviewer or os.environ.get("USER") or _user()
+    who = _lead(config, store)
     secret = str(store.settings.set_once(SECRET, secrets.token_urlsafe(32)))
     report = partial(_log, console)
-    sessions = Sessions(secret, record.run_id, token, who, store.settings.ended_sessions(), report)
+    sessions = Sessions(store, secret, token, who, report)
+    invitations = Invitations(store.people, secret)
     review = Review(
         directory.root.name,
         store,
         Pictures(images, tagged.max_pixels),
-        Leaves(store.settings.get(LEAVES), LeafCounts(**store.settings.get(LEAF_COUNTS))),
+        _leaves(store),
         Trial(bundle, record.engine, tagged.accept_above, tagged.max_pixels) if bundle else None,
         LookAlikes(VectorIndex(Location(config.index))) if config.index else None,
         is_audit,
+        Synonyms.load(
+            Location(config.search_words, config.s3_endpoint, config.s3_region) if config.search_words else None
+        ),
         {} if is_audit else record.attributes,
+        record=record,
+        downloads=Downloads(store, directory, () if is_audit else tuple(record.attributes)),
+        quality=None if is_audit else QualityCheck(store, directory, _targets(record)),
     )
-    return review_app(review, sessions, _origins(config), tagged.max_bytes, report)
+    app = review_app(review, sessions, invitations, _origins(config), tagged.max_bytes, report)
+    return app, None if token else partial(invitations.make, None, who, "lead", START_S)
+
+
+def _lead(config: ReviewConfig, store: ReviewStore) -> str:
+    """The name of who starts the page. Raises UsageError when somebody else's differs only by capitals."""
+    name = clean_text(config.reviewer or os.environ.get("USER") or _user())[:NAME_LENGTH] or "reviewer"
+    try:
+        store.people.check_name(name)
+    except PeopleError as error:
+        raise UsageError(f"--reviewer {name}: this review has {error.name}; write it so, or take another") from error
+    return name
+
+
+def _leaves(store: ReviewStore) -> Leaves:
+    """The classes of the catalogue and the model, and those that people have agreed on since."""
+    leaves = Leaves(store.settings.get(LEAVES), LeafCounts(**store.settings.get(LEAF_COUNTS)))
+    for pair in store.proposals.accepted():
+        leaves.add(pair)
+    return leaves
+
+
+def _targets(record: RunRecord) -> dict[Level, float]:
+    return {Level(name): target for name, target in record.target_precision.items()}
 
 
 def _begin(
@@ -133,6 +173,7 @@ def _begin(
     store: ReviewStore,
     directory: RunDirectory,
     manifest: Manifest,
+    images: ImageStore,
     taxonomy: Taxonomy | None,
 ) -> Counter[Pair] | None:
     """Fill the queue of a new review; return counts of the manifest's labels where it was read for that.
@@ -143,7 +184,8 @@ def _begin(
     filled = None
     if not store.is_filled():
         console.step("Reading the run and its manifest, once")
-        filled = fill_queue(store, directory, manifest, taxonomy, duplicates)
+        groups = group_rows(duplicates, manifest, images) if duplicates else ()
+        filled = fill_queue(store, directory, manifest, taxonomy, duplicates, groups)
         if filled:
             console.step(f"{filled.items:,} items to review, {filled.leaves} classes to choose from")
         if filled and filled.without_row:
@@ -206,8 +248,8 @@ def _listening(config: ReviewConfig) -> socket.socket:
     return listener
 
 
-def _serve(config: ReviewConfig, console: Console, app: ASGIApp, listener: socket.socket, token: str | None) -> None:
-    for line in _welcome(config, listener.getsockname()[1], token):
+def _serve(config: ReviewConfig, console: Console, app: ASGIApp, listener: socket.socket, link: str | None) -> None:
+    for line in _welcome(config, listener.getsockname()[1], link):
         console.say(line)
     console.flush()
     settings = uvicorn.Config(
@@ -224,17 +266,18 @@ def _serve(config: ReviewConfig, console: Console, app: ASGIApp, listener: socke
         uvicorn.Server(settings).run(sockets=[listener])
 
 
-def _welcome(config: ReviewConfig, port: int, token: str | None) -> Iterator[str]:
-    """Print the page's address, in a form to share, and who can open it."""
+def _welcome(config: ReviewConfig, port: int, link: str | None) -> Iterator[str]:
+    """The page's address in a form to share; without a token, the link that lets its lead in."""
     name = socket.gethostname() if config.host in _ANY else config.host
     address = f"http://{f'[{name}]' if ':' in name else name}:{port}/"
     how = "Ctrl-C ends it; decisions are kept as they are made"
     if config.public_url:
         yield f"Review: {config.public_url.rstrip('/')}/  (served on {address}; {how})"
+    elif link:
+        yield f"Review: {address.rstrip('/')}{link}  ({how})"
+        yield "The link works once, within an hour. Its browser stays signed in; start the page again for a new link."
     else:
         yield f"Review: {address}  ({how})"
-    if token is None:
-        yield f"Every account on this machine can open it; set {_TOKEN} to ask for a token."
 
 
 def _export(

@@ -15,7 +15,7 @@ from tagger.schemas.documents.index import INDEXED, IndexCard
 from tagger.schemas.documents.pack import PackRecord
 from tagger.schemas.documents.run import RunRecord
 from tagger.schemas.tables.decision import DECISION
-from tagger.schemas.tables.duplicate import DUPLICATE, DUPLICATE_PAIR
+from tagger.schemas.tables.duplicate import DUPLICATE, DUPLICATE_ANSWER, DUPLICATE_PAIR
 from tagger.schemas.tables.embedding import EMBEDDING
 from tagger.schemas.tables.final_tag import FINAL_TAG
 from tagger.schemas.tables.finding import FINDING
@@ -35,6 +35,7 @@ ARROW = {
     "similar": SIMILAR,
     "duplicate": DUPLICATE,
     "duplicate_pair": DUPLICATE_PAIR,
+    "duplicate_answer": DUPLICATE_ANSWER,
     "finding": FINDING,
     "final_tag": FINAL_TAG,
     "packed_image": PACKED_IMAGE,

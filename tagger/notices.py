@@ -23,6 +23,9 @@ class Notices:
         if self._listener is not None:
             self._listener(text)
 
+    def __getstate__(self) -> dict[str, object]:
+        return self.__dict__ | {"_listener": None}
+
     def listen(self, listener: Callable[[str], None]) -> None:
         """Hand every notice to a listener: those given so far, and those to come at once."""
         for text in self.texts:

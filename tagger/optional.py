@@ -7,7 +7,9 @@ EXTRAS = {
     "similarity": {"faiss": "faiss-cpu"},
     "review": {
         "alembic": "alembic",
+        "babel": "babel",
         "fastapi": "fastapi",
+        "fluent": "fluent.runtime",
         "itsdangerous": "itsdangerous",
         "psycopg": "psycopg[binary]",
         "python_multipart": "python-multipart",

@@ -17,8 +17,17 @@ from tagger.manifest.batch import Batch
 from tagger.manifest.manifest import Manifest
 from tagger.schemas.configs.check import CheckConfig
 from tagger.schemas.configs.options import ManifestFormat
-from tagger.schemas.documents.bundle import Architecture, Calibration, Inference, ModelCard, Preprocessing, Provenance
-from tagger.schemas.documents.taxonomy import Taxonomy
+from tagger.schemas.documents.bundle import (
+    Architecture,
+    Calibration,
+    Inference,
+    LevelPolicy,
+    ModelCard,
+    Policy,
+    Preprocessing,
+    Provenance,
+)
+from tagger.schemas.documents.taxonomy import Level, Taxonomy
 
 
 def card(pairs: Sequence[tuple[str, str]], backbone: str = "small_cnn", dim: int = 128, **changes: object) -> ModelCard:
@@ -34,6 +43,12 @@ def card(pairs: Sequence[tuple[str, str]], backbone: str = "small_cnn", dim: int
         provenance=Provenance(created_at=datetime(2026, 1, 2, tzinfo=UTC), config={"image_size": "48x36"}, versions={}),
     )
     return made.model_copy(update=changes)
+
+
+def policy(accept_above: float | None) -> Policy:
+    """A policy with one threshold for both levels."""
+    level = LevelPolicy(target_precision=0.95, accept_above=accept_above, coverage=0.5, precision=0.97, at_least=0.95)
+    return Policy(probability=0.95, fitted_on=100, levels=dict.fromkeys(Level, level))
 
 
 def picture(width: int = 60, height: int = 80, seed: int = 0) -> Image.Image:

@@ -39,6 +39,7 @@ from tagger.tagging import engine_choice
 from tagger.tagging.collector import Claim, Outcome
 from tagger.tagging.shard_tagger import ShardTagger, TagPlan
 from tagger.tagging.worker_pool import Workers
+from tagger.workflows import staged_rows
 from tagger.workflows import tag as workflow
 from tests.builders import card
 from tests.kill_runs import predictions
@@ -137,11 +138,12 @@ class Night:
             touches.begin(kill if kill and kill.target == "driver" else None)
             of_worker = kill if kill and kill.target == "worker" else None
             without_ray: dict[str, Any] = {
-                "ray_session": lambda *_, **__: nullcontext(), "fit_workers": lambda *_, **__: Workers(1, 1),
+                "fit_workers": lambda *_, **__: Workers(1, 1),
                 "tag_shards": partial(self._tag_shards, touches, of_worker),
             }  # fmt: skip
             with (
                 patch.multiple(workflow, **without_ray),
+                patch.object(staged_rows, "ray_session", lambda *_, **__: nullcontext()),
                 patch.object(engine_choice, "ray_is_running", return_value=True),  # or another process chooses it
             ):
                 workflow.tag(self.config.model_copy(update={"out": str(out)}))

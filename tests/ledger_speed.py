@@ -18,12 +18,13 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
 from inspect import signature
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -32,7 +33,10 @@ import pyarrow.parquet as pq
 from tagger.confidence.thresholds import QaSample, Thresholds
 from tagger.errors import ImageError
 from tagger.flow.seen_ids import SeenIds
+from tagger.images.stores import ImageStore
 from tagger.io.location import Location
+from tagger.manifest.manifest import Manifest
+from tagger.manifest.selection import EVERYTHING
 from tagger.runs.directory import RunDirectory
 from tagger.runs.ledger import LedgerEntry, latest, read_ledger
 from tagger.runs.parts import Spent, failed_images, rows_done
@@ -48,6 +52,7 @@ from tests.builders import card, catalog_of
 
 _PART_ROWS = 8192
 _SMALL_PART_ROWS = 100
+_GROUP_ROWS = 1 << 17
 _CARD = card([("Apparel", "Shirts"), ("Footwear", "Shoes")])
 _ROWS = PredictionRows(_CARD, Thresholds(dict.fromkeys(Level, 0.5)), "now", QaSample(0))
 
@@ -138,13 +143,62 @@ def _id(number: int) -> str:
 
 
 def _staging(asked: argparse.Namespace) -> Iterator[tuple[str, float]]:
-    with _folder() as folder:
-        (folder / "images").mkdir()
-        numbers = np.random.default_rng(0).permutation(asked.rows)
-        pq.write_table(pa.table({"id": [_id(n) for n in numbers.tolist()]}), folder / "m.parquet")
-        manifest, store = catalog_of(folder / "m.parquet", f"{folder}/images/{{id}}.jpg")
+    with _manifest_of(asked.rows) as (folder, manifest, store):
         work, rejects = Location(str(folder / "work")), Location(str(folder / "rejects"))
         yield f"s to stage {asked.rows:,} rows", _timed(lambda: stage(manifest, store, work, rejects, _PART_ROWS))
+
+
+@contextmanager
+def _manifest_of(rows: int) -> Iterator[tuple[Path, Manifest, ImageStore]]:
+    """A Parquet manifest with ids in random order, and its store."""
+    with _folder() as folder:
+        (folder / "images").mkdir()
+        numbers = np.random.default_rng(0).permutation(rows)
+        table = pa.table({"id": [_id(n) for n in numbers.tolist()]})
+        pq.write_table(table, folder / "m.parquet", row_group_size=_GROUP_ROWS)
+        yield folder, *catalog_of(folder / "m.parquet", f"{folder}/images/{{id}}.jpg")
+
+
+def _ranges(asked: argparse.Namespace) -> Iterator[tuple[str, float]]:
+    """Seconds of all processes together, as one process does their work."""
+    from tagger.runs.parallel_staging import stage_ranges, staging_keys  # an earlier version has none
+    from tagger.runs.range_staging import RangeStaging
+
+    with _manifest_of(asked.rows) as (folder, manifest, store):
+        work, rejects = Location(str(folder / "work")), Location(str(folder / "rejects"))
+        staging = RangeStaging(manifest, store, EVERYTHING, (), work, rejects, staging_keys(work, rejects, ()))
+        spent = dict[str, float]()
+
+        def tasks(method: Callable[..., Any], arguments: Sequence[tuple[Any, ...]]) -> Iterator[tuple[int, Any]]:
+            for number, each in enumerate(arguments):
+                began = _clock()
+                yield number, method(*each)
+                spent[method.__name__] = spent.get(method.__name__, 0) + _clock() - began
+
+        ranges = manifest.ranges()
+        whole = _timed(lambda: stage_ranges(staging, ranges, _PART_ROWS, lambda _: None, 2, tasks))
+        yield f"s to stage {asked.rows:,} rows in {len(ranges)} ranges", whole
+        yield "s of which in the command", whole - sum(spent.values())
+
+
+def _joined(asked: argparse.Namespace) -> Iterator[tuple[str, float]]:
+    """Images in Parquet files that are joined by id."""
+    with _folder() as folder:
+        numbers = np.random.default_rng(0).permutation(asked.rows)
+        pq.write_table(pa.table({"id": [_id(n) for n in numbers.tolist()]}), folder / "m.parquet")
+        (folder / "images").mkdir()
+        for number, start in enumerate(range(0, asked.rows, _GROUP_ROWS)):
+            ids = [_id(n) for n in range(start, min(asked.rows, start + _GROUP_ROWS))]
+            pq.write_table(pa.table({"id": ids, "image": [b""] * len(ids)}), folder / f"images/{number:03d}.parquet")
+        before, began = _peak_mb(), _clock()
+        manifest, store = catalog_of(folder / "m.parquet", str(folder / "images"))
+        yield f"s to read the ids of {asked.rows:,} joined images", _clock() - began
+        work, rejects = Location(str(folder / "work")), Location(str(folder / "rejects"))
+        yield (
+            f"s to stage {asked.rows:,} rows with them",
+            _timed(lambda: stage(manifest, store, work, rejects, _PART_ROWS)),
+        )
+        yield "bytes of memory a row", 1e6 * (_peak_mb() - before) / asked.rows
 
 
 def _known(asked: argparse.Namespace) -> Iterator[tuple[str, float]]:
@@ -284,6 +338,8 @@ def _s3() -> Iterator[Location]:
 _MEASURED: dict[str, Callable[[argparse.Namespace], Iterator[tuple[str, float]]]] = {
     "ids": _ids,
     "staging": _staging,
+    "ranges": _ranges,
+    "joined": _joined,
     "known": _known,
     "latest": _several_runs,
     "parts": _parts,

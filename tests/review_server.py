@@ -5,11 +5,14 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import httpx
+from playwright.sync_api import Browser, Page
 
 from tagger.jobs import tag
 from tagger.jobs.shell.console import Console
+from tagger.review.web.invitations import PATH as INVITATION
 from tagger.schemas.configs.tag import TagConfig
 from tests.builders import encoded, picture
 
@@ -44,6 +47,12 @@ def make_run(folder: Path, bundle: Path, items: int = ITEMS, alike: int = 1, **m
     return folder / "run"
 
 
+def cookies_of(reviewer: "Reviewer") -> list[Any]:
+    """The cookies of a browser without a window, for one that has some."""
+    url = str(reviewer.http.base_url)
+    return [{"name": cookie.name, "value": cookie.value or "", "url": url} for cookie in reviewer.http.cookies.jar]
+
+
 class ReviewServer:
     """`tagger review`, from its start to its end."""
 
@@ -74,15 +83,44 @@ class ReviewServer:
         assert found, self.first + (self.process.stderr.read() if self.process.stderr else "")
         self.port = int(found[1])
         self.url = f"http://127.0.0.1:{self.port}"
+        link = re.search(rf"{INVITATION}\S+", self.first)
+        self.link = link[0] if link else None
+        """The path by which the lead comes in; None where there is a token."""
+        self._lead: Reviewer | None = None
+        self._clients: list[Reviewer] = []
 
-    def client(self, **more: object) -> "Reviewer":
-        """A browser without a window."""
-        return Reviewer(self.url, **more)
+    def client(self, who: str = "Ann", role: str = "lead") -> "Reviewer":
+        """A browser without a window, in which somebody has used an invitation."""
+        client = self.stranger()
+        client.join(self.invite(who, role))
+        return client
+
+    def stranger(self, **more: object) -> "Reviewer":
+        """The same, without a session of its own."""
+        client = Reviewer(self.url, **more)
+        self._clients.append(client)
+        return client
+
+    def page(self, browser: Browser, who: str = "Ann", role: str = "lead", **options: object) -> Page:
+        """A page of a browser with a window of its own, in which somebody has used an invitation."""
+        page = browser.new_page(base_url=self.url, **options)  # type: ignore[arg-type]
+        page.context.add_cookies(cookies_of(self.client(who, role)))
+        return page
+
+    def invite(self, who: str, role: str = "reviewer") -> str:
+        """Have the lead, who comes in by the printed link, invite somebody; return the path of the invitation."""
+        if self._lead is None:
+            assert self.link, "there is a token"
+            # no connection waits for the next invitation: the server may close it, and this client does not ask again
+            self._lead = self.stranger(limits=httpx.Limits(max_keepalive_connections=0))
+            self._lead.join(self.link)
+        return self._lead.invite(who, role)
 
     def stop(self) -> str:
         """End it as Ctrl-C does; return what it said."""
         self.process.send_signal(signal.SIGINT)
         out, err = self.process.communicate(timeout=30)
+        self._close()
         assert self.process.returncode == 0, err
         return out
 
@@ -90,6 +128,11 @@ class ReviewServer:
         """End it as a power cut does."""
         self.process.kill()
         self.process.communicate(timeout=30)
+        self._close()
+
+    def _close(self) -> None:
+        for client in self._clients:  # else their sockets are found open in whatever test comes next
+            client.http.close()
 
     def __enter__(self) -> "ReviewServer":
         return self
@@ -97,6 +140,7 @@ class ReviewServer:
     def __exit__(self, *error: object) -> None:
         if self.process.poll() is None:
             self.kill()
+        self._close()
 
 
 class Reviewer:
@@ -105,6 +149,22 @@ class Reviewer:
     def __init__(self, url: str, **more: object) -> None:
         self.http = httpx.Client(base_url=url, follow_redirects=True, timeout=30, **more)  # type: ignore[arg-type]
         self.page = ""
+
+    def join(self, invitation: str) -> httpx.Response:
+        """Use an invitation, by its path, and open no page yet: that would claim an item."""
+        answer = self.http.post(invitation, follow_redirects=False)
+        assert answer.status_code == 303, answer.text
+        return answer
+
+    def invite(self, who: str, role: str = "reviewer") -> str:
+        """Invite somebody, as a lead; return the path of the invitation."""
+        page = self.http.get("/people").text
+        csrf = re.search(r'name="csrf" value="([^"]*)"', page)
+        assert csrf, page
+        answer = self.http.post("/people", data={"csrf": csrf[1], "name": who, "role": role})
+        link = re.search(rf'value="http[^"]*({INVITATION}[^"]*)"', answer.text)
+        assert link, answer.text
+        return link[1]
 
     def open(self, address: str) -> str:
         """Load a page."""

@@ -12,6 +12,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from playwright.sync_api import Page, sync_playwright
@@ -19,7 +20,15 @@ from playwright.sync_api import Page, sync_playwright
 from tests.chromium import chromium
 from tests.review_server import Reviewer, ReviewServer
 
-_SHOWN = "[...document.querySelectorAll('main img')].every((i) => i.complete && i.naturalWidth)"
+_SHOWN = "[...document.querySelectorAll('main img:not([loading=lazy])')].every((i) => i.complete && i.naturalWidth)"
+_VIEWS = {
+    "the first page": "/", "the summary": "/summary", "the list of all items": "/items",
+    "items found by a word": "/items?text=blue",
+    "items found by two words and a reason": "/items?text=men+shirt&reason=blurry_image",
+    "items by the value of a column": "/items?has=gender%3DMen", "the corrected ones": "/items?state=corrected",
+}  # fmt: skip
+"""Views with counts, by their addresses; the columns are those of the published catalogue."""
+_ITEM_LINK = "figcaption a[href^='/items/']"
 
 
 def main() -> None:
@@ -36,7 +45,7 @@ def main() -> None:
             _answers(server.client(), asked.queue)
             with sync_playwright() as playwright:
                 browser = playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox", "--disable-gpu"])
-                page = browser.new_page(base_url=server.url, bypass_csp=True)  # it waits by a script of its own
+                page = server.page(browser, bypass_csp=True)  # it waits by a script of its own
                 _queue(page, asked.queue)
                 _grid(page, asked.grid)
                 browser.close()
@@ -59,16 +68,22 @@ def _answers(client: Reviewer, count: int) -> None:
     def filtered() -> None:
         client.open("/queue?reason=low_confidence&least=50")
 
+    def people() -> None:
+        client.open("/people")
+
     client.open("/queue")
     _timed("an answer in the queue: decision and next page", decide, count)
     _timed("the image of an item", decide, count // 4, of=images)
     _timed("a page of the grid", grid, 20)
     _timed("its 48 images", images, 1)
     _timed("the same, once more", images, 5)
+    _timed("the people", people, 20)
     _timed("a page filtered by reason and confidence", filtered, 20)
+    for name, address in _VIEWS.items():
+        _timed(name, partial(client.open, address), 20)
 
 
-def _timed(name: str, work: Callable[[], None], count: int, of: Callable[[], None] | None = None) -> None:
+def _timed(name: str, work: Callable[[], object], count: int, of: Callable[[], object] | None = None) -> None:
     """Time some work, or what follows on each time that it was done."""
     took = []
     for _ in range(count):
@@ -86,9 +101,12 @@ def _queue(page: Page, count: int) -> None:
     began = time.perf_counter()
     for _ in range(count):
         page.wait_for_function(_SHOWN)
-        before = page.locator("figcaption a").get_attribute("href")
+        before = page.locator(_ITEM_LINK).get_attribute("href")
         page.keyboard.press("a")
-        page.wait_for_function("(a) => document.querySelector('figcaption a')?.getAttribute('href') !== a", arg=before)
+        page.wait_for_function(
+            "([before, link]) => document.querySelector(link)?.getAttribute('href') !== before",
+            arg=[before, _ITEM_LINK],
+        )
     _rate("queue", count, time.perf_counter() - began)
 
 

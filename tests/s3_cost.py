@@ -3,8 +3,8 @@
     python -m tests.s3_cost [--objects 3000] [--rounds 3]
 
 Each round measures each client once, one after another, so that a slow moment of the machine shows in all of them. The
-server is another process. `packed` reads the same images from a file of `tagger pack`. awscrt, which the project does
-not use, is measured where it is installed.
+server is another process. `packed` reads the same images from a file of `tagger pack`, `tar` from a tar file, without
+the time for its index. awscrt, which the project does not use, is measured where it is installed.
 """
 
 import argparse
@@ -12,6 +12,7 @@ import hashlib
 import importlib.util
 import os
 import resource
+import tarfile
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -25,8 +26,10 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
 from tagger.images.parquet import ParquetImages
-from tagger.images.position_index import ref_of
+from tagger.images.parquet_index import ref_of
 from tagger.images.s3 import S3Images
+from tagger.images.tar import TarImages
+from tagger.images.tar_index import TarIndex
 from tagger.io.location import Location
 from tagger.io.s3 import s3_client
 from tagger.io.s3_bucket import open_bucket
@@ -40,7 +43,8 @@ _IN_FLIGHT = 16
 _SIZES = (2_500, 36_000)
 _FILES = 500
 _WARM_UP = 200
-_PACKED = "packed.parquet"
+_STORE = "the project's store"
+_PACKED, _TAR = "packed.parquet", "images.tar"
 
 
 def main() -> None:
@@ -62,11 +66,14 @@ def main() -> None:
 
 
 def _pack(folder: Path, keys: Sequence[str]) -> None:
-    """Write the images of the keys to one shard."""
+    """Write the images of the keys to one shard, and to a tar file."""
     shard = Shard(2**40)
     for number, key in enumerate(keys):
         shard.add(str(number), [(key, (folder / key).read_bytes())])
     shard.write(Location(str(folder / _PACKED)), Location(str(folder / "failed.parquet")))
+    with tarfile.open(folder / _TAR, "w") as tar:
+        for number, key in enumerate(keys):
+            tar.add(folder / key, f"{number}.jpg")
 
 
 def _round(endpoint: str, keys: Sequence[str], size: int) -> dict[str, tuple[float, float]]:
@@ -82,12 +89,15 @@ def _round(endpoint: str, keys: Sequence[str], size: int) -> dict[str, tuple[flo
 
 
 def _report(size: int, rounds: Sequence[dict[str, tuple[float, float]]]) -> None:
-    print(f"{size:,} bytes, {_IN_FLIGHT} in flight: CPU ms an object by round, of boto3 (median), objects a second")
+    print(f"{size:,} bytes, {_IN_FLIGHT} in flight: CPU ms an object by round, of boto3 (median), of the store,")
+    print("  objects a second (median), of the store")
     for name in rounds[0]:
         cpu = [r[name][0] for r in rounds]
-        share = median(r[name][0] / r["boto3"][0] for r in rounds)
         rate = median(r[name][1] for r in rounds)
-        print(f"  {name:24s} {'  '.join(f'{c:.3f}' for c in cpu)}   {share:.2f}   {rate:,.0f}")
+        of_boto3, of_store = (median(r[name][0] / r[other][0] for r in rounds) for other in ("boto3", _STORE))
+        speed = median(r[name][1] / r[_STORE][1] for r in rounds)
+        times = " ".join(f"{c:.3f}" for c in cpu)
+        print(f"  {name:20s} {times}  {of_boto3:.2f} {of_store:.2f}  {rate:,.0f} {speed:.2f}")
 
 
 def _cpu_s() -> float:
@@ -102,8 +112,9 @@ def _clients() -> dict[str, Callable[[str], Callable[[Sequence[str]], Iterator[b
         alone["awscrt"] = _awscrt
     return {
         **{name: _threaded(client) for name, client in alone.items()},
-        "the project's store": _store,
+        _STORE: _store,
         "packed": _packed,
+        "tar": _tarred,
     }
 
 
@@ -134,6 +145,18 @@ def _packed(endpoint: str) -> Callable[[Sequence[str]], Iterator[bytes]]:
 
     def get(keys: Sequence[str]) -> Iterator[bytes]:
         for body in ParquetImages([shard], "image", 2**30).fetch([ref_of(shard, row) for row in range(len(keys))]):
+            assert isinstance(body, bytes)
+            yield body
+
+    return get
+
+
+def _tarred(endpoint: str) -> Callable[[Sequence[str]], Iterator[bytes]]:
+    """The image store of tar files."""
+    index = TarIndex([Location(f"s3://{BUCKET}/{_TAR}", endpoint, _REGION)])
+
+    def get(keys: Sequence[str]) -> Iterator[bytes]:
+        for body in TarImages(index, 2**30, _IN_FLIGHT).fetch(index.refs([str(n) for n in range(len(keys))])):
             assert isinstance(body, bytes)
             yield body
 

@@ -17,9 +17,11 @@ from tagger.optional import EXTRAS
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("schemas", "tagger", "jobs")
 MAY_IMPORT_RAY = {
+    "tagger/cluster/actors.py",
     "tagger/cluster/ray_patches.py",
     "tagger/cluster/session.py",
     "tagger/cluster/submission.py",
+    "tagger/cluster/tasks.py",
     "tagger/training/on_ray.py",
     "tagger/training/process_group.py",
     "tagger/training/search_on_ray.py",
@@ -62,7 +64,7 @@ def test_ray_is_imported_only_where_jobs_run_on_it() -> None:
 
 
 def test_only_the_review_knows_of_the_web_and_of_databases() -> None:
-    libraries = {"fastapi", "starlette", "uvicorn", "sqlalchemy", "alembic", "itsdangerous"}
+    libraries = {"fastapi", "starlette", "uvicorn", "sqlalchemy", "alembic", "itsdangerous", "fluent", "babel"}
     users = {str(p.relative_to(ROOT)) for p in SOURCES if libraries & imported(p)}
     assert {u for u in users if not u.startswith("tagger/review/")} <= {"jobs/review.py"}
 

@@ -28,6 +28,7 @@ def write_run(
     predicted: Sequence[Mapping[str, tuple[str, float]]] = (),
     decision: str = "review",
     more: Sequence[Mapping[str, object]] = (),
+    target_precision: Mapping[str, float] | None = None,
 ) -> Path:
     """A finished run whose items all wait for a person, unless told otherwise; the first is the least certain.
 
@@ -41,6 +42,7 @@ def write_run(
         predicted: Those of each item: value and confidence, accepted from SURE.
         decision: What is decided about all items.
         more: Further columns of each item's prediction, by PREDICTION.
+        target_precision: What the policy promised, by level.
     """
     (folder / "images").mkdir(parents=True)
     is_audit = kind == "audit"
@@ -60,6 +62,7 @@ def write_run(
     record = RunRecord(
         run_id=f"written-{folder.name}", model_id="m", state="done", kind=kind, config=config, fingerprint="",
         inputs={}, versions={}, attributes=dict(attributes or {}), started_at=now, counts=Counts(),
+        target_precision=dict(target_precision or {}),
     )  # fmt: skip
     run = folder / "run"
     (run / "predictions").mkdir(parents=True)

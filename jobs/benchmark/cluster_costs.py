@@ -15,7 +15,8 @@ import pyarrow.parquet as pq
 from pydantic import ValidationError
 
 from tagger.errors import TaggerError, UsageError
-from tagger.images.stores import open_store
+from tagger.flow.tasks import in_turn
+from tagger.images.stores import ImageStore, open_store
 from tagger.io.location import Location
 from tagger.io.parquet import write_parquet
 from tagger.jobs.benchmark.loopback_s3 import BUCKET, loopback_s3
@@ -24,9 +25,12 @@ from tagger.jobs.benchmark.tag_job import Tagged, TagJob, run_script
 from tagger.jobs.shell.console import Console
 from tagger.jobs.shell.figures import percent
 from tagger.manifest.manifest import Manifest
+from tagger.manifest.selection import EVERYTHING
 from tagger.models.bundle import Bundle
 from tagger.runs.directory import RunDirectory
+from tagger.runs.parallel_staging import stage_ranges, staging_keys
 from tagger.runs.parts import Spent, part_counts
+from tagger.runs.range_staging import RangeStaging
 from tagger.runs.staging import shard_of, stage
 from tagger.schemas.configs.bench import BenchConfig
 from tagger.schemas.configs.check import CheckConfig
@@ -36,6 +40,8 @@ from tagger.schemas.tables.prediction import PREDICTION
 
 BUSY = 0.1
 """Share of the CPUs that others may use, before it is said."""
+_MORE_ROUNDS = 6
+"""Rounds beyond those that were asked for, while the machine is too busy to tell the costs from noise."""
 _FEW, _SMALL_PART_ROWS = 1024, 32
 _WATCHED_S = 3.0
 _STAGED_ROWS = 200_000
@@ -92,9 +98,14 @@ def measure_costs(
     engine = job(_manifest(files, job.work / "all.csv"), _pattern(files)).engine
     console.step(f"Decoding only, {job.workers} processes")
     decoded = run_in_parallel(decode_only, job.workers, (bundle, files, config.seconds))
-    rounds = []
-    for number in range(1, config.rounds + 1):
-        console.step(f"Round {number} of {config.rounds}: the tag job in small parts, and in usual parts")
+    rounds: list[Round] = []
+    for number in range(1, config.rounds + _MORE_ROUNDS + 1):
+        if number <= config.rounds:
+            console.step(f"Round {number} of {config.rounds}: the tag job in small parts, and in usual parts")
+        elif costs_are_told(rounds):
+            break
+        else:
+            console.step(f"Round {number}, since the earlier ones differ too much to tell what a part costs")
         rounds.append(_round(files, job, config.s3))
     image, part = image_and_part(rounds, job.workers / decoded)
     console.step("Staging, counting parts, and scheduling through Ray")
@@ -110,6 +121,7 @@ def measure_costs(
         worker_start=max(0, median(r.small_parts.tagging_s - _worker_s(r.small_parts) / job.workers for r in rounds)),
         stage_row=stage_row,
         stage_part=stage_part,
+        stage_range_row=_staging_in_ranges(job.work),
         image=image,
         part=part,
         finish_part=_finish_part_s(job.work),
@@ -142,20 +154,32 @@ def _round(files: Sequence[Path], job: TagJob, with_s3: bool) -> Round:
         return Round(small, usual, job(everything, f"s3://{BUCKET}/{{id}}.jpg", "--s3-endpoint", endpoint))
 
 
+def costs_are_told(rounds: Sequence[Round]) -> bool:
+    """Whether an image and a part cost something by these rounds, which noise can hide."""
+    try:
+        image_and_part(rounds, 0.0)
+    except TaggerError:
+        return False
+    return True
+
+
 def image_and_part(rounds: Sequence[Round], decode_s: float) -> tuple[ImageCosts, float]:
     """Seconds of a worker for an image and for a part, of parts of usual and of small size.
+
+    Each is taken from its fastest round: what else runs on a machine only adds to a time, so further rounds come closer
+    to what a quiet machine needs, and a median does not (see `timeit.Timer.repeat`).
 
     Raises:
         TaggerError: when the runs differ too much.
     """
-    usual = median(_worker_s(r.usual_parts) / _rows(r.usual_parts) for r in rounds)
+    usual = min(_worker_s(r.usual_parts) / _rows(r.usual_parts) for r in rounds)
     parts_an_image = len(rounds[0].usual_parts.parts) / _rows(rounds[0].usual_parts)
-    small = median(median(part.spent.worker_s for part in r.small_parts.parts) for r in rounds)
+    small = min(median(part.spent.worker_s for part in r.small_parts.parts) for r in rounds)
     part = (small - _SMALL_PART_ROWS * usual) / (1 - _SMALL_PART_ROWS * parts_an_image)
     image = usual - part * parts_an_image
-    forward = median(sum(p.spent.engine_s or 0 for p in r.usual_parts.parts) / _rows(r.usual_parts) for r in rounds)
-    fetches = [_worker_s(r.from_s3) / _rows(r.from_s3) - usual for r in rounds if r.from_s3]
-    fetch = median(fetches) if fetches else None
+    forward = min(sum(p.spent.engine_s or 0 for p in r.usual_parts.parts) / _rows(r.usual_parts) for r in rounds)
+    from_s3 = [_worker_s(r.from_s3) / _rows(r.from_s3) for r in rounds if r.from_s3]
+    fetch = min(from_s3) - usual if from_s3 else None
     if part < 0 or image - forward + min(0, fetch or 0) < 0:
         raise TaggerError(
             "the runs differ too much to tell what an image and a part cost: the machine is too busy. Run it again, "
@@ -181,11 +205,26 @@ def _staging(work: Path) -> tuple[float, float]:
     return (few_s - few * a_part) / _STAGED_ROWS, a_part
 
 
-def _staged(work: Path, part_rows: int) -> tuple[float, int]:
-    """Seconds to stage the manifest, and its shards."""
+def _staging_in_ranges(work: Path) -> float:
+    """Seconds for a row of the same manifest, of one process that does the work of all."""
+    manifest, store = _staged_catalog(work)
+    directory = RunDirectory(Location(str(work / "staged-in-ranges")))
+    keys = staging_keys(directory.work, directory.rejects, ())
+    staging = RangeStaging(manifest, store, EVERYTHING, (), directory.work, directory.rejects, keys)
+    began = time.perf_counter()
+    stage_ranges(staging, manifest.ranges(), _STAGED_PART_ROWS[0], lambda _: None, 2, in_turn)
+    return (time.perf_counter() - began) / _STAGED_ROWS
+
+
+def _staged_catalog(work: Path) -> tuple[Manifest, ImageStore]:
     config = CheckConfig(manifest=str(work / "staged.parquet"), images=f"{work}/images/{{id}}.jpg")
     manifest = Manifest(Location(config.manifest), config)
-    store = open_store(config, manifest)
+    return manifest, open_store(config, manifest)
+
+
+def _staged(work: Path, part_rows: int) -> tuple[float, int]:
+    """Seconds to stage the manifest, and its shards."""
+    manifest, store = _staged_catalog(work)
     directory = RunDirectory(Location(str(work / f"staged-{part_rows}")))
     began = time.perf_counter()
     shards = stage(manifest, store, directory.work, directory.rejects, part_rows).shards

@@ -19,6 +19,8 @@ from enum import StrEnum
 import numpy as np
 import pyarrow as pa
 
+from tagger.manifest.ranges import RANGE_ROWS
+from tagger.runs.parallel_staging import COMPARED_ROWS, WORTH_RANGES
 from tagger.runs.parts import READ_AT_ONCE
 from tagger.runs.shard_sizes import cut
 from tagger.runs.staging import WRITTEN_AT_ONCE
@@ -32,6 +34,8 @@ _CALLS_OF_A_PART = 6
 its end. Calls about larger pieces are part of what an image costs."""
 _REQUESTS_OF_A_PART = 3
 """Of a worker that finds shards and parts in a bucket: the size of a shard, its rows, and the part."""
+_REQUESTS_OF_A_RANGE = 12
+"""Of a process that stages a range: its rows in the manifest, four files to write, and these again to cut it."""
 _REQUESTS_TO_COUNT = 2
 """Of the command at the end: the size of a part, and its counts."""
 
@@ -100,7 +104,8 @@ class Simulated:
     at_work: float
     """Share of tagging that workers have a part and would need for it undisturbed."""
     command: float
-    """Share of the whole run that the command computes: it stages, hands out parts and finishes."""
+    """Share of the whole run that the command computes: it stages or waits for those who do, hands out parts and
+    finishes."""
 
     @property
     def seconds(self) -> float:
@@ -137,9 +142,10 @@ def simulate(costs: ClusterCosts, cluster: Cluster, rows: int, part_rows: int) -
     of_size = {size: _demand(costs, cluster, size, sharing) for size in set(sizes)}
     demands = [of_size[size] for size in sizes]
     tagging = _tagging_s(costs, cluster, demands)
+    staging, staged_by_command = _staging_s(costs, cluster, rows, len(sizes))
     phases = {
         Phase.START: costs.start + costs.worker_start,
-        Phase.STAGING: _staging_s(costs, cluster, rows, len(sizes)),
+        Phase.STAGING: staging,
         Phase.TAGGING: tagging,
         Phase.FINISH: _finish_s(costs, cluster, len(sizes)),
     }
@@ -152,7 +158,7 @@ def simulate(costs: ClusterCosts, cluster: Cluster, rows: int, part_rows: int) -
     used[Shared.CPU] = sum(d.of[Shared.CPU] for d in demands) / (cluster.busy_cores * tagging)
     used[Shared.COMMAND] = hand_out / tagging
     at_work = sum(d.seconds for d in demands) / (cluster.workers * tagging)
-    command = (phases[Phase.STAGING] + hand_out + phases[Phase.FINISH]) / sum(phases.values())
+    command = (staged_by_command + hand_out + phases[Phase.FINISH]) / sum(phases.values())
     return Simulated(rows, len(sizes), phases, used, at_work, command)
 
 
@@ -202,9 +208,24 @@ def _hand_out_s(costs: ClusterCosts, cluster: Cluster) -> float:
     return costs.hand_out + cluster.workers * costs.hand_out_worker
 
 
-def _staging_s(costs: ClusterCosts, cluster: Cluster, rows: int, parts: int) -> float:
+def _staging_s(costs: ClusterCosts, cluster: Cluster, rows: int, parts: int) -> tuple[float, float]:
+    """Seconds of staging, and those of the command alone."""
+    if rows >= WORTH_RANGES:
+        return _staging_in_ranges_s(costs, cluster, rows, parts)
     requests = parts * cluster.request_s / WRITTEN_AT_ONCE if cluster.from_s3 else 0
-    return max(rows * costs.stage_row + parts * costs.stage_part, requests)
+    computed = rows * costs.stage_row + parts * costs.stage_part
+    return max(computed, requests), computed
+
+
+def _staging_in_ranges_s(costs: ClusterCosts, cluster: Cluster, rows: int, parts: int) -> tuple[float, float]:
+    """The same for a manifest that processes stage in ranges; nobody else is at work meanwhile."""
+    ranges = -(-rows // RANGE_ROWS)
+    at_once = min(cluster.nodes * cluster.cores, ranges)
+    tasks = (2 * ranges + -(-rows // COMPARED_ROWS)) * costs.stage_task
+    a_range = rows / ranges * costs.stage_range_row
+    if cluster.from_s3:
+        a_range += (_REQUESTS_OF_A_RANGE + (ranges + parts / ranges) / WRITTEN_AT_ONCE) * cluster.request_s
+    return costs.stage_start + tasks + -(-ranges // at_once) * a_range, tasks
 
 
 def _finish_s(costs: ClusterCosts, cluster: Cluster, parts: int) -> float:

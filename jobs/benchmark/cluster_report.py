@@ -117,6 +117,10 @@ def _costs(costs: ClusterCosts, cluster: Cluster) -> list[tuple[str, str]]:
         ("start and end of the command, and of Ray", f"{costs.start:.1f} s"),
         ("start of the workers", f"{costs.worker_start:.1f} s"),
         ("staging", f"{_us(costs.stage_row)} a row, {_us(costs.stage_part)} a part"),
+        (
+            "staging in ranges",
+            f"{_us(costs.stage_range_row)} a row, {_us(costs.stage_task)} a task, {costs.stage_start:.1f} s to start",
+        ),
         ("forward pass on a CPU", f"{_us(image.forward)} an image"),
         ("decoding", f"{_us(image.decode)} an image"),
         ("reading, deciding, writing", f"{_us(image.rest)} an image, {_us(costs.part)} a part"),

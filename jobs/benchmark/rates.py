@@ -1,9 +1,10 @@
-"""Measures single steps in images per second, in as many processes as the job has workers."""
+"""Measures single steps in images per second, in as many processes as the job has for them."""
 
 import math
 import multiprocessing
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from itertools import cycle, islice
 from pathlib import Path
 
@@ -18,6 +19,9 @@ _WORK_AT_LEAST_S = 0.3
 _WORK_PER_START = 0.2
 """Least ratio of the extra time of the long run to the short run. Start-up varies by some per cent from run to run,
 more on a shared machine, so a smaller difference does not tell work from start-up."""
+
+_PASSES_OF_A_THREAD = 8
+"""Between two times at which threads wait for each other."""
 
 
 def run_in_parallel(work: Callable[..., tuple[int, float]], processes: int, arguments: tuple[object, ...]) -> float:
@@ -73,9 +77,21 @@ def decode_only(bundle: Bundle, files: Sequence[Path], at_least_s: float) -> tup
 
 
 def forward_only(
-    prepared: PreparedEngine, bundle: Bundle, files: Sequence[Path], at_least_s: float
+    prepared: PreparedEngine, bundle: Bundle, files: Sequence[Path], at_least_s: float, threads: int = 1
 ) -> tuple[int, float]:
-    """Run the engine on decoded images for at least `at_least_s` seconds; return how many, and the seconds."""
+    """Run the engine on decoded images for at least `at_least_s` seconds; return how many, and the seconds.
+
+    Args:
+        prepared: The engine.
+        bundle: Its model.
+        files: Images; some of them are decoded.
+        at_least_s: Seconds.
+        threads: Threads that call the engine at the same time.
+    """
     pixels = decoded_sample([file.read_bytes() for file in files[:SOME]], bundle.card, MAX_PIXELS)
     engine = prepared.start()
-    return _repeat(lambda: len(engine.run(pixels)[0]), at_least_s)
+    passes = [pixels] * (threads * _PASSES_OF_A_THREAD if threads > 1 else 1)
+    with ThreadPoolExecutor(threads) as pool:
+        return _repeat(
+            lambda: sum(pool.map(lambda some: len(engine.run(some, embeddings=False)[0]), passes)), at_least_s
+        )

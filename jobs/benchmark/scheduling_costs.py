@@ -1,10 +1,11 @@
-"""Measures what a run's scheduling costs through Ray: handing out parts, and the coordinator's answers.
+"""Measures what a run's scheduling costs through Ray: staging tasks, handing out parts, the coordinator's answers.
 
-Its seconds are CPU time of the process that does the work: of the command, or of the coordinator. It prints them as
-JSON, by the names of `ClusterCosts`.
+Its seconds are CPU time of the process that does the work: of the command, or of the coordinator; only the start of
+processes is measured by the clock. It prints them as JSON, by the names of `ClusterCosts`.
 """
 
 import hashlib
+import importlib
 import json
 import math
 import threading
@@ -14,6 +15,7 @@ from typing import Any
 
 import ray
 
+from tagger.cluster.tasks import in_tasks
 from tagger.tagging.collector import outcome_type
 from tagger.tagging.coordinator import Coordinator
 from tagger.tagging.coordinator_client import RayCoordinatorClient
@@ -23,7 +25,7 @@ from tagger.tagging.worker_pool import WorkerPool, Workers
 _PIECE, _PIECES = 1024, 100
 _PIECES_A_SEND = 4  # 750 images a second for five seconds
 _VECTOR = 1280
-_PARTS, _CALLS = 2000, 500
+_PARTS, _CALLS, _TASKS = 2000, 500, 500
 _WAITED_FOR, _WAITS = 1000, 100
 
 
@@ -86,6 +88,20 @@ def _call_s() -> float:
     return answered / _CALLS
 
 
+def _task_s() -> tuple[float, float]:
+    """Seconds until a process has started and imported what staging needs; CPU seconds of the command for a call."""
+    began = time.perf_counter()
+    list(in_tasks(_import, [("tagger.runs.range_staging", "pandas")]))
+    started, began = time.perf_counter() - began, time.process_time()
+    list(in_tasks(_import, [()] * _TASKS))
+    return started, (time.process_time() - began) / _TASKS
+
+
+def _import(*modules: str) -> None:
+    for module in modules:
+        importlib.import_module(module)
+
+
 def _hand_out_s() -> float:
     """CPU seconds of the command for a part, with two workers."""
     pool = WorkerPool(_idle, range(_PARTS), Workers(2, 2))
@@ -118,11 +134,14 @@ def main() -> None:
     """Measure and print."""
     ray.init("local", include_dashboard=False, log_to_driver=False, logging_level="ERROR")
     call = _call_s()
+    stage_start, stage_task = _task_s()
     costs = {
         "hand_out": _hand_out_s(),
         "hand_out_worker": _wait_s(),
         "ask_image": sharing_costs("all", vectors=False)[1] - call / _PIECE,
         "ask_call": call,
+        "stage_start": stage_start,
+        "stage_task": stage_task,
     }
     ray.shutdown()
     print(json.dumps(costs))

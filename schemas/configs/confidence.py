@@ -23,6 +23,9 @@ from tagger.schemas.values import (
     separate_names,
 )
 
+ITEMS_PER_HOUR = 400
+"""Items that a person reviews in an hour, as long as nothing better is known."""
+
 
 class PolicyConfig(S3Options):
     """Find the confidences that give a bundle a target precision.
@@ -54,7 +57,9 @@ class PolicyConfig(S3Options):
         description="A class that is predicted for this many held-out items gets its own threshold, if that raises "
         "coverage; 0: no class does.",
     )
-    per_hour: int = Field(default=400, ge=1, description="Items that a person reviews in an hour, for the estimate.")
+    per_hour: int = Field(
+        default=ITEMS_PER_HOUR, ge=1, description="Items that a person reviews in an hour, for the estimate."
+    )
     splits: int = Field(
         default=0,
         ge=0,

@@ -144,8 +144,8 @@ class CatalogOptions(ManifestFormat, FetchOptions):
     images: str | None = Field(
         default=None,
         description="Image store: DIR, DIR/{id}.jpg, DIR/{id}_{n}.jpg (several an item), s3://BUCKET/PREFIX/{id}.jpg, "
-        "https://HOST/{id}.jpg, column:NAME (URIs or bytes in the manifest), or Parquet files of id and image. Without "
-        "it, the manifest's column imageUri or image.",
+        "https://HOST/{id}.jpg, column:NAME (URIs or bytes in the manifest), Parquet files of id and image, or tar "
+        "files (WebDataset) such as 'DIR/*.tar'. Without it, the manifest's column imageUri or image.",
     )
     images_root: str | None = Field(
         default=None, description="Folder (or s3:// prefix) that image URIs of the manifest may not leave."

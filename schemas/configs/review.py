@@ -10,7 +10,8 @@ from tagger.schemas.configs.options import S3Options
 class ReviewConfig(S3Options):
     """Serve the page on which people decide what is not sure.
 
-    It runs until Ctrl-C, and prints its address. With export it writes the decisions that stand to Parquet.
+    It runs until Ctrl-C, and prints a link that lets you in once. With export it writes the decisions that stand to
+    Parquet.
     """
 
     examples = ("--run run-1", "--run run-1 --host 0.0.0.0 --port 8765 --index index", "export --run run-1")
@@ -26,14 +27,17 @@ class ReviewConfig(S3Options):
     token: str | None = Field(
         default=None,
         min_length=12,
-        description="What reviewers must know to get in; better given as TAGGER_REVIEW_TOKEN than on a command line.",
+        description="Lets leads in, where others can reach the page; better given as TAGGER_REVIEW_TOKEN than on a "
+        "command line. Leads invite the others on the page.",
     )
     public_url: str | None = Field(
         default=None,
         pattern=r"^https?://[^/]+/?$",
         description="Address under which a proxy shows the page, such as https://review.shop.example; needs --token.",
     )
-    reviewer: str | None = Field(default=None, description="Your name in the log; by default your user name.")
+    reviewer: str | None = Field(
+        default=None, description="Your name, as a lead and in the log; by default your user name."
+    )
     database: str | None = Field(
         default=None,
         description="Where decisions are kept: an SQLite file, or postgresql://USER@HOST/NAME; by default "
@@ -45,9 +49,21 @@ class ReviewConfig(S3Options):
     index: str | None = Field(
         default=None, description="Index (tagger index) of items whose look-alikes stand beside each item."
     )
+    search_words: str | None = Field(
+        default=None,
+        description="YAML file with lists of words that mean the same, such as '- [tees, t-shirts]': the search for a "
+        "class knows them, beside those that come with the page.",
+    )
     duplicates: str | None = Field(
         default=None,
-        description="What tagger duplicates wrote: items that show one picture are decided at once; by default, those "
-        "with the same image file are.",
+        description="What tagger duplicates wrote: the page asks about its groups, and items that show one picture are "
+        "decided at once; by default, those with the same image file are.",
+    )
+    second_answers: float = Field(
+        default=0.05,
+        ge=0,
+        le=1,
+        description="Share of the items about which a second person is asked, without the first answer, so that the "
+        "view People can say how well people agree.",
     )
     out: str | None = Field(default=None, description="With export: the folder to write to; new or empty.")

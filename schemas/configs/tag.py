@@ -142,7 +142,10 @@ class TagConfig(CatalogOptions, Selection, Acceptance, Speed, Limits, RayOptions
         default=False, description="Write the image vectors, too, for tagger index, similar, duplicates and audit."
     )
     part_rows: int = Field(
-        default=8192, ge=1, description="Most rows in one part of the output; the last ones are smaller."
+        default=8192,
+        ge=1,
+        description="Most rows of a part, which a worker takes at once; the last ones are smaller. More than 100 parts "
+        "are joined into files of about 128 MB at the end.",
     )
 
     @model_validator(mode="after")

@@ -21,6 +21,8 @@ from tagger.schemas.values import (
     JobConfig,
     Panel,
     Seed,
+    no_flag,
+    parse_range,
     separate_names,
 )
 
@@ -56,7 +58,18 @@ class TrainConfig(CatalogOptions, DecisionsOptions, RayOptions, SplitOptions, Le
         "which stays whole, to the smallest, of which 1/unbalance stays.",
     )
     seed: Seed = Field(default=0, description="Seed of the split and of training.")
-    workers: int = Field(default=1, ge=1, description="Training processes (DDP); one GPU each on GPUs.")
+    workers: str = Field(
+        default="1",
+        description="Training processes (DDP), such as 4; one GPU each on GPUs. A range, such as 2-8, goes on with "
+        "those that the cluster has room for.",
+    )
+
+    worker_batch: int = Field(
+        default=0,
+        ge=0,
+        description="Items per step on each worker, in place of batch_size over all; learning rates grow with the "
+        "batch of all workers over batch_size. 0: batch_size.",
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -68,6 +81,14 @@ class TrainConfig(CatalogOptions, DecisionsOptions, RayOptions, SplitOptions, Le
             return {**recipes.read(str(given["recipe"])).settings, **given}
         except ValueError:
             return given  # the field's own validation reports the error
+
+    @field_validator("workers", mode="before")
+    @classmethod
+    def _checked_workers(cls, value: object) -> str:
+        text = str(no_flag(value)).strip()
+        if parse_range(text)[0] < 1:
+            raise ValueError("a training needs at least one process")
+        return text
 
     @field_validator("title", "evidence", "attribute", mode="before")
     @classmethod
@@ -85,8 +106,13 @@ class TrainConfig(CatalogOptions, DecisionsOptions, RayOptions, SplitOptions, Le
 
     @model_validator(mode="after")
     def _check(self) -> "TrainConfig":
-        parts = self.workers * self.accumulate
-        if self.batch_size % parts or self.batch_size < 2 * parts:
+        if self.worker_batch:
+            if self.worker_batch < 2 * self.accumulate:
+                raise ValueError(f"worker_batch {self.worker_batch} is less than two items for each pass of a step")
+            return self
+        least, most = parse_range(self.workers)
+        parts = most * self.accumulate
+        if (least == most and self.batch_size % parts) or self.batch_size < 2 * parts:
             raise ValueError(
                 f"batch_size {self.batch_size} does not divide over {self.workers} workers"
                 + (f" with {self.accumulate} passes each" if self.accumulate > 1 else "")

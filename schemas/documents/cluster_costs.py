@@ -38,6 +38,11 @@ class ClusterCosts(RunPart):
     worker_start: float = Field(ge=0, description="From the engine's choice until the first part is begun.")
     stage_row: float = Field(ge=0, description="Staging, a row of a Parquet manifest.")
     stage_part: float = Field(ge=0, description="Staging, a part.")
+    stage_range_row: float = Field(
+        ge=0, description="Staging a row of a large Parquet manifest, which many processes stage in ranges."
+    )
+    stage_task: float = Field(ge=0, description="CPU of the command for a call of one of these processes.")
+    stage_start: float = Field(ge=0, description="Until these processes have started, and staged a range of one row.")
     image: ImageCosts
     part: float = Field(ge=0, description="A worker, for a part of whatever size.")
     hand_out: float = Field(ge=0, description="CPU of the command to hand out a part.")

@@ -14,6 +14,7 @@ class MeasuredEngine(RunPart):
     device: Literal["cpu", "cuda"]
     machine: str = Field(description="The model of its processor or GPU.")
     versions: dict[str, str] = Field(description="Of the libraries that compute.")
+    policy: str = Field(description="Hash of the policy whose decisions were compared; empty without one.")
     offered: int = Field(description="How many images the run had.")
     check: EngineCheck
 
@@ -21,5 +22,5 @@ class MeasuredEngine(RunPart):
 class MeasuredEngines(RunPart):
     """The whole of `engine.json`."""
 
-    engines_version: Literal[2] = 2
+    engines_version: Literal[3] = 3
     measured: tuple[MeasuredEngine, ...] = ()

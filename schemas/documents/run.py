@@ -69,16 +69,31 @@ class EngineCheck(RunPart):
     engine: str = Field(description="Library, device and precision, such as openvino-cpu-float16.")
     images: int = Field(default=0, description="How many images were compared; 0 for float32 PyTorch itself.")
     sure_images: int = Field(
-        default=0, description="How many of them had a tag with a confidence of two thirds or more."
+        default=0,
+        description="How many of them had a tag that the bundle's policy accepts; without a policy, one with a "
+        "confidence of two thirds or more.",
     )
     agreement: float = Field(
-        default=1.0, ge=0, le=1, description="Share of the sure images with the same tags at the levels that were sure."
+        default=1.0,
+        ge=0,
+        le=1,
+        description="Share of the sure images with the same tags at the levels that were accepted, or sure.",
+    )
+    same_decisions: float = Field(
+        default=1.0,
+        ge=0,
+        le=1,
+        description="Share of the images with an accepted tag of which both engines' confidences lie on the same side "
+        "of the policy's thresholds; 1 without a policy.",
     )
     same_leaf: float = Field(default=1.0, ge=0, le=1, description="Share of all with the same most probable leaf.")
     confidence_shift: float = Field(
         default=0.0, description="Mean difference of the article type's confidence where one engine was sure of it."
     )
     largest_difference: float | None = Field(default=0.0, description="Of any logit; null when one was not finite.")
+    compiled: bool | None = Field(
+        default=None, description="Whether PyTorch compiled it where it was compared; null for those that it does not."
+    )
     passed_over: dict[str, str] = Field(default={}, description="Quicker engines, and why they were not taken.")
     earlier: bool = Field(default=False, description="Whether an earlier run chose it, on its images.")
 

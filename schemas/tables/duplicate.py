@@ -1,4 +1,4 @@
-"""Items that show one picture: the output of tagger duplicates."""
+"""Items that show one picture: the output of tagger duplicates, and what people say about it in a review."""
 
 from enum import StrEnum
 
@@ -41,5 +41,20 @@ DUPLICATE_PAIR = pa.schema(
         field("colour", pa.float32(), "Difference in colour, 0 to 255; null where one could not be read."),
         field("same", pa.bool_(), "Whether they count as one picture.", nullable=False),
         field("judged", pa.bool_(), "Whether they are one picture to the person who judged them; null without one."),
+    ]
+)
+
+DUPLICATE_ANSWER = pa.schema(
+    [
+        field("id", pa.string(), "The item's id.", nullable=False),
+        field("group", pa.int64(), "Its group in the output of tagger duplicates.", nullable=False),
+        field(
+            "samePicture",
+            pa.bool_(),
+            "Whether it shows the group's picture to the person who answered. CSV and XLSX say yes or no.",
+            nullable=False,
+        ),
+        field("decidedBy", pa.string(), "Who answered.", nullable=False),
+        field("decidedAt", pa.timestamp("us", tz="UTC"), "When that was answered.", nullable=False),
     ]
 )

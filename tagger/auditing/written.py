@@ -1,5 +1,6 @@
 """Writes findings as a table, as a queue for the review page, and as an HTML page."""
 
+import shlex
 from collections.abc import Hashable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -87,7 +88,7 @@ def _suggestion(finding: Mapping[Hashable, Any]) -> dict[_Leaf, float]:
     return {leaf: float(finding["score"] if pd.isna(confidence) else confidence)}
 
 
-def page_of(findings: pa.Table, pictures: Pictures, count: int, facts: Sequence[tuple[str, str]]) -> str:
+def page_of(findings: pa.Table, pictures: Pictures, count: int, facts: Sequence[tuple[str, str]], folder: str) -> str:
     """Render a page of the first findings: one HTML file without external resources.
 
     Args:
@@ -95,11 +96,14 @@ def page_of(findings: pa.Table, pictures: Pictures, count: int, facts: Sequence[
         pictures: Reads their images.
         count: Number of findings to show.
         facts: Names and values for the page's head.
+        folder: Where the audit is written, for the command that opens it for review.
     """
     first = findings.slice(0, count).to_pylist()
     thumbnails = pictures.of([row["imageUri"] for row in first])
     for row in first:
         row["picture"] = thumbnails.get(row["imageUri"] or "", "")
-    folder = Path(__file__).parent / "templates"
-    environment = Environment(loader=FileSystemLoader(folder), autoescape=select_autoescape(), trim_blocks=True)
-    return environment.get_template("findings.html").render(rows=first, all=len(findings), facts=facts)
+    templates = Path(__file__).parent / "templates"
+    environment = Environment(loader=FileSystemLoader(templates), autoescape=select_autoescape(), trim_blocks=True)
+    return environment.get_template("findings.html").render(
+        rows=first, all=len(findings), facts=facts, folder=shlex.quote(folder)
+    )

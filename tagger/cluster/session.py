@@ -6,6 +6,7 @@ import re
 import secrets
 import socket
 import tempfile
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, chdir, contextmanager, suppress
 from pathlib import Path
@@ -29,7 +30,7 @@ from tagger.schemas.configs.options import RayOptions
 _LOG = logging.getLogger(__name__)
 _GB = 2**30
 _MAX_REASON = 400
-_KILL_TIMEOUT_S = 5.0
+_KILL_TIMEOUT_S, _KILL_POLL_S = 5.0, 0.02
 _CONNECT_TIMEOUT_S = 10
 _QUIET_SETTINGS = {
     "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
@@ -117,11 +118,24 @@ def _processes_below(folder: Path) -> list[psutil.Process]:
 
 
 def _kill(processes: Sequence[psutil.Process]) -> None:
-    """Kill processes and wait for them: Ray's workers would only notice its end some seconds later."""
+    """Kill processes and wait for their end: Ray's workers would only notice its own some seconds later.
+
+    Whether the system has forgotten them is not waited for: in a container, the first process may take a second to
+    collect those whose parent has ended.
+    """
     for process in processes:
         with suppress(psutil.Error):
             process.kill()
-    psutil.wait_procs(processes, _KILL_TIMEOUT_S)
+    deadline = time.monotonic() + _KILL_TIMEOUT_S
+    while any(map(_is_alive, processes)) and time.monotonic() < deadline:
+        time.sleep(_KILL_POLL_S)
+
+
+def _is_alive(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _connect(address: str, folder: Path) -> None:

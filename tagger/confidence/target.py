@@ -144,6 +144,16 @@ def lower_bound(right: int, items: int, probability: float) -> float | None:
     return float(beta.ppf(1 - probability, right, items - right + 1)) if right else 0.0
 
 
+def fewest_items(target: float, probability: float) -> int:
+    """The fewest items from which `fit_level` can show a target precision: so many, all of them right.
+
+    Args:
+        target: Precision to show, 0 to 1.
+        probability: As for `fit_policy`.
+    """
+    return int(np.ceil(_fewest(target, probability)))
+
+
 def coverage_curve(predicted: Predicted) -> pd.DataFrame:
     """Coverage and precision of a level at every threshold: columns threshold, coverage, precision."""
     order = np.argsort(-predicted.confidence, kind="stable")
@@ -205,7 +215,7 @@ def _threshold(predicted: Predicted, target: float, probability: float) -> float
     items are accepted that they show the target only if all are right.
     """
     error = (1 - probability) / _STARTS
-    fewest = np.log(error) / np.log(target)
+    fewest = _fewest(target, probability)
     if len(predicted) < fewest:
         return None
     order = np.argsort(-predicted.confidence, kind="stable")
@@ -221,6 +231,10 @@ def _threshold(predicted: Predicted, target: float, probability: float) -> float
         end = start + (failed[0] if len(failed) else len(tested) - start)
         best = max(best, end - 1 if end > start else -1)
     return float(confidence[tested[best]]) if best >= 0 else None
+
+
+def _fewest(target: float, probability: float) -> float:
+    return float(np.log((1 - probability) / _STARTS) / np.log(target))
 
 
 def _last_of_equals(falling: np.ndarray) -> np.ndarray:

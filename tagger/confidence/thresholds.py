@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from tagger.flow.hash_order import hash_order
+from tagger.flow.hash_order import sample_order
 from tagger.schemas.documents.bundle import ModelCard, Policy
 from tagger.schemas.documents.taxonomy import Level
 from tagger.schemas.tables.prediction import Decision, Evidence
@@ -62,9 +62,15 @@ class QaSample:
 
     def drawn(self, ids: Sequence[str]) -> np.ndarray:
         """Whether each item would be drawn, bool [N]."""
-        keys = [f"qa {item}" for item in ids]  # independent of the order that draws the sides of a split
-        drawn: np.ndarray = hash_order(keys, self.seed) < self.share * 2.0**64
+        drawn: np.ndarray = sample_order(ids, self.seed) < self.share * 2.0**64
         return drawn
+
+    def order(self, ids: Sequence[str]) -> np.ndarray:
+        """The random order in which to ask about drawn items: their positions, the first one first, int [N].
+
+        It depends on the ids alone, so the first answers of a sample are a smaller sample, as random as the whole.
+        """
+        return np.argsort(sample_order(ids, self.seed), kind="stable")
 
 
 def decide(

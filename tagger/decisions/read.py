@@ -16,7 +16,7 @@ from tagger.schemas.arrow import conformed
 from tagger.schemas.tables.decision import DECISION
 
 if TYPE_CHECKING:
-    from tagger.review.store.claims import ReviewStore
+    from tagger.review.store.review import ReviewStore
 
 DATABASE = "TAGGER_REVIEW_DATABASE"
 """Environment variable that names the database."""
@@ -46,7 +46,7 @@ def decisions_of(run: RunDirectory, database: str | None = None) -> Iterator[pa.
     record = run.record()
     named = database or (None if run.root.is_s3 else database_of(run, None))
     if record is not None and named and (database or Path(named).exists()):
-        from tagger.review.store.claims import ReviewStore
+        from tagger.review.store.review import ReviewStore
         from tagger.review.store.tables import open_to_read
 
         flag = "--database" if database else str(run.root)
@@ -85,9 +85,9 @@ def named_decisions(folder: Location, flag: str) -> Iterator[pa.Table]:
         yield conformed(table, DECISION)
 
 
-def standing_rows(store: "ReviewStore") -> Iterator[pa.Table]:
-    """The current decisions in a store, by DECISION, in pieces."""
-    for part in store.standing():
+def standing_rows(store: "ReviewStore", reason: str | None = None) -> Iterator[pa.Table]:
+    """The current decisions in a store, by DECISION, in pieces; with a reason, only about items that have it."""
+    for part in store.standing(reason):
         yield pa.Table.from_pylist([_row(row) for row in part], schema=DECISION)
 
 

@@ -1,5 +1,6 @@
 """A page of duplicate groups and of pairs to judge: one HTML file without external resources."""
 
+import shlex
 from collections.abc import Hashable, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from tagger.exports.csv import harmless
 _MAX_SHOWN = 24
 
 
-def page_of(groups: pa.Table, pictures: Pictures, count: int, sample: pd.DataFrame) -> str:
+def page_of(groups: pa.Table, pictures: Pictures, count: int, sample: pd.DataFrame, folder: str) -> str:
     """Render the page as HTML.
 
     Args:
@@ -22,6 +23,7 @@ def page_of(groups: pa.Table, pictures: Pictures, count: int, sample: pd.DataFra
         pictures: Reads their images.
         count: Groups to show: those whose labels differ first, then the largest.
         sample: Pairs to judge, the result of `sample_of`.
+        folder: Where the groups are written, for the command that opens them in a review.
     """
     frame = groups.to_pandas()
     order = frame.drop_duplicates("group").sort_values(["conflict", "group"], ascending=[False, True])
@@ -30,11 +32,11 @@ def page_of(groups: pa.Table, pictures: Pictures, count: int, sample: pd.DataFra
     of_pairs = [uri for name in ("first", "second") for uri in sample[f"{name}.imageUri"]]
     thumbnails = pictures.of([*items["imageUri"], *of_pairs])
     shown = [_group(frame[frame["group"] == number], thumbnails) for number in chosen]
-    folder = Path(__file__).parent / "templates"
-    environment = Environment(loader=FileSystemLoader(folder), autoescape=select_autoescape(), trim_blocks=True)
+    templates = Path(__file__).parent / "templates"
+    environment = Environment(loader=FileSystemLoader(templates), autoescape=select_autoescape(), trim_blocks=True)
     pairs = [_pair(row, thumbnails) for row in sample.to_dict("records")]
     page = environment.get_template("duplicates.html")
-    return page.render(groups=shown, all=frame["group"].nunique(), pairs=pairs)
+    return page.render(groups=shown, all=frame["group"].nunique(), pairs=pairs, folder=shlex.quote(folder))
 
 
 def _group(items: pd.DataFrame, thumbnails: dict[str, str]) -> dict[str, object]:

@@ -12,7 +12,7 @@ from PIL import Image, ImageOps
 from tagger.deduplication.groups import Layouts
 from tagger.errors import ImageError
 from tagger.flow.hash_order import hash_order
-from tagger.images.stores import ImageStore, fetch_all
+from tagger.images.stores import ImageStore, OrderedStore, fetch_all
 from tagger.imaging.decode import decode, decode_whole
 from tagger.imaging.layout import LAYOUT_SIZE, layouts
 from tagger.manifest.batch import Batch
@@ -129,8 +129,18 @@ class PlantedImages:
 
     def __init__(self, store: ImageStore, copies: Mapping[str, bytes]) -> None:
         self.ordered_by_store = store.ordered_by_store
+        self.locates_in_copies = store.locates_in_copies
         self._store = store
         self._copies = copies
+
+    @property
+    def row_count(self) -> int:
+        """Number of rows of the store, if it knows where its images lie."""
+        return self._store.row_count if isinstance(self._store, OrderedStore) else 0
+
+    def positions(self, refs: Sequence[str | None]) -> np.ndarray:
+        """The row of each reference in the store, int64 [N]; -1 for a copy, or if the store does not know."""
+        return self._store.positions(refs) if isinstance(self._store, OrderedStore) else np.full(len(refs), -1)
 
     def locate(self, batch: Batch) -> list[str | None]:
         """References to the store's images; no row names a copy."""

@@ -16,8 +16,13 @@ class Engine(Protocol):
 
     name: str
 
-    def run(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return leaf logits float32 [N, L] and embeddings float32 [N, D]."""
+    def run(self, images: np.ndarray, embeddings: bool = True) -> tuple[np.ndarray, np.ndarray]:
+        """Return leaf logits float32 [N, L] and embeddings [N, D], float32 or float16.
+
+        Args:
+            images: uint8 [N, H, W, C].
+            embeddings: Whether they are wanted; if not, they are [N, 0], and are not copied from a GPU.
+        """
         ...
 
 

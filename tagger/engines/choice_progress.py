@@ -47,6 +47,6 @@ def watched_logits(engine: Engine, images: np.ndarray, batch_size: int, watch: W
     watch(ChoiceProgress(step, 0, len(images)))
     pieces = []
     for first in range(0, len(images), piece_size):
-        pieces.append(engine.run(images[first : first + piece_size])[0])
+        pieces.append(engine.run(images[first : first + piece_size], embeddings=False)[0])
         watch(ChoiceProgress(step, min(first + piece_size, len(images)), len(images)))
     return np.concatenate(pieces)

@@ -115,7 +115,7 @@ def choose_engine(
     if requested == "auto" and len(reference.images) < ENOUGH_IMAGES:
         reference.check_finite()
         prepared = prepare(bundle, reference.engine, batch_size)
-        return prepared, EngineCheck(engine=reference.engine, passed_over=passed_over)
+        return prepared, EngineCheck(engine=reference.engine, compiled=reference.is_compiled, passed_over=passed_over)
     candidates = {name: _Candidate(bundle, name, batch_size) for name in names}
     if requested != "auto":
         names = (requested,)
@@ -161,13 +161,18 @@ class _Candidate:
         """The converted model."""
         return _prepared(*self._arguments)
 
-    def run(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return leaf logits float32 [N, L] and embeddings float32 [N, D]."""
+    def run(self, images: np.ndarray, embeddings: bool = True) -> tuple[np.ndarray, np.ndarray]:
+        """Return leaf logits float32 [N, L] and embeddings [N, D]."""
         _ = self.prepared
         try:
-            return self._engine.run(images)
+            return self._engine.run(images, embeddings)
         except Exception as error:  # whatever the library raises
             raise UnsuitableError(f"cannot run this model: {first_line(error)}") from error
+
+    @property
+    def is_compiled(self) -> bool | None:
+        """Whether the model was compiled, once it has run; None for an engine that does not compile."""
+        return getattr(self._engine, "is_compiled", None)
 
     @cached_property
     def _engine(self) -> Engine:
@@ -191,14 +196,14 @@ def _check(card: "ModelCard", candidate: _Candidate, reference: Reference) -> En
     check = EngineCheck(engine=candidate.name)
     if candidate.name == reference.engine or not len(reference.images):
         _ = candidate.prepared
-        return check
+        return check.model_copy(update={"compiled": reference.is_compiled})
     expected, logits = np.zeros((2, 0, len(card.taxonomy.leaves)), np.float32)
     for expected_piece, piece in reference.pieces(candidate):
         expected, logits = np.concatenate([expected, expected_piece]), np.concatenate([logits, piece])
         not_finite = int((~np.isfinite(logits)).any(axis=1).sum())
         if not_finite:
             raise UnsuitableError(f"gives outputs that are not finite for {not_finite} of {len(logits)} images")
-        check = compare(card, candidate.name, expected, logits)
+        check = compare(card, candidate.name, expected, logits).model_copy(update={"compiled": candidate.is_compiled})
         if is_certain(check):
             break
     if not agrees(check):

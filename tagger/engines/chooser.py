@@ -44,3 +44,5 @@ def _send(stream: BinaryIO, message: ChoiceProgress | Answer) -> None:
 
 if __name__ == "__main__":
     main()
+    sys.stderr.flush()
+    os._exit(0)  # the libraries' own end takes a second, for which the command would wait; nothing is left to be done

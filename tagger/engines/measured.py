@@ -4,8 +4,8 @@ The file is `engine.json` in the bundle's folder, or one in the user's cache fol
 a bucket. It is not part of the model: the modelId does not depend on it.
 """
 
+import hashlib
 import importlib.metadata
-import os
 import platform
 from contextlib import suppress
 from pathlib import Path
@@ -14,7 +14,9 @@ from pydantic import ValidationError
 
 from tagger.engines.reference import MOST_CHECKED_IMAGES
 from tagger.errors import WriteError
+from tagger.io.caches import cache_folder
 from tagger.io.location import Location
+from tagger.schemas.documents.bundle import ModelCard
 from tagger.schemas.documents.engine import MeasuredEngine, MeasuredEngines
 from tagger.schemas.documents.run import EngineCheck
 
@@ -26,43 +28,40 @@ _MORE = 2
 _CPU_INFO = Path("/proc/cpuinfo")
 
 
-def load_measured(bundle: Location, model_id: str, device: str, images: int) -> EngineCheck | None:
+def load_measured(bundle: Location, card: ModelCard, device: str, images: int) -> EngineCheck | None:
     """The engine that was chosen on a machine like this one with the same library versions; None without one.
 
-    A choice by much fewer images than there are now does not count, unless it was by as many as are ever compared.
+    A choice by another policy of the model does not count, as other decisions were compared. Nor does one by much fewer
+    images than there are now, unless it was by as many as are ever compared.
 
     Args:
         bundle: The bundle's folder.
-        model_id: Id of the model that the bundle holds now.
+        card: The card of the model that the bundle holds now.
         device: `cpu` or `cuda`.
         images: Number of images of the run.
     """
-    machine, versions = _machine(device), _versions()
-    for file in _files(bundle, model_id):
+    sought = (card.model_id, _policy(card), device, _machine(device), _versions())
+    for file in _files(bundle, card.model_id):
         for stored in _read(file):
-            if (stored.model_id, stored.device, stored.machine, stored.versions) == (
-                model_id,
-                device,
-                machine,
-                versions,
-            ):
+            if (stored.model_id, stored.policy, stored.device, stored.machine, stored.versions) == sought:
                 return stored.check if stored.offered >= min(images / _MORE, MOST_CHECKED_IMAGES) else None
     return None
 
 
-def store_measured(bundle: Location, model_id: str, device: str, images: int, check: EngineCheck) -> None:
+def store_measured(bundle: Location, card: ModelCard, device: str, images: int, check: EngineCheck) -> None:
     """Store a choice that was measured on ENOUGH_IMAGES or more; where nothing can be written, it is not stored.
 
     Args:
         bundle: The bundle's folder.
-        model_id: Id of the model.
+        card: The model's card.
         device: `cpu` or `cuda`.
         images: Number of images of the run.
         check: The engine, and its agreement with float32 PyTorch.
     """
     measured = MeasuredEngine.model_validate(
         {
-            "model_id": model_id,
+            "model_id": card.model_id,
+            "policy": _policy(card),
             "device": device,
             "machine": _machine(device),
             "versions": _versions(),
@@ -70,8 +69,8 @@ def store_measured(bundle: Location, model_id: str, device: str, images: int, ch
             "check": check,
         }
     )
-    for file in _files(bundle, model_id):
-        others = [m for m in _read(file) if m.model_id == model_id and not _is_same_machine(m, measured)]
+    for file in _files(bundle, card.model_id):
+        others = [m for m in _read(file) if m.model_id == card.model_id and not _is_same_machine(m, measured)]
         document = MeasuredEngines(measured=(measured, *others[: _MAX_STORED - 1]))
         with suppress(WriteError):
             file.write_text(document.model_dump_json(by_alias=True, indent=2))
@@ -80,8 +79,7 @@ def store_measured(bundle: Location, model_id: str, device: str, images: int, ch
 
 def _files(bundle: Location, model_id: str) -> list[Location]:
     """The files that may hold the choice, the preferred one first."""
-    caches = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")  # noqa: PTH111 - no home, no error
-    cached = Location(str(Path(caches) / "catalog-tagger/engines" / f"{model_id}.json"))
+    cached = Location(str(cache_folder() / "engines" / f"{model_id}.json"))
     return [cached] if bundle.is_s3 or not bundle.is_dir() else [bundle / ENGINE_FILE, cached]
 
 
@@ -95,6 +93,10 @@ def _read(file: Location) -> tuple[MeasuredEngine, ...]:
 
 def _is_same_machine(one: MeasuredEngine, other: MeasuredEngine) -> bool:
     return (one.device, one.machine) == (other.device, other.machine)
+
+
+def _policy(card: ModelCard) -> str:
+    return hashlib.sha256(card.policy.model_dump_json().encode()).hexdigest()[:16] if card.policy else ""
 
 
 def _machine(device: str) -> str:

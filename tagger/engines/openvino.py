@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tagger.engines.base import Engine, as_batches
+from tagger.engines.signal_stack import kept_signal_stack
 from tagger.errors import UsageError
 from tagger.io.location import first_line
 from tagger.io.scratch import check_room
@@ -50,7 +51,9 @@ class PreparedOpenVino:
             "NUM_STREAMS": 1,
             "ENABLE_CPU_PINNING": False,  # else all processes might be pinned to one core
         }
-        return OpenVinoEngine(core.compile_model(model, "CPU", settings), self.name, self.batch_size)
+        with kept_signal_stack():
+            compiled = core.compile_model(model, "CPU", settings)
+        return OpenVinoEngine(compiled, self.name, self.batch_size)
 
 
 class OpenVinoEngine:
@@ -63,16 +66,16 @@ class OpenVinoEngine:
         self._input = self._request.get_input_tensor(0).data
         self._outputs = [self._request.get_output_tensor(i).data for i in range(2)]
 
-    def run(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return leaf logits float32 [N, L] and embeddings float32 [N, D]."""
-        logits, embeddings = [], []
+    def run(self, images: np.ndarray, embeddings: bool = True) -> tuple[np.ndarray, np.ndarray]:
+        """Return leaf logits float32 [N, L] and embeddings float32 [N, D], or [N, 0] where they are not wanted."""
+        logits, vectors = [], []
         for batch, size in as_batches(images, self._batch_size):
             self._input[...] = batch
             self._request.start_async()
             self._request.wait()
             logits.append(self._outputs[0][:size].astype(np.float32))  # a copy: the buffers are filled again
-            embeddings.append(self._outputs[1][:size].astype(np.float32))
-        return np.concatenate(logits), np.concatenate(embeddings)
+            vectors.append(self._outputs[1][:size, : None if embeddings else 0].astype(np.float32))
+        return np.concatenate(logits), np.concatenate(vectors)
 
 
 def cpu_precisions() -> tuple[str, ...]:

@@ -88,7 +88,7 @@ class EngineRequest:
             yield answer.result()
 
     def _choose(self, device: str, batch_size: int, watch: Watch) -> tuple[PreparedEngine, EngineCheck]:
-        bundle, folder, model_id = self.bundle, self.folder, self.bundle.card.model_id
+        bundle, folder, card = self.bundle, self.folder, self.bundle.card
         if self.requested != "auto" or folder is None:
             sample = partial(self.sample.pieces, watch)
             return choose_engine(bundle, self.requested, device, batch_size, sample, watch=watch)
@@ -99,10 +99,10 @@ class EngineRequest:
                 sizes.append(len(piece))
                 yield piece
 
-        measured = partial(load_measured, folder, model_id, device, self.images)
+        measured = partial(load_measured, folder, card, device, self.images)
         chosen = choose_engine(bundle, "auto", device, batch_size, pieces, measured, watch)
         if sizes and sizes[0] >= ENOUGH_IMAGES:
-            store_measured(folder, model_id, device, self.images, chosen[1])
+            store_measured(folder, card, device, self.images, chosen[1])
         return chosen
 
     def isolated(self) -> "EngineRequest":

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 CHECKED_IMAGES = 512
 """Images of one piece of a sample."""
-MOST_CHECKED_IMAGES = 2048
+MOST_CHECKED_IMAGES = 4096
 """More are not compared, even if the interval of an agreement still says neither yes nor no."""
 
 
@@ -41,6 +41,11 @@ class Reference:
     def images(self) -> np.ndarray:
         """The first piece."""
         return self._piece(0)
+
+    @property
+    def is_compiled(self) -> bool | None:
+        """Whether the model was compiled; None before it has run, and on a CPU, where it is not."""
+        return getattr(self._engine, "is_compiled", None) if self._logits else None
 
     def check_finite(self) -> None:
         """Raise InputError when the model's own outputs are not finite."""

@@ -11,6 +11,8 @@ from tagger.evaluation.metrics import MINIMUM_SUPPORT, Predicted, level_metrics
 
 PROBABILITY = 0.95
 """Coverage of the intervals, 0 to 1."""
+FEW = 20
+"""Below this many items, a share says little: pages show it in grey."""
 _DRAWS = 1000
 
 
@@ -23,14 +25,15 @@ class Estimate:
     high: float | None
 
 
-def share(right: int, items: int) -> Estimate:
+def share(right: int, items: int, probability: float = PROBABILITY) -> Estimate:
     """A share of independent items, with the interval of Wilson 1927.
 
     Args:
         right: Number of items that count.
         items: Number of all items, above 0.
+        probability: Coverage of the interval, 0 to 1.
     """
-    interval = binomtest(right, items).proportion_ci(PROBABILITY, method="wilson")
+    interval = binomtest(right, items).proportion_ci(probability, method="wilson")
     return Estimate(right / items, float(interval.low), float(interval.high))
 
 
@@ -78,6 +81,27 @@ def macro_f1(p: Predicted, groups: np.ndarray | None = None) -> Estimate | None:
         return float((2 * hits[seen] / both[seen]).mean()) if seen.any() else 0.0
 
     return Estimate(level_metrics(p).macro_f1, *_ends(of_weights, len(p), groups))
+
+
+def reliability_by_rank(confidence: np.ndarray, correct: np.ndarray, most_bins: int = 10) -> pd.DataFrame:
+    """Reliability in bins of about equal numbers of items, at least FEW in each where there are as many.
+
+    Args:
+        confidence: Of the predicted class, [N].
+        correct: Whether it is the true one, bool [N].
+        most_bins: Most bins.
+
+    Returns:
+        One row per bin, by rising confidence: confidence (mean), accuracy, low and high (the 95% interval of Wilson
+        1927 of the accuracy), items.
+    """
+    order = np.argsort(confidence, kind="stable")
+    bins = min(most_bins, max(1, len(order) // FEW))
+    rows = []
+    for members in np.array_split(order, bins) if len(order) else []:
+        estimate = share(int(np.sum(correct[members])), len(members))
+        rows.append((float(np.mean(confidence[members])), estimate.value, estimate.low, estimate.high, len(members)))
+    return pd.DataFrame(rows, columns=["confidence", "accuracy", "low", "high", "items"])
 
 
 def _ends(

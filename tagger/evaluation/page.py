@@ -1,12 +1,19 @@
 """Templates of the report page, and regions of a written page that can be replaced without its data."""
 
+import base64
+import hashlib
+import importlib.resources
 import re
 
 import jinja2
 from markupsafe import Markup
 
+from tagger.evaluation.intervals import FEW
+from tagger.evaluation.shares import interval, is_few, percent, with_interval
+
 SUMMARY, SECTIONS = "summary", "sections"
-"""Regions of the report page: above its first figures, and below them."""
+"""Regions of the report page: its first answers, and the first sections for engineers."""
+SCRIPT = "report.js"
 
 
 def render(template: str, **context: object) -> Markup:
@@ -34,10 +41,22 @@ def evidence_in_words(evidence: str) -> str:
 
 
 def _environment() -> jinja2.Environment:
-    return jinja2.Environment(
+    environment = jinja2.Environment(
         loader=jinja2.PackageLoader("tagger.evaluation"),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["capitalize_first"] = lambda text: text[:1].upper() + text[1:]
+    environment.globals.update(
+        percent=percent, with_interval=with_interval, interval=interval, is_few=is_few, FEW=FEW, inline_script=_script
+    )
+    return environment
+
+
+def _script() -> dict[str, Markup]:
+    """The script of the page, and its hash for the page's content security policy."""
+    text = importlib.resources.files("tagger.evaluation").joinpath("templates", SCRIPT).read_text(encoding="utf-8")
+    digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+    return {"text": Markup(text), "source": Markup(f"sha256-{digest}")}

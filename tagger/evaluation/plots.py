@@ -1,5 +1,6 @@
 """Plots for the report, as inline SVG."""
 
+import html
 import io
 import warnings
 from collections.abc import Mapping, Sequence
@@ -9,6 +10,8 @@ import matplotlib
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+
+from tagger.evaluation.intervals import FEW
 
 _ACCENT, _SECOND, _GREY = "#2563eb", "#ea580c", "#64748b"
 
@@ -36,8 +39,8 @@ def curves(history: Sequence[dict[str, float]], best_epoch: int) -> str:
         axes.set(xlabel="epoch", title=title)
         axes.xaxis.get_major_locator().set_params(integer=True)
         axes.grid(alpha=0.25)
-        axes.legend()
-    return _svg(figure)
+        axes.legend(framealpha=0)
+    return _svg(figure, "Loss and metrics by epoch", themed=True)
 
 
 def search(trials: Sequence[tuple[str, Sequence[dict[str, float]]]], monitor: str) -> str:
@@ -64,7 +67,7 @@ def search(trials: Sequence[tuple[str, Sequence[dict[str, float]]]], monitor: st
     right.set(xlabel=f"val {monitor}, best epoch")
     for row, value in enumerate(best):
         right.text(value, row, f" {value:.4f}", va="center", fontsize=7)
-    return _svg(figure)
+    return _svg(figure, f"Trials by val {monitor}")
 
 
 def confusion(matrix: pd.DataFrame, title: str, shares: bool) -> str:
@@ -98,20 +101,31 @@ def confusion(matrix: pd.DataFrame, title: str, shares: bool) -> str:
     bar = figure.colorbar(image, ax=axes, shrink=0.6, label="% of the true class" if shares else "items")
     marks = np.array([0, 0.01, 0.05, 0.1, 0.25, 0.5, 1])
     bar.set_ticks(np.sqrt(marks).tolist(), labels=[f"{100 * m if shares else m * largest:.0f}" for m in marks])
-    return _svg(figure)
+    return _svg(figure, title)
 
 
 def reliability_diagram(table: pd.DataFrame, title: str) -> str:
-    """Accuracy against confidence by bin; on the diagonal, confidences are calibrated."""
+    """Accuracy against confidence by bin, with 95% intervals; on the diagonal, confidences are calibrated.
+
+    Args:
+        table: Columns confidence, accuracy, low, high and items, as of `reliability_by_rank`. A bin of few items is
+            grey.
+        title: Above the plot.
+    """
     figure = Figure(figsize=(4.6, 4.2), layout="constrained")
     axes = figure.subplots()
     axes.plot([0, 1], [0, 1], color=_GREY, linestyle=":")
-    area = 20 + 300 * table["items"] / max(1, table["items"].sum())
-    axes.scatter(table["confidence"], table["accuracy"], s=area, color=_ACCENT, alpha=0.8)
-    axes.plot(table["confidence"], table["accuracy"], color=_ACCENT, alpha=0.4)
-    axes.set(xlabel="confidence", ylabel="accuracy", title=title, xlim=(0, 1.02), ylim=(0, 1.02))
+    for few, colour in ((True, _GREY), (False, _ACCENT)):
+        bins = table[(table["items"] < FEW) == few]
+        accuracy = bins["accuracy"].to_numpy(float)
+        below, above = accuracy - bins["low"].to_numpy(float), bins["high"].to_numpy(float) - accuracy
+        ends = np.clip([below, above], 0, None)  # rounding may put an end a hair on the wrong side
+        axes.errorbar(bins["confidence"].to_numpy(float), accuracy, yerr=ends, fmt="o", color=colour, capsize=3)
+    lowest = float(table[["low", "confidence"]].to_numpy(float).min(initial=1.0))
+    start = min(0.9, float(np.floor(10 * lowest) / 10))
+    axes.set(xlabel="confidence", ylabel="share that is right", title=title, xlim=(start, 1.01), ylim=(start, 1.01))
     axes.grid(alpha=0.25)
-    return _svg(figure)
+    return _svg(figure, title, themed=True)
 
 
 def coverage_curves(curves: Mapping[str, pd.DataFrame], marks: Mapping[str, tuple[float, float]], title: str) -> str:
@@ -133,14 +147,25 @@ def coverage_curves(curves: Mapping[str, pd.DataFrame], marks: Mapping[str, tupl
     axes.set(xlim=(0, 1.01), ylim=(max(0.0, lowest - 0.03), 1.005))
     axes.legend(loc="lower left")
     axes.grid(alpha=0.25)
-    return _svg(figure)
+    return _svg(figure, title)
 
 
-def _svg(figure: Figure) -> str:
-    """A figure as SVG; text stays text, so that the reader's fonts show any script."""
+def _svg(figure: Figure, title: str, themed: bool = False) -> str:
+    """A figure as SVG; text stays text, so that the reader's fonts show any script.
+
+    Args:
+        figure: The figure.
+        title: Its name for screen readers.
+        themed: Lines and text have the colour of the text around it, and it has no background.
+    """
     buffer = io.StringIO()
     with matplotlib.rc_context({"svg.fonttype": "none"}), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing from font")
-        figure.savefig(buffer, format="svg", metadata={"Date": None})
+        figure.savefig(buffer, format="svg", metadata={"Date": None}, transparent=themed)
     text = buffer.getvalue()
-    return text[text.index("<svg") :]
+    text = text[text.index("<svg") :]
+    if themed:
+        text = text.replace("#000000", "currentColor")
+    name = html.escape(title)
+    start, _, rest = text.partition(">")
+    return f'{start} role="img" aria-label="{name}">\n <title>{name}</title>{rest}'

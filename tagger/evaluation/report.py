@@ -1,8 +1,7 @@
 """Writes the report as a page, and the same data as CSV, Parquet and JSON."""
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,25 +9,19 @@ import pyarrow as pa
 from markupsafe import Markup
 
 from tagger.evaluation import plots
+from tagger.evaluation.automation import no_thresholds
 from tagger.evaluation.breakdown import (
     by_group,
     by_support,
     classes_that_differ,
-    confused_pairs,
     confusion_cells,
     difference,
     most_frequent_confusions,
 )
-from tagger.evaluation.metrics import (
-    Evaluation,
-    Predicted,
-    classes_of,
-    confusions,
-    level_metrics,
-    most_confused,
-    per_class,
-    reliability,
-)
+from tagger.evaluation.class_table import SURE, ShownMistakes
+from tagger.evaluation.gaps import ADDED, Gaps, expected_gain
+from tagger.evaluation.level_section import LEVEL_TITLES, level_section, normalised
+from tagger.evaluation.metrics import Evaluation, classes_of, confusions, level_metrics, per_class
 from tagger.evaluation.page import render
 from tagger.evaluation.pictures import Pictures
 from tagger.io.json_text import as_json
@@ -41,10 +34,9 @@ ITEMS = "items.parquet"
 VAL_ITEMS, CONTROL_ITEMS = "val-items.parquet", "control-items.parquet"
 """Files with a bundle's predictions of the val items, and of the control items."""
 ITEMS_BY_SIDE = {"val": VAL_ITEMS, "test": ITEMS, "control": CONTROL_ITEMS}
-_PLOTTED_CLASSES, _MATRIX_CLASSES, _LISTED_CLASSES = 150, 500, 1000
-"""Most classes in a plot of confusions, in a file with a full matrix, and in the page's table."""
-_TOP_CONFUSIONS, _PAIRS, _OF_A_PAIR, _WORST = 20, 8, 4, 24
-LEVEL_TITLES = {Level.MASTER_CATEGORY: "Master category", Level.ARTICLE_TYPE: "Article type"}
+_MATRIX_CLASSES = 500
+"""Most classes in a file with a full matrix."""
+_DIFFERING_CLASSES = 20
 
 
 @dataclass(frozen=True)
@@ -79,10 +71,14 @@ class Extras:
     """Predictions of the same model on blurred images."""
     by: str = ""
     """What the predictions are based on, in words, if it is the same for all, such as `the image alone`."""
-    summary: Markup = field(default_factory=Markup)
-    """HTML above the figures."""
+    summary: Markup = field(default_factory=no_thresholds)
+    """HTML at the top: how many items need no person, and what the figures are of."""
     sections: Markup = field(default_factory=Markup)
-    """HTML between the figures and the levels."""
+    """HTML of the first sections for engineers."""
+    byline: Sequence[str] = ()
+    """What is reported on, below the title: catalogue, model, date."""
+    gaps: Gaps | None = None
+    """The labelled items by class, if they are known."""
 
 
 def write_report(
@@ -108,19 +104,25 @@ def write_report(
     extras = extras or Extras()
     metrics = evaluation.metrics()
     groups = {level: _groups(evaluation, level, extras) for level in evaluation.levels}
-    pictures = _pictures(evaluation, extras.pictures)
+    mistakes = {level: ShownMistakes.of(predicted) for level, predicted in evaluation.levels.items()}
+    pictures = _pictures(evaluation, mistakes, extras.pictures)
     training = extras.training
     page = render(
         "report.html",
         title=title,
         facts=facts,
         metrics=metrics,
-        levels=[_level(evaluation, level, groups[level], pictures) for level in evaluation.levels],
+        levels=[
+            level_section(evaluation, level, groups[level], mistakes[level], pictures) for level in evaluation.levels
+        ],
         titles=LEVEL_TITLES,
         failed=evaluation.failed,
         training=training,
         curves=Markup(plots.curves(training.history, training.best_epoch)) if training and training.history else "",
         against=_compared(extras.against) if extras.against else None,
+        helpful=expected_gain(extras.gaps, evaluation).to_dict("records") if extras.gaps else [],
+        added=ADDED,
+        sure=SURE,
         extras=extras,
     )
     _write_files(folder, evaluation, groups, training)
@@ -142,45 +144,13 @@ def _write_files(
         else:
             matrix = confusions(predicted)
             (folder / f"confusion-{level}.csv").write_text(matrix.to_csv())
-            (folder / f"confusion-normalised-{level}.csv").write_text(_normalised(matrix).round(4).to_csv())
+            (folder / f"confusion-normalised-{level}.csv").write_text(normalised(matrix).round(4).to_csv())
         (folder / f"confusions-{level}.csv").write_text(most_frequent_confusions(predicted).to_csv(index=False))
     table = pd.concat([t.assign(level=str(level)) for level, t in groups.items()])
     (folder / "groups.csv").write_text(table.to_csv(index=False))
     write_parquet(folder / ITEMS, pa.Table.from_pandas(evaluation.table(), preserve_index=False))
     if training and training.history:
         (folder / "curves.csv").write_text(pd.DataFrame(list(training.history)).to_csv(index=False))
-
-
-def _level(evaluation: Evaluation, level: Level, groups: pd.DataFrame, pictures: dict[str, str]) -> dict[str, object]:
-    title, predicted = LEVEL_TITLES[level], evaluation.levels[level]
-    frequent = most_frequent_confusions(predicted)
-    favourite = frequent.drop_duplicates("truth").set_index("truth")["predicted"]
-    table = per_class(predicted)
-    table["takenFor"] = [favourite.get(name, "") for name in table["class"]]
-    plotted = most_confused(predicted, _PLOTTED_CLASSES)
-    matrix = confusions(predicted, plotted)
-    support = pd.Series(predicted.truth, dtype=object).value_counts().reindex(plotted, fill_value=0)
-    order = _similar_together(_normalised(matrix, support))
-    matrix = matrix.iloc[order, order]
-    classes = len(classes_of(predicted))
-    some = f" (the {len(plotted)} of {classes:,} classes that are most confused)" if len(plotted) < classes else ""
-    shares = _normalised(matrix, support)
-    bins = reliability(predicted.confidence, predicted.right)
-    return {
-        "level": level,
-        "title": title,
-        "classes": table.head(_LISTED_CLASSES).to_dict("records"),
-        "unlisted": max(0, len(table) - _LISTED_CLASSES),
-        "pairs": _pairs(evaluation, level, pictures),
-        "confusions": frequent.head(_TOP_CONFUSIONS).to_dict("records"),
-        "worst": _worst(evaluation, level, pictures),
-        "groups": [
-            {"kind": kind, "rows": rows.to_dict("records")} for kind, rows in groups.groupby("kind", sort=False)
-        ],
-        "matrix": Markup(plots.confusion(shares, f"{title}: share of the true class{some}", shares=True)),
-        "counts": Markup(plots.confusion(matrix, f"{title}: items{some}", shares=False)),
-        "reliability": Markup(plots.reliability_diagram(bins, f"{title}: reliability")),
-    }
 
 
 def _groups(evaluation: Evaluation, level: Level, extras: Extras) -> pd.DataFrame:
@@ -195,7 +165,7 @@ def _groups(evaluation: Evaluation, level: Level, extras: Extras) -> pd.DataFram
         blur = by_group(predicted, names)
         if extras.blurred is not None:
             blurred = extras.blurred.levels[level]
-            blur = pd.concat([blur, by_group(blurred, np.full(len(blurred), "blurred by us", object))])
+            blur = pd.concat([blur, by_group(blurred, np.full(len(blurred), "blurred on purpose", object))])
         tables.append(("by blur", blur))
     if "time" in items:
         tables.append(("by time", by_group(predicted, _periods(items["time"]))))
@@ -208,79 +178,13 @@ def _periods(times: "pd.Series[str]") -> np.ndarray:
     return years.where(years.notna(), None).to_numpy(object)
 
 
-def _normalised(matrix: pd.DataFrame, support: "pd.Series[int] | None" = None) -> pd.DataFrame:
-    """Shares of the true class; `support` has its items, since the matrix may lack columns."""
-    totals = matrix.sum(axis=1) if support is None else support.reindex(matrix.index)
-    return matrix.div(totals.clip(lower=1), axis=0)
-
-
-def _similar_together(normalised: pd.DataFrame) -> np.ndarray:
-    """An order of the classes that puts confused ones next to each other."""
-    from scipy.cluster.hierarchy import leaves_list, linkage
-    from scipy.spatial.distance import squareform
-
-    if len(normalised) < 3:
-        return np.arange(len(normalised))
-    shares = normalised.to_numpy(float)
-    distance = 1 - np.minimum((shares + shares.T) / 2, 1)
-    np.fill_diagonal(distance, 0)
-    return np.asarray(leaves_list(linkage(squareform(distance, checks=False), "average", optimal_ordering=True)))
-
-
-def _mistakes(predicted: Predicted) -> np.ndarray:
-    """Indices of the mistakes, the most confident first."""
-    wrong = np.flatnonzero(~predicted.right)
-    return wrong[np.argsort(-predicted.confidence[wrong], kind="stable")]
-
-
-def _of_pair(predicted: Predicted, a: str, b: str) -> np.ndarray:
-    """Indices of some mistakes between two classes, in both directions, the most confident first."""
-    wrong = _mistakes(predicted)
-    ways = [wrong[(predicted.truth[wrong] == t) & (predicted.predicted[wrong] == p)] for t, p in ((a, b), (b, a))]
-    return np.concatenate([way[:_OF_A_PAIR] for way in ways])
-
-
-def _shown(evaluation: Evaluation, level: Level) -> np.ndarray:
-    """Indices of the items with pictures in a level's section of the page."""
-    predicted = evaluation.levels[level]
-    pairs = confused_pairs(predicted).head(_PAIRS)
-    positions = [_of_pair(predicted, a, b) for a, b in zip(pairs["a"], pairs["b"], strict=True)]
-    return np.unique(np.concatenate([*positions, _mistakes(predicted)[:_WORST]]).astype(int))
-
-
-def _pictures(evaluation: Evaluation, pictures: Pictures | None) -> dict[str, str]:
+def _pictures(
+    evaluation: Evaluation, mistakes: Mapping[Level, ShownMistakes], pictures: Pictures | None
+) -> dict[str, str]:
     if pictures is None or "imageRef" not in evaluation.items:
         return {}
-    shown = np.unique(np.concatenate([_shown(evaluation, level) for level in evaluation.levels]))
+    shown = np.unique(np.concatenate([chosen.all for chosen in mistakes.values()]))
     return pictures.of(evaluation.items["imageRef"].iloc[shown].tolist())
-
-
-def _item(evaluation: Evaluation, level: Level, position: int, pictures: dict[str, str]) -> dict[str, object]:
-    predicted, known = evaluation.levels[level], evaluation.items
-    row = known.iloc[position] if len(known) else pd.Series(dtype=object)
-    return {
-        "id": row.get("id", ""),
-        "picture": pictures.get(str(row.get("imageRef", "")), ""),
-        "truth": predicted.truth[position],
-        "predicted": predicted.predicted[position],
-        "confidence": float(predicted.confidence[position]),
-    }
-
-
-def _pairs(evaluation: Evaluation, level: Level, pictures: dict[str, str]) -> list[dict[Hashable, Any]]:
-    predicted = evaluation.levels[level]
-    wrong = max(1, int((~predicted.right).sum()))
-    pairs = []
-    for pair in confused_pairs(predicted).head(_PAIRS).to_dict("records"):
-        shown = _of_pair(predicted, pair["a"], pair["b"])
-        items = [_item(evaluation, level, int(n), pictures) for n in shown]
-        pairs.append({**pair, "share": pair["items"] / wrong, "shown": items})
-    return pairs
-
-
-def _worst(evaluation: Evaluation, level: Level, pictures: dict[str, str]) -> list[dict[str, object]]:
-    positions = _mistakes(evaluation.levels[level])[:_WORST]
-    return [_item(evaluation, level, int(n), pictures) for n in positions]
 
 
 def _compared(against: Comparison) -> dict[str, object]:
@@ -293,7 +197,7 @@ def _compared(against: Comparison) -> dict[str, object]:
                 "own": level_metrics(evaluated),
                 "other": level_metrics(other),
                 "difference": difference(evaluated, other),
-                "classes": classes_that_differ(evaluated, other).head(_TOP_CONFUSIONS).to_dict("records"),
+                "classes": classes_that_differ(evaluated, other).head(_DIFFERING_CLASSES).to_dict("records"),
             }
         )
     return {"name": against.name, "levels": levels}

@@ -1,13 +1,12 @@
 """Numbers ids in the order in which they are seen first; any number of ids, in little memory."""
 
-import secrets
 from collections.abc import Sequence
 
 import numpy as np
 
+from tagger.flow.id_hashes import HASH, hashes_of, new_keys
 from tagger.flow.spilled import SpilledRows
 
-_HASH = np.dtype([("slot", np.uint64), ("step", np.uint64)])
 _FIRST_SLOTS = 1 << 12
 _MOST_FULL = 0.75
 _NUMBER_BITS = np.uint64(40)
@@ -17,9 +16,7 @@ _NUMBER = np.uint64((1 << 40) - 1)
 class IdRows:
     """Distinct ids and their numbers: 0 for the first, 1 for the next new one.
 
-    Ids are equal where 128 bits of their hashes are: two of SipHash-2-4, which is made for keys that others choose,
-    under random keys of this object. Among 10^9 ids, two different ones are taken for equal with a probability of
-    10^-21, whoever wrote them.
+    Ids are equal where 128 bits of their hashes are, under random keys of this object; see `hashes_of`.
 
     A hash table with open addressing and double hashing (Knuth, The Art of Computer Programming 3, 6.4) has 8 bytes a
     slot in memory: the number, and 24 bits of the hash, so that hardly any new id needs a look at the hashes, which
@@ -33,8 +30,8 @@ class IdRows:
     """
 
     def __init__(self, memory_bytes: int = 1 << 25) -> None:
-        self._keys = [secrets.token_urlsafe(12) for _ in _HASH.names or ()]
-        self._hashes = SpilledRows(_HASH, memory_bytes)
+        self._keys = new_keys()
+        self._hashes = SpilledRows(HASH, memory_bytes)
         self._slots = np.zeros(_FIRST_SLOTS, np.uint64)
 
     def __len__(self) -> int:
@@ -75,15 +72,7 @@ class IdRows:
         return numbers, is_new
 
     def _hashed(self, ids: Sequence[str]) -> np.ndarray:
-        """Two hashes of each id, by _HASH [N]."""
-        from pandas.util import hash_array  # it takes most of a second to import
-
-        texts = np.empty(len(ids), object)
-        texts[:] = ids
-        hashes = np.empty(len(ids), _HASH)
-        for name, key in zip(_HASH.names or (), self._keys, strict=True):
-            hashes[name] = hash_array(texts, hash_key=key, categorize=False)
-        return hashes
+        return hashes_of(ids, self._keys)
 
     def _look_up(self, hashes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The number of each hash, int64 [N], -1 without one, and the slot where its search ended, uint64 [N]."""

@@ -1,17 +1,12 @@
-"""A map from ids to values for any number of rows, and files that repeat the ids of others."""
+"""A map from ids to values, for any number of ids."""
 
-from bisect import bisect_left
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import Generic
 
 import numpy as np
 
 from tagger.flow.id_rows import IdRows
 from tagger.flow.spilled import SpilledValues, Value
-from tagger.notices import Notices
-
-_SAME_TABLE = 0.9
-"""A file with at least this share of ids from other files is probably a copy of one."""
 
 
 class SeenIds(Generic[Value]):
@@ -48,39 +43,3 @@ class SeenIds(Generic[Value]):
         """Delete the files."""
         self._rows.close()
         self._values.close()
-
-
-class FileRepeats:
-    """Notices a file whose ids nearly all occur in earlier files: probably the same table in two forms."""
-
-    def __init__(self, notices: Notices) -> None:
-        self._notices = notices
-        self._files: list[str] = []
-        self._starts: list[int] = []
-        self._ids = self._repeated = 0
-        self._first_row: int | None = None
-
-    def begin(self, file: str, rows_before: int) -> None:
-        """Begin a file after so many rows of other files."""
-        self._files.append(file)
-        self._starts.append(rows_before)
-        self._ids = self._repeated = 0
-        self._first_row = None
-
-    def add(self, ids: int, first_rows: Collection[int]) -> None:
-        """Count ids of the file, and the 1-based rows where repeated ones were read first."""
-        self._ids += ids
-        earlier = [row for row in first_rows if row <= self._starts[-1]]
-        self._repeated += len(earlier)
-        if earlier and self._first_row is None:
-            self._first_row = earlier[0]
-
-    def end(self) -> None:
-        """End the file, and add a notice where it only repeats others."""
-        if self._first_row is None or self._repeated < _SAME_TABLE * self._ids:
-            return
-        other = self._files[bisect_left(self._starts, self._first_row) - 1]
-        self._notices.add(
-            f"{self._files[-1]}: {self._repeated:,} of its {self._ids:,} ids were read before, as in {other}; the "
-            "first of each counts. If it is the same table twice, name one of the files"
-        )

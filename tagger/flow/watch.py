@@ -2,13 +2,29 @@
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TypeVar
 
 Result = TypeVar("Result")
 
 
-def run_watched(work: Callable[[], Result], look: Callable[[], None], every_s: float = 0.5) -> Result:
-    """Run `work` in a thread and call `look` in this one every few moments; return or raise what `work` does."""
+_ENDS_WITHIN_S = 5.0
+
+
+def run_watched(
+    work: Callable[[], Result],
+    look: Callable[[], None],
+    every_s: float = 0.5,
+    stop: Callable[[], None] = lambda: None,
+) -> Result:
+    """Run `work` in a thread and call `look` in this one every few moments; return or raise what `work` does.
+
+    Args:
+        work: What takes long.
+        look: Called in this thread.
+        every_s: Seconds between two calls.
+        stop: Makes `work` end; called after an error or an interrupt in this thread, which then waits some seconds.
+    """
     results: list[Result] = []
     errors: list[BaseException] = []
 
@@ -20,9 +36,15 @@ def run_watched(work: Callable[[], Result], look: Callable[[], None], every_s: f
 
     thread = threading.Thread(target=run, daemon=True)
     thread.start()
-    while thread.is_alive():
-        thread.join(every_s)
-        look()
+    try:
+        while thread.is_alive():
+            thread.join(every_s)
+            look()
+    except BaseException:
+        with suppress(Exception):  # this error says why the command ends, and decides its exit code
+            stop()
+        thread.join(_ENDS_WITHIN_S)
+        raise
     if errors:
         raise errors[0]
     return results[0]

@@ -4,7 +4,8 @@ import os
 import stat
 import unicodedata
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
 from urllib.parse import unquote
 
 import numpy as np
@@ -31,6 +32,7 @@ class FolderImages:
     """
 
     ordered_by_store = False
+    locates_in_copies = True
 
     def __init__(self, root: str, patterns: Sequence[str], max_bytes: int, follow_links: bool = False) -> None:
         self._root = root
@@ -51,7 +53,8 @@ class FolderImages:
 
     def fetch(self, refs: Sequence[str]) -> Iterator[bytes | ImageError]:
         """Read local files one after another."""
-        return map(self._read, refs)
+        real_path = lru_cache(_FOLDERS)(os.path.realpath)  # for one call: folders may become links later
+        return (self._read(ref, real_path) for ref in refs)
 
     def refs_below(self, prefix: str) -> list[str]:
         """Paths of files below the folder that begin with a prefix."""
@@ -60,10 +63,10 @@ class FolderImages:
     def _path(self, candidates: Sequence[str | None]) -> str | None:
         return first_existing(self._root, [c for c in candidates if c])
 
-    def _read(self, ref: str) -> bytes | ImageError:
+    def _read(self, ref: str, real_path: Callable[[str], str]) -> bytes | ImageError:
         try:
             inside = ref.removeprefix(f"{self._root}/")
-            return read_file(resolve_below(self._root, inside, self._follow_links), self._max_bytes)
+            return read_file(resolve_below(self._root, inside, self._follow_links, real_path), self._max_bytes)
         except ImageError as error:
             return error
 
@@ -135,8 +138,11 @@ def read_file(path: str, max_bytes: int) -> bytes:
                 raise ImageError(ErrorCode.NOT_FOUND, f"{path} is not a file, but a folder, a pipe or a device")
             if status.st_size > max_bytes:
                 raise ImageError(ErrorCode.TOO_LARGE, f"{path} is larger than {max_bytes:,} bytes")
+            data = os.read(descriptor, status.st_size + 1)  # two calls fewer than a file object makes
+            if len(data) == status.st_size:
+                return data
             with open(descriptor, "rb", buffering=0, closefd=False) as file:
-                return file.readall()
+                return data + file.readall()
         finally:
             os.close(descriptor)
     except (FileNotFoundError, NotADirectoryError) as error:

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from tagger.images.files import list_files
 from tagger.images.s3 import list_keys, list_names
+from tagger.images.tar_members import COMPRESSED_TARS, TAR
 from tagger.imaging.suffixes import IMAGE_SUFFIXES, UNREAD_SUFFIXES
 from tagger.io.location import Location
 from tagger.manifest.batch import Batch
@@ -41,10 +42,12 @@ class Content:
     @property
     def parquet(self) -> bool:
         """Whether it holds Parquet files; those in subfolders count only when there are no images beside them."""
-        if any(name.lower().endswith(PARQUET) for name in self.names):
-            return True
-        nested = [path.lower() for path in self.nested]
-        return any(p.endswith(PARQUET) for p in nested) and not any(p.endswith(IMAGE_SUFFIXES) for p in nested)
+        return self._holds(PARQUET)
+
+    @property
+    def tars(self) -> bool:
+        """Whether it holds tar files, in the same way; compressed ones count."""
+        return self._holds((TAR, *COMPRESSED_TARS))
 
     def notices(self) -> list[str]:
         """Messages for the user on how images are found."""
@@ -79,6 +82,12 @@ class Content:
         if any("." not in name for name in self.names):
             return f"{text}; if its files without suffix are images, give --images '{self.folder}/{{id}}'"
         return f"{text}; name a pattern, such as {self.folder}/{{year}}/{{id}}.jpg"
+
+    def _holds(self, suffixes: tuple[str, ...]) -> bool:
+        if any(name.lower().endswith(suffixes) for name in self.names):
+            return True
+        nested = [path.lower() for path in self.nested]
+        return any(p.endswith(suffixes) for p in nested) and not any(p.endswith(IMAGE_SUFFIXES) for p in nested)
 
     def _numbered(self) -> tuple[str, str, str] | None:
         """Stem, separator and suffix of a file beside which there is one with the number 2, where there are many."""

@@ -3,16 +3,22 @@
 import random
 import time
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import groupby
+from typing import NamedTuple
 
+import numpy as np
 import pyarrow as pa
 
 from tagger.errors import ImageError, InputError
+from tagger.flow.prefetch import map_in_order
 from tagger.images.files import read_file
+from tagger.images.parquet_index import ParquetIndex, ref_of
 from tagger.images.parquet_reader import ColumnReader, first_unreadable
 from tagger.images.patterns import resolve_below
-from tagger.images.position_index import PositionIndex, ref_of
 from tagger.io.location import S3, Location, first_line
 from tagger.io.parquet import open_parquet
 from tagger.manifest.batch import Batch
@@ -23,14 +29,18 @@ from tagger.schemas.tables.prediction import ErrorCode
 _ATTEMPTS, _ATTEMPTS_IN_BUCKET = 2, 6
 _FIRST_PAUSE_S = 0.1
 _LAST_ROW = 2**62
+_GROUPS_AHEAD = 4
+_BUDGET_BYTES = 64 * 2**20
+_LARGEST_GROUP_BYTES = 32 * 2**20
 
 
 class ParquetImages:
     """The image column of Parquet files: of the manifest itself or, with an index, of files that are joined by id.
 
-    References are `FILE#ROW`. Files are read forwards in batches of rows, and the last few stay open. After an error a
-    file is opened again and retried, in a bucket several times with backoff. A damaged page loses its rows and the
-    later rows of its row group, and no others.
+    References are `FILE#ROW`. Files are read forwards, and the last few stay open. Row groups of up to 32 MiB are
+    fetched ahead, four at a time and 64 MiB at most; larger ones are read one after another. After an error a file is
+    opened again and retried, in a bucket several times with backoff. A damaged page loses its rows and the later rows
+    of its row group, and no others.
 
     Args:
         files: The Parquet files.
@@ -45,7 +55,7 @@ class ParquetImages:
         files: Sequence[Location],
         column: str,
         max_bytes: int,
-        index: PositionIndex | None = None,
+        index: ParquetIndex | None = None,
         root: str | None = None,
     ) -> None:
         self._files = {str(f): f for f in files}
@@ -56,20 +66,25 @@ class ParquetImages:
         self._open: OrderedDict[str, ColumnReader] = OrderedDict()
         self._faults: dict[str, list[_Fault]] = {}
         self.ordered_by_store = index is not None
+        self.locates_in_copies = index is None
 
     def __getstate__(self) -> dict[str, object]:
-        return {**self.__dict__, "_index": None, "_open": OrderedDict(), "_faults": {}}
+        kept = {k: v for k, v in self.__dict__.items() if k != "_pool"}
+        return kept | {"_index": None, "_open": OrderedDict(), "_faults": {}}
 
     @staticmethod
     def holds_bytes(file: Location, column: str) -> bool:
         """Whether a manifest file is Parquet with image bytes under that column."""
         return is_parquet(file) and is_image_type(open_parquet(file).schema_arrow.field(column).type)
 
-    @staticmethod
-    def sort_key(ref: str | None) -> tuple[str, int]:
-        """A key that sorts references by their position in the files."""
-        file, _, row = (ref or "#0").rpartition("#")
-        return file, int(row) if row.isdecimal() else -1
+    @property
+    def row_count(self) -> int:
+        """Number of rows of files that are joined by id; 0 for a column of the manifest."""
+        return self._index.rows if self._index else 0
+
+    def positions(self, refs: Sequence[str | None]) -> np.ndarray:
+        """The row of each reference over all files that are joined by id, int64 [N]; -1 for one to no file."""
+        return self._index.positions(refs) if self._index else np.full(len(refs), -1)
 
     def locate(self, batch: Batch) -> list[str | None]:
         """References to the manifest's rows or, with an index, to the rows of the items' ids."""
@@ -86,11 +101,45 @@ class ParquetImages:
         return [[ref, *others] if ref else [] for ref, others in zip(refs, further, strict=True)]
 
     def fetch(self, refs: Sequence[str]) -> Iterator[bytes | ImageError]:
-        """Read the references one after another; neighbouring rows of a file share a read."""
+        """Read the references; neighbouring rows share a read, and the row groups of a file are read ahead."""
         for file, location in self._files.items():
             if location.is_s3:
                 self._faults.pop(file, None)  # the bucket may have recovered
-        return map(self._read, refs)
+        for file, of_file in groupby(refs, lambda ref: ref.rpartition("#")[0]):
+            yield from self._read_file(file, list(of_file))
+
+    @cached_property
+    def _pool(self) -> ThreadPoolExecutor:
+        return ThreadPoolExecutor(_GROUPS_AHEAD, thread_name_prefix="parquet")
+
+    def _read_file(self, file: str, refs: Sequence[str]) -> Iterator[bytes | ImageError]:
+        """Read references of one file, with the row groups ahead of the present one."""
+        groups = self._groups_of(file, refs)
+        if len(groups) < 2:
+            yield from map(self._read, refs)
+            return
+        ahead = map_in_order(_load, groups, self._pool, _GROUPS_AHEAD, _BUDGET_BYTES)
+        for group, batches in zip(groups, ahead, strict=True):
+            if batches and file in self._open:
+                self._open[file].use(group.number, batches)
+            yield from map(self._read, group.refs)
+
+    def _groups_of(self, file: str, refs: Sequence[str]) -> list["_Group"]:
+        """The row groups that references ask for, in their order; none for a file that cannot be opened now."""
+        location = self._files.get(file)
+        if location is None or len(refs) < 2:
+            return []
+        rows = [int(ref.rpartition("#")[2]) for ref in refs]
+        try:
+            reader = self._reader(location, rows[0])
+        except (pa.ArrowException, OSError, InputError):
+            return []
+        pairs = groupby(zip(rows, refs, strict=True), lambda pair: reader.group_number(pair[0]))
+        groups = [(number, list(of_group)) for number, of_group in pairs]
+        return [
+            _Group(reader, number, [ref for _, ref in of_group], n == 0 and reader.is_next(rows[0]))
+            for n, (number, of_group) in enumerate(groups)
+        ]
 
     def _read(self, ref: str) -> bytes | ImageError:
         file, _, row_text = ref.rpartition("#")
@@ -178,6 +227,28 @@ class ParquetImages:
             return read_file(resolve_below(root, inside), self._max_bytes)
         except ImageError as error:
             return error
+
+
+class _Group(NamedTuple):
+    """Consecutive references to one row group."""
+
+    reader: ColumnReader
+    number: int
+    refs: list[str]
+    is_read: bool
+    """Whether it is being read, so that it need not be loaded."""
+
+
+def _load(group: _Group, reserve: Callable[[int], None]) -> list[pa.RecordBatch]:
+    """Read a row group; nothing where it is too large or an error arises, which reading its rows will meet again."""
+    size = group.reader.group_bytes(group.number)
+    if group.is_read or not 0 < size <= _LARGEST_GROUP_BYTES:
+        return []
+    reserve(size)
+    try:
+        return group.reader.load(group.number, _LARGEST_GROUP_BYTES)
+    except (pa.ArrowException, OSError):
+        return []
 
 
 @dataclass(frozen=True)

@@ -62,8 +62,16 @@ def text_column(batch: Batch, name: str, flag: str) -> pa.ChunkedArray:
     return text
 
 
-def resolve_below(root: str, relative: str, follow_links: bool = False) -> str:
+def resolve_below(
+    root: str, relative: str, follow_links: bool = False, real_path: Callable[[str], str] = os.path.realpath
+) -> str:
     """Return the path of a file below a root.
+
+    Args:
+        root: A folder.
+        relative: The file's path below it.
+        follow_links: Whether it may be a link to a file outside.
+        real_path: `os.path.realpath` of folders, perhaps one that remembers: it takes half the time of reading a file.
 
     Raises ImageError `outside_store` for `..`, for absolute paths and, unless links are followed, for links to files
     outside.
@@ -73,8 +81,9 @@ def resolve_below(root: str, relative: str, follow_links: bool = False) -> str:
     path = os.path.join(root, relative)  # noqa: PTH118 - a hot path; pathlib takes ten times as long
     if follow_links:
         return path
-    real = os.path.realpath(path)
-    if real != path and not real.startswith(os.path.realpath(root).rstrip("/") + "/"):
+    folder, name = os.path.split(path)
+    real = os.path.realpath(path) if os.path.islink(path) else os.path.join(real_path(folder), name)  # noqa: PTH114, PTH118
+    if real != path and not real.startswith(real_path(root).rstrip("/") + "/"):
         message = f"{path} is a link to {real}, outside the image store; --follow-links reads it"
         raise ImageError(ErrorCode.OUTSIDE_STORE, message)
     return path

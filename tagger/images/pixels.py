@@ -18,6 +18,7 @@ class PixelImages:
     """
 
     ordered_by_store = False
+    locates_in_copies = True
 
     def __init__(self, files: Sequence[Location]) -> None:
         self._files = {str(file): file for file in files}

@@ -1,122 +1,116 @@
-"""An index from ids to the rows of their images in Parquet files of id and image."""
+"""An index from ids to rows, for images that lie in a few large files."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
+import pyarrow.compute as pc
 
-from tagger.errors import InputError
-from tagger.io.location import Location, first_line
-from tagger.io.parquet import open_parquet
-from tagger.manifest.tables.ids import as_ids
-from tagger.manifest.tables.parquet import is_image_type
-from tagger.schemas.tables.packed import IMAGE_NUMBER
+from tagger.flow.id_rows import IdRows
+from tagger.flow.spilled import SpilledRows
+from tagger.io.location import Location
 
-if TYPE_CHECKING:
-    import pandas as pd  # half a second of every worker's start
-
-_ROW_BITS = 40
-_IMAGE_NAMES = ("image", "bytes", "content", "data")
+MEMORY_BYTES = 1 << 25
+"""Of a column of an index before it is written to the disk."""
+_NUMBERED = np.dtype([("item", np.int64), ("number", np.int32), ("row", np.int64)])
 
 
-@dataclass(frozen=True)
+class IdPiece(NamedTuple):
+    """The ids of consecutive rows."""
+
+    ids: Sequence[str | None]
+    """None for a row without an id."""
+    numbers: np.ndarray | None
+    """The number of each row's image among those of its item, int [N]; None where all are 1."""
+
+
 class PositionIndex:
-    """An index from ids to the rows of their images in Parquet files.
+    """An index from ids to the rows of their images, in some bytes of memory per id; see `IdRows`.
 
-    The first row of an id is its image. Where files have the column `imageNumber`, as those of `tagger pack`, an item
-    has an image for each number of its rows, in the order of the numbers.
+    Where all numbers are 1, the first row of an id is its image. Otherwise an item has an image for each number of its
+    rows, in the order of the numbers.
+
+    Args:
+        pieces: The ids of all rows, in order.
+        most_images: Most images of an item.
     """
 
-    files: tuple[Location, ...]
-    column: str
-    locations: "pd.Series[int]"
-    """By id, of its first image: the file's index times 2**40, plus the row in the file."""
-    further: Mapping[str, Sequence[int]] = field(default_factory=dict)
-    """By id of an item with several images, the locations of those after the first."""
+    def __init__(self, pieces: Iterable[IdPiece], most_images: int = 1) -> None:
+        self.rows = 0
+        """Number of rows."""
+        self._ids = IdRows()
+        self._first = SpilledRows(np.dtype(np.int64), MEMORY_BYTES)
+        """By number of an id, the row of its first image."""
+        numbered = list[np.ndarray]()
+        for ids, numbers in pieces:
+            rows = np.arange(len(ids), dtype=np.int64) + self.rows
+            has_id = np.array([item is not None for item in ids], bool)
+            items, is_new = self._ids.add([item for item in ids if item is not None])
+            self._first.append(rows[has_id][is_new])
+            if numbers is not None and not numbered:  # the rows before are one image an item
+                firsts = np.arange(len(self._ids) - is_new.sum())
+                numbered.append(_numbered(firsts, 1, self._first.take(firsts)))
+            if numbered:
+                numbered.append(_numbered(items, 1 if numbers is None else numbers[has_id], rows[has_id]))
+            self.rows += len(ids)
+        self._images = _in_order_of_numbers(numbered, most_images)
+        """If an item has several: the rows of all images, by item and number."""
 
-    @classmethod
-    def read(cls, files: Sequence[Location], most_images: int = 1) -> "PositionIndex":
-        """Read the ids of all files. Raises InputError when a file has no id column or no image column.
+    def first(self, ids: Sequence[str]) -> np.ndarray:
+        """The row of the first image of each id, int64 [N]; -1 for an unknown id."""
+        items = self._ids.numbers(ids)
+        rows = np.full(len(ids), -1, np.int64)
+        rows[items >= 0] = self._first.take(items[items >= 0])
+        begins, ends = self._of_items(items)
+        rows[begins < ends] = self._images["row"][begins[begins < ends]]
+        return rows
 
-        Args:
-            files: The Parquet files.
-            most_images: Most images of an item.
-        """
-        import pandas as pd
+    def further(self, ids: Sequence[str]) -> list[np.ndarray]:
+        """The rows of the images of each id after the first, int64 [N]."""
+        begins, ends = self._of_items(self._ids.numbers(ids))
+        return [self._images["row"][begin + 1 : end] for begin, end in zip(begins.tolist(), ends.tolist(), strict=True)]
 
-        locations: list[np.ndarray] = []
-        numbers: list[np.ndarray] = []
-        ids: list[str | None] = []
-        column = ""
-        for n, file in enumerate(files):
-            source = open_parquet(file)
-            column, earlier = _image_column(file, source.schema_arrow), column
-            if earlier and column != earlier:
-                raise InputError(
-                    f"{file}: the images are in column {column!r}, but in {earlier!r} of the earlier files"
-                )
-            file_ids, file_numbers = _ids_and_numbers(file, source)
-            ids += file_ids
-            numbers.append(file_numbers)
-            locations.append(np.arange(len(file_ids), dtype=np.int64) + (n << _ROW_BITS))
-        series = pd.Series(np.concatenate(locations), index=pd.Index(ids, dtype=object))
-        number = np.concatenate(numbers)
-        if np.all(number == 1):
-            return cls(tuple(files), column, series[~series.index.duplicated()])
-        return cls(tuple(files), column, *_in_order_of_numbers(series, number, most_images))
-
-    def refs(self, ids: Sequence[str]) -> list[str]:
-        """A reference to the first image of each id; an unknown id gets a reference to no file."""
-        import pandas as pd
-
-        positions = self.locations.index.get_indexer(pd.Index(ids, dtype=object))
-        locations = self.locations.to_numpy()
-        folder = self.files[0].parent
-        return [
-            self._ref(int(locations[position])) if position >= 0 else f"{folder}#{item}"
-            for item, position in zip(ids, positions.tolist(), strict=True)
-        ]
-
-    def further_refs(self, ids: Sequence[str]) -> list[list[str]]:
-        """References to the images of each id after the first."""
-        return [[self._ref(location) for location in self.further.get(item, ())] for item in ids]
-
-    def _ref(self, location: int) -> str:
-        return ref_of(self.files[location >> _ROW_BITS], location & ((1 << _ROW_BITS) - 1))
+    def _of_items(self, items: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Where the images of each item begin and end among `_images`."""
+        of_rows = self._images["item"]
+        return np.searchsorted(of_rows, items, "left"), np.searchsorted(of_rows, items, "right")
 
 
-def ref_of(file: Location, row: int) -> str:
-    """The reference of a row's image."""
-    return f"{file}#{row}"
+def places_of(refs: Sequence[str | None], pattern: str, files: Sequence[Location]) -> tuple[np.ndarray, np.ndarray]:
+    """The file of each reference, and the number that stands for a place in it, both int64 [N]; -1 for others.
+
+    Args:
+        refs: References.
+        pattern: A regular expression with the groups `file` and `place`, of 15 digits at most.
+        files: The files.
+    """
+    parts = pc.extract_regex(pa.array(refs, pa.string()), pattern)
+    names = parts.field("file").filter(parts.is_valid()).dictionary_encode()
+    numbers = {str(file): number for number, file in enumerate(files)}
+    known = np.array([numbers.get(name, -1) for name in names.dictionary.to_pylist()], np.int64)
+    is_place = parts.is_valid().to_numpy(zero_copy_only=False)
+    of_file, places = np.full(len(refs), -1, np.int64), np.full(len(refs), -1, np.int64)
+    of_file[is_place] = known[names.indices.to_numpy()]
+    places[is_place] = pc.cast(parts.field("place").filter(parts.is_valid()), pa.int64()).to_numpy()
+    return of_file, np.where(of_file >= 0, places, -1)
 
 
-def _ids_and_numbers(file: Location, source: pq.ParquetFile) -> tuple[list[str | None], np.ndarray]:
-    """The id and the image number of each row; the number is 1 in files without that column. Raises InputError."""
-    has_numbers = IMAGE_NUMBER in source.schema_arrow.names
-    try:
-        table = source.read(columns=["id", IMAGE_NUMBER] if has_numbers else ["id"])
-        numbers = table[IMAGE_NUMBER].cast(pa.int64()).to_numpy() if has_numbers else np.ones(len(table), np.int64)
-    except (pa.ArrowException, OSError) as error:
-        raise InputError(f"{file}: its ids cannot be read: {first_line(error)}") from error
-    return as_ids(table["id"], file), numbers
+def _numbered(items: np.ndarray, numbers: np.ndarray | int, rows: np.ndarray) -> np.ndarray:
+    numbered = np.empty(len(items), _NUMBERED)
+    numbered["item"], numbered["number"], numbered["row"] = items, numbers, rows
+    return numbered
 
 
-def _in_order_of_numbers(
-    locations: "pd.Series[int]", numbers: np.ndarray, most_images: int
-) -> tuple["pd.Series[int]", dict[str, list[int]]]:
-    """The location of each item's image with the lowest number, and of its other images by number."""
-    rows = locations.rename("location").rename_axis("id").reset_index().assign(number=numbers).dropna()
-    images = rows.drop_duplicates(["id", "number"]).sort_values("number", kind="stable")
-    rank = images.groupby("id").cumcount()
-    further = images[(rank > 0) & (rank < most_images)].groupby("id", sort=False)["location"].agg(list)
-    return images[rank == 0].set_index("id")["location"], {str(item): others for item, others in further.items()}
-
-
-def _image_column(file: Location, schema: pa.Schema) -> str:
-    binary = [f.name for f in schema if is_image_type(f.type)]
-    if "id" not in schema.names or not binary:
-        raise InputError(f"{file}: an image Parquet needs a column id and one of image bytes; it has {schema.names}")
-    return next((n for n in _IMAGE_NAMES if n in binary), binary[0])
+def _in_order_of_numbers(pieces: Iterable[np.ndarray], most_images: int) -> np.ndarray:
+    """The rows of items with image numbers, by item and number: the first row of each number, `most_images` an item."""
+    rows = np.concatenate([np.empty(0, _NUMBERED), *pieces])
+    rows = rows[np.lexsort((rows["row"], rows["number"], rows["item"]))]
+    is_new_item = np.ones(len(rows), bool)
+    is_new_item[1:] = rows["item"][1:] != rows["item"][:-1]
+    is_new_image = is_new_item.copy()
+    is_new_image[1:] |= rows["number"][1:] != rows["number"][:-1]
+    rows, is_new_item = rows[is_new_image], is_new_item[is_new_image]
+    begins = np.flatnonzero(is_new_item)
+    rank = np.arange(len(rows)) - begins[np.cumsum(is_new_item) - 1]
+    return np.asarray(rows[rank < most_images])

@@ -72,6 +72,11 @@ class S3Images:
             store._suffix_of.pop(f"{folder}/{name.removesuffix(suffixes[0])}", None)
         return store
 
+    @property
+    def locates_in_copies(self) -> bool:
+        """Whether a copy can locate, too; copies do not have the listed names."""
+        return not self._suffix_of
+
     def locate(self, batch: Batch) -> list[str | None]:
         """References are the objects' addresses."""
         stems: list[str | None] = fill_pattern(self._pattern or "", batch).to_pylist()
@@ -93,6 +98,25 @@ class S3Images:
             _ = self._objects  # create it before threads use it
             conditions = list(zip(refs, etags, strict=True))
             yield from map_in_order(self._get, conditions, self._pool, 2 * self._concurrency, _BUDGET_BYTES)
+
+    def listed(self) -> Iterator[list[tuple[str, str]]]:
+        """Yield the address and the ETag of each object below the prefix, a thousand at a time.
+
+        Raises UsageError when the bucket cannot be listed.
+        """
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        if not self._within:
+            return
+        bucket, _, prefix = self._within.removeprefix(S3).partition("/")
+        pages = self._client.get_paginator("list_objects_v2").paginate(
+            Bucket=bucket, Prefix=prefix, PaginationConfig={"PageSize": _PAGE}
+        )
+        try:
+            for page in pages:
+                yield [(f"{S3}{bucket}/{entry['Key']}", entry["ETag"]) for entry in page.get("Contents", [])]
+        except (BotoCoreError, ClientError) as error:
+            raise UsageError(f"{self._within} cannot be listed: {first_line(error)}") from error
 
     def refs_below(self, prefix: str) -> list[str]:
         """List objects whose addresses begin with a prefix, a few thousand at most; empty when that fails."""

@@ -76,6 +76,7 @@ class NumberedImages:
 
     def __init__(self, store: _FilesStore, pattern: str, exists: Callable[[str], bool], most: int) -> None:
         self.ordered_by_store = store.ordered_by_store
+        self.locates_in_copies = False
         self._store = store
         self._pattern = pattern
         self._exists: Callable[[str], bool] | None = exists

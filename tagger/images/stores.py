@@ -1,4 +1,4 @@
-"""Image stores: a folder, a URI column, an S3 prefix, a bytes column, or Parquet files of id and image.
+"""Image stores: a folder, a URI column, an S3 prefix, a bytes column, or files of many images.
 
 A store does two things. `locate` runs where the manifest is read: it maps rows to references, plain strings that become
 `imageUri`. `fetch` runs where images are decoded: it maps references to bytes.
@@ -7,7 +7,7 @@ A store does two things. `locate` runs where the manifest is read: it maps rows 
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -15,11 +15,14 @@ from tagger.errors import ImageError, UsageError
 from tagger.images.files import FolderImages, exists
 from tagger.images.folders import first_batch, list_folder
 from tagger.images.parquet import ParquetImages
+from tagger.images.parquet_index import ParquetIndex
 from tagger.images.pixels import PixelImages
-from tagger.images.position_index import PositionIndex
 from tagger.images.revisions import Revision, RevisionStore
 from tagger.images.s3 import S3Images, list_names
 from tagger.images.several import NUMBER, NumberedImages
+from tagger.images.tar import TarImages
+from tagger.images.tar_index import TarIndex
+from tagger.images.tar_members import COMPRESSED_TARS, TAR, compressed
 from tagger.images.uri import UriImages
 from tagger.images.urls import redacted, scheme_of
 from tagger.io.completion import is_complete
@@ -41,12 +44,33 @@ class ImageStore(Protocol):
     ordered_by_store: bool
     """Whether references are read faster in the store's order than in the manifest's."""
 
+    @property
+    def locates_in_copies(self) -> bool:
+        """Whether a copy in another process can locate, too; a store that has listed its images cannot."""
+        ...
+
     def locate(self, batch: Batch) -> list[str | None]:
         """Return a reference for each item of the batch; None when its row names no image."""
         ...
 
     def fetch(self, refs: Sequence[str]) -> Iterator[bytes | ImageError]:
         """Yield the bytes or an error for each reference, in order; only a few images are in memory at once."""
+        ...
+
+
+@runtime_checkable
+class OrderedStore(Protocol):
+    """A store that knows where its images lie."""
+
+    ordered_by_store: bool
+
+    @property
+    def row_count(self) -> int:
+        """How far positions go: they are smaller than this."""
+        ...
+
+    def positions(self, refs: Sequence[str | None]) -> np.ndarray:
+        """Where each reference lies, such as its row, int64 [N]; -1 for one that the store does not have."""
         ...
 
 
@@ -66,9 +90,9 @@ def open_store(options: CatalogOptions, manifest: Manifest) -> ImageStore:
     _notice_mapped(spec, options, manifest)
     location = Location(spec, options.s3_endpoint, options.s3_region)
     if is_glob(location):
-        return _joined_store([f for f in matching_files(location) if f.name.lower().endswith(PARQUET)], spec, options)
-    if location.name.lower().endswith(PARQUET) and location.exists():
-        return _joined_store([location], spec, options)
+        return _files_store(matching_files(location), spec, options, manifest)
+    if location.name.lower().endswith((*PARQUET, TAR, *COMPRESSED_TARS)) and location.exists():
+        return _files_store([location], spec, options, manifest)
     if "{" in spec:
         return _pattern_store(location, options, numbered=NUMBER in spec and "n" not in manifest.columns)
     if not location.is_dir():
@@ -139,21 +163,47 @@ def _column_store(column: str, options: CatalogOptions, manifest: Manifest) -> I
     return UriImages.open(column, options, manifest)
 
 
-def _joined_store(shards: Sequence[Location], spec: str, options: CatalogOptions) -> ImageStore:
-    """A store of Parquet files of id and image.
+def _files_store(files: Sequence[Location], spec: str, options: CatalogOptions, manifest: Manifest) -> ImageStore:
+    """A store of those files that are Parquet files of id and image or, without any, of the tar files.
 
-    Raises UsageError when a glob matches none, or files are not all that `tagger pack` is to write.
+    Raises UsageError when there are none.
     """
-    if not shards:
+    shards = [file for file in files if file.name.lower().endswith(PARQUET)]
+    tars = [file for file in files if file.name.lower().endswith((TAR, *COMPRESSED_TARS))]
+    if not shards and not tars:
         pattern = spec.replace("*", "{id}", 1) if "{" not in spec else re.sub(r"\*+", "{column}", spec)
         raise UsageError(
-            f"--images {spec}: wildcards are for Parquet files of images, and there are none; put the manifest's "
-            f"columns in braces, such as {pattern}"
+            f"--images {spec}: wildcards are for Parquet or tar files of images, and there are none; put the "
+            f"manifest's columns in braces, such as {pattern}"
         )
+    return _parquet_store(shards, options) if shards else _tar_store(tars, spec, options, manifest)
+
+
+def _parquet_store(shards: Sequence[Location], options: CatalogOptions) -> ImageStore:
+    """A store of Parquet files of id and image. Raises UsageError when not all are there that `tagger pack` writes."""
     for folder in dict.fromkeys(shard.parent for shard in shards):
         _refuse_unfinished(folder)
-    index = PositionIndex.read(shards, options.images_per_item)
+    index = ParquetIndex(shards, options.images_per_item)
     return ParquetImages(list(shards), index.column, options.max_bytes, index, options.images_root)
+
+
+def _tar_store(tars: Sequence[Location], spec: str, options: CatalogOptions, manifest: Manifest) -> ImageStore:
+    """A store of tar files. Raises UsageError when one is compressed, or when they hold no images."""
+    for tar in tars:
+        if tar.name.lower().endswith(COMPRESSED_TARS):
+            raise UsageError(f"--images {compressed(tar)}")
+    index = TarIndex(tars, options.images_per_item)
+    if not index.rows and not index.damage:
+        like = f"; there are others, such as {index.example}" if index.other else ""
+        raise UsageError(f"--images {spec}: no image in it is called ID.jpg, or ID.NUMBER.jpg{like}")
+    for damage in index.damage:
+        manifest.notices.add(f"--images {damage}")
+    if index.other:
+        images = "1 image is" if index.other == 1 else f"{index.other:,} images are"
+        manifest.notices.add(
+            f"--images {spec}: {images} left out whose names are not ID.jpg or ID.NUMBER.jpg, such as {index.example}"
+        )
+    return TarImages(index, options.max_bytes, options.store_concurrency)
 
 
 def _pattern_store(location: Location, options: CatalogOptions, numbered: bool) -> ImageStore:
@@ -183,10 +233,12 @@ def _numbered_objects(store: S3Images, location: Location, options: CatalogOptio
 
 
 def _folder_store(folder: Location, options: CatalogOptions, manifest: Manifest) -> ImageStore:
-    """A store of a folder or prefix without a pattern: images by `{id}` and the suffixes found, or Parquet files."""
+    """A store of a folder or prefix without a pattern: images by `{id}` and the suffixes found, or files of many."""
     content = list_folder(folder)
     if content.parquet and not content.suffixes:
-        return _joined_store(folder.files(PARQUET), str(folder), options)
+        return _parquet_store(folder.files(PARQUET), options)
+    if content.tars and not content.suffixes:
+        return _tar_store(folder.files((TAR, *COMPRESSED_TARS)), str(folder), options, manifest)
     if not content.suffixes:
         raise UsageError(content.advice(first_batch(manifest)))
     for notice in content.notices():
@@ -216,7 +268,6 @@ def _notice_mapped(spec: str, options: CatalogOptions, manifest: Manifest) -> No
 
 def row_order(store: ImageStore, refs: Sequence[str | None]) -> np.ndarray:
     """The order in which the store reads references fastest: their positions, int64 [N]."""
-    if not store.ordered_by_store:
+    if not isinstance(store, OrderedStore) or not store.ordered_by_store:
         return np.arange(len(refs))
-    keys = [ParquetImages.sort_key(r) for r in refs]
-    return np.array(sorted(range(len(refs)), key=keys.__getitem__), np.int64)
+    return np.argsort(store.positions(refs), kind="stable")

@@ -33,6 +33,7 @@ class UriImages:
     """
 
     ordered_by_store = False
+    locates_in_copies = True
 
     def __init__(self, column: str, options: CatalogOptions, manifest: Manifest) -> None:
         from tagger.images.http.store import HttpImages

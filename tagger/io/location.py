@@ -98,6 +98,10 @@ class Location:
         info = self._info()
         return f"{info.size}:{info.mtime_ns}"
 
+    def size(self) -> int:
+        """Size of the file in bytes; 0 for one that does not exist."""
+        return self._info().size or 0
+
     def files(self, suffixes: tuple[str, ...] = ()) -> list["Location"]:
         """The files below a folder, sorted by path: those with one of the suffixes, without hidden ones."""
         infos = self.filesystem.get_file_info(pafs.FileSelector(self.path, recursive=True, allow_not_found=True))
@@ -109,6 +113,12 @@ class Location:
             and (not suffixes or info.path.lower().endswith(suffixes))
             and not any(part.startswith((".", "_")) for part in info.path[below:].split("/"))
         ]
+
+    def sizes(self) -> dict[str, int]:
+        """The names of the files directly in a folder, sorted, without hidden ones, with their sizes in bytes."""
+        infos = self.filesystem.get_file_info(pafs.FileSelector(self.path, allow_not_found=True))
+        files = sorted((info.base_name, info.size) for info in infos if info.type == pafs.FileType.File)
+        return {name: size for name, size in files if not name.startswith((".", "_"))}
 
     def children(self) -> "Children":
         """What lies directly in a folder; in a bucket, that takes one request a thousand names."""

@@ -10,7 +10,6 @@ import pyarrow.compute as pc
 from tagger.manifest.batch import Batch
 from tagger.manifest.tables.csv_rows import BadRow
 from tagger.manifest.tables.table import Chunk
-from tagger.notices import Notices
 from tagger.schemas.documents.taxonomy import Level
 
 _MANY = 0.1
@@ -75,20 +74,21 @@ class ItemRows:
     """Counts what is worth a remark about rows that share an id, in one reading of a manifest.
 
     Args:
-        notices: Gets the remarks.
         item_column: The column of --item-column, if rows are joined.
     """
 
-    def __init__(self, notices: Notices, item_column: str | None) -> None:
-        self._notices = notices
+    def __init__(self, item_column: str | None) -> None:
         self._item_column = item_column
-        self._rows = self._neighbours = self._differing = 0
+        self.rows = 0
+        self.neighbours = 0
+        """Rows that repeat the id of the row before them."""
+        self._differing = 0
         self._example = ""
 
     def add(self, rows: int, neighbours: int) -> None:
         """Count rows, and those of them that repeat the id of the row before them."""
-        self._rows += rows
-        self._neighbours += neighbours
+        self.rows += rows
+        self.neighbours += neighbours
 
     def compare(self, batch: Batch) -> None:
         """Count items whose further rows have another label than the first."""
@@ -104,16 +104,16 @@ class ItemRows:
             self._example = batch.items["id"][int(np.flatnonzero(differs)[0])].as_py()
         self._differing += int(differs.sum())
 
-    def end(self) -> None:
-        """Give the remarks, after the last row."""
+    def remarks(self) -> Iterator[str]:
+        """What is worth a remark, after the last row."""
         if self._differing:
             items = "item has rows" if self._differing == 1 else "items have rows"
-            self._notices.add(
+            yield (
                 f"--item-column {self._item_column}: {self._differing:,} {items} with another label than the first, "
                 f"such as {self._example}; the first row of each counts"
             )
-        if self._item_column is None and self._neighbours >= _MANY * max(self._rows, 1):
-            self._notices.add(
-                f"{self._neighbours:,} of {self._rows:,} rows repeat the id of the row before them, and are rejected; "
+        if self._item_column is None and self.neighbours >= _MANY * max(self.rows, 1):
+            yield (
+                f"{self.neighbours:,} of {self.rows:,} rows repeat the id of the row before them, and are rejected; "
                 "where such rows are images of one item, --item-column COLUMN joins them"
             )

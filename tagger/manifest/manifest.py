@@ -11,12 +11,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tagger.errors import InputError
-from tagger.flow.seen_ids import FileRepeats, SeenIds
+from tagger.flow.seen_ids import SeenIds
 from tagger.io.location import Location, first_line
 from tagger.manifest.batch import Batch, FurtherRows, Labels, Tally, reject_table
+from tagger.manifest.first_rows import FirstRows, RowsOfFiles, copied_files
 from tagger.manifest.item_rows import ItemRows, further_rows, with_whole_items
 from tagger.manifest.labels import LabelTally, Spellings, read_labels
 from tagger.manifest.no_value import NoValue
+from tagger.manifest.ranges import RANGE_ROWS, Range, ranges_of
 from tagger.manifest.roles import LABELS, ColumnRoles
 from tagger.manifest.tables.csv_rows import BadRow
 from tagger.manifest.tables.ids import IdReader
@@ -32,6 +34,7 @@ from tagger.schemas.tables.item import REJECT, RejectReason, Role
 
 BATCH_ROWS = 8192
 _OPENED_AT_ONCE = 16
+_LEAST_ROW_BYTES = 8
 
 
 class Manifest:
@@ -65,17 +68,44 @@ class Manifest:
         spellings = self.spellings()
         self.tally = Tally()
         with closing(SeenIds()) as seen:
-            repeats, item_rows = FileRepeats(self.notices), ItemRows(self.notices, self._format.item_column)
+            first_rows, item_rows = RowsOfFiles(seen), ItemRows(self._format.item_column)
             for file in self.files:
                 self._roles.check_id(file, self._columns_of(file))
-                repeats.begin(str(file), self.tally.rows)
+                first_rows.begin(str(file), self.tally.rows)
                 for chunk in self._chunks(file):
-                    batch = self._batch(file, chunk, seen, repeats, item_rows)
+                    batch = self._batch(file, chunk, first_rows, item_rows)
                     item_rows.compare(batch)
                     batch = self._labels.over(batch) if self._labels else batch
                     yield dataclasses.replace(batch, items=spellings.over(batch.items)) if spellings else batch
-                repeats.end()
-            item_rows.end()
+            for remark in (*copied_files(first_rows.files), *item_rows.remarks()):
+                self.notices.add(remark)
+
+    def ranges(self, least_rows: int = RANGE_ROWS) -> list[Range]:
+        """The manifest in ranges for `read_range`; none where rows depend on others, or their number is not known.
+
+        These are Parquet files, without --item-column, merged spellings and labels from elsewhere.
+
+        Args:
+            least_rows: Of each range except the last.
+        """
+        rows_alone = not (self._format.item_column or self._format.merge_spellings or self._labels)
+        if not rows_alone or self.row_count() is None:
+            return []
+        tables = ((file, self._table(file)) for file in self.files)
+        groups = [(file, table.group_rows) for file, table in tables if isinstance(table, ParquetTable)]
+        return list(ranges_of(groups, least_rows))
+
+    def read_range(self, part: Range, first_rows: FirstRows, item_rows: ItemRows) -> Iterator[Batch]:
+        """Read a range like `batches`; `tally` counts its rows on top of those before it."""
+        self.tally = Tally(rows=part.rows_before)
+        for piece in part.pieces:
+            self._roles.check_id(piece.file, self._columns_of(piece.file))
+            first_rows.begin(str(piece.file), self.tally.rows - piece.rows_before)
+            table = self._table(piece.file)
+            if not isinstance(table, ParquetTable):
+                raise InputError(f"{piece.file}: is no Parquet file any more")
+            for chunk in table.group_chunks(piece.groups, BATCH_ROWS):
+                yield self._batch(piece.file, chunk, first_rows, item_rows)
 
     def spellings(self) -> Spellings | None:
         """The spelling to use for each label, where spellings are merged; this reads the manifest once more."""
@@ -89,10 +119,22 @@ class Manifest:
             self._spellings = Spellings.of(counts)
         return self._spellings
 
+    def __getstate__(self) -> dict[str, object]:
+        return self.__dict__ | {"_tables": {}}
+
     def row_count(self) -> int | None:
         """Number of rows, also of those that will be rejected; None where only reading the files would tell."""
-        counts = [file.row_count() for file in map(self._table, self.files) if isinstance(file, ParquetTable)]
+        if not isinstance(self._table(self.files[0]), ParquetTable):
+            return None
+        with ThreadPoolExecutor(_OPENED_AT_ONCE) as pool:
+            tables = list(pool.map(self._table, self.files))
+        counts = [table.row_count() for table in tables if isinstance(table, ParquetTable)]
         return sum(counts) if len(counts) == len(self.files) else None
+
+    def most_rows(self) -> int:
+        """Number of rows, or an estimate by the files' sizes that is rather too large."""
+        rows = self.row_count()
+        return sum(file.size() for file in self.files) // _LEAST_ROW_BYTES if rows is None else rows
 
     def fingerprint(self) -> str:
         """A text that changes when the manifest does: its files with their sizes and times."""
@@ -154,9 +196,7 @@ class Manifest:
         table = with_partitions(chunk.table, partition_values(file))
         return table.rename_columns(self._roles.renamed(table.schema.names))
 
-    def _batch(
-        self, file: Location, chunk: Chunk, seen: SeenIds[int], repeats: FileRepeats, item_rows: ItemRows
-    ) -> Batch:
+    def _batch(self, file: Location, chunk: Chunk, first_rows: FirstRows, item_rows: ItemRows) -> Batch:
         table = self._with_roles(file, chunk)
         first_row = self.tally.rows + 1
         ids, bad_ids = self._ids.read(file, self._table(file), table[Role.ID])
@@ -164,8 +204,7 @@ class Manifest:
         item_rows.add(len(ids), len(neighbours))
         further = neighbours if self._format.item_column else {}
         named = [(i, item) for i, item in enumerate(ids) if item and i not in further]
-        repeated = seen.add([item for _, item in named], [first_row + i for i, _ in named])
-        repeats.add(len(named), repeated.values())
+        repeated = first_rows.of([item for _, item in named], [first_row + i for i, _ in named])
         read_before = {named[position][0]: first for position, first in repeated.items()}
         read_before |= {i: read_before[first] for i, first in further.items() if first in read_before}
         bad_rows = [*chunk.bad, *self._bad_ids(chunk, ids, bad_ids, read_before)]

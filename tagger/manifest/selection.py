@@ -48,6 +48,15 @@ class KnownTags(Protocol):
         """
         ...
 
+    def is_unchanged(self, items: pa.Table, etags: Sequence[str | None]) -> np.ndarray:
+        """Items whose image is known to have its known ETag still, bool [N].
+
+        Args:
+            items: As for `recall`.
+            etags: From `etags`.
+        """
+        ...
+
     def knows(self, ids: Sequence[str]) -> list[bool]:
         """Whether an earlier run tagged each item, or a person decided it."""
         ...
@@ -70,10 +79,24 @@ class Selection:
 
     def remarks(self) -> list[str]:
         """Remarks for the user about the rows that were read."""
-        rules = [rule for _, rule in self.rules if isinstance(rule, Before) and rule.without_value]
         return [
-            f"{rule.flag}: {rule.without_value:,} items have no value in {rule.column}, and are taken" for rule in rules
+            f"{rule.flag}: {rule.without_value:,} items have no value in {rule.column}, and are taken"
+            for rule in self._before
+            if rule.without_value
         ]
+
+    def without_value(self) -> list[int]:
+        """For each rule of --since, the items that had no value."""
+        return [rule.without_value for rule in self._before]
+
+    def add_without_value(self, counts: Sequence[int]) -> None:
+        """Add what copies of this selection have counted; see `without_value`."""
+        for rule, count in zip(self._before, counts, strict=True):
+            rule.without_value += count
+
+    @property
+    def _before(self) -> "list[Before]":
+        return [rule for _, rule in self.rules if isinstance(rule, Before)]
 
 
 EVERYTHING = Selection()

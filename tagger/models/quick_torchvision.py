@@ -17,6 +17,8 @@ from tagger.workarounds import Workaround
 
 QUICK_TORCHVISION = Workaround("quick_torchvision", "torchvision", first=(0, 26), last=(0, 29))
 _COMPILER = ("torch._dynamo", "torch._dynamo.utils")
+_IMPORT_NOTHING = {"PythonGCThread"}
+"""Classes of threads that never import the compiler: each Ray worker has one that only collects garbage."""
 
 
 def _is_compile_supported(device_type: str) -> bool:
@@ -40,7 +42,8 @@ def _without_compiler() -> Iterator[None]:
 
 def _is_safe() -> bool:
     """Whether nothing else can see the stubs: the compiler is not loaded, and no other thread could import it."""
-    return not any(name in sys.modules for name in _COMPILER) and threading.active_count() == 1
+    others = {type(thread).__name__ for thread in threading.enumerate() if thread is not threading.current_thread()}
+    return not any(name in sys.modules for name in _COMPILER) and others <= _IMPORT_NOTHING
 
 
 if QUICK_TORCHVISION.is_on() and "torchvision" not in sys.modules and _is_safe():

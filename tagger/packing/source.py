@@ -167,6 +167,8 @@ def _check(content: Content) -> None:
         return
     if content.parquet:
         raise UsageError(f"--images: {content.folder} holds Parquet files already; to pack them anew, give --manifest")
+    if content.tars:
+        raise UsageError(f"--images: {content.folder} holds tar files; to pack their images, give --manifest")
     raise UsageError(f"{content.advice(None)}, with --manifest for its columns")
 
 

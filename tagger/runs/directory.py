@@ -34,6 +34,8 @@ from tagger.schemas.documents.run import Counts, RunRecord
 from tagger.schemas.tables.prediction import PREDICTION
 
 _READ_AT_ONCE = 16
+VECTOR_COLUMNS = ("layout", "vector")
+"""Columns of image vectors that do not compress."""
 ETAG = pa.schema([PREDICTION.field(name) for name in ("id", "imageUri", "imageDigest", "imageEtag")])
 """Schema of new ETags: of known images whose server sent an ETag that no earlier run has."""
 
@@ -73,6 +75,11 @@ class RunDirectory:
     def decided(self) -> Location:
         """Folder of the exported review decisions."""
         return self.root / "decisions"
+
+    @property
+    def joining(self) -> Location:
+        """The plan by which parts are joined; with it, all shards have had their part."""
+        return self.work / "joining.json"
 
     def is_done(self) -> bool:
         """Whether the run has finished."""
@@ -160,6 +167,8 @@ class RunDirectory:
 
     def pending(self, staged: Staged) -> list[int]:
         """Numbers of the shards without a part."""
+        if self.joining.exists():
+            return []
         present = {f.name for f in self.predictions.files()}
         return [n for n in range(staged.shards) if f"part-{n:05d}.parquet" not in present]
 
@@ -181,7 +190,7 @@ class RunDirectory:
 
     def write_embeddings(self, number: int, embeddings: pa.Table) -> None:
         """Write the image vectors of one shard, by EMBEDDING; before `write_part`, which marks the shard as done."""
-        write_parquet(self.embeddings / f"part-{number:05d}.parquet", embeddings, plain=("layout", "vector"))
+        write_parquet(self.embeddings / f"part-{number:05d}.parquet", embeddings, plain=VECTOR_COLUMNS)
 
     def write_etags(self, number: int, etags: pa.Table) -> None:
         """Write the new ETags of one shard, by ETAG; before `write_part`, which marks the shard as done."""

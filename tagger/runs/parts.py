@@ -16,7 +16,7 @@ from tagger.errors import InputError, TaggerError
 from tagger.flow.prefetch import Reservation, map_in_order
 from tagger.images.failed import EXAMPLES, FailedImages
 from tagger.io.location import Location, first_line
-from tagger.runs.staging import Staged
+from tagger.runs.staging import KNOWN, Staged
 from tagger.schemas.documents.run import Counts
 from tagger.schemas.tables.prediction import PREDICTION
 
@@ -97,6 +97,20 @@ class PartCounts:
             "attributes": {name: dict(decisions) for name, decisions in self.attributes.items()},
         }
         return {_COUNTS: json.dumps(fields)}
+
+    def __add__(self, other: "PartCounts") -> "PartCounts":
+        one, two = self.spent.engine_s, other.spent.engine_s
+        names = {*self.attributes, *other.attributes}
+        return PartCounts(
+            decisions=Counter(self.decisions) + Counter(other.decisions),
+            errors=Counter(self.errors) + Counter(other.errors),
+            skipped=Counter(self.skipped) + Counter(other.skipped),
+            redecided=self.redecided + other.redecided,
+            spent=Spent(self.spent.worker_s + other.spent.worker_s, None if one is None or two is None else one + two),
+            attributes={
+                name: Counter(self.attributes.get(name, {})) + Counter(other.attributes.get(name, {})) for name in names
+            },
+        )
 
     @property
     def rows(self) -> int:
@@ -194,7 +208,7 @@ def whole_counts(staged: Staged, parts: Sequence[PartCounts]) -> Counts:
         rejects=staged.rejects,
         skipped=skipped.total(),
         skip_reasons=dict(skipped),
-        known=staged.known + sum(part.skipped.get("known", 0) for part in parts),
+        known=staged.known + sum(part.skipped.get(KNOWN, 0) for part in parts),
         predictions=decisions.total(),
         redecided=sum(part.redecided for part in parts),
         decisions=dict(decisions),

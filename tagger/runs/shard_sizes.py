@@ -3,7 +3,7 @@
 Guided self-scheduling: each shard is a share of the rows that are left (Polychronopoulos and Kuck 1987).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pyarrow as pa
 
@@ -15,6 +15,28 @@ _LOOK_AHEAD = 3
 _SHARDS_A_WORKER = 4
 _LEAST_SHARDS = 8
 """Into which the last rows are split, whatever the number of workers."""
+
+
+def cut_ranges(items: Sequence[int], part_rows: int, workers: int) -> list[list[int]]:
+    """The sizes of the shards of each range, of at most `part_rows`; no shard has items of two ranges.
+
+    Args:
+        items: Of each range.
+        part_rows: Most rows in a shard.
+        workers: How many share the shards, as far as is known.
+    """
+    left, shards = sum(items), max(_LEAST_SHARDS, _SHARDS_A_WORKER * workers)
+    sizes: list[list[int]] = []
+    for of_range in items:
+        sizes.append([])
+        while of_range:
+            rows = max(_MIN_ROWS, -(-left // shards))
+            if of_range - rows < _MIN_ROWS // 2:
+                rows = of_range  # so few rows are not worth the start of a worker of their own
+            rows = min(part_rows, rows)
+            sizes[-1].append(rows)
+            of_range, left = of_range - rows, left - rows
+    return sizes
 
 
 def cut(tables: Iterator[pa.Table], part_rows: int, workers: int, expected_rows: int | None) -> Iterator[pa.Table]:

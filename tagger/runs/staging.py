@@ -4,14 +4,17 @@ import json
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import asdict, dataclass
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from tagger.flow.sorted_spool import SortedSpool
 from tagger.images.patterns import text_column
 from tagger.images.several import first_and_further
-from tagger.images.stores import ImageStore, row_order
+from tagger.images.stores import ImageStore, OrderedStore
 from tagger.io.location import Location
 from tagger.io.parquet import write_parquet
 from tagger.manifest.batch import Batch
@@ -25,6 +28,8 @@ WRITTEN_AT_ONCE = 16
 """Shards that are written at the same time."""
 _STAGED, _EARLIER_STAGED = "staged-3.json", ("staged.json", "staged-2.json")
 """The number changes with what a shard stores, so that a run of an earlier version is staged anew."""
+KNOWN = "known"
+"""Why an item has no prediction in a run, where an earlier one has the same."""
 KNOWN_OUTCOME = "knownOutcome"
 """Column of a shard with known runs: the stored prediction if it is decided differently now, else null."""
 _KNOWN_ETAG = "knownEtag"
@@ -83,26 +88,46 @@ def stage(
         watch: Called periodically with the number of rows read so far.
         workers: How many will share the shards, as far as is known.
     """
-    done = work / _STAGED
-    if done.exists():
-        fields = json.loads(done.read_bytes())
-        staged = Staged(**{**fields, "kept": tuple(fields.get("kept", ()))})
-        if set(keep) <= set(staged.kept):
-            return staged
+    finished = finished_staging(work, keep)
+    if finished:
+        return finished
     for left_over in (work, rejects):  # of a call that was killed while staging
         for file in left_over.files((".parquet",)):
             file.delete()
     rows = _StagedRows(manifest, store, rejects, selection, keep, watch)
-    stream = _in_store_order(rows.tables(), store) if store.ordered_by_store else rows.tables()
-    staged = rows.staged(_write_shards(work, cut(stream, part_rows, workers, manifest.row_count())))
-    done.write_text(json.dumps(asdict(staged)))
+    stream = rows.tables()
+    if isinstance(store, OrderedStore) and store.ordered_by_store:
+        stream = _in_store_order(stream, store)
+    staged = rows.staged(write_shards(work, cut(stream, part_rows, workers, manifest.row_count())))
+    finish_staging(work, staged)
     return staged
 
 
-def _write_shards(work: Location, shards: Iterator[pa.Table]) -> int:
-    """Write shards while the next ones are read, several at a time, because a bucket answers late; return how many."""
+def finished_staging(work: Location, keep: Sequence[str]) -> Staged | None:
+    """The counts of a finished staging, whose shards have these additional columns of the manifest."""
+    done = work / _STAGED
+    if not done.exists():
+        return None
+    fields = json.loads(done.read_bytes())
+    staged = Staged(**{**fields, "kept": tuple(fields.get("kept", ()))})
+    return staged if set(keep) <= set(staged.kept) else None
+
+
+def finish_staging(work: Location, staged: Staged) -> None:
+    """Mark a staging as finished, all of whose shards are written."""
+    (work / _STAGED).write_text(json.dumps(asdict(staged)))
+
+
+def write_shards(work: Location, shards: Iterator[pa.Table], first: int = 0) -> int:
+    """Write shards while the next ones are read, several at a time, because a bucket answers late; return how many.
+
+    Args:
+        work: Their folder.
+        shards: By ITEM.
+        first: Number of the first.
+    """
     writing: deque[Future[None]] = deque()
-    number = 0
+    number = first
     with ThreadPoolExecutor(WRITTEN_AT_ONCE, thread_name_prefix="stage") as pool:
         for shard in shards:
             if len(writing) == WRITTEN_AT_ONCE:
@@ -111,7 +136,7 @@ def _write_shards(work: Location, shards: Iterator[pa.Table]) -> int:
             number += 1
         for future in writing:
             future.result()
-    return number
+    return number - first
 
 
 class _StagedRows:
@@ -141,15 +166,16 @@ class _StagedRows:
             if len(batch.rejects):
                 write_parquet(self._rejects / f"part-{self._reject_parts:05d}.parquet", batch.rejects)
                 self._reject_parts += 1
-            reasons = self._selection.skipped(batch)
-            self._skipped.update(reason for reason in reasons if reason)
-            items = _items(batch, self._store, self._keep)
-            taken = items.filter(pa.array([not reason for reason in reasons], pa.bool_()))
+            taken, reasons = taken_items(batch, self._store, self._selection, self._keep)
+            self._skipped.update(filter(None, reasons))
             known = self._selection.known
             if known:
-                skipped = [item for item, reason in zip(items["id"].to_pylist(), reasons, strict=True) if reason]
+                ids = batch.items["id"].to_pylist()
+                skipped = [item for item, reason in zip(ids, reasons, strict=True) if reason]
                 self._known += sum(known.knows(skipped))
-                taken = _recalled(taken, known)
+                taken, unchanged = _recalled(taken, known)
+                self._known += unchanged
+                self._skipped.update({KNOWN: unchanged} if unchanged else {})
             self._items += len(taken)
             self._watch(self._manifest.tally.rows)
             yield taken
@@ -169,6 +195,14 @@ class _StagedRows:
             known=self._known,
             further=tally.further,
         )
+
+
+def taken_items(
+    batch: Batch, store: ImageStore, selection: Selection, keep: Sequence[str]
+) -> tuple[pa.Table, list[str]]:
+    """The items of a batch to take, by ITEM with columns to keep; and for all, the reason to skip it, or no text."""
+    reasons = selection.skipped(batch)
+    return _items(batch, store, keep).filter(pa.array([not reason for reason in reasons], pa.bool_())), reasons
 
 
 def passthrough(column: str) -> str:
@@ -225,18 +259,25 @@ def _items(batch: Batch, store: ImageStore, keep: Sequence[str]) -> pa.Table:
     return table
 
 
-def _recalled(items: pa.Table, known: KnownTags) -> pa.Table:
-    """Add what is known of items: `knownDigest` or the digests of several images, KNOWN_OUTCOME and the ETag."""
+def _recalled(items: pa.Table, known: KnownTags) -> tuple[pa.Table, int]:
+    """Add what is known of items: `knownDigest` or the digests of several images, KNOWN_OUTCOME and the ETag.
+
+    Items of which nothing can have changed are left out, and counted.
+    """
     recall = known.recall(items)
     etags = known.etags(items, recall.digests)
     at = items.schema.get_field_index("knownDigest")
     table = items.set_column(at, ITEM.field("knownDigest"), pa.array(recall.digests, pa.string()))
     table = table.append_column(KNOWN_OUTCOME, pa.array(recall.outcomes, pa.binary()))
     table = table.append_column(_KNOWN_IMAGES, pa.array(recall.images, pa.list_(pa.string())))
-    return table.append_column(_KNOWN_ETAG, pa.array(etags, pa.string()))
+    table = table.append_column(_KNOWN_ETAG, pa.array(etags, pa.string()))
+    is_same = known.is_unchanged(items, etags) & np.array([outcome is None for outcome in recall.outcomes], bool)
+    return table.filter(pa.array(~is_same)), int(is_same.sum())
 
 
-def _in_store_order(tables: Iterator[pa.Table], store: ImageStore) -> Iterator[pa.Table]:
-    """All rows in one table, in the store's order; takes some hundred bytes of memory per row."""
-    table = pa.concat_tables([ITEM.empty_table(), *tables], promote_options="default")
-    yield table.take(pa.array(row_order(store, table["imageRef"].to_pylist())))
+def _in_store_order(tables: Iterator[pa.Table], store: OrderedStore) -> Iterator[pa.Table]:
+    """All rows in the store's order; they wait in temporary files."""
+    with closing(SortedSpool(store.row_count)) as spool:
+        for table in tables:
+            spool.append(table, store.positions(table["imageRef"].to_pylist()))
+        yield from spool.tables()

@@ -9,6 +9,8 @@ import pandas as pd
 from jinja2 import Environment, FileSystemLoader, select_autoescape
 
 from tagger.evaluation.pictures import Pictures
+from tagger.evaluation.shares import in_hundred
+from tagger.schemas.documents.taxonomy import Level
 
 Row = Mapping[Hashable, Any]
 
@@ -49,4 +51,12 @@ def page_of(
         examples=examples,
         images=images,
         facts=facts,
+        sentences=_first_hits(summary),
     )
+
+
+def _first_hits(summary: pd.DataFrame) -> list[str]:
+    """How often the first hit has the same article type, in a sentence for each kind of vectors."""
+    rows = summary[summary["by"] == str(Level.ARTICLE_TYPE)].to_dict("records")
+    what = "first hits are of the same article type"
+    return [f"By {row['vectors']}, {in_hundred(row['precision@1'], row['queries'], what)}." for row in rows]

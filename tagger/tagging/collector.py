@@ -103,7 +103,7 @@ class Predictor:
         """Predict decoded images; return their outcomes in order, with an error where the output is not finite."""
         pixels = np.stack([image.pixels for image in images])
         started = time.perf_counter()
-        logits, embeddings = self._engine.run(pixels)
+        logits, embeddings = self._engine.run(pixels, bool(self._embeddings or self._attributes))
         self.engine_s += time.perf_counter() - started
         finite = np.isfinite(logits).all(axis=1)
         if not finite.all():
@@ -260,6 +260,7 @@ def at_once(work: Callable[[], list[Outcome]]) -> "Future[list[Outcome]]":
 
 
 def of_length_one(vectors: np.ndarray) -> np.ndarray:
-    """Normalise vectors float32 [N, D] to length 1, so that the dot product of two is their cosine."""
+    """Normalise vectors [N, D] to length 1, so that the dot product of two is their cosine; float32 [N, D]."""
+    vectors = np.asarray(vectors, np.float32)
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     return np.asarray(vectors / np.maximum(lengths, np.finfo(np.float32).tiny))

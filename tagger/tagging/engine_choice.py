@@ -90,4 +90,5 @@ def in_words(chosen: EngineCheck) -> str:
     same = chosen.engine.rpartition("-")[0] + "-"
     reasons = [f"{name.removeprefix(same)} {reason}" for name, reason in chosen.passed_over.items()]
     passed_over = f" ({'; '.join(reasons)})" if reasons else ""
-    return f"Engine: {chosen.engine}{', as an earlier run chose it' if chosen.earlier else ''}{passed_over}"
+    uncompiled = ", not compiled and so slower" if chosen.compiled is False else ""
+    return f"Engine: {chosen.engine}{uncompiled}{', as an earlier run chose it' if chosen.earlier else ''}{passed_over}"

@@ -20,7 +20,7 @@ from tagger.io.location import first_line
 from tagger.tagging.gpu_turns import Turns
 from tagger.tagging.losses import LostStarting
 
-_BATCHES_AT_ONCE = 2
+BATCHES_AT_ONCE = 2
 """Of an engine, so that copying and computing overlap."""
 _ANSWER_S = 300.0
 """How long a worker waits for a batch. The first one may compile, which takes a minute."""
@@ -59,9 +59,9 @@ class EngineServer:
         """Id of its node."""
         return ray.get_runtime_context().get_node_id()  # type: ignore[no-any-return]
 
-    def run(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return leaf logits float32 [N, L] and embeddings float32 [N, D]."""
-        return self._engine.run(images)
+    def run(self, images: np.ndarray, embeddings: bool = True) -> tuple[np.ndarray, np.ndarray]:
+        """Return leaf logits float32 [N, L] and embeddings float16 [N, D], or [N, 0] where they are not wanted."""
+        return self._engine.run(images, embeddings)
 
     def live(self) -> None:
         """Never answer: the call ends with this process, so its end is noticed even if nobody asks it for anything."""
@@ -74,7 +74,7 @@ def start_server(start: Callable[[], Engine]) -> Any:
     Args:
         start: Starts the engine; called in its process.
     """
-    options = {"num_gpus": 1, "num_cpus": 0, "max_concurrency": _BATCHES_AT_ONCE + 1, "max_restarts": 0}
+    options = {"num_gpus": 1, "num_cpus": 0, "max_concurrency": BATCHES_AT_ONCE + 1, "max_restarts": 0}
     return ray.remote(**options, max_task_retries=0)(EngineServer).remote(start)
 
 
@@ -204,8 +204,8 @@ class RemoteEngine:
         self._asked = -np.inf
         self._lock = threading.Lock()
 
-    def run(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return leaf logits float32 [N, L] and embeddings float32 [N, D]; waits until an engine has answered."""
+    def run(self, images: np.ndarray, embeddings: bool = True) -> tuple[np.ndarray, np.ndarray]:
+        """Return leaf logits float32 [N, L] and embeddings float16 [N, D]; waits until an engine has answered."""
         reference = ray.put(images)
         while True:
             serving = self._next()
@@ -213,7 +213,8 @@ class RemoteEngine:
                 time.sleep(_LOOK_S)
                 continue
             try:
-                answer: tuple[np.ndarray, np.ndarray] = ray.get(serving.engine.run.remote(reference), timeout=_ANSWER_S)
+                asked = serving.engine.run.remote(reference, embeddings)
+                answer: tuple[np.ndarray, np.ndarray] = ray.get(asked, timeout=_ANSWER_S)
                 return answer
             except GetTimeoutError:
                 self._leave_out(serving, np.inf)

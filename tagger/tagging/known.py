@@ -12,6 +12,7 @@ from tagger.decisions.read import decisions_of
 from tagger.flow.id_rows import IdRows
 from tagger.flow.seen_ids import SeenIds
 from tagger.flow.spilled import SpilledRows
+from tagger.images.listing import Listing
 from tagger.images.revisions import valid_etag
 from tagger.manifest.selection import Recall
 from tagger.models.evidence import EvidenceModel, Shown
@@ -62,6 +63,7 @@ class Known:
         embeddings: Whether an image vector is required.
         versions: Of the installed libraries.
         attributes_by: What the attributes of the run are predicted by, as among the inputs of runs; None for none.
+        listing: The ETags that images have now; None where they cannot be listed.
     """
 
     def __init__(
@@ -74,8 +76,10 @@ class Known:
         embeddings: bool = False,
         versions: Mapping[str, str] | None = None,
         attributes_by: str | None = None,
+        listing: Listing | None = None,
     ) -> None:
         self._attributes_by = attributes_by
+        self._listing = listing
         self._runs = runs
         self._card = card
         self._rows = rows
@@ -147,6 +151,17 @@ class Known:
         self._read()
         rows = zip(self._etags.get(items["id"].to_pylist()), items["imageRef"].to_pylist(), digests, strict=True)
         return [_etag_in(stored, digest, ref) if stored and ref and digest else None for stored, ref, digest in rows]
+
+    def is_unchanged(self, items: pa.Table, etags: Sequence[str | None]) -> np.ndarray:
+        """Items whose image is listed with its known ETag, bool [N]; the others are asked about one by one.
+
+        Args:
+            items: By ITEM.
+            etags: From `etags`.
+        """
+        if not self._listing:
+            return np.zeros(len(items), bool)
+        return self._listing.is_unchanged(items["imageRef"].to_pylist(), etags)
 
     def _add_etags(self, predictions: pa.Table) -> None:
         table = predictions.filter(pc.is_valid(predictions["imageEtag"])).select(ETAG.names)

@@ -311,7 +311,7 @@ class Tagger:
             yield decoded_sample(data, self.card, self._max_pixels)
 
     def _measured(self, images: int) -> EngineCheck | None:
-        return load_measured(self._folder, self.card.model_id, self._device, images) if self._folder else None
+        return load_measured(self._folder, self.card, self._device, images) if self._folder else None
 
     def _read(self, image: bytes | str) -> bytes | ImageError:
         if isinstance(image, bytes):

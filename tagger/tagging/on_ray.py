@@ -251,7 +251,7 @@ class _LeafLogits:
         self._with_features = with_features
 
     def __call__(self, batch: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        logits, embeddings = self._engine.run(batch["image"])
+        logits, embeddings = self._engine.run(batch["image"], self._with_features)
         outputs = {**{name: column for name, column in batch.items() if name != "image"}, "logits": logits}
         if self._with_features:
             descriptors = layouts(batch["image"][..., :3])

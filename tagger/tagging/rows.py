@@ -251,8 +251,9 @@ class PredictionRows:
 
     def _conflicts(self, known: Sequence[str | None], predicted: np.ndarray) -> np.ndarray:
         """Whether the known master category differs; one that the model does not know differs, too; bool [N]."""
-        merged = [self._known.master(name) for name in known]
-        codes = np.array([-1 if name is None else self._number_of.get(name, -2) for name in merged], np.int64)
+        merged = {name: self._known.master(name) for name in set(known)}
+        code_of = {name: -1 if to is None else self._number_of.get(to, -2) for name, to in merged.items()}
+        codes = np.array([code_of[name] for name in known], np.int64)
         conflicts: np.ndarray = (codes != -1) & (codes != predicted)
         return conflicts
 

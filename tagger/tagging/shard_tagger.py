@@ -24,7 +24,7 @@ from tagger.models.attributes import AttributesModel
 from tagger.models.evidence import EvidenceModel
 from tagger.runs.directory import ETAG, RunDirectory
 from tagger.runs.parts import Spent
-from tagger.runs.staging import known_etags, read_shard, shard_of
+from tagger.runs.staging import KNOWN, known_etags, read_shard, shard_of
 from tagger.schemas.documents.bundle import ModelCard
 from tagger.schemas.tables.prediction import ErrorCode, Evidence
 from tagger.tagging.attributes import AttributeRows
@@ -228,7 +228,7 @@ class ShardTagger:
             self._plan.run.write_embeddings(number, vectors)
         engine_s = None if self._engine_is_remote else predictor.engine_s - engine_before
         spent = Spent(time.perf_counter() - started, engine_s)
-        left = {"known": len(shard) - len(predictions)}
+        left = {KNOWN: len(shard) - len(predictions)}
         self._plan.run.write_part(number, predictions, left, spent, redecided=int(looked_at.recalled.sum()))
 
     def _with_recalled(

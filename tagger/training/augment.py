@@ -9,8 +9,8 @@ from torchvision.transforms.v2.functional import resize
 
 from tagger.schemas.configs.learning import Augmentation
 
-_SHARED_DRAW = 4
-"""Images per call of torchvision's transforms, which draw once per call; each call has a cost on a GPU."""
+_SHARED_DRAW = {"cpu": 4, "cuda": 32}
+"""Images per call of torchvision's transforms, which draw once per call, by device; each call has a cost on a GPU."""
 
 _WHITE = 255
 
@@ -58,7 +58,7 @@ class Augment:
         images = random_shift(images, self._strengths.shift)
         if self._transform:
             planes = images.permute(0, 3, 1, 2)
-            planes = torch.cat([self._transform(few) for few in torch.split(planes, _SHARED_DRAW)])
+            planes = torch.cat([self._transform(few) for few in torch.split(planes, _SHARED_DRAW[images.device.type])])
             images = planes.permute(0, 2, 3, 1)
         return images
 

@@ -25,6 +25,12 @@ class TrainingState:
     bad_epochs: int = 0
     best_score: float = float("-inf")
     history: list[dict[str, float]] = field(default_factory=list)
+    step: int = 0
+    """Steps of the current epoch that are done."""
+    steps: int = 0
+    """Steps per epoch of the workers that got here; 0 in checkpoints of earlier versions."""
+    workers: int = 0
+    """Number of these workers; 0 in checkpoints of earlier versions."""
 
     def add(self, metrics: dict[str, float], monitor: Monitor) -> None:
         """Add an epoch: its metrics, and its score (higher is better)."""
@@ -33,6 +39,7 @@ class TrainingState:
         self.best_score = max(score, self.best_score)
         self.history.append({**metrics, "score": score})
         self.epoch += 1
+        self.step = 0
 
     @property
     def diverged(self) -> bool:

@@ -1,14 +1,33 @@
-"""One worker's share of the decoded images, in a memory-mapped file."""
+"""One worker's share of the images; decoded ones in a memory-mapped file."""
 
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from tagger.io.scratch import naming_full_folder
+
+
+class Share(Protocol):
+    """Random access to one worker's images and leaves."""
+
+    leaves: np.ndarray
+    """int64 [N]."""
+
+    def __len__(self) -> int: ...
+
+    def batches(
+        self, order: np.ndarray, size: int, with_images: bool = True
+    ) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+        """Yield indices int64 [n], images uint8 [n, H, W, 3] and leaves int64 [n] in an order, in batches of `size`.
+
+        Without images, their arrays are empty: [n, 0].
+        """
+        ...
 
 
 class Examples:

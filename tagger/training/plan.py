@@ -29,6 +29,10 @@ class Plan:
     use_gpu: bool
     threads: int | None = None
     """Threads that each worker computes with at most; None for its share of the machine's cores."""
+    workers: int = 1
+    """Number of workers; it may change from one attempt to the next."""
+    checkpoint_s: float = 600.0
+    """Least time between a checkpoint within an epoch and the last one."""
 
     @property
     def train_items(self) -> int:
@@ -43,12 +47,29 @@ class Plan:
     @property
     def worker_batch(self) -> int:
         """Items per step on one worker; smaller than configured if the items do not fill one batch."""
-        return max(1, min(self.config.batch_size, self.train_items) // self.config.workers)
+        if self.config.worker_batch:
+            return max(1, min(self.config.worker_batch, self.train_items // self.workers))
+        return max(1, min(self.config.batch_size, self.train_items) // self.workers)
+
+    @property
+    def lr_scale(self) -> float:
+        """Factor of the learning rates: with a batch per worker, all workers' batch over `batch_size`, else 1.
+
+        This linear rule is that of Goyal et al. 2017 (arXiv:1706.02677).
+        """
+        return self.worker_batch * self.workers / self.config.batch_size if self.config.worker_batch else 1.0
+
+    @property
+    def batch(self) -> str:
+        """The batch of a step, in words."""
+        total = f"{self.worker_batch * self.workers:,}"
+        scaled = f", learning rates × {self.lr_scale:g}" if self.lr_scale != 1 else ""
+        return (f"{self.workers} × {self.worker_batch:,} = {total}" if self.workers > 1 else total) + scaled
 
     @property
     def steps(self) -> int:
         """Full steps per epoch; the remaining items are skipped."""
-        return max(1, self.train_items // self.config.workers // self.worker_batch)
+        return max(1, self.train_items // self.workers // self.worker_batch)
 
 
 def preprocessing_of(learning: Learning) -> Preprocessing:

@@ -18,10 +18,16 @@ class Progress:
     history: tuple[dict[str, float], ...]
     resumed: int
     """Epochs that were done before this call."""
+    resumed_step: int = 0
+    """Steps of the next epoch that were done, too."""
+    saved: int = 0
+    """Steps of the training that the last checkpoint holds."""
     images_seen: int = 0
     """Images already embedded, if the backbone is frozen and each image is embedded once before the steps."""
     images: int = 0
     """Images to embed; 0 if each step runs the backbone."""
+    notice: str = ""
+    """How the first worker reads its images, in words."""
 
 
 class LatestProgress:

@@ -1,6 +1,7 @@
 """Optimiser and learning rate schedule of a phase of training."""
 
 import math
+import warnings
 from typing import Any
 
 from torch import nn
@@ -11,6 +12,7 @@ from tagger.models.backbones import parameter_blocks
 from tagger.schemas.configs.learning import OptimiserName, Schedule
 
 _ONE_CYCLE_START, _LEAST = 25, 1e-3
+_RATES = ("lr", "initial_lr", "max_lr", "min_lr")
 _ONE_CYCLE_STEPS = 4
 """OneCycleLR divides by zero if 30% of its steps are less than one step."""
 
@@ -83,6 +85,27 @@ def scheduled(optimiser: Optimizer, schedule: Schedule, steps: int, decay: float
         # CosineAnnealingLR ends at one rate for all groups; here each ends at a share of its own maximum
         return LambdaLR(optimiser, lambda step: _half_wave(1.0, _LEAST, min(1.0, step / max(1, steps - 1))))
     return ConstantLR(optimiser, factor=1.0)
+
+
+def resume_at(optimiser: Optimizer, schedule: LRScheduler, step: int, state: dict[str, Any]) -> None:
+    """Load an optimiser's state into a new one, with the learning rates of a step of its own schedule.
+
+    For a training that goes on with another number of steps per epoch.
+
+    Args:
+        optimiser: New.
+        schedule: Of this optimiser, new.
+        step: Steps of the phase that are done.
+        state: State dict of the optimiser of the earlier steps.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # PyTorch warns of a schedule that is ahead of its optimiser
+        for _ in range(step):
+            schedule.step()
+    rates = [{name: group[name] for name in _RATES if name in group} for group in optimiser.param_groups]
+    optimiser.load_state_dict(state)
+    for group, of_group in zip(optimiser.param_groups, rates, strict=True):
+        group.update(of_group)
 
 
 def _half_wave(first: float, last: float, progress: float) -> float:

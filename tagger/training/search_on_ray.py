@@ -15,6 +15,7 @@ from ray import tune
 from ray.tune.schedulers import ASHAScheduler
 from ray.tune.search.basic_variant import BasicVariantGenerator
 
+from tagger.cluster.actors import end_actors
 from tagger.errors import TaggerError
 from tagger.flow.watch import run_watched
 from tagger.io.location import Location, first_line
@@ -32,6 +33,7 @@ from tagger.training.progress import LatestTrials, Trial
 TRIALS = "search"
 _BATCH_ROWS = 512
 _GRACE_SHARE = 3
+_THRESHOLD_IMAGES = 2000
 _INPUT_FIELDS = ("image_size", "fit", "resize")
 _FIGURES = (
     "epoch", "train_loss", "train_accuracy", "val_loss", "val_accuracy", "val_macro_f1", "val_master_accuracy",
@@ -111,7 +113,18 @@ def hold(train: ray.data.Dataset, val: ray.data.Dataset, leaves: int) -> Decoded
             references[-1].append(ray.put(batch))
             if side == 0:
                 counts += np.bincount(batch["leaf"], minlength=leaves)
-    return DecodedSides(references[0], references[1], tuple(counts.tolist()), edge_threshold(train))
+    return DecodedSides(references[0], references[1], tuple(counts.tolist()), _edge_threshold(train))
+
+
+def _edge_threshold(train: ray.data.Dataset) -> float:
+    """The edge threshold of a random sample."""
+    share = min(1.0, _THRESHOLD_IMAGES / max(1, train.count()))
+    rows = (
+        train.select_columns("image").random_sample(share, seed=0).take(_THRESHOLD_IMAGES)
+        if share < 1
+        else (train.select_columns("image").take_all())
+    )
+    return edge_threshold(row["image"] for row in rows)
 
 
 def search(
@@ -135,7 +148,7 @@ def search(
     folder = local_folder(storage)
     trial = tune.with_parameters(_run_trial, search=search, decoded=decoded, latest=latest, folder=folder)
     tuner = _tuner(search, tune.with_resources(trial, {"cpu": 1, "gpu": int(search.use_gpu)}), storage)
-    results = run_watched(tuner.fit, lambda: watch(ray.get(latest.read.remote())))
+    results = run_watched(tuner.fit, lambda: watch(ray.get(latest.read.remote())), stop=end_actors)
     trials = sorted((_trial_of(result) for result in results), key=lambda t: -t.score)
     if not trials[0].best:
         reason = next((f"one failed with: {t.error}" for t in trials if t.error), "all of them diverged")
@@ -212,7 +225,8 @@ def _run_trial(
     device = torch.device("cuda" if search.use_gpu else "cpu")
     with tempfile.TemporaryDirectory(prefix=DRAFT, dir=parent) as weights:
         initial = initial_weights(config, card, Location(weights))
-        learner = Learner(Plan(config, card, initial, images.leaf_items, search.use_gpu), train, val, device)
+        plan = Plan(config, card, initial, images.leaf_items, search.use_gpu)
+        learner = Learner(plan, train, val, device, folder=parent)
     checkpoint = tune.get_checkpoint()
     if checkpoint is not None:
         with checkpoint.as_directory() as saved:

@@ -125,11 +125,16 @@ def logistic_regression() -> LogisticRegression:
     return LogisticRegression(C=_C, max_iter=_ROUNDS, tol=1e-3)
 
 
-def fitted(model: LogisticRegression, features: np.ndarray | csr_matrix, classes: np.ndarray) -> LogisticRegression:
-    """Fit the classifier, without a warning if it does not converge."""
+def fitted(
+    model: LogisticRegression,
+    features: np.ndarray | csr_matrix,
+    classes: np.ndarray,
+    weights: np.ndarray | None = None,
+) -> LogisticRegression:
+    """Fit the classifier, without a warning if it does not converge; items may have weights, [N]."""
     with catch_warnings():
         simplefilter("ignore", ConvergenceWarning)
-        return model.fit(features, classes)
+        return model.fit(features, classes, weights)
 
 
 def as_matrix(model: LogisticRegression, classes: int) -> tuple[np.ndarray, np.ndarray]:

@@ -14,7 +14,9 @@ def weight_average(model: nn.Module, decay: float) -> AveragedModel:
     """
 
     def follow(averages: Sequence[Tensor], now: Sequence[Tensor], count: Tensor | int) -> None:
-        growing = min(decay, (1 + float(count)) / (10 + float(count)))
+        steps = float(average.n_averaged)  # on the CPU; `count` is its copy on the device, and reading it would wait
+        growing = min(decay, (1 + steps) / (10 + steps))
         get_ema_multi_avg_fn(growing)(averages, now, count)  # type: ignore[no-untyped-call]
 
-    return AveragedModel(model, multi_avg_fn=follow, use_buffers=True)
+    average = AveragedModel(model, multi_avg_fn=follow, use_buffers=True)
+    return average

@@ -18,6 +18,20 @@ def sum_over_workers(sums: Tensor, device: torch.device) -> Tensor:
     return sums.cpu()
 
 
+def decided_by_first(decision: bool, device: torch.device) -> bool:
+    """The first worker's decision, for all workers.
+
+    Args:
+        decision: This worker's.
+        device: The device of the collective operation.
+    """
+    if not _has_company():
+        return decision
+    answer = torch.tensor([int(decision)], device=device)
+    dist.broadcast(answer, 0)
+    return bool(answer.item())
+
+
 def share_buffers(model: nn.Module) -> None:
     """Broadcast the first worker's batch statistics, which are saved with the model."""
     if _has_company():

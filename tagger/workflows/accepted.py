@@ -6,10 +6,14 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from tagger.confidence.target import Applied, apply, apply_level
+from tagger.confidence.target import Applied, accepted_by, apply, apply_level
+from tagger.evaluation.automation import Automation
 from tagger.evaluation.further_tags import ALL, Acceptance, predictions_by_evidence, richest_of_each
 from tagger.evaluation.metrics import Predicted
+from tagger.evaluation.page import evidence_in_words
+from tagger.evaluation.shares import percent
 from tagger.io.location import Location
+from tagger.models.evidence import RICHEST_FIRST
 from tagger.schemas.documents.bundle import AttributePolicy, ModelCard
 from tagger.schemas.documents.taxonomy import Level
 from tagger.schemas.tables.prediction import Evidence
@@ -37,6 +41,41 @@ def accepted_levels(folder: Location, card: ModelCard) -> list[AcceptedLevel]:
             target = policy.levels[level].target_precision
             accepted.append(AcceptedLevel(evidence, level, _acceptance(applied, target)))
     return accepted
+
+
+def automations(folder: Location, card: ModelCard) -> list[Automation]:
+    """What a bundle's policies do with the test items, by evidence, the richest first; none without a policy."""
+    policies = ({} if card.policy is None else {Evidence.IMAGE: card.policy}) | dict(card.policies)
+    kinds = [e for e in RICHEST_FIRST if e in policies and has_predictions(folder, "test", e)]
+    measured: list[Automation] = []
+    for evidence in kinds:
+        test = held_out_predictions(folder, card, ["test"], evidence)
+        if not len(test.blurry):
+            continue
+        accepted = accepted_by(policies[evidence], test.predicted, test.blurry)
+        both = accepted[Level.ARTICLE_TYPE]
+        right = np.logical_and.reduce([test.predicted.levels[level].right for level in Level])
+        words = evidence_in_words(str(evidence)) if len(kinds) > 1 else ""
+        measured.append(
+            Automation(
+                items=len(both), accepted=int(both.sum()), right=int((both & right).sum()),
+                category_only=int((accepted[Level.MASTER_CATEGORY] & ~both).sum()), by=words,
+                beside="" if measured else _of_other_classes(card),
+            )
+        )  # fmt: skip
+    return measured
+
+
+def _of_other_classes(card: ModelCard) -> str:
+    """A sentence on the items of classes that the model never answers; empty where there are none."""
+    others = sum(leaf.items for leaf in card.provenance.left_out)
+    items = others + sum(card.provenance.split_items.values())
+    if not others:
+        return ""
+    return (
+        f"The test items are of classes that the model knows. {percent(others / items, items)} of the labelled items "
+        "are of other classes: where it is sure of such an item, the tag is wrong."
+    )
 
 
 def accepted_values(policy: AttributePolicy, predictions: pd.DataFrame) -> dict[str, Acceptance]:

@@ -100,7 +100,7 @@ def audit(config: AuditConfig, reporter: Reporter = LOG) -> AuditResult:
     result = AuditResult(
         out, written, len(labelled.items), len(judged.rows), _confirmed(judged), _reasons(table["reasons"])
     )
-    page = page_of(written, Pictures(store, config.max_pixels), config.shown, _facts(result))
+    page = page_of(written, Pictures(store, config.max_pixels), config.shown, _facts(result), str(out))
     directory = RunDirectory(out)
     record = _begin(config, directory, index, (folder / CARD).read_bytes())
     write_findings(directory, record, written, page, queue_of(labelled.items, table, judged, record))

@@ -96,7 +96,7 @@ def denied_labels(config: AuditConfig, reporter: Reporter = LOG) -> DeniedResult
     items["title"] = _titles(denied[~is_corrected])
     table = table_of(items, found, "title")
     result = DeniedResult(out, table, len(listed), int(is_corrected.sum()), len(listed) - len(denied))
-    page = page_of(table, Pictures(store, config.max_pixels), config.shown, _facts(result))
+    page = page_of(table, Pictures(store, config.max_pixels), config.shown, _facts(result), str(out))
     directory = RunDirectory(out)
     inputs = {"denied": hashlib.sha256((folder / "report" / DENIED).read_bytes()).hexdigest()[:16]}
     settings = config.model_dump(mode="json")

@@ -26,6 +26,7 @@ from tagger.schemas.documents.bundle import Metrics
 from tagger.schemas.documents.taxonomy import Level
 from tagger.workflows.folder_locks import locks_out
 from tagger.workflows.held_out import (
+    BundleReport,
     Measured,
     MeasuredBundle,
     calibrate_and_measure,
@@ -214,7 +215,8 @@ def _write_report(
         "temperature": f"{card.calibration.temperature:.3f}",
         **{f"{model_id} alone": _accuracies(metrics) for model_id, metrics in measurement.alone.items()},
     }
-    write_bundle_report(out / "report", measurement.measured, pictures, facts, work)
+    about = BundleReport(card, measurement.items.frame)
+    write_bundle_report(out / "report", measurement.measured, pictures, facts, work, about)
 
 
 def _names(bundles: Sequence[Bundle]) -> list[str]:

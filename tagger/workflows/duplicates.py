@@ -29,7 +29,7 @@ from tagger.evaluation.pictures import Pictures
 from tagger.images.stores import ImageStore
 from tagger.io.location import Location
 from tagger.io.parquet import write_parquet
-from tagger.manifest.groups import GROUPS
+from tagger.manifest.groups import GROUPS, PAIRS
 from tagger.manifest.manifest import Manifest
 from tagger.models.bundle import Bundle
 from tagger.reporter import LOG, Reporter
@@ -40,7 +40,7 @@ from tagger.workflows.image_pairs import VerifiedPairs, find_pairs, refs_of, ver
 from tagger.workflows.open_catalog import new_folder, open_catalog, resolve_location
 
 _MAX_UNREAD = 0.05
-PAIRS, PAGE, SAMPLE = "pairs.parquet", "index.html", "sample.csv"
+PAGE, SAMPLE = "index.html", "sample.csv"
 
 
 @dataclass(frozen=True)
@@ -131,7 +131,8 @@ def duplicates(config: DuplicatesConfig, reporter: Reporter = LOG) -> Duplicates
     write_parquet(out / PAIRS, pair_table(index, distinct, pairs))
     write_parquet(out / GROUPS, groups)
     (out / SAMPLE).write_bytes(sample_csv(sample))
-    (out / PAGE).write_text(page_of(groups, Pictures(store, config.max_pixels), config.shown, sample))
+    pictures = Pictures(store, config.max_pixels)
+    (out / PAGE).write_text(page_of(groups, pictures, config.shown, sample, str(out)))
     if absent:
         reporter.warn(absent)
     if verified.unread:

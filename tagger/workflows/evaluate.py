@@ -3,14 +3,17 @@
 import dataclasses
 from collections.abc import Container, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from markupsafe import Markup
 
 from tagger.dataset.splits_file import SPLITS_FILE, read_splits
 from tagger.errors import InputError, UsageError
 from tagger.evaluation.breakdown import Difference, difference
 from tagger.evaluation.counted import Counted, sort_out
+from tagger.evaluation.gaps import Gaps
 from tagger.evaluation.metrics import Evaluation, Predicted
 from tagger.evaluation.pictures import Pictures
 from tagger.evaluation.report import ITEMS, Comparison, Extras, write_report
@@ -30,6 +33,7 @@ from tagger.schemas.documents.bundle import Metrics
 from tagger.schemas.documents.run import RunRecord
 from tagger.schemas.documents.taxonomy import Level
 from tagger.schemas.tables.prediction import Decision
+from tagger.workflows.evaluate_answers import answer_of_run, gaps_of_run
 from tagger.workflows.evaluate_tags import (
     EvaluatedTags,
     attribute_labels,
@@ -37,7 +41,7 @@ from tagger.workflows.evaluate_tags import (
     evaluate_tags,
     write_tags,
 )
-from tagger.workflows.open_catalog import open_manifest, resolve_location
+from tagger.workflows.open_catalog import catalogue_name, open_manifest, resolve_location
 
 _COLUMNS = (
     "id",
@@ -114,12 +118,12 @@ def evaluate(config: EvaluateConfig, reporter: Reporter = LOG) -> EvaluateResult
     other = _other_predictions(config)
     out = resolve_location(config.out, config)
     out.check_writable("--out")
-
     manifest = open_manifest(config.manifest, config, reporter, "--manifest")
     options = _image_options(config)
     store = open_store(options, manifest) if options.images else None
     values = attribute_names(directory, record)
     labels = _labels(config, manifest, store, judged.bundle, list(values))
+    answers = _answers(config, directory, judged, labels, predictions)
     if config.split:
         labels = labels[labels["id"].isin(judged.of_side(config.split))]
     left_out = set() if config.split or config.include_trained else judged.of_side("train")
@@ -127,21 +131,58 @@ def evaluate(config: EvaluateConfig, reporter: Reporter = LOG) -> EvaluateResult
     if rows.empty:
         raise InputError(f"--manifest: not one of {counted.labelled:,} labelled items counts: {counted.in_words()}")
     evaluation = _evaluation(config, rows, counted)
-    trained_on = judged.of_side("train") | _trained_on(config)
-    against = _against(config, evaluation, other, trained_on) if other is not None else None
+    against = _against(config, evaluation, other, judged) if other is not None else None
     tags = evaluate_tags(directory, values, rows, evaluation, NoValue(config.no_value))
-    for name, reason in tags.not_evaluated.items():
-        reporter.warn(f"--manifest: {name}, which the run predicts, is not evaluated: {reason}")
+    _warn_of_tags(tags, reporter)
     extras = Extras(
         against=against,
         pictures=Pictures(store, options.max_pixels) if store else None,
         blur_threshold=judged.bundle.card.blur_threshold if judged.bundle else None,
-        summary=tags.summary,
+        summary=answers.first + tags.summary,
         sections=tags.sections,
+        byline=_byline(record, counted),
+        gaps=answers.gaps,
     )
-    page = write_report(out, "Evaluation report", _facts(config, record, counted), evaluation, extras)
+    page = write_report(out, _title(config), _facts(config, record, counted), evaluation, extras)
     write_tags(out, tags)
     return EvaluateResult(evaluation, counted, against, page, judged.name if judged.bundle else None, tags)
+
+
+def _title(config: EvaluateConfig) -> str:
+    return f"Evaluation report: {catalogue_name(config.manifest)}"
+
+
+def _warn_of_tags(tags: EvaluatedTags, reporter: Reporter) -> None:
+    for name, reason in tags.not_evaluated.items():
+        reporter.warn(f"--manifest: {name}, which the run predicts, is not evaluated: {reason}")
+
+
+class _Answers(NamedTuple):
+    """What the page begins with."""
+
+    first: Markup
+    """How many items needed no person."""
+    gaps: Gaps | None
+    """What the model never answers."""
+
+
+def _answers(
+    config: EvaluateConfig, directory: RunDirectory, judged: "_Judged", labels: pd.DataFrame, predictions: pd.DataFrame
+) -> _Answers:
+    first = answer_of_run(directory, labels, predictions, judged.sides)
+    sides = (
+        {} if config.include_trained or config.split == "train" else judged.sides
+    )  # mistakes on trained items do not say which labels help
+    return _Answers(first, gaps_of_run(labels, judged.bundle.card, sides) if judged.bundle else None)
+
+
+def _byline(record: RunRecord | None, counted: Counted) -> list[str]:
+    """What is reported on, below the title."""
+    measured = f"measured on {counted.counted:,} labelled items"
+    if record is None:
+        return [measured]
+    date = record.started_at
+    return [f"Run {record.run_id}", f"model {record.model_id}", f"tagged on {date.day} {date:%B %Y}", measured]
 
 
 def _facts(config: EvaluateConfig, record: RunRecord | None, counted: Counted) -> dict[str, object]:
@@ -285,8 +326,9 @@ def _other_predictions(config: EvaluateConfig) -> pd.DataFrame | None:
     return items
 
 
-def _against(config: EvaluateConfig, evaluation: Evaluation, other: pd.DataFrame, trained_on: set[str]) -> Comparison:
+def _against(config: EvaluateConfig, evaluation: Evaluation, other: pd.DataFrame, judged: _Judged) -> Comparison:
     """Both models on the common items that neither was trained on."""
+    trained_on = judged.of_side("train") | _trained_on(config)
     ids = evaluation.items["id"]
     common = ids.isin(set(other["id"]) - trained_on).to_numpy(bool)
     if not common.any():

@@ -13,6 +13,7 @@ from tagger.evaluation import further_tags
 from tagger.evaluation.further_tags import ALL, Acceptance, MeasuredTag, predictions_by_evidence
 from tagger.evaluation.metrics import Evaluation, level_metrics
 from tagger.evaluation.page import evidence_in_words, render
+from tagger.evaluation.shares import percent
 from tagger.images.patterns import text_column
 from tagger.io.json_text import as_json
 from tagger.io.location import Location
@@ -56,6 +57,11 @@ class EvaluatedTags:
     """Further tags that cannot be evaluated, and why."""
 
     @property
+    def items(self) -> int:
+        """Number of the items that count, where the run says what their predictions are based on; else 0."""
+        return sum(one.levels[Level.ARTICLE_TYPE].items for one in self.by_evidence.values())
+
+    @property
     def summary(self) -> Markup:
         """HTML for the top of the page; empty where all is by the image alone and there are no further tags."""
         sentences = list(self._sentences())
@@ -74,7 +80,7 @@ class EvaluatedTags:
                 for by, one in self.by_evidence.items()
             ]  # fmt: skip
             html += render(
-                "evidence.html", rows=rows, shares=True, denied=None,
+                "evidence.html", rows=rows, shares_of=self.items, denied=None,
                 lead="The items that count, by what their predictions are based on. Each row has items of its own.",
             )  # fmt: skip
         if self.attributes or self.not_evaluated:
@@ -111,11 +117,13 @@ class EvaluatedTags:
     def _sentences(self) -> Iterator[str]:
         if self.has_more_than_images:
             shares = ", ".join(
-                f"{100 * one.share:.1f}% by {evidence_in_words(by)}" for by, one in self.by_evidence.items()
+                f"{percent(one.share, self.items)} by {evidence_in_words(by)}" for by, one in self.by_evidence.items()
             )
             yield f"The figures below are of predictions by all that each item shows: {shares}."
         if self.attributes:
-            shares = ", ".join(f"{tag.name} {100 * float(tag.by[ALL].right.mean()):.1f}%" for tag in self.attributes)
+            shares = ", ".join(
+                f"{tag.name} {percent(float(tag.by[ALL].right.mean()), tag.items)}" for tag in self.attributes
+            )
             yield f"Further tags that are right: {shares}."
         if self.not_evaluated:
             yield f"Not measured: {', '.join(self.not_evaluated)}."

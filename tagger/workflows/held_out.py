@@ -17,6 +17,7 @@ from torch import Tensor
 from tagger.confidence.calibration import calibrated
 from tagger.dataset.blurred import BLURRED, blurred_copies
 from tagger.engines.torch import PreparedTorch
+from tagger.evaluation.gaps import Gaps
 from tagger.evaluation.metrics import Evaluation
 from tagger.evaluation.pictures import Pictures
 from tagger.evaluation.report import CONTROL_ITEMS, VAL_ITEMS, Extras, Training, write_report
@@ -34,6 +35,7 @@ from tagger.schemas.documents.taxonomy import Level
 from tagger.schemas.tables.item import REJECT
 from tagger.tagging.on_ray import leaf_logits
 from tagger.workflows.labelled import failures
+from tagger.workflows.open_catalog import catalogue_name
 
 _AT_ONCE = 32
 _BLURRED_ITEMS = 2000
@@ -99,6 +101,17 @@ class Measured:
         return self.test.metrics()
 
 
+@dataclass(frozen=True)
+class BundleReport:
+    """What the report of a bundle says beside its measurements."""
+
+    card: ModelCard
+    """The finished card."""
+    items: pd.DataFrame
+    """The labelled items: leaf, the position in the taxonomy, and split, the side."""
+    training: Training | None = None
+
+
 def calibrate_and_measure(
     bundle: Bundle,
     images: dict[str, ray.data.Dataset],
@@ -149,29 +162,34 @@ def model_inputs(bundle: Bundle, images: ray.data.Dataset, size: int) -> Iterato
         yield torch.from_numpy(np.array(batch["image"]))
 
 
-def blur_scores(train: ray.data.Dataset) -> tuple[np.ndarray, np.ndarray]:
-    """Blur scores of the training images, and of blurred copies of them, float32 [N] each."""
-    batches = list(train.select_columns(["blur", "blurred"]).iter_batches(batch_format="numpy", batch_size=None))
-    return np.concatenate([b["blur"] for b in batches]), np.concatenate([b["blurred"] for b in batches])
-
-
 def write_bundle_report(
     out: Location,
     measured: Measured,
     pictures: Pictures,
     facts: dict[str, object],
     work: Location,
-    training: Training | None = None,
+    about: BundleReport,
 ) -> None:
     """Write the report of a new bundle, with the rows and images that were left out."""
+    card, training = about.card, about.training
+    catalogue = catalogue_name(str(card.provenance.config["manifest"]))
+    date = card.provenance.created_at
+    least = card.provenance.config.get("min_items")
+    leaves = [(leaf.masterCategory, leaf.articleType) for leaf in card.taxonomy.leaves]
     extras = Extras(
         training=training,
         pictures=pictures,
         blur_threshold=measured.bundle.card.blur_threshold,
         blurred=measured.blurred,
         by="the image alone",
+        byline=(
+            f"Model {card.model_id}",
+            f"{'trained' if training else 'made'} on {date.day} {date:%B %Y}",
+            f"measured on {len(measured.test.items):,} test items",
+        ),
+        gaps=Gaps.of_items(about.items, leaves, card.provenance.left_out, least) if isinstance(least, int) else None,
     )
-    title = "Training report" if training else "Report"
+    title = f"Model report: {catalogue}"
     if measured.several:
         facts = {**facts, "several images": measured.several}
     write_report(out, title, facts, measured.test, extras)

@@ -1,6 +1,6 @@
 """The labelled items of a catalogue, split and decoded: the first steps of train, tune and combine."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
@@ -14,6 +14,7 @@ from tagger.dataset.not_learnt import not_learnt
 from tagger.dataset.split_rule import DIGEST, DUPLICATES, SplitRule
 from tagger.dataset.splits import SPLITS
 from tagger.dataset.trainable import why_unlabelled
+from tagger.dataset.usable import USABLE_PREFIX, CheckShard, UsableRows
 from tagger.decisions.labels import MANIFEST_LABELS, REVIEWED, ReviewedLabels, labelled_once
 from tagger.decisions.read import named_decisions
 from tagger.errors import InputError, UsageError
@@ -32,7 +33,8 @@ from tagger.schemas.configs.learning import Learning
 from tagger.schemas.configs.train import CombineConfig, TrainConfig, TuneConfig
 from tagger.schemas.documents.bundle import Preprocessing
 from tagger.schemas.tables.prediction import ErrorCode
-from tagger.training.on_ray import image_dataset
+from tagger.training.on_ray import check_images, image_dataset
+from tagger.training.row_images import Decoder
 from tagger.workflows.image_errors import lines
 from tagger.workflows.open_catalog import resolve_location
 
@@ -157,10 +159,11 @@ def decode_sides(
     max_pixels: int,
     work: Location,
     reporter: Reporter,
-    shuffle: int | None = None,
     sides: Sequence[str] = SPLITS[:3],
 ) -> dict[str, ray.data.Dataset]:
-    """Decode the images of some sides, once; failures are written to `work/failures`, and some are shown.
+    """Decode the images of some sides, once, into Ray's object store, which spills to disk.
+
+    Failures are written to `work/failures`, and some are shown.
 
     Args:
         items: What to decode.
@@ -169,7 +172,6 @@ def decode_sides(
         max_pixels: Most pixels of an image.
         work: The working folder.
         reporter: Where failures are shown.
-        shuffle: Seed of the order of the training items; None keeps their order.
         sides: Names of SPLITS; a control side without a usable image is left out.
 
     Raises:
@@ -178,12 +180,51 @@ def decode_sides(
     (work / "failures").delete()  # of an earlier call; the images may exist now
     decode = DecodeShard(store, preprocessing, max_pixels, work / "failures")
     shards = {name: files for name, files in items.write_shards(work, sides).items() if files or name != "control"}
-    images = {name: image_dataset(s, decode, shuffle if name == "train" else None) for name, s in shards.items()}
-    empty = [name for name, side in images.items() if not side.count()]
+    images = {name: image_dataset(s, decode).materialize() for name, s in shards.items()}
+    empty = {name for name, side in images.items() if not side.count()}
     _show_failures(reporter, failures(work), sum(items.split_items()[name] for name in sides), store)
-    if set(empty) - {"control"}:
-        raise InputError(f"--images: not one image of the {', '.join(empty)} items can be used; see above why")
+    _refuse_empty(empty)
     return {name: side for name, side in images.items() if name not in empty}
+
+
+def usable_sides(
+    items: LabelledItems, decoder: Decoder, work: Location, reporter: Reporter, keep: bool
+) -> dict[str, UsableRows]:
+    """Find the images of all sides that can be decoded; failures are written to `work/failures`, and some are shown.
+
+    Args:
+        items: What to look at.
+        decoder: Decodes an image.
+        work: The working folder.
+        reporter: Where progress and failures are shown.
+        keep: Keep what an earlier call found, rather than look at the images again, which may exist now.
+
+    Returns:
+        The usable rows by side; a control side without any is left out.
+
+    Raises:
+        InputError: when another side has no usable image.
+    """
+    shards = items.write_shards(work, SPLITS)
+    if not keep:
+        (work / "failures").delete()
+        for file in (file for name in SPLITS for file in (work / name).files()):
+            if file.name.startswith(USABLE_PREFIX):
+                file.delete()
+    check = CheckShard(DecodeShard(decoder.store, decoder.preprocessing, decoder.max_pixels, work / "failures"))
+    with reporter.progress("images", len(items.frame)) as bar:
+        check_images([shard for side in shards.values() for shard in side], check, bar.update)
+    rows = {name: UsableRows.of(side) for name, side in shards.items()}
+    empty = {name for name, side in rows.items() if not len(side.columns("leaf"))}
+    _show_failures(reporter, failures(work), len(items.frame), decoder.store)
+    _refuse_empty({name for name in empty if shards[name] or name != "control"})
+    return {name: side for name, side in rows.items() if name not in empty}
+
+
+def _refuse_empty(sides: Set[str]) -> None:
+    """Raise InputError when a side that is needed has no usable image."""
+    if needed := [name for name in SPLITS if name in sides and name != "control"]:
+        raise InputError(f"--images: not one image of the {', '.join(needed)} items can be used; see above why")
 
 
 def failures(work: Location) -> pa.Table:

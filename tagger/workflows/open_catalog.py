@@ -65,3 +65,8 @@ def versions() -> dict[str, str]:
         with suppress(importlib.metadata.PackageNotFoundError):  # a machine with GPUs needs no OpenVINO
             versions_by_name[name] = importlib.metadata.version(name)
     return versions_by_name
+
+
+def catalogue_name(manifest: str) -> str:
+    """A short name of a catalogue for a title: the last part of its manifest's path."""
+    return manifest.rstrip("/").rpartition("/")[2] or manifest

@@ -6,7 +6,17 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from tagger.confidence.qa_sample import SAMPLED, Precision, by_class, each_once, precision_of, sample_answers
+from tagger.confidence.qa_sample import (
+    SAMPLED,
+    Precision,
+    Promise,
+    accepted_items,
+    by_class,
+    each_once,
+    precision_of,
+    promises_of,
+    sample_answers,
+)
 from tagger.decisions.final_tags import newest_by_id
 from tagger.decisions.read import DATABASE, decisions_of
 from tagger.errors import InputError, UsageError
@@ -25,6 +35,9 @@ class QualityResult:
 
     runs: int
     levels: Mapping[Level, Precision]
+    """With intervals for one look."""
+    promises: Mapping[Level, Promise]
+    """With bounds for any number of looks."""
     targets: Mapping[Level, float]
     """Target precision by level, 0 to 1; empty without a target."""
     classes: pd.DataFrame
@@ -45,7 +58,8 @@ def measure_quality(config: QualityConfig, reporter: Reporter = LOG) -> QualityR
         reporter: Where progress and warnings go.
 
     Returns:
-        Precisions with their intervals (Clopper and Pearson 1934).
+        Precisions with their intervals for one look (Clopper and Pearson 1934), and with bounds that hold however
+        often people look (`tagger.confidence.anytime`): these judge the target.
 
     Raises:
         UsageError: when there is no run, or the CSV cannot be written.
@@ -67,11 +81,13 @@ def measure_quality(config: QualityConfig, reporter: Reporter = LOG) -> QualityR
     if answers.empty:
         raise InputError("RUN: none of these runs has a QA sample; tagger tag --qa-sample 0.01 draws one")
     levels = {level: precision_of(answers[answers["level"] == level], config.probability) for level in Level}
+    targets = config.target_precision or _targets(runs)
     classes = by_class(answers, config.probability)
     return QualityResult(
         runs=len(runs),
         levels=levels,
-        targets=config.target_precision or _targets(runs),
+        promises=promises_of(answers, _accepted(runs), targets, config.probability),
+        targets=targets,
         classes=classes,
         waiting=answers.loc[answers["waiting"], "id"].nunique(),
         waits_in=next((root for root, rows in drawn.items() if rows["waiting"].any()), None),
@@ -82,6 +98,11 @@ def measure_quality(config: QualityConfig, reporter: Reporter = LOG) -> QualityR
 def _answers(entry: LedgerEntry, database: str | None) -> pd.DataFrame:
     decided = newest_by_id(decisions_of(entry.directory, database))
     return sample_answers(entry.directory.batches(SAMPLED), decided)
+
+
+def _accepted(runs: list[LedgerEntry]) -> Mapping[Level, int]:
+    """Number of accepted items by level, without the sample; empty for several runs, which may share items."""
+    return accepted_items(runs[0].directory.batches(["decision"])) if len(runs) == 1 else {}
 
 
 def _targets(runs: list[LedgerEntry]) -> dict[Level, float]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from tagger.evaluation.shares import with_interval
 from tagger.io.location import Location
 from tagger.printable import duration
 from tagger.schemas.configs.train import ResultsConfig
@@ -76,6 +77,8 @@ def page_of(config: ResultsConfig, lines: Sequence[Line], table: pd.DataFrame, d
     text = [
         "# Results",
         "",
+        _best_in_words(lines),
+        "",
         f"Every recipe on one catalogue: {len(first.taxonomy.classes(Level.MASTER_CATEGORY))} master categories, "
         f"{len(first.taxonomy.classes(Level.ARTICLE_TYPE))} article types, {sides} items. Figures are of the test "
         f"items, {seeds_in_words(config)}; {_drawn(config)}. Weighted and macro F1 "
@@ -95,6 +98,15 @@ def page_of(config: ResultsConfig, lines: Sequence[Line], table: pd.DataFrame, d
     if spread:
         text += ["Article types right, seed by seed:", "", *spread, ""]
     return "\n".join(text)
+
+
+def _best_in_words(lines: Sequence[Line]) -> str:
+    """The best line and its accuracy with an interval, that of the test items of one bundle."""
+    best = max(lines, key=lambda line: line.accuracy)
+    items = best.cards[0].metrics[0].levels[Level.ARTICLE_TYPE].items
+    return (
+        f"Best: {best.name}, {with_interval(best.accuracy, items)} of {items:,} test items have the right article type."
+    )
 
 
 def _in_words(settings: Mapping[str, Any]) -> str:

@@ -1,6 +1,5 @@
 """Tags a catalogue: manifest, images and a bundle in; predictions with confidences, rejects and counts out."""
 
-import sys
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -9,27 +8,28 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tagger.cluster.session import ray_session, wants_gpu
+from tagger.cluster.session import wants_gpu
 from tagger.confidence.thresholds import QaSample, Thresholds
 from tagger.engines.base import BATCH_SIZE
 from tagger.images.failed import FailedImages
+from tagger.images.listing import ListedStore, Listing
 from tagger.images.near_misses import near_misses
 from tagger.images.stores import ImageStore
 from tagger.io.location import Location
 from tagger.io.lock import holding
-from tagger.machine import usable_cores
 from tagger.manifest.batch import Batch
 from tagger.manifest.manifest import Manifest
 from tagger.manifest.no_value import NoValue
 from tagger.manifest.selection import Before, Selection, already_labelled
 from tagger.models.bundle import Bundle
 from tagger.reporter import LOG, Reporter
+from tagger.runs.compaction import join_parts
 from tagger.runs.directory import RunDirectory
 from tagger.runs.identity import attributes_by, run_inputs
 from tagger.runs.ledger import known_runs, newest_first
 from tagger.runs.limits import nothing_to_tag, too_many
 from tagger.runs.parts import failed_images, rows_done
-from tagger.runs.staging import Staged, stage
+from tagger.runs.staging import Staged
 from tagger.schemas.configs.tag import TagConfig
 from tagger.schemas.documents.bundle import ModelCard
 from tagger.schemas.documents.run import Counts, RunRecord
@@ -43,9 +43,10 @@ from tagger.tagging.known import Known
 from tagger.tagging.on_ray import tag_shards
 from tagger.tagging.rows import PredictionRows
 from tagger.tagging.shard_tagger import TagPlan
-from tagger.tagging.worker_pool import fit_workers, fitting_workers
+from tagger.tagging.worker_pool import fit_workers
 from tagger.workflows.evidence_used import EvidenceUsed, resolve_evidence, warn_without_policy
 from tagger.workflows.open_catalog import open_catalog, resolve_location, versions
+from tagger.workflows.staged_rows import TagSession, staged_rows
 from tagger.workflows.tagging_watch import TaggingWatch, wait_for_engine
 
 
@@ -113,7 +114,8 @@ def tag(config: TagConfig, reporter: Reporter = LOG) -> TagResult:
     manifest, store = open_catalog(config, reporter)
     config, used = resolve_evidence(config, bundle, manifest, reporter)
     warn_without_policy(config, bundle.card, used, reporter)
-    known = _known(config, reporter, bundle.card, used) if config.known else None
+    listing = Listing(store, manifest.most_rows()) if config.known and isinstance(store, ListedStore) else None
+    known = _known(config, reporter, bundle.card, used, listing) if config.known else None
     selection = _selection(config, manifest, known)
     thresholds = _as_input(_thresholds(config, bundle.card, used), bundle.card, used)
     inputs = run_inputs(
@@ -132,8 +134,10 @@ def tag(config: TagConfig, reporter: Reporter = LOG) -> TagResult:
         values = used.attributes.values if used.attributes else {}
         record = record.model_copy(update={"target_precision": promised, "attributes": values})
         with EngineChoice(config, bundle, store, record.engine) as engines, ExitStack() as sessions:
-            session = _Session(config, reporter, sessions)
-            staged = _staged(config, reporter, directory, manifest, store, selection, used, session.workers())
+            session = TagSession(config, reporter, sessions)
+            staged = staged_rows(config, reporter, directory, manifest, store, selection, used.names, session)
+            if listing and listing.problem:
+                reporter.warn(f"--known: {listing.problem}; each image is asked about instead")
             pending = directory.pending(staged)
             if pending:
                 if known and not Crashes.are_stored(directory.work):
@@ -141,6 +145,8 @@ def tag(config: TagConfig, reporter: Reporter = LOG) -> TagResult:
                 engines.begin(directory.work, pending, staged.items)
                 plan = _plan(config, directory, record, bundle.card, store, used)
                 record = _tag(config, reporter, plan, record, staged, engines, session, check_held)
+            if join_parts(directory, session.tasks()):
+                reporter.step("Joined the parts into larger files")
         record = directory.finish(record.model_copy(update={"seconds": time.monotonic() - started}), staged)
     return _result(config, directory, record, store)
 
@@ -152,53 +158,6 @@ def _result(config: TagConfig, directory: RunDirectory, record: RunRecord, store
     hints = near_misses(store, absent) if 2 * failed.counts[code] > record.counts.predictions else []
     problems = too_many(record.counts, config.max_failed, config.max_rejected)
     return TagResult(directory, record, failed, tuple(hints), tuple(problems))
-
-
-class _Session:
-    """The run's Ray: a cluster is joined before the manifest is read, to know how many will share the work."""
-
-    def __init__(self, config: TagConfig, reporter: Reporter, stack: ExitStack) -> None:
-        self._config = config
-        self._reporter = reporter
-        self._stack = stack
-        self._most = parse_range(config.workers)[1]
-        self._has_begun = False
-
-    def workers(self) -> int:
-        """How many workers there will be, as far as is known."""
-        if self._config.ray_address:
-            self.begin()
-        return self._most or (fitting_workers("CPU", sys.maxsize) if self._has_begun else usable_cores())
-
-    def begin(self) -> None:
-        """Start Ray, or join the cluster."""
-        if not self._has_begun:
-            if self._config.ray_address:
-                self._reporter.step(f"Joining the Ray cluster {self._config.ray_address}")
-            self._stack.enter_context(ray_session(self._config, processes=self._most, reporter=self._reporter))
-            self._has_begun = True
-
-
-def _staged(
-    config: TagConfig,
-    reporter: Reporter,
-    directory: RunDirectory,
-    manifest: Manifest,
-    store: ImageStore,
-    selection: Selection,
-    used: EvidenceUsed,
-    workers: int,
-) -> Staged:
-    """Write the manifest's rows to shards; notices of the selection rules become warnings."""
-    reporter.step("Reading the manifest")
-    with reporter.progress("Reading the manifest", None, "rows") as bar:
-        staged = stage(
-            manifest, store, directory.work, directory.rejects, config.part_rows, selection, used.names,
-            bar.update, workers,
-        )  # fmt: skip
-    for remark in selection.remarks():
-        reporter.step(remark)
-    return staged
 
 
 def _selection(config: TagConfig, manifest: Manifest, known: Known | None) -> Selection:
@@ -213,7 +172,9 @@ def _selection(config: TagConfig, manifest: Manifest, known: Known | None) -> Se
     return Selection(rules, known)
 
 
-def _known(config: TagConfig, reporter: Reporter, card: ModelCard, used: EvidenceUsed) -> Known:
+def _known(
+    config: TagConfig, reporter: Reporter, card: ModelCard, used: EvidenceUsed, listing: Listing | None
+) -> Known:
     """Known predictions of earlier runs; warns of folders without a finished run."""
     runs = []
     for name in config.known:
@@ -231,7 +192,7 @@ def _known(config: TagConfig, reporter: Reporter, card: ModelCard, used: Evidenc
     )  # fmt: skip
     return Known(
         newest_first(runs), card, rows, used.model, used.join, config.embeddings, versions(),
-        _attributes_by(config, used),
+        _attributes_by(config, used), listing,
     )  # fmt: skip
 
 
@@ -304,7 +265,7 @@ def _tag(
     record: RunRecord,
     staged: Staged,
     engines: EngineChoice,
-    session: "_Session",
+    session: TagSession,
     check_held: Callable[[], None],
 ) -> RunRecord:
     """Tag the shards without a part; return the record with the engine."""

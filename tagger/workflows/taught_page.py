@@ -8,16 +8,18 @@ import pandas as pd
 from markupsafe import Markup
 
 from tagger.evaluation import further_tags
+from tagger.evaluation.automation import answer, being_changed, no_thresholds
 from tagger.evaluation.further_tags import ALL, MeasuredTag
+from tagger.evaluation.level_section import LEVEL_TITLES
 from tagger.evaluation.page import SECTIONS, SUMMARY, evidence_in_words, render, replace_region
-from tagger.evaluation.report import LEVEL_TITLES
+from tagger.evaluation.shares import percent, with_interval
 from tagger.io.json_text import as_json
 from tagger.io.location import Location
 from tagger.models.evidence import RICHEST_FIRST
 from tagger.reporter import Reporter
 from tagger.schemas.documents.bundle import LevelMetrics, ModelCard
 from tagger.schemas.documents.taxonomy import Level
-from tagger.workflows.accepted import AcceptedLevel, accepted_levels, accepted_values
+from tagger.workflows.accepted import AcceptedLevel, accepted_levels, accepted_values, automations
 from tagger.workflows.evidence_held_out import DENIED
 from tagger.workflows.taught_files import (
     ATTRIBUTES,
@@ -55,7 +57,7 @@ def begin_renewal(folder: Location) -> None:
     """Take what is about to change off the page of a bundle's report, and say so there until `renew` is called."""
     page = folder / "report" / PAGE
     if page.exists():
-        _write(page, render("summary.html", sentences=[_UNFINISHED], links={}), Markup())
+        _write(page, being_changed() + render("summary.html", sentences=[_UNFINISHED], links={}), Markup())
     (folder / "report" / ACCEPTED).delete()
 
 
@@ -78,8 +80,10 @@ def renew(folder: Location, card: ModelCard, reporter: Reporter) -> None:
     ]
     taught = _Taught(items, by, tags, accepted_levels(folder, card))
     _write_accepted(report, taught)
+    automated = automations(folder, card)
+    first = answer(automated) if automated else no_thresholds()
     page = report / PAGE
-    if not page.exists() or not _write(page, _summary(taught), _sections(taught, report)):
+    if not page.exists() or not _write(page, first + _summary(taught), _sections(taught, report)):
         why = "was written by an earlier version" if page.exists() else "is gone"
         reporter.warn(f"{page} {why}: titles, columns, further tags and policies are in the files of its folder alone")
 
@@ -134,14 +138,17 @@ def _sentences(taught: _Taught) -> Iterator[str]:
         )
         richest = next((str(k) for k in RICHEST_FIRST if str(k) in taught.by), next(iter(taught.by)))
         right = "; ".join(
-            f"{LEVEL_TITLES[level]} {100 * taught.by[richest][level].accuracy:.2f}%" for level in reversed(Level)
+            f"{LEVEL_TITLES[level]} {with_interval(taught.by[richest][level].accuracy, taught.items)}"
+            for level in reversed(Level)
         )
         yield f"Right by {evidence_in_words(richest)}, of {taught.items:,} test items: {right}."
         if "image" not in taught.by:
             yield "How often all are right together is not measured; tagger evidence --run does it."
     if taught.tags:
         shares = ", ".join(
-            f"{tag.name} {100 * float(tag.by[ALL].right.mean()):.1f}%" if tag.items else f"{tag.name} not measured"
+            f"{tag.name} {percent(float(tag.by[ALL].right.mean()), tag.items)}"
+            if tag.items
+            else f"{tag.name} not measured"
             for tag in taught.tags
         )
         yield f"Further tags, by all that each test item shows: {shares}."
@@ -159,7 +166,7 @@ def _sections(taught: _Taught, report: Location) -> Markup:
             {"by": _in_words(name), "master": figures[Level.MASTER_CATEGORY], "type": figures[Level.ARTICLE_TYPE]}
             for name, figures in taught.by.items()
         ]
-        html += render("evidence.html", lead=lead, rows=rows, shares=False, denied=_denied(report))
+        html += render("evidence.html", lead=lead, rows=rows, shares_of=0, denied=_denied(report))
     if taught.tags:
         lead = (
             "Test items that have a value. A tag is worth what it is better than the guesses; the second takes the "

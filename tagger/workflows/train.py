@@ -1,6 +1,5 @@
 """Trains a bundle from a manifest and images."""
 
-import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,14 +7,14 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 import numpy as np
-import ray.data
 
 from tagger.cluster.session import check_workers, ray_session, wants_gpu
+from tagger.dataset.decoding import DecodeShard
 from tagger.dataset.items import LabelledItems
 from tagger.dataset.not_learnt import not_learnt
 from tagger.dataset.split_rule import SplitRule
-from tagger.dataset.splits import SPLITS
 from tagger.dataset.splits_file import SPLITS_FILE
+from tagger.dataset.usable import UsableRows
 from tagger.decisions.labels import ReviewedLabels
 from tagger.errors import InputError, TaggerError, UsageError
 from tagger.evaluation.pictures import Pictures
@@ -24,7 +23,7 @@ from tagger.images.stores import ImageStore
 from tagger.imaging.quality import learn_blur_threshold
 from tagger.io.location import Location
 from tagger.io.parquet import write_parquet
-from tagger.machine import threads_of_environment
+from tagger.machine import threads_of_environment, usable_cores
 from tagger.manifest.manifest import Manifest
 from tagger.manifest.no_value import NoValue
 from tagger.models.backbones import check_weights
@@ -33,27 +32,39 @@ from tagger.models.classifier import pack
 from tagger.reporter import LOG, Reporter
 from tagger.schemas.configs.train import TrainConfig
 from tagger.schemas.documents.bundle import ModelCard, Provenance
+from tagger.schemas.values import parse_range
 from tagger.training import recipes
 from tagger.training.identity import check_same, claim, identity_of
-from tagger.training.on_ray import CHECKPOINTS, Trained, edge_threshold, fit
+from tagger.training.on_ray import CHECKPOINTS, Sides, Trained, edge_threshold, fit, image_dataset
 from tagger.training.plan import Plan, draft_card, initial_weights, with_edge_threshold
+from tagger.training.row_images import Decoder, RowImages
 from tagger.training.tensorboard import TensorBoardLog
 from tagger.workflows import taught_page
 from tagger.workflows.attributes_taught import AttributesResult, check_attributes, teach_attributes
 from tagger.workflows.evidence_taught import Asked, EvidenceResult, teach, with_columns
 from tagger.workflows.folder_locks import locks_out
-from tagger.workflows.held_out import Measured, MeasuredBundle, blur_scores, calibrate_and_measure, write_bundle_report
+from tagger.workflows.held_out import (
+    BundleReport,
+    Measured,
+    MeasuredBundle,
+    calibrate_and_measure,
+    write_bundle_report,
+)
 from tagger.workflows.labelled import (
     Learnable,
     clean_up_if_refused,
-    decode_sides,
     failures,
     read_learnable,
     reviewed_labels,
     split_labelled,
+    usable_sides,
 )
 from tagger.workflows.open_catalog import open_catalog, resolve_location, versions
 from tagger.workflows.training_watch import TrainingWatch
+
+_THRESHOLD_IMAGES = 2000
+_BEGUN = "begun"
+"""File that says that checkpoints may exist: from then on, the rows of the training stay the same."""
 
 
 @dataclass(frozen=True)
@@ -111,12 +122,12 @@ def train(config: TrainConfig, reporter: Reporter = LOG) -> TrainResult:
         out.check_writable("--out")
         claim(work, identity, work / CHECKPOINTS)
         learnable = read_learnable(config, config.seed, config, manifest, store, work, reporter, bool(reviewed))
-        with ray_session(config, processes=config.workers, with_data=True):
+        with ray_session(config, processes=parse_range(config.workers)[1], with_data=True):
             trained = _learn(config, reporter, _Inputs(manifest, store, learnable, reviewed, out, work))
     training_s = max(time.monotonic() - started, sum(epoch["seconds"] for epoch in trained.provenance.epochs))
     provenance = trained.provenance.model_copy(update={"training_s": training_s})
     bundle = trained.measured.bundle.changed(metrics=(trained.measured.metrics,), provenance=provenance)
-    _write_report(bundle, trained.measured, learnable.rule, recipe, Pictures(store, config.max_pixels), out, work)
+    _write_report(bundle, trained, learnable.rule, recipe, Pictures(store, config.max_pixels), out, work)
     write_parquet(out / SPLITS_FILE, trained.items.split_table())
     evidence, attributes, left_out = _taught(asked, reporter, bundle.card, trained, manifest, out)
     bundle = bundle.changed(provenance=provenance.model_copy(update={"evidence_left_out": left_out}))
@@ -161,26 +172,30 @@ def _learn(config: TrainConfig, reporter: Reporter, inputs: _Inputs) -> _Trained
     """Decode, train, calibrate and measure, on Ray."""
     store, work = inputs.store, inputs.work
     device = "cuda" if wants_gpu(config) else "cpu"
-    check_workers(config, config.workers, device)
+    least_workers, most_workers = parse_range(config.workers)
+    check_workers(config, least_workers, device)
     items = _items(config, reporter, inputs)
     card = _card(config, inputs.manifest, items)
     initial = initial_weights(config, card, work)
     reporter.step("Decoding images")
-    images = decode_sides(
-        items, store, card.preprocessing, config.max_pixels, work, reporter, shuffle=config.seed, sides=SPLITS
-    )
+    decoder = Decoder(store, card.preprocessing, config.max_pixels)
+    rows = usable_sides(items, decoder, work, reporter, keep=(work / _BEGUN).exists())
     failed = failures(work)
-    card = card.model_copy(update={"blur_threshold": learn_blur_threshold(*blur_scores(images["train"]))})
-    if card.preprocessing.edges == "blurry":
-        card = with_edge_threshold(card, edge_threshold(images["train"]))
-    leaf_items = _leaf_items_of(images["train"], len(card.taxonomy.leaves), work)
-    plan = Plan(config, card, initial, leaf_items, use_gpu=device == "cuda", threads=threads_of_environment())
-    trained = _train(plan, images, inputs.out, work, reporter)
+    card = _with_thresholds(card, rows["train"], decoder, config.seed)
+    leaves = rows["train"].columns("leaf")["leaf"].to_numpy()
+    leaf_items = tuple(np.bincount(leaves, minlength=len(card.taxonomy.leaves)).tolist())
+    plan = Plan(
+        config, card, initial, leaf_items, use_gpu=device == "cuda", threads=threads_of_environment(),
+        workers=most_workers,
+    )  # fmt: skip
+    (work / _BEGUN).write_text("")
+    trained = _train(plan, Sides(rows["train"], rows["val"], decoder), inputs.out, work, reporter)
     reporter.step("Calibrating on val, measuring on test")
     bundle = pack(card, trained.weights)
+    decode = DecodeShard(store, card.preprocessing, config.max_pixels, work / "failures")
     measured = calibrate_and_measure(
         bundle,
-        images,
+        {name: image_dataset(side.shards, decode) for name, side in rows.items()},
         device,
         failed,
         keep_leaves=bool(config.title or config.evidence or config.attribute),
@@ -281,30 +296,33 @@ def _card(config: TrainConfig, manifest: Manifest, items: LabelledItems) -> Mode
     return draft_card(config, items.taxonomy, provenance)
 
 
-def _leaf_items_of(train: ray.data.Dataset, leaves: int, work: Location) -> tuple[int, ...]:
-    """Training images per leaf: a resumed training keeps its first counts, whatever can be decoded now."""
-    file = work / "items.json"
-    if not file.exists():
-        batches = train.select_columns("leaf").iter_batches(batch_format="numpy", batch_size=None)
-        counts = sum((np.bincount(b["leaf"], minlength=leaves) for b in batches), np.zeros(leaves, np.int64))
-        file.write_text(json.dumps(counts.tolist()))
-    return tuple(json.loads(file.read_bytes()))
+def _with_thresholds(card: ModelCard, train: UsableRows, decoder: Decoder, seed: int) -> ModelCard:
+    """The card with the blur scores below which images are blurry, and get edges if only blurry ones get them."""
+    scores = train.columns("blur", "blurred")
+    threshold = learn_blur_threshold(scores["blur"].to_numpy(), scores["blurred"].to_numpy())
+    card = card.model_copy(update={"blur_threshold": threshold})
+    if card.preprocessing.edges != "blurry":
+        return card
+    sample = train.share(0, -(-len(scores) // _THRESHOLD_IMAGES), seed)
+    images = RowImages(sample, decoder, usable_cores()).batches(np.arange(len(sample)), len(sample))
+    return with_edge_threshold(card, edge_threshold(next(images)[1].numpy()))
 
 
-def _train(
-    plan: Plan, images: dict[str, ray.data.Dataset], out: Location, work: Location, reporter: Reporter
-) -> Trained:
-    reporter.step(f"Training {plan.config.backbone} on {plan.train_items:,} images, {plan.epochs} epochs")
+def _train(plan: Plan, sides: Sides, out: Location, work: Location, reporter: Reporter) -> Trained:
+    what = f"{plan.config.backbone} on {plan.train_items:,} images, {plan.epochs} epochs"
+    reporter.step(f"Training {what}, batches of {plan.batch}")
+    if plan.lr_scale > 1 and plan.config.schedule != "one_cycle":
+        reporter.warn(f"--worker-batch raises learning rates, and schedule {plan.config.schedule} has no warm-up")
     log = TensorBoardLog(out / "report" / "tensorboard")
     with log, TrainingWatch(plan, log, reporter) as watch:
-        trained = fit(plan, images["train"], images["val"], work, watch.show)
+        trained = fit(plan, sides, work, watch.show)
         watch.finish(trained.history)
         return trained
 
 
 def _write_report(
     bundle: Bundle,
-    measured: Measured,
+    trained: _Trained,
     rule: SplitRule,
     recipe: str,
     pictures: Pictures,
@@ -326,4 +344,5 @@ def _write_report(
     learnt_items = sum(provenance.split_items.values())
     warning = not_learnt(provenance.left_out, bundle.card.taxonomy, learnt_items)
     training = Training(provenance.epochs, provenance.best_epoch, provenance.left_out, warning)
-    write_bundle_report(out / "report", measured, pictures, facts, work, training)
+    about = BundleReport(bundle.card, trained.items.frame, training)
+    write_bundle_report(out / "report", trained.measured, pictures, facts, work, about)

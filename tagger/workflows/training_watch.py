@@ -45,8 +45,11 @@ class TrainingWatch:
         """Report the progress."""
         if self._epochs_reported is None:
             self._epochs_reported = 0
-            if progress.resumed:
-                self._reporter.step(f"Going on after epoch {progress.resumed} of {self._plan.epochs}")
+            if progress.notice:
+                self._reporter.step(progress.notice)
+            if progress.resumed or progress.resumed_step:
+                within = f" and step {progress.resumed_step:,} of the next" if progress.resumed_step else ""
+                self._reporter.step(f"Going on after epoch {progress.resumed} of {self._plan.epochs}{within}")
         self._report_epochs(progress.history)
         if progress.images:
             self._bar_of(_ONCE, progress.images, "images").update(progress.images_seen)

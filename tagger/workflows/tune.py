@@ -230,8 +230,6 @@ def _decode(
     for preprocessing in plan.preprocessings():
         reporter.step(f"Decoding images to {preprocessing.height}x{preprocessing.width}")
         sides = ("train", "val")
-        images = decode_sides(
-            items, store, preprocessing, config.max_pixels, work, reporter, shuffle=config.seed, sides=sides
-        )
+        images = decode_sides(items, store, preprocessing, config.max_pixels, work, reporter, sides=sides)
         decoded[key_of(preprocessing)] = hold(images["train"], images["val"], len(items.taxonomy.leaves))
     return decoded

@@ -13,9 +13,9 @@ from tagger.decisions.read import database_of, named_decisions
 from tagger.demo.drawn_catalogue import Drawn
 from tagger.io.location import Location
 from tagger.manifest.manifest import Manifest
-from tagger.review.store.claims import ReviewStore
 from tagger.review.store.queue import fill_queue
 from tagger.review.store.records import Change, Filter
+from tagger.review.store.review import ReviewStore
 from tagger.review.store.tables import open_database
 from tagger.runs.directory import RunDirectory
 from tagger.schemas.configs.options import ManifestFormat
@@ -112,11 +112,13 @@ def test_findings_are_reviewed_and_what_is_decided_becomes_labels(
     filled = fill_queue(store, directory, manifest, None)
     assert filled
     assert filled.items == len(found)
-    first = store.next("session", Filter(), 1)[0]
+    first = store.claims.next("session", Filter(), 1)[0]
     assert first.id == found["id"][0]
     assert (first.master, first.article) == tuple(shop.set_index("id").loc[first.id, ["masterCategory", "articleType"]])
     leaves = {
-        (a["masterCategory"], a["articleType"]) for item in store.next("s", Filter(), 99) for a in item.alternatives
+        (a["masterCategory"], a["articleType"])
+        for item in store.claims.next("s", Filter(), 99)
+        for a in item.alternatives
     }
     assert leaves <= {*LEAVES, ("Home", "Watches")}
     suggestion = first.alternatives[0]

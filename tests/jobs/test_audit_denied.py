@@ -14,9 +14,9 @@ from tagger.decisions.read import database_of, named_decisions
 from tagger.demo.drawn_catalogue import Drawn
 from tagger.io.location import Location
 from tagger.manifest.manifest import Manifest
-from tagger.review.store.claims import ReviewStore
 from tagger.review.store.queue import fill_queue
 from tagger.review.store.records import Change, Filter
+from tagger.review.store.review import ReviewStore
 from tagger.review.store.tables import open_database
 from tagger.runs.directory import RunDirectory
 from tagger.schemas.configs.options import ManifestFormat
@@ -96,7 +96,7 @@ def test_the_review_takes_the_suggestion_or_keeps_the_label(
     filled = fill_queue(store, directory, Manifest(Location(str(tmp_path / "shop.csv")), ManifestFormat()), None)
     assert filled
     assert filled.items == 4
-    worst = store.next("session", Filter(), 1)[0]
+    worst = store.claims.next("session", Filter(), 1)[0]
     assert (worst.id, worst.article) == (shop["id"][1], "Jeans")
     assert [leaf["articleType"] for leaf in worst.alternatives] == ["Watches", "Jeans"]
     store.decide("session", "Ada", [Change(worst.position, Verdict.CORRECTED, *SUGGESTED)])

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tagger.evaluation.shares import percent, with_interval
 from tagger.models.bundle import Bundle
 from tests.conftest import Outcome
 from tests.jobs.test_evaluate import evaluated, judged, make_run
@@ -79,8 +80,8 @@ def test_further_tags_are_evaluated_as_counted_by_hand(tagger: Run, judged: Path
     assert by_value.loc["large", "precision"] == pytest.approx(hits / (counted["value"] == "large").sum(), abs=1e-4)
     text = (judged / "e/index.html").read_text()
     (row,) = (row for row in rows_of(text, "further-tags") if "all that each item shows" in row)
-    assert row[3] == f"{100 * right.mean():.1f}%"
-    assert row[6:] == [f"{100 * accepted.mean():.1f}%", f"{100 * right[accepted].mean():.1f}%"]
+    assert row[3] == with_interval(right.mean(), len(right))
+    assert row[6:] == [percent(accepted.mean(), len(right)), with_interval(right[accepted].mean(), accepted.sum())]
     assert [r[4] for r in rows_of(text, "further-tags") if "image" in r] == ["–"], "no value has five of these items"
     assert "<strong>season</strong> is not measured: the manifest has no such column" in text
 
@@ -94,9 +95,9 @@ def test_accuracy_is_shown_by_what_predictions_are_based_on(tagger: Run, judged:
     assert of_title["levels"]["articleType"]["accuracy"] == pytest.approx((by_title.sum() - 1) / by_title.sum())
     assert json.loads((judged / "e/by-evidence.json").read_text()) == document["byEvidence"]
     text = (judged / "e/index.html").read_text()
-    top = text[: text.index('<div class="cards">')]
-    assert f"{100 * by_title.mean():.1f}% by image and title" in top
-    by_image = ["image", "5", f"{100 * (1 - by_title.mean()):.1f}%", "100.00%"]
+    top = text[: text.index('<h3 id="cannot">')]
+    assert f"{percent(by_title.mean(), len(by_title))} by image and title" in top
+    by_image = ["image", "5", percent(1 - by_title.mean(), len(by_title)), with_interval(1.0, 5)]
     assert by_image in [row[:4] for row in rows_of(text, "evidence")]
     shown = tagger("evaluate", "--run", judged / "run", "--manifest", judged / "m.csv", "--out", judged / "e").out
     assert "By what the predictions are based on" in shown and "Further tags" in shown

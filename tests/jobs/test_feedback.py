@@ -70,10 +70,15 @@ def test_a_random_share_of_what_is_accepted_goes_to_review_and_says_how_precise_
     outcome = tagger("quality", tagged, "--target-precision", 0.4, "--out", tmp_path / "q.csv", "--json")
     assert outcome.code == 0, outcome.err
     levels = json.loads(outcome.out)["levels"]
-    assert levels["articleType"] | {"lowest": 0, "highest": 0} == {
+    assert levels["articleType"] | {"lowest": 0, "highest": 0, "atAnyTime": {}} == {
         "drawn": len(drawn_for_qa), "answered": len(half), "right": len(half) - wrong,
-        "precision": (len(half) - wrong) / len(half), "lowest": 0, "highest": 0, "target": 0.4, "is": "kept",
+        "precision": (len(half) - wrong) / len(half), "lowest": 0, "highest": 0, "target": 0.4,
+        "atAnyTime": {},
     }  # fmt: skip
+    promised = levels["articleType"]["atAnyTime"]
+    assert (promised["items"], promised["verdict"]) == (len(drawn_for_qa) + len(accepted), "open")
+    assert promised["lowest"] < levels["articleType"]["lowest"], "it holds at every look"
+    assert promised["furtherAnswers"] > 0
     assert levels["masterCategory"]["precision"] == 1.0
     by_class = pd.read_csv(tmp_path / "q.csv")
     assert by_class.groupby("level")["drawn"].sum().to_dict() == {
@@ -81,6 +86,10 @@ def test_a_random_share_of_what_is_accepted_goes_to_review_and_says_how_precise_
     }  # fmt: skip
     shown = tagger("quality", tagged)
     assert f"{len(drawn_for_qa) - len(half)} items of the sample still wait" in shown.out
+    assert f"articleType: after {len(half)} answers, at least " in shown.out
+    assert "Until the whole sample is decided" in shown.out
+    targeted = tagger("quality", tagged, "--target-precision", 0.4)
+    assert f"The target of 40% is open: about {promised['furtherAnswers']} more answers show it" in targeted.out
 
 
 def test_a_run_without_a_sample_says_how_to_draw_one(tagger: Run, run_dir: Path) -> None:

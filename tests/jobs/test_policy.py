@@ -1,5 +1,6 @@
 """The policy job on a bundle whose report says what it predicted for its held-out items."""
 
+import html
 import json
 import shutil
 from collections.abc import Callable
@@ -12,6 +13,7 @@ import pytest
 from tagger import Tagger
 from tagger.demo.drawn_catalogue import Drawn
 from tagger.evaluation.page import SECTIONS, SUMMARY
+from tagger.evaluation.shares import percent, with_interval
 from tagger.io.location import Location
 from tagger.models.bundle import Bundle
 from tagger.schemas.configs.confidence import PolicyConfig
@@ -161,12 +163,14 @@ def test_the_report_page_says_what_the_policies_accept(tagger: Run, with_titles:
     assert outcome.code == 0, outcome.err
     accepted = json.loads((with_titles / "report/accepted.json").read_text())["levels"]
     by = {(row["evidence"], row["level"]): row for row in accepted}
-    shown = page.read_text()
+    shown = html.unescape(page.read_text())
     assert "What is accepted" in shown
+    both = by["image+title", "articleType"]
+    assert f"{percent(both['coverage'], both['items'])} of new items are tagged automatically".lstrip(">") in shown
     for evidence in ("image", "image+title"):
         row = by[evidence, "articleType"]
         assert row["targetPrecision"] == 0.95
-        assert f"{100 * row['coverage']:.1f}%" in shown
+        assert with_interval(row["coverage"], row["items"]) in shown
     assert by["image+title", "articleType"]["coverage"] > 0.99
 
 

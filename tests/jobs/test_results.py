@@ -59,6 +59,7 @@ def test_recipes_seeds_and_their_averages_stand_in_one_table(tagger: Run, drawn:
     assert len(both["members"]) == 2
     assert pd.read_csv(out / "results.csv")["recipe"].tolist() == list(rows)
     page = (out / "results.md").read_text()
+    assert page.startswith("# Results\n\nBest: ") and "test items have the right article type." in page
     assert f"| cnn-3conv-sgd | {rows['cnn-3conv-sgd']['masterCategory']}% | {100 * accuracy:.2f}% | " in page
     assert "- cnn-3conv-sgd: image_size 32x24, batch_size 16, epochs 2" in page
 

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from tagger.demo.drawn_catalogue import Drawn
+from tagger.evaluation.shares import in_hundred
 from tests.conftest import Outcome
 from tests.indexes import made_index
 
@@ -55,6 +56,10 @@ def test_indexes_are_measured_side_by_side(tagger: Run, shop: pd.DataFrame, draw
     page = (tmp_path / "out/index.html").read_text()
     assert page.count("<section>") == min(12, shop.loc[shop["split"] == "test", "articleType"].nunique())
     assert "data:image/jpeg;base64," in page
+    first = figures["good", "articleType"]
+    said = in_hundred(first["precision@1"], first["queries"], "first hits are of the same article type")
+    assert f"By good, {said}." in page and page.index(said) < page.index("<table>")
+    assert "<main>" in page
 
 
 def test_what_cannot_be_measured_says_why(tagger: Run, shop: pd.DataFrame, drawn: Drawn, tmp_path: Path) -> None:

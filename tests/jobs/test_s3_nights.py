@@ -54,7 +54,7 @@ def test_only_objects_that_have_changed_are_downloaded(
         assert (counts["predictions"], counts["skipReasons"]) == (0, {"known": ITEMS})
         assert sent() == set(), "neither to tag nor to choose an engine"
         conditions = [headers.get("if-none-match") for path, headers in proxied.requests if path.endswith(".jpg")]
-        assert set(conditions) == set(first["imageEtag"])
+        assert set(conditions) == (set(first["imageEtag"]) if images == "column" else set()), "lists say it of a prefix"
         s3.put(f"{folder}/3.jpg", encoded(picture(seed=99)))
         counts = night("3")
         assert (counts["predictions"], counts["known"], sent()) == (1, ITEMS - 1, {f"/{s3.bucket}/{folder}/3.jpg"})

@@ -12,6 +12,7 @@ import pytest
 import tagger as package
 from tagger.demo.drawn_catalogue import Drawn
 from tagger.io.location import Location
+from tagger.manifest.manifest import Manifest
 from tagger.models.bundle import Bundle
 from tagger.schemas.tables.prediction import PREDICTION
 from tests.builders import predictions_by_id
@@ -153,3 +154,23 @@ def test_a_notebook_gives_what_the_job_gives_to_the_last_digit(run_dir: Path, tr
     assert (
         notebook["articleTypeConfidence"].dropna().to_numpy() == expected["articleTypeConfidence"].dropna().to_numpy()
     ).all()
+
+
+def test_a_manifest_that_many_processes_stage_is_tagged_alike(
+    trained: Path, drawn: Drawn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tagger: Run
+) -> None:
+    rows = pd.read_csv(drawn.manifest, dtype=str, on_bad_lines="skip")
+    pd.concat([rows, rows[:3]]).to_parquet(tmp_path / "items.parquet", row_group_size=len(rows) // 5)
+    command = ["tag", "--manifest", tmp_path / "items.parquet", "--images", drawn.images, "--model", trained, "--out"]
+    assert tagger(*command, tmp_path / "whole").code == 0
+    ranges = Manifest.ranges
+    monkeypatch.setattr("tagger.runs.parallel_staging.WORTH_RANGES", 1)
+    monkeypatch.setattr(Manifest, "ranges", lambda manifest: ranges(manifest, least_rows=1))
+    done = tagger(*command, tmp_path / "ranges")
+    assert (done.code, "Reading the manifest, in 6 ranges" in done.err) == (0, True)
+    whole, parts = (predictions_by_id(tmp_path / name) for name in ("whole", "ranges"))
+    columns = ["masterCategory", "articleType", "articleTypeConfidence", "decision", "errorCode", "imageDigest"]
+    pd.testing.assert_frame_equal(parts[columns].sort_index(), whole[columns].sort_index())
+    counts = [json.loads((tmp_path / name / "run.json").read_text())["counts"] for name in ("whole", "ranges")]
+    assert counts[0] | {"parts": 0} == counts[1] | {"parts": 0}
+    assert counts[0]["rejectReasons"]["duplicate_id"] >= 3

@@ -139,7 +139,7 @@ def test_the_report_tells_blurry_sharp_and_blurred_items_apart_and_has_a_curve_o
         items_by_blur = (
             groups[(groups["kind"] == "by blur") & (groups["level"] == level)].set_index("group")["items"].to_dict()
         )
-        expected = {"blurry": blurry, "sharp": len(items) - blurry, "blurred by us": len(items)}
+        expected = {"blurry": blurry, "sharp": len(items) - blurry, "blurred on purpose": len(items)}
         assert items_by_blur == {name: count for name, count in expected.items() if count}
     curves = pd.read_csv(report / "curves.csv")
     assert curves["epoch"].tolist() == [*range(11)]

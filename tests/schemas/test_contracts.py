@@ -113,6 +113,9 @@ def test_configs_are_frozen() -> None:
         ({"val": 0.5, "test": 0.4, "control": 0.1}, "nothing to train on"),
         ({"epochs": 0}, "both 0"),
         ({"batch_size": 31, "workers": 2}, "divide"),
+        ({"batch_size": 14, "workers": "2-8"}, "divide"),
+        ({"workers": 0}, "at least one process"),
+        ({"workers": "8-2"}, "nor a range"),
         ({"merge": {"Home": "Free Items", "Free Items": "Other"}}, "merged into"),
     ],
 )

@@ -45,13 +45,20 @@ assert torch._dynamo.__file__, "the real one"
 print(loaded)
 """
 _THREAD = "threading.Thread(target=threading.Event().wait, daemon=True).start()"
+_RAY_WORKER = "from ray._private.gc_collect_manager import PythonGCThread; PythonGCThread().start()"
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("before", "off", "loaded"),
-    [("", "", "False"), ("", "quick_torchvision", "True"), (_THREAD, "", "True"), ("import torch._dynamo", "", "True")],
-    ids=["alone", "switched off", "beside another thread", "with the compiler loaded"],
+    [
+        ("", "", "False"),
+        (_RAY_WORKER, "", "False"),
+        ("", "quick_torchvision", "True"),
+        (_THREAD, "", "True"),
+        ("import torch._dynamo", "", "True"),
+    ],
+    ids=["alone", "in a Ray worker", "switched off", "beside another thread", "with the compiler loaded"],
 )
 def test_the_compiler_is_left_out_of_an_import_only_where_nobody_sees_it(before: str, off: str, loaded: str) -> None:
     script = _LOADED.format(before=before)

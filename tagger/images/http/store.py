@@ -38,6 +38,7 @@ class HttpImages:
     """
 
     ordered_by_store = False
+    locates_in_copies = True
 
     def __init__(self, options: CatalogOptions, pattern: str | None = None, policy: RetryPolicy | None = None) -> None:
         self._allowed = options.allow_http

@@ -46,17 +46,24 @@ class IdReader:
             first = next((i for i in ids if i), None)
             if first is None:
                 return ids, problems
-            self._whole[key] = _is_whole(first) and self._all_whole(file, table)
-            if self._whole[key] and not pa.types.is_floating(column.type):
-                short = first.split(".")[0]
-                self._notices.add(f"{file}: all ids are like {first}; they are read without the point, as {short}")
+            example = self._first_if_all_whole(file, table) if _is_whole(first) else None
+            self._whole[key] = example is not None
+            if example is not None and not pa.types.is_floating(column.type):
+                short = example.split(".")[0]
+                self._notices.add(f"{file}: all ids are like {example}; they are read without the point, as {short}")
         return _without_point(ids) if self._whole[key] else ids, problems
 
-    def _all_whole(self, file: Location, table: TableFile) -> bool:
+    def _first_if_all_whole(self, file: Location, table: TableFile) -> str | None:
+        """The first id of a file whose ids are all whole numbers with .0, wherever reading it began; else None."""
         if self._column not in table.columns:
-            return False  # it is in the path
-        chunks = table.chunks(_SCAN_ROWS, only=self._column)
-        return all(_are_whole(self._texts(chunk.table[self._column], file)[0]) for chunk in chunks)
+            return None  # it is in the path
+        first = None
+        for chunk in table.chunks(_SCAN_ROWS, only=self._column):
+            ids, _ = self._texts(chunk.table[self._column], file)
+            if not _are_whole(ids):
+                return None
+            first = first or next(filter(None, ids), None)
+        return first
 
     def _texts(self, column: pa.ChunkedArray, file: Location) -> tuple[list[str | None], dict[int, str]]:
         ids, problems = _id_texts(column, file)

@@ -1,6 +1,6 @@
 """Parquet files as tables."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -25,18 +25,23 @@ class ParquetTable:
         self._file, self._role_of = file, role_of
         source = open_parquet(file)
         schema = source.schema_arrow
-        self._rows: int = source.metadata.num_rows
+        metadata = source.metadata
+        self.group_rows = [metadata.row_group(n).num_rows for n in range(metadata.num_row_groups)]
         self.columns = list(schema.names)
         self.image_columns = {f.name for f in schema if is_image_type(f.type)}
 
     def chunks(self, rows: int, only: str | None = None) -> Iterator[Chunk]:
         """Read the file in chunks."""
+        return self.group_chunks(range(len(self.group_rows)), rows, only)
+
+    def group_chunks(self, groups: Sequence[int], rows: int, only: str | None = None) -> Iterator[Chunk]:
+        """Read consecutive row groups in chunks."""
         source = open_parquet(self._file)
         columns = [f.name for f in source.schema_arrow if only in (None, f.name) and self._is_read(f)]
         unread = {f.name: str(f.type) for f in source.schema_arrow if f.name not in columns and is_image_type(f.type)}
-        start = 0
+        start = sum(self.group_rows[: groups[0]]) if groups else 0
         try:
-            for batch in source.iter_batches(batch_size=rows, columns=columns):
+            for batch in source.iter_batches(rows, row_groups=list(groups), columns=columns):
                 table = pa.table(batch.columns, names=columns)
                 yield Chunk(table, np.arange(start + 1, start + len(table) + 1), bytes_columns=unread)
                 start += len(table)
@@ -45,7 +50,7 @@ class ParquetTable:
 
     def row_count(self) -> int:
         """Number of rows."""
-        return self._rows
+        return sum(self.group_rows)
 
     def _is_read(self, column: pa.Field) -> bool:
         return not is_image_type(column.type) or self._role_of(column.name) in _TEXT_ROLES

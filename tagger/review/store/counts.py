@@ -5,7 +5,7 @@ from datetime import timedelta
 from sqlalchemy import ColumnElement, Connection, Engine, and_, func, select
 
 from tagger.review.store import conditions
-from tagger.review.store.log import SKIPPED, UNDONE, UNSKIPPED, now
+from tagger.review.store.log import FLAGGED, PROPOSED, SKIPPED, UNDONE, UNSKIPPED, now
 from tagger.review.store.records import Filter, Progress
 from tagger.review.store.tables import READ_ONLY, decisions, queue, skips
 
@@ -30,7 +30,7 @@ class Counts:
         with self._reader.begin() as connection:
             items = self._count(connection)
             decided = self._count(connection, queue.c.current.is_not(None))
-            is_decision = decisions.c.verdict.not_in((UNDONE, SKIPPED, UNSKIPPED))
+            is_decision = decisions.c.verdict.not_in((UNDONE, SKIPPED, UNSKIPPED, FLAGGED, PROPOSED))
             by_person = and_(decisions.c.run_id == self._run_id, decisions.c.decided_by == who, is_decision)
             recent = and_(by_person, decisions.c.decided_at > since)
             query = select(func.count(), func.min(decisions.c.decided_at)).where(recent)

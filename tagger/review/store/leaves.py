@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 Pair = tuple[str, str]
 _MIN_ITEMS = 3
@@ -27,11 +27,6 @@ class Leaf(NamedTuple):
     def name(self) -> str:
         """Both levels."""
         return f"{self.article} ({self.master})"
-
-    @property
-    def note(self) -> str:
-        """A remark for a rare class; empty for a common one."""
-        return f"rare here: {self.items or 0:,} {'item' if self.items == 1 else 'items'}" if self.is_rare else ""
 
 
 @dataclass(frozen=True)
@@ -90,10 +85,24 @@ class Leaves:
     def __getitem__(self, number: int) -> Leaf:
         return self._leaves[number]
 
+    def add(self, pair: Pair) -> Leaf:
+        """Add a class that people have agreed on, after all others, so that no number changes; return it."""
+        known = self.find(*pair)
+        if known is None:
+            known = Leaf(len(self._leaves), *pair, None, is_rare=False, by_model=False)
+            self._leaves.append(known)
+            self._index[pair] = known.number
+        return known
+
     def find(self, master: str | None, article: str | None) -> Leaf | None:
         """The class of two names; None where it cannot be chosen."""
         number = self._index.get((master or "", article or ""))
         return None if number is None else self._leaves[number]
+
+    def like(self, master: str, article: str) -> Leaf | None:
+        """The class of two names, whatever the case of their letters."""
+        names = (master.casefold(), article.casefold())
+        return next((leaf for leaf in self._leaves if (leaf.master.casefold(), leaf.article.casefold()) == names), None)
 
     @property
     def masters(self) -> list[str]:
@@ -118,10 +127,6 @@ class Leaves:
     def _by_article(self, rare: bool) -> list[Leaf]:
         chosen = [leaf for leaf in self._leaves if leaf.is_rare is rare]
         return sorted(chosen, key=lambda leaf: (leaf.article, not leaf.by_model, -(leaf.items or 0), leaf.master))
-
-    def for_script(self) -> list[list[Any]]:
-        """masterCategory, articleType, items, rare, known to the model, of each, in the order of their numbers."""
-        return [[leaf.master, leaf.article, leaf.items, leaf.is_rare, leaf.by_model] for leaf in self._leaves]
 
 
 def _is_rare(items: int, type_items: int, by_model: bool) -> bool:

@@ -1,17 +1,19 @@
 """The append-only log of a review: every effective key press, its changes, and its undo."""
 
+import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from sqlalchemy import Connection, RowMapping, and_, exists, func, insert, select
 
-from tagger.review.store.records import Action, Entry, SetAttributes
+from tagger.review.store.records import Action, Answered, Conflict, Entry, SetAttributes
 from tagger.review.store.tables import decisions, queue
 
 UNDONE, REFUSED, SKIPPED, UNSKIPPED = "undone", "refused", "skipped", "shown again"
+FLAGGED, PROPOSED = "flagged", "proposed"
 """Log entries of key presses that do not decide an item."""
-LEAVE_IT_WAITING = (REFUSED, SKIPPED, UNSKIPPED)
+LEAVE_IT_WAITING = (REFUSED, SKIPPED, UNSKIPPED, FLAGGED, PROPOSED)
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,7 @@ class Line:
     undoes: int | None = None
     """The entry that this one undoes."""
     attributes: SetAttributes | None = None
+    note: str | None = None
 
 
 class Log:
@@ -40,22 +43,57 @@ class Log:
         self._run_id = run_id
 
     def append(
-        self, connection: Connection, session: str, who: str, action_id: str, lines: Sequence[Line]
+        self, connection: Connection, session: str, who: str, stroke: str | None, lines: Sequence[Line]
     ) -> list[int]:
-        """Write the entries of one key press; return their sequence numbers, in order."""
+        """Write the entries of one key press, under its key or a new one; return their sequence numbers, in order."""
         if not lines:
             return []
+        action_id = stroke or uuid.uuid4().hex
         shared = {
             "run_id": self._run_id, "session": session, "decided_by": who, "decided_at": now(), "action_id": action_id,
         }  # fmt: skip
         written = insert(decisions).returning(decisions.c.seq, sort_by_parameter_order=True)
         return list(connection.scalars(written, [shared | vars(line) for line in lines]))
 
+    def of_stroke(self, connection: Connection, session: str, stroke: str | None) -> list[Line]:
+        """What a key press of a session has written; empty where nothing is saved under that key."""
+        if stroke is None:
+            return []
+        of_session = and_(decisions.c.run_id == self._run_id, decisions.c.session == session)
+        query = select(decisions.c.position, decisions.c.verdict).where(of_session, decisions.c.action_id == stroke)
+        return [Line(row.position, row.verdict) for row in connection.execute(query.order_by(decisions.c.seq))]
+
+    def explained(self, connection: Connection, conflict: Conflict, session: str) -> Conflict:
+        """A conflict, with who decided where somebody did."""
+        query = select(decisions.c.decided_by, decisions.c.session).where(decisions.c.seq == conflict.current)
+        row = connection.execute(query).first() if conflict.current is not None else None
+        return replace(conflict, who=row.decided_by, is_own=row.session == session) if row else conflict
+
     def of(self, connection: Connection, position: int) -> list[Entry]:
         """An item's entries, the oldest first."""
         of_item = and_(decisions.c.run_id == self._run_id, decisions.c.position == position)
         rows = connection.execute(select(decisions).where(of_item).order_by(decisions.c.seq)).mappings()
         return [entry(row) for row in rows]
+
+    def recent(self, connection: Connection, session: str, count: int) -> list[Answered]:
+        """The items that a session answered last, without what it undid; each once, the newest first."""
+        later = decisions.alias()
+        standing = and_(
+            decisions.c.run_id == self._run_id,
+            decisions.c.session == session,
+            decisions.c.verdict.not_in((UNDONE, UNSKIPPED)),
+            ~exists(select(later.c.seq).where(later.c.undoes == decisions.c.seq)),
+        )
+        columns = (
+            decisions.c.position, queue.c.id, queue.c.title, decisions.c.verdict, decisions.c.master,
+            decisions.c.article,
+        )  # fmt: skip
+        same_item = and_(queue.c.run_id == decisions.c.run_id, queue.c.position == decisions.c.position)
+        query = select(*columns).join(queue, same_item).where(standing).order_by(decisions.c.seq.desc())
+        newest: dict[int, Answered] = {}
+        for row in connection.execute(query.limit(4 * count)):
+            newest.setdefault(row.position, Answered(*row))
+        return list(newest.values())[:count]
 
     def last_to_undo(self, connection: Connection, session: str) -> Sequence[RowMapping]:
         """The entries of a session's last key press that was not undone; their items are locked in order."""
@@ -70,7 +108,7 @@ class Log:
         return connection.execute(
             select(
                 decisions.c.seq, decisions.c.position, decisions.c.verdict, decisions.c.before, queue.c.current,
-                queue.c.claimed_by, queue.c.claimed_until,
+                queue.c.claimed_by, queue.c.claimed_until, queue.c.claimed_ahead,
             )
             .join(queue, and_(queue.c.run_id == decisions.c.run_id, queue.c.position == decisions.c.position))
             .where(standing, decisions.c.action_id == last.scalar_subquery())

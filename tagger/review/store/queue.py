@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,8 +17,9 @@ from tagger.manifest.batch import Batch
 from tagger.manifest.groups import pictures_of, read_groups
 from tagger.manifest.labels import KnownLabels
 from tagger.manifest.manifest import Manifest
-from tagger.review.store.claims import ReviewStore
 from tagger.review.store.leaves import Pair
+from tagger.review.store.review import ReviewStore
+from tagger.review.store.titles import title_column
 from tagger.runs.directory import RunDirectory
 from tagger.schemas.arrow import conformed
 from tagger.schemas.documents.taxonomy import Level, Taxonomy
@@ -33,7 +34,6 @@ _PREDICTED = [
     "alternatives", "decision", "reviewReasons", "blurScore", "imageDigest", "errorCode", "attributes", "images",
     "evidence", *(f"{witness}ArticleType{of}" for witness in _WITNESSES for of in ("", "Confidence")),
 ]  # fmt: skip
-_TITLES = ("productDisplayName", "title", "name", "productName", "product_name", "displayName")
 _TEXT_LIMIT = 2000
 _COLUMN_LIMIT = 60
 _NO_DETAILS: dict[str, Any] = {"known_master": None, "known_article": None, "title": None, "columns": {}}
@@ -57,6 +57,7 @@ def fill_queue(
     manifest: Manifest,
     taxonomy: Taxonomy | None,
     duplicates: Location | None = None,
+    groups: Iterable[dict[str, Any]] = (),
 ) -> Filled | None:
     """Read the run's predictions and the manifest once each, and write the queue; None where another process did.
 
@@ -69,6 +70,7 @@ def fill_queue(
         taxonomy: The model's leaves, where its bundle is at hand; a person may choose these, those that are predicted,
             and all that the manifest's labels have.
         duplicates: The output of tagger duplicates; without it, items share a picture when their image files are equal.
+        groups: Its groups, from `group_rows`.
     """
     predictions = _need_a_person(run)
     pictures = _shared_pictures(predictions, read_groups(duplicates) if duplicates else None)
@@ -79,7 +81,7 @@ def fill_queue(
         leaves |= {(a["masterCategory"], a["articleType"]) for a in alternatives}
     rows = _QueueRows(predictions, pictures, details)
     earlier = (row for table in run.decisions(DECISION.names) for row in conformed(table, DECISION).to_pylist())
-    items = store.fill(rows, sorted(leaves), earlier, duplicates.uri if duplicates else None)
+    items = store.fill(rows, sorted(leaves), earlier, duplicates.uri if duplicates else None, groups)
     return None if items is None else Filled(items, len(leaves), rows.without_details, labelled)
 
 
@@ -206,7 +208,7 @@ def _manifest_rows(manifest: Manifest, ids: set[str]) -> tuple[dict[str, dict[st
     """The manifest's columns for some items by id, and all its items by their labels."""
     details: dict[str, dict[str, Any]] = {}
     labelled: Counter[Pair] = Counter()
-    title = next((name for name in _TITLES if name in manifest.columns), None)
+    title = title_column(manifest)
     for batch in manifest.batches():
         labelled.update(_labels_of(batch))
         chosen = batch.items.filter(pc.is_in(batch.items["id"], pa.array(sorted(ids), pa.string())))

@@ -5,15 +5,26 @@ from collections.abc import Iterator, Sequence
 from sqlalchemy import Connection, Engine, RowMapping, and_, func, null, select
 from sqlalchemy import inspect as inspected
 
+from tagger.review.store.conditions import BIT
 from tagger.review.store.counts import Counts
-from tagger.review.store.log import SKIPPED, UNSKIPPED, Log, entry
-from tagger.review.store.records import Action, Copies, Entry, QueuedItem
+from tagger.review.store.finding import Finder
+from tagger.review.store.log import FLAGGED, PROPOSED, SKIPPED, UNSKIPPED, Log, entry
+from tagger.review.store.records import Action, Answered, Copies, Entry, QueuedItem
 from tagger.review.store.settings import LEAVES, Settings
+from tagger.review.store.summary import Summary
 from tagger.review.store.tables import READ_ONLY, decisions, queue
 from tagger.schemas.tables.decision import Verdict
+from tagger.schemas.tables.prediction import ReviewReason
 
 _ROWS_AT_ONCE = 1000
 _COPIES_AT_ONCE = 1000
+_DECIDED_TOGETHER = (
+    queue.c.current.is_(None),
+    queue.c.refused.is_(False),
+    queue.c.proposal.is_(None),
+    queue.c.reason_bits.op("&")(BIT[ReviewReason.QA_SAMPLE]) == 0,
+)
+"""Which of the items with one picture are decided with one of them: those that the queue would ask about."""
 
 
 class ReviewReader:
@@ -31,6 +42,8 @@ class ReviewReader:
         self.run_id = run_id
         self.settings = Settings(engine, run_id)
         self.counts = Counts(engine, run_id)
+        self.finder = Finder(engine, run_id)
+        self.summary = Summary(engine, run_id)
 
     def close(self) -> None:
         """Close the database."""
@@ -45,7 +58,9 @@ class ReviewReader:
         with self._reader.begin() as connection:
             if not inspected(connection).has_table(decisions.name):
                 return False
-            of_run = and_(decisions.c.run_id == self.run_id, decisions.c.verdict.not_in((SKIPPED, UNSKIPPED)))
+            of_run = and_(
+                decisions.c.run_id == self.run_id, decisions.c.verdict.not_in((SKIPPED, UNSKIPPED, FLAGGED, PROPOSED))
+            )
             return connection.scalar(select(decisions.c.seq).where(of_run).limit(1)) is not None
 
     def items(self, positions: Sequence[int]) -> list[QueuedItem]:
@@ -75,7 +90,7 @@ class ReviewReader:
             entries = {
                 row["seq"]: entry(row) for row in connection.execute(select(decisions).where(current)).mappings()
             }
-            waits = and_(others, queue.c.current.is_(None), queue.c.refused.is_(False))
+            waits = and_(others, *_DECIDED_TOGETHER)
             waiting = connection.scalar(select(func.count()).where(waits)) or 0
             return Copies(
                 [(item, entries.get(item.current or 0)) for item in shown],
@@ -101,8 +116,8 @@ class ReviewReader:
         """The other items with an item's picture that wait and are not marked wrong, a thousand at most."""
         if item.picture is None:
             return []
-        waits = and_(queue.c.run_id == self.run_id, queue.c.picture == item.picture, queue.c.current.is_(None))
-        others = select(queue).where(waits, queue.c.position != item.position, queue.c.refused.is_(False))
+        same_picture = and_(queue.c.run_id == self.run_id, queue.c.picture == item.picture)
+        others = select(queue).where(same_picture, queue.c.position != item.position, *_DECIDED_TOGETHER)
         with self._reader.begin() as connection:
             rows = connection.execute(others.order_by(queue.c.position).limit(_COPIES_AT_ONCE)).mappings()
             return [item_of(row) for row in rows]
@@ -112,13 +127,22 @@ class ReviewReader:
         with self._reader.begin() as connection:
             return self._log.of(connection, position)
 
+    def recent(self, session: str, count: int) -> list[Answered]:
+        """The items that a session answered last, without what it undid; each once, the newest first."""
+        with self._reader.begin() as connection:
+            return self._log.recent(connection, session, count)
+
     def last_action(self, session: str) -> list[Action]:
         """A session's last key press, undo included; empty where it has not pressed any."""
         with self._reader.begin() as connection:
             return self._log.last_action(connection, session)
 
-    def standing(self) -> Iterator[Sequence[RowMapping]]:
-        """All current decisions, in the queue's order, in batches: id, prediction, verdict, tags, who and when."""
+    def standing(self, reason: str | None = None) -> Iterator[Sequence[RowMapping]]:
+        """The current decisions, in the queue's order, in batches: id, prediction, verdict, tags, who and when.
+
+        Args:
+            reason: Only of items that are reviewed for this reason.
+        """
         with self._reader.begin() as connection:  # a database of an older version is read as it is
             stored = {column["name"] for column in inspected(connection).get_columns(decisions.name)}
         attributes = decisions.c.attributes if "attributes" in stored else null().label("attributes")
@@ -129,6 +153,8 @@ class ReviewReader:
             decisions.c.decided_by, decisions.c.decided_at,
         ]  # fmt: skip
         query = select(*columns).join(queue, current).order_by(queue.c.position)
+        if reason:
+            query = query.where(queue.c.reason_bits.op("&")(BIT[reason]) != 0)
         with self._reader.connect().execution_options(yield_per=_ROWS_AT_ONCE) as connection:
             yield from connection.execute(query).mappings().partitions()
 

@@ -1,4 +1,4 @@
-"""Values that a review remembers by name: what it began with, its secret, and the sessions that signed out."""
+"""Values that a review remembers by name: what it began with, and its secret."""
 
 from typing import Any
 
@@ -8,7 +8,8 @@ from sqlalchemy.exc import IntegrityError
 from tagger.review.store.tables import READ_ONLY, settings
 
 LEAVES, DUPLICATES, SUGGESTIONS, LEAF_COUNTS, SECRET = "leaves", "duplicates", "suggestions", "leaf_counts", "secret"
-_ENDED = "ended:"
+COLUMNS = "columns"
+"""The manifest's columns with few values: for each, its values with the items that have them."""
 
 
 class Settings:
@@ -38,13 +39,3 @@ class Settings:
         except IntegrityError:
             return self.get(name)
         return value
-
-    def end_session(self, session: str) -> None:
-        """Remember that a session has signed out."""
-        self.set_once(f"{_ENDED}{session}", True)
-
-    def ended_sessions(self) -> set[str]:
-        """The sessions that have signed out."""
-        with self._reader.begin() as connection:
-            ended = and_(settings.c.run_id == self._run_id, settings.c.name.startswith(_ENDED, autoescape=True))
-            return {name.removeprefix(_ENDED) for name in connection.scalars(select(settings.c.name).where(ended))}

@@ -11,18 +11,47 @@ from starlette.types import ASGIApp
 from tagger.review.web.dependencies import Site
 from tagger.review.web.faults import Faults
 from tagger.review.web.guard import Guard
+from tagger.review.web.invitations import Invitations
+from tagger.review.web.item_view import Review
 from tagger.review.web.origins import OriginPolicy
-from tagger.review.web.pages import Pages, Review
+from tagger.review.web.pages import Pages
 from tagger.review.web.sessions import Sessions
-from tagger.review.web.views import grid, images, items, queue, sign_in, trial
+from tagger.review.web.views import (
+    check,
+    duplicates,
+    found,
+    grid,
+    images,
+    items,
+    overview,
+    people,
+    proposals,
+    queue,
+    second,
+    sign_in,
+    trial,
+)
 
-_PAGES = ("/queue", "/grid", "/try", "/find", "/items/")
+_PAGES = (
+    "/queue",
+    "/grid",
+    "/try",
+    "/find",
+    "/items",
+    "/check",
+    "/second",
+    "/duplicates",
+    "/summary",
+    "/proposals",
+    "/people",
+)
 """Path prefixes of pages that need a session; most of them claim items."""
 
 
 def review_app(
     review: Review,
     sessions: Sessions,
+    invitations: Invitations,
     origins: OriginPolicy,
     upload_bytes: int,
     report: Callable[[str], None] = lambda line: None,
@@ -31,22 +60,24 @@ def review_app(
 
     Args:
         review: What is reviewed.
-        sessions: Who may review.
+        sessions: Who is in.
+        invitations: The links by which people come in.
         origins: Under which addresses.
         upload_bytes: Largest image to try.
         report: Takes a line for the terminal about what went wrong.
     """
     app = FastAPI(title="catalog-tagger review", docs_url=None, redoc_url=None, openapi_url=None)
-    site = Site(review, sessions, origins, Pages(review, sessions), report)
+    site = Site(review, sessions, origins, Pages(review, sessions), invitations, report)
     app.state.site = site
     app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"), name="static")
-    for view in (queue, items, grid, images, trial, sign_in):
+    for view in (
+        overview, queue, check, second, duplicates, found, items, proposals, grid, images, trial, people, sign_in,
+    ):  # fmt: skip
         app.include_router(view.router)
     Faults(site).register(app)
 
     def has_session(request: HTTPConnection) -> bool:
         return sessions.of(request) is not None
 
-    unknown_status = 401 if sessions.needs_token else 200
-    guarded = Guard(app, origins, has_session, {trial.TRIAL: upload_bytes}, _PAGES, unknown_status)
+    guarded = Guard(app, origins, has_session, {trial.TRIAL: upload_bytes}, _PAGES)
     return sessions.middleware(guarded, https_only=origins.is_secure)

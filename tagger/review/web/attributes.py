@@ -3,9 +3,8 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from fastapi import HTTPException
-
 from tagger.review.store.records import QueuedItem, SetAttributes
+from tagger.review.web.refusal import RefusalError
 from tagger.schemas.tables.prediction import Decision
 
 VALUE, RIGHT = "attribute", "right"
@@ -22,7 +21,7 @@ class AttributeChoice:
 
     name: str
     options: Sequence[tuple[str, str]]
-    """What may be chosen: the form's value, and the text; the last one says that the item has none."""
+    """What may be chosen: the form's value, and the text of one with a name."""
     predicted: str
     """The form's value of the prediction; empty where nothing is predicted."""
     chosen: str
@@ -49,10 +48,10 @@ def choices_of(item: QueuedItem, attributes: Attributes, standing: SetAttributes
         predicted = _form_value(prediction["value"]) if prediction else ""
         chosen = set_values.get(name, predicted)
         offered = dict.fromkeys([*values, *([prediction["value"]] if prediction else [])])
-        options = [*((_form_value(value), value) for value in offered), (NONE, NONE)]
+        options = [*((_form_value(value), value or "") for value in offered), (NONE, "")]
         yield AttributeChoice(
             name,
-            options if prediction else [("", "not predicted"), *options],
+            options if prediction else [("", ""), *options],
             predicted,
             chosen,
             prediction["confidence"] if prediction else None,
@@ -73,17 +72,18 @@ def attributes_set(item: QueuedItem, attributes: Attributes, form: Mapping[str, 
         form: The fields VALUE and RIGHT; one that is missing was left alone.
 
     Raises:
-        HTTPException: when the page has no such further tag, or not that value.
+        RefusalError: when the page has no such further tag, or not that value.
     """
     for field in form:
         name = field.partition(":")[2]
         if name not in attributes:
-            raise HTTPException(422, f"This page has no further tag {name[:40]!r}.")
+            raise RefusalError(422, "error-unknown-tag", name=name[:40])
     chosen: SetAttributes = []
     for choice in choices_of(item, attributes, None):
         answer = form.get(f"{VALUE}:{choice.name}", choice.predicted)
         if answer not in dict(choice.options):
-            raise HTTPException(422, f"{choice.name} has no value {answer.removeprefix(_IS)[:40]!r}.")
+            value = answer.removeprefix(_IS)[:40]
+            raise RefusalError(422, "error-unknown-value", name=choice.name, value=value)
         is_right = bool(answer) and f"{RIGHT}:{choice.name}" in form
         if answer != choice.predicted or is_right:
             chosen.append({"name": choice.name, "value": None if answer == NONE else answer.removeprefix(_IS)})

@@ -4,23 +4,32 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import Depends, Form, HTTPException, Query, Request
+from fastapi import Depends, Form, Query, Request
 from fastapi import Path as PathParameter
 from starlette.responses import RedirectResponse, Response
 
-from tagger.review.store.claims import ReviewStore
+from tagger.review.store.conditions import BIT
 from tagger.review.store.records import Filter, Order, QueuedItem
+from tagger.review.store.review import ReviewStore
 from tagger.review.web import words
-from tagger.review.web.answers import KEEP
 from tagger.review.web.attributes import RIGHT, VALUE
+from tagger.review.web.filters import query_of
+from tagger.review.web.invitations import Invitations
+from tagger.review.web.item_view import Review
 from tagger.review.web.origins import OriginPolicy, client_address
-from tagger.review.web.pages import Pages, Review, query_of
+from tagger.review.web.pages import Pages
+from tagger.review.web.refusal import RefusalError
 from tagger.review.web.sessions import Session, Sessions
+from tagger.review.web.texts import Texts
 
 SEE_OTHER = 303
 DONE, NOTHING, STANDS = "1", "nothing", "stands"
 """Values of the parameter `done`, by which the page says what the last key press did, or why it did nothing."""
-_NAME_LENGTH = 60
+_DONE_TEXTS = {NOTHING: "nothing-to-undo", STANDS: "decided-since"}
+NAME_LENGTH = 60
+_TEXT_LENGTH = 200
+_NOTE_LENGTH = 500
+_STROKE = r"[0-9a-f]{16,64}"
 
 
 class NoSessionError(Exception):
@@ -39,6 +48,7 @@ class Site:
     sessions: Sessions
     origins: OriginPolicy
     pages: Pages
+    invitations: Invitations
     report: Callable[[str], None]
     """Takes a line for the terminal about what went wrong."""
 
@@ -48,25 +58,20 @@ class Site:
         return self.review.store
 
     def item(self, position: int) -> QueuedItem:
-        """An item of the queue. Raises HTTPException when there is none."""
+        """An item of the queue. Raises RefusalError when there is none."""
         return known(next(iter(self.store.items([position])), None))
 
-    def action(self, session: Session, done: str) -> str:
+    def action(self, t: Texts, session: Session, done: str) -> str:
         """The sentence about the last key press, by the parameter `done`."""
         if done == DONE:
-            return words.action_text(self.store.last_action(session.key), self.review.is_audit)
-        return {NOTHING: words.NOTHING_TO_UNDO, STANDS: words.DECIDED_SINCE}.get(done, "")
-
-    def check_button(self, answer: str) -> None:
-        """Refuse a button that this kind of review does not have. Raises HTTPException."""
-        if answer == KEEP and not self.review.is_audit:
-            raise HTTPException(422, "Only an audit has labels to keep.")
+            return words.action_text(t, self.store.last_action(session.key), self.review.is_audit)
+        return t(_DONE_TEXTS[done]) if done in _DONE_TEXTS else ""
 
 
 def known(item: QueuedItem | None) -> QueuedItem:
-    """An item that must exist. Raises HTTPException when it does not."""
+    """An item that must exist. Raises RefusalError when it does not."""
     if item is None:
-        raise HTTPException(404, "There is no such item in this review.")
+        raise RefusalError(404, "error-no-item")
     return item
 
 
@@ -84,7 +89,7 @@ async def site_of(request: Request) -> Site:
 CurrentSite = Annotated[Site, Depends(site_of)]
 
 
-async def current_session(request: Request, site: CurrentSite) -> Session:
+def current_session(request: Request, site: CurrentSite) -> Session:
     """The session of a request. Raises NoSessionError and NewSessionError."""
     session = site.sessions.of(request)
     if session is None:
@@ -94,14 +99,32 @@ async def current_session(request: Request, site: CurrentSite) -> Session:
     return session
 
 
-async def posted_session(request: Request, site: CurrentSite) -> Session:
-    """The session of a request that changes something. Raises NoSessionError, and HTTPException for a forged form."""
+async def _csrf(request: Request) -> str:
+    """The CSRF token of a form."""
+    return str((await request.form()).get("csrf", ""))
+
+
+def posted_by_anyone(request: Request, site: CurrentSite, csrf: Annotated[str, Depends(_csrf)]) -> Session:
+    """The session of a form. Raises NoSessionError, and RefusalError for a forged form."""
     session = site.sessions.of(request)
     if session is None:
         raise NoSessionError
-    form = await request.form()
-    if site.origins.is_cross_origin(request) or session.is_forged(str(form.get("csrf", ""))):
-        raise HTTPException(403, "This form was sent by another page, or is too old. Load the page again.")
+    if site.origins.is_cross_origin(request) or session.is_forged(csrf):
+        raise RefusalError(403, "error-forged")
+    return session
+
+
+def posted_session(session: Annotated[Session, Depends(posted_by_anyone)]) -> Session:
+    """The session of a form that concerns decisions. Raises RefusalError for a reader's."""
+    if not session.decides:
+        raise RefusalError(403, "error-reader")
+    return session
+
+
+def posted_by_lead(session: Annotated[Session, Depends(posted_by_anyone)]) -> Session:
+    """The session of a form that concerns people. Raises RefusalError when it is not a lead's."""
+    if not session.leads:
+        raise RefusalError(403, "people-not_lead")
     return session
 
 
@@ -113,9 +136,13 @@ async def _filter(
     to_article: str = "",
     least: Annotated[float, Query(ge=0, le=100)] = 0.0,
     most: Annotated[float, Query(ge=0, le=100)] = 100.0,
-    order: Order = "uncertain",
+    order: Order = "disputed",
+    text: Annotated[str, Query(max_length=_TEXT_LENGTH)] = "",
+    has: Annotated[str, Query(max_length=_TEXT_LENGTH)] = "",
 ) -> Filter:
-    return Filter(reason, master, article, least / 100, most / 100, order, to_master, to_article)
+    if reason and reason not in BIT:
+        raise RefusalError(422, "error-reason", reason=reason[:40])
+    return Filter(reason, master, article, least / 100, most / 100, order, to_master, to_article, text.strip(), has)
 
 
 async def _answer(say: Annotated[str, Form()], chosen: Annotated[str, Form()] = "") -> str:
@@ -131,8 +158,16 @@ async def _attribute_fields(request: Request) -> dict[str, str]:
 
 CurrentSession = Annotated[Session, Depends(current_session)]
 PostedSession = Annotated[Session, Depends(posted_session)]
+"""Of a form by which a lead or a reviewer decides."""
+PostedByAnyone = Annotated[Session, Depends(posted_by_anyone)]
+"""Of a form that readers may send, too."""
+Lead = Annotated[Session, Depends(posted_by_lead)]
+"""Of a form by which a lead changes something about people."""
 ItemFilter = Annotated[Filter, Depends(_filter)]
 Answer = Annotated[str, Depends(_answer)]
 AttributeFields = Annotated[dict[str, str], Depends(_attribute_fields)]
 Position = Annotated[int, PathParameter(ge=1, lt=2**31)]
-Name = Annotated[str, Form(max_length=_NAME_LENGTH)]
+Name = Annotated[str, Form(max_length=NAME_LENGTH)]
+Note = Annotated[str, Form(max_length=_NOTE_LENGTH)]
+Stroke = Annotated[str | None, Form(pattern=_STROKE)]
+"""The key of a key press: a form that is sent again with it changes nothing."""

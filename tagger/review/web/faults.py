@@ -9,6 +9,8 @@ from starlette.responses import RedirectResponse, Response
 from tagger.io.location import first_line
 from tagger.review.web import words
 from tagger.review.web.dependencies import SEE_OTHER, NewSessionError, NoSessionError, Site
+from tagger.review.web.pages import texts_of
+from tagger.review.web.refusal import RefusalError
 
 
 class Faults:
@@ -26,43 +28,50 @@ class Faults:
         """Add all handlers to an application."""
         app.add_exception_handler(NoSessionError, self._ask_to_sign_in)
         app.add_exception_handler(NewSessionError, self._open_session)
+        app.add_exception_handler(RefusalError, self._explain_refusal)
         app.add_exception_handler(HTTPException, self._explain_status)
         app.add_exception_handler(RequestValidationError, self._explain_value)
         app.add_exception_handler(SQLAlchemyError, self._explain_database)
         app.add_exception_handler(Exception, self._explain_fault)
 
     def _ask_to_sign_in(self, request: Request, error: Exception) -> Response:
-        return self._pages.sign_in(request, _address(request) if request.method == "GET" else "/queue", "", 401)
+        return self._pages.sign_in(request, _address(request) if request.method == "GET" else "/", "", 401)
 
     def _open_session(self, request: Request, error: Exception) -> Response:
-        """Give the browser a session before it claims anything, so that its claims stay with it."""
+        """Give a client with the token a session before it claims anything, so that its claims stay with it."""
         if "began" in request.query_params:
-            return self._pages.message(request, 400, "This page needs cookies: it tells reviewers apart by them.")
-        self._site.sessions.save(request, self._site.sessions.new())
+            return self._pages.message(request, 400, texts_of(request)("needs-cookies"))
+        self._site.sessions.enter(request)
         address = _address(request)
         return RedirectResponse(f"{address}{'&' if '?' in address else '?'}began=1", SEE_OTHER)
+
+    def _explain_refusal(self, request: Request, error: Exception) -> Response:
+        if not isinstance(error, RefusalError):
+            raise error
+        return self._pages.message(request, error.status, texts_of(request)(error.key, **error.values))
 
     def _explain_status(self, request: Request, error: Exception) -> Response:
         if not isinstance(error, HTTPException):
             raise error
-        text = words.status_text(error.status_code, str(error.detail))
+        text = words.status_text(texts_of(request), error.status_code, str(error.detail))
         return self._pages.message(request, error.status_code, text)
 
     def _explain_value(self, request: Request, error: Exception) -> Response:
         if not isinstance(error, RequestValidationError):
             raise error
         first = error.errors()[0]
-        return self._pages.message(request, 422, words.field_text(first["loc"][1:], first["msg"]))
+        text = words.field_text(texts_of(request), first["loc"][1:], first["msg"])
+        return self._pages.message(request, 422, text)
 
     def _explain_database(self, request: Request, error: Exception) -> Response:
         cause = getattr(error, "orig", None) or error
         self._site.report(f"{request.method} {request.url.path}: the database did not answer: {first_line(cause)}")
-        page = self._pages.message(request, 503, words.BUSY)
+        page = self._pages.message(request, 503, texts_of(request)("error-busy"))
         page.headers["Retry-After"] = "5"
         return page
 
     def _explain_fault(self, request: Request, error: Exception) -> Response:
-        return self._pages.message(request, 500, words.BROKEN)
+        return self._pages.message(request, 500, texts_of(request)("error-broken"))
 
 
 def _address(request: Request) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect, HTTPConnection
 from starlette.responses import PlainTextResponse, Response
@@ -40,13 +41,11 @@ class Guard:
     app: ASGIApp
     origins: OriginPolicy
     has_session: Callable[[HTTPConnection], bool]
-    """Whether a request has a session; only those may send more than a form."""
+    """Whether a request has a session, by the database; only those may send more than a form."""
     uploads: Mapping[str, int]
     """Largest body by path, bytes; every other path takes a form's size."""
     pages: tuple[str, ...] = ()
     """Path prefixes where a HEAD request gets the status alone, because a GET would claim items."""
-    unknown_status: int = 200
-    """That status for a request without a session."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Read the body up to its limit, and pass it on whole."""
@@ -54,7 +53,7 @@ class Guard:
             await self.app(scope, receive, send)
             return
         send = _SecuredSend(send)
-        response = self._refusal(Headers(scope=scope)) or self._head(scope)
+        response = self._refusal(Headers(scope=scope)) or await self._head(scope)
         if response:
             await response(scope, receive, send)
             return
@@ -76,11 +75,11 @@ class Guard:
             return PlainTextResponse("Another site's page may not load this.", 403)
         return None
 
-    def _head(self, scope: Scope) -> Response | None:
+    async def _head(self, scope: Scope) -> Response | None:
         """The response to a monitor that asks whether a page is up: it claims no items."""
         if scope["method"] != "HEAD" or not (scope["path"] == "/" or scope["path"].startswith(self.pages)):
             return None
-        status = 200 if self.has_session(HTTPConnection(scope)) else self.unknown_status
+        status = 200 if await run_in_threadpool(self.has_session, HTTPConnection(scope)) else 401
         return Response(None, status, media_type="text/html")
 
     async def _body(self, scope: Scope, receive: Receive) -> bytes | Response:
@@ -88,7 +87,7 @@ class Guard:
         if scope["method"] in _SAFE_METHODS:
             return b""
         limit = _FORM_BYTES
-        if scope["path"] in self.uploads and self.has_session(HTTPConnection(scope)):
+        if scope["path"] in self.uploads and await run_in_threadpool(self.has_session, HTTPConnection(scope)):
             limit = self.uploads[scope["path"]]
         try:
             async with asyncio.timeout(_BODY_TIMEOUT_S):

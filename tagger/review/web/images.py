@@ -2,10 +2,8 @@
 
 from dataclasses import dataclass
 
-from fastapi import HTTPException
-
 from tagger.review.store.records import QueuedItem
-from tagger.review.web import words
+from tagger.review.web.refusal import RefusalError
 
 
 @dataclass(frozen=True)
@@ -19,8 +17,8 @@ class ItemImage:
     """The article type that it suggests by itself; None where it cannot be used."""
     confidence: float | None
     """Of the article type, 0 to 1."""
-    problem: str
-    """Why it cannot be used; empty where it can."""
+    problem: str | None
+    """Code of why it cannot be used; None where it can, `other` where no code says so."""
     is_surest: bool
     """Whether it is the item's own image, the surest of its tag."""
 
@@ -35,7 +33,7 @@ def images_of(item: QueuedItem) -> list[ItemImage]:
             each["imageUri"],
             each["articleType"],
             each["articleTypeConfidence"],
-            "" if each["articleType"] else words.problem_text(each["errorCode"]),
+            None if each["articleType"] else each["errorCode"] or "other",
             number == surest,
         )
         for number, each in enumerate(item.images or ())
@@ -47,11 +45,11 @@ def image_of(item: QueuedItem, number: int) -> ItemImage:
     """One of an item's images by its number.
 
     Raises:
-        HTTPException: when it has no such image, or the run could not use it: such a file may crash its decoder.
+        RefusalError: when it has no such image, or the run could not use it: such a file may crash its decoder.
     """
     image = next((each for each in images_of(item) if each.number == number), None)
     if image is None:
-        raise HTTPException(404, words.NO_SUCH_IMAGE)
+        raise RefusalError(404, "error-no-image")
     if image.problem:
-        raise HTTPException(404, f"This image is not usable: {image.problem}.")
+        raise RefusalError(404, "error-no-image")
     return image

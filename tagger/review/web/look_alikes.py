@@ -4,6 +4,8 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from tagger.similarity.index import VectorIndex
 from tagger.similarity.search import Criteria, Similar
 
@@ -47,6 +49,16 @@ class LookAlikes:
             for number, row in zip(positions, rows, strict=True)
             if row["masterCategory"] and row["articleType"]
         ]
+
+    def vectors(self, items: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+        """The vectors of those items that the index has, by their ids.
+
+        Returns:
+            Which of the items these are, int [K], and their vectors of length 1, float32 [K, D].
+        """
+        positions = self._index.positions(items)
+        known = np.flatnonzero(positions >= 0)
+        return known, self._index.vectors(positions[known])
 
     def image_ref(self, number: int) -> str | None:
         """Where an item's image is, by its number in the index; None where there is no such item."""

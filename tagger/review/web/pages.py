@@ -1,71 +1,59 @@
 """The pages of a review, made from templates."""
 
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 from urllib.parse import urlencode
 
 from fastapi import Request
 from fastapi.templating import Jinja2Templates
-from starlette.responses import Response
+from starlette.requests import HTTPConnection
+from starlette.responses import JSONResponse, Response
 
-from tagger.review.store.claims import ReviewStore
-from tagger.review.store.leaves import Leaf, Leaves
-from tagger.review.store.records import Filter, QueuedItem
+from tagger.review.store.leaves import Leaf
+from tagger.review.store.records import Conflict, Filter, Order, QueuedItem, Search, State
+from tagger.review.store.settings import COLUMNS
 from tagger.review.web import words
-from tagger.review.web.answers import suggestion_of
-from tagger.review.web.attributes import Attributes, choices_of
-from tagger.review.web.images import ItemImage, images_of
-from tagger.review.web.look_alikes import LookAlike, LookAlikes, agreed
-from tagger.review.web.pictures import Pictures
+from tagger.review.web.check import SAMPLE
+from tagger.review.web.clusters import clusters_by_look
+from tagger.review.web.filters import GridClass, chips_of, class_filter, class_of, in_class, query_of
+from tagger.review.web.images import ItemImage
+from tagger.review.web.item_view import Review, item_view
+from tagger.review.web.look_alikes import LookAlike
+from tagger.review.web.pictures import ORIGINAL, THUMBNAIL
 from tagger.review.web.sessions import Session, Sessions
-from tagger.review.web.trial import Trial
-from tagger.schemas.tables.prediction import ReviewReason
+from tagger.review.web.texts import LANGUAGES, Texts, best_language, texts_in
 
 GRID_ITEMS = 48
-_PREFETCHED = 3
-_COPIES_SHOWN = 6
-_ALTERNATIVES = 5
-GridClass = tuple[str, str, str, str]
-"""masterCategory and articleType, and in an audit the suggested two; otherwise these are empty."""
+FOUND_ITEMS = 60
+_CORRECTIONS = 5
+_GRID_ORDER: Order = "certain"
+"""Whole pages are right where the model is most certain: that is what the grid is for."""
+_AUDIT_GRID_ORDER: Order = "uncertain"
+"""In an audit, the labels that are least certain have the suggestions that are most."""
+LANGUAGE = "language"
+"""The cookie's name for the language that a person chose."""
+_RECENT = 10
+_SCRIPT_TEXTS = (
+    "saving", "not-saved", "not-saved-yet", "open-it", "server-silent", "server-refused", "close",
+    "loading-next", "no-picture", "mark-first", "not-seen-yet", "search-none", "rare-needs-arrow", "for-copies",
+    "for-this-alone",
+)  # fmt: skip
+"""Keys of the texts that the script needs."""
 
 
-@dataclass(frozen=True)
-class Review:
-    """One run under review, with all that the page needs."""
-
-    name: str
-    store: ReviewStore
-    pictures: Pictures
-    leaves: Leaves
-    """What may be chosen."""
-    trial: Trial | None
-    """Predicts one image; None where the run's bundle is not at hand."""
-    look_alikes: LookAlikes | None = None
-    """Finds items that look like one; None without an index."""
-    is_audit: bool = False
-    """Whether labels are reviewed with suggestions for them, rather than a model's tags."""
-    attributes: Attributes = field(default_factory=dict)
-    """The run's further tags with all their values; an audit has none."""
+def texts_of(request: HTTPConnection) -> Texts:
+    """The texts in the language that a person chose, or that the browser prefers."""
+    chosen = request.session.get(LANGUAGE)
+    accepted = request.headers.get("accept-language", "")
+    return texts_in(chosen if chosen in LANGUAGES else best_language(accepted))
 
 
-def query_of(item_filter: Filter, **more: object) -> str:
-    """A filter as a URL's query with its question mark; empty where nothing differs from the defaults."""
-    named = asdict(item_filter) | {"least": 100 * item_filter.least, "most": 100 * item_filter.most}
-    default = asdict(Filter()) | {"least": 0.0, "most": 100.0}
-    parameters = {k: f"{v:g}" if isinstance(v, float) else v for k, v in named.items() if v != default[k]} | more
-    return f"?{urlencode(parameters)}" if parameters else ""
-
-
-def class_filter(item_filter: Filter, item: QueuedItem | None, is_audit: bool) -> Filter:
-    """A filter for the items of one class of the grid; without an item, for those of all classes."""
-    if item is None:
-        return replace(item_filter, master="", article="", to_master="", to_article="")
-    if not is_audit:
-        return replace(item_filter, master=item.master, article=item.article)
-    to_master, to_article = item.suggested_master or "", item.suggested_article or ""
-    return replace(item_filter, master=item.master, article=item.article, to_master=to_master, to_article=to_article)
+def wants_json(request: HTTPConnection) -> bool:
+    """Whether the page's script sent a request, rather than a form or a link."""
+    return request.headers.get("accept") == "application/json"
 
 
 class Pages:
@@ -79,27 +67,46 @@ class Pages:
     def __init__(self, review: Review, sessions: Sessions) -> None:
         self._review = review
         self._store = review.store
+        self._columns = review.store.settings.get(COLUMNS) or {}
         self._templates = Jinja2Templates(Path(__file__).parent / "templates")
-        self._templates.env.filters.update(percent=words.percent, entry=words.entry_text)
         self._templates.env.globals.update(
-            query=query_of, image=self._image, like=self._look_alike_image, reasons=[str(r) for r in ReviewReason],
-            leaves=review.leaves, is_audit=review.is_audit, needs_token=sessions.needs_token,
+            query=query_of, image=self._image, like=self._look_alike_image, thumbnail=THUMBNAIL, original=ORIGINAL,
+            orders=get_args(Order), leaves=review.leaves, is_audit=review.is_audit, needs_token=sessions.needs_token,
+            languages=LANGUAGES, script_texts=_SCRIPT_TEXTS, run_id=review.store.run_id, entry_text=words.entry_text,
+            problem_text=words.problem_text, answered_text=words.answered_text, named=words.named,
+            has_check=bool(review.quality and review.quality.has_sample),
+            has_duplicates=review.store.groups.counts().groups > 0,
         )  # fmt: skip
 
+    def _reasons(self, item_filter: Filter) -> dict[str, int]:
+        """Waiting items by reason, of those that pass the rest of a filter; reasons without any are left out."""
+        counts = self._store.finder.reasons(replace(item_filter, reason=""))
+        return {reason: items for reason, items in counts.items() if items or reason == item_filter.reason}
+
     def message(self, request: Request, status: int, text: str) -> Response:
-        """A page with one message."""
-        context = {"text": text, "status": status, "name": self._review.name}
+        """A page with one message; for the script, the message alone."""
+        if wants_json(request):
+            return JSONResponse({"problem": text}, status)
+        context = {"text": text, "status": status, "name": self._review.name, "t": texts_of(request)}
         return self._templates.TemplateResponse(request, "message.html", context, status)
 
     def sign_in(self, request: Request, back: str, problem: str = "", status: int = 200) -> Response:
-        """A page that asks for the token and a name."""
-        context = {"problem": problem, "name": self._review.name, "back": back}
+        """A page that asks for the token, where there is one, or says how to come in."""
+        t = texts_of(request)
+        if wants_json(request):
+            return JSONResponse({"problem": t("sign-in")}, status)
+        context = {"problem": problem, "name": self._review.name, "back": back, "t": t}
         return self._templates.TemplateResponse(request, "sign_in.html", context, status)
+
+    def invitation(self, request: Request, who: str) -> Response:
+        """A page with a button that uses an invitation up."""
+        context = {"who": who, "name": self._review.name, "t": texts_of(request)}
+        return self._templates.TemplateResponse(request, "invitation.html", context)
 
     def trial(self, request: Request, session: Session, status: int = 200, **context: Any) -> Response:
         """The page on which an image is tried."""
         ready = self._review.trial is not None
-        return self._page(request, session, "try.html", status, view="try", ready=ready, **context)
+        return self.page(request, session, "try.html", status, view="try", ready=ready, **context)
 
     def next(
         self,
@@ -111,10 +118,10 @@ class Pages:
         done: str = "",
     ) -> Response:
         """The next item of the queue, or that there is none."""
-        items = self._store.next(session.key, item_filter, _PREFETCHED)
+        items = self.claimed(session, item_filter)
         if items:
-            return self.item(request, session, item_filter, items, problem, status, done)
-        return self._page(
+            return self.item(request, session, item_filter, items[0], problem, status, done)
+        return self.page(
             request,
             session,
             "nothing.html",
@@ -125,6 +132,7 @@ class Pages:
             done=done,
             waiting=self._store.counts.waiting(item_filter),
             skipped=self._store.counts.skipped(session.key),
+            to_check=self._store.counts.waiting(SAMPLE),
         )
 
     def item(
@@ -132,25 +140,21 @@ class Pages:
         request: Request,
         session: Session,
         item_filter: Filter,
-        items: Sequence[QueuedItem],
+        item: QueuedItem,
         problem: str = "",
         status: int = 200,
         done: str = "",
         large: ItemImage | None = None,
+        conflict: Conflict | None = None,
     ) -> Response:
-        """The first of some items; the browser prefetches the images of the others.
+        """One item.
 
-        Of an item with several images, `large` is shown large, by default the surest one.
+        Of an item with several images, `large` is shown large, by default the surest one; `conflict` says who else has
+        it open.
         """
-        item, *upcoming = items
-        images = images_of(item)
-        leaves = self._review.leaves
-        copies = self._store.copies(item, _COPIES_SHOWN)
-        tag = leaves.find(item.master, item.article)
-        suggestion = suggestion_of(item, leaves) if self._review.is_audit else None
-        history = self._store.history(item.position)
-        standing = next((entry.attributes for entry in history if entry.seq == item.current), None)
-        return self._page(
+        t = texts_of(request)
+        opened_by = (conflict.who or t("somebody")) if conflict and conflict.kind == "open" else ""
+        return self.page(
             request,
             session,
             "item.html",
@@ -159,30 +163,48 @@ class Pages:
             view="queue",
             problem=problem,
             done=done,
-            item=item,
-            images=images,
-            large=large or next(iter(images), None),
-            alternatives=self._alternatives(item, suggestion or tag),
-            tag=tag,
-            suggestion=suggestion,
-            copies=copies,
-            why=words.why(item, copies, self._review.is_audit),
-            history=history,
-            attributes=list(choices_of(item, self._review.attributes, standing)),
-            waiting=self._store.counts.waiting(item_filter),
-            upcoming=[i.position for i in upcoming],
-            **self._look_alikes(item),
+            recent=self._store.recent(session.key, _RECENT),
+            **item_view(self._review, t, item, large, opened_by),
         )
 
-    def _alternatives(self, item: QueuedItem, first: Leaf | None) -> list[tuple[Leaf, float]]:
-        """The classes to choose by a number key, with their confidences; the key `a` takes the first one."""
-        offered = ((self._review.leaves.find(a["masterCategory"], a["articleType"]), a) for a in item.alternatives)
-        choices = [(leaf, float(a["confidence"])) for leaf, a in offered if leaf]
-        if first is None:
-            return choices[:_ALTERNATIVES]
-        confidence = item.suggested_confidence if self._review.is_audit else item.article_confidence
-        of_first = dict(choices).get(first, 0.0 if confidence is None else confidence)
-        return [(first, of_first), *((leaf, c) for leaf, c in choices if leaf != first)][:_ALTERNATIVES]
+    def parts(self, request: Request, session: Session, item_filter: Filter, items: list[QueuedItem]) -> list[str]:
+        """Items without the page around them, as HTML."""
+        t = texts_of(request)
+        template = self._templates.get_template("_item.html")
+        shared = {"session": session, "item_filter": item_filter, "t": t}
+        return [template.render(shared | item_view(self._review, t, item)) for item in items]
+
+    def found(self, request: Request, session: Session, search: Search, page: int) -> Response:
+        """A list of items, waiting or decided."""
+        finder = self._store.finder
+        total = finder.count(search)
+        pages = max(1, -(-total // FOUND_ITEMS))
+        page = min(page, pages)
+        return self.page(
+            request,
+            session,
+            "items.html",
+            item_filter=search.item_filter,
+            view="items",
+            search=search,
+            states=get_args(State),
+            people=finder.people(),
+            items=finder.find(search, FOUND_ITEMS, (page - 1) * FOUND_ITEMS),
+            total=total,
+            page=page,
+            pages=pages,
+        )
+
+    def progress(self, request: Request, session: Session) -> str:
+        """The progress of the review and of one person, as HTML."""
+        context = {"progress": self._store.counts.progress(session.who), "t": texts_of(request)}
+        return self._templates.get_template("_progress.html").render(context)
+
+    def recent(self, request: Request, session: Session, item_filter: Filter) -> str:
+        """What one person answered last, as HTML."""
+        recent = self._store.recent(session.key, _RECENT)
+        context = {"recent": recent, "item_filter": item_filter, "t": texts_of(request)}
+        return self._templates.get_template("_recent.html").render(context)
 
     def grid(
         self,
@@ -195,6 +217,9 @@ class Pages:
     ) -> Response:
         """Items of one class; in an audit, of one label with one suggestion."""
         is_audit = self._review.is_audit
+        queue_filter = class_filter(item_filter, None, is_audit)  # the grid's class is no filter of the queue
+        if item_filter.order == Filter().order:
+            item_filter = replace(item_filter, order=_AUDIT_GRID_ORDER if is_audit else _GRID_ORDER)
         everything = class_filter(item_filter, None, is_audit)
         classes = self._classes(everything)
         class_ = class_of(item_filter)
@@ -203,9 +228,9 @@ class Pages:
         if matching and not is_chosen:
             item_filter = in_class(item_filter, matching[0])
         is_class = item_filter.to_article if is_audit else item_filter.article
-        items = self._store.next(session.key, item_filter, GRID_ITEMS, in_grid=True) if is_class else []
+        items = self.claimed(session, item_filter, GRID_ITEMS, in_grid=True) if is_class else []
         linked = [(*c, n, query_of(in_class(everything, c)), c == class_of(item_filter)) for c, n in classes]
-        return self._page(
+        return self.page(
             request,
             session,
             "grid.html",
@@ -215,9 +240,37 @@ class Pages:
             problem=problem,
             done=done,
             items=items,
+            clusters=clusters_by_look(items, self._review.look_alikes),
+            corrections=self._corrections(item_filter, items),
             classes=linked,
-            everything=everything,
+            queue_filter=queue_filter,
+            is_filtered=bool(query_of(queue_filter)),
         )
+
+    def claimed(self, session: Session, item_filter: Filter, count: int = 1, in_grid: bool = False) -> list[QueuedItem]:
+        """The next items, claimed by those who may decide about them."""
+        claims = self._store.claims
+        if not session.decides:
+            return claims.look(session.key, item_filter, count, in_grid)
+        return claims.next(session.key, item_filter, count, in_grid, session.who)
+
+    def _corrections(self, item_filter: Filter, items: Sequence[QueuedItem]) -> list[Leaf]:
+        """The classes that the items of a grid are most likely to be instead: by what people said, then by the model.
+
+        An audit has its own buttons.
+        """
+        if self._review.is_audit or not items:
+            return []
+        of_class = item_filter.master, item_filter.article
+        said = [(each.master, each.article) for each in self._store.summary.corrections(_CORRECTIONS, of_class)]
+        weights: Counter[tuple[str, str]] = Counter()
+        for item in items:
+            for each in item.alternatives:
+                weights[each["masterCategory"], each["articleType"]] += each["confidence"]
+        likely = dict.fromkeys([*said, *(pair for pair, _ in weights.most_common())])
+        likely.pop(of_class, None)
+        leaves = (self._review.leaves.find(*pair) for pair in likely)
+        return [leaf for leaf in leaves if leaf and not leaf.is_rare][:_CORRECTIONS]
 
     def has_class(self, item_filter: Filter) -> bool:
         """Whether items of a filter's class wait in the grid."""
@@ -229,33 +282,32 @@ class Pages:
             return [((m, a, to_m, to_a), n) for m, a, to_m, to_a, n in self._store.counts.pairs(item_filter)]
         return [((m, a, "", ""), n) for m, a, n in self._store.counts.classes(item_filter)]
 
-    def _page(self, request: Request, session: Session, template: str, status: int = 200, **context: Any) -> Response:
-        progress = self._store.counts.progress(session.who)
-        shared = {"session": session, "progress": progress, "name": self._review.name, "item_filter": Filter()}
+    def page(self, request: Request, session: Session, template: str, status: int = 200, **context: Any) -> Response:
+        """A page from a template, with what all pages show; `view` is the one that the navigation marks."""
+        t = texts_of(request)
+        shared = {
+            "session": session,
+            "progress": self._store.counts.progress(session.who),
+            "name": self._review.name,
+            "item_filter": Filter(),
+            "t": t,
+        }
+        item_filter: Filter = context.get("item_filter", Filter())
+        shared |= {
+            "queue_filter": item_filter,
+            "is_filtered": bool(query_of(item_filter)),
+            "chips": chips_of(t, context.get("queue_filter", item_filter)),
+            "columns": self._columns,
+            "reasons": self._reasons,
+        }
         return self._templates.TemplateResponse(request, template, shared | context, status)
 
-    def _look_alikes(self, item: QueuedItem) -> dict[str, object]:
-        """The items that look like one, and the leaf that most of them have, where it can be chosen."""
-        look_alikes = self._review.look_alikes.of(item.id) if self._review.look_alikes else []
-        leaf = agreed(look_alikes)
-        return {"look_alikes": look_alikes, "like_these": self._review.leaves.find(*leaf) if leaf else None}
-
     def _look_alike_image(self, look_alike: LookAlike) -> str:
-        query = urlencode({"run": self._store.run_id, "id": look_alike.id})
+        query = urlencode({"run": self._store.run_id, "id": look_alike.id, "w": THUMBNAIL})
         return f"/look-alikes/{look_alike.number + 1}?{query}"
 
-    def _image(self, position: int, one_of_several: ItemImage | None = None) -> str:
+    def _image(self, position: int, one_of_several: ItemImage | None = None, w: int | None = None) -> str:
         """An image's address; it names the run, so that no browser shows another run's image from its cache."""
         further = f"/{one_of_several.number}" if one_of_several and not one_of_several.is_surest else ""
-        return f"/images/{position}{further}?run={self._store.run_id}"
-
-
-def class_of(item_filter: Filter) -> GridClass:
-    """The class that a filter names; empty parts match all."""
-    return item_filter.master, item_filter.article, item_filter.to_master, item_filter.to_article
-
-
-def in_class(item_filter: Filter, grid_class: GridClass) -> Filter:
-    """A filter for one class of the grid."""
-    master, article, to_master, to_article = grid_class
-    return replace(item_filter, master=master, article=article, to_master=to_master, to_article=to_article)
+        query = {"run": self._store.run_id} | ({"w": w} if w else {})
+        return f"/images/{position}{further}?{urlencode(query)}"

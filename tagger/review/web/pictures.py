@@ -18,7 +18,10 @@ from tagger.schemas.documents.bundle import Preprocessing
 from tagger.schemas.tables.prediction import ErrorCode
 
 _UNCHANGED = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp", "GIF": "image/gif"}
-_SMALL_BYTES, _MAX_SIDE = 200_000, 1200
+_SIDES = {160: 15_000, 320: 40_000, 640: 100_000, 1200: 200_000, 4000: 8_000_000}
+"""Longest sides of images for browsers, in pixels, and the bytes up to which a file is sent as it is."""
+THUMBNAIL, PAGE, ORIGINAL = 320, 1200, 4000
+"""The longest side in the grid, on an item's page, and where somebody looks closely."""
 _CACHE_BYTES = 128 * 2**20
 _CONCURRENCY = 6
 WHOLE_PIXELS = 30_000_000
@@ -54,57 +57,64 @@ class Pictures:
         for _ in range(_CONCURRENCY):
             self._stores.put(pickle.loads(copied))
         self._max_pixels = max_pixels
-        self._cache: OrderedDict[str, Picture] = OrderedDict()
+        self._cache: OrderedDict[tuple[str | None, int], Picture] = OrderedDict()
         self._cache_bytes = 0
         self._lock = threading.Lock()
 
-    def of(self, ref: str | None) -> Picture:
-        """The image behind a reference. Raises ImageError and BusyError."""
+    def of(self, ref: str | None, longest: int = PAGE) -> Picture:
+        """The image behind a reference, with about the longest side that is asked for.
+
+        Raises:
+            ImageError: when there is none that can be shown.
+            BusyError: when other large images are being decoded.
+        """
+        longest = next((side for side in _SIDES if side >= longest), ORIGINAL)
         with self._lock:
-            if ref is not None and ref in self._cache:
-                self._cache.move_to_end(ref)
-                return self._cache[ref]
-        picture = self._fetch(ref)
+            if (ref, longest) in self._cache:
+                self._cache.move_to_end((ref, longest))
+                return self._cache[ref, longest]
+        picture = self._fetch(ref, longest)
         if ref is not None:
-            self._remember(ref, picture)
+            self._remember((ref, longest), picture)
         return picture
 
-    def _fetch(self, ref: str | None) -> Picture:
+    def _fetch(self, ref: str | None, longest: int) -> Picture:
         store = self._stores.get()  # a pool of few stores limits the images that are decoded at once
         try:
             data = next(fetch_all(store, [ref]))
             if isinstance(data, ImageError):
                 raise data
-            return for_browser(data, self._max_pixels)
+            return for_browser(data, self._max_pixels, longest)
         finally:
             self._stores.put(store)
 
-    def _remember(self, ref: str, picture: Picture) -> None:
+    def _remember(self, key: tuple[str | None, int], picture: Picture) -> None:
         with self._lock:
-            if ref not in self._cache:
-                self._cache[ref] = picture
+            if key not in self._cache:
+                self._cache[key] = picture
                 self._cache_bytes += len(picture.data)
             while self._cache_bytes > _CACHE_BYTES and len(self._cache) > 1:
                 _, old = self._cache.popitem(last=False)
                 self._cache_bytes -= len(old.data)
 
 
-def for_browser(data: bytes, max_pixels: int) -> Picture:
-    """An image file for a browser.
+def for_browser(data: bytes, max_pixels: int, longest: int = PAGE) -> Picture:
+    """An image file for a browser: as it is where it is small enough, else as JPEG.
 
     Args:
         data: The file.
         max_pixels: Limit of width times height.
+        longest: The longest side, one of `_SIDES`; a smaller image is not enlarged.
 
     Raises:
         ImageError: when it is not an image, or too large.
         BusyError: when other large images are being decoded.
     """
     header = read_header(data)
-    is_small = len(data) <= _SMALL_BYTES and header.width * header.height <= min(max_pixels, WHOLE_PIXELS)
+    is_small = len(data) <= _SIDES[longest] and header.width * header.height <= min(max_pixels, WHOLE_PIXELS)
     if header.format in _UNCHANGED and is_small:
         return Picture(data, _UNCHANGED[header.format])
-    side = min(_MAX_SIDE, max(8, header.width, header.height))
+    side = min(longest, max(8, header.width, header.height))
     fitted = Preprocessing(height=side, width=side, fit="pad", resize="area")
     with room_to_decode(data):
         shown = Image.fromarray(decode_resized(data, fitted, max_pixels))

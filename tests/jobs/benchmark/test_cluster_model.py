@@ -10,7 +10,8 @@ from tagger.schemas.documents.cluster_costs import ClusterCosts, ImageCosts
 
 FREE = {
     "others_cpu": 0, "start": 0, "worker_start": 0, "stage_row": 0, "stage_part": 0, "part": 0, "hand_out": 0,
-    "hand_out_worker": 0, "ask_image": 0, "ask_call": 0, "finish_part": 0, "image_bytes": 0,
+    "hand_out_worker": 0, "ask_image": 0, "ask_call": 0, "finish_part": 0, "image_bytes": 0, "stage_range_row": 0,
+    "stage_task": 0, "stage_start": 0,
 }  # fmt: skip
 
 
@@ -44,6 +45,16 @@ def test_one_worker_takes_the_sum_of_all_steps() -> None:
     tagging = found.phases[Phase.TAGGING]
     assert found.at_work == pytest.approx((rows * 0.0015 + parts * 0.05) / tagging)
     assert found.command * found.seconds == pytest.approx(1 + parts * (0.01 + 0.03 + 0.002))
+
+
+def test_a_large_manifest_is_staged_by_all_cores_and_a_small_one_by_the_command() -> None:
+    priced = costs(stage_row=1e-5, stage_range_row=2e-5, stage_task=0.001, stage_start=3)
+    small, large = (simulate(priced, Cluster(4, 16, 63), rows, 8192).phases[Phase.STAGING] for rows in (10**6, 10**8))
+    assert small == pytest.approx(10)
+    ranges = 382  # of 262,144 rows
+    assert large == pytest.approx(3 + (2 * ranges + 48) * 0.001 + -(-ranges // 64) * 1e8 / ranges * 2e-5)
+    in_bucket = Cluster(4, 16, 63, from_s3=True, request_s=0.05)
+    assert simulate(costs(fetch=0), in_bucket, 10**8, 8192).phases[Phase.STAGING] < 60
 
 
 def test_parts_are_large_first_and_small_at_the_end_and_hold_all_rows() -> None:

@@ -27,7 +27,7 @@ def test_an_item_shows_with_all_that_the_catalogue_says_and_no_title_runs(server
     assert SCRIPT not in page
     assert "&lt;script&gt;" in page
     assert "Women" in page
-    assert "not sure enough" in page
+    assert "Low confidence" in page
 
 
 def test_decisions_that_were_there_before_are_taken_over_and_never_lost(run: Path, tmp_path: Path, tagger: Run) -> None:
@@ -73,8 +73,10 @@ def test_the_first_line_is_what_colleagues_may_be_told(run: Path, fresh: list[st
     with ReviewServer(run, *fresh, "--host", "0.0.0.0", "--token", TOKEN) as server:
         assert server.first.startswith(f"Review: http://{socket.gethostname()}:{server.port}/ ")
     with ReviewServer(run, *fresh) as server:
+        assert server.first.startswith(f"Review: {server.url}/invitation/")
         assert server.process.stdout
-        assert "Every account on this machine can open it" in server.process.stdout.readline()
+        assert "The link works once, within an hour." in server.process.stdout.readline()
+        assert server.stranger().http.get("/queue").status_code == 401, "nobody is in without it"
 
 
 def test_what_was_decided_survives_a_kill_and_the_session_goes_on(run: Path, fresh: list[str]) -> None:
@@ -88,7 +90,7 @@ def test_what_was_decided_survives_a_kill_and_the_session_goes_on(run: Path, fre
         cookies = client.http.cookies
         server.kill()
     with ReviewServer(run, *fresh) as server:
-        client = server.client(cookies=cookies)
+        client = server.stranger(cookies=cookies)
         assert f"<b>3</b> of {ITEMS}" in client.open("/queue")
         assert client.position not in done
         client.post("/undo", csrf=client.field("csrf"))
@@ -99,10 +101,7 @@ def test_two_reviewers_work_through_everything_and_the_tags_come_out(
     run: Path, fresh: list[str], tagger: Run, tmp_path: Path
 ) -> None:
     with ReviewServer(run, *fresh) as server:
-        people = [server.client(), server.client()]
-        for person, name in zip(people, ("Ann", "Bob"), strict=True):
-            person.open("/queue")
-            person.post("/name", csrf=person.field("csrf"), who=name)
+        people = [server.client(), server.client("Bob", "reviewer")]
         seen: list[int] = []
         keys = ["a", "2", "m", "x"]
         for turn in range(ITEMS):
@@ -111,7 +110,7 @@ def test_two_reviewers_work_through_everything_and_the_tags_come_out(
             seen.append(person.position)
             assert person.answer(keys[turn % 4]).status_code == 200
         assert len(set(seen)) == ITEMS
-        assert "All is decided" in people[0].open("/queue")
+        assert "All items are decided" in people[0].open("/queue")
         printed = server.stop()
         assert f"{ITEMS} of {ITEMS} items are decided" in printed
         assert f"Next: tagger apply {run} " in printed
@@ -153,12 +152,13 @@ def test_the_same_item_answered_twice_is_a_conflict_that_is_told(run: Path, fres
         ann, late = server.client(), server.client()
         ann.open("/queue")
         late.open(f"/items/{ann.position}")
-        assert "somebody else has this item open" in late.answer("m").text
+        assert "Ann has this item open" in late.page
+        assert "Ann has this item open" in late.answer("m").text
         position, csrf = ann.position, ann.field("csrf")
         ann.answer("a")
         second = ann.post(f"/items/{position}/decision", say="master", expected="", csrf=csrf)
         assert second.status_code == 409
-        assert "decided about this item meanwhile" in second.text
+        assert "You decided this item in another window." in second.text
 
 
 def test_the_grid_accepts_what_is_not_marked(run: Path, fresh: list[str]) -> None:
@@ -170,9 +170,9 @@ def test_the_grid_accepts_what_is_not_marked(run: Path, fresh: list[str]) -> Non
         assert article
         client.post("/grid", csrf=client.field("csrf"), shown=",".join(map(str, shown)), say="accept", wrong=shown[:2])
         client.open(f"/items/{shown[0]}")
-        assert "marked as wrong in the grid" in client.page
+        assert "Marked as wrong in the grid" in client.page
         client.open(f"/items/{shown[-1]}")
-        assert f"accepted: {article[1]}" in client.page
+        assert f"{article[1]} (" in client.page and " accepted, by Ann" in client.page
         client.post("/undo", csrf=client.field("csrf"), view="grid")
         assert client.field("shown").split(",") == [str(p) for p in shown]
 
@@ -182,7 +182,8 @@ def test_what_duplicates_found_is_decided_at_once(run: Path, fresh: list[str], t
     shown = [digests["5"], digests["9"], "gone", "what it was", digests["7"]]
     groups = pd.DataFrame({"id": ["5", "9", "gone", "11", "7"], "imageDigest": shown, "group": [0, 0, 0, 0, 1]})
     (tmp_path / "found").mkdir()
-    groups.assign(conflict=False).to_parquet(tmp_path / "found/groups.parquet")
+    found = groups.assign(conflict=False, sameness="near", labelled=False, masterCategory=None, articleType=None)
+    found.to_parquet(tmp_path / "found/groups.parquet")
     with ReviewServer(run, *fresh, "--duplicates", str(tmp_path / "found")) as server:
         client = server.client()
         for item in ("7", "11"):
@@ -199,6 +200,9 @@ def test_what_duplicates_found_is_decided_at_once(run: Path, fresh: list[str], t
     assert other.code == 2 and f"began with {tmp_path / 'found'}" in other.err
     never = ["--database", tmp_path / "never.sqlite"]
     assert "tagger duplicates writes it" in tagger("review", "--run", run, *never, "--duplicates", tmp_path).err
+    groups.to_parquet(tmp_path / "groups.parquet")
+    foreign = tagger("review", "--run", run, *never, "--duplicates", tmp_path)
+    assert (foreign.code, "was not written by tagger duplicates" in foreign.err) == (3, True), foreign.err
 
 
 def test_one_image_is_tried_with_the_runs_own_model(server: ReviewServer, run: Path) -> None:

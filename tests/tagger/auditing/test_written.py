@@ -26,7 +26,8 @@ def test_the_page_says_which_figure_is_the_suspicion_and_which_the_confidence_of
         "suggestedArticleType": "Sandals", "suggestionConfidence": confidence, "imageSays": "Casual Shoes",
         "distance": 0.5,
     }  # fmt: skip
-    page = page_of(pa.Table.from_pylist([finding], schema=FINDING), Pictures(store, 10**8), 5, [])
+    page = page_of(pa.Table.from_pylist([finding], schema=FINDING), Pictures(store, 10**8), 5, [], "my audit")
     lines = [" ".join(re.sub("<[^>]+>", "", line).split()) for line in re.split("<br>|</li>", page)]
     assert suggested in lines
+    assert "<code>tagger review --run &#39;my audit&#39;</code>" in page
     assert "label error · image: Casual Shoes · suspicion 99.1% · 7" in lines

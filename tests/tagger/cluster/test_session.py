@@ -4,15 +4,17 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
 import pytest
 import ray
 
-from tagger.cluster.session import _init, ray_session
+from tagger.cluster.session import _init, _kill, ray_session
 from tagger.io.signals import interrupted_by_signals
 from tagger.schemas.configs.options import RayOptions
 from tests.control_groups import control_groups
@@ -261,3 +263,14 @@ def test_a_signal_while_ray_starts_waits_until_it_has_started(tmp_path: Path, mo
     with interrupted_by_signals(lambda number, frame: None), pytest.raises(KeyboardInterrupt):
         _init(tmp_path)
     assert started
+
+
+def test_an_ended_process_that_its_parent_has_not_collected_is_not_waited_for() -> None:
+    careless = "import subprocess, sys; print(subprocess.Popen(['sleep', '60']).pid, flush=True); sys.stdin.read()"
+    with subprocess.Popen([sys.executable, "-c", careless], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as parent:
+        assert parent.stdout is not None
+        child = psutil.Process(int(parent.stdout.readline()))
+        began = time.monotonic()
+        _kill([child])
+        assert time.monotonic() - began < 2
+        assert child.status() == psutil.STATUS_ZOMBIE

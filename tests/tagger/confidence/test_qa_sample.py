@@ -7,7 +7,8 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from tagger.confidence.qa_sample import SAMPLED, Precision, each_once, sample_answers
+from tagger.confidence.anytime import ConfidenceSequence
+from tagger.confidence.qa_sample import SAMPLED, Precision, accepted_items, bound_of, each_once, sample_answers
 from tagger.confidence.thresholds import QaSample
 from tagger.schemas.documents.taxonomy import Level
 from tagger.schemas.tables.prediction import PREDICTION
@@ -28,6 +29,33 @@ def test_the_sample_is_drawn_by_id_and_has_its_share() -> None:
     assert QaSample(1.0).drawn(ids).all()
 
 
+def test_a_sample_is_asked_in_a_random_order_that_begins_with_a_smaller_sample() -> None:
+    ids = [str(n) for n in range(2000)]
+    asked = QaSample(0.2, seed=1).order(ids)
+    smaller = QaSample(0.05, seed=1).drawn(ids)
+    assert sorted(asked) == list(range(2000))
+    assert set(asked[: smaller.sum()]) == set(np.flatnonzero(smaller))
+    again = QaSample(0.2, seed=1).order(ids[::-1])
+    assert [ids[::-1][n] for n in again] == [ids[n] for n in asked], "whatever their order"
+
+
+def test_accepted_items_are_counted_by_level() -> None:
+    decisions = ["accept", "accept", "accept_master_only", "review", "failed"]
+    assert accepted_items([pa.table({"decision": decisions}), pa.table({"decision": ["accept"]})]) == {
+        Level.MASTER_CATEGORY: 4, Level.ARTICLE_TYPE: 3
+    }  # fmt: skip
+
+
+def test_the_bound_takes_answers_in_the_order_in_which_they_were_given() -> None:
+    right = np.arange(400) < 300
+    answers = pd.DataFrame({"answered": True, "right": right, "decidedAt": np.arange(400)})
+    sequence = ConfidenceSequence(target=0.6)
+    assert bound_of(answers, sequence) == sequence.after(right)
+    assert bound_of(answers.iloc[::-1], sequence) == sequence.after(right)
+    waiting = pd.DataFrame({"answered": False, "right": False, "decidedAt": [np.nan]})
+    assert bound_of(pd.concat([answers, waiting]), sequence) == sequence.after(right)
+
+
 def test_answers_are_counted_for_the_levels_that_had_been_accepted() -> None:
     def row(item: str, *reasons: str) -> dict[str, object]:
         return {
@@ -41,7 +69,7 @@ def test_answers_are_counted_for_the_levels_that_had_been_accepted() -> None:
         row("unsure", "low_confidence"),
         row("blurry", "blurry_image"),
     ]
-    decided: dict[str, dict[str, str | None]] = {
+    decided: dict[str, dict[str, object]] = {
         "both0": {"verdict": "accepted", MASTER: "Apparel", ARTICLE: "Shirts"},
         "both1": {"verdict": "corrected", MASTER: "Apparel", ARTICLE: "Tops"},
         "both2": {"verdict": "master_only", MASTER: "Apparel", ARTICLE: None},
@@ -49,6 +77,7 @@ def test_answers_are_counted_for_the_levels_that_had_been_accepted() -> None:
         "master0": {"verdict": "corrected", MASTER: "Footwear", ARTICLE: "Heels"},
         "unsure": {"verdict": "corrected", MASTER: "Footwear", ARTICLE: "Heels"},
     }
+    decided = {item: decision | {"decidedAt": datetime(2026, 1, 2, tzinfo=UTC)} for item, decision in decided.items()}
     answers = sample_answers([pa.Table.from_pylist(rows, schema=PREDICTION).select(SAMPLED)], decided)
     counts = {
         level: (len(found), int(found["answered"].sum()), int(found["right"].sum()))
@@ -65,21 +94,6 @@ def test_the_interval_is_that_of_clopper_and_pearson() -> None:
     everything = Precision.of(np.ones(10, bool), 10, 0.95)
     assert everything.lowest == pytest.approx(0.6915, abs=1e-4)
     assert everything.highest == 1.0
-
-
-@pytest.mark.parametrize(
-    ("right", "answered", "target", "verdict"),
-    [
-        (1000, 1000, 0.99, "kept"),
-        (80, 100, 0.95, "missed"),
-        (96, 100, 0.95, "open"),
-        (0, 0, 0.95, "open"),
-        (5, 9, None, ""),
-    ],
-)
-def test_a_target_is_kept_missed_or_open(right: int, answered: int, target: float | None, verdict: str) -> None:
-    answers = np.arange(answered) < right
-    assert Precision.of(answers, answered, 0.95).against(target) == verdict
 
 
 def test_an_item_that_several_runs_drew_counts_once() -> None:

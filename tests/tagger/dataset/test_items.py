@@ -11,6 +11,7 @@ from tagger.dataset.decoding import DecodeShard
 from tagger.dataset.items import LabelledItems
 from tagger.dataset.split_rule import SplitRule
 from tagger.dataset.splits import SPLITS
+from tagger.dataset.usable import USABLE, CheckShard, UsableRows
 from tagger.demo.drawn_catalogue import Drawn
 from tagger.errors import InputError
 from tagger.io.location import Location
@@ -211,3 +212,25 @@ def test_reviewed_items_that_train_count_as_often_as_is_asked(tmp_path: Path) ->
     assert sorted(seen) == sorted([*train["id"], *train.loc[train["reviewed"], "id"].tolist() * 2])
     assert len(pq.read_table(shards["val"][0].path)) == (found.frame["split"] == "val").sum()
     assert found.split_items() == LabelledItems.select(own, {}, 5, RULE).split_items(), "the counts are of items"
+
+
+def test_a_check_keeps_what_can_be_decoded_without_pixels_and_reads_nothing_twice(drawn: Drawn, tmp_path: Path) -> None:
+    _, store = catalog_of(drawn.manifest, drawn.images)
+    ids = [drawn.missing[0], "10020", drawn.truncated[0], "10021"]
+    shard = Location(str(tmp_path / "train/shard-00000.parquet"))
+    shard.parent.mkdir()
+    refs = [f"{drawn.images}/{i}.jpg" for i in ids]
+    columns = {"id": ids, "imageRef": refs, "time": ["1", None, "2", "3"], "leaf": range(4), "number": [0] * 4}
+    pq.write_table(pa.table(columns), shard.path)
+    preprocessing = Preprocessing(height=48, width=36, fit="pad", resize="area")
+    decode = DecodeShard(store, preprocessing, 10_000_000, Location(str(tmp_path / "failures")))
+    (batch,) = decode({"item": [shard]})
+    assert [counts["rows"].tolist() for counts in CheckShard(decode)({"item": [shard]})] == [[2]]
+    usable = UsableRows.of([shard])
+    table = usable.columns(*USABLE.names)
+    for name in USABLE.names:
+        assert table[name].to_pylist() == batch[name].tolist()
+    assert len(pq.read_table(tmp_path / "failures")) == 2
+    (tmp_path / "failures/train-shard-00000.parquet").unlink()
+    assert [counts["rows"].tolist() for counts in CheckShard(decode)({"item": [shard]})] == [[2]]
+    assert not list((tmp_path / "failures").iterdir()), "no image was read again"

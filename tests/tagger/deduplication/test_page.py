@@ -44,7 +44,7 @@ def file(tmp_path: Path) -> Path:
     sample = pd.concat([*sides, pd.DataFrame({"structure": [0.9, 0.8, 0.7], "judged": pd.NA})], axis=1)
     near = {"group": 0, "sameness": "near", "imageDigest": "digest", "conflict": False}
     groups = pa.Table.from_pylist([{**item, **near, "id": name} for name in IDS[0]], DUPLICATE)
-    (tmp_path / "index.html").write_text(page_of(groups, Pictures(store, 10**8), 5, sample))
+    (tmp_path / "index.html").write_text(page_of(groups, Pictures(store, 10**8), 5, sample, "my copies"))
     return tmp_path / "index.html"
 
 
@@ -61,6 +61,10 @@ def page(browser: Browser, file: Path, request: pytest.FixtureRequest) -> Iterat
     opened.close()
     assert not problems
     assert {url.partition(":")[0] for url in requested} <= {"file", "data", "blob"}
+
+
+def test_the_page_names_the_command_that_opens_its_groups(page: Page) -> None:
+    expect(page.locator("code").first).to_have_text("tagger review --run RUN --duplicates 'my copies'")
 
 
 def test_pairs_are_judged_by_keyboard_and_what_was_said_is_read_back(page: Page, tmp_path: Path) -> None:

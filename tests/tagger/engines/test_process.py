@@ -78,8 +78,10 @@ def test_how_far_the_choice_is_comes_from_the_process_in_images(engine_request: 
 def test_a_choice_on_a_cluster_is_the_same_and_says_how_far_it_is(engine_request: EngineRequest) -> None:
     reports: list[ChoiceProgress] = []
     engine, check = choose_engine_on_ray(engine_request, "cpu", reports.append)
-    assert (engine.name, check.images) == (engine_request.choose("cpu")[0].name, 278)
+    assert (engine.name, check.images) == (check.engine, 278), "which one is quickest differs from time to time"
     assert reports[0].step == "reading"
+    named = replace(engine_request, requested=engine.name)
+    assert choose_engine_on_ray(named, "cpu")[1] == named.choose("cpu")[1]
     with pytest.raises(UsageError, match="this machine runs"):
         choose_engine_on_ray(replace(engine_request, requested="openvino-cpu-int8"), "cpu")
 
@@ -101,7 +103,7 @@ def test_what_many_images_showed_is_kept_for_later_runs(engine_request: EngineRe
     many = replace(engine_request, folder=folder, images=280)
     _, check = many.choose("cpu")
     assert not check.earlier
-    assert load_measured(folder, engine_request.bundle.card.model_id, "cpu", 280) == check
+    assert load_measured(folder, engine_request.bundle.card, "cpu", 280) == check
     steps: list[str] = []
     for later in (few, many):
         _, again = later.choose("cpu", lambda progress: steps.append(progress.step))

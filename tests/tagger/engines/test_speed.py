@@ -19,7 +19,7 @@ class Waiting:
         self.calls: list[int] = []
         self._seconds = seconds
 
-    def run(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def run(self, images: np.ndarray, embeddings: bool = True) -> tuple[np.ndarray, np.ndarray]:
         self.calls.append(len(images))
         time.sleep(self._seconds)
         return np.zeros((len(images), 1)), np.zeros((len(images), 1))
@@ -28,7 +28,7 @@ class Waiting:
 class Broken(Waiting):
     """An engine that fails."""
 
-    def run(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def run(self, images: np.ndarray, embeddings: bool = True) -> tuple[np.ndarray, np.ndarray]:
         super().run(images)
         raise UnsuitableError("cannot run this model")
 

@@ -1,4 +1,5 @@
 import json
+import re
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from tagger.evaluation.breakdown import (
     difference,
     most_frequent_confusions,
 )
+from tagger.evaluation.intervals import reliability_by_rank
 from tagger.evaluation.metrics import (
     Evaluation,
     Predicted,
@@ -142,10 +144,11 @@ def test_the_report_is_one_page_with_its_facts_beside_it(tmp_path: Path) -> None
     tags = _Tags()
     tags.feed(text)
     assert all(link.startswith("#") for link in tags.links), "the page must not load anything"
-    assert "83.33%" in text
+    assert "83% (44 to 97%)" in text
+    assert "1 b item was tagged a." in text
     assert "&lt;b&gt;rare" in text
     assert "<b>rare" not in text
-    assert text.index("30% are not learnt.") < text.index("<h2")
+    assert text.index("30% are not learnt.") < text.index(">For engineers</h2>")
     assert text.count("<svg") == 7
     facts = json.loads((tmp_path / "metrics.json").read_text())
     assert facts["levels"]["masterCategory"]["accuracy"] == pytest.approx(5 / 6)
@@ -170,8 +173,50 @@ def test_any_name_can_stand_in_a_plot(tmp_path: Path) -> None:
 def test_a_report_without_a_mistake_lists_no_confusions_and_one_item_is_an_item(tmp_path: Path) -> None:
     evaluation = Evaluation("test", {Level.ARTICLE_TYPE: predicted("x", "x")}, outside_taxonomy=1, failed=1)
     text = Path(write_report(Location(str(tmp_path)), "r", {}, evaluation).path).read_text()
+    assert "confus" not in text.partition("</style>")[2].partition('<h2 id="engineers">')[0]
     assert "most frequent confusion" not in text
     assert "1 items" not in text
+
+
+def team_of(text: str) -> str:
+    """The half of a page that is for the catalogue team, as text."""
+    half = text.partition("<main>")[2].partition('<h2 id="engineers">')[0]
+    return " ".join(re.sub("<[^>]+>", " ", half).split())
+
+
+def test_a_perfect_model_and_an_empty_report_read_well(tmp_path: Path) -> None:
+    for name, letters in (("perfect", "x" * 40 + "y" * 40), ("empty", "")):
+        level = Predicted(np.array(list(letters), object), np.array(list(letters), object), np.ones(len(letters)))
+        evaluation = Evaluation("test", dict.fromkeys(Level, level))
+        text = Path(write_report(Location(str(tmp_path / name)), "r", {}, evaluation).path).read_text()
+        team = team_of(text)
+        assert not re.search(r"\b0 most|nan|None|confuse|sure of|–%", team, re.IGNORECASE), team
+        expected = {"perfect": "100% (95 to 100%) of 80 items have the right article type: 0 are wrong.",
+                    "empty": "There are no items to judge it by."}  # fmt: skip
+        assert expected[name] in team
+
+
+def test_a_sure_mistake_is_listed_once_from_80_percent_on_and_no_label_is_called_wrong(tmp_path: Path) -> None:
+    """Nine pairs of classes are confused; a page shows eight of them, so that the ninth is among the sure ones."""
+    truth, other = np.array(list("aaabbbcccdddeeefffggghhhii"), object), np.array(list("ABCDEFGHI"), object)
+    guess = np.array([other["abcdefghi".index(t)] for t in truth], object)
+    confidence = np.where(truth == "i", [0.79, 0.81] * 13, 0.5)
+    evaluation = Evaluation("test", {Level.ARTICLE_TYPE: Predicted(truth, guess, confidence)})
+    team = team_of(Path(write_report(Location(str(tmp_path)), "r", {}, evaluation).path).read_text())
+    sure = team.partition("Mistakes it is most sure of")[2].partition("Class by class")[0]
+    assert "81% sure" in sure and "79% sure" not in sure and "50% sure" not in sure
+    assert "label that is wrong" not in team and "labels are wrong" not in team
+
+
+def test_bins_of_reliability_have_equal_numbers_and_intervals() -> None:
+    rng = np.random.default_rng(0)
+    confidence = rng.beta(8, 1, 500)
+    table = reliability_by_rank(confidence, rng.random(500) < confidence)
+    assert table["items"].tolist() == [50] * 10
+    assert (table["low"] < table["accuracy"]).all() and (table["accuracy"] <= table["high"]).all()
+    assert ((table["low"] <= table["confidence"]) & (table["confidence"] <= table["high"])).sum() >= 8
+    assert reliability_by_rank(np.full(45, 0.9), np.ones(45, bool))["items"].tolist() == [23, 22]
+    assert reliability_by_rank(np.zeros(0), np.zeros(0, bool)).empty
 
 
 def test_a_report_of_thousands_of_classes_can_be_opened_and_loses_nothing(tmp_path: Path) -> None:

@@ -1,10 +1,12 @@
 """A folder or prefix without a pattern: which images it has, what else lies there, and what to say instead."""
 
+import os
 from pathlib import Path
 
 import pytest
 
 from tagger.errors import ImageError, UsageError
+from tagger.images.files import FolderImages
 from tagger.schemas.tables.prediction import ErrorCode
 from tests.builders import catalog_of, encoded, first_batch, picture
 from tests.conftest import S3Server
@@ -156,3 +158,38 @@ def test_paths_that_may_be_spelled_otherwise_are_found_among_those_that_may_not(
     found = [str(ref).removeprefix(f"{images}/") for ref in store.locate(batch)]
     assert found[:5] == ["plain.jpg", "with space.jpg", "percent sign.jpg", "\u00fcber.jpg", "a/b.jpg"]
     assert found[5:] == ["%2fx.jpg", "missing%41.jpg"], "one that does not exist is named as it is written"
+
+
+def test_the_real_path_of_a_folder_is_asked_once_for_the_files_of_one_call(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It takes half the time of reading a small file."""
+    (tmp_path / "img/a").mkdir(parents=True)
+    for name in ("1", "2", "3"):
+        (tmp_path / f"img/a/{name}.jpg").write_bytes(name.encode())
+    (tmp_path / "img/a/4.jpg").symlink_to("../../outside.jpg")
+    (tmp_path / "outside.jpg").write_bytes(b"outside")
+    store = FolderImages(str(tmp_path / "img"), ["{id}.jpg"], 100)
+    refs = [f"{tmp_path}/img/a/{name}.jpg" for name in ("1", "2", "3", "4")]
+    asked: list[str] = []
+    real_path = os.path.realpath
+
+    def counted(path: str) -> str:
+        asked.append(path)
+        return real_path(path)
+
+    monkeypatch.setattr(os.path, "realpath", counted)
+    *files, linked = store.fetch(refs)
+    assert files == [b"1", b"2", b"3"]
+    assert isinstance(linked, ImageError)
+    assert asked.count(f"{tmp_path}/img/a") == 1
+    assert len(asked) <= 3, "the folder, the link and the root"
+    (tmp_path / "img/b").mkdir()
+    (tmp_path / "img/b/1.jpg").write_bytes(b"inside")
+    assert list(store.fetch([f"{tmp_path}/img/b/1.jpg"])) == [b"inside"]
+    (tmp_path / "img/b/1.jpg").unlink()
+    (tmp_path / "img/b").rmdir()
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere/1.jpg").write_bytes(b"outside")
+    (tmp_path / "img/b").symlink_to("../elsewhere")
+    assert isinstance(next(iter(store.fetch([f"{tmp_path}/img/b/1.jpg"]))), ImageError), "it was not kept"

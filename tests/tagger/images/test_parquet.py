@@ -9,7 +9,7 @@ import pytest
 
 from tagger.errors import ImageError, InputError
 from tagger.images.parquet import ParquetImages
-from tagger.images.position_index import PositionIndex
+from tagger.images.parquet_index import ParquetIndex
 from tagger.io.location import Location
 from tagger.schemas.tables.prediction import ErrorCode
 from tests.conftest import S3Server
@@ -84,7 +84,7 @@ def test_rows_asked_for_again_say_the_same(tmp_path: Path) -> None:
 
 def test_images_joined_by_id_survive_a_damaged_page(tmp_path: Path) -> None:
     file = damaged(tmp_path / "images.parquet", 302)
-    index = PositionIndex.read([file])
+    index = ParquetIndex([file])
     store = ParquetImages([file], index.column, LIMIT, index)
     values = list(store.fetch(index.refs(["7", "400", "700"])))
     assert (values[0], values[2]) == (image(7), image(700))
@@ -104,7 +104,7 @@ def test_damaged_ids_of_an_image_file_are_an_input_error_that_names_it(tmp_path:
     data = (tmp_path / "a.parquet").read_bytes()
     (tmp_path / "a.parquet").write_bytes(data[:10] + b"\xff" * 60 + data[70:])
     with pytest.raises(InputError, match=r"a\.parquet: its ids cannot be read"):
-        PositionIndex.read([Location(str(tmp_path / "a.parquet"))])
+        ParquetIndex([Location(str(tmp_path / "a.parquet"))])
 
 
 def test_a_bucket_that_fails_now_and_then_costs_no_row(s3: S3Server, tmp_path: Path) -> None:
@@ -116,6 +116,42 @@ def test_a_bucket_that_fails_now_and_then_costs_no_row(s3: S3Server, tmp_path: P
         file = Location(f"s3://{s3.bucket}/flaky/images.parquet", endpoint)
         store = ParquetImages([file], "image", LIMIT)
         assert lost_of(fetched(store, file, list(range(0, ROWS, 7)))) == []
+
+
+def test_rows_in_any_order_are_answered_in_that_order(tmp_path: Path) -> None:
+    files = [damaged(tmp_path / f"{n}.parquet") for n in range(2)]
+    rows = [(n * 7 % 2, n * 7919 % ROWS) for n in range(60)] + [(0, n) for n in range(0, ROWS, 90)] + [(1, ROWS)]
+    *values, beyond = ParquetImages(files, "image", LIMIT).fetch([f"{files[f]}#{row}" for f, row in rows])
+    assert values == [image(row) for _, row in rows[:-1]]
+    assert isinstance(beyond, ImageError)
+    assert beyond.code is ErrorCode.NOT_FOUND
+
+
+@pytest.mark.parametrize("repeated", [False, True])
+def test_row_groups_that_are_too_large_to_be_read_ahead_are_read_all_the_same(tmp_path: Path, repeated: bool) -> None:
+    images = [b"%08d" % (0 if repeated else n) + bytes(1_000_000) for n in range(40)] * 2
+    pq.write_table(pa.table({"id": list(range(80)), "image": images}), tmp_path / "0.parquet", row_group_size=40)
+    file = Location(str(tmp_path / "0.parquet"))
+    values = ParquetImages([file], "image", 2 * LIMIT).fetch([f"{file}#{row}" for row in range(80)])
+    assert all(value == image for value, image in zip(values, images, strict=True))
+
+
+def test_each_row_group_is_requested_once_however_the_rows_are_asked_for(s3: S3Server, tmp_path: Path) -> None:
+    pq.write_table(
+        pa.table({"id": list(range(ROWS)), "image": [image(row) * 30 for row in range(ROWS)]}),
+        tmp_path / "images.parquet", row_group_size=ROWS // 10, compression="none", use_dictionary=False,
+    )  # fmt: skip
+    s3.put("counted/images.parquet", (tmp_path / "images.parquet").read_bytes())
+    for calls in (1, 30):
+        faults = Faults()
+        with faulty(s3.endpoint, faults) as endpoint:
+            file = Location(f"s3://{s3.bucket}/counted/images.parquet", endpoint)
+            store = ParquetImages([file], "image", LIMIT)
+            refs = [f"{file}#{row}" for row in range(ROWS)]
+            step = -(-ROWS // calls)
+            values = [value for n in range(0, ROWS, step) for value in store.fetch(refs[n : n + step])]
+        assert values == [image(row) * 30 for row in range(ROWS)]
+        assert len(faults.requests) <= 10 + 2, "the groups, and the end of the file"
 
 
 def test_null_bytes_with_a_path_are_read_from_the_path(tmp_path: Path) -> None:

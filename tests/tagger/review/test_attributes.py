@@ -4,12 +4,13 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from fastapi import HTTPException
 
 from tagger.review.store.leaves import LeafCounts, Leaves
 from tagger.review.store.records import Change, Entry, QueuedItem, SetAttributes
 from tagger.review.web.answers import change_of, change_of_copy, changes_of_grid
 from tagger.review.web.attributes import attributes_set, choices_of
+from tagger.review.web.refusal import RefusalError
+from tagger.review.web.texts import Texts
 from tagger.review.web.words import entry_text
 from tagger.schemas.tables.decision import Verdict
 from tests.tagger.review.queue_rows import LEAF_PAIRS, row
@@ -27,7 +28,9 @@ def item(position: int = 1, **more: Any) -> QueuedItem:
         {"name": "gender", "value": "Men", "confidence": 0.95, "decision": "accept"},
         {"name": "season", "value": "Summer", "confidence": 0.5, "decision": "review"},
     ]
-    empty: dict[str, Any] = dict.fromkeys(("suggested_master", "suggested_article", "suggested_confidence", "current"))
+    empty: dict[str, Any] = dict.fromkeys(
+        ("suggested_master", "suggested_article", "suggested_confidence", "current", "flag", "proposal")
+    )
     return QueuedItem(**{**row(position), **empty, "refused": False, "attributes": predicted, **more})  # type: ignore[arg-type]
 
 
@@ -55,22 +58,22 @@ def test_what_was_changed_or_ticked_is_set(fields: dict[str, str], expected: Set
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"attribute:colour": "is:Red"}, "no further tag 'colour'"),
-        ({"right:colour": "true"}, "no further tag 'colour'"),
-        ({"attribute:gender": "is:Cats"}, "gender has no value 'Cats'"),
-        ({"attribute:gender": ""}, "gender has no value ''"),
-        ({"attribute:gender": "Men"}, "gender has no value 'Men'"),
+        ({"attribute:colour": "is:Red"}, "This page has no further tag “colour”."),
+        ({"right:colour": "true"}, "This page has no further tag “colour”."),
+        ({"attribute:gender": "is:Cats"}, "gender has no value “Cats”."),
+        ({"attribute:gender": ""}, "gender has no value “”."),
+        ({"attribute:gender": "Men"}, "gender has no value “Men”."),
     ],
 )
 def test_what_the_page_does_not_have_is_refused(fields: dict[str, str], message: str) -> None:
-    with pytest.raises(HTTPException, match=message) as caught:
+    with pytest.raises(RefusalError) as caught:
         attributes_set(item(), ATTRIBUTES, UNTOUCHED | fields)
-    assert caught.value.status_code == 422
+    assert (caught.value.status, Texts("en")(caught.value.key, **caught.value.values)) == (422, message)
 
 
 def test_an_audit_has_no_further_tags() -> None:
     assert list(choices_of(item(), {}, None)) == []
-    with pytest.raises(HTTPException):
+    with pytest.raises(RefusalError):
         attributes_set(item(), {}, {"attribute:gender": "is:Men"})
 
 
@@ -114,4 +117,5 @@ def test_copies_and_the_grid_get_the_class_alone() -> None:
 
 def test_history_names_the_further_tags_that_were_set() -> None:
     said = Entry(1, "accepted", "Apparel", "Shirts", "Ann", WHEN, [*WOMEN, {"name": "season", "value": None}])
-    assert entry_text(said) == "accepted: Shirts (Apparel); gender: Women; season: none"
+    text = entry_text(Texts("en"), said, is_audit=False)
+    assert text == "Shirts (Apparel) accepted; gender: Women; season: none"

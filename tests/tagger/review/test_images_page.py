@@ -1,5 +1,6 @@
 """Items with several images on the review page, and what image and title say each: seen, chosen, and nobody else's."""
 
+import json
 import re
 import sqlite3
 from collections.abc import Iterator
@@ -9,8 +10,6 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from tagger.review.store.claims import ReviewStore
-from tagger.review.store.tables import open_database
 from tests.builders import encoded, picture
 from tests.review_server import Reviewer, ReviewServer
 from tests.tagger.review.queue_rows import row
@@ -18,6 +17,7 @@ from tests.written_runs import write_run
 
 pytestmark = pytest.mark.browser
 
+OLD = Path(__file__).parent / "old"
 SHIRTS, TOPS = ("Apparel", "Shirts"), ("Apparel", "Tops")
 
 
@@ -84,7 +84,7 @@ def client(server: ReviewServer) -> Reviewer:
 
 @pytest.fixture
 def page(browser: Browser, server: ReviewServer) -> Iterator[Page]:
-    opened = browser.new_page(base_url=server.url, bypass_csp=True)  # axe puts itself into the page
+    opened = server.page(browser, bypass_csp=True)  # axe puts itself into the page
     opened.goto("/items/1")
     yield opened
     opened.close()
@@ -98,21 +98,23 @@ def large(page: Page) -> Locator:
     return page.locator("figure > img")
 
 
-def evidence(client: Reviewer, position: int) -> str:
-    """The line of what image and title say each; empty where the page has none."""
-    found = re.search(r'<p class="evidence">(.*?)</p>', client.open(f"/items/{position}"), re.DOTALL)
-    return " ".join(re.sub(r"<[^>]+>", "", found[1]).split()) if found else ""
+def witnesses(client: Reviewer, position: int) -> list[str]:
+    """What model and title say of an item, as the page shows it."""
+    found = re.findall(r'<li(?: class="silent")?>\s*<(?:button|div)[^>]*class="witness">(.*?)</(?:button|div)>',
+                       client.open(f"/items/{position}"), re.DOTALL)  # fmt: skip
+    said = [" ".join(re.sub(r"<[^>]+>", "", each).split()) for each in found]
+    return [each.partition(" Apparel ")[0] for each in said if each.startswith(("Model", "Title"))]
 
 
 def test_the_surest_image_is_large_and_the_others_say_what_they_are(page: Page) -> None:
     expect(large(page)).to_have_attribute("src", re.compile(r"^/images/1\?run="))
     expect(small(page)).to_have_text(
         [
-            re.compile(r"Shirts 61\.0%\s+the surest"),
+            re.compile(r"Shirts 61\.0%\s+most confident"),
             re.compile(r"Tops 31\.0%"),
-            "Image 3 is not usable: it is missing",
+            "Image 3 cannot be used: the file is missing",
             re.compile(r"Tops 12\.0%"),
-            re.compile(r"There is no picture.*Shirts 50\.0%", re.DOTALL),
+            re.compile(r"No image: .*Shirts 50\.0%", re.DOTALL),
         ]
     )
     page.wait_for_load_state("networkidle")
@@ -127,7 +129,7 @@ def test_a_click_and_a_key_show_another_image_large_and_decide_nothing(page: Pag
     for number in (4, 5):
         page.keyboard.press("i")
         expect(page.locator(".images [aria-current]")).to_have_attribute("href", f"/items/1/images/{number}")
-    expect(page.locator("figure > .no-picture")).to_contain_text("There is no picture")
+    expect(page.locator("figure > .no-picture")).to_contain_text("No image: ")
     page.keyboard.press("i")
     expect(large(page)).to_have_attribute("src", re.compile(r"^/images/1\?run="))
     expect(page.locator("#progress")).to_contain_text("0 of 5")
@@ -137,19 +139,18 @@ def test_a_click_and_a_key_show_another_image_large_and_decide_nothing(page: Pag
 
 
 def test_without_a_script_a_link_shows_another_image_large(browser: Browser, server: ReviewServer) -> None:
-    context = browser.new_context(base_url=server.url, java_script_enabled=False)
-    page = context.new_page()
+    page = server.page(browser, java_script_enabled=False)
     page.goto("/items/1?order=certain")
     small(page).nth(3).get_by_role("link").click()
     assert page.url.endswith("/items/1/images/4?order=certain")
     expect(large(page)).to_have_attribute("src", re.compile(r"^/images/1/4\?run="))
     expect(page.locator(".images [aria-current]")).to_contain_text("Tops 12.0%")
     page.goto("/items/4")
-    expect(page.locator("figure > .no-picture")).to_have_text("This image is not usable: its file is damaged.")
+    expect(page.locator("figure > .no-picture")).to_have_text("This image cannot be used: the file is damaged.")
     expect(small(page)).to_have_text(
-        ["Image 1 is not usable: its file is damaged", "Image 2 is not usable: its server did not answer"]
+        ["Image 1 cannot be used: the file is damaged", "Image 2 cannot be used: the image server does not answer"]
     )
-    context.close()
+    page.context.close()
 
 
 def test_each_image_comes_by_its_number_and_only_those_of_the_item(client: Reviewer, run: Path) -> None:
@@ -169,33 +170,41 @@ def test_each_image_comes_by_its_number_and_only_those_of_the_item(client: Revie
 
 
 def test_what_image_and_title_say_is_shown_where_more_than_images_were_asked(client: Reviewer) -> None:
-    assert evidence(client, 1) == "Images: Shirts 61.0% · Title: Tops 93.0% they do not agree"
-    assert evidence(client, 2) == "Image: Shirts 61.0% · Title: Shirts 93.0%"
-    assert evidence(client, 3) == ""
-    assert evidence(client, 4) == "Title: Shirts 70.0%"
-    assert evidence(client, 5) == "", "two images, and nothing else"
+    assert witnesses(client, 1) == ["Model a Shirts", "Title t Tops"]
+    assert "They disagree" in client.page and "93.0%" in client.page
+    assert witnesses(client, 2) == ["Model a Shirts", "Title t Shirts"]
+    assert "They disagree" not in client.page
+    assert witnesses(client, 3) == witnesses(client, 5) == ["Model a Shirts", "Title nothing"]
+    assert witnesses(client, 4) == ["Model a Shirts", "Title t Shirts"]
 
 
 def test_an_item_with_one_image_looks_as_it_did(client: Reviewer) -> None:
     shown = client.open("/items/3")
-    assert re.findall("<img.*>", shown) == ['<img src="/images/3?run=written-shop" alt="Image of item 2" data-picture>']
+    assert re.findall("<img.*>", shown) == [
+        '<img src="/images/3?run=written-shop" data-original="/images/3?run=written-shop&amp;w=4000" '
+        'alt="Image of item 2" data-picture>'
+    ]
     assert 'class="images"' not in shown and "Next image" not in shown
 
 
 def test_a_queue_of_an_older_version_goes_on_and_shows_what_it_did(run: Path, tmp_path: Path) -> None:
     file = tmp_path / "older.sqlite"
-    store = ReviewStore(open_database(str(file), "--database"), "written-shop")
-    store.fill([{**row(1), "image_ref": str(run.parent / "images/0.jpg")}], [SHIRTS, TOPS])
-    store.close()
+    shirt = {**row(1), "image_ref": str(run.parent / "images/0.jpg")}
     with sqlite3.connect(file) as older:
-        for column in ("images", "evidence"):
-            older.execute(f"ALTER TABLE review_queue DROP COLUMN {column}")
-        older.execute("UPDATE review_schema SET version_num = '0004'")
+        for name in ("first", "second"):
+            older.executescript((OLD / f"{name}.sql").read_text().replace("SERIAL", "INTEGER"))
+        shirt |= {"run_id": "written-shop", "reason_bits": 1, "refused": False, "claimed_until": 0}
+        names = [column[1] for column in older.execute("PRAGMA table_info(review_queue)") if column[1] in shirt]
+        values = [json.dumps(v) if isinstance(v, list | dict) else v for v in (shirt[name] for name in names)]
+        marks = ", ".join("?" * len(names))
+        older.execute(f"INSERT INTO review_queue ({', '.join(names)}) VALUES ({marks})", values)
+        leaves = json.dumps([SHIRTS, TOPS])
+        older.execute("INSERT INTO review_settings VALUES ('written-shop', 'leaves', ?)", [leaves])
     older.close()
     with ReviewServer(run, "--database", str(file)) as server:
         client = server.client()
         shown = client.open("/items/1")
-        assert (shown.count("<img"), evidence(client, 1)) == (1, "")
+        assert (shown.count("<img"), witnesses(client, 1)[1]) == (1, "Title nothing")
         assert client.http.get("/images/1").status_code == 200
         assert client.http.get("/images/1/1").status_code == 404
         assert client.answer("a").status_code == 200

@@ -10,7 +10,7 @@ LABELLED = {("Accessories", "Tshirts"): 1, ("Apparel", "Tshirts"): 6360, ("Appar
 
 def test_a_pair_with_hardly_any_item_of_its_article_type_is_rare_even_where_the_model_knows_it() -> None:
     leaves = Leaves(PAIRS, LeafCounts.of(PAIRS, LABELLED, {("Apparel", "Tshirts"), ("Home", "Lamps")}))
-    assert [leaf.note for leaf in leaves] == ["rare here: 1 item", "rare here: 2 items", "", ""]
+    assert [(leaf.items, leaf.is_rare) for leaf in leaves] == [(1, True), (2, True), (6360, False), (0, False)]
     assert [leaf.name for leaf in leaves.common] == ["Lamps (Home)", "Tshirts (Apparel)"]
     known = Leaves(PAIRS, LeafCounts.of(PAIRS, LABELLED, set(PAIRS)))
     assert [leaf.is_rare for leaf in known] == [True, False, False, False], (

@@ -16,9 +16,9 @@ from sqlalchemy import Engine, create_engine, inspect, text
 from tagger.decisions.read import decisions_of
 from tagger.errors import UsageError
 from tagger.io.location import Location
-from tagger.review.store.claims import ReviewStore
 from tagger.review.store.migrations import VERSION_TABLE
 from tagger.review.store.records import Filter
+from tagger.review.store.review import ReviewStore
 from tagger.review.store.tables import metadata, open_database, open_to_read
 from tagger.runs.directory import RunDirectory
 from tagger.runs.roots import RECORD
@@ -72,7 +72,7 @@ def test_an_older_database_is_brought_up_to_date_with_its_decisions(
     store = ReviewStore(engine, "old")
     assert standing(store) == [("a", "corrected", "Tops", "Ann")]
     assert (store.settings.get("secret"), store.counts.progress("Ann").decided) == ("kept", 1)
-    (waiting,) = store.next("s", Filter())
+    (waiting,) = store.claims.next("s", Filter())
     assert (waiting.id, waiting.attributes, waiting.images, waiting.evidence) == ("b", None, None, None), "it goes on"
     assert store.undo("s", "Ann") is None, "that was another session's"
     with engine.connect() as connection:
@@ -83,6 +83,28 @@ def test_an_older_database_is_brought_up_to_date_with_its_decisions(
     again = ReviewStore(open_database(address, "--database"), "old")
     assert standing(again) == [("a", "corrected", "Tops", "Ann")]
     again.close()
+
+
+def test_sessions_that_had_signed_out_stay_out_and_nobody_is_in_yet(emptied: tuple[str, Engine]) -> None:
+    address, plain = emptied
+    make_old(plain, with_pictures=True)
+    with plain.begin() as connection:
+        for name in ("ended:left", "ended:never decided", "endless"):
+            connection.execute(
+                text("INSERT INTO review_settings (run_id, name, value) VALUES ('old', :name, 'true')"), {"name": name}
+            )
+        connection.execute(text("UPDATE review_decisions SET session = 'left'"))
+    store = ReviewStore(open_database(address, "--database"), "old")
+    with plain.begin() as connection:
+        rows = connection.execute(text("SELECT key, person, ended IS NULL FROM review_sessions ORDER BY key"))
+        assert [(key, person, bool(is_open)) for key, person, is_open in rows] == [
+            ("left", "Ann", False), ("never decided", "", False)
+        ]  # fmt: skip
+        names = connection.scalars(text("SELECT name FROM review_settings"))
+        assert not [name for name in names if name.startswith("ended:")]
+    assert store.sessions.find("left") is None and store.people.everyone() == []
+    assert store.settings.get("endless") is True
+    store.close()
 
 
 def test_a_database_of_a_newer_version_is_refused_and_left_alone(emptied: tuple[str, Engine]) -> None:

@@ -9,22 +9,24 @@ import pytest
 from sqlalchemy import update
 
 from tagger.errors import UsageError
-from tagger.review.store.claims import ConflictError, ReviewStore
-from tagger.review.store.records import Change, Filter
+from tagger.review.store.records import Change, ConflictError, Filter
+from tagger.review.store.review import ReviewStore
 from tagger.review.store.tables import open_database, queue
 from tagger.schemas.tables.decision import Verdict
 from tests.tagger.review.queue_rows import ITEMS, LEAF_PAIRS, accepted, row
 
 
 def test_the_least_certain_item_comes_first_and_carries_all_that_was_put_in(store: ReviewStore) -> None:
-    (item,) = store.next("s", Filter())
-    untouched = dict.fromkeys(("current", "suggested_master", "suggested_article", "suggested_confidence"))
+    (item,) = store.claims.next("s", Filter())
+    untouched = dict.fromkeys(
+        ("current", "flag", "proposal", "suggested_master", "suggested_article", "suggested_confidence")
+    )
     assert {**row(1), **untouched, "refused": False} == vars(item)
 
 
 def test_filters_and_orders(store: ReviewStore) -> None:
     def positions(wanted: Filter) -> list[int]:
-        return [i.position for i in store.next("s", wanted, ITEMS)]
+        return [i.position for i in store.claims.next("s", wanted, ITEMS)]
 
     assert positions(Filter(reason="blurry_image")) == [5, 10, 15, 20, 25, 30, 35, 40]
     assert positions(Filter(article="Shirts", least=0.3)) == [31, 33, 35, 37, 39]
@@ -39,27 +41,27 @@ def test_filters_and_orders(store: ReviewStore) -> None:
 
 
 def test_two_people_never_have_the_same_item(store: ReviewStore) -> None:
-    ann = store.next("ann", Filter(), 5)
-    bob = store.next("bob", Filter(), 5)
+    ann = store.claims.next("ann", Filter(), 5)
+    bob = store.claims.next("bob", Filter(), 5)
     assert [i.position for i in ann] == [1, 2, 3, 4, 5]
     assert [i.position for i in bob] == [6, 7, 8, 9, 10]
-    with pytest.raises(ConflictError, match="somebody else has this item open"):
+    with pytest.raises(ConflictError, match="refused: open"):
         store.decide("bob", "Bob", [accepted(3)])
-    assert [i.position for i in store.next("ann", Filter(), 2)] == [1, 2], "what she has already comes first"
+    assert [i.position for i in store.claims.next("ann", Filter(), 2)] == [1, 2], "what she has already comes first"
     assert store.decide("bob", "Bob", [accepted(3)]) == [3], "asking anew lets go of what she had"
 
 
 def test_an_item_that_was_left_open_goes_to_the_next_one(store: ReviewStore) -> None:
-    assert [i.position for i in store.next("gone", Filter())] == [1]
-    assert [i.position for i in store.next("here", Filter())] == [2]
+    assert [i.position for i in store.claims.next("gone", Filter())] == [1]
+    assert [i.position for i in store.claims.next("here", Filter())] == [2]
     with store._engine.begin() as connection:
         connection.execute(update(queue).where(queue.c.claimed_by == "gone").values(claimed_until=time.time() - 1))
-    assert [i.position for i in store.next("here", Filter())] == [1]
+    assert [i.position for i in store.claims.next("here", Filter())] == [1]
 
 
 def test_a_decision_is_never_overwritten_by_who_has_not_seen_it(store: ReviewStore) -> None:
     store.decide("ann", "Ann", [accepted(7)])
-    with pytest.raises(ConflictError, match="decided about this item meanwhile"):
+    with pytest.raises(ConflictError, match="refused: decided"):
         store.decide("bob", "Bob", [Change(7, Verdict.UNUSABLE, None, None)])
     seen = store.items([7])[0].current
     assert store.decide("bob", "Bob", [Change(7, Verdict.UNUSABLE, None, None, seen)]) == [7]
@@ -69,11 +71,11 @@ def test_a_decision_is_never_overwritten_by_who_has_not_seen_it(store: ReviewSto
 
 
 def test_a_queue_is_filled_once_whoever_comes_second(store: ReviewStore) -> None:
-    store.next("ann", Filter(), 5)
+    store.claims.next("ann", Filter(), 5)
     store.decide("ann", "Ann", [accepted(1)])
     assert store.fill((row(n) for n in range(1, 4)), LEAF_PAIRS) is None
     assert store.counts.progress("Ann").items == ITEMS
-    assert store.next("bob", Filter())[0].position == 6, "her claims hold"
+    assert store.claims.next("bob", Filter())[0].position == 6, "her claims hold"
 
 
 def test_earlier_decisions_stand_in_a_new_database(fresh: ReviewStore) -> None:
@@ -95,16 +97,25 @@ def test_earlier_decisions_stand_in_a_new_database(fresh: ReviewStore) -> None:
 
 
 def test_a_page_of_the_grid_is_one_stroke(store: ReviewStore) -> None:
-    page = store.next("ann", Filter(article="Shirts"), 6, in_grid=True)
+    page = store.claims.next("ann", Filter(article="Shirts"), 6, in_grid=True)
     right = [accepted(i.position) for i in page[:4]]
     wrong = [i.position for i in page[4:]]
     assert store.decide("ann", "Ann", [], wrong, optional=right) == [1, 3, 5, 7]
-    assert [i.position for i in store.next("ann", Filter(article="Shirts"), 2, in_grid=True)] == [13, 15]
-    assert [i.position for i in store.next("ann", Filter(article="Shirts"), 2)] == [9, 11], "the queue still shows them"
+    assert [i.position for i in store.claims.next("ann", Filter(article="Shirts"), 2, in_grid=True)] == [13, 15]
+    assert [i.position for i in store.claims.next("ann", Filter(article="Shirts"), 2)] == [9, 11], (
+        "the queue still shows them"
+    )
     assert [n for _, article, n in store.counts.classes(Filter()) if article == "Shirts"] == [14]
     assert sorted(store.undo("ann", "Ann") or ()) == [1, 3, 5, 7, 9, 11]
     assert store.counts.waiting(Filter(article="Shirts")) == 20
-    assert [i.position for i in store.next("ann", Filter(article="Shirts"), 6, in_grid=True)] == [1, 3, 5, 7, 9, 11]
+    assert [i.position for i in store.claims.next("ann", Filter(article="Shirts"), 6, in_grid=True)] == [
+        1,
+        3,
+        5,
+        7,
+        9,
+        11,
+    ]
 
 
 def test_copies_are_told_and_those_of_somebody_else_are_left_out(fresh: ReviewStore) -> None:
@@ -119,9 +130,11 @@ def test_copies_are_told_and_those_of_somebody_else_are_left_out(fresh: ReviewSt
     copies = fresh.copies(first, 1)
     assert ([i.position for i, _ in copies.shown], copies.waiting, copies.in_conflict) == ([2], 2, False)
     assert not fresh.copies(alone, 9).shown and not fresh.waiting_copies(alone)
-    fresh.take("bob", 2)
-    assert [i.position for i in fresh.next("ann", Filter(), 9)] == [4, 5, 6], "nobody else gets what has his picture"
-    fresh.take("ann", 1)
+    fresh.claims.take("bob", 2)
+    assert [i.position for i in fresh.claims.next("ann", Filter(), 9)] == [4, 5, 6], (
+        "nobody else gets what has his picture"
+    )
+    fresh.claims.take("ann", 1)
     beside = [accepted(i.position) for i in fresh.waiting_copies(first)]
     assert fresh.decide("ann", "Ann", [accepted(1)], optional=beside) == [1, 3]
     assert fresh.copies(first, 9).waiting == 1
@@ -153,7 +166,7 @@ def test_a_picture_with_two_labels_or_two_predictions_is_a_conflict(
 
 
 def test_what_was_decided_meanwhile_is_left_out_of_a_page(store: ReviewStore) -> None:
-    page = [i.position for i in store.next("ann", Filter(), 4)]
+    page = [i.position for i in store.claims.next("ann", Filter(), 4)]
     with store._engine.begin() as connection:  # her time is up
         connection.execute(update(queue).values(claimed_until=0.0))
     store.decide("bob", "Bob", [accepted(page[1])])
@@ -166,10 +179,10 @@ def test_claims_end_by_the_databases_clock_and_not_by_that_of_a_server(
 ) -> None:
     if store._engine.dialect.name == "sqlite":
         pytest.skip("a file has the clock of its machine")
-    assert store.next("ann", Filter())[0].position == 1
+    assert store.claims.next("ann", Filter())[0].position == 1
     ahead = time.time() + 3600
     monkeypatch.setattr(time, "time", lambda: ahead)  # this server's clock is an hour ahead
-    assert store.next("bob", Filter())[0].position == 2, "hers holds"
+    assert store.claims.next("bob", Filter())[0].position == 2, "hers holds"
 
 
 def test_what_an_audit_suggests_stands_beside_the_label_and_makes_pairs(fresh: ReviewStore) -> None:
@@ -180,15 +193,7 @@ def test_what_an_audit_suggests_stands_beside_the_label_and_makes_pairs(fresh: R
     (item,) = fresh.items([3])
     assert (item.suggested_master, item.suggested_article, item.suggested_confidence) == ("Accessories", "Watches", 0.9)
     pair = Filter(master="Apparel", article="Shirts", to_master="Accessories", to_article="Watches")
-    assert [i.position for i in fresh.next("ann", pair, 9, in_grid=True)] == [1, 3, 5]
-
-
-def test_a_session_that_has_signed_out_is_remembered_and_lets_go_of_its_items(store: ReviewStore) -> None:
-    store.next("ann", Filter())
-    store.end_session("ann")
-    store.end_session("ann")
-    assert store.settings.ended_sessions() == {"ann"}
-    assert store.next("bob", Filter())[0].position == 1
+    assert [i.position for i in fresh.claims.next("ann", pair, 9, in_grid=True)] == [1, 3, 5]
 
 
 def test_several_runs_share_a_database(store: ReviewStore, database: str) -> None:
@@ -205,7 +210,7 @@ def test_several_runs_share_a_database(store: ReviewStore, database: str) -> Non
 def test_many_reviewers_at_once_decide_each_item_once(store: ReviewStore) -> None:
     def review(name: str) -> list[int]:
         mine = []
-        while item := store.next(name, Filter()):
+        while item := store.claims.next(name, Filter()):
             mine += store.decide(name, name, [accepted(item[0].position)])
         return mine
 
@@ -216,7 +221,7 @@ def test_many_reviewers_at_once_decide_each_item_once(store: ReviewStore) -> Non
 
 def _decide_until_killed(database: str, run_id: str, pipe: "multiprocessing.connection.Connection") -> None:
     store = ReviewStore(open_database(database, "--database"), run_id)
-    while item := store.next("s", Filter()):
+    while item := store.claims.next("s", Filter()):
         store.decide("s", "S", [accepted(item[0].position)])
         pipe.send(item[0].position)
 

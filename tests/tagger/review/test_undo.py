@@ -5,8 +5,8 @@ from dataclasses import replace
 
 from sqlalchemy import select
 
-from tagger.review.store.claims import ConflictError, ReviewStore
-from tagger.review.store.records import Action, Change, Filter, SetAttributes
+from tagger.review.store.records import Action, Change, ConflictError, Filter, SetAttributes
+from tagger.review.store.review import ReviewStore
 from tagger.review.store.tables import decisions
 from tagger.schemas.tables.decision import Verdict
 from tests.tagger.review.queue_rows import ITEMS, accepted
@@ -17,7 +17,7 @@ def test_undo_is_a_new_entry_and_gives_the_item_back(store: ReviewStore) -> None
     store.decide("ann", "Ann", [accepted(2)])
     assert store.undo("ann", "Ann") == [2]
     assert [e.verdict for e in store.history(2)] == ["accepted", "undone"]
-    assert store.next("bob", Filter())[0].position == 3, "what was undone is hers again"
+    assert store.claims.next("bob", Filter())[0].position == 3, "what was undone is hers again"
     assert store.undo("ann", "Ann") == [1]
     assert store.undo("ann", "Ann") is None
     assert store.counts.progress("Ann").decided == 0
@@ -67,7 +67,7 @@ def test_a_decision_that_was_taken_back_does_not_come_back_when_the_one_over_it_
 
 def test_undo_neither_takes_an_item_from_somebody_nor_clears_anothers_mark(store: ReviewStore) -> None:
     store.decide("ann", "Ann", [], refused=[1, 2])
-    assert store.take("bob", 1)
+    assert store.claims.take("bob", 1)
     store.undo("ann", "Ann")
     assert store.decide("bob", "Bob", [accepted(1)]) == [1], "he has it still"
     store.decide("ann", "Ann", [], refused=[3])
@@ -102,11 +102,11 @@ def test_undo_and_decisions_at_the_same_time_lose_nothing(store: ReviewStore) ->
 def test_skipped_items_wait_for_others_and_come_back_on_request(store: ReviewStore) -> None:
     store.skip("ann", "Ann", [1, 2])
     store.skip("ann", "Ann", [2, 3, 999])
-    assert store.next("ann", Filter())[0].position == 4
-    assert store.next("bob", Filter())[0].position == 1
+    assert store.claims.next("ann", Filter())[0].position == 4
+    assert store.claims.next("bob", Filter())[0].position == 1
     assert store.counts.skipped("ann") == 3
     store.forget_skips("ann", "Ann")
-    assert store.next("ann", Filter())[0].position == 2
+    assert store.claims.next("ann", Filter())[0].position == 2
 
 
 def test_undo_takes_back_the_last_key_press_and_nothing_before_it_when_that_was_a_skip(store: ReviewStore) -> None:
@@ -116,7 +116,7 @@ def test_undo_takes_back_the_last_key_press_and_nothing_before_it_when_that_was_
     assert store.counts.skipped("ann") == 0
     assert store.items([1])[0].current is not None, "the decision before it stands"
     assert [e.verdict for e in store.history(2)] == ["skipped", "undone"]
-    assert store.next("bob", Filter())[0].position == 3, "it is open before her again"
+    assert store.claims.next("bob", Filter())[0].position == 3, "it is open before her again"
     assert store.undo("ann", "Ann") == [1]
     assert store.undo("ann", "Ann") is None
 

@@ -31,9 +31,11 @@ class CountingEngine:
     def __init__(self, leaves: int) -> None:
         self.leaves = leaves
         self.batches: list[int] = []
+        self.with_embeddings: set[bool] = set()
 
-    def run(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def run(self, images: np.ndarray, embeddings: bool = True) -> tuple[np.ndarray, np.ndarray]:
         self.batches.append(len(images))
+        self.with_embeddings.add(embeddings)
         means = images.reshape(len(images), -1).mean(axis=1, keepdims=True)
         logits = np.sin(means * np.arange(1, self.leaves + 1)).astype(np.float32) * 4
         return logits, means.astype(np.float32)
@@ -59,15 +61,23 @@ def test_identical_images_are_predicted_once_and_share_the_result(bundle: Bundle
     assert len(set(outcomes)) == len(shared) == 5  # type: ignore[arg-type]
 
 
+def test_an_engine_is_asked_for_embeddings_only_where_a_run_keeps_them(bundle: Bundle) -> None:
+    for wanted in (True, False):
+        engine = CountingEngine(len(bundle.card.taxonomy.leaves))
+        predictor = Predictor(bundle.card, engine, 10**6, embeddings=wanted)
+        predictor.outcomes([predictor.decode(encoded(picture()))])
+        assert engine.with_embeddings == {wanted}
+
+
 def test_an_image_whose_output_is_not_finite_fails_and_the_others_do_not(bundle: Bundle) -> None:
     class HalfPrecision(CountingEngine):
         """Says nothing of the second image."""
 
-        def run(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-            logits, embeddings = super().run(images)
+        def run(self, images: np.ndarray, embeddings: bool = True) -> tuple[np.ndarray, np.ndarray]:
+            logits, vectors = super().run(images)
             logits[1] = np.inf
             logits.setflags(write=False)
-            return logits, embeddings
+            return logits, vectors
 
     predictor = Predictor(bundle.card, HalfPrecision(len(bundle.card.taxonomy.leaves)), 10**6)
     outcomes = predictor.outcomes([predictor.decode(encoded(picture(seed=n))) for n in range(3)])
@@ -204,7 +214,7 @@ def test_a_taxonomy_of_few_leaves_has_fewer_alternatives(bundle: Bundle) -> None
 
 def test_image_vectors_have_length_one_and_stay_with_their_rows(bundle: Bundle) -> None:
     class Vectors(CountingEngine):
-        def run(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        def run(self, images: np.ndarray, embeddings: bool = True) -> tuple[np.ndarray, np.ndarray]:
             logits, means = super().run(images)
             return logits, np.repeat(means, bundle.card.architecture.embedding_dim, axis=1) * np.float32(1e4)
 

@@ -14,3 +14,9 @@ def test_an_engine_that_is_passed_over_stands_in_brackets_behind_the_one_that_is
 
 def test_an_engine_that_is_taken_at_once_is_named_alone() -> None:
     assert in_words(EngineCheck(engine="torch-cpu-float32")) == "Engine: torch-cpu-float32"
+
+
+def test_an_engine_that_was_not_compiled_is_said_to_be_slower() -> None:
+    check = EngineCheck(engine="torch-cuda-float16", compiled=False)
+    assert in_words(check) == "Engine: torch-cuda-float16, not compiled and so slower"
+    assert in_words(check.model_copy(update={"compiled": True})) == "Engine: torch-cuda-float16"

@@ -30,7 +30,7 @@ class Doubling:
             os.kill(os.getpid(), signal.SIGKILL)
         self._fault = fault
 
-    def run(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def run(self, images: np.ndarray, embeddings: bool = True) -> tuple[np.ndarray, np.ndarray]:
         if self._fault == "ends":
             os.kill(os.getpid(), signal.SIGKILL)
         if self._fault == "does not answer":

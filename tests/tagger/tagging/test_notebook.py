@@ -33,7 +33,7 @@ def test_few_images_are_tagged_with_the_engine_that_the_job_chose(bundle: Bundle
     folder, image = Location(str(tmp_path / "bundle")), encoded(picture(24, 32))
     bundle.save(folder)
     check = EngineCheck(engine=engine_names("cpu")[0], images=512, agreement=0.998, largest_difference=0.1)
-    store_measured(folder, bundle.card.model_id, "cpu", 5000, check)
+    store_measured(folder, bundle.card, "cpu", 5000, check)
     notebook = Tagger.load(folder.path)
     notebook.tag([image])
     assert notebook.engine == check.model_copy(update={"earlier": True})

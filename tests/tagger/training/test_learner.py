@@ -13,6 +13,7 @@ from tagger.errors import UsageError
 from tagger.io.location import Location
 from tagger.models.classifier import new_classifier, pack
 from tagger.schemas.configs.train import TrainConfig
+from tagger.schemas.values import parse_range
 from tagger.training.augment import resized
 from tagger.training.checkpoint import load_weights
 from tagger.training.examples import Examples
@@ -48,7 +49,7 @@ def plan_of(folder: Path, **settings: object) -> Plan:
     torch.manual_seed(config.seed)
     weights = Location(str(folder / "initial.safetensors"))
     weights.write_bytes(pack(draft, new_classifier(draft, "none").state_dict()).weights)
-    return Plan(config, draft, weights, ITEMS, use_gpu=False)
+    return Plan(config, draft, weights, ITEMS, use_gpu=False, workers=parse_range(config.workers)[1])
 
 
 def learner_of(folder: Path, **settings: object) -> Learner:
@@ -136,13 +137,17 @@ class Looking(Learner):
 
 
 def test_embeddings_that_are_kept_teach_the_head_what_the_backbone_would(tmp_path: Path) -> None:
+    """Up to the rounding of half precision, which shows in no figure."""
     plan = plan_of(tmp_path, frozen_epochs=3, epochs=0, head_lr=1e-2)
     kept, each_time = (
-        weights_of(finish(kind(plan, examples(), examples(seed=1), torch.device("cpu"))), tmp_path / kind.__name__)
-        for kind in (Learner, Looking)
+        finish(kind(plan, examples(), examples(seed=1), torch.device("cpu"))) for kind in (Learner, Looking)
     )
-    for name, tensor in kept.items():
-        torch.testing.assert_close(each_time[name], tensor, rtol=1e-3, atol=1e-5)
+    expected = weights_of(each_time, tmp_path / "b")
+    for name, tensor in weights_of(kept, tmp_path / "a").items():
+        torch.testing.assert_close(tensor, expected[name], rtol=1e-2, atol=1e-4)
+    for ours, theirs in zip(kept.state.history, each_time.state.history, strict=True):
+        assert ours["val_accuracy"] == theirs["val_accuracy"]
+        assert ours["val_loss"] == pytest.approx(theirs["val_loss"], rel=1e-3)
 
 
 def test_a_frozen_backbone_looks_at_each_image_once(tmp_path: Path) -> None:
@@ -268,10 +273,11 @@ def test_a_frozen_epoch_reads_no_images(tmp_path: Path) -> None:
     kept = examples()
     numbers, images, leaves = next(kept.batches(np.arange(5), 5, with_images=False))
     assert images.shape == (5, 0) and leaves.tolist() == kept.leaves[:5].tolist() and numbers.tolist() == [*range(5)]
-    learner = learner_of(tmp_path, frozen_epochs=2, epochs=0)
+    train, val = examples(), examples(seed=1)
+    learner = Learner(plan_of(tmp_path, frozen_epochs=2, epochs=0), train, val, torch.device("cpu"))
     learner.run_epoch()
-    learner._train._images = np.zeros((0, 24, 18, 3), np.uint8)  # whatever was read from here would fail
-    learner._val._images = np.zeros((0, 24, 18, 3), np.uint8)
+    train._images = np.zeros((0, 24, 18, 3), np.uint8)  # whatever was read from here would fail
+    val._images = np.zeros((0, 24, 18, 3), np.uint8)
     learner.run_epoch()
 
 

@@ -1,16 +1,20 @@
 """Which labelled items train, choose, measure and are kept, before anything is trained."""
 
+import shutil
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from tagger.dataset.items import LabelledItems
+from tagger.dataset.splits import SPLITS
 from tagger.demo.drawn_catalogue import Drawn
 from tagger.io.location import Location
 from tagger.reporter import LOG
 from tagger.schemas.configs.train import TrainConfig
-from tagger.workflows.labelled import read_learnable, split_labelled
+from tagger.schemas.documents.bundle import Preprocessing
+from tagger.training.row_images import Decoder
+from tagger.workflows.labelled import decode_sides, failures, read_learnable, split_labelled, usable_sides
 from tagger.workflows.open_catalog import open_catalog
 
 
@@ -63,3 +67,33 @@ def test_a_catalogue_thinned_out_has_the_same_held_out_items(drawn: Drawn, tmp_p
         assert thinned[side] == whole[side]
     assert thinned["train"] < whole["train"]
     assert 0.15 * len(whole["train"]) < len(thinned["train"]) < 0.7 * len(whole["train"])
+
+
+@pytest.mark.usefixtures("embedded_ray")
+def test_the_usable_rows_are_those_that_decode_and_stay_once_a_training_has_begun(drawn: Drawn, tmp_path: Path) -> None:
+    images = tmp_path / "images"
+    shutil.copytree(drawn.images, images)
+    items, _ = split(drawn, tmp_path, split="stratified", images=str(images))
+    config = TrainConfig.model_validate({"manifest": str(drawn.manifest), "images": str(images), "out": "o"})
+    _, store = open_catalog(config, LOG)
+    decoder = Decoder(store, Preprocessing(height=24, width=18, fit="pad", resize="area"), 10_000_000)
+    work = Location(str(tmp_path / "work"))
+
+    def ids(keep: bool) -> dict[str, list[str]]:
+        rows = usable_sides(items, decoder, work, LOG, keep)
+        return {name: side.columns("id")["id"].to_pylist() for name, side in rows.items()}
+
+    decoded = decode_sides(items, store, decoder.preprocessing, 10_000_000, work, LOG, sides=SPLITS)
+    expected = {name: sorted(row["id"] for row in side.take_all()) for name, side in decoded.items()}
+    of_decoded = failures(work).sort_by("id")
+    before = ids(keep=False)
+    assert {name: sorted(side) for name, side in before.items()} == expected
+    assert failures(work).sort_by("id") == of_decoded
+    assert sum(map(len, before.values())) + len(set(of_decoded["id"].to_pylist())) == len(items.frame)
+
+    gone = before["train"][0]
+    for file in images.glob(f"{gone}.*"):
+        file.unlink()
+    assert ids(keep=True) == before
+    assert gone not in ids(keep=False)["train"]
+    assert len(failures(work)) == len(of_decoded) + 1

@@ -1,6 +1,7 @@
 """Packing images: what lies in the shards, what is refused, and how an interrupted call is resumed."""
 
 import random
+import tarfile
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -233,6 +234,19 @@ def test_images_that_are_not_packed_to_their_end_are_refused_as_a_store(
     for unfinished in ("packed", "*/*.parquet", "packed/images-00000.parquet"):
         with pytest.raises(UsageError, match=f"{tmp_path}/packed is not packed to its end"):
             catalog_of(manifest(images, "id\n0\n"), tmp_path / unfinished)
+
+
+def test_images_in_tar_files_are_packed_with_a_manifest(images: Path, tmp_path: Path) -> None:
+    (tmp_path / "tars").mkdir()
+    with tarfile.open(tmp_path / "tars/0.tar", "w") as tar:
+        for n in range(3):
+            tar.add(images / f"{n}.jpg", f"{n}.jpg")
+        tar.add(images / "7.jpg", "1.0.jpg")
+    file = manifest(images, "id\n2\n1\n")
+    assert pack(config(tmp_path / "tars", manifest=file)).counts.images == 3
+    assert column(tmp_path / "packed", "image") == [(images / f"{n}.jpg").read_bytes() for n in (2, 1, 7)]
+    with pytest.raises(UsageError, match="holds tar files; to pack their images, give --manifest"):
+        pack(config(tmp_path / "tars", "packed-2"))
 
 
 def test_failed_images_are_packed_later_into_another_folder_and_both_are_read(images: Path, tmp_path: Path) -> None:

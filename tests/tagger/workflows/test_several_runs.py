@@ -109,6 +109,6 @@ def test_a_sample_that_nobody_has_answered_is_a_sentence_and_not_an_empty_table(
     assert capsys.readouterr().out.splitlines() == [
         "Nobody has answered yet, so there is no precision: the QA sample of 1 run has 3 of masterCategory and 3 of "
         "articleType.",
-        "3 items of the sample still wait: on the review page, take the filter qa_sample.",
+        "3 items of the sample still wait: on the review page, open Check.",
         f"Next: tagger review --run {folder}/monday",
     ]

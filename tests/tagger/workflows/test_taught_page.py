@@ -10,6 +10,7 @@ import pytest
 
 from tagger.evaluation.metrics import Evaluation, Predicted
 from tagger.evaluation.report import Extras, write_report
+from tagger.evaluation.shares import percent, with_interval
 from tagger.io.location import Location
 from tagger.models.bundle import Bundle
 from tagger.reporter import LOG
@@ -47,10 +48,10 @@ class _Rows(HTMLParser):
 
 def rows_of(text: str, section: str) -> list[list[str]]:
     """Rows of the tables in the section whose heading has this id."""
-    _, heading, rest = text.partition(f'<h2 id="{section}">')
+    _, heading, rest = text.partition(f'<h3 id="{section}">')
     assert heading, f"the page has no section {section}"
     parser = _Rows()
-    parser.feed(rest.partition("<h2")[0])
+    parser.feed(rest.partition("<h3")[0])
     return parser.rows
 
 
@@ -76,17 +77,17 @@ def test_the_page_says_what_is_by_the_image_alone_and_what_all_evidence_says(bun
     items = test_evidence_taught.shop(bundle, named=0.5)
     result = test_evidence_taught.taught(bundle, page.parent.parent, Asked(["name"], ["half"]), items)
     text = renewed(bundle, page)
-    top = text[: text.index('<div class="cards">')]
+    top = text[: text.index('<h3 id="cannot">')]
     assert "are by the image alone" in top
     figures = result.by["image+title+columns"]
-    shown = {level: f"{100 * figures[level].accuracy:.2f}%" for level in Level}
+    shown = {level: with_interval(figures[level].accuracy, 150) for level in Level}
     assert f"Article type {shown[Level.ARTICLE_TYPE]}; Master category {shown[Level.MASTER_CATEGORY]}" in top
 
     rows = {row[0]: row[1:] for row in rows_of(text, "evidence")[1:]}
     assert len(rows) == len(result.by)
     by_title = result.by["title without its type"]
     cells = rows["title, without the words of the type"]
-    assert cells[:3] == ["150", *(f"{100 * by_title[level].accuracy:.2f}%" for level in Level)]
+    assert cells[:3] == ["150", *(with_interval(by_title[level].accuracy, 150) for level in Level)]
     error = by_title[Level.ARTICLE_TYPE]
     assert error.calibration_error_by_chance is not None
     assert cells[4] == (
@@ -117,13 +118,13 @@ def test_further_tags_are_shown_by_value_as_counted_by_hand(bundle: Bundle, page
     held_out = pd.read_parquet(page.parent / "attributes.parquet")
     test = held_out[held_out["side"] == "test"]
     right = (test["label"] == test["value"]).mean()
-    assert f"Further tags, by all that each test item shows: size {100 * right:.1f}%." in text
+    assert f"Further tags, by all that each test item shows: size {percent(right, len(test))}." in text
     rows = rows_of(text, "further-tags")
     (by_image,) = (row for row in rows if row[1] == "image")
-    assert by_image[2:4] == [str(len(test)), f"{100 * right:.1f}%"]
+    assert by_image[2:4] == [str(len(test)), with_interval(right, len(test))]
     most_frequent = (test["label"] == result.model.attributes[0].values[0]).mean()
     (guess,) = (row for row in rows if "guess: the most frequent value" in row)
-    assert (guess[0], guess[3]) == ("size, 2 values", f"{100 * most_frequent:.1f}%")
+    assert (guess[0], guess[3]) == ("size, 2 values", percent(most_frequent, len(test)))
     assert "Counted as wrong: 3 items with a value that was not learnt" in text
 
     by_value = pd.read_csv(page.parent / "per-value.csv")
@@ -154,8 +155,8 @@ def test_what_policies_accept_is_shown_while_they_hold(bundle: Bundle, page: Pat
     assert 0 < len(accepted) < len(test)
     (row,) = (row for row in rows_of(text, "further-tags") if row[1] == "image")
     right = (accepted["label"] == accepted["value"]).mean()
-    assert row[6:] == [f"{100 * len(accepted) / len(test):.1f}% at 90%", f"{100 * right:.1f}%"]
-    assert ["image", "Article type", "2", "90%", "100.0%", "100.00%"] in rows_of(text, "accepted")
+    assert row[6:] == [f"{percent(len(accepted) / len(test), len(test))} at 90%", with_interval(right, len(accepted))]
+    assert ["image", "Article type", "2", "90%", "100% (34 to 100%)", "100% (34 to 100%)"] in rows_of(text, "accepted")
     kept = json.loads((page.parent / "accepted.json").read_text())
     assert kept["attributes"][0]["coverage"] == pytest.approx(len(accepted) / len(test))
 

@@ -1,9 +1,9 @@
-"use strict";
 // The lists of further tags. While one has the focus, keys are the list's own: none of them saves anything.
+
+import { backToItem } from "./dom.js";
 
 {
   const isList = (element) => element.matches?.(".attributes select") ?? false;
-  const backToItem = () => document.querySelector("[data-focus]")?.focus({ preventScroll: true });
   let usesKeys = false;
 
   document.addEventListener("pointerdown", (event) => {

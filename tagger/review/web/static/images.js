@@ -1,5 +1,6 @@
-"use strict";
 // The images of an item with several: a click on a small one, or the key i, shows it large. Nothing is loaded anew.
+
+import { announce, backToItem } from "./dom.js";
 
 {
   const links = () => [...document.querySelectorAll(".images [data-large]")];
@@ -9,6 +10,7 @@
     link.setAttribute("aria-current", "true");
     const image = Object.assign(new Image(), { src: link.dataset.large, alt: link.dataset.alt });
     image.dataset.picture = "";
+    image.dataset.original = link.dataset.original;
     link.closest("figure").firstElementChild.replaceWith(image);
     link.scrollIntoView({ block: "nearest", inline: "nearest" });
     announce(`${link.dataset.alt}: ${link.textContent.replace(/\s+/g, " ").trim()}`);
@@ -19,7 +21,7 @@
     if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return; // those open it elsewhere
     event.preventDefault();
     enlarge(link);
-    if (event.detail) document.querySelector("[data-focus]")?.focus({ preventScroll: true }); // the next key is about the item
+    if (event.detail) backToItem(); // the next key is about the item
   });
 
   document.addEventListener("click", (event) => {

@@ -3,11 +3,10 @@
 from collections.abc import Collection
 from typing import Annotated
 
-from fastapi import APIRouter, Form, HTTPException, Request
+from fastapi import APIRouter, Form, Request
 from starlette.responses import Response
 
 from tagger.review.store.records import Filter
-from tagger.review.web import words
 from tagger.review.web.answers import ACCEPT, SKIP, changes_of_grid
 from tagger.review.web.dependencies import (
     DONE,
@@ -19,9 +18,13 @@ from tagger.review.web.dependencies import (
     Site,
     redirect,
 )
-from tagger.review.web.pages import GRID_ITEMS, class_filter
+from tagger.review.web.filters import class_filter
+from tagger.review.web.pages import GRID_ITEMS, texts_of
+from tagger.review.web.refusal import RefusalError
 from tagger.review.web.sessions import Session
 
+_ONLY = "only:"
+"""Begins the answer that accepts some of the items, by their positions: those of a cluster."""
 router = APIRouter(prefix="/grid")
 
 
@@ -30,7 +33,7 @@ def grid(
     request: Request, site: CurrentSite, session: CurrentSession, item_filter: ItemFilter, done: str = ""
 ) -> Response:
     """Claim and show items of one class."""
-    return site.pages.grid(request, session, item_filter, done=site.action(session, done))
+    return site.pages.grid(request, session, item_filter, done=site.action(texts_of(request), session, done))
 
 
 @router.post("")
@@ -43,19 +46,28 @@ def decide_many(
     shown: Annotated[str, Form()],
     wrong: Annotated[list[int] | None, Form()] = None,
 ) -> Response:
-    """Save the decisions about the items that were shown, and go to the next ones."""
-    positions = [int(p) for p in shown.split(",") if p.isdecimal() and len(p) < 10][:GRID_ITEMS]
+    """Save the decisions about the items that were shown, or only about some of them, and go to the next ones."""
+    positions = _positions(shown)
+    if answer.startswith(_ONLY):
+        some = set(_positions(answer.removeprefix(_ONLY)))
+        positions, answer = [p for p in positions if p in some], ACCEPT
+        if not positions:
+            raise RefusalError(422, "not-seen-yet")
     if answer == SKIP:
         site.store.skip(session.key, session.who, positions)
         return redirect("grid", item_filter, done=DONE)
-    site.check_button(answer)
     marked = set(wrong or ())
     if answer != ACCEPT and not marked:
-        raise HTTPException(422, "Mark the items first.")
+        raise RefusalError(422, "mark-first")
     missed = _decide(site, session, answer, positions, marked)
     if missed:
-        return site.pages.grid(request, session, item_filter, words.LEFT_ALONE.format(missed), 409)
+        problem = texts_of(request)("left-alone", items=missed)
+        return site.pages.grid(request, session, item_filter, problem, 409)
     return redirect("grid", _next_class(site, item_filter), done=DONE)
+
+
+def _positions(named: str) -> list[int]:
+    return [int(p) for p in named.split(",") if p.isdecimal() and len(p) < 10][:GRID_ITEMS]
 
 
 def _decide(site: Site, session: Session, answer: str, positions: list[int], marked: Collection[int]) -> int:

@@ -1,16 +1,20 @@
-"""Signing in and out, and the reviewer's name."""
+"""Coming in and going out: an invitation or the token opens a session; and the language of the page."""
 
 import re
 from typing import Annotated
 
-from fastapi import APIRouter, Form, HTTPException, Request
+from fastapi import APIRouter, Form, Request
 from starlette.responses import RedirectResponse, Response
 
-from tagger.review.web.dependencies import SEE_OTHER, CurrentSite, Name, PostedSession
+from tagger.review.store.people import PeopleError
+from tagger.review.web.dependencies import SEE_OTHER, CurrentSite, PostedByAnyone
+from tagger.review.web.invitations import PATH
 from tagger.review.web.origins import client_address
-from tagger.review.web.sessions import clean_name
+from tagger.review.web.pages import LANGUAGE, texts_of
+from tagger.review.web.refusal import RefusalError
+from tagger.review.web.texts import LANGUAGES
 
-_START = "/queue"
+_START = "/"
 router = APIRouter()
 
 
@@ -22,38 +26,56 @@ def sign_in(request: Request, site: CurrentSite) -> Response:
 
 @router.post("/sign-in")
 def open_session(
-    request: Request,
-    site: CurrentSite,
-    token: Annotated[str, Form()] = "",
-    who: Name = "",
-    back: Annotated[str, Form()] = _START,
+    request: Request, site: CurrentSite, token: Annotated[str, Form()] = "", back: Annotated[str, Form()] = _START
 ) -> Response:
-    """Open a session for a client that has the token."""
+    """Open a lead's session for a client that has the token."""
     if site.origins.is_cross_origin(request):
-        raise HTTPException(403, "This form was sent by another page.")
-    if not re.fullmatch(r"/[A-Za-z][^\\]*", back):  # a path of this page, never another site's address
+        raise RefusalError(403, "error-cross")
+    if not re.fullmatch(r"/([A-Za-z][^\\]*)?", back):  # a path of this page, never another site's address
         back = _START
     address = client_address(request)
     wait = site.sessions.wait_s(address)
     if wait:
-        text = f"Too many wrong tokens came from here. Wait {wait:.0f} s, then try again."
-        return site.pages.sign_in(request, back, text, 429)
+        return site.pages.sign_in(request, back, texts_of(request)("too-many-tokens", seconds=wait), 429)
     if not site.sessions.admits(token, address):
-        return site.pages.sign_in(request, back, "That is not the token.", 403)
-    site.sessions.save(request, site.sessions.new(clean_name(who)))
+        return site.pages.sign_in(request, back, texts_of(request)("wrong-token"), 403)
+    site.sessions.enter(request)
     return RedirectResponse(back, SEE_OTHER)
 
 
+@router.get(f"{PATH}{{signed}}")
+def invitation(request: Request, site: CurrentSite, signed: str) -> Response:
+    """The page on which an invitation is used; looking at it does not use it up, as chat programs look at links."""
+    session = site.sessions.of(request)
+    if session and session.who == site.invitations.read(signed).name:
+        return RedirectResponse(_START, SEE_OTHER)
+    return site.pages.invitation(request, site.invitations.open(signed).name)
+
+
+@router.post(f"{PATH}{{signed}}")
+def join(request: Request, site: CurrentSite, signed: str) -> Response:
+    """Use an invitation up, and open a session."""
+    if site.origins.is_cross_origin(request):
+        raise RefusalError(403, "error-cross")
+    invited = site.invitations.open(signed)
+    try:
+        site.sessions.join(request, invited.name, invited.digest)
+    except PeopleError as error:  # another browser was faster
+        raise RefusalError(410, "invitation-over") from error
+    return RedirectResponse(_START, SEE_OTHER)
+
+
 @router.post("/sign-out")
-def sign_out(request: Request, site: CurrentSite, session: PostedSession) -> Response:
+def sign_out(request: Request, site: CurrentSite, session: PostedByAnyone) -> Response:
     """Revoke the session, and release what it has claimed."""
-    site.store.end_session(session.key)
     site.sessions.end(request, session)
-    return site.pages.message(request, 200, "You are signed out.")
+    return site.pages.message(request, 200, texts_of(request)("signed-out"))
 
 
 @router.post("/name")
-def rename(request: Request, site: CurrentSite, session: PostedSession, who: Name) -> Response:
-    """Change the name under which decisions are logged."""
-    site.sessions.save(request, site.sessions.renamed(session, clean_name(who) or session.who))
+def choose_language(request: Request, session: PostedByAnyone, language: Annotated[str, Form()] = "") -> Response:
+    """Change the language of the page. Names are the leads' matter."""
+    if language not in LANGUAGES:
+        raise RefusalError(422, "error-language", language=language[:20])
+    request.session[LANGUAGE] = language
     return RedirectResponse(_START, SEE_OTHER)

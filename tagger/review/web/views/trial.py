@@ -1,11 +1,13 @@
 """Try an image: upload one, and see the model's prediction."""
 
-from fastapi import APIRouter, HTTPException, Request, UploadFile
+from fastapi import APIRouter, Request, UploadFile
 from starlette.responses import Response
 
 from tagger.errors import ImageError, TaggerError
-from tagger.review.web.dependencies import CurrentSession, CurrentSite, PostedSession
+from tagger.review.web.dependencies import CurrentSession, CurrentSite, PostedByAnyone
+from tagger.review.web.pages import texts_of
 from tagger.review.web.pictures import BusyError
+from tagger.review.web.refusal import RefusalError
 
 TRIAL = "/try"
 router = APIRouter(prefix=TRIAL)
@@ -18,16 +20,17 @@ def form(request: Request, site: CurrentSite, session: CurrentSession) -> Respon
 
 
 @router.post("")
-def predict(request: Request, site: CurrentSite, session: PostedSession, image: UploadFile) -> Response:
+def predict(request: Request, site: CurrentSite, session: PostedByAnyone, image: UploadFile) -> Response:
     """Predict an uploaded image."""
     if site.review.trial is None:
-        raise HTTPException(404, "The run's bundle is not at hand.")
+        raise RefusalError(404, "try-missing")
+    t = texts_of(request)
     try:
         result = site.review.trial.of(image.file.read())
     except ImageError as error:
-        return site.pages.trial(request, session, 422, problem=f"This image cannot be used: {error.message}")
-    except BusyError as error:
-        return site.pages.trial(request, session, 503, problem=str(error))
+        return site.pages.trial(request, session, 422, problem=t("try-unusable", problem=error.message))
+    except BusyError:
+        return site.pages.trial(request, session, 503, problem=t("error-large-images"))
     except TaggerError as error:
         return site.pages.trial(request, session, 500, problem=str(error))
     return site.pages.trial(request, session, result=result)

@@ -1,0 +1,1 @@
+"""Figures of the people who review: agreement, pace and corrections."""
