@@ -30,13 +30,6 @@ def test_runs_that_differ_by_more_than_their_parts_are_refused() -> None:
         image_and_part([busy], 0.0004)
 
 
-def test_further_rounds_tell_what_one_busy_round_hid() -> None:
-    busy = Round(run_of([32] * 9, 0.001, 0.0), run_of([512], 0.003, 0.05), None)
-    quiet = Round(run_of([32] * 9, 0.003, 0.05), run_of([512], 0.003, 0.05), None)
-    assert not costs_are_told([busy])
-    assert costs_are_told([busy, quiet, quiet])
-
-
 def test_one_quiet_round_tells_the_costs_among_many_busy_ones() -> None:
     busy = Round(run_of([32] * 9, 0.004, 0.06), run_of([512], 0.009, 0.09), run_of([512], 0.005, 0.05))
     quiet = Round(run_of([32] * 9, 0.003, 0.05), run_of([512], 0.003, 0.05), run_of([512], 0.004, 0.05))
