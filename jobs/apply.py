@@ -37,7 +37,7 @@ def _say(console: Console, result: ExportResult) -> None:
         ],
     )
     if result.attributes:
-        by = [str(source) for source in TagSource]
+        by = [str(TagSource.MODEL), str(TagSource.PERSON)]
         console.table(
             "Further tags to set",
             ["tag", *(f"by {source}" for source in by)],

@@ -1,58 +1,31 @@
 """The review command: serves the review page for a run, and exports the decisions as Parquet."""
 
 import errno
-import getpass
 import os
 import secrets
 import socket
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import suppress
-from datetime import UTC, datetime
-from functools import partial
-from urllib.parse import urlsplit
 
 import uvicorn
-from pydantic import ValidationError
 from starlette.types import ASGIApp
 
-from tagger.decisions.read import DATABASE, database_of, export
-from tagger.errors import InputError, TaggerError, UsageError
-from tagger.images.stores import ImageStore
+from tagger.decisions.read import DATABASE, database_of, export, export_refit_tags
+from tagger.errors import InputError, UsageError
 from tagger.io.location import Location, first_line
 from tagger.jobs.shell.console import Console
 from tagger.jobs.shell.next_command import next_line
-from tagger.manifest.manifest import Manifest
-from tagger.models.bundle import Bundle
-from tagger.review.store.found_groups import group_rows
-from tagger.review.store.leaves import LeafCounts, Leaves, Pair
-from tagger.review.store.people import PeopleError
-from tagger.review.store.queue import fill_queue, label_counts, suggestions_of
+from tagger.jobs.steps.review_page import refitting, review_page, tag_config
+from tagger.review.store.database import open_database
 from tagger.review.store.review import ReviewStore
-from tagger.review.store.settings import DUPLICATES, LEAF_COUNTS, LEAVES, SECRET, SUGGESTIONS
-from tagger.review.store.tables import open_database
-from tagger.review.web.app import review_app
-from tagger.review.web.check import QualityCheck
 from tagger.review.web.connections import Limits, bounded
-from tagger.review.web.dependencies import NAME_LENGTH
-from tagger.review.web.downloads import Downloads
-from tagger.review.web.invitations import START_S, Invitations
-from tagger.review.web.item_view import Review
-from tagger.review.web.look_alikes import LookAlikes
-from tagger.review.web.origins import LOOPBACK, OriginPolicy
-from tagger.review.web.pictures import Pictures
-from tagger.review.web.sessions import Sessions, clean_text
-from tagger.review.web.synonyms import Synonyms
+from tagger.review.web.origins import LOOPBACK
 from tagger.review.web.token_check import token_weakness
-from tagger.review.web.trial import Trial
 from tagger.runs.directory import RunDirectory
 from tagger.schemas.configs.review import ReviewConfig
-from tagger.schemas.configs.tag import TagConfig
 from tagger.schemas.documents.run import RunRecord
-from tagger.schemas.documents.taxonomy import Level, Taxonomy
 from tagger.similarity.index import VectorIndex
 from tagger.workflows.as_flags import catalogue_flags
-from tagger.workflows.open_catalog import open_catalog
 
 _TOKEN = "TAGGER_REVIEW_TOKEN"
 _BACKLOG = 256
@@ -69,13 +42,15 @@ def run(config: ReviewConfig, console: Console) -> int:
     token = _token(config) if config.action == "serve" else None
     database = database_of(directory, config.database or os.environ.get(DATABASE))
     store = ReviewStore(open_database(database, "--database"), record.run_id)
-    store.second_answers.share = config.second_answers
+    store.second_answers.share = 0.0 if record.kind == "audit" else config.second_answers
     try:
         if config.action == "export":
             return _export(config, console, store, directory, record)
         _check_out(config)
-        app, invite = _application(config, console, store, directory, record, token)
-        with _listening(config) as listener:  # only now a link is made: where another page runs, its link stays good
+        index = VectorIndex(Location(config.index)) if config.index else None
+        refits = refitting(config, console, store, record, index)
+        app, invite = review_page(config, console, store, directory, record, token, index)
+        with _listening(config) as listener, refits:  # only now a link is made: another page's stays good
             _serve(config, console, app, listener, invite() if invite else None)
         return _export(config, console, store, directory, record)
     finally:
@@ -96,140 +71,6 @@ def _token(config: ReviewConfig) -> str | None:
             f"{secrets.token_urlsafe(16)}"
         )
     return token
-
-
-def _application(
-    config: ReviewConfig,
-    console: Console,
-    store: ReviewStore,
-    directory: RunDirectory,
-    record: RunRecord,
-    token: str | None,
-) -> tuple[ASGIApp, Callable[[], str] | None]:
-    """The page, and what makes the path by which its lead comes in; None where there is a token."""
-    tagged = _tagged(config, record)
-    manifest, images = open_catalog(tagged, console)
-    is_audit = record.kind == "audit"
-    bundle = _bundle(console, tagged)
-    taxonomy = bundle.card.taxonomy if bundle else None
-    labelled = _begin(config, console, store, directory, manifest, images, taxonomy)
-    if is_audit and not store.settings.get(SUGGESTIONS):
-        store.suggest(suggestions_of(directory))
-    if store.settings.get(LEAF_COUNTS) is None:
-        counts = label_counts(manifest, taxonomy) if labelled is None else labelled
-        known = set(taxonomy.index) if taxonomy else set() if is_audit else None
-        pairs = [(master, article) for master, article in store.settings.get(LEAVES)]
-        store.settings.set_once(LEAF_COUNTS, vars(LeafCounts.of(pairs, counts, known)))
-    who = _lead(config, store)
-    secret = str(store.settings.set_once(SECRET, secrets.token_urlsafe(32)))
-    report = partial(_log, console)
-    sessions = Sessions(store, secret, token, who, report)
-    invitations = Invitations(store.people, secret)
-    review = Review(
-        directory.root.name,
-        store,
-        Pictures(images, tagged.max_pixels),
-        _leaves(store),
-        Trial(bundle, record.engine, tagged.accept_above, tagged.max_pixels) if bundle else None,
-        LookAlikes(VectorIndex(Location(config.index))) if config.index else None,
-        is_audit,
-        Synonyms.load(
-            Location(config.search_words, config.s3_endpoint, config.s3_region) if config.search_words else None
-        ),
-        {} if is_audit else record.attributes,
-        record=record,
-        downloads=Downloads(store, directory, () if is_audit else tuple(record.attributes)),
-        quality=None if is_audit else QualityCheck(store, directory, _targets(record)),
-    )
-    app = review_app(review, sessions, invitations, _origins(config), tagged.max_bytes, report)
-    return app, None if token else partial(invitations.make, None, who, "lead", START_S)
-
-
-def _lead(config: ReviewConfig, store: ReviewStore) -> str:
-    """The name of who starts the page. Raises UsageError when somebody else's differs only by capitals."""
-    name = clean_text(config.reviewer or os.environ.get("USER") or _user())[:NAME_LENGTH] or "reviewer"
-    try:
-        store.people.check_name(name)
-    except PeopleError as error:
-        raise UsageError(f"--reviewer {name}: this review has {error.name}; write it so, or take another") from error
-    return name
-
-
-def _leaves(store: ReviewStore) -> Leaves:
-    """The classes of the catalogue and the model, and those that people have agreed on since."""
-    leaves = Leaves(store.settings.get(LEAVES), LeafCounts(**store.settings.get(LEAF_COUNTS)))
-    for pair in store.proposals.accepted():
-        leaves.add(pair)
-    return leaves
-
-
-def _targets(record: RunRecord) -> dict[Level, float]:
-    return {Level(name): target for name, target in record.target_precision.items()}
-
-
-def _begin(
-    config: ReviewConfig,
-    console: Console,
-    store: ReviewStore,
-    directory: RunDirectory,
-    manifest: Manifest,
-    images: ImageStore,
-    taxonomy: Taxonomy | None,
-) -> Counter[Pair] | None:
-    """Fill the queue of a new review; return counts of the manifest's labels where it was read for that.
-
-    Raises UsageError when the review began with another --duplicates.
-    """
-    duplicates = Location(config.duplicates, config.s3_endpoint, config.s3_region) if config.duplicates else None
-    filled = None
-    if not store.is_filled():
-        console.step("Reading the run and its manifest, once")
-        groups = group_rows(duplicates, manifest, images) if duplicates else ()
-        filled = fill_queue(store, directory, manifest, taxonomy, duplicates, groups)
-        if filled:
-            console.step(f"{filled.items:,} items to review, {filled.leaves} classes to choose from")
-        if filled and filled.without_row:
-            console.warn(f"{filled.without_row:,} of them are no longer in the manifest; they show without its columns")
-    began_with = store.settings.get(DUPLICATES)
-    if duplicates and duplicates.uri != began_with:
-        raise UsageError(
-            f"--duplicates: this review began {f'with {began_with}' if began_with else 'without it'}; "
-            "take another --database to begin a new one"
-        )
-    return filled.labelled if filled else None
-
-
-def _log(console: Console, line: str) -> None:
-    """Write a line with a timestamp to the terminal."""
-    console.warn(f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC {line}")
-
-
-def _origins(config: ReviewConfig) -> OriginPolicy:
-    """The addresses by which browsers reach the page."""
-    hosts = frozenset(LOOPBACK) if config.host in LOOPBACK else None
-    if config.public_url is None:
-        return OriginPolicy(hosts, None)
-    url = urlsplit(config.public_url)
-    return OriginPolicy(hosts | {str(url.hostname)} if hosts else None, f"{url.scheme}://{url.netloc}")
-
-
-def _tagged(config: ReviewConfig, record: RunRecord) -> TagConfig:
-    """The run's config, with the locations that have moved since. Raises InputError."""
-    locations = {name: getattr(config, name) for name in ("manifest", "images", "model", "s3_endpoint", "s3_region")}
-    config_then: Mapping[str, object] = {k: v for k, v in record.config.items() if k in TagConfig.model_fields}
-    try:
-        return TagConfig.model_validate({**config_then, **{name: value for name, value in locations.items() if value}})
-    except ValidationError as error:
-        raise InputError(f"--run: run.json's config cannot be read: {error.errors()[0]['msg']}") from error
-
-
-def _bundle(console: Console, tagged: TagConfig) -> Bundle | None:
-    """The bundle that tagged the run; None, with a warning, if it cannot be loaded."""
-    try:
-        return Bundle.load(Location(tagged.model, tagged.s3_endpoint, tagged.s3_region), "--model")
-    except TaggerError as error:
-        console.warn(f"{error}; the page is without a place to try an image")
-        return None
 
 
 def _listening(config: ReviewConfig) -> socket.socket:
@@ -285,9 +126,12 @@ def _export(
 ) -> int:
     folder = _check_out(config) or directory.decided
     rows = export(store, folder)
+    by_refit = export_refit_tags(store, directory)
     progress = store.counts.progress("")
     console.say(f"{rows:,} of {progress.items:,} items are decided. Decisions: {folder}")
-    console.result({"decided": rows, "items": progress.items, "decisions": str(folder)})
+    if by_refit:
+        console.say(f"{by_refit:,} more were accepted by refits to these decisions: {directory.refit_tags}")
+    console.result({"decided": rows, "byRefit": by_refit, "items": progress.items, "decisions": str(folder)})
     console.say(_next(config, rows, record))
     return 0
 
@@ -299,7 +143,7 @@ def _next(config: ReviewConfig, decided: int, record: RunRecord) -> str:
         return next_line(config, "review", "--run", config.run, *database)
     run = config.run.rstrip("/")
     if record.kind == "audit":
-        catalogue = catalogue_flags(_tagged(config, record).model_dump())
+        catalogue = catalogue_flags(tag_config(config, record).model_dump())
         return next_line(config, "train", *catalogue, "--decisions", config.out or run, "--out", f"{run}-bundle")
     return next_line(config, "apply", run, *database, "--out", f"{run}-tags")
 
@@ -312,13 +156,6 @@ def _check_out(config: ReviewConfig) -> Location | None:
     if folder.files():
         raise UsageError(f"--out: {folder} is not empty; name a new folder")
     return folder
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return "reviewer"
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ Answers are the catalogue's own labels. The bundle is one with a policy, trained
 that it knows (its splits, and those of --labelled) are the labelled ones; all others are tagged once, with vectors,
 into --work, and those with too low a confidence are the queue. Copies of labelled images are left out of it. The queue
 has two halves: choose settings on `choose`, and report figures of `report`. Each seed draws answers and waiting items
-at random; the answers are drawn as `calibration_order` draws them. With `--queue all`, what the bundle's policy accepts
+at random. With `--queue all`, what the bundle's policy accepts
 waits, too, as where a bundle has no policy yet.
 """
 
@@ -17,7 +17,6 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -28,7 +27,7 @@ from tagger.evaluation.intervals import share
 from tagger.flow.hash_order import hash_order
 from tagger.io.location import Location
 from tagger.models.bundle import Bundle
-from tagger.models.evidence import expand_top_k
+from tagger.review.learning.from_review import probabilities_of
 from tagger.review.learning.material import Answered, Labelled, Waiting
 from tagger.review.learning.process import RefitProcess
 from tagger.review.learning.propagation import Propagation
@@ -76,6 +75,7 @@ def main() -> None:
     parser.add_argument("--queue", choices=("policy", "all"), default="policy")
     parser.add_argument("--half", choices=_HALVES, default="report")
     parser.add_argument("--targets", type=float, nargs="+", default=[0.95, 0.9, 0.85, 0.8])
+    parser.add_argument("--like", choices=("waiting", "all"), default="waiting", help="labelled items to measure on")
     asked = parser.parse_args()
     labelled, queue, taxonomy = _items(asked)
     right = (queue.probabilities.argmax(axis=1) == queue.leaves).mean()
@@ -84,7 +84,7 @@ def main() -> None:
     for target in asked.targets:
         _report_refits(labelled, queue, taxonomy, draws, target)
     for target in asked.targets:
-        _report_propagation(labelled, queue, draws, target)
+        _report_propagation(labelled, queue, draws, target, asked.like == "all")
 
 
 def _items(asked: argparse.Namespace) -> tuple[Items, Items, Taxonomy]:
@@ -107,7 +107,7 @@ def _items(asked: argparse.Namespace) -> tuple[Items, Items, Taxonomy]:
     reasons = [set(reasons) for reasons in predictions["reviewReasons"].to_pylist()]
     queued = [{ReviewReason.LOW_CONFIDENCE}] + ([set()] if asked.queue == "all" else [])
     everyone = Items(
-        ids, vectors, _probabilities(predictions["alternatives"].to_pylist(), code),
+        ids, vectors, probabilities_of(predictions["alternatives"].to_pylist(), code),
         np.array([code[pair] for pair in truth]), np.array([one in queued for one in reasons]),
         predictions["imageDigest"].to_pandas().to_numpy(object),
     )  # fmt: skip
@@ -131,16 +131,6 @@ def _tagged(asked: argparse.Namespace, catalogue: pd.DataFrame) -> Path:
 
 def _splits(bundle: Path) -> pd.Series:
     return pq.read_table(bundle / "splits.parquet").to_pandas()["id"]
-
-
-def _probabilities(alternatives: Sequence[Sequence[dict[str, Any]]], code: dict[tuple[str, str], int]) -> np.ndarray:
-    most = max(map(len, alternatives))
-    leaves, confidences = np.full((len(alternatives), most), -1), np.zeros((len(alternatives), most), np.float32)
-    for row, of_item in enumerate(alternatives):
-        for rank, one in enumerate(of_item):
-            leaves[row, rank] = code[one["masterCategory"], one["articleType"]]
-            confidences[row, rank] = one["confidence"]
-    return expand_top_k(leaves, confidences, len(code))
 
 
 def _only(items: Items, mask: np.ndarray) -> Items:
@@ -184,8 +174,9 @@ def _report_refits(labelled: Items, queue: Items, taxonomy: Taxonomy, draws: Seq
     print(f"  {pd.Series(reasons).value_counts().to_dict()}")
 
 
-def _report_propagation(labelled: Items, queue: Items, draws: Sequence[Drawn], target: float) -> None:
-    propagation = Propagation(Labelled(labelled.vectors, labelled.leaves), labelled.would_wait, target)
+def _report_propagation(labelled: Items, queue: Items, draws: Sequence[Drawn], target: float, like_all: bool) -> None:
+    like = labelled.would_wait | like_all
+    propagation = Propagation(Labelled(labelled.vectors, labelled.leaves), like, target)
     offers, passed, right = [], [], []
     for drawn in draws:
         waiting = _waiting(queue, drawn.waiting)

@@ -66,4 +66,19 @@ class ReviewConfig(S3Options):
         description="Share of the items about which a second person is asked, without the first answer, so that the "
         "view People can say how well people agree.",
     )
+    similar_offers: float = Field(
+        default=0.9,
+        ge=0,
+        lt=1,
+        description="With --index: after an answer, offer the same class for waiting items that look like the answered "
+        "one. How alike they have to be: so often must labelled items have one class (0 to 1). 0: no offers.",
+    )
+    refit: float | None = Field(
+        default=None,
+        gt=0,
+        lt=1,
+        description="With --index: fit the model's last layer to the answers after every 50, and accept what it is "
+        "then sure of, with this precision, such as 0.95. Half of the questions are then drawn at random, since these "
+        "alone show the precision. Behind a policy it seldom accepts anything.",
+    )
     out: str | None = Field(default=None, description="With export: the folder to write to; new or empty.")

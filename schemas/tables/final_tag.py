@@ -22,6 +22,8 @@ class TagSource(StrEnum):
 
     MODEL = "model"
     PERSON = "person"
+    REFIT = "refit"
+    """The model's, after a refit to a review's answers."""
 
 
 FINAL_ATTRIBUTE = pa.struct(
@@ -40,13 +42,13 @@ FINAL_TAG = pa.schema(
         field("articleType", pa.string(), "The tag; null while nobody is sure of it."),
         field("state", pa.string(), f"One of {', '.join(TagState)}.", nullable=False),
         field("source", pa.string(), f"One of {', '.join(TagSource)}; null where there is no tag."),
-        field("masterCategoryConfidence", pa.float32(), "The model's, where the tag is the model's; 0 to 1."),
-        field("articleTypeConfidence", pa.float32(), "The model's, where the tag is the model's; 0 to 1."),
+        field("masterCategoryConfidence", pa.float32(), "The model's, or the refit's, where the tag is; 0 to 1."),
+        field("articleTypeConfidence", pa.float32(), "The model's, or the refit's, where the tag is; 0 to 1."),
         field(
             "attributes",
             pa.list_(FINAL_ATTRIBUTE),
-            f"Further tags: name, value, source ({' or '.join(TagSource)}), and the model's confidence where it is the "
-            "model's. Only those that somebody is sure of; empty where nobody is of any.",
+            f"Further tags: name, value, source ({TagSource.MODEL} or {TagSource.PERSON}), and the model's confidence "
+            "where it is the model's. Only those that somebody is sure of; empty where nobody is of any.",
             nullable=False,
         ),
         field("decidedBy", pa.string(), "The person, where the tag is a person's."),

@@ -1,6 +1,7 @@
-"""Final tags, further ones included: a person's, else the model's if it was accepted."""
+"""Final tags, further ones included: a person's, else a refit's or the model's if it was accepted."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import pyarrow as pa
@@ -10,11 +11,19 @@ from tagger.schemas.tables.decision import Verdict
 from tagger.schemas.tables.final_tag import FINAL_TAG, TagSource, TagState
 from tagger.schemas.tables.prediction import Decision
 
+RefitTags = Mapping[tuple[str, str], Mapping[str, Any]]
+"""Tags of refits, by run and id."""
 NO_VALUES = NoValue()
+_TAGS = ("masterCategory", "masterCategoryConfidence", "articleType", "articleTypeConfidence")
 PREDICTED = [
     "id", "masterCategory", "masterCategoryConfidence", "articleType", "articleTypeConfidence", "decision", "modelId",
     "runId", "attributes",
 ]  # fmt: skip
+
+
+def refit_tags(tables: Iterable[pa.Table]) -> RefitTags:
+    """Rows by REFIT_TAG, by run and id: each is about the prediction of one run."""
+    return {(row["runId"], row["id"]): row for table in tables for row in table.to_pylist()}
 
 
 def newest_by_id(decisions: Iterable[pa.Table]) -> dict[str, dict[str, Any]]:
@@ -29,22 +38,34 @@ def newest_by_id(decisions: Iterable[pa.Table]) -> dict[str, dict[str, Any]]:
 
 
 def final_tags(
-    predictions: Iterable[pa.Table], decided: Mapping[str, Mapping[str, Any]], no_value: NoValue = NO_VALUES
+    predictions: Iterable[pa.Table],
+    decided: Mapping[str, Mapping[str, Any]],
+    refit: RefitTags = MappingProxyType({}),
+    no_value: NoValue = NO_VALUES,
 ) -> Iterator[pa.Table]:
     """One row by FINAL_TAG for every prediction, in order, one table per piece of the input.
 
     Args:
         predictions: By PREDICTION, or PREDICTED alone.
         decided: The current decision, by id.
+        refit: Tags that a refit to a review's answers was sure of.
         no_value: Names of classes, and values of further tags, that are no tag, such as None.
     """
     for table in predictions:
-        rows = [_row(row, decided.get(row["id"]), no_value) for row in table.select(PREDICTED).to_pylist()]
+        rows = [
+            _row(row, decided.get(row["id"]), refit.get((row["runId"], row["id"])), no_value)
+            for row in table.select(PREDICTED).to_pylist()
+        ]
         yield pa.Table.from_pylist(rows, schema=FINAL_TAG)
 
 
-def _row(predicted: Mapping[str, Any], decided: Mapping[str, Any] | None, no_value: NoValue) -> dict[str, Any]:
-    row = _set(_final(predicted, decided), no_value)
+def _row(
+    predicted: Mapping[str, Any],
+    decided: Mapping[str, Any] | None,
+    refit: Mapping[str, Any] | None,
+    no_value: NoValue,
+) -> dict[str, Any]:
+    row = _set(_final(predicted, decided, refit), no_value)
     has_none = row["state"] in (TagState.FAILED, TagState.UNUSABLE)
     return row | {"attributes": [] if has_none else list(_attributes(predicted, decided, no_value))}
 
@@ -80,10 +101,14 @@ def _set(row: dict[str, Any], no_value: NoValue) -> dict[str, Any]:
     return row
 
 
-def _final(predicted: Mapping[str, Any], decided: Mapping[str, Any] | None) -> dict[str, Any]:
+def _final(
+    predicted: Mapping[str, Any], decided: Mapping[str, Any] | None, refit: Mapping[str, Any] | None
+) -> dict[str, Any]:
     origin = {name: predicted[name] for name in ("id", "modelId", "runId")}
     if decided is not None:
         return origin | _by_person(decided)
+    if refit is not None:
+        return origin | {name: refit[name] for name in _TAGS} | {"state": TagState.COMPLETE, "source": TagSource.REFIT}
     return origin | _by_model(predicted)
 
 

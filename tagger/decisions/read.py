@@ -1,6 +1,7 @@
 """Reads the review decisions of a run, by DECISION: from the database, or from an export."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,9 +12,11 @@ from tagger.errors import InputError, UsageError
 from tagger.io.location import Location
 from tagger.io.parquet import open_parquet, write_parquet
 from tagger.runs.directory import RunDirectory
+from tagger.runs.parts import pieces
 from tagger.runs.roots import run_roots
 from tagger.schemas.arrow import conformed
 from tagger.schemas.tables.decision import DECISION
+from tagger.schemas.tables.refit_tag import REFIT_TAG
 
 if TYPE_CHECKING:
     from tagger.review.store.review import ReviewStore
@@ -43,21 +46,41 @@ def decisions_of(run: RunDirectory, database: str | None = None) -> Iterator[pa.
 
     They come from the named database, or from the one beside the run if it has decisions, else from RUN/decisions.
     """
+    with _review_of(run, database) as store:
+        if store is not None:
+            yield from standing_rows(store)
+            return
+    yield from (conformed(table, DECISION) for table in run.decisions(DECISION.names))
+
+
+def refit_tags_of(run: RunDirectory, database: str | None = None) -> Iterator[pa.Table]:
+    """The tags that refits to a run's decisions are sure of, by REFIT_TAG, in pieces.
+
+    They come from the database from which `decisions_of` has the decisions, else from RUN/refit-tags.
+    """
+    with _review_of(run, database) as store:
+        if store is not None:
+            yield from refit_rows(store)
+            return
+    yield from pieces(run.refit_tags, REFIT_TAG.names)
+
+
+@contextmanager
+def _review_of(run: RunDirectory, database: str | None) -> Iterator["ReviewStore | None"]:
+    """The review of a run in the named database, or in the one beside it; None where that has no decisions."""
     record = run.record()
     named = database or (None if run.root.is_s3 else database_of(run, None))
-    if record is not None and named and (database or Path(named).exists()):
-        from tagger.review.store.review import ReviewStore
-        from tagger.review.store.tables import open_to_read
+    if record is None or not named or not (database or Path(named).exists()):
+        yield None
+        return
+    from tagger.review.store.database import open_to_read
+    from tagger.review.store.review import ReviewStore
 
-        flag = "--database" if database else str(run.root)
-        store = ReviewStore(open_to_read(named, flag), record.run_id)
-        try:
-            if store.has_decisions():
-                yield from standing_rows(store)
-                return
-        finally:
-            store.close()
-    yield from (conformed(table, DECISION) for table in run.decisions(DECISION.names))
+    store = ReviewStore(open_to_read(named, "--database" if database else str(run.root)), record.run_id)
+    try:
+        yield store if store.has_decisions() else None
+    finally:
+        store.close()
 
 
 def named_decisions(folder: Location, flag: str) -> Iterator[pa.Table]:
@@ -91,6 +114,12 @@ def standing_rows(store: "ReviewStore", reason: str | None = None) -> Iterator[p
         yield pa.Table.from_pylist([_row(row) for row in part], schema=DECISION)
 
 
+def refit_rows(store: "ReviewStore") -> Iterator[pa.Table]:
+    """The tags of refits in a store that stand, by REFIT_TAG, in pieces."""
+    for part in store.refits.tags():
+        yield pa.Table.from_pylist([_refit_row(row) for row in part], schema=REFIT_TAG)
+
+
 def export(store: "ReviewStore", folder: Location) -> int:
     """Write the current decisions to a folder of parts, replacing its content; return their number.
 
@@ -98,14 +127,29 @@ def export(store: "ReviewStore", folder: Location) -> int:
     """
     if not store.is_filled():
         raise UsageError("--database: this review has not begun; tagger review --run RUN begins it")
+    return _write_parts(folder, DECISION, standing_rows(store))
+
+
+def export_refit_tags(store: "ReviewStore", run: RunDirectory) -> int:
+    """Write the tags that refits are sure of beside a run's decisions, replacing earlier ones; return their number.
+
+    Where no refit was made, nothing is written.
+    """
+    if store.refits.last() is None:
+        return 0
+    return _write_parts(run.refit_tags, REFIT_TAG, refit_rows(store))
+
+
+def _write_parts(folder: Location, schema: pa.Schema, tables: Iterable[pa.Table]) -> int:
+    """Write tables to a folder of parts, and delete what else it has; return the number of rows."""
     parts = rows = 0
-    waiting = DECISION.empty_table()
-    for table in standing_rows(store):
+    waiting = schema.empty_table()
+    for table in tables:
         waiting = pa.concat_tables([waiting, table])
         rows += len(table)
         if len(waiting) >= _PART_ROWS:
             write_parquet(folder / f"part-{parts:05d}.parquet", waiting)
-            parts, waiting = parts + 1, DECISION.empty_table()
+            parts, waiting = parts + 1, schema.empty_table()
     if len(waiting) or not parts:
         write_parquet(folder / f"part-{parts:05d}.parquet", waiting)
         parts += 1
@@ -127,4 +171,18 @@ def _row(mapping: Mapping[Any, Any]) -> dict[str, Any]:
         "attributes": mapping["attributes"],
         "decidedBy": mapping["decided_by"],
         "decidedAt": mapping["decided_at"].replace(tzinfo=UTC),
+    }
+
+
+def _refit_row(mapping: Mapping[Any, Any]) -> dict[str, Any]:
+    return {
+        "id": mapping["id"],
+        "runId": mapping["run_id"],
+        "masterCategory": mapping["master"],
+        "masterCategoryConfidence": mapping["master_confidence"],
+        "articleType": mapping["article"],
+        "articleTypeConfidence": mapping["article_confidence"],
+        "refit": mapping["refit"],
+        "checked": mapping["checked"],
+        "madeAt": mapping["made_at"].replace(tzinfo=UTC),
     }

@@ -77,6 +77,11 @@ class RunDirectory:
         return self.root / "decisions"
 
     @property
+    def refit_tags(self) -> Location:
+        """Folder of the exported tags that refits to review decisions were sure of."""
+        return self.root / "refit-tags"
+
+    @property
     def joining(self) -> Location:
         """The plan by which parts are joined; with it, all shards have had their part."""
         return self.work / "joining.json"

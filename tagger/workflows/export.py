@@ -8,8 +8,8 @@ from itertools import chain
 
 import pyarrow as pa
 
-from tagger.decisions.final_tags import final_tags, newest_by_id
-from tagger.decisions.read import DATABASE, decisions_of
+from tagger.decisions.final_tags import final_tags, newest_by_id, refit_tags
+from tagger.decisions.read import DATABASE, decisions_of, refit_tags_of
 from tagger.errors import InputError, UsageError
 from tagger.exports.tag_files import TagFiles
 from tagger.io.completion import mark_complete
@@ -21,6 +21,9 @@ from tagger.schemas.configs.apply import CLASS_COLUMNS, ApplyConfig
 from tagger.schemas.tables.final_tag import TagSource, TagState
 from tagger.workflows.open_catalog import new_folder, resolve_location
 
+_ATTRIBUTE_SOURCES = (str(TagSource.MODEL), str(TagSource.PERSON))
+"""A refit says nothing of further tags."""
+
 
 @dataclass(frozen=True)
 class ExportResult:
@@ -30,7 +33,7 @@ class ExportResult:
     files: Mapping[str, int]
     """Rows of each file, by its name."""
     states: Mapping[tuple[str, str], int]
-    """Items by state (`tagger.schemas.tables.final_tag.TagState`) and source, `model`, `person` or empty."""
+    """Items by state (`tagger.schemas.tables.final_tag.TagState`) and source, `model`, `person`, `refit` or empty."""
     decisions: int
     """Number of items with a review decision."""
     attributes: Mapping[str, Mapping[str, int]]
@@ -52,7 +55,7 @@ class ExportResult:
 
 
 def export(config: ApplyConfig, reporter: Reporter = LOG) -> ExportResult:
-    """Write the final tags of one or several runs: a person's, else the model's if it was accepted.
+    """Write the final tags of one or several runs: a person's, else a refit's or the model's if it was accepted.
 
     The command is `tagger apply`. If several runs have an item, the newest prediction counts.
     `_SUCCESS` is written last.
@@ -87,9 +90,10 @@ def export(config: ApplyConfig, reporter: Reporter = LOG) -> ExportResult:
     out = new_folder(config.out, config)
     database = config.database or os.environ.get(DATABASE)
     decided = newest_by_id(table for entry in entries for table in decisions_of(entry.directory, database))
+    refit = refit_tags(table for entry in entries for table in refit_tags_of(entry.directory, database))
     tally = _Tally(decided, attributes)
     files = TagFiles(out, config.format, config.column)
-    files.write(tally.counting(final_tags(latest(entries), decided, NoValue(config.no_value))))
+    files.write(tally.counting(final_tags(latest(entries), decided, refit, NoValue(config.no_value))))
     mark_complete(out)
     lost = len(decided) - len(tally.used)
     if lost:
@@ -120,7 +124,7 @@ class _Tally:
 
     def __init__(self, decided: Collection[str], attributes: Iterable[str]) -> None:
         self.states: Counter[tuple[str, str]] = Counter()
-        self.attributes = {name: dict.fromkeys(map(str, TagSource), 0) for name in attributes}
+        self.attributes = {name: dict.fromkeys(_ATTRIBUTE_SOURCES, 0) for name in attributes}
         """Items by further tag and source."""
         self.used: set[str] = set()
         """Ids of items with a review decision."""
@@ -131,7 +135,7 @@ class _Tally:
         for table in tables:
             self.states.update(zip(table["state"].to_pylist(), table["source"].to_pylist(), strict=True))
             for each in chain.from_iterable(table["attributes"].to_pylist()):
-                of_source = self.attributes.setdefault(each["name"], dict.fromkeys(map(str, TagSource), 0))
+                of_source = self.attributes.setdefault(each["name"], dict.fromkeys(_ATTRIBUTE_SOURCES, 0))
                 of_source[each["source"]] += 1
             self.used.update(item for item in table["id"].to_pylist() if item in self._decided)
             yield table

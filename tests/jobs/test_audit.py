@@ -13,10 +13,10 @@ from tagger.decisions.read import database_of, named_decisions
 from tagger.demo.drawn_catalogue import Drawn
 from tagger.io.location import Location
 from tagger.manifest.manifest import Manifest
+from tagger.review.store.database import open_database
 from tagger.review.store.queue import fill_queue
 from tagger.review.store.records import Change, Filter
 from tagger.review.store.review import ReviewStore
-from tagger.review.store.tables import open_database
 from tagger.runs.directory import RunDirectory
 from tagger.schemas.configs.options import ManifestFormat
 from tagger.schemas.tables.decision import Verdict

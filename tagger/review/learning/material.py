@@ -34,7 +34,8 @@ class Answered:
     leaves: np.ndarray
     """What the person decided, int [A]; NO_LEAF where the item has none, for which every tag is wrong."""
     drawn: np.ndarray
-    """Whether the item was drawn at random from those that may leave, bool [A]; see `calibration_order`."""
+    """Whether the item was drawn at random from those that may leave, bool [A]; see `Refits.unsure` of the
+    review's store."""
 
     def __post_init__(self) -> None:
         _check(self.vectors, probabilities=self.probabilities, leaves=self.leaves, drawn=self.drawn)

@@ -1,6 +1,6 @@
 """Thresholds above which refitted tags keep the policy's target precision, fitted to answers about random items."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +9,6 @@ import pandas as pd
 from tagger.confidence.target import accepted_by, fit_policy
 from tagger.confidence.thresholds import Thresholds, decide
 from tagger.evaluation.metrics import Evaluation, Predicted
-from tagger.flow.hash_order import hash_order
 from tagger.models.levels import Levels
 from tagger.review.learning.head import Judged
 from tagger.review.learning.material import NO_LEAF, Answered, Waiting
@@ -51,20 +50,6 @@ class Promise:
     """None where no threshold keeps the targets."""
     shown: Policy
     """The policy by the drawn answers alone, whether or not its targets hold for what still waits."""
-
-
-def calibration_order(ids: Sequence[str], seed: int = 0) -> np.ndarray:
-    """The random order in which to draw items from a queue for calibration: their positions, int [N].
-
-    It depends on ids and seed alone. The first of these are a random sample of the queue; it stays one as long as none
-    of them is left out because of what it shows, or because it has left the queue: such an item is asked about, too,
-    without its tag. A page asks drawn items among others that its own order puts first.
-
-    Args:
-        ids: Of all items of the queue that may leave, answered ones and those that have left included.
-        seed: Another seed draws another sample.
-    """
-    return np.argsort(hash_order([f"refit {item}" for item in ids], seed), kind="stable")
 
 
 def evaluate_answers(taxonomy: Taxonomy, judged: Judged, answered: Answered) -> Evaluation:

@@ -123,13 +123,23 @@ class Propagation:
             return None
         cosines = waiting.vectors.astype(np.float32) @ vector.astype(np.float32)
         near = np.flatnonzero((cosines >= measured.cosine) & waiting.may_leave)
-        if len(near):
-            looks = self._neighbours.kneighbors(waiting.vectors[near].astype(np.float32), return_distance=False)
-            near = near[(self._leaves[looks] == leaf).sum(axis=1) >= self._agreeing]
+        near = near[self.agree(waiting.vectors[near], leaf)]
         if not len(near):
             return None
         order = near[np.argsort(-cosines[near], kind="stable")]
         return Offer(leaf, tuple(waiting.ids[n] for n in order), tuple(cosines[order].tolist()), measured)
+
+    def agree(self, vectors: np.ndarray, leaf: int) -> np.ndarray:
+        """Whether the look-alikes of items have one leaf, bool [N].
+
+        Args:
+            vectors: Of the items, float [N, D], of length 1.
+            leaf: The leaf.
+        """
+        if not len(vectors):
+            return np.zeros(0, bool)
+        looks = self._neighbours.kneighbors(vectors.astype(np.float32), return_distance=False)
+        return np.asarray((self._leaves[looks] == leaf).sum(axis=1) >= self._agreeing)
 
     def _measured(self, like_waiting: np.ndarray, seed: int) -> Reach:
         """How far answers of each leaf may be passed on, by leaving labelled items out.

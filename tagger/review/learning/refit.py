@@ -96,9 +96,10 @@ def refit(request: RefitRequest) -> Refit:
     refit accepted and no person has answered; they are among the waiting items each time. An item that an earlier
     refit accepted and this one does not goes back to the queue. The waiting items are the part of the catalogue that
     was hard to tag, so neither the bundle's thresholds nor the labels of the catalogue say how precise tags are there.
-    Only answers about items that were drawn at random from the queue do (`calibration_order`); all other answers teach
-    the head, and count against the promise as `fit_promise` describes. An item leaves only if the heads of all folds
-    agree on its tags and each is sure enough.
+    Only answers about items that were drawn at random from the queue do; all other answers teach the head, and count
+    against the promise as `fit_promise` describes. Drawn items are asked about also after they have left, without their
+    new tag: a random sample has nothing left out. An item leaves only if the heads of all folds agree on its tags and
+    each is sure enough.
 
     What the promise is not: each refit breaks it with a probability of up to 1 - `probability` (for each level), and
     of many refits more do. The quality check, which may be looked at after every answer, is what watches over all of
@@ -143,7 +144,8 @@ def _teach(answered: Answered) -> bool:
 def _leaving(request: RefitRequest, chosen: Chosen, rows: np.ndarray) -> tuple[Leaving, ...]:
     """The waiting items of some rows, int [K], with those that are drawn for the quality check."""
     ids = [request.waiting.ids[row] for row in rows]
-    checked = QaSample(request.quality_share, request.head.seed).drawn(ids)
+    # another seed than that of the queue's random order, of which the first are answered: of these none would be left
+    checked = QaSample(request.quality_share, request.head.seed + 1).drawn(ids)
     return tuple(
         Leaving(
             item, chosen.masters[row], chosen.articles[row],

@@ -10,17 +10,38 @@ from tagger.schemas.tables.prediction import ReviewReason
 
 BIT = {str(reason): 1 << i for i, reason in enumerate(ReviewReason)}
 """Each review reason's bit in the column `reason_bits`."""
+ACCEPTED_BY_REFIT = 1 << 30
+"""Another bit there: a refit is sure enough of the item, and nobody needs to be asked."""
+_REASONS = sum(BIT.values())
 
 
 def waiting(run_id: str, item_filter: Filter) -> list[ColumnElement[bool]]:
     """Items of the queue without a decision that pass a filter, and for which no class is proposed.
 
-    The quality sample is left out unless it is asked for: who sees the tag first agrees with it too often.
+    What a refit accepted is left out, and the quality sample unless it is asked for: who sees the tag first agrees
+    with it too often.
     """
-    conditions = [queue.c.current.is_(None), queue.c.proposal.is_(None), *passing(run_id, item_filter)]
+    hidden = ACCEPTED_BY_REFIT
     if item_filter.reason != ReviewReason.QA_SAMPLE:
-        conditions.append(queue.c.reason_bits.op("&")(BIT[ReviewReason.QA_SAMPLE]) == 0)
-    return conditions
+        hidden |= BIT[ReviewReason.QA_SAMPLE]
+    is_shown = queue.c.reason_bits.op("&")(hidden) == 0
+    return [queue.c.current.is_(None), queue.c.proposal.is_(None), is_shown, *passing(run_id, item_filter)]
+
+
+def unsure(run_id: str) -> list[ColumnElement[bool]]:
+    """Items that low confidence alone sent to review, decided or not: those that a refit may accept."""
+    is_unsure = queue.c.reason_bits.op("&")(_REASONS) == BIT[ReviewReason.LOW_CONFIDENCE]
+    return [queue.c.run_id == run_id, is_unsure]
+
+
+def undecided(run_id: str) -> list[ColumnElement[bool]]:
+    """Items of the queue without a decision, whatever else became of them."""
+    return [queue.c.run_id == run_id, queue.c.current.is_(None)]
+
+
+def accepted_by_refit() -> ColumnElement[bool]:
+    """Items that a refit accepted, about which nobody is asked."""
+    return queue.c.reason_bits.op("&")(ACCEPTED_BY_REFIT) != 0
 
 
 def passing(run_id: str, item_filter: Filter) -> list[ColumnElement[bool]]:

@@ -7,7 +7,7 @@ from sqlalchemy import ColumnElement, Connection, Engine, and_, func, select
 from tagger.review.store import conditions
 from tagger.review.store.log import FLAGGED, PROPOSED, SKIPPED, UNDONE, UNSKIPPED, now
 from tagger.review.store.records import Filter, Progress
-from tagger.review.store.tables import READ_ONLY, decisions, queue, skips
+from tagger.review.store.tables import READ_ONLY, decisions, queue, refit_tags, skips
 
 _RATE_WINDOW_S, _SHORTEST_S = 600, 20
 
@@ -30,13 +30,14 @@ class Counts:
         with self._reader.begin() as connection:
             items = self._count(connection)
             decided = self._count(connection, queue.c.current.is_not(None))
+            by_refit = self._by_refit(connection)
             is_decision = decisions.c.verdict.not_in((UNDONE, SKIPPED, UNSKIPPED, FLAGGED, PROPOSED))
             by_person = and_(decisions.c.run_id == self._run_id, decisions.c.decided_by == who, is_decision)
             recent = and_(by_person, decisions.c.decided_at > since)
             query = select(func.count(), func.min(decisions.c.decided_at)).where(recent)
             count, first = connection.execute(query).one()
         seconds = (now() - first).total_seconds() if first else 0.0
-        return Progress(items, decided, 3600 * count / seconds if seconds > _SHORTEST_S else None)
+        return Progress(items, decided, by_refit, 3600 * count / seconds if seconds > _SHORTEST_S else None)
 
     def waiting(self, item_filter: Filter) -> int:
         """Items that wait and pass a filter."""
@@ -68,6 +69,13 @@ class Counts:
         with self._reader.begin() as connection:
             rows = connection.execute(query.group_by(*by).order_by(func.count().desc(), *by))
             return [(r.master, r.article, r.suggested_master, r.suggested_article, r.items) for r in rows]
+
+    def _by_refit(self, connection: Connection) -> int:
+        """Items that a refit accepted, and that nobody has decided."""
+        same_item = and_(queue.c.run_id == refit_tags.c.run_id, queue.c.position == refit_tags.c.position)
+        query = select(func.count()).select_from(refit_tags.join(queue, same_item))  # hardly any, of a long queue
+        query = query.where(refit_tags.c.run_id == self._run_id, queue.c.current.is_(None))
+        return connection.scalar(query.where(conditions.accepted_by_refit())) or 0
 
     def _count(self, connection: Connection, *where: ColumnElement[bool]) -> int:
         query = select(func.count()).select_from(queue).where(queue.c.run_id == self._run_id, *where)

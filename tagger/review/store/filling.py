@@ -1,7 +1,7 @@
 """Writes a review's queue: its items, the decisions that were made elsewhere, and an audit's suggestions."""
 
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC
 from itertools import islice
 from typing import Any
@@ -81,15 +81,35 @@ class Filling:
                 connection.execute(text(f"ANALYZE {queue.name}, {words.name}, {values.name}, {decisions.name}"))
         return count
 
+    def count_witness(self, said: Mapping[int, str]) -> None:
+        """Count one more witness into the queue's order.
+
+        Args:
+            said: The article types that it says, by position.
+        """
+        columns = (
+            queue.c.position,
+            queue.c.article,
+            queue.c.article_confidence,
+            queue.c.known_article,
+            queue.c.evidence,
+        )
+        these = and_(queue.c.run_id == self._run_id, queue.c.position.in_(said))
+        with self._engine.begin() as connection:
+            rows = connection.execute(select(*columns).where(these)).mappings().all()
+            accords = [{"at": row["position"], "to": _accord(row, said[row["position"]])} for row in rows]
+            of_item = and_(queue.c.run_id == self._run_id, queue.c.position == bindparam("at"))
+            if accords:
+                connection.execute(update(queue).where(of_item).values(accord=bindparam("to")), accords)
+
     def _keyed(self, row: dict[str, Any]) -> dict[str, Any]:
         bits = sum(BIT.get(reason, 0) for reason in row["reasons"])
-        accord = row["article_confidence"] - _A_WITNESS * disagreeing(row)
         shuffled = float(sample_order([row["id"]])[0]) / 2.0**64
         return {
             **row,
             "run_id": self._run_id,
             "reason_bits": bits,
-            "accord": accord,
+            "accord": _accord(row),
             "shuffled": shuffled,
         }
 
@@ -155,11 +175,15 @@ class _ColumnValues:
                     yield {"run_id": run_id, "name": name, "value": value, "position": position}
 
 
-def disagreeing(row: dict[str, Any]) -> int:
-    """How many witnesses name another article type than the prediction: the catalogue, and image and title alone.
+def _accord(row: Mapping[Any, Any], similar: str | None = None) -> float:
+    """An item's place in the order that begins with what is disputed.
+
+    Witnesses are the catalogue, image and title alone, and similar items.
 
     Args:
         row: An item, by the queue's columns.
+        similar: The article type that similar items agree on.
     """
-    said = [row["known_article"], *(each["articleType"] for each in row["evidence"] or ())]
-    return sum(article is not None and article != row["article"] for article in said)
+    said = [row["known_article"], similar, *(each["articleType"] for each in row["evidence"] or ())]
+    disagreeing = sum(article is not None and article != row["article"] for article in said)
+    return float(row["article_confidence"] - _A_WITNESS * disagreeing)

@@ -32,7 +32,7 @@ class Finder:
 
     def find(self, search: Search, count: int, skip: int = 0) -> list[FoundItem]:
         """Items in the filter's order; decided ones, the newest decision first."""
-        is_decided = search.state not in ("all", "waiting", "skipped", "flagged", "proposed")
+        is_decided = search.state not in ("all", "waiting", "skipped", "flagged", "proposed", "refit")
         order: list[ColumnElement[Any]] = conditions.order(search.item_filter)
         if is_decided:
             order = [decisions.c.seq.desc()]
@@ -50,7 +50,8 @@ class Finder:
     def reasons(self, item_filter: Filter) -> dict[str, int]:
         """Waiting items by reason, of those that pass a filter; an item may have several."""
         passing = conditions.passing(self._run_id, item_filter)
-        query = select(queue.c.reason_bits, func.count()).where(queue.c.current.is_(None), *passing)
+        waits = and_(queue.c.current.is_(None), ~conditions.accepted_by_refit())
+        query = select(queue.c.reason_bits, func.count()).where(waits, *passing)
         with self._reader.begin() as connection:
             counts = connection.execute(query.group_by(queue.c.reason_bits)).tuples().all()
         return {reason: sum(items for bits, items in counts if bits & bit) for reason, bit in BIT.items()}
@@ -73,7 +74,9 @@ class Finder:
             where.append(decisions.c.decided_by == search.person)
         match search.state:
             case "waiting":
-                where.append(queue.c.current.is_(None))
+                where += [queue.c.current.is_(None), ~conditions.accepted_by_refit()]
+            case "refit":
+                where += [queue.c.current.is_(None), conditions.accepted_by_refit()]
             case "decided":
                 where.append(queue.c.current.is_not(None))
             case "mine":

@@ -5,11 +5,13 @@ from collections.abc import Iterator, Sequence
 from sqlalchemy import Connection, Engine, RowMapping, and_, func, null, select
 from sqlalchemy import inspect as inspected
 
+from tagger.review.store import conditions
 from tagger.review.store.conditions import BIT
 from tagger.review.store.counts import Counts
 from tagger.review.store.finding import Finder
 from tagger.review.store.log import FLAGGED, PROPOSED, SKIPPED, UNSKIPPED, Log, entry
-from tagger.review.store.records import Action, Answered, Copies, Entry, QueuedItem
+from tagger.review.store.records import Action, Answered, Copies, Entry, Filter, QueuedItem
+from tagger.review.store.refits import Refits
 from tagger.review.store.settings import LEAVES, Settings
 from tagger.review.store.summary import Summary
 from tagger.review.store.tables import READ_ONLY, decisions, queue
@@ -44,6 +46,7 @@ class ReviewReader:
         self.counts = Counts(engine, run_id)
         self.finder = Finder(engine, run_id)
         self.summary = Summary(engine, run_id)
+        self.refits = Refits(engine, run_id)
 
     def close(self) -> None:
         """Close the database."""
@@ -75,6 +78,19 @@ class ReviewReader:
         with self._reader.begin() as connection:
             query = select(queue.c.position).where(queue.c.run_id == self.run_id, queue.c.id == item_id)
             return connection.scalar(query)
+
+    def ids(self) -> dict[str, int]:
+        """The positions of all items by their ids."""
+        with self._reader.begin() as connection:
+            query = select(queue.c.id, queue.c.position).where(queue.c.run_id == self.run_id)
+            return dict(connection.execute(query).tuples().all())
+
+    def waiting_of(self, positions: Sequence[int]) -> list[int]:
+        """Which of some items wait for somebody in the queue, by their positions, in the order that was asked for."""
+        these = (*conditions.waiting(self.run_id, Filter()), queue.c.position.in_(positions))
+        with self._reader.begin() as connection:
+            waiting = set(connection.scalars(select(queue.c.position).where(*these, queue.c.refused.is_(False))))
+        return [position for position in positions if position in waiting]
 
     def copies(self, item: QueuedItem, count: int) -> Copies:
         """The other items with an item's picture, at most `count` of them in full."""

@@ -1,6 +1,6 @@
 """A review at work: what people decide about its items, skip and undo; nothing is overwritten."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Engine, RowMapping, and_, delete, insert, select, update
@@ -48,6 +48,10 @@ class ReviewStore(ReviewReader):
         except IntegrityError:
             if not self.settings.get(SUGGESTIONS):  # otherwise another process was first
                 raise
+
+    def count_witness(self, said: Mapping[int, str]) -> None:
+        """Count what one more witness says, article types by position, into the order that begins with disputes."""
+        self._filling.count_witness(said)
 
     def fill(
         self,

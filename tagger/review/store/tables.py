@@ -1,43 +1,22 @@
 """The tables of a review, its queue and its log of decisions, in SQLite or PostgreSQL."""
 
-import os
-import sqlite3
-import stat
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from pathlib import Path
-from urllib.parse import quote
-
 from sqlalchemy import (
-    URL,
     Column,
-    Connection,
     DateTime,
-    Engine,
     Float,
     ForeignKeyConstraint,
     Index,
     Integer,
     MetaData,
-    QueuePool,
     String,
     Table,
     Text,
-    create_engine,
-    event,
     false,
 )
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.types import JSON, Boolean
 
-from tagger.errors import UsageError
-from tagger.io.location import first_line
-from tagger.review.store.migrations import NewerSchemaError, bring_up_to_date, check_known, is_current
-
-_BUSY_TIMEOUT_S = 15
-_POSTGRES = ("postgresql://", "postgres://")
 READ_ONLY = {"read_only": True}
-_OWNER_ONLY, _OTHERS = 0o600, 0o077
+"""Execution options of a connection that only reads; SQLite then lets others write meanwhile."""
 _WAITING = ("run_id", "current")
 _FILTERED = ("reason_bits", "refused", "proposal")
 _JSON_OR_NULL = JSON(none_as_null=True)
@@ -65,7 +44,7 @@ queue = Table(
     Column("article_confidence", Float, nullable=False),
     Column("alternatives", JSON, nullable=False),
     Column("reasons", JSON, nullable=False),
-    Column("reason_bits", Integer, nullable=False),  # the same, for filters
+    Column("reason_bits", Integer, nullable=False),  # the same, for filters; one more where a refit accepted the item
     Column("blur_score", Float),
     Column("known_master", String),
     Column("known_article", String),
@@ -169,6 +148,33 @@ second_answers = Table(  # of another person, about items that are decided; the 
     Column("decided_at", DateTime, nullable=False),  # UTC
 )
 
+refits = Table(  # of the model's head to the answers so far
+    "review_refits",
+    metadata,
+    Column("run_id", String, primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),  # from 1
+    Column("answers", Integer, nullable=False),  # about items that may leave, when it began
+    Column("drawn", Integer, nullable=False),  # answers about items that were drawn at random
+    Column("needed", Integer, nullable=False),  # the fewest drawn answers that can show the targets
+    Column("accepted", Integer, nullable=False),
+    Column("why_none", String),  # null where it accepted items
+    Column("made_at", DateTime, nullable=False),  # UTC
+)
+
+refit_tags = Table(  # what the newest refit is sure of, and what earlier ones said of items that were decided since
+    "review_refit_tags",
+    metadata,
+    Column("run_id", String, primary_key=True),
+    Column("refit", Integer, primary_key=True, autoincrement=False),
+    Column("position", Integer, primary_key=True, autoincrement=False),
+    Column("master", String, nullable=False),
+    Column("master_confidence", Float, nullable=False),
+    Column("article", String, nullable=False),
+    Column("article_confidence", Float, nullable=False),
+    Column("checked", Boolean, nullable=False),  # whether a person is asked all the same
+    Column("made_at", DateTime, nullable=False),  # UTC
+)
+
 groups = Table(  # of items that show one picture, as tagger duplicates found them
     "review_groups",
     metadata,
@@ -229,142 +235,3 @@ sessions = Table(
     Column("ended", Float),
     Index("review_sessions_person", "run_id", "person"),
 )
-
-
-def open_database(address: str, flag: str) -> Engine:
-    """Open a database for a review; create its tables, or migrate those of an older version.
-
-    Args:
-        address: Path of an SQLite file, or `postgresql://USER@HOST/NAME`.
-        flag: What to name in messages.
-
-    Raises:
-        UsageError: when it cannot be opened, or a newer version has changed it.
-    """
-    with _named(address, flag):
-        _check_kind(address, flag)
-        engine = _postgres(address) if _is_postgres(address) else _sqlite(_file(address))
-        with engine.execution_options(**READ_ONLY).begin() as connection:
-            ready = is_current(connection)
-        if not ready:
-            with engine.begin() as connection:
-                bring_up_to_date(connection, metadata)
-        return engine
-
-
-def open_to_read(address: str, flag: str) -> Engine:
-    """Open a database of this or an older version read-only, and create no file beside it.
-
-    Args:
-        address: Path of an SQLite file that exists, or `postgresql://USER@HOST/NAME`.
-        flag: What to name in messages.
-
-    Raises:
-        UsageError: when it cannot be opened, or a newer version has changed it.
-    """
-    with _named(address, flag):
-        _check_kind(address, flag)
-        engine = _postgres(address, read_only=True) if _is_postgres(address) else _sqlite_read_only(_file(address))
-        with engine.execution_options(**READ_ONLY).begin() as connection:
-            check_known(connection)
-        return engine
-
-
-@contextmanager
-def _named(address: str, flag: str) -> Iterator[None]:
-    """Add the flag and the database to errors."""
-    try:
-        yield
-    except NewerSchemaError as error:
-        raise UsageError(
-            f"{flag} {_shown(address)}: it was made by a newer catalog-tagger (schema {error}); update this one"
-        ) from error
-    except (DBAPIError, ArgumentError, NoSuchModuleError, OSError) as error:
-        cause = error.orig if isinstance(error, DBAPIError) and error.orig else error
-        raise UsageError(f"{flag} {_shown(address)}: cannot be opened: {first_line(cause)}") from error
-
-
-def _check_kind(address: str, flag: str) -> None:
-    if "://" in address and not _is_postgres(address):
-        raise UsageError(f"{flag} {address}: a database is the path of an SQLite file, or postgresql://…")
-
-
-def _is_postgres(address: str) -> bool:
-    return address.startswith(_POSTGRES)
-
-
-def _file(address: str) -> Path:
-    return Path(address).expanduser()
-
-
-def _postgres(address: str, read_only: bool = False) -> Engine:
-    rest = address.split("://", 1)[1]
-    options = {"options": "-c default_transaction_read_only=on"} if read_only else {}
-    return create_engine(f"postgresql+psycopg://{rest}", pool_pre_ping=True, pool_size=10, connect_args=options)
-
-
-def _sqlite(file: Path) -> Engine:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    _make_private(file)
-    engine = create_engine(
-        URL.create("sqlite", database=str(file)),
-        connect_args={"check_same_thread": False, "timeout": _BUSY_TIMEOUT_S},
-    )
-
-    @event.listens_for(engine, "connect")
-    def configure(connection: object, record: object) -> None:
-        connection.isolation_level = None  # type: ignore[attr-defined]  # transactions begin below
-        cursor = connection.cursor()  # type: ignore[attr-defined]
-        cursor.execute("PRAGMA journal_mode=WAL")
-        cursor.execute("PRAGMA synchronous=FULL")
-        cursor.execute("PRAGMA foreign_keys=ON")
-        cursor.close()
-
-    @event.listens_for(engine, "begin")
-    def begin(connection: Connection) -> None:
-        reading = connection.get_execution_options().get("read_only")
-        connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")  # a second writer waits
-
-    return engine
-
-
-def _make_private(file: Path) -> None:
-    """Create a file that only its owner may read, or take others' access away: it holds the secret that signs cookies.
-
-    Raises:
-        UsageError: when others may read it, and this account may not change that.
-    """
-    with suppress(FileExistsError):
-        os.close(os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, _OWNER_ONLY))
-    for one in (file, *(file.with_name(f"{file.name}-{journal}") for journal in ("wal", "shm"))):
-        with suppress(FileNotFoundError):  # SQLite deletes its journals
-            if stat.S_IMODE(one.stat().st_mode) & _OTHERS:
-                _tighten(one)
-
-
-def _tighten(file: Path) -> None:
-    try:
-        file.chmod(_OWNER_ONLY)
-    except PermissionError as error:
-        raise UsageError(
-            f"--database {file}: others can read it, and it belongs to another account; its owner can run chmod 600 "
-            "on it, or take another --database"
-        ) from error
-
-
-def _sqlite_read_only(file: Path) -> Engine:
-    """An SQLite file, read-only; without a journal beside it nobody writes, and none is created."""
-    mode = "mode=ro" if file.with_name(f"{file.name}-wal").exists() else "mode=ro&immutable=1"
-
-    def connect() -> sqlite3.Connection:
-        address = f"file:{quote(str(file.absolute()))}?{mode}"
-        return sqlite3.connect(address, uri=True, check_same_thread=False, timeout=_BUSY_TIMEOUT_S)
-
-    return create_engine("sqlite://", creator=connect, poolclass=QueuePool)
-
-
-def _shown(address: str) -> str:
-    """An address without its password."""
-    before, at, after = address.rpartition("@")
-    scheme, colon, _ = before.rpartition(":")
-    return f"{scheme}:…@{after}" if at and colon and "://" in scheme else address

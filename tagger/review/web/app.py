@@ -17,6 +17,7 @@ from tagger.review.web.origins import OriginPolicy
 from tagger.review.web.pages import Pages
 from tagger.review.web.sessions import Sessions
 from tagger.review.web.views import (
+    alike,
     check,
     duplicates,
     found,
@@ -35,6 +36,7 @@ from tagger.review.web.views import (
 _PAGES = (
     "/queue",
     "/grid",
+    "/alike",
     "/try",
     "/find",
     "/items",
@@ -71,7 +73,8 @@ def review_app(
     app.state.site = site
     app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"), name="static")
     for view in (
-        overview, queue, check, second, duplicates, found, items, proposals, grid, images, trial, people, sign_in,
+        overview, queue, alike, check, second, duplicates, found, items, proposals, grid, images, trial, people,
+        sign_in,
     ):  # fmt: skip
         app.include_router(view.router)
     Faults(site).register(app)

@@ -10,8 +10,8 @@ from typing import Any, Literal
 
 import pyarrow as pa
 
-from tagger.decisions.final_tags import PREDICTED, final_tags, newest_by_id
-from tagger.decisions.read import standing_rows
+from tagger.decisions.final_tags import PREDICTED, final_tags, newest_by_id, refit_tags
+from tagger.decisions.read import refit_rows, standing_rows
 from tagger.exports.csv import csv_bytes
 from tagger.exports.tag_files import TagFiles
 from tagger.exports.xlsx import write_xlsx
@@ -47,8 +47,9 @@ class Downloads:
         """Write one file into an empty folder; return it.
 
         Args:
-            what: `tags` are a person's, else the model's if it was accepted, for all items of the run; `decisions`
-                are those of the people that stand; `duplicates` are answers about groups of items with one picture.
+            what: `tags` are a person's, else a refit's or the model's if it was accepted, for all items of the run;
+                `decisions` are those of the people that stand; `duplicates` are answers about groups of items with one
+                picture.
             suffix: The format.
             folder: Where to.
         """
@@ -84,7 +85,9 @@ class Downloads:
         return file
 
     def _tags(self) -> Iterator[pa.Table]:
-        return final_tags(self.run.batches(PREDICTED), newest_by_id(standing_rows(self.store)))
+        return final_tags(
+            self.run.batches(PREDICTED), newest_by_id(standing_rows(self.store)), refit_tags(refit_rows(self.store))
+        )
 
     def _further(self, columns: Sequence[str]) -> list[str]:
         """Headings of the further tags; one that is called as another column is told apart from it."""

@@ -14,6 +14,7 @@ from tagger.review.web.check import QualityCheck
 from tagger.review.web.downloads import Downloads
 from tagger.review.web.images import ItemImage, images_of
 from tagger.review.web.look_alikes import LookAlikes
+from tagger.review.web.offers import Offers
 from tagger.review.web.pictures import Pictures
 from tagger.review.web.synonyms import Synonyms
 from tagger.review.web.texts import Texts
@@ -50,6 +51,10 @@ class Review:
     """What was tagged, by which model, and when."""
     downloads: Downloads | None = None
     """Writes files to take away; None where the run's predictions are not at hand."""
+    offers: Offers | None = None
+    """Finds waiting items that look like an answered one; None where nothing shall be offered."""
+    refit_target: float | None = None
+    """Precision of what refits accept, 0 to 1; None where none are made."""
     quality: QualityCheck | None = None
     """The run's quality sample; None in an audit, and where the run's predictions are not at hand."""
 

@@ -50,6 +50,21 @@ class LookAlikes:
             if row["masterCategory"] and row["articleType"]
         ]
 
+    @property
+    def state(self) -> str:
+        """Tells one state of the index from another."""
+        card = self._index.card
+        return f"{card.model_id}/{card.items}/{card.segments[-1].name if card.segments else ''}"
+
+    def agreed_on(self, items: Sequence[str]) -> dict[str, tuple[str, str]]:
+        """The classes that most of the similar items have, by the ids of items; without those where none has most."""
+        said: dict[str, list[tuple[str, str]]] = {}
+        for row in self._similar.items(items).to_pylist():
+            if row["masterCategory"] and row["articleType"]:
+                said.setdefault(row["id"], []).append((row["masterCategory"], row["articleType"]))
+        most = {item: Counter(classes).most_common(1)[0] for item, classes in said.items()}
+        return {item: class_ for item, (class_, count) in most.items() if count >= _MAJORITY}
+
     def vectors(self, items: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
         """The vectors of those items that the index has, by their ids.
 

@@ -31,10 +31,11 @@ def start_view(review: Review, t: Texts, who: str) -> dict[str, Any]:
         "waiting_by_reason": dict(sorted(reasons.items(), key=lambda each: -each[1])),
         "per_hour": per_hour,
         "takes": _duration(t, waiting / per_hour) if per_hour else "",
+        "refit": _refit_text(review, t),
     }
 
 
-def summary_view(review: Review) -> dict[str, Any]:
+def summary_view(review: Review, t: Texts) -> dict[str, Any]:
     """Values for the template of the last page."""
     summary = review.store.summary
     return {
@@ -45,7 +46,22 @@ def summary_view(review: Review) -> dict[str, Any]:
         "proposals": len(review.store.proposals.open()),
         "can_download": review.downloads is not None,
         "groups": review.store.groups.counts(),
+        "refit": _refit_text(review, t),
     }
+
+
+def _refit_text(review: Review, t: Texts) -> str:
+    """What the last refit came to; empty where the review has none, and makes none."""
+    last, target = review.store.refits.last(), review.refit_target
+    if last is None:
+        return t("refit-first", target=t.whole_percent(target)) if target is not None else ""
+    if last.why_none:
+        wanted = t.whole_percent(target) if target is not None else t("refit-any-target")
+        return t(f"refit-{last.why_none}", answers=last.answers, drawn=last.drawn, needed=last.needed, target=wanted)
+    said = t("refit-accepted", answers=last.answers, items=last.accepted)
+    checked = review.store.refits.checked()
+    how_right = t("refit-checked", answers=checked.answers, right=checked.right) if checked.answers else ""
+    return f"{said} {how_right}".strip()
 
 
 def _duration(t: Texts, hours: float) -> str:

@@ -75,6 +75,7 @@ class Pages:
             languages=LANGUAGES, script_texts=_SCRIPT_TEXTS, run_id=review.store.run_id, entry_text=words.entry_text,
             problem_text=words.problem_text, answered_text=words.answered_text, named=words.named,
             has_check=bool(review.quality and review.quality.has_sample),
+            has_offers=review.offers is not None,
             has_duplicates=review.store.groups.counts().groups > 0,
         )  # fmt: skip
 
@@ -205,6 +206,12 @@ class Pages:
         recent = self._store.recent(session.key, _RECENT)
         context = {"recent": recent, "item_filter": item_filter, "t": texts_of(request)}
         return self._templates.get_template("_recent.html").render(context)
+
+    def offer(self, request: Request, item_filter: Filter, item: QueuedItem) -> str:
+        """A link to waiting items that look like an answered one, as HTML; empty where there are none."""
+        found = self._review.offers.of(item) if self._review.offers else None
+        context = {"offer": found, "answered": item, "item_filter": item_filter, "t": texts_of(request)}
+        return self._templates.get_template("_offer.html").render(context) if found else ""
 
     def grid(
         self,

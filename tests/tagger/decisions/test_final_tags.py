@@ -102,7 +102,7 @@ def attributes_of(
     """The further tags of each item; confidences with two digits."""
     standing = newest_by_id([pa.Table.from_pylist(said, schema=DECISION)])
     table = pa.Table.from_pylist(predictions, schema=PREDICTION)
-    (tags,) = final_tags([table], standing, no_value or NoValue())
+    (tags,) = final_tags([table], standing, no_value=no_value or NoValue())
     return {
         row["id"]: [{**a, "confidence": a["confidence"] and round(a["confidence"], 2)} for a in row["attributes"]]
         for row in tags.to_pylist()

@@ -109,7 +109,7 @@ def test_a_class_that_is_called_none_is_no_tag() -> None:
     rows[0]["articleType"] = "N/A"
     rows[1]["masterCategory"] = rows[2]["masterCategory"] = "k.A."
     table = pa.Table.from_pylist(rows)
-    (found,) = final_tags([table], {}, NoValue(["k.A."]))
+    (found,) = final_tags([table], {}, no_value=NoValue(["k.A."]))
     assert [(r["state"], r["source"], r["masterCategory"], r["articleType"]) for r in found.to_pylist()] == [
         ("master_only", "model", "Apparel", None), ("waiting", None, None, None), ("waiting", None, None, None)
     ]  # fmt: skip

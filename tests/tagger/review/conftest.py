@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
+from tagger.review.store.database import open_database
 from tagger.review.store.review import ReviewStore
-from tagger.review.store.tables import open_database
 from tests.chromium import chromium
 from tests.postgres import postgres, postgres_programs
 from tests.tagger.review.queue_rows import ITEMS, LEAF_PAIRS, row

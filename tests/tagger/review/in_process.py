@@ -2,14 +2,16 @@
 
 import re
 import time
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from starlette.testclient import TestClient
 
-from tagger.review.store.leaves import LeafCounts, Leaves
+from tagger.review.store.database import open_database
+from tagger.review.store.leaves import LeafCounts, Leaves, Pair
 from tagger.review.store.review import ReviewStore
 from tagger.review.store.sessions import Role
-from tagger.review.store.tables import open_database
 from tagger.review.web.app import review_app
 from tagger.review.web.invitations import Invitations
 from tagger.review.web.item_view import Review
@@ -23,24 +25,44 @@ TOKEN = "a-token-of-some-length"
 HOSTS = frozenset({"testserver", "localhost"})
 
 
-def make_store(folder: Path, run_id: str = "run") -> ReviewStore:
-    """A review of eight items in a folder."""
+def make_empty_store(folder: Path, run_id: str = "run") -> ReviewStore:
+    """A review that has not begun, with a catalogue in a folder."""
     (folder / "images").mkdir(exist_ok=True)
     (folder / "images/1.jpg").touch()
     (folder / "m.csv").write_text("id\n1\n")
-    store = ReviewStore(open_database(str(folder / "r.sqlite"), "--database"), run_id)
+    return ReviewStore(open_database(str(folder / "r.sqlite"), "--database"), run_id)
+
+
+def make_store(folder: Path, run_id: str = "run") -> ReviewStore:
+    """A review of eight items in a folder."""
+    store = make_empty_store(folder, run_id)
     store.fill((row(n) for n in range(1, 9)), LEAF_PAIRS)
     return store
 
 
 class Page:
-    """The page, and what it said on the terminal."""
+    """The page, and what it said on the terminal.
 
-    def __init__(self, store: ReviewStore, folder: Path, token: str | None = None) -> None:
+    Args:
+        store: The review.
+        folder: Has the catalogue.
+        token: For leads.
+        pairs: The classes to choose from.
+        more: Further parts of the review.
+    """
+
+    def __init__(
+        self,
+        store: ReviewStore,
+        folder: Path,
+        token: str | None = None,
+        pairs: Sequence[Pair] = LEAF_PAIRS,
+        **more: Any,
+    ) -> None:
         self.lines: list[str] = []
         _, images = catalog_of(folder / "m.csv", folder / "images")
-        leaves = Leaves(LEAF_PAIRS, LeafCounts.of(LEAF_PAIRS, {}, None))
-        review = Review("run", store, Pictures(images, 1000), leaves, None)
+        leaves = Leaves(pairs, LeafCounts.of(pairs, {}, None))
+        review = Review("run", store, Pictures(images, 1000), leaves, None, **more)
         self.store = store
         sessions = Sessions(store, "secret", token, "Ann", self.lines.append)
         self.now = time.time()

@@ -12,10 +12,10 @@ import uvicorn
 from playwright.sync_api import Browser, Page, expect
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from tagger.review.store.database import open_database
 from tagger.review.store.leaves import LeafCounts, Leaves
 from tagger.review.store.records import Filter
 from tagger.review.store.review import ReviewStore
-from tagger.review.store.tables import open_database
 from tagger.review.web.app import review_app
 from tagger.review.web.invitations import Invitations
 from tagger.review.web.item_view import Review

@@ -16,10 +16,11 @@ from sqlalchemy import Engine, create_engine, inspect, text
 from tagger.decisions.read import decisions_of
 from tagger.errors import UsageError
 from tagger.io.location import Location
+from tagger.review.store.database import open_database, open_to_read
 from tagger.review.store.migrations import VERSION_TABLE
 from tagger.review.store.records import Filter
 from tagger.review.store.review import ReviewStore
-from tagger.review.store.tables import metadata, open_database, open_to_read
+from tagger.review.store.tables import metadata
 from tagger.runs.directory import RunDirectory
 from tagger.runs.roots import RECORD
 from tagger.schemas.documents.run import Counts, RunRecord

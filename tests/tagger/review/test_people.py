@@ -10,11 +10,12 @@ import pytest
 from sqlalchemy import func, select, text, update
 
 from tagger.errors import UsageError
+from tagger.review.store.database import open_database
 from tagger.review.store.people import PeopleError
 from tagger.review.store.records import Filter
 from tagger.review.store.review import ReviewStore
 from tagger.review.store.sessions import SESSION_S, Role
-from tagger.review.store.tables import open_database, queue, sessions
+from tagger.review.store.tables import queue, sessions
 from tests.tagger.review.queue_rows import accepted
 
 HOUR_S = 3600.0

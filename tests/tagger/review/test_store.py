@@ -9,9 +9,10 @@ import pytest
 from sqlalchemy import update
 
 from tagger.errors import UsageError
+from tagger.review.store.database import open_database
 from tagger.review.store.records import Change, ConflictError, Filter
 from tagger.review.store.review import ReviewStore
-from tagger.review.store.tables import open_database, queue
+from tagger.review.store.tables import queue
 from tagger.schemas.tables.decision import Verdict
 from tests.tagger.review.queue_rows import ITEMS, LEAF_PAIRS, accepted, row
 

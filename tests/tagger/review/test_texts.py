@@ -8,6 +8,7 @@ import pytest
 from fluent.syntax import FluentParser, ast
 from fluent.syntax.visitor import Visitor
 
+from tagger.review.learning.refit import WhyNone
 from tagger.review.store.people import Why
 from tagger.review.store.sessions import Role
 from tagger.review.web import texts
@@ -29,7 +30,8 @@ MADE_OF = {
     "witness-": ["catalogue", "model", "suggested", "title", "look_alikes"],
     "conflict-": ["unknown", "decided", "decided-own", "open"],
     "order-": ["disputed", "uncertain", "certain", "catalogue", "random"],
-    "state-": ["all", "waiting", "decided", "mine", "corrected", "unusable", "skipped", "flagged", "proposed"],
+    "state-": ["all", "waiting", "decided", "mine", "corrected", "unusable", "skipped", "flagged", "proposed", "refit"],
+    "refit-": [*map(str, WhyNone), "not_in_index", "failed"],
     "nav-": ["check", "second"],
     "check-": ["what"],
     "second-": ["what"],

@@ -27,7 +27,7 @@ const outbox = new Outbox(`tagger-answers:${run}:${who}`, csrf, {
   changed: showSaving,
   saved(entry, reply) {
     for (const part of ["progress", "recent"]) if (reply[part]) one(`#${part}`)?.replaceWith(parsed(reply[part]));
-    say(reply.said ?? "");
+    say(reply.said ?? "", entry.isUndo ? "" : reply.offer);
     if (entry.isUndo && reply.positions?.length && !reply.positions.includes(entry.position)) {
       const query = new URLSearchParams(location.search);
       query.set("done", "1");
@@ -121,10 +121,10 @@ function next() {
 
 function show(item) {
   isWaiting = false;
-  const previous = one("[data-saved]")?.textContent ?? "";
+  const previous = [...(one("[data-saved]")?.childNodes ?? [])];
   place().removeAttribute("aria-busy");
   place().replaceChildren(item.form);
-  one("[data-saved]").textContent = previous;
+  one("[data-saved]").replaceChildren(...previous);
   document.title = document.title.replace(/^.*(?= · )/, () => item.form.dataset.title);
   history.replaceState(null, "", `/queue${new URL(item.form.action).search}`);
   window.scrollTo(0, 0);
@@ -180,10 +180,12 @@ function parsed(html) {
   return template.content.firstElementChild;
 }
 
-function say(words) {
+// What was saved, and an offer of similar items, which stays until there is another one.
+function say(words, offer) {
   const line = one("[data-saved]");
   if (!line) return;
-  line.textContent = words;
+  const link = offer ? parsed(offer) : offer === "" ? null : one(".offer", line);
+  line.replaceChildren(words, ...(link ? [" ", link] : []));
   announce(words);
 }
 

@@ -12,6 +12,7 @@ nav-items = Finden
 nav-try = Bild ausprobieren
 progress-label = Entschieden
 progress = von { NUMBER($items) }
+progress-refit = + { NUMBER($items) } durch das Modell
 progress-pace = { NUMBER($perHour, maximumFractionDigits: 0) } pro Stunde
 save-language = Speichern
 sign-out = Abmelden
@@ -211,6 +212,7 @@ state-unusable = unbrauchbare Bilder
 state-skipped = von mir übersprungen
 state-flagged = gemeldet
 state-proposed = mit vorgeschlagener Klasse
+state-refit = durch Ihre Antworten bestätigt
 filter-person = Entschieden von
 filter-text = Wörter in Titel, Nummer oder Spalten
 filter-reason = Grund
@@ -288,6 +290,21 @@ grid-empty = Im Raster ist nichts mehr
 grid-choose-another = Wählen Sie eine andere Klasse.
 grid-rest-marked = Was Sie als falsch markiert haben, steht in der Warteschlange.
 grid-rest-audit = Was keinen Vorschlag hat oder markiert wurde, steht in der Warteschlange.
+alike-title = Ähnliche Artikel, die warten
+alike-offer = { $items ->
+    [one] { NUMBER($items) } weiterer wie dieser
+   *[other] { NUMBER($items) } weitere wie dieser
+}
+alike-question = Sind das auch { $name }?
+alike-measured = Von { NUMBER($pairs) } Paaren gelabelter Artikel, die sich so ähnlich sind, haben { $share } dieselbe Klasse.
+alike-harder = Was wartet, ist schwieriger.
+alike-so-far = Von { NUMBER($shown) } bisher angebotenen haben { NUMBER($taken) } die Klasse bekommen.
+alike-hint = Markieren Sie, was etwas anderes ist; es bleibt in der Warteschlange.
+alike-set = { $items } auf { $name } setzen
+alike-set-some = { $items } von { $all } auf { $name } setzen
+alike-set-rest = Die anderen { $items } auf { $name } setzen
+alike-none = Keine ähnlichen Artikel warten
+alike-changed = Die Antwort zu jenem Artikel hat sich geändert. Gehen Sie zurück zur Warteschlange.
 mark-first = Markieren Sie zuerst die Artikel.
 not-seen-yet = Noch war kein Bild auf dem Bildschirm. Warten Sie, bis sie geladen sind.
 
@@ -389,6 +406,7 @@ keys-keep-audit = das Label des Katalogs beibehalten; im Raster: das der markier
 keys-title = was der Titel sagt
 keys-alternatives = eine der anderen Klassen
 keys-copies = auch über die anderen Artikel mit diesem Bild entscheiden, oder nicht
+keys-offer = wartende Artikel ansehen, die dem zuletzt beantworteten ähneln
 keys-alike = die Klasse ähnlicher Artikel, wenn sie übereinstimmen
 keys-master = nur die Kategorie
 keys-further = zu den weiteren Tags; Enter geht zurück zum Artikel
@@ -433,6 +451,21 @@ start-why = Warum sie warten
 start-why-hint = Ein Artikel kann aus mehreren Gründen warten.
 start-summary = Was entschieden ist, und Dateien zum Herunterladen
 nav-summary = Ergebnis
+refit-first = Nach 50 Antworten lernt das Modell aus ihnen, und Artikel, bei denen es dann sicher genug ist, verlassen die Warteschlange. Die Hälfte der Fragen ist zufällig gezogen: Sie zeigen, ob { $target } davon richtig sind.
+refit-accepted = Nach { NUMBER($answers) } Antworten { $items ->
+    [one] hat { NUMBER($items) } Artikel
+   *[other] haben { NUMBER($items) } Artikel
+} die Warteschlange verlassen: Das Modell hat genug gelernt, um sicher zu sein.
+refit-checked = { NUMBER($answers) } davon haben Menschen geprüft, ohne das neue Tag zu sehen; { NUMBER($right) } dieser Tags waren richtig.
+refit-see = Ansehen
+refit-any-target = das Ziel
+refit-too_few_answers = Durch Ihre Antworten hat noch kein Artikel die Warteschlange verlassen: { NUMBER($needed) } Antworten zu zufällig gezogenen Artikeln sind nötig, und es gibt { NUMBER($drawn) }.
+refit-not_precise_enough = Nach { NUMBER($answers) } Antworten hat dadurch kein Artikel die Warteschlange verlassen: Sie zeigen bei keinem, dass { $target } richtig wären.
+refit-answered_already = Nach { NUMBER($answers) } Antworten hat dadurch kein Artikel die Warteschlange verlassen: Das meiste, bei dem das Modell sicher ist, haben Menschen schon beantwortet.
+refit-none_sure_enough = Nach { NUMBER($answers) } Antworten ist das Modell bei keinem der wartenden Artikel sicher genug.
+refit-nothing_waits = Es wartet nichts, was das Modell hätte übernehmen können.
+refit-not_in_index = Das Modell kann aus Ihren Antworten nicht lernen: Der Index enthält keinen dieser Artikel. Fügen Sie ihm diesen Lauf mit tagger index hinzu.
+refit-failed = Aus { NUMBER($answers) } Antworten zu lernen ist misslungen; das Terminal sagt, warum. Nach 50 weiteren wird es noch einmal versucht.
 summary-heading = { NUMBER($decided) } von { $items ->
     [one] einem Artikel entschieden
    *[other] { NUMBER($items) } Artikeln entschieden

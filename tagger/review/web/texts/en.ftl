@@ -12,6 +12,7 @@ nav-items = Find
 nav-try = Try an image
 progress-label = Decided
 progress = of { NUMBER($items) }
+progress-refit = + { NUMBER($items) } by the model
 progress-pace = { NUMBER($perHour, maximumFractionDigits: 0) } an hour
 save-language = Save
 sign-out = Sign out
@@ -211,6 +212,7 @@ state-unusable = unusable images
 state-skipped = skipped by me
 state-flagged = flagged
 state-proposed = with a proposed class
+state-refit = accepted by what you taught the model
 filter-person = Decided by
 filter-text = Words in title, number or columns
 filter-reason = Reason
@@ -288,6 +290,21 @@ grid-empty = No items left in the grid
 grid-choose-another = Choose another class.
 grid-rest-marked = Items that you marked as wrong are in the queue.
 grid-rest-audit = Items without a suggestion, or marked, are in the queue.
+alike-title = Similar items that wait
+alike-offer = { $items ->
+    [one] { NUMBER($items) } more like it
+   *[other] { NUMBER($items) } more like it
+}
+alike-question = Are these { $name }, too?
+alike-measured = Of { NUMBER($pairs) } pairs of labelled items that are so similar, { $share } have one class.
+alike-harder = Those that wait are harder.
+alike-so-far = Of { NUMBER($shown) } that were offered so far, { NUMBER($taken) } got the class.
+alike-hint = Mark those that are something else; they stay in the queue.
+alike-set = Set { $items } to { $name }
+alike-set-some = Set { $items } of { $all } to { $name }
+alike-set-rest = Set the other { $items } to { $name }
+alike-none = No similar items are waiting
+alike-changed = The answer to that item has changed. Go back to the queue.
 mark-first = Mark the items first.
 not-seen-yet = No image has been on the screen yet. Wait until they are loaded.
 
@@ -389,6 +406,7 @@ keys-keep-audit = keep the catalogue's label; in the grid: of the marked ones
 keys-title = what the title says
 keys-alternatives = one of the other classes
 keys-copies = also decide the other items with this picture, or not
+keys-offer = see waiting items that look like the one you answered last
 keys-alike = the class of similar items, where they agree
 keys-master = only the category
 keys-further = go to the further tags; Enter goes back to the item
@@ -433,6 +451,21 @@ start-why = Why they wait
 start-why-hint = An item can wait for several reasons.
 start-summary = What was decided, and files to download
 nav-summary = Summary
+refit-first = After 50 answers the model learns from them, and items that it is then sure enough of leave the queue. Half of the questions are drawn at random: they show whether { $target } of what leaves is right.
+refit-accepted = After { NUMBER($answers) } answers, { $items ->
+    [one] { NUMBER($items) } item has
+   *[other] { NUMBER($items) } items have
+} left the queue: the model has learnt enough to be sure of them.
+refit-checked = People checked { NUMBER($answers) } of what left, without seeing its new tag; { NUMBER($right) } of these tags were right.
+refit-see = See them
+refit-any-target = the target
+refit-too_few_answers = No item has left the queue by what you taught the model: { NUMBER($needed) } answers about randomly drawn items are needed, and there are { NUMBER($drawn) }.
+refit-not_precise_enough = After { NUMBER($answers) } answers, no item has left the queue by what you taught the model: they do not show that { $target } of any would be right.
+refit-answered_already = After { NUMBER($answers) } answers, no item has left the queue by what you taught the model: people have answered most of what it is sure of.
+refit-none_sure_enough = After { NUMBER($answers) } answers, the model is sure enough of none of the items that wait.
+refit-nothing_waits = Nothing waits that the model could have taken over.
+refit-not_in_index = The model cannot learn from your answers: the index has none of these items. Add this run to it with tagger index.
+refit-failed = Learning from { NUMBER($answers) } answers failed; the terminal says why. It is tried again after 50 more.
 summary-heading = { NUMBER($decided) } of { $items ->
     [one] one item is decided
    *[other] { NUMBER($items) } items are decided

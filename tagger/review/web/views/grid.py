@@ -47,9 +47,9 @@ def decide_many(
     wrong: Annotated[list[int] | None, Form()] = None,
 ) -> Response:
     """Save the decisions about the items that were shown, or only about some of them, and go to the next ones."""
-    positions = _positions(shown)
+    positions = positions_of(shown)
     if answer.startswith(_ONLY):
-        some = set(_positions(answer.removeprefix(_ONLY)))
+        some = set(positions_of(answer.removeprefix(_ONLY)))
         positions, answer = [p for p in positions if p in some], ACCEPT
         if not positions:
             raise RefusalError(422, "not-seen-yet")
@@ -66,7 +66,8 @@ def decide_many(
     return redirect("grid", _next_class(site, item_filter), done=DONE)
 
 
-def _positions(named: str) -> list[int]:
+def positions_of(named: str) -> list[int]:
+    """Positions that a form names, with commas between them; as many as a page has."""
     return [int(p) for p in named.split(",") if p.isdecimal() and len(p) < 10][:GRID_ITEMS]
 
 

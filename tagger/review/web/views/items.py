@@ -101,7 +101,7 @@ def decide(
     missed = 1 + len(others) - len(decided)
     if missed > 0:
         return refused(request, site, session, item_filter, t("left-alone", items=missed))
-    return saved(request, site, session, item_filter)
+    return saved(request, site, session, item_filter, position)
 
 
 @router.post("/skip")
@@ -142,13 +142,18 @@ def flag(
     return saved(request, site, session, item_filter)
 
 
-def saved(request: Request, site: Site, session: Session, item_filter: Filter) -> Response:
-    """The answer to a saved key press: for the script, what was saved; else the next item."""
+def saved(request: Request, site: Site, session: Session, item_filter: Filter, decided: int | None = None) -> Response:
+    """The answer to a saved key press: for the script, what was saved; else the next item.
+
+    After a decision, it offers waiting items that look like the decided one, which is named by its position.
+    """
     if not wants_json(request):
         return redirect("queue", item_filter)
     said = site.action(texts_of(request), session, DONE)
     recent = site.pages.recent(request, session, item_filter)
-    return JSONResponse({"said": said, "progress": site.pages.progress(request, session), "recent": recent})
+    offer = site.pages.offer(request, item_filter, site.item(decided)) if decided else ""
+    progress = site.pages.progress(request, session)
+    return JSONResponse({"said": said, "progress": progress, "recent": recent, "offer": offer})
 
 
 def refused(request: Request, site: Site, session: Session, item_filter: Filter, problem: str) -> Response:

@@ -29,7 +29,9 @@ def start(request: Request, site: CurrentSite, session: CurrentSession) -> Respo
 @router.get("/summary")
 def summary(request: Request, site: CurrentSite, session: CurrentSession) -> Response:
     """What was decided, by class and by person, and files to take away."""
-    return site.pages.page(request, session, "summary.html", view="summary", **summary_view(site.review))
+    return site.pages.page(
+        request, session, "summary.html", view="summary", **summary_view(site.review, texts_of(request))
+    )
 
 
 @router.get("/downloads/{what}.{suffix}")

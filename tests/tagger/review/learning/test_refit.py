@@ -11,7 +11,7 @@ from tagger.confidence.target import fewest_items
 from tagger.evaluation.metrics import Evaluation, Predicted
 from tagger.review.learning.head import HeadSettings, judge
 from tagger.review.learning.material import NO_LEAF, Answered, Labelled, Waiting
-from tagger.review.learning.promise import Chosen, calibration_order, fit_promise
+from tagger.review.learning.promise import Chosen, fit_promise
 from tagger.review.learning.refit import Refit, RefitRequest, WhyNone, refit
 from tagger.schemas.documents.taxonomy import Level, Taxonomy
 from tests.tagger.review.learning.drawn import PAIRS, TARGETS, queue, unsure, vectors_of, with_answers
@@ -142,15 +142,6 @@ def test_the_same_request_gives_the_same_result_and_another_seed_another_sample(
     assert 0.04 < len(checked) / len(first.leaving) < 0.18
     other = refit(replace(request, head=HeadSettings(seed=1)))
     assert checked != [item.id for item in other.leaving if item.for_quality_check]
-
-
-def test_the_first_of_the_calibration_order_are_a_random_sample_that_does_not_depend_on_the_rest() -> None:
-    ids = [f"item {n}" for n in range(2000)]
-    order = calibration_order(ids)
-    assert sorted(order) == list(range(2000))
-    assert abs(order[:500].mean() - 1000) < 3 * 2000 / np.sqrt(12 * 500)
-    of_half = [ids[n] for n in calibration_order(ids[:1000])]
-    assert [ids[n] for n in order if n < 1000] == of_half
 
 
 def promise_of(right: int, wrong: int, others_right: int, others_wrong: int, waiting: int) -> float | None:
