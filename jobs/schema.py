@@ -22,6 +22,7 @@ from tagger.schemas.tables.finding import FINDING
 from tagger.schemas.tables.item import ITEM, REJECT
 from tagger.schemas.tables.packed import FAILED_IMAGE, PACKED_IMAGE
 from tagger.schemas.tables.prediction import PREDICTION
+from tagger.schemas.tables.refit_tag import REFIT_TAG
 from tagger.schemas.tables.similar import SIMILAR
 from tagger.schemas.wording import did_you_mean, listed
 
@@ -38,6 +39,7 @@ ARROW = {
     "duplicate_answer": DUPLICATE_ANSWER,
     "finding": FINDING,
     "final_tag": FINAL_TAG,
+    "refit_tag": REFIT_TAG,
     "packed_image": PACKED_IMAGE,
     "failed_image": FAILED_IMAGE,
 }

@@ -190,8 +190,12 @@ class Reviewer:
         """Press the button that a key presses on an item's page."""
         button = re.search(rf'<button name="say" value="([^"]*)" data-key="{key}', self.page)
         assert button, f"no button for {key}"
+        return self.decide(button[1])
+
+    def decide(self, say: str) -> httpx.Response:
+        """Send an answer about the item that is shown."""
         return self.post(
-            f"/items/{self.position}/decision", say=button[1], expected=self.field("expected"), csrf=self.field("csrf")
+            f"/items/{self.position}/decision", say=say, expected=self.field("expected"), csrf=self.field("csrf")
         )
 
     def post(self, address: str, **fields: object) -> httpx.Response:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tagger.decisions.final_tags import final_tags, newest_by_id
+from tagger.decisions.final_tags import final_tags, newest_by_id, refit_tags
 from tagger.decisions.read import named_decisions
 from tagger.exports.csv import csv_bytes, harmless
 from tagger.io.location import Location
@@ -19,6 +19,7 @@ from tagger.manifest.no_value import NoValue
 from tagger.schemas.tables.decision import DECISION
 from tagger.schemas.tables.final_tag import FINAL_TAG
 from tagger.schemas.tables.prediction import PREDICTION
+from tagger.schemas.tables.refit_tag import REFIT_TAG
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 KINDS = ["accept", "accept_master_only", "review", "failed"]
@@ -82,6 +83,30 @@ def test_every_decision_of_model_and_person_ends_as_one_state() -> None:
     assert by_id["accept_master_only"]["articleTypeConfidence"] is None
     assert by_id["p1"]["masterCategoryConfidence"] is None
     assert (by_id["p1"]["decidedBy"], by_id["accept_master_only"]["decidedBy"]) == ("Ann", None)
+
+
+def test_a_refits_tag_stands_until_a_person_decides_and_for_its_own_run_alone() -> None:
+    rows = [predicted(item, "review") for item in ("sure", "decided", "unsure")]
+    rows.append(predicted("newer", "review") | {"runId": "a later run"})
+    tag = {"masterCategory": "Footwear", "articleType": "Heels"}
+    confidences = {"masterCategoryConfidence": 0.99, "articleTypeConfidence": 0.97}
+    said = [
+        {"id": item, "runId": "r", "refit": 2, "checked": False, "madeAt": NOW, **tag, **confidences}
+        for item in ("sure", "decided", "newer", "gone")
+    ]
+    refit = refit_tags([pa.Table.from_pylist(said, schema=REFIT_TAG)])
+    standing = newest_by_id(
+        [pa.Table.from_pylist([decided("decided", "accepted", "Apparel", "Shirts")], schema=DECISION)]
+    )
+    (tags,) = final_tags([pa.Table.from_pylist(rows, schema=PREDICTION)], standing, refit)
+    found = {row["id"]: row for row in tags.to_pylist()}
+    assert {item: row["source"] for item, row in found.items()} == {
+        "sure": "refit", "decided": "person", "unsure": None, "newer": None,
+    }  # fmt: skip
+    sure = found["sure"]
+    assert (sure["masterCategory"], sure["articleType"], sure["state"]) == ("Footwear", "Heels", "complete")
+    assert sure["articleTypeConfidence"] == pytest.approx(0.97)
+    assert (found["newer"]["state"], sure["decidedBy"]) == ("waiting", None)
 
 
 def test_an_accepted_item_that_nobody_looked_at_keeps_the_models_tags() -> None:

@@ -1,10 +1,15 @@
 """While people answer, refits are made, saved, and let items leave; what goes wrong is said, and the page goes on."""
 
+import json
+import re
 import time
+from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 
 from tagger.errors import TaggerError
@@ -16,10 +21,15 @@ from tagger.review.web import refitting
 from tagger.review.web.refitting import DRAWN_SHARE, Refitting
 from tagger.schemas.tables.decision import Verdict
 from tagger.similarity.index import VectorIndex
+from tests.conftest import Outcome
 from tests.indexes import made_index
+from tests.review_server import ReviewServer
 from tests.tagger.review.alike_queue import AlikeQueue, alike_queue
 from tests.tagger.review.learning.drawn import PAIRS
+from tests.tagger.review.vector_run import truth, write_vector_run
+from tests.written_runs import write_run
 
+Run = Callable[..., Outcome]
 LONG_S = 120.0
 
 
@@ -141,3 +151,43 @@ def test_an_index_without_the_queues_items_teaches_nothing(queue: AlikeQueue, tm
     refits = Refitting(queue.store, VectorIndex(Location(str(tmp_path / "others"))), 0.9)
     record = refits.refit_if_due()
     assert record is not None and record.why_none == "not_in_index"
+
+
+@pytest.mark.slow
+def test_the_command_refits_says_so_and_its_tags_are_applied(tmp_path: Path, tagger: Run) -> None:
+    run, index = write_vector_run(tmp_path, items=240)
+    with ReviewServer(run, "--index", str(index), "--refit", "0.9") as server:
+        client = server.client()
+        assert "Half of the questions are drawn at random" in client.open("/")
+        for _ in range(130):
+            page = client.open("/queue")
+            item = re.search(r">Item (\d+)</a>", page)
+            assert item
+            client.decide(f"leaf:{PAIRS.index(truth(item[1]))}")
+        end = time.monotonic() + LONG_S
+        while "have left the queue" not in client.open("/") and time.monotonic() < end:
+            time.sleep(0.5)
+        assert "the model has learnt enough to be sure of them" in client.page
+        left = client.open("/items?state=refit")
+        assert "Nothing" not in left
+        summary = client.open("/summary")
+        assert "accepted by what you taught the model" in summary
+        downloaded = pq.read_table(BytesIO(client.http.get("/downloads/tags.parquet").content)).to_pylist()
+        said = server.stop()
+    assert "more were accepted by refits to these decisions" in said
+    outcome = tagger("apply", run, "--out", tmp_path / "tags", "--json")
+    assert outcome.code == 0, outcome.err
+    by_refit = [row for row in downloaded if row["source"] == "refit"]
+    assert json.loads(outcome.out)["states"]["complete by refit"] == len(by_refit) > 30
+    right = [(row["masterCategory"], row["articleType"]) == truth(row["id"]) for row in by_refit]
+    assert sum(right) > 0.95 * len(right)
+
+
+def test_what_a_refit_needs_is_said_before_anything_is_read(tmp_path: Path, tagger: Run) -> None:
+    run, index = write_vector_run(tmp_path, items=4)
+    without = tagger("review", "--run", run, "--refit", 0.9)
+    assert without.code == 2 and "--refit: it learns from the vectors of an index" in without.err
+    audit = write_run(tmp_path / "audit", [(PAIRS[0], {})] * 3, {}, "audit", [PAIRS[1]] * 3)
+    refused = tagger("review", "--run", audit, "--index", index, "--refit", 0.9)
+    assert refused.code == 2 and "--refit: an audit asks about labels" in refused.err
+    assert tagger("review", "--run", run, "--index", index, "--refit", 1.5).code == 2

@@ -9,13 +9,21 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from tagger.decisions.read import export as export_decisions
+from tagger.decisions.read import export_refit_tags
 from tagger.errors import UsageError
+from tagger.io.location import Location
 from tagger.jobs.apply import run
 from tagger.jobs.shell.console import Console
+from tagger.review.store.database import open_database
+from tagger.review.store.records import Change, RefitRecord, RefitTag
+from tagger.review.store.review import ReviewStore
+from tagger.runs.directory import RunDirectory
 from tagger.schemas.configs.apply import ApplyConfig
-from tagger.schemas.tables.decision import DECISION
+from tagger.schemas.tables.decision import DECISION, Verdict
 from tagger.schemas.tables.final_tag import TagState
 from tagger.workflows.export import export
+from tests.tagger.review.queue_rows import row
 from tests.written_runs import Leaf, write_run
 
 LEAF: Leaf = ("Apparel", "Shirts")
@@ -138,3 +146,29 @@ def test_tags_never_go_into_the_run_itself_nor_into_a_folder_that_is_in_use(conf
     export(config)
     with pytest.raises(UsageError, match="is not empty"):
         export(config)
+
+
+def test_tags_of_refits_come_from_the_review_or_from_where_it_exported_them(
+    config: ApplyConfig, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = RunDirectory(Location(config.run))
+    record = folder.record()
+    assert record is not None
+    store = ReviewStore(open_database(f"{config.run}/review.sqlite", "--database"), record.run_id)
+    store.fill(({**row(n), "id": str(n - 1)} for n in (1, 2, 3)), [LEAF])
+    store.decide("ann", "Ann", [Change(1, Verdict.ACCEPTED, *LEAF)])
+    store.refits.save(RefitRecord(1, 50, 44, 44, 2, None), [RefitTag(n, *_TAG, checked=n == 3) for n in (2, 3)])
+    assert export_refit_tags(store, folder) == 2
+    export_decisions(store, folder.decided)
+    store.close()
+    by_source = {(str(TagState.COMPLETE), "person"): 1, (str(TagState.COMPLETE), "refit"): 2}
+    assert export(config).states == by_source
+    (Path(config.run) / "review.sqlite").unlink()
+    again = config.model_copy(update={"out": str(tmp_path / "again")})
+    assert run(again, Console(as_json=True)) == 0
+    assert '"complete by refit": 2' in capsys.readouterr().out
+    tags = pd.read_parquet(tmp_path / "again/tags-00000.parquet").set_index("id")
+    assert tags.loc["2", "articleTypeConfidence"] == pytest.approx(0.97), "a person is asked, and it stands meanwhile"
+
+
+_TAG = ("Apparel", 0.99, "Shirts", 0.97)
