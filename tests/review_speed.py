@@ -1,6 +1,6 @@
 """How quick the review page is over a run: answers in milliseconds, decisions an hour by a script in a real browser.
 
-    python -m tests.review_speed --run RUN [--queue 100] [--grid 20]
+    python -m tests.review_speed --run RUN [--index INDEX] [--queue 100] [--grid 20]
 
 The script looks at nothing: it presses the key as soon as the item's image is on the screen, so that its rate is the
 page's, not a person's. It works on a copy of the review's database that it throws away.
@@ -20,6 +20,8 @@ from playwright.sync_api import Page, sync_playwright
 from tests.chromium import chromium
 from tests.review_server import Reviewer, ReviewServer
 
+_PREPARED_S = 30
+"""Until offers and the queue's order are ready behind the page."""
 _SHOWN = "[...document.querySelectorAll('main img:not([loading=lazy])')].every((i) => i.complete && i.naturalWidth)"
 _VIEWS = {
     "the first page": "/", "the summary": "/summary", "the list of all items": "/items",
@@ -35,13 +37,17 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--run", type=Path, required=True)
+    parser.add_argument("--index", type=Path, help="of its items and labelled ones: then offers are part of answers")
     parser.add_argument("--queue", type=int, default=100, help="decisions to make in the queue")
     parser.add_argument("--grid", type=int, default=20, help="pages to accept in the grid")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         began = time.perf_counter()
-        with ReviewServer(asked.run, "--database", f"{folder}/review.sqlite") as server:
+        index = ("--index", str(asked.index)) if asked.index else ()
+        with ReviewServer(asked.run, "--database", f"{folder}/review.sqlite", *index) as server:
             print(f"ready after {time.perf_counter() - began:.1f} s")
+            if asked.index:
+                time.sleep(_PREPARED_S)
             _answers(server.client(), asked.queue)
             with sync_playwright() as playwright:
                 browser = playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox", "--disable-gpu"])
@@ -58,6 +64,13 @@ def _answers(client: Reviewer, count: int) -> None:
     def decide() -> None:
         assert client.answer("m").status_code == 200
 
+    def decide_as_the_script_does() -> None:
+        button = re.search(r'<button name="say" value="(leaf:\d+)"', client.page)
+        assert button
+        form = {"say": button[1], "expected": client.field("expected"), "csrf": client.field("csrf")}
+        address = f"/items/{client.position}/decision"
+        assert client.http.post(address, data=form, headers={"accept": "application/json"}).status_code == 200
+
     def images() -> None:
         for address in re.findall(r'<img src="([^"]+)"', client.page):
             assert client.http.get(address).status_code == 200
@@ -73,6 +86,8 @@ def _answers(client: Reviewer, count: int) -> None:
 
     client.open("/queue")
     _timed("an answer in the queue: decision and next page", decide, count)
+    _timed("an answer alone, as the script sends it", lambda: client.open("/queue"), count, decide_as_the_script_does)
+    client.open("/queue")
     _timed("the image of an item", decide, count // 4, of=images)
     _timed("a page of the grid", grid, 20)
     _timed("its 48 images", images, 1)

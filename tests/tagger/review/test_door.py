@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tagger.review.store import tables
+from tagger.review.store import database
 from tagger.review.store.records import Filter
 from tagger.review.store.review import ReviewStore
 from tagger.review.web.sessions import clean_text
@@ -15,7 +15,7 @@ from tests.tagger.review.in_process import TOKEN, Page, csrf, heading, make_stor
 
 @pytest.fixture
 def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ReviewStore]:
-    monkeypatch.setattr(tables, "_BUSY_TIMEOUT_S", 0.05)
+    monkeypatch.setattr(database, "_BUSY_TIMEOUT_S", 0.05)
     made = make_store(tmp_path)
     yield made
     made.close()
