@@ -20,8 +20,6 @@ from playwright.sync_api import Page, sync_playwright
 from tests.chromium import chromium
 from tests.review_server import Reviewer, ReviewServer
 
-_PREPARED_S = 30
-"""Until offers and the queue's order are ready behind the page."""
 _SHOWN = "[...document.querySelectorAll('main img:not([loading=lazy])')].every((i) => i.complete && i.naturalWidth)"
 _VIEWS = {
     "the first page": "/", "the summary": "/summary", "the list of all items": "/items",
@@ -38,6 +36,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--run", type=Path, required=True)
     parser.add_argument("--index", type=Path, help="of its items and labelled ones: then offers are part of answers")
+    parser.add_argument("--prepared", type=float, default=30, help="seconds until that is ready behind the page")
     parser.add_argument("--queue", type=int, default=100, help="decisions to make in the queue")
     parser.add_argument("--grid", type=int, default=20, help="pages to accept in the grid")
     asked = parser.parse_args()
@@ -47,7 +46,7 @@ def main() -> None:
         with ReviewServer(asked.run, "--database", f"{folder}/review.sqlite", *index) as server:
             print(f"ready after {time.perf_counter() - began:.1f} s")
             if asked.index:
-                time.sleep(_PREPARED_S)
+                time.sleep(asked.prepared)
             _answers(server.client(), asked.queue)
             with sync_playwright() as playwright:
                 browser = playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox", "--disable-gpu"])
