@@ -4,7 +4,7 @@ import getpass
 import os
 import secrets
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
 from functools import partial
@@ -65,7 +65,9 @@ def review_page(
     is_audit = record.kind == "audit"
     bundle = _bundle(console, tagged)
     taxonomy = bundle.card.taxonomy if bundle else None
-    labelled = _begin(config, console, store, directory, manifest, images, taxonomy)
+    look_alikes = LookAlikes(index) if index else None
+    further = further_classes(bundle, look_alikes)
+    labelled = _begin(config, console, store, directory, manifest, images, taxonomy, further)
     if is_audit and not store.settings.get(SUGGESTIONS):
         store.suggest(suggestions_of(directory))
     if store.settings.get(LEAF_COUNTS) is None:
@@ -79,7 +81,10 @@ def review_page(
     sessions = Sessions(store, secret, token, who, report)
     invitations = Invitations(store.people, secret)
     leaves = _leaves(store)
-    look_alikes, offers = _similar(config, store, leaves, index, is_audit, report)
+    offers = None
+    if index is not None and look_alikes is not None:
+        behind("the queue's order is without similar items", partial(count_look_alikes, store, look_alikes), report)
+        offers = _offers(config, store, leaves, index, is_audit, report)
     review = Review(
         directory.root.name,
         store,
@@ -102,24 +107,28 @@ def review_page(
     return app, None if token else partial(invitations.make, None, who, "lead", START_S)
 
 
-def _similar(
+def further_classes(bundle: Bundle | None, look_alikes: LookAlikes | None) -> set[Pair]:
+    """Classes of the shop that the model has not learnt: those with too few items, and labels of the index."""
+    left_out = bundle.card.provenance.left_out if bundle else ()
+    return {(leaf.master_category, leaf.article_type) for leaf in left_out} | (
+        look_alikes.classes() if look_alikes else set()
+    )
+
+
+def _offers(
     config: ReviewConfig,
     store: ReviewStore,
     leaves: Leaves,
-    index: VectorIndex | None,
+    index: VectorIndex,
     is_audit: bool,
     report: Callable[[str], None],
-) -> tuple[LookAlikes | None, Offers | None]:
-    """What an index adds: similar items, which count in the queue's order, and offers; both are prepared meanwhile."""
-    if index is None:
-        return None, None
-    look_alikes = LookAlikes(index)
-    behind("the queue's order is without similar items", partial(count_look_alikes, store, look_alikes), report)
+) -> Offers | None:
+    """What an index has to offer; it is prepared while the page is there. An audit offers nothing."""
     if is_audit or not config.similar_offers:
-        return look_alikes, None
+        return None
     offers = Offers(store, index, leaves, config.similar_offers)
     behind("without offers of similar items", offers.prepare, report)
-    return look_alikes, offers
+    return offers
 
 
 def refitting(
@@ -172,17 +181,19 @@ def _begin(
     manifest: Manifest,
     images: ImageStore,
     taxonomy: Taxonomy | None,
+    further: Collection[Pair],
 ) -> Counter[Pair] | None:
     """Fill the queue of a new review; return counts of the manifest's labels where it was read for that.
 
-    Raises UsageError when the review began with another --duplicates.
+    Besides the classes of model and manifest, `further` ones can be chosen. Raises UsageError when the review began
+    with another --duplicates.
     """
     duplicates = Location(config.duplicates, config.s3_endpoint, config.s3_region) if config.duplicates else None
     filled = None
     if not store.is_filled():
         console.step("Reading the run and its manifest, once")
         groups = group_rows(duplicates, manifest, images) if duplicates else ()
-        filled = fill_queue(store, directory, manifest, taxonomy, duplicates, groups)
+        filled = fill_queue(store, directory, manifest, taxonomy, duplicates, groups, further)
         if filled:
             console.step(f"{filled.items:,} items to review, {filled.leaves} classes to choose from")
         if filled and filled.without_row:

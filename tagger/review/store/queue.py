@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,6 +58,7 @@ def fill_queue(
     taxonomy: Taxonomy | None,
     duplicates: Location | None = None,
     groups: Iterable[dict[str, Any]] = (),
+    further: Collection[Pair] = (),
 ) -> Filled | None:
     """Read the run's predictions and the manifest once each, and write the queue; None where another process did.
 
@@ -71,12 +72,13 @@ def fill_queue(
             and all that the manifest's labels have.
         duplicates: The output of tagger duplicates; without it, items share a picture when their image files are equal.
         groups: Its groups, from `group_rows`.
+        further: Classes that can be chosen, too, such as those that had too few items for the model to learn.
     """
     predictions = _need_a_person(run)
     pictures = _shared_pictures(predictions, read_groups(duplicates) if duplicates else None)
     details, labelled = _manifest_rows(manifest, set(predictions["id"].to_pylist()))
     labelled = merged(labelled, taxonomy)
-    leaves = {*labelled, *(taxonomy.index if taxonomy else ())}
+    leaves = {*labelled, *further, *(taxonomy.index if taxonomy else ())}
     for alternatives in predictions["alternatives"].to_pylist():
         leaves |= {(a["masterCategory"], a["articleType"]) for a in alternatives}
     rows = _QueueRows(predictions, pictures, details)

@@ -65,6 +65,12 @@ class LookAlikes:
         most = {item: Counter(classes).most_common(1)[0] for item, classes in said.items()}
         return {item: class_ for item, (class_, count) in most.items() if count >= _MAJORITY}
 
+    def classes(self) -> set[tuple[str, str]]:
+        """The classes of the labelled items of the index."""
+        items = self._index.items
+        labelled = items.filter(items["labelled"]).select(["masterCategory", "articleType"]).drop_null()
+        return {tuple(row.values()) for row in labelled.group_by(labelled.schema.names).aggregate([]).to_pylist()}
+
     def vectors(self, items: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
         """The vectors of those items that the index has, by their ids.
 

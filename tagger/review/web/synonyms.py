@@ -8,6 +8,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from tagger.errors import UsageError
 from tagger.io.location import Location, first_line
+from tagger.review.web.plain_words import plain_words
 
 _GROUPS = TypeAdapter(list[list[str]])
 _OURS = "synonyms.yaml"
@@ -53,8 +54,5 @@ def _parsed(text: str) -> list[list[str]]:
 
 
 def _plain(word: str) -> str:
-    """A word without what makes no difference: case, spaces, hyphens, and the s of a plural."""
-    letters = "".join(c for c in word.casefold() if c.isalnum())
-    if letters.endswith(("ses", "xes", "ches", "shes")):
-        return letters.removesuffix("es")
-    return letters.removesuffix("s") if not letters.endswith("ss") else letters
+    """A word or several without what makes no difference, spaces included."""
+    return "".join(plain_words(word))

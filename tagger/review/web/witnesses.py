@@ -7,6 +7,7 @@ from tagger.review.store.leaves import Leaf, Leaves
 from tagger.review.store.records import QueuedItem
 from tagger.review.web.answers import KEEP, leaf_answer
 from tagger.review.web.look_alikes import LookAlike, agreed
+from tagger.review.web.plain_words import named_in
 
 CATALOGUE, MODEL, SUGGESTED, TITLE, LOOK_ALIKES = "catalogue", "model", "suggested", "title", "look_alikes"
 _KEYS = {CATALOGUE: "k", MODEL: "a Enter", SUGGESTED: "a Enter", TITLE: "t", LOOK_ALIKES: "d"}
@@ -28,6 +29,8 @@ class Witness:
     """How many items that look alike say so, of how many."""
     answer: str | None = None
     """The answer that takes it; None where it cannot be chosen."""
+    is_named: bool = False
+    """Whether the title has the name of the class in it."""
     image_alone: str | None = None
     """What the image says by itself, where that is another article type than image and title together."""
 
@@ -82,9 +85,14 @@ def _image_alone(item: QueuedItem) -> str | None:
 
 
 def _title(item: QueuedItem, leaves: Leaves) -> Witness:
+    """The class that the title names; where it names none, the one that the model of titles takes from it."""
     article, confidence = next(_said(item, "title"), (None, None))
+    named = named_in(item.title or "", leaves)
+    if named is not None and named != article:
+        article, confidence = named, None
     leaf = _most_frequent(leaves, article) if article else None
-    return Witness(TITLE, article, leaf.master if leaf else None, confidence, answer=leaf_answer(leaf))
+    master = leaf.master if leaf else None
+    return Witness(TITLE, article, master, confidence, answer=leaf_answer(leaf), is_named=named is not None)
 
 
 def _most_frequent(leaves: Leaves, article: str) -> Leaf | None:

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,6 +15,10 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from tagger.io.location import Location
+from tagger.jobs.steps.review_page import further_classes
+from tagger.models.bundle import Bundle
+from tagger.schemas.documents.bundle import LeftOut
 from tagger.schemas.tables.decision import DECISION
 from tests.builders import encoded, picture
 from tests.conftest import Outcome
@@ -234,3 +239,12 @@ def test_a_port_that_is_taken_is_named(server: ReviewServer, run: Path, fresh: l
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert done.returncode == 2
     assert f"--port {server.port}: another program has this port; --port 0 takes a free one" in done.stderr
+
+
+def test_classes_with_too_few_items_for_the_model_can_be_chosen(bundle_dir: Path) -> None:
+    bundle = Bundle.load(Location(str(bundle_dir)))
+    left_out = (LeftOut(master_category="Accessories", article_type="Cufflinks", items=4),)
+    provenance = bundle.card.provenance.model_copy(update={"left_out": left_out})
+    with_left_out = replace(bundle, card=bundle.card.model_copy(update={"provenance": provenance}))
+    assert further_classes(with_left_out, None) == {("Accessories", "Cufflinks")}
+    assert further_classes(None, None) == set()

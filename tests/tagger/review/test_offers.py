@@ -20,6 +20,7 @@ from tests.tagger.review.alike_queue import AlikeQueue, alike_queue
 from tests.tagger.review.in_process import Page, csrf, make_empty_store
 from tests.tagger.review.learning.drawn import PAIRS
 from tests.tagger.review.vector_run import write_vector_run
+from tests.written_runs import write_run
 
 LEAVES = Leaves(PAIRS, LeafCounts([9] * len(PAIRS), [True] * len(PAIRS)))
 
@@ -163,6 +164,18 @@ def test_items_on_which_similar_ones_disagree_come_first(queue: AlikeQueue) -> N
     queue.store.count_witness({order[0]: PAIRS[0][1]})
     count_look_alikes(queue.store, LookAlikes(queue.index))
     assert queue.store.claims.look("s", Filter(), 1)[0].position != order[0], "it is counted once"
+
+
+@pytest.mark.slow
+def test_labels_of_the_index_can_be_chosen_though_the_model_has_not_learnt_them(tmp_path: Path) -> None:
+    """The shop's manifest has no labels, and the model knows the first two classes."""
+    first, second = PAIRS[:2]
+    run = write_run(tmp_path / "shop", [(first, {first: 0.4, second: 0.3})] * 3, {})
+    _, index = write_vector_run(tmp_path / "other")
+    for flags, expected in (([], set(PAIRS[:2])), (["--index", str(index)], set(PAIRS))):
+        with ReviewServer(run, "--database", str(tmp_path / f"{len(flags)}.sqlite"), *flags) as server:
+            leaves = server.client().http.get("/leaves.json").json()
+            assert {(master, article) for master, article, *_ in leaves} == expected
 
 
 @pytest.mark.browser

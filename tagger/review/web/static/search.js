@@ -42,6 +42,7 @@ function plainWords(words) {
 }
 
 function singular(word) {
+  if (/(ar|l)ves$/.test(word)) return `${word.slice(0, -3)}f`;
   if (word.length > 4 && /(s|x|ch|sh)es$/.test(word)) return word.slice(0, -2);
   return word.length > 3 && /[^s]s$/.test(word) ? word.slice(0, -1) : word;
 }

@@ -124,6 +124,7 @@ witness-suggested = Vorschlag
 witness-title = Titel
 witness-image = Bild
 witness-look_alikes = Ähnliche Artikel
+witness-named = dort genannt
 witness-none = nichts
 witness-agree = { NUMBER($items) } von { NUMBER($of) }
 witness-not-a-class = hier keine Klasse

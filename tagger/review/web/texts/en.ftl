@@ -124,6 +124,7 @@ witness-suggested = Suggested
 witness-title = Title
 witness-image = Image
 witness-look_alikes = Similar items
+witness-named = named there
 witness-none = nothing
 witness-agree = { NUMBER($items) } of { NUMBER($of) }
 witness-not-a-class = not a class here
