@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, get_args
 from urllib.parse import urlencode
@@ -23,8 +24,10 @@ from tagger.review.web.images import ItemImage
 from tagger.review.web.item_view import Review, item_view
 from tagger.review.web.look_alikes import LookAlike
 from tagger.review.web.pictures import ORIGINAL, THUMBNAIL
+from tagger.review.web.plain_words import named_in
 from tagger.review.web.sessions import Session, Sessions
 from tagger.review.web.texts import LANGUAGES, Texts, best_language, texts_in
+from tagger.review.web.witnesses import most_frequent
 
 GRID_ITEMS = 48
 FOUND_ITEMS = 60
@@ -74,6 +77,7 @@ class Pages:
             orders=get_args(Order), leaves=review.leaves, is_audit=review.is_audit, needs_token=sessions.needs_token,
             languages=LANGUAGES, script_texts=_SCRIPT_TEXTS, run_id=review.store.run_id, entry_text=words.entry_text,
             problem_text=words.problem_text, answered_text=words.answered_text, named=words.named,
+            named_in=partial(named_in, leaves=review.leaves),
             has_check=bool(review.quality and review.quality.has_sample),
             has_offers=review.offers is not None,
             has_duplicates=review.store.groups.counts().groups > 0,
@@ -262,7 +266,7 @@ class Pages:
         return claims.next(session.key, item_filter, count, in_grid, session.who)
 
     def _corrections(self, item_filter: Filter, items: Sequence[QueuedItem]) -> list[Leaf]:
-        """The classes that the items of a grid are most likely to be instead: by what people said, then by the model.
+        """The classes that the items of a grid are most likely to be instead: by people, by titles, then by the model.
 
         An audit has its own buttons.
         """
@@ -274,7 +278,10 @@ class Pages:
         for item in items:
             for each in item.alternatives:
                 weights[each["masterCategory"], each["articleType"]] += each["confidence"]
-        likely = dict.fromkeys([*said, *(pair for pair, _ in weights.most_common())])
+        named = Counter(named_in(item.title or "", self._review.leaves) for item in items)
+        by_title = [most_frequent(self._review.leaves, article) for article, _ in named.most_common() if article]
+        titled = [(leaf.master, leaf.article) for leaf in by_title if leaf]
+        likely = dict.fromkeys([*said, *titled, *(pair for pair, _ in weights.most_common())])
         likely.pop(of_class, None)
         leaves = (self._review.leaves.find(*pair) for pair in likely)
         return [leaf for leaf in leaves if leaf and not leaf.is_rare][:_CORRECTIONS]

@@ -7,6 +7,7 @@ from functools import lru_cache
 from tagger.review.store.leaves import Leaves
 
 _MOST_REMEMBERED = 20_000
+_MOST_CATALOGUES = 4
 _WORD = re.compile(r"[^\W_]+")
 _TO_F = re.compile(r"(ar|l)ves$")  # scarves, shelves
 _PLURAL = re.compile(r"(s|x|ch|sh)es$")
@@ -24,14 +25,17 @@ def named_in(title: str, leaves: Leaves) -> str | None:
 
     A title that names a class says more than a model of titles, which has not learnt the rare ones.
     """
-    words = plain_words(title)
-    found: dict[str, int] = {}
-    for article in leaves.articles:
-        name = plain_words(article)
-        if name and any(words[at : at + len(name)] == name for at in range(len(words) - len(name) + 1)):
-            found[article] = len(name)
-    longest = [article for article, length in found.items() if length == max(found.values())]
-    return longest[0] if len(longest) == 1 else None
+    words, names = plain_words(title), _by_words(tuple(leaves.articles))
+    for length in range(max(map(len, names), default=0), 0, -1):
+        parts = {words[at : at + length] for at in range(len(words) - length + 1)}
+        if found := [names[part] for part in parts if part in names]:
+            return found[0] if len(found) == 1 else None
+    return None
+
+
+@lru_cache(_MOST_CATALOGUES)
+def _by_words(articles: tuple[str, ...]) -> dict[tuple[str, ...], str]:
+    return {plain_words(article): article for article in articles}
 
 
 def _singular(word: str) -> str:

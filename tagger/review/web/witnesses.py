@@ -90,12 +90,12 @@ def _title(item: QueuedItem, leaves: Leaves) -> Witness:
     named = named_in(item.title or "", leaves)
     if named is not None and named != article:
         article, confidence = named, None
-    leaf = _most_frequent(leaves, article) if article else None
+    leaf = most_frequent(leaves, article) if article else None
     master = leaf.master if leaf else None
     return Witness(TITLE, article, master, confidence, answer=leaf_answer(leaf), is_named=named is not None)
 
 
-def _most_frequent(leaves: Leaves, article: str) -> Leaf | None:
+def most_frequent(leaves: Leaves, article: str) -> Leaf | None:
     """The class that most items of an article type have; a title names no master category."""
     of_type = [leaf for leaf in leaves if leaf.article == article]
     return max(of_type, key=lambda leaf: (not leaf.is_rare, leaf.by_model, leaf.items or 0), default=None)

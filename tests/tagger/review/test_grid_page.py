@@ -1,5 +1,6 @@
 """The grid begins where most is right, and what is chosen in it is no filter of the queue."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -7,7 +8,8 @@ import pytest
 
 from tagger.review.store.records import Filter
 from tagger.review.store.review import ReviewStore
-from tests.tagger.review.in_process import Page, csrf, make_store
+from tests.tagger.review.in_process import Page, csrf, make_empty_store, make_store
+from tests.tagger.review.queue_rows import LEAF_PAIRS, row
 
 
 @pytest.fixture
@@ -44,3 +46,17 @@ def test_a_cluster_alone_is_accepted_as_far_as_it_was_shown(store: ReviewStore, 
     assert browser.post(address, data={**form, "say": "only:7,5"}).status_code == 200
     assert [item.position for item in store.items([1, 3, 5, 7]) if item.current] == [7]
     assert next(iter(store.items([5]))).refused, "what is marked is not accepted with the others"
+
+
+def test_a_card_says_what_its_title_names_and_a_number_key_takes_it(tmp_path: Path) -> None:
+    store = make_empty_store(tmp_path)
+    titles = ["Steel Watch", "Steel Watch", "Blue shirt", "Thing"]
+    shirts = {"master": "Apparel", "article": "Shirts", "article_confidence": 0.5}
+    rows = [{**row(n), **shirts, "title": title} for n, title in enumerate(titles, 1)]
+    store.fill(rows, [*LEAF_PAIRS, ("Apparel", "Tops")])
+    shown = Page(store, tmp_path).browser().get("/grid").text
+    store.close()
+    assert shown.count("Title: Watches") == 2
+    assert "Title: Shirts" not in shown, "it is what the model says, too"
+    first = re.search(r'data-key="1">([^<]+)<', shown)
+    assert first and first[1].strip() == "Watches"
