@@ -62,6 +62,7 @@ class Served:
             (images / f"{number}.jpg").write_bytes(encoded(picture(seed=number)))
         self.store = ReviewStore(open_database(str(folder / "r.sqlite"), "--database"), "instant")
         rows = [{**row(n), "image_ref": str(images / f"{n}.jpg"), "images": None} for n in range(1, ITEMS + 1)]
+        rows[58]["title"] = "Steel Watch"
         self.store.fill(rows, LEAF_PAIRS)
         (folder / "m.csv").write_text("id\n1\n")
         _, images_store = catalog_of(folder / "m.csv", images)
@@ -315,3 +316,21 @@ def test_the_page_speaks_german_to_a_german_browser(browser: Browser, page: Page
     german.get_by_role("button", name="Speichern").click()
     expect(german.locator("html")).to_have_attribute("lang", "en")
     german.close()
+
+
+def test_in_the_grid_a_key_marks_all_or_none_or_what_titles_object_to(page: Page) -> None:
+    page.goto("/grid?master=Apparel&article=Shirts")
+    boxes, marked = page.locator(".card input"), page.locator(".card input:checked")
+    for card in page.locator(".card").all():
+        card.scroll_into_view_if_needed()
+    expect(page.locator("[data-rest]")).to_contain_text(f"Accept {boxes.count()} as")
+    page.keyboard.press("t")
+    expect(marked).to_have_count(1)
+    expect(marked).to_have_attribute("value", "59")
+    expect(page.locator("[data-rest]")).to_contain_text(f"Accept the other {boxes.count() - 1} as")
+    page.keyboard.press("i")
+    expect(marked).to_have_count(boxes.count() - 1)
+    page.keyboard.press("v")
+    expect(marked).to_have_count(boxes.count())
+    page.keyboard.press("i")
+    expect(marked).to_have_count(0)

@@ -82,7 +82,11 @@ document.addEventListener("input", (event) => {
 document.addEventListener("click", (event) => {
   const how = event.target.closest("[data-mark]")?.dataset.mark;
   if (!how) return;
-  for (const box of all(".card input")) if (seen.has(box.value)) box.checked = how === "all" || !box.checked;
+  for (const box of all(".card input")) {
+    if (!seen.has(box.value)) continue;
+    if (how === "titles") box.checked ||= Boolean(one(".objects", box.closest(".card")));
+    else box.checked = how === "all" || !box.checked;
+  }
   count();
 });
 
