@@ -7,10 +7,12 @@ from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
 
 from tagger.io.location import first_line
+from tagger.review.store.people import PeopleError
 from tagger.review.web import words
 from tagger.review.web.dependencies import SEE_OTHER, NewSessionError, NoSessionError, Site
 from tagger.review.web.pages import texts_of
 from tagger.review.web.refusal import RefusalError
+from tagger.review.web.views import people
 
 
 class Faults:
@@ -29,6 +31,7 @@ class Faults:
         app.add_exception_handler(NoSessionError, self._ask_to_sign_in)
         app.add_exception_handler(NewSessionError, self._open_session)
         app.add_exception_handler(RefusalError, self._explain_refusal)
+        app.add_exception_handler(PeopleError, self._explain_people)
         app.add_exception_handler(HTTPException, self._explain_status)
         app.add_exception_handler(RequestValidationError, self._explain_value)
         app.add_exception_handler(SQLAlchemyError, self._explain_database)
@@ -49,6 +52,12 @@ class Faults:
         if not isinstance(error, RefusalError):
             raise error
         return self._pages.message(request, error.status, texts_of(request)(error.key, **error.values))
+
+    def _explain_people(self, request: Request, error: Exception) -> Response:
+        session = self._site.sessions.of(request)
+        if not isinstance(error, PeopleError) or session is None:
+            raise error
+        return people.refused(request, self._site, session, error)
 
     def _explain_status(self, request: Request, error: Exception) -> Response:
         if not isinstance(error, HTTPException):

@@ -28,6 +28,7 @@ def start_view(review: Review, t: Texts, who: str) -> dict[str, Any]:
         "record": review.record,
         "waiting": waiting,
         "second": store.second_answers.waiting(who),
+        "groups": store.groups.counts(),
         "waiting_by_reason": dict(sorted(reasons.items(), key=lambda each: -each[1])),
         "per_hour": per_hour,
         "takes": _duration(t, waiting / per_hour) if per_hour else "",

@@ -96,6 +96,7 @@ def copies_of(reviewer: Reviewer, item: int) -> list[str]:
 @pytest.mark.slow
 def test_groups_whose_labels_differ_come_first_with_titles_labels_and_reasons(server: ReviewServer) -> None:
     reviewer = server.client()
+    assert "3 groups of duplicates are still to be checked" in text_of(reviewer.open("/"))
     page = reviewer.open("/duplicates")
     assert ids_of(page) == ["4", *OLD, "gone"]
     text = text_of(page)

@@ -451,6 +451,10 @@ start-queue = Einen nach dem anderen
 start-grid = Viele auf einmal, im Raster
 start-why = Warum sie warten
 start-why-hint = Ein Artikel kann aus mehreren Gründen warten.
+start-duplicates = { $groups ->
+    [one] { NUMBER($groups) } Gruppe von Dubletten ist
+   *[other] { NUMBER($groups) } Gruppen von Dubletten sind
+} noch zu prüfen
 start-summary = Was entschieden ist, und Dateien zum Herunterladen
 nav-summary = Ergebnis
 refit-first = Nach 50 Antworten lernt das Modell aus ihnen, und Artikel, bei denen es dann sicher genug ist, verlassen die Warteschlange. Die Hälfte der Fragen ist zufällig gezogen: Sie zeigen, ob { $target } davon richtig sind.

@@ -451,6 +451,10 @@ start-queue = Item by item
 start-grid = Many at once, in the grid
 start-why = Why they wait
 start-why-hint = An item can wait for several reasons.
+start-duplicates = { $groups ->
+    [one] { NUMBER($groups) } group of duplicates is
+   *[other] { NUMBER($groups) } groups of duplicates are
+} still to be checked
 start-summary = What was decided, and files to download
 nav-summary = Summary
 refit-first = After 50 answers the model learns from them, and items that it is then sure enough of leave the queue. Half of the questions are drawn at random: they show whether { $target } of what leaves is right.

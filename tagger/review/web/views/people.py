@@ -48,22 +48,18 @@ def new_link(request: Request, site: CurrentSite, session: Lead, name: Name) -> 
     """Invite a person once more, in the role that they have."""
     person = next((person for person in site.store.people.everyone() if person.name == name), None)
     if person is None:
-        return _refused(request, site, session, PeopleError("unknown", name))
+        raise PeopleError("unknown", name)
     return _invited(request, site, session, person.name, person.role)
 
 
 def _invited(request: Request, site: Site, session: Session, name: str, role: Role) -> Response:
-    try:
-        path = site.invitations.make(session.who, name, role)
-    except PeopleError as error:
-        return _refused(request, site, session, error)
+    path = site.invitations.make(session.who, name, role)
     origin = site.origins.public_origin or f"{request.url.scheme}://{request.headers.get('host', '')}"
     return _page(request, site, session, link=f"{origin}{path}", invited=name)
 
 
 @router.post("/role")
 def change_role(
-    request: Request,
     site: CurrentSite,
     session: Lead,
     name: Name,
@@ -71,30 +67,21 @@ def change_role(
     expected: Annotated[str, Form(max_length=20)] = "",
 ) -> Response:
     """Give a person another role."""
-    try:
-        site.store.people.change_role(session.who, name, role, expected)
-    except PeopleError as error:
-        return _refused(request, site, session, error)
+    site.store.people.change_role(session.who, name, role, expected)
     return RedirectResponse(PEOPLE, SEE_OTHER)
 
 
 @router.post("/withdraw")
-def withdraw(request: Request, site: CurrentSite, session: Lead, name: Name) -> Response:
+def withdraw(site: CurrentSite, session: Lead, name: Name) -> Response:
     """End a person's open invitation."""
-    try:
-        site.store.people.withdraw(session.who, name)
-    except PeopleError as error:
-        return _refused(request, site, session, error)
+    site.store.people.withdraw(session.who, name)
     return RedirectResponse(PEOPLE, SEE_OTHER)
 
 
 @router.post("/remove")
-def remove(request: Request, site: CurrentSite, session: Lead, name: Name) -> Response:
+def remove(site: CurrentSite, session: Lead, name: Name) -> Response:
     """Take a person out."""
-    try:
-        site.store.people.remove(session.who, name)
-    except PeopleError as error:
-        return _refused(request, site, session, error)
+    site.store.people.remove(session.who, name)
     return RedirectResponse(PEOPLE, SEE_OTHER)
 
 
@@ -113,7 +100,8 @@ def end_session(
     return RedirectResponse(PEOPLE, SEE_OTHER)
 
 
-def _refused(request: Request, site: Site, session: Session, error: PeopleError) -> Response:
+def refused(request: Request, site: Site, session: Session, error: PeopleError) -> Response:
+    """The page again, with what could not be done, and why."""
     problem = texts_of(request)(f"people-{error.why}", name=error.name)
     status = _STATUS.get(error.why, 409)
     return _page(request, site, session, status, problem=problem)
