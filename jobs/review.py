@@ -6,6 +6,7 @@ import secrets
 import socket
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import partial
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -15,9 +16,10 @@ from tagger.errors import InputError, UsageError
 from tagger.io.location import Location, first_line
 from tagger.jobs.shell.console import Console
 from tagger.jobs.shell.next_command import next_line
-from tagger.jobs.steps.review_page import refitting, review_page, tag_config
+from tagger.jobs.steps.review_page import log, refitting, review_page, tag_config
 from tagger.review.store.database import open_database
 from tagger.review.store.review import ReviewStore
+from tagger.review.web.behind import Behind
 from tagger.review.web.connections import Limits, bounded
 from tagger.review.web.origins import LOOPBACK
 from tagger.review.web.token_check import token_weakness
@@ -49,9 +51,10 @@ def run(config: ReviewConfig, console: Console) -> int:
         _check_out(config)
         index = VectorIndex(Location(config.index)) if config.index else None
         refits = refitting(config, console, store, record, index)
-        app, invite = review_page(config, console, store, directory, record, token, index)
-        with _listening(config) as listener, refits:  # only now a link is made: another page's stays good
-            _serve(config, console, app, listener, invite() if invite else None)
+        with Behind(partial(log, console)) as behind:
+            app, invite = review_page(config, console, store, directory, record, token, index, behind)
+            with _listening(config) as listener, refits:  # only now a link is made: another page's stays good
+                _serve(config, console, app, listener, invite() if invite else None)
         return _export(config, console, store, directory, record)
     finally:
         store.close()

@@ -26,7 +26,7 @@ from tagger.review.store.queue import fill_queue, label_counts, suggestions_of
 from tagger.review.store.review import ReviewStore
 from tagger.review.store.settings import DUPLICATES, LEAF_COUNTS, LEAVES, SECRET, SUGGESTIONS
 from tagger.review.web.app import review_app
-from tagger.review.web.behind import behind
+from tagger.review.web.behind import Behind
 from tagger.review.web.check import QualityCheck
 from tagger.review.web.dependencies import NAME_LENGTH
 from tagger.review.web.disputes import count_look_alikes
@@ -58,6 +58,7 @@ def review_page(
     record: RunRecord,
     token: str | None,
     index: VectorIndex | None,
+    behind: Behind,
 ) -> tuple[ASGIApp, Callable[[], str] | None]:
     """The page, and what makes the path by which its lead comes in; None where there is a token."""
     tagged = tag_config(config, record)
@@ -77,14 +78,14 @@ def review_page(
         store.settings.set_once(LEAF_COUNTS, vars(LeafCounts.of(leaf_pairs, counts, known)))
     who = _lead(config, store)
     secret = str(store.settings.set_once(SECRET, secrets.token_urlsafe(32)))
-    report = partial(_log, console)
+    report = partial(log, console)
     sessions = Sessions(store, secret, token, who, report)
     invitations = Invitations(store.people, secret)
     leaves = _leaves(store)
     offers = None
     if index is not None and look_alikes is not None:
-        behind("the queue's order is without similar items", partial(count_look_alikes, store, look_alikes), report)
-        offers = _offers(config, store, leaves, index, is_audit, report)
+        behind.begin("the queue's order is without similar items", partial(count_look_alikes, store, look_alikes))
+        offers = _offers(config, store, leaves, index, is_audit, behind)
     review = Review(
         directory.root.name,
         store,
@@ -121,13 +122,13 @@ def _offers(
     leaves: Leaves,
     index: VectorIndex,
     is_audit: bool,
-    report: Callable[[str], None],
+    behind: Behind,
 ) -> Offers | None:
     """What an index has to offer; it is prepared while the page is there. An audit offers nothing."""
     if is_audit or not config.similar_offers:
         return None
     offers = Offers(store, index, leaves, config.similar_offers)
-    behind("without offers of similar items", offers.prepare, report)
+    behind.begin("without offers of similar items", offers.prepare)
     return offers
 
 
@@ -141,7 +142,7 @@ def refitting(
         raise UsageError("--refit: an audit asks about labels, which a refit does not accept")
     if index is None:
         raise UsageError("--refit: it learns from the vectors of an index; name one that has this run with --index")
-    return Refitting(store, index, config.refit, partial(_log, console))
+    return Refitting(store, index, config.refit, partial(log, console))
 
 
 def _lead(config: ReviewConfig, store: ReviewStore) -> str:
@@ -207,7 +208,7 @@ def _begin(
     return filled.labelled if filled else None
 
 
-def _log(console: Console, line: str) -> None:
+def log(console: Console, line: str) -> None:
     """Write a line with a timestamp to the terminal."""
     console.warn(f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC {line}")
 

@@ -5,7 +5,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, select
 
 from tagger.review.store.records import Filter
-from tagger.review.store.tables import queue, skips, values, words
+from tagger.review.store.tables import decisions, queue, skips, values, words
 from tagger.schemas.tables.prediction import ReviewReason
 
 BIT = {str(reason): 1 << i for i, reason in enumerate(ReviewReason)}
@@ -32,6 +32,14 @@ def unsure(run_id: str) -> list[ColumnElement[bool]]:
     """Items that low confidence alone sent to review, decided or not: those that a refit may accept."""
     is_unsure = queue.c.reason_bits.op("&")(_REASONS) == BIT[ReviewReason.LOW_CONFIDENCE]
     return [queue.c.run_id == run_id, is_unsure]
+
+
+def with_decision(run_id: str, *which: ColumnElement[bool]) -> ColumnElement[bool]:
+    """Items that have, or had, some decision; it leads from the few decisions to their items.
+
+    By the join alone, SQLite reads the whole queue and looks up the decision of each: 200 ms of 100,000 items.
+    """
+    return queue.c.position.in_(select(decisions.c.position).where(decisions.c.run_id == run_id, *which))
 
 
 def undecided(run_id: str) -> list[ColumnElement[bool]]:

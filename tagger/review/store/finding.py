@@ -15,6 +15,7 @@ _COLUMNS = (
     queue.c.position, queue.c.id, queue.c.title, queue.c.master, queue.c.article, queue.c.article_confidence,
     decisions.c.verdict, decisions.c.master, decisions.c.article, decisions.c.decided_by,
 )  # fmt: skip
+_DECIDED: tuple[State, ...] = ("decided", "mine", "corrected", "unusable")
 _VERDICTS: dict[State, Verdict] = {"corrected": Verdict.CORRECTED, "unusable": Verdict.UNUSABLE}
 
 
@@ -32,7 +33,7 @@ class Finder:
 
     def find(self, search: Search, count: int, skip: int = 0) -> list[FoundItem]:
         """Items in the filter's order; decided ones, the newest decision first."""
-        is_decided = search.state not in ("all", "waiting", "skipped", "flagged", "proposed", "refit")
+        is_decided = search.state in _DECIDED
         order: list[ColumnElement[Any]] = conditions.order(search.item_filter)
         if is_decided:
             order = [decisions.c.seq.desc()]
@@ -64,14 +65,14 @@ class Finder:
             return sorted(connection.scalars(query))
 
     def _joined(self, query: Select[Any], search: Search) -> Select[Any]:
-        current = and_(decisions.c.seq == queue.c.current)
         where = conditions.passing(self._run_id, search.item_filter) + self._of_state(search)
-        return query.select_from(queue.outerjoin(decisions, current)).where(*where)
+        return query.select_from(queue.outerjoin(decisions, decisions.c.seq == queue.c.current)).where(*where)
 
     def _of_state(self, search: Search) -> list[ColumnElement[bool]]:
         where: list[ColumnElement[bool]] = []
         if search.person:
-            where.append(decisions.c.decided_by == search.person)
+            is_theirs = decisions.c.decided_by == search.person
+            where += [is_theirs, conditions.with_decision(self._run_id, is_theirs)]
         match search.state:
             case "waiting":
                 where += [queue.c.current.is_(None), ~conditions.accepted_by_refit()]
@@ -80,7 +81,8 @@ class Finder:
             case "decided":
                 where.append(queue.c.current.is_not(None))
             case "mine":
-                where.append(decisions.c.decided_by == search.who)
+                is_mine = decisions.c.decided_by == search.who
+                where += [is_mine, conditions.with_decision(self._run_id, is_mine)]
             case "flagged":
                 where += [queue.c.current.is_(None), queue.c.flag.is_not(None)]
             case "proposed":
@@ -89,5 +91,6 @@ class Finder:
                 skipped = select(skips.c.position).where(*conditions.skipped(self._run_id, search.session))
                 where += [queue.c.current.is_(None), queue.c.position.in_(skipped)]
             case "corrected" | "unusable":
-                where.append(decisions.c.verdict == str(_VERDICTS[search.state]))
+                is_so = decisions.c.verdict == str(_VERDICTS[search.state])
+                where += [is_so, conditions.with_decision(self._run_id, is_so)]
         return where

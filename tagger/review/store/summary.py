@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from sqlalchemy import Engine, and_, case, func, select
 
+from tagger.review.store import conditions
 from tagger.review.store.log import LEAVE_IT_WAITING, UNDONE
 from tagger.review.store.records import ClassSummary, Correction, LogRow
 from tagger.review.store.tables import READ_ONLY, decisions, queue
@@ -53,7 +54,9 @@ class Summary:
         """
         by = (queue.c.master, queue.c.article, decisions.c.master, decisions.c.article)
         query = select(*by, func.count().label("items")).select_from(self._joined)
-        corrected = query.where(self._stands, decisions.c.verdict == str(Verdict.CORRECTED)).group_by(*by)
+        is_corrected = decisions.c.verdict == str(Verdict.CORRECTED)
+        of_corrected = conditions.with_decision(self._run_id, is_corrected)
+        corrected = query.where(self._stands, is_corrected, of_corrected).group_by(*by)
         if of_class:
             corrected = corrected.where(queue.c.master == of_class[0], queue.c.article == of_class[1])
         with self._reader.begin() as connection:

@@ -59,8 +59,8 @@ class Offers:
         """Items that were offered, and of these those that got the class, since this server was started."""
         self._queued = np.zeros(0, np.int64)
 
-    def prepare(self) -> None:
-        """Measure how alike items have to be: takes seconds."""
+    def prepare(self, ended: threading.Event | None = None) -> None:
+        """Measure how alike items have to be: takes seconds. It is left out where the page ends meanwhile."""
         ids = self._store.ids()
         positions = self._index.positions(list(ids))
         queued = np.zeros(len(self._index), np.int64)
@@ -70,6 +70,8 @@ class Offers:
         can_be_chosen = np.array([pair in code for pair in labelled.pairs], bool)
         labelled = labelled.only(can_be_chosen)
         if len(labelled.pairs) < _FEWEST_LABELLED or not queued.any():
+            return
+        if ended is not None and ended.is_set():
             return
         everything = np.ones(len(labelled.pairs), bool)
         self._queued = queued

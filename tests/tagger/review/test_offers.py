@@ -1,8 +1,11 @@
 """After an answer, items that look like the answered one are offered the same class, as precisely as labels show."""
 
 import re
+import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Event
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -156,13 +159,13 @@ def test_items_that_a_colleague_has_open_are_not_shown(queue: AlikeQueue, page: 
 
 def test_items_on_which_similar_ones_disagree_come_first(queue: AlikeQueue) -> None:
     """All are predicted as the first class; similar items know better."""
-    count_look_alikes(queue.store, LookAlikes(queue.index))
+    count_look_alikes(queue.store, LookAlikes(queue.index), Event())
     order = [item.position for item in queue.store.claims.look("s", Filter(), len(queue.truth))]
     disputed = [queue.truth[position] != PAIRS[0] for position in order]
     assert disputed == sorted(disputed, reverse=True)
     assert 100 < sum(disputed) < 200
     queue.store.count_witness({order[0]: PAIRS[0][1]})
-    count_look_alikes(queue.store, LookAlikes(queue.index))
+    count_look_alikes(queue.store, LookAlikes(queue.index), Event())
     assert queue.store.claims.look("s", Filter(), 1)[0].position != order[0], "it is counted once"
 
 
@@ -176,6 +179,17 @@ def test_labels_of_the_index_can_be_chosen_though_the_model_has_not_learnt_them(
         with ReviewServer(run, "--database", str(tmp_path / f"{len(flags)}.sqlite"), *flags) as server:
             leaves = server.client().http.get("/leaves.json").json()
             assert {(master, article) for master, article, *_ in leaves} == expected
+
+
+@pytest.mark.slow
+def test_ctrl_c_ends_the_page_while_work_goes_on_behind_it(tmp_path: Path) -> None:
+    """Twice, as impatient people press it."""
+    run, index = write_vector_run(tmp_path, items=1500)
+    with ReviewServer(run, "--index", str(index)) as server:
+        server.process.send_signal(signal.SIGINT)
+        time.sleep(0.05)
+        server.process.send_signal(signal.SIGINT)
+        server.process.communicate(timeout=60)
 
 
 @pytest.mark.browser
