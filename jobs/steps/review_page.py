@@ -22,7 +22,7 @@ from tagger.models.bundle import Bundle
 from tagger.review.store.found_groups import group_rows
 from tagger.review.store.leaves import LeafCounts, Leaves, Pair
 from tagger.review.store.people import PeopleError
-from tagger.review.store.queue import fill_queue, label_counts, suggestions_of
+from tagger.review.store.queue import fill_queue, label_counts, merged, suggestions_of
 from tagger.review.store.review import ReviewStore
 from tagger.review.store.settings import DUPLICATES, LEAF_COUNTS, LEAVES, SECRET, SUGGESTIONS
 from tagger.review.web.app import review_app
@@ -73,6 +73,7 @@ def review_page(
         store.suggest(suggestions_of(directory))
     if store.settings.get(LEAF_COUNTS) is None:
         counts = label_counts(manifest, taxonomy) if labelled is None else labelled
+        counts = counts | merged(further, taxonomy) if counts else counts  # without labels, no class is rare
         known = set(taxonomy.index) if taxonomy else set() if is_audit else None
         leaf_pairs = [(master, article) for master, article in store.settings.get(LEAVES)]
         store.settings.set_once(LEAF_COUNTS, vars(LeafCounts.of(leaf_pairs, counts, known)))
@@ -108,12 +109,11 @@ def review_page(
     return app, None if token else partial(invitations.make, None, who, "lead", START_S)
 
 
-def further_classes(bundle: Bundle | None, look_alikes: LookAlikes | None) -> set[Pair]:
-    """Classes of the shop that the model has not learnt: those with too few items, and labels of the index."""
+def further_classes(bundle: Bundle | None, look_alikes: LookAlikes | None) -> Counter[Pair]:
+    """Items by classes of the shop that this manifest may lack: those with too few to be learnt, and the index's."""
     left_out = bundle.card.provenance.left_out if bundle else ()
-    return {(leaf.master_category, leaf.article_type) for leaf in left_out} | (
-        look_alikes.classes() if look_alikes else set()
-    )
+    items = Counter({(leaf.master_category, leaf.article_type): leaf.items for leaf in left_out})
+    return items | look_alikes.classes() if look_alikes else items
 
 
 def _offers(

@@ -78,7 +78,8 @@ def fill_queue(
     pictures = _shared_pictures(predictions, read_groups(duplicates) if duplicates else None)
     details, labelled = _manifest_rows(manifest, set(predictions["id"].to_pylist()))
     labelled = merged(labelled, taxonomy)
-    leaves = {*labelled, *further, *(taxonomy.index if taxonomy else ())}
+    others = merged(Counter(dict.fromkeys(further, 1)), taxonomy)
+    leaves = {*labelled, *others, *(taxonomy.index if taxonomy else ())}
     for alternatives in predictions["alternatives"].to_pylist():
         leaves |= {(a["masterCategory"], a["articleType"]) for a in alternatives}
     rows = _QueueRows(predictions, pictures, details)

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from tagger.similarity.index import VectorIndex
 from tagger.similarity.search import Criteria, Similar
@@ -65,11 +67,13 @@ class LookAlikes:
         most = {item: Counter(classes).most_common(1)[0] for item, classes in said.items()}
         return {item: class_ for item, (class_, count) in most.items() if count >= _MAJORITY}
 
-    def classes(self) -> set[tuple[str, str]]:
-        """The classes of the labelled items of the index."""
+    def classes(self) -> Counter[tuple[str, str]]:
+        """The labelled items of the index by their classes."""
         items = self._index.items
-        labelled = items.filter(items["labelled"]).select(["masterCategory", "articleType"]).drop_null()
-        return {tuple(row.values()) for row in labelled.group_by(labelled.schema.names).aggregate([]).to_pylist()}
+        labelled = items.filter(pa.array(self._index.is_live)).filter(pc.field("labelled"))
+        names = ["masterCategory", "articleType"]
+        rows = labelled.select(names).drop_null().group_by(names).aggregate([([], "count_all")]).to_pylist()
+        return Counter({(row[names[0]], row[names[1]]): row["count_all"] for row in rows})
 
     def vectors(self, items: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
         """The vectors of those items that the index has, by their ids.

@@ -246,5 +246,5 @@ def test_classes_with_too_few_items_for_the_model_can_be_chosen(bundle_dir: Path
     left_out = (LeftOut(master_category="Accessories", article_type="Cufflinks", items=4),)
     provenance = bundle.card.provenance.model_copy(update={"left_out": left_out})
     with_left_out = replace(bundle, card=bundle.card.model_copy(update={"provenance": provenance}))
-    assert further_classes(with_left_out, None) == {("Accessories", "Cufflinks")}
-    assert further_classes(None, None) == set()
+    assert further_classes(with_left_out, None) == {("Accessories", "Cufflinks"): 4}
+    assert not further_classes(None, None)

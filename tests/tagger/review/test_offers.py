@@ -179,6 +179,11 @@ def test_labels_of_the_index_can_be_chosen_though_the_model_has_not_learnt_them(
         with ReviewServer(run, "--database", str(tmp_path / f"{len(flags)}.sqlite"), *flags) as server:
             leaves = server.client().http.get("/leaves.json").json()
             assert {(master, article) for master, article, *_ in leaves} == expected
+    labelled = write_run(tmp_path / "labelled", [(first, {first: 0.4})] * 3, {first: 9})
+    with ReviewServer(labelled, "--index", str(index)) as server:
+        rows = server.client().http.get("/leaves.json").json()
+        items = {(master, article): n for master, article, _, n, *_ in rows}
+        assert items[first] > 100 and items[PAIRS[3]] > 100, "not rare, though this manifest has nine, or none"
 
 
 @pytest.mark.slow
