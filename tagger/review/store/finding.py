@@ -8,13 +8,17 @@ from tagger.review.store import conditions
 from tagger.review.store.conditions import BIT
 from tagger.review.store.log import LEAVE_IT_WAITING, UNDONE
 from tagger.review.store.records import Filter, FoundItem, Search, State
-from tagger.review.store.tables import READ_ONLY, decisions, queue, skips
+from tagger.review.store.tables import READ_ONLY, decisions, queue, refit_tags, skips
 from tagger.schemas.tables.decision import Verdict
 
 _COLUMNS = (
     queue.c.position, queue.c.id, queue.c.title, queue.c.master, queue.c.article, queue.c.article_confidence,
     decisions.c.verdict, decisions.c.master, decisions.c.article, decisions.c.decided_by,
 )  # fmt: skip
+_COLUMNS_OF_REFIT = (
+    *_COLUMNS[:3], refit_tags.c.master, refit_tags.c.article, refit_tags.c.article_confidence, *_COLUMNS[6:],
+)  # fmt: skip
+"""With what the refit says in place of the prediction."""
 _DECIDED: tuple[State, ...] = ("decided", "mine", "corrected", "unusable")
 _VERDICTS: dict[State, Verdict] = {"corrected": Verdict.CORRECTED, "unusable": Verdict.UNUSABLE}
 
@@ -39,7 +43,8 @@ class Finder:
             order = [decisions.c.seq.desc()]
         elif search.state == "all" and search.item_filter.order == Filter().order:
             order = [queue.c.position]  # what is disputed comes first only while it waits
-        query = self._joined(select(*_COLUMNS), search).order_by(*order).offset(skip).limit(count)
+        columns = _COLUMNS_OF_REFIT if search.state == "refit" else _COLUMNS
+        query = self._joined(select(*columns), search).order_by(*order).offset(skip).limit(count)
         with self._reader.begin() as connection:
             return [FoundItem(*row) for row in connection.execute(query)]
 
@@ -66,7 +71,12 @@ class Finder:
 
     def _joined(self, query: Select[Any], search: Search) -> Select[Any]:
         where = conditions.passing(self._run_id, search.item_filter) + self._of_state(search)
-        return query.select_from(queue.outerjoin(decisions, decisions.c.seq == queue.c.current)).where(*where)
+        items = queue.outerjoin(decisions, decisions.c.seq == queue.c.current)
+        if search.state == "refit":
+            newest = select(func.max(refit_tags.c.refit)).where(refit_tags.c.run_id == self._run_id).scalar_subquery()
+            same_item = and_(refit_tags.c.run_id == queue.c.run_id, refit_tags.c.position == queue.c.position)
+            items = items.join(refit_tags, and_(same_item, refit_tags.c.refit == newest))
+        return query.select_from(items).where(*where)
 
     def _of_state(self, search: Search) -> list[ColumnElement[bool]]:
         where: list[ColumnElement[bool]] = []

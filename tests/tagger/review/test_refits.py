@@ -1,5 +1,7 @@
 """What a refit accepts leaves the queue, stands as its tag, and comes back when the next one is not sure of it."""
 
+import pytest
+
 from tagger.review.store.records import Change, Checked, Filter, RefitRecord, RefitTag, Search
 from tagger.review.store.review import ReviewStore
 from tagger.schemas.tables.decision import Verdict
@@ -36,7 +38,10 @@ def test_what_a_refit_accepts_is_asked_of_nobody_but_for_the_checked_ones(store:
     progress = store.counts.progress("Ann")
     assert (progress.items, progress.decided, progress.by_refit, progress.waiting) == (ITEMS, 0, 2, ITEMS - 2)
     assert store.finder.reasons(Filter())["low_confidence"] == ITEMS - 2
-    assert [i.position for i in store.finder.find(Search(Filter(order="catalogue"), "refit"), 9)] == [1, 3]
+    left = store.finder.find(Search(Filter(order="catalogue"), "refit"), 9)
+    assert [(item.position, item.article) for item in left] == [(1, "Shirts"), (3, "Shirts")]
+    assert [item.article_confidence for item in left] == pytest.approx([0.97, 0.97]), "the refit's"
+    assert store.finder.count(Search(Filter(), "refit")) == 2
     assert store.finder.count(Search(Filter(), "waiting")) == ITEMS - 2
 
 
