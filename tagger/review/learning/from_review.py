@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from tagger.models.evidence import expand_top_k
 from tagger.review.learning.material import NO_LEAF, Answered, Labelled, Waiting
 from tagger.review.learning.refit import RefitRequest
-from tagger.review.store.records import UnsureItem
+from tagger.review.store.refits import UnsureItem
 from tagger.schemas.documents.taxonomy import Level, Taxonomy
 from tagger.similarity.index import VectorIndex
 from tagger.training.subsample import subsample

@@ -175,6 +175,11 @@ class ReviewReader:
             yield from connection.execute(query).mappings().partitions()
 
 
+def standing_of(item: QueuedItem, history: Sequence[Entry]) -> Entry | None:
+    """An item's current decision, of its log entries; None while it waits."""
+    return next((entry for entry in history if entry.seq == item.current), None)
+
+
 def item_of(row: RowMapping) -> QueuedItem:
     """A row of the queue."""
     return QueuedItem(**{name: row[name] for name in QueuedItem.__dataclass_fields__})

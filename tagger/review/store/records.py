@@ -123,60 +123,6 @@ class Correction:
     items: int
 
 
-@dataclass(frozen=True)
-class UnsureItem:
-    """An item that low confidence alone sent to review, with what a refit learns from it."""
-
-    position: int
-    id: str
-    alternatives: list[dict[str, Any]]
-    """The model's most probable classes: masterCategory, articleType and confidence."""
-    is_settled: bool
-    """Whether a person has answered: with a class, that there is none, or that one is missing."""
-    master: str | None
-    """What the person chose; both are None where no class, or only the category, is right."""
-    article: str | None
-    is_drawn: bool
-    """Whether it is settled, with all before it in the random order: these are a random sample."""
-
-
-@dataclass(frozen=True)
-class RefitTag:
-    """A tag that a refit is sure enough of."""
-
-    position: int
-    master: str
-    master_confidence: float
-    article: str
-    article_confidence: float
-    checked: bool
-    """Whether a person is asked all the same."""
-
-
-@dataclass(frozen=True)
-class RefitRecord:
-    """What a refit came to."""
-
-    number: int
-    answers: int
-    """About items that may leave, when it began."""
-    drawn: int
-    """Of these, answers about items that were drawn at random."""
-    needed: int
-    """The fewest drawn answers that can show the target."""
-    accepted: int
-    why_none: str | None
-    """None where it accepted items."""
-
-
-@dataclass(frozen=True)
-class Checked:
-    """Answers about items that a refit had accepted, by people who did not see its tag."""
-
-    answers: int
-    right: int
-
-
 State = Literal["all", "waiting", "decided", "mine", "corrected", "unusable", "skipped", "flagged", "proposed", "refit"]
 
 

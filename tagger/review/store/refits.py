@@ -4,6 +4,8 @@ A refit's tag is no decision: it stands only until somebody decides the item, an
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import Connection, Engine, RowMapping, and_, delete, func, insert, select, update
 from sqlalchemy import inspect as inspected
@@ -13,13 +15,66 @@ from tagger.review.store import conditions
 from tagger.review.store.conditions import ACCEPTED_BY_REFIT
 from tagger.review.store.leases import clock_of
 from tagger.review.store.log import now
-from tagger.review.store.records import Checked, RefitRecord, RefitTag, UnsureItem
 from tagger.review.store.tables import READ_ONLY, decisions, queue, refit_tags, refits
 
 _ROWS_AT_ONCE = 500
 _RECORD = (
     refits.c.number, refits.c.answers, refits.c.drawn, refits.c.needed, refits.c.accepted, refits.c.why_none,
 )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class UnsureItem:
+    """An item that low confidence alone sent to review, with what a refit learns from it."""
+
+    position: int
+    id: str
+    alternatives: list[dict[str, Any]]
+    """The model's most probable classes: masterCategory, articleType and confidence."""
+    is_settled: bool
+    """Whether a person has answered: with a class, that there is none, or that one is missing."""
+    master: str | None
+    """What the person chose; both are None where no class, or only the category, is right."""
+    article: str | None
+    is_drawn: bool
+    """Whether it is settled, with all before it in the random order: these are a random sample."""
+
+
+@dataclass(frozen=True)
+class RefitTag:
+    """A tag that a refit is sure enough of."""
+
+    position: int
+    master: str
+    master_confidence: float
+    article: str
+    article_confidence: float
+    checked: bool
+    """Whether a person is asked all the same."""
+
+
+@dataclass(frozen=True)
+class RefitRecord:
+    """What a refit came to."""
+
+    number: int
+    answers: int
+    """About items that may leave, when it began."""
+    drawn: int
+    """Of these, answers about items that were drawn at random."""
+    needed: int
+    """The fewest drawn answers that can show the target."""
+    accepted: int
+    why_none: str | None
+    """None where it accepted items."""
+
+
+@dataclass(frozen=True)
+class Checked:
+    """Answers about items that a refit had accepted, by people who did not see its tag."""
+
+    answers: int
+    right: int
 
 
 class Refits:

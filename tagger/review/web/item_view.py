@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tagger.review.store.leaves import Leaf, Leaves
-from tagger.review.store.records import Entry, QueuedItem
+from tagger.review.store.reading import standing_of
+from tagger.review.store.records import QueuedItem
 from tagger.review.store.review import ReviewStore
 from tagger.review.web import words
 from tagger.review.web.answers import suggestion_of
@@ -77,7 +78,7 @@ def item_view(
     tag = review.leaves.find(item.master, item.article)
     suggestion = suggestion_of(item, review.leaves) if review.is_audit else None
     history = review.store.history(item.position)
-    standing = _standing(item, history)
+    standing = standing_of(item, history)
     witnesses = witnesses_of(item, review.leaves, look_alikes, review.is_audit)
     return {
         "item": item,
@@ -96,11 +97,6 @@ def item_view(
         "witnesses": witnesses,
         "disagree": disagree(witnesses),
     }
-
-
-def _standing(item: QueuedItem, history: list[Entry]) -> Entry | None:
-    """The item's current decision."""
-    return next((entry for entry in history if entry.seq == item.current), None)
 
 
 def _alternatives(review: Review, item: QueuedItem, first: Leaf | None) -> Iterator[tuple[Leaf, float]]:

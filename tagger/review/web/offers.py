@@ -15,6 +15,7 @@ import numpy as np
 from tagger.review.learning.from_review import labelled_items
 from tagger.review.learning.propagation import MeasuredAt, Propagation
 from tagger.review.store.leaves import Leaf, Leaves
+from tagger.review.store.reading import standing_of
 from tagger.review.store.records import QueuedItem
 from tagger.review.store.review import ReviewStore
 from tagger.similarity.index import VectorIndex
@@ -55,7 +56,7 @@ class Offers:
         self._propagation: Propagation | None = None
         self._counting = threading.Lock()
         self._declined: set[tuple[int, Leaf]] = set()
-        self.shown = self.set = 0
+        self.shown = self.taken = 0
         """Items that were offered, and of these those that got the class, since this server was started."""
         self._queued = np.zeros(0, np.int64)
 
@@ -102,12 +103,10 @@ class Offers:
         """Count what somebody did with an offer; what was declined is not offered again with this class."""
         with self._counting:
             self.shown += len(taken) + len(declined)
-            self.set += len(taken)
+            self.taken += len(taken)
             self._declined.update((position, offer.leaf) for position in declined)
 
     def _answer(self, item: QueuedItem) -> Leaf | None:
         """The class that a person gave an item."""
-        if item.current is None:
-            return None
-        standing = next((entry for entry in self._store.history(item.position) if entry.seq == item.current), None)
+        standing = standing_of(item, self._store.history(item.position))
         return self._leaves.find(standing.master, standing.article) if standing else None

@@ -8,7 +8,7 @@ from tagger.errors import TaggerError
 from tagger.review.learning.from_review import request_of
 from tagger.review.learning.process import RefitProcess
 from tagger.review.learning.refit import Refit, RefitRequest
-from tagger.review.store.records import RefitRecord, RefitTag, UnsureItem
+from tagger.review.store.refits import RefitRecord, RefitTag, UnsureItem
 from tagger.review.store.review import ReviewStore
 from tagger.similarity.index import VectorIndex
 

@@ -84,7 +84,7 @@ def test_what_was_declined_is_not_offered_again_with_that_class(queue: AlikeQueu
     offers.count(offer, offer.positions[2:], offer.positions[:2])
     again = offers.of(item)
     assert again is not None and not set(offer.positions[:2]) & set(again.positions)
-    assert (offers.shown, offers.set) == (len(offer.positions), len(offer.positions) - 2)
+    assert (offers.shown, offers.taken) == (len(offer.positions), len(offer.positions) - 2)
 
 
 @pytest.fixture
@@ -218,9 +218,10 @@ def test_the_key_o_leads_to_similar_items_and_back_to_the_queue(
         expect(offer).to_contain_text("more like it")
         page.keyboard.press("o")
         expect(page.get_by_role("heading", level=1)).to_contain_text("too?")
+        page.wait_for_load_state("networkidle")  # with its colours and pictures
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
         found = [v for v in Axe().run(page).response["violations"] if v["impact"] in ("serious", "critical")]
-        assert not found, found
+        assert not found, [node["html"] + node["failureSummary"] for each in found for node in each["nodes"]]
         cards = page.locator(".card input")
         for card in page.locator(".card").all():
             card.scroll_into_view_if_needed()

@@ -2,7 +2,8 @@
 
 import pytest
 
-from tagger.review.store.records import Change, Checked, Filter, RefitRecord, RefitTag, Search
+from tagger.review.store.records import Change, Filter, Search
+from tagger.review.store.refits import Checked, RefitRecord, RefitTag
 from tagger.review.store.review import ReviewStore
 from tagger.schemas.tables.decision import Verdict
 from tests.tagger.review.queue_rows import ITEMS, accepted

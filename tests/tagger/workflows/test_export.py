@@ -16,7 +16,8 @@ from tagger.io.location import Location
 from tagger.jobs.apply import run
 from tagger.jobs.shell.console import Console
 from tagger.review.store.database import open_database
-from tagger.review.store.records import Change, RefitRecord, RefitTag
+from tagger.review.store.records import Change
+from tagger.review.store.refits import RefitRecord, RefitTag
 from tagger.review.store.review import ReviewStore
 from tagger.runs.directory import RunDirectory
 from tagger.schemas.configs.apply import ApplyConfig
