@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from tagger.jobs.shell.console import Console
 from tagger.schemas.configs.apply import ApplyConfig
 from tagger.schemas.tables.final_tag import TagSource, TagState
-from tagger.workflows.export import ExportResult, export
+from tagger.workflows.apply import ApplyResult, apply
 
 _MOST_NAMED = 2
 """Files that are named in the last line; if there are more, their folder is."""
@@ -13,11 +13,11 @@ _MOST_NAMED = 2
 
 def run(config: ApplyConfig, console: Console) -> int:
     """Write the final tags: a person's, else the model's if it was accepted; and `_SUCCESS` last."""
-    _say(console, export(config, console))
+    _say(console, apply(config, console))
     return 0
 
 
-def _say(console: Console, result: ExportResult) -> None:
+def _say(console: Console, result: ApplyResult) -> None:
     named = {
         f"{state}{f' by {source}' if source else ''}": items
         for (state, source), items in sorted(result.states.items(), key=str)

@@ -1,9 +1,8 @@
 """catalog-tagger: tags a shop's catalogue from its images, with honest confidences.
 
 Each function does what a command does, and takes the config that the command's flags make. The command has the
-function's name, except `policy` (`fit_policy`), `apply` (`export`), `index` (`build_index`) and `similar`
-(`find_similar`). What a function says while it works goes to the logger `tagger`, or to the `Reporter`
-that it is given.
+function's name, except `policy` (`fit_policy`), `index` (`build_index`) and `similar` (`find_similar`). What a function
+says while it works goes to the logger `tagger`, or to the `Reporter` that it is given.
 """
 
 import importlib
@@ -25,11 +24,11 @@ if TYPE_CHECKING:
     from tagger.schemas.documents.taxonomy import Level
     from tagger.schemas.tables.final_tag import TagState
     from tagger.tagging.notebook import Tagger
+    from tagger.workflows.apply import ApplyResult, apply
     from tagger.workflows.audit import AuditResult, audit
     from tagger.workflows.check import CheckResult, check
     from tagger.workflows.duplicates import DuplicatesResult, duplicates
     from tagger.workflows.evaluate import EvaluateResult, evaluate
-    from tagger.workflows.export import ExportResult, export
     from tagger.workflows.index import IndexResult, build_index
     from tagger.workflows.pack import PackResult, pack
     from tagger.workflows.policy import PolicyResult, fit_policy
@@ -57,9 +56,9 @@ _MODULES = {
     "fit_policy": "tagger.workflows.policy",
     "PolicyConfig": "tagger.schemas.configs.confidence",
     "PolicyResult": "tagger.workflows.policy",
-    "export": "tagger.workflows.export",
+    "apply": "tagger.workflows.apply",
     "ApplyConfig": "tagger.schemas.configs.apply",
-    "ExportResult": "tagger.workflows.export",
+    "ApplyResult": "tagger.workflows.apply",
     "TagState": "tagger.schemas.tables.final_tag",
     "build_index": "tagger.workflows.index",
     "IndexConfig": "tagger.schemas.configs.similarity",
@@ -101,9 +100,9 @@ __all__ = [  # noqa: RUF022 - in the order in which a catalogue goes through the
     "fit_policy",
     "PolicyConfig",
     "PolicyResult",
-    "export",
+    "apply",
     "ApplyConfig",
-    "ExportResult",
+    "ApplyResult",
     "TagState",
     "build_index",
     "IndexConfig",

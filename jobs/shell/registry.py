@@ -7,6 +7,7 @@ from tagger.schemas.configs.check import CheckConfig
 from tagger.schemas.configs.confidence import AttributesConfig, EvidenceConfig, PolicyConfig, QualityConfig
 from tagger.schemas.configs.demo import DemoConfig
 from tagger.schemas.configs.evaluate import EvaluateConfig
+from tagger.schemas.configs.export import ExportConfig
 from tagger.schemas.configs.pack import PackConfig
 from tagger.schemas.configs.review import ReviewConfig
 from tagger.schemas.configs.schema import SchemaConfig
@@ -39,6 +40,9 @@ PANELS: dict[str, dict[str, type[JobConfig]]] = {
     "Review": {
         "review": ReviewConfig,
         "apply": ApplyConfig,
+    },
+    "Into the PIM": {
+        "export": ExportConfig,
     },
     "Find and clean": {
         "index": IndexConfig,

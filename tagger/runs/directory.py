@@ -82,6 +82,11 @@ class RunDirectory:
         return self.root / "refit-tags"
 
     @property
+    def exports(self) -> Location:
+        """Folder of what exports wrote into a PIM, one file for each export and each undo."""
+        return self.root / "exports"
+
+    @property
     def joining(self) -> Location:
         """The plan by which parts are joined; with it, all shards have had their part."""
         return self.work / "joining.json"

@@ -1,141 +1,358 @@
-"""Writes final tags for a PIM system: review decisions, else accepted predictions."""
+"""Writes the import files of a PIM: what would change, and nothing else, with an undo."""
 
-import os
-from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping
+import uuid
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
-from itertools import chain
+from datetime import UTC, datetime
+from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from tagger.decisions.final_tags import final_tags, newest_by_id, refit_tags
-from tagger.decisions.read import DATABASE, decisions_of, refit_tags_of
 from tagger.errors import InputError, UsageError
-from tagger.exports.tag_files import TagFiles
+from tagger.flow.table_spool import TableSpool
 from tagger.io.completion import mark_complete
+from tagger.io.globs import is_glob, matching_files
+from tagger.io.json_text import as_json
 from tagger.io.location import Location
-from tagger.manifest.no_value import NoValue
+from tagger.io.parquet import write_parquet_tables
+from tagger.notices import Notices
+from tagger.pim.creating import write_categories, write_options
+from tagger.pim.fields import ARTICLE, MASTER, Field, as_proposals, confidence_field, fields_of
+from tagger.pim.files import ImportFiles, WrittenFile
+from tagger.pim.forms import form_of
+from tagger.pim.forms.base import Form, Record
+from tagger.pim.map_file import read_map
+from tagger.pim.page import page_of, shown_moves
+from tagger.pim.plan import Planned, Planner
+from tagger.pim.preflight import check_map, doubts_of, refusing, with_siblings
+from tagger.pim.report import Report
+from tagger.pim.state import State
+from tagger.pim.targets import load_target
+from tagger.pim.taxonomy_files import Taxonomy, read_taxonomies
+from tagger.pim.values import Values
+from tagger.pim.writing import NewValues, change_rows, write_values
 from tagger.reporter import LOG, Reporter
-from tagger.runs.ledger import latest, read_ledger
-from tagger.schemas.configs.apply import CLASS_COLUMNS, ApplyConfig
-from tagger.schemas.tables.final_tag import TagSource, TagState
+from tagger.runs.exported import Exported, exported_of, write_exported
+from tagger.runs.ledger import read_ledger
+from tagger.schemas.configs.export import ExportConfig
+from tagger.schemas.documents.export_map import ExportMap
+from tagger.schemas.documents.target import FileFormat, Target
+from tagger.schemas.tables.change import CHANGE, Outcome
+from tagger.schemas.values import parse_share_or_count
+from tagger.workflows.final_tags import FinalTags, classes_of
 from tagger.workflows.open_catalog import new_folder, resolve_location
+from tagger.workflows.run_pictures import pictures_of
 
-_ATTRIBUTE_SOURCES = (str(TagSource.MODEL), str(TagSource.PERSON))
-"""A refit says nothing of further tags."""
+REPORT, REPORT_JSON, CHANGES, UNDO = "report.html", "report.json", "changes.parquet", "undo"
+DRY_RUN, DRY_RUN_JSON = "dry-run.html", "dry-run.json"
+_BATCH = 10_000
+_MOST_GONE = 100_000
+PROPOSAL = "-proposal"
+"""Ends the name of a target in the records of what was proposed to it."""
 
 
 @dataclass(frozen=True)
 class ExportResult:
-    """Final tags in a folder."""
+    """What an export wrote, or would write."""
 
     out: Location
-    files: Mapping[str, int]
-    """Rows of each file, by its name."""
-    states: Mapping[tuple[str, str], int]
-    """Items by state (`tagger.schemas.tables.final_tag.TagState`) and source, `model`, `person`, `refit` or empty."""
-    decisions: int
-    """Number of items with a review decision."""
-    attributes: Mapping[str, Mapping[str, int]]
-    """Items with a further tag to set, by its name and by source, `model` and `person`."""
-
-    @property
-    def items(self) -> int:
-        """Of any state."""
-        return sum(self.states.values())
-
-    def in_state(self, state: TagState) -> int:
-        """Items of one state, from any source."""
-        return sum(count for (name, _), count in self.states.items() if name == state)
-
-    @property
-    def not_set(self) -> int:
-        """Items without a tag to set."""
-        return self.items - self.in_state(TagState.COMPLETE) - self.in_state(TagState.MASTER_ONLY)
+    report: Report
+    export_id: str | None
+    """None after a dry run."""
 
 
-def export(config: ApplyConfig, reporter: Reporter = LOG) -> ExportResult:
-    """Write the final tags of one or several runs: a person's, else a refit's or the model's if it was accepted.
+@dataclass(frozen=True)
+class _Job:
+    """What an export works on."""
 
-    The command is `tagger apply`. If several runs have an item, the newest prediction counts.
-    `_SUCCESS` is written last.
+    config: ExportConfig
+    reporter: Reporter
+    name: str
+    target: Target
+    map: ExportMap
+    fields: list[Field]
+    form: Form
+    tags: FinalTags
+    taxonomy: Taxonomy
+    notices: Notices
+
+
+def export(config: ExportConfig, reporter: Reporter = LOG) -> ExportResult:
+    """Write what has to change in a PIM as its import files, with an undo and a report.
+
+    The PIM's own export is read first: rows that would not change are left out, other categories and attributes are
+    kept, and values that no export wrote are left alone. `_SUCCESS` is written last.
 
     Args:
-        config: The run or the folder of runs, the folder to write to, the formats, and names of columns.
+        config: The runs, the target, the map, the PIM's own export, and the folder to write to.
         reporter: Where progress and warnings go.
 
     Returns:
-        What was written. The Parquet has every item, by `tagger.schemas.tables.final_tag`; the CSV those with tags,
-        and one more CSV for each further tag.
+        The report, whose counts add up to the items of the runs.
 
     Raises:
-        UsageError: when there is no run, the folder to write to is not empty, or a column to rename is unknown.
-        InputError: when no run has finished.
+        UsageError: when there is no run, map or folder, or a flag is missing that the target needs.
+        InputError: when the map or the PIM's export break their form, or more would change than `max_changes` allows.
 
     Example::
 
-        from tagger import ApplyConfig, export
+        from tagger import ExportConfig, export
 
-        result = export(ApplyConfig(run="run-1", out="tags"))
-        print(result.files)  # {'tags-00000.parquet': 898, 'tags-00000.csv': 871}
+        result = export(ExportConfig(run="run-1", map="map.yaml", current=["products.csv"], out="akeneo"))
+        print(result.report.outcomes)
     """
-    source = resolve_location(config.run, config)
-    entries = read_ledger(source, "RUN")
-    if not any(entry.done for entry in entries):
-        raise InputError(f"RUN: {source} has not finished; the tag job's own command goes on with it")
-    if resolve_location(config.out, config).uri == source.uri:
-        raise UsageError(f"--out: {source} is the run itself; name a new folder")
-    attributes = sorted({name for entry in entries if entry.done for name in entry.record.attributes})
-    _check_columns(config.column, attributes)
-    out = new_folder(config.out, config)
-    database = config.database or os.environ.get(DATABASE)
-    decided = newest_by_id(table for entry in entries for table in decisions_of(entry.directory, database))
-    refit = refit_tags(table for entry in entries for table in refit_tags_of(entry.directory, database))
-    tally = _Tally(decided, attributes)
-    files = TagFiles(out, config.format, config.column)
-    files.write(tally.counting(final_tags(latest(entries), decided, refit, NoValue(config.no_value))))
+    job = _open(config, reporter)
+    out = _folder(config)
+    state = _state(job)
+    if state is None:
+        _check_blind(job)
+    export_id = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{uuid.uuid4().hex[:8]}"
+    with closing(TableSpool()) as changes:
+        report = _plan(job, state, export_id, changes)
+        refusal = _refusal(job, report)
+        if config.dry_run or refusal:
+            _say(job, out, report, is_dry=True)
+            if refusal:
+                raise InputError(f"{refusal}. Nothing was written but {out / DRY_RUN}")
+            return ExportResult(out, report, None)
+        _write(job, out, state, report, export_id, changes)
+    _say(job, out, report, is_dry=False)
     mark_complete(out)
-    lost = len(decided) - len(tally.used)
-    if lost:
-        about = "decision is about an item" if lost == 1 else "decisions are about items"
-        reporter.warn(f"{lost:,} {about} that no finished run here has")
-    if files.formula_like:
-        begins = "cell of the CSV begins" if files.formula_like == 1 else "cells of the CSV begin"
-        reporter.warn(
-            f"{files.formula_like:,} {begins} as a formula does; a PIM reads it as it is, but open the file in a "
-            "spreadsheet only by importing its columns as text"
+    return ExportResult(out, report, export_id)
+
+
+def _open(config: ExportConfig, reporter: Reporter) -> _Job:
+    if config.map is None or config.out is None:
+        raise UsageError("--map and --out are missing")
+    notices = Notices()
+    notices.listen(reporter.warn)
+    export_map = read_map(resolve_location(config.map, config))
+    name = config.to or export_map.target
+    if name != export_map.target:
+        raise UsageError(f"--to {name}: the map is for {export_map.target}; draft another one with --write-map")
+    try:
+        target = load_target(name)
+    except LookupError:
+        raise InputError(f"--map {config.map}: target: there is no {name!r}") from None
+    flag = f"--map {config.map}"
+    fields = fields_of(export_map, target, flag)
+    if config.write_as == "proposal":
+        fields = as_proposals(fields, target, flag)
+    tags = FinalTags(resolve_location(config.run, config), config.database, config.no_value)
+    names = dict.fromkeys(n for f in fields for n in f.map.of if n not in (MASTER, ARTICLE))
+    further = [n for n in names if n not in tags.attributes]
+    if further and not config.current:
+        raise UsageError(f"--map: of: {further[0]} is no tag of the run, so it has to be a column of --current")
+    form = form_of(target, export_map, fields, further)
+    taxonomy = read_taxonomies(files_of(config.taxonomy, config, "--taxonomy"), notices)
+    return _Job(config, reporter, name, target, export_map, fields, form, tags, taxonomy, notices)
+
+
+def files_of(names: Sequence[str], config: ExportConfig, flag: str) -> list[Location]:
+    """The files that a flag names: files, folders or globs. Raises UsageError when one is not there."""
+    found: list[Location] = []
+    for name in names:
+        location = resolve_location(name, config)
+        if is_glob(location):
+            files = matching_files(location)
+        elif location.is_dir():
+            files = location.files()
+        else:
+            files = [location] if location.exists() else []
+        if not files:
+            raise UsageError(f"{flag}: there is no file {location}")
+        found += files
+    return found
+
+
+def _folder(config: ExportConfig) -> Location:
+    """The folder to write to; what an earlier dry run left there goes."""
+    out = resolve_location(str(config.out), config)
+    for name in (DRY_RUN, DRY_RUN_JSON):
+        (out / name).delete()
+    return new_folder(str(config.out), config)
+
+
+def _state(job: _Job) -> State | None:
+    """What the PIM has; None without its export."""
+    files = files_of(job.config.current, job.config, "--current")
+    if not files:
+        return None
+    job.reporter.step(f"Reading {', '.join(file.name for file in files)}")
+    state = State(job.form.records(files, job.notices), job.fields, job.target.key)
+    if not len(state):
+        raise InputError(f"--current: {files[0]} has no product with an id in {job.map.id or job.form.key}")
+    return state
+
+
+def _check_blind(job: _Job) -> None:
+    """Raise UsageError where an export that does not know what the PIM has could hurt."""
+    replacing = [f.heading for f in job.fields if f.is_list and f.form.writing == "replace"]
+    grouped = [f.heading for f in job.fields if f.form.shape == "numbered"]
+    needed = f"--current: the PIM's own export is needed: {job.target.title}"
+    if job.target.carry:
+        raise UsageError(f"{needed} needs {job.target.carry[0]} with each row")
+    if replacing or grouped:
+        raise UsageError(f"{needed} replaces all {(replacing or grouped)[0]} of a product by those of its row")
+    if job.config.overwrite != "all":
+        raise UsageError(
+            f"{needed} may have values that a person gave. Without it, every value is replaced, which --overwrite all "
+            "allows"
         )
-    return ExportResult(out, files.written, tally.states, len(tally.used), tally.attributes)
+    job.reporter.warn("without --current there is no undo, and nothing says what changes or is gone")
 
 
-def _check_columns(column: Mapping[str, str], attributes: Collection[str]) -> None:
-    """Raise UsageError for a column that no file has, or that would be called as the column of ids."""
-    known = [*CLASS_COLUMNS, *attributes]
-    unknown = [name for name in column if name not in known]
-    if unknown:
-        raise UsageError(f"--column {unknown[0]}: the CSV has no such column; it has {', '.join(known)}")
-    for name in attributes:
-        if column.get(name, name) == column.get("id", "id"):
-            raise UsageError(f"--column: two columns would have one name: {column.get(name, name)}")
+def _plan(job: _Job, state: State | None, export_id: str, changes: TableSpool) -> Report:
+    """Decide about every item; changes are spooled by CHANGE."""
+    config = job.config
+    checked = check_map(job.fields, job.target, job.taxonomy, state, config.create, job.map.taxonomy)
+    runs = [entry.directory for entry in job.tags.entries]
+    runs += [e.directory for name in config.earlier for e in read_ledger(resolve_location(name, config), "--earlier")]
+    exported = Exported((t for run in runs for t in exported_of(run)), _record_name(job))
+    overwrite = "all" if config.write_as == "proposal" else config.overwrite
+    fields = with_siblings(job.fields, job.taxonomy, state)
+    planner = Planner(fields, state, exported, overwrite, refusing(job.fields, checked.refused))
+    how = job.target.how_proposals if config.write_as == "proposal" else job.target.how
+    report = Report(job.name, job.target.title, how, findings=planner.findings)
+    report.unknown = checked.unknown
+    report.products, report.live = (state.products, sum(state.live.values())) if state is not None else (0, 0)
+    gone: list[str] = []
+    now = datetime.now(UTC)
+    for batch in _batches(planner.plan(job.tags.tables())):
+        rows: list[dict[str, Any]] = []
+        for planned in batch:
+            report.count(planned)
+            rows += change_rows(planned, _record_name(job), export_id, now)
+            if planned.outcome is Outcome.GONE and len(gone) < _MOST_GONE:
+                gone.append(planned.id)
+        changes.append(pa.Table.from_pylist(rows, schema=CHANGE))
+    report.warnings += checked.warnings
+    if state is not None:
+        report.warnings += doubts_of(state, gone, state.near(gone))
+    return report
 
 
-class _Tally:
-    """Counts final tags while they are written."""
+def _record_name(job: _Job) -> str:
+    return job.name + (PROPOSAL if job.config.write_as == "proposal" else "")
 
-    def __init__(self, decided: Collection[str], attributes: Iterable[str]) -> None:
-        self.states: Counter[tuple[str, str]] = Counter()
-        self.attributes = {name: dict.fromkeys(_ATTRIBUTE_SOURCES, 0) for name in attributes}
-        """Items by further tag and source."""
-        self.used: set[str] = set()
-        """Ids of items with a review decision."""
-        self._decided = decided
 
-    def counting(self, tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
-        """Yield the same tables, by FINAL_TAG, and count them."""
-        for table in tables:
-            self.states.update(zip(table["state"].to_pylist(), table["source"].to_pylist(), strict=True))
-            for each in chain.from_iterable(table["attributes"].to_pylist()):
-                of_source = self.attributes.setdefault(each["name"], dict.fromkeys(_ATTRIBUTE_SOURCES, 0))
-                of_source[each["source"]] += 1
-            self.used.update(item for item in table["id"].to_pylist() if item in self._decided)
-            yield table
+def _batches(planned: Iterable[Planned]) -> Iterator[list[Planned]]:
+    batch: list[Planned] = []
+    for each in planned:
+        batch.append(each)
+        if len(batch) == _BATCH:
+            yield batch
+            batch = []
+    yield batch
+
+
+def _refusal(job: _Job, report: Report) -> str:
+    """Why nothing is written; empty where it is."""
+    share, count = parse_share_or_count(job.config.max_changes)
+    if job.config.write_as == "proposal" or not report.replaced:
+        return ""
+    is_above = report.replaced > count if count is not None else report.replaced_share > (share or 0)
+    if not is_above:
+        return ""
+    (heading, old, new), largest = next(report.largest())
+    return (
+        f"{report.replaced:,} of the {report.live:,} values that the PIM has would be replaced "
+        f"({100 * report.replaced_share:.1f}%), and --max-changes is {job.config.max_changes}; the largest move is "
+        f"{heading}: {old} to {new} ({largest:,}). If that is right, give a larger --max-changes"
+    )
+
+
+def _write(job: _Job, out: Location, state: State | None, report: Report, export_id: str, changes: TableSpool) -> None:
+    """Write the import files, their undo, and what changed; keep that with the runs, too."""
+    file_format = _format(job)
+    is_proposal = job.config.write_as == "proposal"
+    by_heading = {field.heading: field for field in job.fields}
+    said = confidence_field(job.map, job.target, f"--map {job.config.map}") if is_proposal else None
+
+    def new_values() -> Iterator[tuple[Record, NewValues]]:
+        for record, rows in _by_product(changes, state):
+            values: dict[Field, Values] = {by_heading[row["heading"]]: tuple(row["after"]) for row in rows}
+            sure = [row["confidence"] for row in rows if row["confidence"] is not None]
+            if said is not None and sure:
+                values[said] = (f"{min(sure):.2f}",)
+            yield record, values
+
+    def old_values() -> Iterator[tuple[Record, NewValues]]:
+        for record, rows in _by_product(changes, state):
+            after = {by_heading[row["heading"]].heading: tuple(row["after"]) for row in rows}
+            yield (
+                record._replace(values={**record.values, **after}),
+                {by_heading[row["heading"]]: tuple(row["before"]) for row in rows},
+            )
+
+    files = ImportFiles(out, job.name, job.target, file_format)
+    report.files = write_values(files, job.form, job.target, state, new_values(), job.fields)
+    if job.config.create:
+        report.files = [*_created(job, out, report), *report.files]
+    if state is not None and not is_proposal:
+        undo = ImportFiles(out / UNDO, job.name, job.target, file_format)
+        report.undo_files = write_values(undo, job.form, job.target, state, old_values(), job.fields)
+    write_parquet_tables(out / CHANGES, CHANGE, changes.tables())
+    _keep(job, export_id, changes)
+
+
+def _created(job: _Job, out: Location, report: Report) -> list[WrittenFile]:
+    """Akeneo's options and categories that it does not have; other imports create what they do not know."""
+    if not job.name.startswith("akeneo"):
+        return []
+    new = {f.heading: report.unknown.get(f.heading, []) for f in job.fields}
+    for each in job.fields:
+        if job.taxonomy.of(each.role, each.heading, is_market=False) is None:
+            new[each.heading] = [(text, place) for place, text in each.places()]
+    masters = {article: master for master, article in classes_of(job.tags)}
+    return [*write_options(out, job.fields, new), *write_categories(out, job.fields, new, masters)]
+
+
+def _by_product(changes: TableSpool, state: State | None) -> Iterator[tuple[Record, list[dict[str, Any]]]]:
+    """The changes of each product, with what it has now."""
+    for table in changes.tables():
+        last: list[dict[str, Any]] = []
+        for row in table.to_pylist():
+            if last and last[0]["id"] != row["id"]:
+                yield _record(last[0], state), last
+                last = []
+            last.append(row)
+        if last:
+            yield _record(last[0], state), last
+
+
+def _record(row: dict[str, Any], state: State | None) -> Record:
+    if state is None:
+        return Record(str(row["id"]), str(row["key"]), {}, {})
+    return state.record(state.find(str(row["id"])))
+
+
+def _keep(job: _Job, export_id: str, changes: TableSpool) -> None:
+    """Keep the changes with the runs that made the predictions, so that later exports and an undo know them."""
+    runs = {entry.record.run_id: entry.directory for entry in job.tags.entries}
+    of_run: dict[str, list[pa.Table]] = {}
+    for table in changes.tables():
+        for run_id in table["runId"].unique().to_pylist():
+            of_run.setdefault(run_id, []).append(table.filter(pc.equal(table["runId"], run_id)))
+    for run_id, tables in of_run.items():
+        write_exported(runs[run_id], export_id, pa.concat_tables(tables))
+
+
+def _format(job: _Job) -> FileFormat:
+    """The form of the files. Raises UsageError for one that the target does not take."""
+    chosen = job.config.format or job.target.formats[0]
+    if chosen not in job.target.formats:
+        raise UsageError(f"--format {chosen}: {job.target.title} takes {' or '.join(job.target.formats)}")
+    return chosen
+
+
+def _say(job: _Job, out: Location, report: Report, is_dry: bool) -> None:
+    """Write the report, as a page and as JSON."""
+    items = {item for name in shown_moves(report) for item in report.samples.get(name, ())}
+    pictures, why = pictures_of(job.tags.entries, items, job.reporter) if job.config.pictures else ({}, "")
+    verb = "would be set" if is_dry else "are set"
+    page = page_of(report, verb, pictures, why)
+    (out / (DRY_RUN if is_dry else REPORT)).write_text(page)
+    (out / (DRY_RUN_JSON if is_dry else REPORT_JSON)).write_text(as_json(report.as_document()))

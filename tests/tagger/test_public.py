@@ -26,7 +26,7 @@ FUNCTIONS = {
     "pack": "PackConfig",
 }
 RESULTS = {
-    "CheckResult", "TrainResult", "TagResult", "EvaluateResult", "PolicyResult", "ExportResult", "IndexResult",
+    "CheckResult", "TrainResult", "TagResult", "EvaluateResult", "PolicyResult", "ApplyResult", "IndexResult",
     "SimilarResult", "DuplicatesResult", "AuditResult", "PackResult",
 }  # fmt: skip
 NAMES_IN_RESULTS = {"Level", "TagState"}

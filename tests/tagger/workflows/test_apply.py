@@ -23,7 +23,7 @@ from tagger.runs.directory import RunDirectory
 from tagger.schemas.configs.apply import ApplyConfig
 from tagger.schemas.tables.decision import DECISION, Verdict
 from tagger.schemas.tables.final_tag import TagState
-from tagger.workflows.export import export
+from tagger.workflows.apply import apply
 from tests.tagger.review.queue_rows import row
 from tests.written_runs import Leaf, write_run
 
@@ -45,7 +45,7 @@ def config(tmp_path: Path) -> ApplyConfig:
 def test_tags_are_written_in_python_without_a_word_on_standard_output(
     config: ApplyConfig, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
-    result = export(config)
+    result = apply(config)
     assert (result.items, result.in_state(TagState.COMPLETE), result.not_set, result.decisions) == (3, 1, 2, 1)
     assert result.files == {"tags-00000.parquet": 3, "tags-00000.csv": 1}
     assert (Path(config.out) / "_SUCCESS").exists()
@@ -119,7 +119,7 @@ def test_the_command_says_how_many_further_tags_are_set_and_by_whom(
 
 
 def test_runs_of_different_bundles_have_files_for_all_of_their_further_tags(attributed: ApplyConfig) -> None:
-    result = export(attributed.model_copy(update={"run": str(Path(attributed.run).parent.parent), "no_value": []}))
+    result = apply(attributed.model_copy(update={"run": str(Path(attributed.run).parent.parent), "no_value": []}))
     assert set(result.attributes) == {"gender", "shoe size", "season"}
     assert result.attributes["season"] == {"model": 0, "person": 0}, "NA says that there is none"
     assert not [name for name in result.files if "season" in name]
@@ -137,16 +137,16 @@ def test_a_column_that_no_file_has_or_that_is_there_twice_is_refused(
     attributed: ApplyConfig, column: dict[str, str], message: str
 ) -> None:
     with pytest.raises(UsageError, match=message):
-        export(attributed.model_copy(update={"column": column}))
+        apply(attributed.model_copy(update={"column": column}))
     assert not Path(attributed.out).exists()
 
 
 def test_tags_never_go_into_the_run_itself_nor_into_a_folder_that_is_in_use(config: ApplyConfig) -> None:
     with pytest.raises(UsageError, match="is the run itself"):
-        export(config.model_copy(update={"out": config.run}))
-    export(config)
+        apply(config.model_copy(update={"out": config.run}))
+    apply(config)
     with pytest.raises(UsageError, match="is not empty"):
-        export(config)
+        apply(config)
 
 
 def test_tags_of_refits_come_from_the_review_or_from_where_it_exported_them(
@@ -163,7 +163,7 @@ def test_tags_of_refits_come_from_the_review_or_from_where_it_exported_them(
     export_decisions(store, folder.decided)
     store.close()
     by_source = {(str(TagState.COMPLETE), "person"): 1, (str(TagState.COMPLETE), "refit"): 2}
-    assert export(config).states == by_source
+    assert apply(config).states == by_source
     (Path(config.run) / "review.sqlite").unlink()
     again = config.model_copy(update={"out": str(tmp_path / "again")})
     assert run(again, Console(as_json=True)) == 0
