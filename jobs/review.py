@@ -146,7 +146,8 @@ def _next(config: ReviewConfig, decided: int, record: RunRecord) -> str:
         return next_line(config, "review", "--run", config.run, *database)
     run = config.run.rstrip("/")
     if record.kind == "audit":
-        catalogue = catalogue_flags(tag_config(config, record).model_dump())
+        root = Location(config.run, config.s3_endpoint, config.s3_region)
+        catalogue = catalogue_flags(tag_config(config, root, record).model_dump())
         return next_line(config, "train", *catalogue, "--decisions", config.out or run, "--out", f"{run}-bundle")
     return next_line(config, "apply", run, *database, "--out", f"{run}-tags")
 

@@ -42,6 +42,7 @@ from tagger.review.web.sessions import Sessions, clean_text
 from tagger.review.web.synonyms import Synonyms
 from tagger.review.web.trial import Trial
 from tagger.runs.directory import RunDirectory
+from tagger.runs.recorded import config_of
 from tagger.schemas.configs.review import ReviewConfig
 from tagger.schemas.configs.tag import TagConfig
 from tagger.schemas.documents.run import RunRecord
@@ -61,7 +62,7 @@ def review_page(
     behind: Behind,
 ) -> tuple[ASGIApp, Callable[[], str] | None]:
     """The page, and what makes the path by which its lead comes in; None where there is a token."""
-    tagged = tag_config(config, record)
+    tagged = tag_config(config, directory.root, record)
     manifest, images = open_catalog(tagged, console)
     is_audit = record.kind == "audit"
     bundle = _bundle(console, tagged)
@@ -222,12 +223,12 @@ def _origins(config: ReviewConfig) -> OriginPolicy:
     return OriginPolicy(hosts | {str(url.hostname)} if hosts else None, f"{url.scheme}://{url.netloc}")
 
 
-def tag_config(config: ReviewConfig, record: RunRecord) -> TagConfig:
+def tag_config(config: ReviewConfig, root: Location, record: RunRecord) -> TagConfig:
     """The run's config, with the locations that have moved since. Raises InputError."""
     locations = {name: getattr(config, name) for name in ("manifest", "images", "model", "s3_endpoint", "s3_region")}
-    config_then: Mapping[str, object] = {k: v for k, v in record.config.items() if k in TagConfig.model_fields}
+    then: Mapping[str, object] = {k: v for k, v in config_of(root, record).items() if k in TagConfig.model_fields}
     try:
-        return TagConfig.model_validate({**config_then, **{name: value for name, value in locations.items() if value}})
+        return TagConfig.model_validate({**then, **{name: value for name, value in locations.items() if value}})
     except ValidationError as error:
         raise InputError(f"--run: run.json's config cannot be read: {error.errors()[0]['msg']}") from error
 

@@ -94,3 +94,35 @@ class ExportConfig(S3Options):
         if self.out is None:
             raise ValueError("--out is missing")
         return self
+
+
+class RollbackConfig(S3Options):
+    """Take a run's values back: from what is applied, and from the PIM.
+
+    With the PIM's own export as it is now, it writes import files that restore what the run's exports replaced. What
+    somebody has changed since stays as it is. From then on the run's predictions no longer count; what people decided
+    does.
+    """
+
+    examples = ("run-1 --current products.csv --out undo", "nights/monday --current products.csv --out undo --keep-run")
+
+    run: str = Field(description="The run.", json_schema_extra={"argument": True})
+    current: list[str] = Field(default=[], description="The PIM's own export, as it is now.")
+    to: TargetName | None = Field(default=None, description="Which target, where the run was exported to several.")
+    out: str | None = Field(default=None, description="Folder of the files; new or empty.")
+    format: FileFormat | None = Field(default=None, description="Form of the files, where the target takes several.")
+    keep_run: bool = Field(default=False, description="Undo the exports alone: the run's predictions go on counting.")
+    dry_run: bool = Field(default=False, description="Say what would be restored, and write nothing.")
+
+    @field_validator("current", mode="before")
+    @classmethod
+    def _one_or_several(cls, value: object) -> object:
+        return [value] if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _a_place_for_files(self) -> "RollbackConfig":
+        if self.current and self.out is None and not self.dry_run:
+            raise ValueError("--out is missing: the folder of the files that restore the PIM")
+        if self.keep_run and not self.current:
+            raise ValueError("with --keep-run nothing but the PIM is restored: give its own export as --current")
+        return self

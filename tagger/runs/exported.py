@@ -6,14 +6,24 @@ from collections.abc import Iterable, Iterator, Sequence
 import pyarrow as pa
 
 from tagger.flow.id_rows import IdRows
+from tagger.io.location import Location
 from tagger.io.parquet import open_parquet, write_parquet
 from tagger.runs.directory import RunDirectory
 from tagger.schemas.tables.change import CHANGE, ChangeKind
 
+_MAP = ".map.yaml"
 
-def write_exported(run: RunDirectory, export_id: str, changes: pa.Table) -> None:
-    """Keep the changes of one export, by CHANGE, with the run that they are of."""
+
+def write_exported(run: RunDirectory, export_id: str, changes: pa.Table, used_map: bytes | None = None) -> None:
+    """Keep the changes of one export or undo, by CHANGE, with the run that they are of, and the map that it used."""
+    if used_map is not None:
+        (run.exports / f"{export_id}{_MAP}").write_bytes(used_map)
     write_parquet(run.exports / f"{export_id}.parquet", changes)
+
+
+def map_of(run: RunDirectory, export_id: str) -> Location:
+    """The map that an export used."""
+    return run.exports / f"{export_id}{_MAP}"
 
 
 def exported_of(run: RunDirectory) -> Iterator[pa.Table]:

@@ -26,11 +26,12 @@ _TICK = timedelta(microseconds=1)
 
 @dataclass(frozen=True)
 class LedgerEntry:
-    """One run, and whether it has finished."""
+    """One run, whether it has finished, and whether its values were taken back."""
 
     directory: RunDirectory
     record: RunRecord
     done: bool
+    rolled_back: bool = False
 
 
 def read_ledger(folder: Location, flag: str) -> list[LedgerEntry]:
@@ -67,7 +68,7 @@ def _runs_in(folder: Location) -> list[LedgerEntry]:
         records = list(pool.map(lambda root: RunDirectory(root.folder).record(), roots))
     return newest_first(
         [
-            LedgerEntry(RunDirectory(root.folder), record, root.done)
+            LedgerEntry(RunDirectory(root.folder), record, root.done, root.rolled_back)
             for root, record in zip(roots, records, strict=True)
             if record is not None and record.kind == "tag"
         ]
@@ -85,7 +86,7 @@ def newest_first(entries: Sequence[LedgerEntry]) -> list[LedgerEntry]:
     return sorted(distinct.values(), key=lambda e: (times[e.record.run_id], e.record.run_id), reverse=True)
 
 
-def latest(runs: Sequence[LedgerEntry]) -> Iterator[pa.Table]:
+def latest(runs: Sequence[LedgerEntry], with_rolled_back: bool = False) -> Iterator[pa.Table]:
     """The newest prediction of every item of finished runs, by PREDICTION, in pieces.
 
     A prediction without a usable image is used only for items without another one, and a failed one only for items that
@@ -94,12 +95,14 @@ def latest(runs: Sequence[LedgerEntry]) -> Iterator[pa.Table]:
     Each run is read once: predictions of these other kinds wait in temporary files until the rest is yielded.
 
     Args:
-        runs: The newest first; unfinished ones are left out.
+        runs: The newest first; unfinished ones are left out, and those whose values were taken back.
+        with_rolled_back: Add the items that only runs of the latter kind have: they wait for a person, or have one's
+            decision.
 
     Raises WriteError when the temporary folder has no room for what waits.
     """
     with closing(IdRows()) as seen, closing(TableSpool()) as without_image, closing(TableSpool()) as failed:
-        for run in (r for r in runs if r.done):
+        for run in (r for r in runs if r.done and not r.rolled_back):
             for table in run.directory.batches(PREDICTION.names):
                 kinds = _kind_of(table)
                 for kind, waiting in ((1, without_image), (2, failed)):
@@ -108,6 +111,9 @@ def latest(runs: Sequence[LedgerEntry]) -> Iterator[pa.Table]:
         for waiting in (without_image, failed):
             for table in waiting.tables():
                 yield from _newest(table, np.ones(len(table), bool), seen)
+        for run in (r for r in runs if with_rolled_back and r.done and r.rolled_back):
+            for table in run.directory.batches(PREDICTION.names):
+                yield from map(_taken_back, _newest(table, np.ones(len(table), bool), seen))
 
 
 def _newest(table: pa.Table, chosen: np.ndarray, seen: IdRows) -> Iterator[pa.Table]:
@@ -118,6 +124,16 @@ def _newest(table: pa.Table, chosen: np.ndarray, seen: IdRows) -> Iterator[pa.Ta
         yield table
     elif is_new.any():
         yield table.filter(pa.array(is_new))
+
+
+def _taken_back(table: pa.Table) -> pa.Table:
+    """Predictions of which none is accepted any more."""
+    failed = pc.equal(table["decision"], str(Decision.FAILED))
+    decision = pc.if_else(failed, str(Decision.FAILED), str(Decision.REVIEW))
+    columns = {"decision": decision, "attributes": pa.nulls(len(table), PREDICTION.field("attributes").type)}
+    for name, column in columns.items():
+        table = table.set_column(table.schema.get_field_index(name), PREDICTION.field(name), column)
+    return table
 
 
 def _unseen(table: pa.Table, chosen: np.ndarray, seen: IdRows) -> pa.Table:

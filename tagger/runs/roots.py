@@ -7,15 +7,18 @@ from tagger.io.completion import SUCCESS
 from tagger.io.location import Location
 
 RECORD = "run.json"
+ROLLBACK = "rollback.json"
+"""Says that the run's values were taken back, by whom and when."""
 _LISTED_AT_ONCE = 16
 
 
 @dataclass(frozen=True)
 class RunRoot:
-    """The folder of a run, and whether the run has finished."""
+    """The folder of a run, whether the run has finished, and whether its values were taken back."""
 
     folder: Location
     done: bool
+    rolled_back: bool = False
 
 
 def run_roots(folder: Location) -> list[RunRoot]:
@@ -35,7 +38,7 @@ def run_roots(folder: Location) -> list[RunRoot]:
             for parent, children in zip(level, pool.map(Location.children, level), strict=True):
                 files = {child.name for child in children.files}
                 if RECORD in files:
-                    roots.append(RunRoot(parent, SUCCESS in files))
+                    roots.append(RunRoot(parent, SUCCESS in files, ROLLBACK in files))
                 else:
                     below += [child for child in children.folders if not child.name.startswith((".", "_"))]
             level = below

@@ -253,7 +253,7 @@ class Known:
             for table in decisions_of(run.directory):
                 ids = table["id"].to_pylist()
                 self._decided.add(ids, ids)
-            if run.done:
+            if run.done and not run.rolled_back:
                 self._read_run(run)
 
     def _read_run(self, run: LedgerEntry) -> None:

@@ -27,6 +27,7 @@ from tagger.manifest.no_value import NoValue
 from tagger.models.bundle import CARD, Bundle
 from tagger.reporter import LOG, Reporter
 from tagger.runs.directory import RunDirectory
+from tagger.runs.recorded import config_of
 from tagger.schemas.configs.evaluate import EvaluateConfig
 from tagger.schemas.configs.options import CatalogOptions
 from tagger.schemas.documents.bundle import Metrics
@@ -223,7 +224,8 @@ def _judged(config: EvaluateConfig, reporter: Reporter, record: RunRecord | None
         UsageError: when --model made another run, or --split has no bundle.
         InputError: when --split has no splits.
     """
-    named = config.model or (str(record.config.get("model") or "") if record else "")
+    recorded = config_of(resolve_location(str(config.run), config), record) if record else {}
+    named = config.model or str(recorded.get("model") or "")
     folder = resolve_location(named, config) if named else None
     bundle = Bundle.load(folder) if folder and (config.model or (folder / CARD).exists()) else None
     if bundle and record and bundle.card.model_id != record.model_id:

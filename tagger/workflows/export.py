@@ -37,6 +37,7 @@ from tagger.reporter import LOG, Reporter
 from tagger.runs.exported import Exported, exported_of, write_exported
 from tagger.runs.ledger import read_ledger
 from tagger.schemas.configs.export import ExportConfig
+from tagger.schemas.configs.options import S3Options
 from tagger.schemas.documents.export_map import ExportMap
 from tagger.schemas.documents.target import FileFormat, Target
 from tagger.schemas.tables.change import CHANGE, Outcome
@@ -150,11 +151,11 @@ def _open(config: ExportConfig, reporter: Reporter) -> _Job:
     return _Job(config, reporter, name, target, export_map, fields, form, tags, taxonomy, notices)
 
 
-def files_of(names: Sequence[str], config: ExportConfig, flag: str) -> list[Location]:
+def files_of(names: Sequence[str], options: S3Options, flag: str) -> list[Location]:
     """The files that a flag names: files, folders or globs. Raises UsageError when one is not there."""
     found: list[Location] = []
     for name in names:
-        location = resolve_location(name, config)
+        location = resolve_location(name, options)
         if is_glob(location):
             files = matching_files(location)
         elif location.is_dir():
@@ -332,12 +333,13 @@ def _record(row: dict[str, Any], state: State | None) -> Record:
 def _keep(job: _Job, export_id: str, changes: TableSpool) -> None:
     """Keep the changes with the runs that made the predictions, so that later exports and an undo know them."""
     runs = {entry.record.run_id: entry.directory for entry in job.tags.entries}
+    used_map = resolve_location(str(job.config.map), job.config).read_bytes()
     of_run: dict[str, list[pa.Table]] = {}
     for table in changes.tables():
         for run_id in table["runId"].unique().to_pylist():
             of_run.setdefault(run_id, []).append(table.filter(pc.equal(table["runId"], run_id)))
     for run_id, tables in of_run.items():
-        write_exported(runs[run_id], export_id, pa.concat_tables(tables))
+        write_exported(runs[run_id], export_id, pa.concat_tables(tables), used_map)
 
 
 def _format(job: _Job) -> FileFormat:

@@ -17,6 +17,7 @@ from tagger.io.location import Location
 from tagger.manifest.no_value import NoValue
 from tagger.models.bundle import CARD
 from tagger.runs.ledger import LedgerEntry, latest, read_ledger
+from tagger.runs.recorded import config_of
 from tagger.schemas.documents.bundle import ModelCard
 from tagger.schemas.documents.taxonomy import Level
 from tagger.schemas.tables.final_tag import TagState
@@ -54,14 +55,14 @@ class FinalTags:
     def tables(self) -> Iterator[pa.Table]:
         """One row for every item, by FINAL_TAG, in pieces."""
         refit = refit_tags(t for entry in self.entries for t in refit_tags_of(entry.directory, self._database))
-        yield from final_tags(latest(self.entries), self.decided, refit, self._no_value)
+        yield from final_tags(latest(self.entries, with_rolled_back=True), self.decided, refit, self._no_value)
 
 
 def classes_of(tags: FinalTags) -> Counter[tuple[str, str]]:
     """Items of each (masterCategory, articleType): the classes of the runs' bundles, and those of the final tags."""
     found: Counter[tuple[str, str]] = Counter()
     for entry in tags.entries:
-        model = entry.record.config.get("model")
+        model = config_of(entry.directory.root, entry.record).get("model")
         root = entry.directory.root
         with suppress(OSError, ValidationError, UsageError):  # the bundle may have gone
             bundle = Location(str(model), root.s3_endpoint, root.s3_region)

@@ -8,6 +8,7 @@ from tagger.io.location import Location
 from tagger.io.lock import holding
 from tagger.reporter import LOG, Bar, Reporter
 from tagger.runs.ledger import LedgerEntry, newest_first, read_ledger
+from tagger.runs.recorded import config_of
 from tagger.schemas.configs.similarity import IndexConfig
 from tagger.schemas.documents.index import IndexCard
 from tagger.similarity.build import Piece, add
@@ -69,7 +70,7 @@ def build_index(config: IndexConfig, reporter: Reporter = LOG) -> IndexResult:
     with holding(folder):
         before = read_card(folder)
         card = (before or _empty_card(runs, config)).model_copy(
-            update={"catalogue": catalogue_settings(runs[0].record.config)}
+            update={"catalogue": catalogue_settings(config_of(runs[0].directory.root, runs[0].record))}
         )
         if before and before.keep != tuple(config.keep):
             raise UsageError(f"--keep: the index {folder} keeps {list(before.keep)}; name them all, or a new folder")
@@ -114,7 +115,7 @@ def _usable(
 
 def _empty_card(runs: Sequence[LedgerEntry], config: IndexConfig) -> IndexCard:
     record = runs[0].record
-    model = record.config.get("model")
+    model = config_of(runs[0].directory.root, record).get("model")
     for entry in runs:
         for _, vectors in entry.directory.embedded([]):
             if len(vectors):

@@ -10,6 +10,7 @@ from tagger.errors import InputError, UsageError
 from tagger.evaluation.pictures import Pictures
 from tagger.reporter import Reporter
 from tagger.runs.ledger import LedgerEntry
+from tagger.runs.recorded import config_of
 from tagger.schemas.configs.tag import TagConfig
 from tagger.workflows.open_catalog import open_catalog
 
@@ -32,7 +33,7 @@ def pictures_of(
         if not refs:
             continue
         try:
-            config = TagConfig.model_validate(entry.record.config)
+            config = TagConfig.model_validate(config_of(entry.directory.root, entry.record))
             _, store = open_catalog(config, _Quiet(reporter))
         except (ValidationError, UsageError, InputError) as error:
             why = f"{entry.directory.root.name} was tagged from images that cannot be found now ({_first(error)})"

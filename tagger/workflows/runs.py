@@ -11,7 +11,7 @@ from tagger.schemas.configs.tag import RunsConfig
 from tagger.schemas.documents.run import RunRecord
 from tagger.workflows.open_catalog import resolve_location
 
-RunState = Literal["done", "running", "interrupted"]
+RunState = Literal["done", "running", "interrupted", "rolled back"]
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,8 @@ class RunSummary:
     record: RunRecord
     """The run's config, inputs, versions and counts."""
     state: RunState
-    """`running` while a process holds the lock of an unfinished run; without one, `interrupted`."""
+    """`rolled back` once its values were taken back; `running` while a process holds the lock of an unfinished run;
+    else `interrupted`."""
 
 
 def runs(config: RunsConfig, reporter: Reporter = LOG) -> list[RunSummary]:
@@ -48,6 +49,8 @@ def runs(config: RunsConfig, reporter: Reporter = LOG) -> list[RunSummary]:
 
 
 def _state(entry: LedgerEntry) -> RunState:
+    if entry.rolled_back:
+        return "rolled back"
     if entry.done:
         return "done"
     return "running" if is_held(entry.directory.root) else "interrupted"
