@@ -70,7 +70,8 @@ class ImportFiles:
         columns = () if is_lines else tuple(document)
         part = self._parts.get((kind, columns))
         if part is None:
-            part = self._parts[kind, columns] = _Part(size=len(self._line(dict.fromkeys(columns, ""), columns)))
+            head = csv_line(list(columns), self._target.delimiter) if columns else b""
+            part = self._parts[kind, columns] = _Part(size=len(head))
         line = self._line(document, columns)
         if part.rows and (len(part.rows) >= self._most_rows or part.size + len(line) > self._most_bytes):
             self._write(kind, columns, part)

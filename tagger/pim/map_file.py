@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from tagger.errors import InputError, UsageError
 from tagger.io.location import Location, first_line
 from tagger.schemas.documents.export_map import ExportMap, FieldMap
-from tagger.schemas.wording import in_words
+from tagger.schemas.wording import did_you_mean, in_words
 
 _INDENT = "  "
 
@@ -64,9 +64,19 @@ def read_map(file: Location, flag: str = "--map") -> ExportMap:
     try:
         return ExportMap.model_validate(_truths(document))
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"] if not _is_kind(str(part)))
-        raise InputError(f"{flag} {file}: {where or 'the map'}: {in_words(first)}") from error
+        raise InputError(f"{flag} {file}: {_said(error)}") from error
+
+
+def _said(error: ValidationError) -> str:
+    """What is wrong, and where: an unknown key before what is missing for it, and the innermost of several."""
+    errors = error.errors()
+    unknown = [each for each in errors if each["type"] == "extra_forbidden"]
+    chosen = unknown[0] if unknown else max(errors, key=lambda each: len(each["loc"]))
+    *place, last = [str(part) for part in chosen["loc"] if not _is_kind(str(part))] or ["the map"]
+    if unknown:
+        known = [field.alias or name for name, field in (FieldMap if place else ExportMap).model_fields.items()]
+        return f"{'.'.join(place) or 'the map'}: unknown key {last!r}{did_you_mean(last, known)}"
+    return f"{'.'.join([*place, last])}: {in_words(chosen)}"
 
 
 def _is_kind(part: str) -> bool:
@@ -133,7 +143,9 @@ def _entry_lines(
     for name, entry in entries.items():
         note = notes.get((*path, name))
         remark = f"  # {note}" if note else ""
-        if isinstance(entry, dict):
+        if entry == {}:
+            yield f"{quoted(name)}: {{}}{remark}"
+        elif isinstance(entry, dict):
             yield f"{quoted(name)}:{remark}"
             yield from (f"{_INDENT}{line}" for line in _entry_lines(entry, (*path, name), notes))
         elif entry is None:

@@ -60,8 +60,9 @@ def undo(record: Record, changes: Sequence[Mapping[str, Any]], fields: Mapping[s
             continue
         now[each.heading] = before
         done.append(change)
-    changed = {fields[c["heading"]] for c in done}
-    return Restored(record, {each: now[each.heading] for each in changed}, tuple(done), tuple(stays))
+    changed = {change["heading"] for change in done}
+    restored = {each: now[each.heading] for each in fields.values() if each.heading in changed}
+    return Restored(record, restored, tuple(done), tuple(stays))
 
 
 def _undone(each: Field, now: Values, change: Mapping[str, Any]) -> Values | None:

@@ -76,7 +76,7 @@ class TableForm:
             if field.form.shape == "numbered":
                 numbered[field] = all_values
                 continue
-            heading = self._headings[field.heading]
+            heading = self._headings.get(field.heading, field.heading)
             new = all_values
             if field.form.writing == "append":
                 before = set(map(field.spelling.key, record.values.get(field.heading, ())))
