@@ -11,9 +11,11 @@ from tagger.schemas.arrow import columns_of, json_schema, listing
 from tagger.schemas.configs.schema import SchemaConfig
 from tagger.schemas.configs.search import SearchSpace
 from tagger.schemas.documents.bundle import ModelCard
+from tagger.schemas.documents.export_map import ExportMap
 from tagger.schemas.documents.index import INDEXED, IndexCard
 from tagger.schemas.documents.pack import PackRecord
 from tagger.schemas.documents.run import RunRecord
+from tagger.schemas.tables.change import CHANGE
 from tagger.schemas.tables.decision import DECISION
 from tagger.schemas.tables.duplicate import DUPLICATE, DUPLICATE_ANSWER, DUPLICATE_PAIR
 from tagger.schemas.tables.embedding import EMBEDDING
@@ -40,6 +42,7 @@ ARROW = {
     "finding": FINDING,
     "final_tag": FINAL_TAG,
     "refit_tag": REFIT_TAG,
+    "change": CHANGE,
     "packed_image": PACKED_IMAGE,
     "failed_image": FAILED_IMAGE,
 }
@@ -48,6 +51,7 @@ MODELS: dict[str, type[BaseModel]] = {
     "run": RunRecord,
     "index_card": IndexCard,
     "pack_record": PackRecord,
+    "export_map": ExportMap,
     "space": SearchSpace,
     **{f"{job}_config" if job in ARROW else job: config for job, config in JOBS.items()},
 }

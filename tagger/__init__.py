@@ -17,11 +17,13 @@ if TYPE_CHECKING:
     from tagger.schemas.configs.check import CheckConfig
     from tagger.schemas.configs.confidence import PolicyConfig
     from tagger.schemas.configs.evaluate import EvaluateConfig
+    from tagger.schemas.configs.export import ExportConfig, RollbackConfig
     from tagger.schemas.configs.pack import PackConfig
     from tagger.schemas.configs.similarity import DuplicatesConfig, IndexConfig, SimilarConfig
     from tagger.schemas.configs.tag import TagConfig
     from tagger.schemas.configs.train import TrainConfig
     from tagger.schemas.documents.taxonomy import Level
+    from tagger.schemas.tables.change import Outcome
     from tagger.schemas.tables.final_tag import TagState
     from tagger.tagging.notebook import Tagger
     from tagger.workflows.apply import ApplyResult, apply
@@ -29,9 +31,11 @@ if TYPE_CHECKING:
     from tagger.workflows.check import CheckResult, check
     from tagger.workflows.duplicates import DuplicatesResult, duplicates
     from tagger.workflows.evaluate import EvaluateResult, evaluate
+    from tagger.workflows.export import ExportResult, export
     from tagger.workflows.index import IndexResult, build_index
     from tagger.workflows.pack import PackResult, pack
     from tagger.workflows.policy import PolicyResult, fit_policy
+    from tagger.workflows.rollback import RollbackResult, rollback
     from tagger.workflows.similar import SimilarResult, find_similar
     from tagger.workflows.tag import TagResult, tag
     from tagger.workflows.train import TrainResult, train
@@ -60,6 +64,13 @@ _MODULES = {
     "ApplyConfig": "tagger.schemas.configs.apply",
     "ApplyResult": "tagger.workflows.apply",
     "TagState": "tagger.schemas.tables.final_tag",
+    "export": "tagger.workflows.export",
+    "ExportConfig": "tagger.schemas.configs.export",
+    "ExportResult": "tagger.workflows.export",
+    "Outcome": "tagger.schemas.tables.change",
+    "rollback": "tagger.workflows.rollback",
+    "RollbackConfig": "tagger.schemas.configs.export",
+    "RollbackResult": "tagger.workflows.rollback",
     "build_index": "tagger.workflows.index",
     "IndexConfig": "tagger.schemas.configs.similarity",
     "IndexResult": "tagger.workflows.index",
@@ -104,6 +115,13 @@ __all__ = [  # noqa: RUF022 - in the order in which a catalogue goes through the
     "ApplyConfig",
     "ApplyResult",
     "TagState",
+    "export",
+    "ExportConfig",
+    "ExportResult",
+    "Outcome",
+    "rollback",
+    "RollbackConfig",
+    "RollbackResult",
     "build_index",
     "IndexConfig",
     "IndexResult",

@@ -7,7 +7,7 @@ from tagger.schemas.configs.check import CheckConfig
 from tagger.schemas.configs.confidence import AttributesConfig, EvidenceConfig, PolicyConfig, QualityConfig
 from tagger.schemas.configs.demo import DemoConfig
 from tagger.schemas.configs.evaluate import EvaluateConfig
-from tagger.schemas.configs.export import ExportConfig, RollbackConfig
+from tagger.schemas.configs.export import ExplainConfig, ExportConfig, RollbackConfig
 from tagger.schemas.configs.pack import PackConfig
 from tagger.schemas.configs.review import ReviewConfig
 from tagger.schemas.configs.schema import SchemaConfig
@@ -44,6 +44,7 @@ PANELS: dict[str, dict[str, type[JobConfig]]] = {
     "Into the PIM": {
         "export": ExportConfig,
         "rollback": RollbackConfig,
+        "explain": ExplainConfig,
     },
     "Find and clean": {
         "index": IndexConfig,

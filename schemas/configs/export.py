@@ -126,3 +126,21 @@ class RollbackConfig(S3Options):
         if self.keep_run and not self.current:
             raise ValueError("with --keep-run nothing but the PIM is restored: give its own export as --current")
         return self
+
+
+class ExplainConfig(S3Options):
+    """Tell what happened to an item: predictions, decisions, exports, undos.
+
+    Each with the confidence, the threshold or the person that was behind it, in order.
+    """
+
+    examples = ("nights/ --id 00101", "run-1 --id 00101 --json")
+
+    run: str = Field(description="The run, or a folder of runs.", json_schema_extra={"argument": True})
+    id: list[str] = Field(min_length=1, description="Ids of items.")
+    database: str | None = Field(default=None, description=DATABASE_DESCRIPTION)
+
+    @field_validator("id", mode="before")
+    @classmethod
+    def _one_or_several(cls, value: object) -> object:
+        return [value] if isinstance(value, str) else value

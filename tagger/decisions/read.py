@@ -46,7 +46,7 @@ def decisions_of(run: RunDirectory, database: str | None = None) -> Iterator[pa.
 
     They come from the named database, or from the one beside the run if it has decisions, else from RUN/decisions.
     """
-    with _review_of(run, database) as store:
+    with review_of(run, database) as store:
         if store is not None:
             yield from standing_rows(store)
             return
@@ -58,7 +58,7 @@ def refit_tags_of(run: RunDirectory, database: str | None = None) -> Iterator[pa
 
     They come from the database from which `decisions_of` has the decisions, else from RUN/refit-tags.
     """
-    with _review_of(run, database) as store:
+    with review_of(run, database) as store:
         if store is not None:
             yield from refit_rows(store)
             return
@@ -66,7 +66,7 @@ def refit_tags_of(run: RunDirectory, database: str | None = None) -> Iterator[pa
 
 
 @contextmanager
-def _review_of(run: RunDirectory, database: str | None) -> Iterator["ReviewStore | None"]:
+def review_of(run: RunDirectory, database: str | None) -> Iterator["ReviewStore | None"]:
     """The review of a run in the named database, or in the one beside it; None where that has no decisions."""
     record = run.record()
     named = database or (None if run.root.is_s3 else database_of(run, None))

@@ -18,7 +18,9 @@ FUNCTIONS = {
     "tag": "TagConfig",
     "evaluate": "EvaluateConfig",
     "fit_policy": "PolicyConfig",
-    "export": "ApplyConfig",
+    "apply": "ApplyConfig",
+    "export": "ExportConfig",
+    "rollback": "RollbackConfig",
     "build_index": "IndexConfig",
     "find_similar": "SimilarConfig",
     "duplicates": "DuplicatesConfig",
@@ -26,10 +28,11 @@ FUNCTIONS = {
     "pack": "PackConfig",
 }
 RESULTS = {
-    "CheckResult", "TrainResult", "TagResult", "EvaluateResult", "PolicyResult", "ApplyResult", "IndexResult",
+    "CheckResult", "TrainResult", "TagResult", "EvaluateResult", "PolicyResult", "ApplyResult", "ExportResult",
+    "RollbackResult", "IndexResult",
     "SimilarResult", "DuplicatesResult", "AuditResult", "PackResult",
 }  # fmt: skip
-NAMES_IN_RESULTS = {"Level", "TagState"}
+NAMES_IN_RESULTS = {"Level", "TagState", "Outcome"}
 ERRORS = {"TaggerError", "UsageError", "InputError"}
 
 
