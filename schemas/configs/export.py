@@ -14,10 +14,10 @@ Overwrite = Literal["none", "decided", "all"]
 
 
 class ExportConfig(S3Options):
-    """Write the import files of a PIM or a shop: what would change, and nothing else.
+    """Write import files of a PIM or a shop, with an undo.
 
-    It reads the PIM's own export first, says what would change, and writes an undo file. Values that no export
-    of tagger wrote stay as they are.
+    It reads the PIM's own export first, says what would change, and writes nothing else. Values that no export of
+    tagger wrote stay as they are.
     """
 
     examples = (
@@ -97,7 +97,7 @@ class ExportConfig(S3Options):
 
 
 class RollbackConfig(S3Options):
-    """Take a run's values back: from what is applied, and from the PIM.
+    """Take a run's values back, in the PIM, too.
 
     With the PIM's own export as it is now, it writes import files that restore what the run's exports replaced. What
     somebody has changed since stays as it is. From then on the run's predictions no longer count; what people decided

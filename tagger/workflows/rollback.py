@@ -62,9 +62,19 @@ def rollback(config: RollbackConfig, reporter: Reporter = LOG) -> RollbackResult
         config: The run, the PIM's own export, and the folder to write to.
         reporter: Where progress and warnings go.
 
+    Returns:
+        What is restored, and what stays.
+
     Raises:
-        UsageError: when there is no run, or several targets to choose from.
-        InputError: when the PIM's export breaks its form, or the run is a folder of several.
+        UsageError: when there is no run, several to choose from, or several targets.
+        InputError: when the PIM's export breaks its form, or no export of the run stands.
+
+    Example::
+
+        from tagger import RollbackConfig, rollback
+
+        result = rollback(RollbackConfig(run="run-1", current=["products.csv"], out="undo"))
+        print(result.report.products)
     """
     source = resolve_location(config.run, config)
     entries = read_ledger(source, "RUN")

@@ -44,7 +44,15 @@ def titles(lines: list[str]) -> list[str]:
 
 def test_the_commands_stand_in_panels_in_the_order_in_which_people_need_them(wide: Callable[..., list[str]]) -> None:
     lines = wide(80, "--help")
-    assert titles(lines) == ["Start here", "Better models", "Confidence", "Review", "Find and clean", "Operate"]
+    assert titles(lines) == [
+        "Start here",
+        "Better models",
+        "Confidence",
+        "Review",
+        "Into the PIM",
+        "Find and clean",
+        "Operate",
+    ]
     commands = [match[1] for line in lines if (match := re.match(r"│ (\w+) ", line))]
     assert commands == [name for jobs in PANELS.values() for name in jobs] == list(JOBS)
     assert commands[:4] == ["demo", "check", "train", "tag"]
