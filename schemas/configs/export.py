@@ -129,7 +129,7 @@ class RollbackConfig(S3Options):
 
 
 class ExplainConfig(S3Options):
-    """Tell what happened to an item: predictions, decisions, exports, undos.
+    """Tell what happened to an item, from prediction to undo.
 
     Each with the confidence, the threshold or the person that was behind it, in order.
     """

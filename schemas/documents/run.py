@@ -105,8 +105,10 @@ class RunRecord(RunPart):
     run_id: str
     model_id: str
     state: Literal["running", "done"]
-    kind: Literal["tag", "audit"] = Field(
-        default="tag", description="An audit's predictions are the catalogue's labels, which a person is to look at."
+    kind: Literal["tag", "audit", "comparison", "proposal"] = Field(
+        default="tag",
+        description="An audit's predictions are the catalogue's labels, which a person is to look at; those of a "
+        "comparison are two models' tags in random order; those of a proposal are drawn from a run's changes.",
     )
     config: dict[str, object]
     fingerprint: str = Field(description="Hash of manifest, model and settings; another one may not continue this run.")

@@ -29,6 +29,8 @@ class ReviewReason(StrEnum):
     DUPLICATE_CONFLICT = "duplicate_conflict"
     OUTLIER = "outlier"
     NO_IMAGE = "no_image"
+    MODELS_DISAGREE = "models_disagree"
+    PROPOSED = "proposed"
 
 
 class Evidence(StrEnum):

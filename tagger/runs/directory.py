@@ -111,7 +111,7 @@ class RunDirectory:
         inputs: dict[str, str],
         model_id: str,
         versions: dict[str, str],
-        kind: Literal["tag", "audit"] = "tag",
+        kind: Literal["tag", "audit", "comparison", "proposal"] = "tag",
         after: tuple[str, ...] = (),
     ) -> RunRecord:
         """Begin or resume the run.
@@ -121,7 +121,7 @@ class RunDirectory:
             inputs: What decides whether this is the run that the folder holds, by name.
             model_id: Id of the model.
             versions: Of the installed libraries.
-            kind: Whether it tags, or lists what an audit found.
+            kind: Whether it tags, or lists what a person is to look at: an audit's findings, or two models' tags.
             after: Ids of runs that a new run knows.
 
         Raises:
