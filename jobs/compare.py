@@ -28,10 +28,7 @@ def _say(config: CompareConfig, console: Console, result: CompareResult) -> None
     console.table(
         "What is decided without a person",
         ["old", *(f"new: {name}" for name in names)],
-        [
-            (str(old).replace("_", " "), *map(int, row))
-            for old, row in zip(names, result.decisions.to_numpy(), strict=True)
-        ],
+        [(old, *row) for old, row in zip(names, counts, strict=True)],
     )
     console.table(
         f"{int(result.moves['items'].sum()):,} article types change; what both models together expect to be right",

@@ -44,7 +44,7 @@ def run(config: ReviewConfig, console: Console) -> int:
     token = _token(config) if config.action == "serve" else None
     database = database_of(directory, config.database or os.environ.get(DATABASE))
     store = ReviewStore(open_database(database, "--database"), record.run_id)
-    store.second_answers.share = 0.0 if record.kind == "audit" else config.second_answers
+    store.second_answers.share = config.second_answers if record.kind == "tag" else 0.0
     try:
         if config.action == "export":
             return _export(config, console, store, directory, record)

@@ -4,7 +4,7 @@ from tagger.schemas.configs.apply import ApplyConfig
 from tagger.schemas.configs.audit import AuditConfig
 from tagger.schemas.configs.bench import BenchConfig
 from tagger.schemas.configs.check import CheckConfig
-from tagger.schemas.configs.compare import CompareConfig
+from tagger.schemas.configs.compare import CompareConfig, ProposeConfig
 from tagger.schemas.configs.confidence import AttributesConfig, EvidenceConfig, PolicyConfig, QualityConfig
 from tagger.schemas.configs.demo import DemoConfig
 from tagger.schemas.configs.evaluate import EvaluateConfig
@@ -46,6 +46,7 @@ PANELS: dict[str, dict[str, type[JobConfig]]] = {
         "export": ExportConfig,
         "rollback": RollbackConfig,
         "compare": CompareConfig,
+        "propose": ProposeConfig,
         "explain": ExplainConfig,
     },
     "Find and clean": {

@@ -42,7 +42,9 @@ from tagger.review.web.sessions import Sessions, clean_text
 from tagger.review.web.synonyms import Synonyms
 from tagger.review.web.trial import Trial
 from tagger.runs.directory import RunDirectory
+from tagger.runs.ledger import LedgerEntry
 from tagger.runs.recorded import config_of
+from tagger.runs.roots import ROLLBACK
 from tagger.schemas.configs.review import ReviewConfig
 from tagger.schemas.configs.tag import TagConfig
 from tagger.schemas.documents.run import RunRecord
@@ -101,6 +103,8 @@ def review_page(
         ),
         {} if is_audit else record.attributes,
         record=record,
+        ledger_entry=LedgerEntry(directory, record, directory.is_done(), (directory.root / ROLLBACK).exists()),
+        is_blind=record.kind == "comparison",
         offers=offers,
         refit_target=config.refit,
         downloads=Downloads(store, directory, () if is_audit else tuple(record.attributes)),

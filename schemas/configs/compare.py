@@ -1,6 +1,6 @@
 """The configs of `tagger compare` and `tagger propose`."""
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from tagger.schemas.configs.options import DATABASE_DESCRIPTION, CatalogOptions, RayOptions
 from tagger.schemas.values import EvidenceUse, Seed
@@ -28,3 +28,39 @@ class CompareConfig(CatalogOptions, RayOptions):
     seed: Seed = Field(default=0, description="Seed of what is drawn.")
     shown: int = Field(default=40, ge=0, le=1000, description="How many moves the page shows.")
     database: str | None = Field(default=None, description=DATABASE_DESCRIPTION)
+
+
+class ProposeConfig(CatalogOptions):
+    """Put a run's changes up as moves, to accept or reject.
+
+    A sample of each move is judged on the review page. Where it shows the wanted precision, the whole move is accepted,
+    where it cannot be reached any more, rejected. `tagger export --proposal` then writes the accepted ones alone. The
+    same command again counts what was judged.
+    """
+
+    examples = (
+        "run-2 --old run-1 --manifest styles.csv --images images/ --out proposal",
+        "run-2 --old run-1 --manifest styles.csv --images images/ --out proposal --reject 3",
+    )
+
+    run: str = Field(description="The newer run.", json_schema_extra={"argument": True})
+    old: list[str] = Field(
+        default=[], description="Earlier runs, or folders of runs, whose tags stand; without, all tags are new ones."
+    )
+    out: str = Field(description="Folder of the proposal; a run for the review page lies in it.")
+    precision: float = Field(
+        default=0.95,
+        gt=0.5,
+        lt=1,
+        description="Share of a move's new tags that must be right, with a probability of 95%.",
+    )
+    accept: list[int] = Field(default=[], description="Numbers of moves to accept, whatever was judged.")
+    reject: list[int] = Field(default=[], description="Numbers of moves to reject, whatever was judged.")
+    shown: int = Field(default=60, ge=0, le=1000, description="How many moves the page shows.")
+    seed: Seed = Field(default=0, description="Seed of what is drawn.")
+    database: str | None = Field(default=None, description=DATABASE_DESCRIPTION)
+
+    @field_validator("old", "accept", "reject", mode="before")
+    @classmethod
+    def _one_or_several(cls, value: object) -> object:
+        return [value] if isinstance(value, str | int) else value

@@ -66,6 +66,10 @@ class ExportConfig(S3Options):
         default=[],
         description="Further runs, or folders of runs: what their exports wrote may be replaced, too.",
     )
+    proposal: str | None = Field(
+        default=None,
+        description="What tagger propose wrote: changes whose move is not accepted are left out.",
+    )
     create: bool = Field(
         default=False,
         description="Akeneo: write options and categories that --taxonomy does not have, to be imported first.",

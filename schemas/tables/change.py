@@ -25,6 +25,8 @@ class Outcome(StrEnum):
     FAILED = "failed"
     UNMAPPED = "unmapped"
     LEFT_OUT = "left_out"
+    PROPOSED = "proposed"
+    REJECTED = "rejected"
     GONE = "gone"
     HELD = "held"
 
@@ -43,6 +45,8 @@ _WORDS = {
     Outcome.FAILED: "failed: no usable image",
     Outcome.UNMAPPED: "unmapped: the map has no value for the class",
     Outcome.LEFT_OUT: "left out: the map says false",
+    Outcome.PROPOSED: "proposed: its move is not accepted yet",
+    Outcome.REJECTED: "rejected: its move was",
     Outcome.GONE: "gone: not in the PIM's export",
     Outcome.HELD: "held back: see below",
 }

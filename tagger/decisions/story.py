@@ -1,24 +1,31 @@
 """All that happened to one item, in order: predictions, decisions, refits, exports, undos."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tagger.decisions.read import decisions_of, refit_tags_of, review_of
+from tagger.decisions.read import refit_rows, review_of
 from tagger.io.location import Location
 from tagger.runs.directory import RunDirectory
 from tagger.runs.exported import exported_of
 from tagger.runs.ledger import LedgerEntry
+from tagger.runs.parts import pieces
 from tagger.runs.roots import ROLLBACK
 from tagger.schemas.documents.run import RunRecord
 from tagger.schemas.documents.taxonomy import Level
 from tagger.schemas.tables.change import ChangeKind
+from tagger.schemas.tables.decision import DECISION
 from tagger.schemas.tables.prediction import PREDICTION, Decision
+from tagger.schemas.tables.refit_tag import REFIT_TAG
+
+if TYPE_CHECKING:
+    from tagger.review.store.review import ReviewStore
 
 _NEVER = float("inf")
 _NOTHING = "(nothing)"
@@ -36,27 +43,32 @@ class Event:
     details: dict[str, Any] = field(default_factory=dict)
 
 
-def story_of(entries: Sequence[LedgerEntry], item: str, database: str | None = None) -> list[Event]:
+def story_of(
+    entries: Sequence[LedgerEntry], item: str, database: str | None = None, store: "ReviewStore | None" = None
+) -> list[Event]:
     """What happened to an item, the oldest first.
 
     Args:
         entries: The runs.
         item: The item's id.
         database: Where decisions are kept, where it is not beside the run.
+        store: The review of the one run, where it is open.
     """
     events: list[Event] = []
     for entry in entries:
-        events += _of_run(entry, item, database)
+        with nullcontext(store) if store is not None else review_of(entry.directory, database) as opened:
+            events += _of_run(entry, item, opened)
     return sorted(events, key=lambda event: event.at)
 
 
-def _of_run(entry: LedgerEntry, item: str, database: str | None) -> Iterator[Event]:
+def _of_run(entry: LedgerEntry, item: str, store: "ReviewStore | None") -> Iterator[Event]:
     run, record = entry.directory, entry.record
     predicted = list(_rows(run.batches(PREDICTION.names), item)) if entry.done else []
     for row in predicted:
         yield Event(row["taggedAt"], "predicted", record.run_id, _prediction(row, record), _plain(row))
-    yield from _decisions(run, record, item, database)
-    for row in _rows(refit_tags_of(run, database), item):
+    yield from _decisions(run, record, item, store)
+    refits = refit_rows(store) if store is not None else pieces(run.refit_tags, REFIT_TAG.names)
+    for row in _rows(refits, item):
         words = f"refit {row['refit']}: {_class(row)} {_sure(row['articleTypeConfidence'])}"
         yield Event(row["madeAt"], "refit", record.run_id, words, _plain(row))
     changes = list(_rows(exported_of(run), item))
@@ -69,22 +81,21 @@ def _of_run(entry: LedgerEntry, item: str, database: str | None) -> Iterator[Eve
 _KINDS = {ChangeKind.SET: "exported", ChangeKind.UNDO: "undone"}
 
 
-def _decisions(run: RunDirectory, record: RunRecord, item: str, database: str | None) -> Iterator[Event]:
+def _decisions(run: RunDirectory, record: RunRecord, item: str, store: "ReviewStore | None") -> Iterator[Event]:
     """The whole log of the item where the review is at hand, else the decision that stands."""
-    with review_of(run, database) as store:
-        if store is not None:
-            position = store.position_of(item)
-            for line in store.history(position) if position is not None else ():
-                about = f" {_class_of(line.master, line.article)}" if line.master else ""
-                note = f": {line.note}" if line.note else ""
-                yield Event(
-                    line.decided_at.replace(tzinfo=UTC), "decided", record.run_id,
-                    f"{line.verdict.replace('_', ' ')}{about} by {line.decided_by}{note}",
-                    {"verdict": line.verdict, "masterCategory": line.master, "articleType": line.article,
-                     "decidedBy": line.decided_by, "note": line.note},
-                )  # fmt: skip
-            return
-    for row in _rows(decisions_of(run, database), item):
+    if store is not None:
+        position = store.position_of(item)
+        for line in store.history(position) if position is not None else ():
+            about = f" {_class_of(line.master, line.article)}" if line.master else ""
+            note = f": {line.note}" if line.note else ""
+            yield Event(
+                line.decided_at.replace(tzinfo=UTC), "decided", record.run_id,
+                f"{line.verdict.replace('_', ' ')}{about} by {line.decided_by}{note}",
+                {"verdict": line.verdict, "masterCategory": line.master, "articleType": line.article,
+                 "decidedBy": line.decided_by, "note": line.note},
+            )  # fmt: skip
+        return
+    for row in _rows(run.decisions(DECISION.names), item):
         about = f" {_class(row)}" if row["masterCategory"] else ""
         words = f"{row['verdict'].replace('_', ' ')}{about} by {row['decidedBy']}"
         yield Event(row["decidedAt"], "decided", record.run_id, words, _plain(row))
@@ -100,7 +111,7 @@ def _read(file: Location) -> str:
     return file.read_bytes().decode()
 
 
-def _rows(tables: Iterator[pa.Table], item: str) -> Iterator[dict[str, Any]]:
+def _rows(tables: Iterable[pa.Table], item: str) -> Iterator[dict[str, Any]]:
     for table in tables:
         yield from table.filter(pc.equal(table["id"], item)).to_pylist()
 

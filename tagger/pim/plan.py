@@ -84,6 +84,7 @@ class Planner:
         exported: What earlier exports wrote.
         overwrite: Which other values may be replaced.
         refused: Says of a field's value why it is refused; None for most.
+        held_by_proposal: Says of an item what becomes of it, where its move is not accepted; None for most.
     """
 
     def __init__(
@@ -93,10 +94,11 @@ class Planner:
         exported: Exported,
         overwrite: Overwrite,
         refused: Callable[[Field, str], str | None] = lambda each, value: None,
+        held_by_proposal: Callable[[str], Outcome | None] = lambda item: None,
     ) -> None:
         self.findings = Findings()
         self._fields, self._state, self._exported, self._overwrite = fields, state, exported, overwrite
-        self._refused = refused
+        self._refused, self._held_by_proposal = refused, held_by_proposal
         self._disagreeing: set[str] = set()
         self._done: set[str] = set()
 
@@ -142,6 +144,8 @@ class Planner:
             return self._held(item, run_id, held)
         if record is None:
             return Planned(item, run_id, Outcome.GONE, None)
+        if (outcome := self._held_by_proposal(item)) is not None:
+            return Planned(item, run_id, outcome, record)
         if any(why is Missing.UNMAPPED for _, why, _ in missing):
             self._count_unmapped(missing)
             return Planned(item, run_id, Outcome.UNMAPPED, record)

@@ -44,6 +44,7 @@ from tagger.schemas.tables.change import CHANGE, Outcome
 from tagger.schemas.values import parse_share_or_count
 from tagger.workflows.final_tags import FinalTags, classes_of
 from tagger.workflows.open_catalog import new_folder, resolve_location
+from tagger.workflows.propose import Proposed
 from tagger.workflows.run_pictures import pictures_of
 
 REPORT, REPORT_JSON, CHANGES, UNDO = "report.html", "report.json", "changes.parquet", "undo"
@@ -78,6 +79,7 @@ class _Job:
     tags: FinalTags
     taxonomy: Taxonomy
     notices: Notices
+    proposed: Proposed | None
 
 
 def export(config: ExportConfig, reporter: Reporter = LOG) -> ExportResult:
@@ -142,13 +144,16 @@ def _open(config: ExportConfig, reporter: Reporter) -> _Job:
     if config.write_as == "proposal":
         fields = as_proposals(fields, target, flag)
     tags = FinalTags(resolve_location(config.run, config), config.database, config.no_value)
+    proposed = Proposed(resolve_location(config.proposal, config), config.database) if config.proposal else None
+    if proposed is not None:
+        tags.decided = {**tags.decided, **proposed.decided}
     names = dict.fromkeys(n for f in fields for n in f.map.of if n not in (MASTER, ARTICLE))
     further = [n for n in names if n not in tags.attributes]
     if further and not config.current:
         raise UsageError(f"--map: of: {further[0]} is no tag of the run, so it has to be a column of --current")
     form = form_of(target, export_map, fields, further)
     taxonomy = read_taxonomies(files_of(config.taxonomy, config, "--taxonomy"), notices)
-    return _Job(config, reporter, name, target, export_map, fields, form, tags, taxonomy, notices)
+    return _Job(config, reporter, name, target, export_map, fields, form, tags, taxonomy, notices, proposed)
 
 
 def files_of(names: Sequence[str], options: S3Options, flag: str) -> list[Location]:
@@ -213,8 +218,9 @@ def _plan(job: _Job, state: State | None, export_id: str, changes: TableSpool) -
     runs += [e.directory for name in config.earlier for e in read_ledger(resolve_location(name, config), "--earlier")]
     exported = Exported((t for run in runs for t in exported_of(run)), _record_name(job))
     overwrite = "all" if config.write_as == "proposal" else config.overwrite
+    held = job.proposed.outcome if job.proposed else lambda item: None
     fields = with_siblings(job.fields, job.taxonomy, state)
-    planner = Planner(fields, state, exported, overwrite, refusing(job.fields, checked.refused))
+    planner = Planner(fields, state, exported, overwrite, refusing(job.fields, checked.refused), held)
     how = job.target.how_proposals if config.write_as == "proposal" else job.target.how
     report = Report(job.name, job.target.title, how, findings=planner.findings)
     report.unknown = checked.unknown

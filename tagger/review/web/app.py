@@ -30,6 +30,7 @@ from tagger.review.web.views import (
     queue,
     second,
     sign_in,
+    story,
     trial,
 )
 
@@ -73,7 +74,7 @@ def review_app(
     app.state.site = site
     app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"), name="static")
     for view in (
-        overview, queue, alike, check, second, duplicates, found, items, proposals, grid, images, trial, people,
+        overview, queue, alike, check, second, duplicates, found, items, story, proposals, grid, images, trial, people,
         sign_in,
     ):  # fmt: skip
         app.include_router(view.router)

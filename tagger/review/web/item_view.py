@@ -21,7 +21,9 @@ from tagger.review.web.synonyms import Synonyms
 from tagger.review.web.texts import Texts
 from tagger.review.web.trial import Trial
 from tagger.review.web.witnesses import disagree, witnesses_of
+from tagger.runs.ledger import LedgerEntry
 from tagger.schemas.documents.run import RunRecord
+from tagger.schemas.documents.taxonomy import Level
 
 _COPIES_SHOWN = 6
 _ALTERNATIVES = 5
@@ -56,6 +58,10 @@ class Review:
     """Finds waiting items that look like an answered one; None where nothing shall be offered."""
     refit_target: float | None = None
     """Precision of what refits accept, 0 to 1; None where none are made."""
+    ledger_entry: LedgerEntry | None = None
+    """The run itself; None where its files are not at hand."""
+    is_blind: bool = False
+    """Whether two models' tags are judged, without a word about which said what."""
     quality: QualityCheck | None = None
     """The run's quality sample; None in an audit, and where the run's predictions are not at hand."""
 
@@ -79,13 +85,13 @@ def item_view(
     suggestion = suggestion_of(item, review.leaves) if review.is_audit else None
     history = review.store.history(item.position)
     standing = standing_of(item, history)
-    witnesses = witnesses_of(item, review.leaves, look_alikes, review.is_audit)
+    witnesses = [] if review.is_blind else witnesses_of(item, review.leaves, look_alikes, review.is_audit)
     return {
         "item": item,
         "images": images,
         "large": large or next(iter(images), None),
         "alternatives": list(_alternatives(review, item, suggestion or tag)),
-        "tag": tag,
+        "tag": None if review.is_blind else tag,
         "suggestion": suggestion,
         "copies": copies,
         "why": words.why(t, item, copies, review.is_audit),
@@ -95,6 +101,7 @@ def item_view(
         "attributes": list(choices_of(item, review.attributes, standing.attributes if standing else None)),
         "look_alikes": look_alikes,
         "witnesses": witnesses,
+        "columns_shown": {n: v for n, v in item.columns.items() if not review.is_blind or n not in set(Level)},
         "disagree": disagree(witnesses),
     }
 

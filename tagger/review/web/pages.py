@@ -13,6 +13,7 @@ from fastapi.templating import Jinja2Templates
 from starlette.requests import HTTPConnection
 from starlette.responses import JSONResponse, Response
 
+from tagger.decisions.story import Event
 from tagger.review.store.leaves import Leaf
 from tagger.review.store.records import Conflict, Filter, Order, QueuedItem, Search, State
 from tagger.review.store.settings import COLUMNS
@@ -26,6 +27,7 @@ from tagger.review.web.look_alikes import LookAlike
 from tagger.review.web.pictures import ORIGINAL, THUMBNAIL
 from tagger.review.web.plain_words import named_in
 from tagger.review.web.sessions import Session, Sessions
+from tagger.review.web.story_words import story_lines
 from tagger.review.web.texts import LANGUAGES, Texts, best_language, texts_in
 from tagger.review.web.witnesses import most_frequent
 
@@ -79,7 +81,7 @@ class Pages:
             problem_text=words.problem_text, answered_text=words.answered_text, named=words.named,
             named_in=partial(named_in, leaves=review.leaves),
             has_check=bool(review.quality and review.quality.has_sample),
-            has_offers=review.offers is not None,
+            has_offers=review.offers is not None, has_story=review.ledger_entry is not None, is_blind=review.is_blind,
             has_duplicates=review.store.groups.counts().groups > 0,
         )  # fmt: skip
 
@@ -199,6 +201,13 @@ class Pages:
             page=page,
             pages=pages,
         )
+
+    def story(
+        self, request: Request, session: Session, item_filter: Filter, item: QueuedItem, events: Sequence[Event]
+    ) -> Response:
+        """What happened to an item."""
+        lines = list(story_lines(texts_of(request), events, self._review.is_audit))
+        return self.page(request, session, "story.html", item_filter=item_filter, view="items", item=item, lines=lines)
 
     def progress(self, request: Request, session: Session) -> str:
         """The progress of the review and of one person, as HTML."""

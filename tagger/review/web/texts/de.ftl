@@ -100,6 +100,23 @@ why-here = Warum der Artikel hier ist
 decided-banner = Entschieden: { $what }, von { $who }
 history = Verlauf
 history-line = { $what }, von { $who }, { DATETIME($at, dateStyle: "medium", timeStyle: "short") } UTC
+story = Die ganze Geschichte
+story-of = Was mit { $name } geschehen ist
+story-when = Wann (UTC)
+story-what = Was
+story-at = { DATETIME($at, dateStyle: "medium", timeStyle: "medium") }
+story-none = Darüber ist nichts bekannt.
+story-failed = Nicht getaggt: { $why }
+story-predicted = { $decision ->
+    [accept] Vorhergesagt: { $name }, { $sure }. Übernommen.
+    [accept_master_only] Vorhergesagt: { $name }, { $sure }. Nur die Hauptkategorie wurde übernommen.
+   *[review] Vorhergesagt: { $name }, { $sure }. Wartet auf eine Person.
+}
+story-decided = { $what }, von { $who }
+story-refit = Das Modell nach Ihren Antworten sagt: { $name }, { $sure }
+story-exported = Exportiert nach { $target }, { $field }: { $before } → { $after }
+story-undone = Zurückgenommen aus { $target }, { $field }: { $before } → { $after }
+story-rolled-back = Der Lauf wurde von { $who } zurückgenommen: Seine Vorhersagen zählen nicht mehr
 copies = { $items ->
     [one] Auch über den anderen Artikel mit diesem Bild entscheiden
    *[other] Auch über die anderen { NUMBER($items) } Artikel mit diesem Bild entscheiden
@@ -186,6 +203,8 @@ why-duplicate_conflict = Ein anderer Artikel mit diesem Bild hat ein anderes Lab
 why-copies_disagree = Artikel mit diesem Bild widersprechen sich
 why-outlier = Kein anderes Bild sieht so aus
 why-no_image = Das Bild ist nicht brauchbar: nur nach dem Titel getaggt
+why-models_disagree = Zwei Modelle sind sich nicht einig
+why-proposed = Ein neueres Modell würde das Tag ändern
 why-refused = Im Raster als falsch markiert
 
 ## Weitere Tags
@@ -252,6 +271,8 @@ reason-image_disagrees = Foto spricht für eine andere Klasse
 reason-title_disagrees = Titel spricht für eine andere Klasse
 reason-duplicate_conflict = Gleiches Bild, anderes Label
 reason-outlier = Sieht aus wie nichts anderes
+reason-models_disagree = Modelle uneinig
+reason-proposed = Änderung zur Annahme
 reason-no_image = Bild nicht brauchbar
 
 ## Das Raster

@@ -100,6 +100,23 @@ why-here = Why it is here
 decided-banner = Decided: { $what }, by { $who }
 history = History
 history-line = { $what }, by { $who }, { DATETIME($at, dateStyle: "medium", timeStyle: "short") } UTC
+story = Its whole story
+story-of = What happened to { $name }
+story-when = When (UTC)
+story-what = What
+story-at = { DATETIME($at, dateStyle: "medium", timeStyle: "medium") }
+story-none = Nothing is known of it.
+story-failed = Not tagged: { $why }
+story-predicted = { $decision ->
+    [accept] Predicted: { $name }, { $sure }. Accepted.
+    [accept_master_only] Predicted: { $name }, { $sure }. The master category alone was accepted.
+   *[review] Predicted: { $name }, { $sure }. It waits for a person.
+}
+story-decided = { $what }, by { $who }
+story-refit = The model after your answers says: { $name }, { $sure }
+story-exported = Exported to { $target }, { $field }: { $before } → { $after }
+story-undone = Taken back from { $target }, { $field }: { $before } → { $after }
+story-rolled-back = The run was rolled back by { $who }: its predictions count no more
 copies = { $items ->
     [one] Also decide the other item with this picture
    *[other] Also decide the other { NUMBER($items) } items with this picture
@@ -186,6 +203,8 @@ why-duplicate_conflict = Another item with this picture has another label
 why-copies_disagree = Items with this picture do not agree
 why-outlier = No other image looks like this one
 why-no_image = Its image cannot be used: tagged by the title alone
+why-models_disagree = Two models do not agree about it
+why-proposed = A newer model would change its tag
 why-refused = Marked as wrong in the grid
 
 ## Further tags
@@ -252,6 +271,8 @@ reason-image_disagrees = Photo suggests another class
 reason-title_disagrees = Title suggests another class
 reason-duplicate_conflict = Same picture, other label
 reason-outlier = Looks like nothing else
+reason-models_disagree = Models do not agree
+reason-proposed = A change to accept
 reason-no_image = Image cannot be used
 
 ## The grid
