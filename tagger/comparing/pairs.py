@@ -58,6 +58,8 @@ def differs(frame: pd.DataFrame, level: str) -> pd.Series:
 def _frame(tables: Iterable[pa.Table], name: str) -> pd.DataFrame:
     parts = [table.select(COLUMNS).to_pandas() for table in tables]
     frame = pd.concat(parts) if parts else pd.DataFrame(columns=COLUMNS)
+    texts = ["imageUri", "imageDigest", MASTER, ARTICLE]
+    frame[texts] = frame[texts].astype(object).where(frame[texts].notna(), None)  # a column of nulls is of numbers
     return frame.rename(columns={column: f"{name}.{column}" for column in COLUMNS if column != "id"})
 
 
