@@ -37,7 +37,7 @@ class JudgedMove:
 
     number: int
     old: str
-    """The article type before; empty where there was none."""
+    """The tag before, in words; empty where there was none."""
     new: str
     items: int
     drawn: int
@@ -156,12 +156,18 @@ def judge_moves(
         first = items.iloc[0]
         moves.append(
             JudgedMove(
-                number, first[OLD_ARTICLE], first[ARTICLE], len(items), len(sample),
+                number, _before(first), first[ARTICLE], len(items), len(sample),
                 answers_needed(len(items), target), bound, sequence.further_answers(bound), state,
                 number in by_person,
             )
         )  # fmt: skip
     return moves
+
+
+def _before(row: pd.Series) -> str:
+    """The tag before: the article type, or the master category alone."""
+    master = row[OLD_MASTER]
+    return str(row[OLD_ARTICLE] or (f"{master}, no type" if master else ""))
 
 
 _STATES = {

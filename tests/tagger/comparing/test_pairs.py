@@ -87,7 +87,7 @@ def test_a_judge_sees_both_tags_in_random_order_and_with_even_confidence() -> No
 def test_answers_are_counted_for_the_model_that_said_it() -> None:
     items = pairs_of(OLD_RUN, NEW_RUN).disagreements
     answers = [("1", TEE, "accepted"), ("3", ("Footwear", "Flats"), "corrected"), ("9", TEE, "accepted")]
-    decisions = [{"id": i, MASTER: m, ARTICLE: a, "verdict": v} for i, (m, a), v in answers]
+    decisions: list[dict[str, object]] = [{"id": i, MASTER: m, ARTICLE: a, "verdict": v} for i, (m, a), v in answers]
     assert judged_pairs(items, decisions) == JudgedPairs(new=1, neither=1)
     decisions[0] |= {ARTICLE: None, "verdict": "master_only"}
     decisions[1] |= {MASTER: "Apparel", ARTICLE: "Shirts"}

@@ -1,5 +1,7 @@
 """Moves: what changes, how much of it is judged, and when that shows enough."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -23,8 +25,8 @@ Tag = tuple[str, str]
 FLATS, HEELS, TEES = ("Footwear", "Flats"), ("Footwear", "Heels"), ("Apparel", "Tshirts")
 
 
-def tags(of: dict[str, Tag | None], source: str = "model") -> list[pa.Table]:
-    rows = [
+def tags(of: Mapping[str, Tag | None], source: str = "model") -> list[pa.Table]:
+    rows: list[dict[str, object]] = [
         {
             "id": item, MASTER: tag and tag[0], ARTICLE: tag and tag[1], "source": tag and source, "attributes": [],
             "state": "complete" if tag else "waiting", "modelId": "m", "runId": "r",
