@@ -18,7 +18,9 @@ from tagger.schemas.tables.prediction import PREDICTION, Decision, ReviewReason
 
 MOVE = "move"
 OLD_MASTER, OLD_ARTICLE = f"old.{MASTER}", f"old.{ARTICLE}"
-_EVEN = 0.5
+PREDICTED_COLUMNS = ["id", "imageUri", "imageDigest", f"{MASTER}Confidence", f"{ARTICLE}Confidence", "alternatives"]
+_LEAST_OFFERED = 0.01
+"""The old tag is offered, however improbable the newer run finds it."""
 _SPARE = 2
 """So many times the answers that suffice if all are right are drawn, in case that some are not."""
 
@@ -101,26 +103,29 @@ def answers_needed(items: int, target: float) -> int:
 
 
 def proposal_queue(
-    items: pd.DataFrame, images: Mapping[str, Mapping[str, Any]], model_id: str, run_id: str
+    items: pd.DataFrame, predicted: Mapping[str, Mapping[str, Any]], model_id: str, run_id: str
 ) -> pa.Table:
     """Samples as the predictions of a run, by PREDICTION: the new tag, and the old one as the other alternative.
 
     Args:
         items: The result of `samples`.
-        images: imageUri and imageDigest of each item, by id.
+        predicted: The newer run's prediction of each item by id, with the columns PREDICTED_COLUMNS.
         model_id: Of the run.
         run_id: Of the run.
     """
     now = datetime.now(UTC)
     rows = []
     for row in items.to_dict("records"):
-        leaves = [(row[MASTER], row[ARTICLE])]
-        leaves += [(row[OLD_MASTER], row[OLD_ARTICLE])] if row[OLD_ARTICLE] else []
+        given = dict(predicted[row["id"]])
+        others = {(a[MASTER], a[ARTICLE]): a["confidence"] for a in given.pop("alternatives") or ()}
+        leaves = {(row[MASTER], row[ARTICLE]): given[f"{ARTICLE}Confidence"]}
+        if row[OLD_ARTICLE]:
+            old = (row[OLD_MASTER], row[OLD_ARTICLE])
+            leaves[old] = max(_LEAST_OFFERED, others.get(old, 0.0))
         rows.append(
             {
-                "id": row["id"], **images.get(row["id"], {}),
-                MASTER: row[MASTER], f"{MASTER}Confidence": _EVEN, ARTICLE: row[ARTICLE], f"{ARTICLE}Confidence": _EVEN,
-                "alternatives": [{MASTER: m, ARTICLE: a, "confidence": _EVEN} for m, a in leaves],
+                **given, MASTER: row[MASTER], ARTICLE: row[ARTICLE],
+                "alternatives": [{MASTER: m, ARTICLE: a, "confidence": c} for (m, a), c in leaves.items()],
                 "decision": Decision.REVIEW, "reviewReasons": [ReviewReason.PROPOSED],
                 "modelId": model_id, "runId": run_id, "taggedAt": now,
             }

@@ -31,7 +31,7 @@ from tagger.runs.staging import Staged
 from tagger.schemas.configs.compare import CompareConfig
 from tagger.schemas.configs.tag import TagConfig
 from tagger.schemas.tables.prediction import Decision
-from tagger.workflows.open_catalog import open_catalog, open_manifest, resolve_location, versions
+from tagger.workflows.open_catalog import catalogue_name, open_catalog, open_manifest, resolve_location, versions
 from tagger.workflows.tag import tag
 
 PAGE, RESULT, MOVES, JUDGE = "comparison.html", "comparison.json", "moves.csv", "judge"
@@ -225,7 +225,8 @@ def _facts(config: CompareConfig, result: CompareResult) -> Mapping[str, Any]:
     both = (tagged[[f"{OLD}.decision", f"{NEW}.decision"]] == Decision.ACCEPT).all(axis=1)
     words = [str(decision).replace("_", " ") for decision in _DECISIONS]
     return {
-        "old": config.old, "new": config.new, "tagged": len(tagged), "untagged": len(result.pairs.frame) - len(tagged),
+        "old": catalogue_name(config.old), "new": catalogue_name(config.new),
+        "tagged": len(tagged), "untagged": len(result.pairs.frame) - len(tagged),
         "only_old": result.pairs.only_old, "only_new": result.pairs.only_new,
         "article_agreement": result.article_agreement, "master_agreement": result.master_agreement,
         "decision_names": words, "decisions": list(zip(words, result.decisions.to_numpy().tolist(), strict=True)),

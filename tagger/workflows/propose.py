@@ -15,6 +15,7 @@ from tagger.comparing.proposals import (
     MOVE,
     OLD_ARTICLE,
     OLD_MASTER,
+    PREDICTED_COLUMNS,
     JudgedMove,
     MoveState,
     changes,
@@ -96,7 +97,7 @@ def propose(config: ProposeConfig, reporter: Reporter = LOG) -> ProposeResult:
     moves = judge_moves(frame, drawn, decided, config.precision, states)
     result = ProposeResult(out, moves, len(drawn), int(drawn["id"].isin(decided.keys()).sum()))
     shown = {move.number: drawn[drawn[MOVE] == move.number].head(_SAMPLES) for move in moves[: config.shown]}
-    refs = _references(directory, [item for rows in shown.values() for item in rows["id"]])
+    refs = _predicted(directory, [item for rows in shown.values() for item in rows["id"]])
     pictures = Pictures(store, config.max_pixels).of([ref["imageUri"] for ref in refs.values()])
     tiles = {
         number: [(item, pictures.get(refs[item]["imageUri"] or "", "") if item in refs else "") for item in rows["id"]]
@@ -118,16 +119,16 @@ def _begin(config: ProposeConfig, directory: RunDirectory, reporter: Reporter) -
     if frame.empty:
         raise InputError(f"RUN: {config.run} changes nothing that a model has tagged")
     drawn = samples(frame, config.precision, config.seed)
-    images: dict[str, Mapping[str, Any]] = {}
+    predicted: dict[str, Mapping[str, Any]] = {}
     for entry in reversed(new.entries):
-        images |= _references(entry.directory, drawn["id"].tolist()) if entry.done else {}
+        predicted |= _predicted(entry.directory, drawn["id"].tolist()) if entry.done and not entry.rolled_back else {}
     key = "\n".join([*(entry.record.run_id for entry in new.entries), str(config.precision), *drawn["id"]])
     inputs = {"changes": hashlib.sha256(key.encode()).hexdigest()[:16]}
     model = str(new.entries[0].record.config.get("model") or "")
     settings = {**config.model_dump(mode="json"), "model": model, "out": directory.root.uri}
     record = directory.begin(settings, inputs, new.entries[0].record.model_id, versions(), kind="proposal")
     if not directory.is_done():
-        queue = proposal_queue(drawn, images, record.model_id, record.run_id)
+        queue = proposal_queue(drawn, predicted, record.model_id, record.run_id)
         directory.write_part(0, queue, {}, Spent(0, None))
         directory.finish(record, Staged(len(queue), len(queue), 0, 0, {}, {}, 1))
     write_parquet(directory.root / MOVES, pa.Table.from_pandas(frame[_COLUMNS], preserve_index=False))
@@ -139,12 +140,11 @@ def _read(out: Location) -> pd.DataFrame:
     return frame
 
 
-def _references(directory: RunDirectory, items: list[str]) -> dict[str, Mapping[str, Any]]:
-    """Where the images of items are, by id."""
+def _predicted(directory: RunDirectory, items: list[str]) -> dict[str, Mapping[str, Any]]:
+    """The predictions of items by id, with PREDICTED_COLUMNS."""
     wanted = set(items)
-    names = ["id", "imageUri", "imageDigest"]
-    rows = (row for table in directory.batches(names) for row in table.to_pylist() if row["id"] in wanted)
-    return {row["id"]: {name: row[name] for name in names[1:]} for row in rows}
+    rows = (row for table in directory.batches(PREDICTED_COLUMNS) for row in table.to_pylist())
+    return {row["id"]: row for row in rows if row["id"] in wanted}
 
 
 def _states(config: ProposeConfig, out: Location, frame: pd.DataFrame) -> dict[int, MoveState]:

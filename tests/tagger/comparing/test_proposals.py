@@ -98,8 +98,14 @@ def test_the_bound_is_seldom_broken_by_a_move_that_is_not_good_enough() -> None:
 def test_the_old_tag_is_the_other_answer_and_nothing_else_is_said() -> None:
     frame = changes(tags({"1": FLATS}), tags({"1": HEELS, "2": TEES}))
     drawn: pd.DataFrame = samples(frame, 0.95)
-    rows = {row["id"]: row for row in proposal_queue(drawn, {"1": {"imageUri": "1.jpg"}}, "m", "r").to_pylist()}
-    assert [a[ARTICLE] for a in rows["1"]["alternatives"]] == ["Heels", "Flats"]
+    predicted = {
+        item: {"id": item, "imageUri": f"{item}.jpg", "imageDigest": None, f"{MASTER}Confidence": 0.9,
+               f"{ARTICLE}Confidence": 0.8, "alternatives": None}
+        for item in ("1", "2")
+    }  # fmt: skip
+    rows = {row["id"]: row for row in proposal_queue(drawn, predicted, "m", "r").to_pylist()}
+    assert [(a[ARTICLE], round(a["confidence"], 2)) for a in rows["1"]["alternatives"]] == [
+        ("Heels", 0.8), ("Flats", 0.01),
+    ]  # fmt: skip
     assert [a[ARTICLE] for a in rows["2"]["alternatives"]] == ["Tshirts"]
-    assert (rows["1"]["imageUri"], rows["2"]["imageUri"]) == ("1.jpg", None)
-    assert rows["1"]["reviewReasons"] == ["proposed"]
+    assert (rows["1"]["imageUri"], rows["1"]["reviewReasons"]) == ("1.jpg", ["proposed"])
