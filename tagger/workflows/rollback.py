@@ -89,7 +89,7 @@ def rollback(config: RollbackConfig, reporter: Reporter = LOG) -> RollbackResult
     if config.current:
         _restore(config, reporter, entry, standing, result)
     if not config.keep_run and not config.dry_run:
-        about = {"at": datetime.now(UTC).isoformat(timespec="seconds"), "by": getpass.getuser()}
+        about = {"at": datetime.now(UTC).isoformat(), "by": getpass.getuser()}
         (entry.directory.root / ROLLBACK).write_text(as_json(about))
     result.is_run_rolled_back = not config.keep_run
     return result

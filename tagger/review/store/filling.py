@@ -13,6 +13,7 @@ from tagger.review.store.conditions import BIT
 from tagger.review.store.groups import add_groups
 from tagger.review.store.settings import COLUMNS, DUPLICATES, LEAVES, SUGGESTIONS
 from tagger.review.store.tables import decisions, queue, settings, values, words
+from tagger.schemas.tables.prediction import ReviewReason
 
 _IMPORTED = "elsewhere"
 """The session of decisions that were made outside this database."""
@@ -20,6 +21,7 @@ _ROWS_AT_ONCE = 1000
 _FEW_VALUES = 60
 """Columns with more values are found by words only."""
 _WORDS_LIMIT = 2000
+_DRAWN = frozenset(map(str, (ReviewReason.MODELS_DISAGREE, ReviewReason.PROPOSED)))
 _A_WITNESS = 2.0
 """What a witness that disagrees takes from an item's `accord`: more than any confidence adds."""
 
@@ -93,6 +95,7 @@ class Filling:
             queue.c.article_confidence,
             queue.c.known_article,
             queue.c.evidence,
+            queue.c.reasons,
         )
         these = and_(queue.c.run_id == self._run_id, queue.c.position.in_(said))
         with self._engine.begin() as connection:
@@ -178,12 +181,15 @@ class _ColumnValues:
 def _accord(row: Mapping[Any, Any], similar: str | None = None) -> float:
     """An item's place in the order that begins with what is disputed.
 
-    Witnesses are the catalogue, image and title alone, and similar items.
+    Witnesses are the catalogue, image and title alone, and similar items. A sample that was drawn at random keeps its
+    order.
 
     Args:
         row: An item, by the queue's columns.
         similar: The article type that similar items agree on.
     """
+    if _DRAWN.intersection(row["reasons"]):
+        return float(row["position"])
     said = [row["known_article"], similar, *(each["articleType"] for each in row["evidence"] or ())]
     disagreeing = sum(article is not None and article != row["article"] for article in said)
     return float(row["article_confidence"] - _A_WITNESS * disagreeing)
