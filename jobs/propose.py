@@ -27,7 +27,9 @@ def _say(config: ProposeConfig, console: Console, result: ProposeResult) -> None
             for m in result.moves[:_MOST_MOVES]
         ],
     )  # fmt: skip
-    for state in MoveState:
+    if not result.moves:
+        console.say("The run changes nothing that a model has tagged, and tags nothing new.")
+    for state in MoveState if result.moves else ():
         count = sum(move.state == state for move in result.moves)
         console.say(f"{state}: {result.in_state(state):,} items in {count:,} {'move' if count == 1 else 'moves'}")
     console.say(f"Page: {result.out / PAGE}")

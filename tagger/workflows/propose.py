@@ -26,7 +26,7 @@ from tagger.comparing.proposals import (
 from tagger.comparing.proposals_page import page_of
 from tagger.decisions.final_tags import newest_by_id
 from tagger.decisions.read import DATABASE, decisions_of
-from tagger.errors import InputError, UsageError
+from tagger.errors import UsageError
 from tagger.evaluation.pictures import Pictures
 from tagger.io.json_text import as_json
 from tagger.io.location import Location
@@ -76,8 +76,8 @@ def propose(config: ProposeConfig, reporter: Reporter = LOG) -> ProposeResult:
         The moves with their states. `tagger review --run OUT` shows their samples.
 
     Raises:
-        UsageError: when there is no run, or the folder holds another proposal.
-        InputError: when the run changes nothing.
+        UsageError: when there is no run, or the folder holds something else.
+        InputError: when no run has finished.
     """
     out = resolve_location(config.out, config)
     directory = RunDirectory(out)
@@ -91,6 +91,8 @@ def propose(config: ProposeConfig, reporter: Reporter = LOG) -> ProposeResult:
         if out.files():
             raise UsageError(f"--out: {out} is not empty, and holds no proposal; name a new folder")
         frame = _begin(config, directory, reporter)
+    if frame.empty:
+        return _nothing(config, out)
     states = _states(config, out, frame)
     drawn = samples(frame, config.precision, config.seed)
     decided = newest_by_id(decisions_of(directory, config.database or os.environ.get(DATABASE)))
@@ -110,6 +112,15 @@ def propose(config: ProposeConfig, reporter: Reporter = LOG) -> ProposeResult:
     return result
 
 
+def _nothing(config: ProposeConfig, out: Location) -> ProposeResult:
+    """A proposal without moves. Raises UsageError when one is named."""
+    if config.accept or config.reject:
+        raise UsageError(f"there is no move {[*config.accept, *config.reject][0]}: nothing changes")
+    (out / PAGE).write_text(page_of([], {}, config.precision, str(out)))
+    (out / STATES).write_text(as_json({"precision": config.precision, "states": {}, "byPerson": {}}))
+    return ProposeResult(out, [], 0, 0)
+
+
 def _begin(config: ProposeConfig, directory: RunDirectory, reporter: Reporter) -> pd.DataFrame:
     """Find what changes, draw samples of it, and write both: the changes last."""
     new = FinalTags(resolve_location(config.run, config), config.database, [])
@@ -117,7 +128,9 @@ def _begin(config: ProposeConfig, directory: RunDirectory, reporter: Reporter) -
     reporter.step("Comparing the tags")
     frame = changes((table for old in reversed(olds) for table in old.tables()), new.tables())
     if frame.empty:
-        raise InputError(f"RUN: {config.run} changes nothing that a model has tagged")
+        directory.root.check_writable("--out")
+        write_parquet(directory.root / MOVES, pa.Table.from_pandas(frame[_COLUMNS], preserve_index=False))
+        return frame
     drawn = samples(frame, config.precision, config.seed)
     predicted: dict[str, Mapping[str, Any]] = {}
     for entry in reversed(new.entries):

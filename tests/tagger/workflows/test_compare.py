@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tagger.comparing.proposals import MoveState
-from tagger.errors import InputError, UsageError
+from tagger.errors import UsageError
 from tagger.io.location import Location
 from tagger.runs.directory import RunDirectory
 from tagger.schemas.configs.compare import CompareConfig, ProposeConfig
@@ -129,8 +129,10 @@ def test_what_is_no_proposal_or_no_change_is_said(tmp_path: Path) -> None:
         run=str(old), old=[str(old)], manifest=str(tmp_path / "a/m.csv"), images=str(tmp_path / "a/images"),
         out=str(tmp_path / "p"),
     )  # fmt: skip
-    with pytest.raises(InputError, match="changes nothing"):
-        propose(config)
+    assert propose(config).moves == propose(config).moves == []
+    with pytest.raises(UsageError, match="there is no move 0: nothing changes"):
+        propose(config.model_copy(update={"accept": [0]}))
+    config = config.model_copy(update={"out": str(tmp_path / "fills")})
     fills = propose(config.model_copy(update={"old": []}))
     assert [(move.old, move.new) for move in fills.moves] == [("", "Shirts")]
     with pytest.raises(UsageError, match="there is no move 5"):
