@@ -238,6 +238,12 @@ def _plan(job: _Job, state: State | None, export_id: str, changes: TableSpool) -
     report.warnings += checked.warnings
     if state is not None:
         report.warnings += doubts_of(state, gone, state.near(gone))
+        if 2 * report.outcomes[Outcome.GONE] > report.items:
+            column = job.map.id or job.form.key
+            report.warnings.append(
+                f"most items are not in --current: does its column {column!r} have the run's ids? id: in the map names "
+                "another one"
+            )
     return report
 
 

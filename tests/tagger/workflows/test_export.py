@@ -159,11 +159,12 @@ def test_values_that_the_pim_does_not_have_are_refused_or_created(tmp_path: Path
 def test_damage_by_a_spreadsheet_is_named(tmp_path: Path) -> None:
     items = accepted("00101", "ABC", "1000000000012")
     result = export(config_of(tmp_path, items, ["101;;;", "abc;;;", "1.0E+12;;;", "1.0E+12;;;"]))
-    exponent, twice, near = result.report.warnings[2:]
+    exponent, twice, near, most = result.report.warnings[2:]
     assert exponent.startswith("--current: 2 ids look as if a spreadsheet had changed them, such as 1.0E+12")
     assert twice.startswith("--current: 1 id is there for two products")
     assert "1 of the 2 items that are gone" in near
     assert "00101 (101 in the PIM)" in near
+    assert "does its column 'sku' have the run's ids?" in most
     assert lines_of(tmp_path / "out", "akeneo-*.csv")[1:] == ["abc;shirts;shirts"], "Akeneo's ids have no case"
 
 
