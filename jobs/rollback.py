@@ -27,7 +27,8 @@ def _say(config: RollbackConfig, console: Console, result: RollbackResult) -> No
         )
         if report.left_alone:
             console.table(
-                f"{len(report.left_alone):,} values stay, because somebody has changed them since",
+                f"{len(report.left_alone):,} {'value stays' if len(report.left_alone) == 1 else 'values stay'}, because "
+                "somebody has made a change since",
                 ["product", "field", "exported", "now"],
                 report.left_alone[:_MOST_ROWS],
             )

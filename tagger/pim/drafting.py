@@ -15,7 +15,8 @@ from tagger.schemas.documents.target import RoleForm, Target
 
 Leaf = tuple[str, str]
 _SUGGESTIONS = 3
-_LEAST_LIKE = 0.15
+_LEAST_LIKE = 0.35
+_BESIDE = 0.15
 _WEARERS = {
     "men": {"men", "mens", "man", "male", "herren", "homme"},
     "women": {"women", "womens", "woman", "female", "ladies", "damen", "femme"},
@@ -167,8 +168,9 @@ def _entry(
     if len(same) > 1 and by and wearers:
         chosen = {tag: _of_wearer(same, tag) for tag in wearers}
         if any(chosen.values()):
-            return {tag: known.text if known else None for tag, known in chosen.items()}, _choices(same)
-    found = same or matcher.alike(f"{name} {master}", name)
+            note = "" if all(chosen.values()) else _choices(same)
+            return {tag: known.text if known else None for tag, known in chosen.items()}, note
+    found = same or matcher.alike(name, master)
     return None, _choices(found)
 
 
@@ -226,21 +228,32 @@ class Matcher:
                 if each not in self._by_name[key]:
                     self._by_name[key].append(each)
         self._vectoriser = TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 4), lowercase=True)
-        self._vectors = self._vectoriser.fit_transform([" ".join((*each.path[-3:], each.name)) for each in known])
+        self._vectors = self._vectoriser.fit_transform([each.name for each in known])
+        self._words = [set(map(_stem, each.name.split())) for each in known]
+        self._path_words = [{_stem(word) for part in each.path for word in part.split()} for each in known]
 
     def same_name(self, name: str) -> list[Known]:
         """Those with the same name, but for case, spaces, hyphens, accents and a plural's s."""
         return list(self._by_name.get(_stem(name), ()))
 
-    def alike(self, *queries: str) -> list[Known]:
-        """The most similar by their letters (TF-IDF of groups of two to four), the nearest first."""
-        scores = (self._vectoriser.transform(queries) @ self._vectors.T).toarray().max(axis=0)
+    def alike(self, name: str, master: str) -> list[Known]:
+        """The most similar ones, the nearest first.
+
+        They are compared by the letters of their names (TF-IDF of groups of two to four); those below the master
+        category, and those whose words the class has, too, come before others.
+        """
+        scores = (self._vectoriser.transform([name]) @ self._vectors.T).toarray()[0]
+        words, above = set(map(_stem, name.split())), set(map(_stem, master.split()))
+        scores += [_BESIDE * (bool(own) and own <= words) for own in self._words]
+        scores += [_BESIDE * (scores[i] > 0 and bool(above & path)) for i, path in enumerate(self._path_words)]
         order = np.argsort(-scores, kind="stable")[:_SUGGESTIONS]
         return [self._known[i] for i in order if scores[i] >= _LEAST_LIKE]
 
 
 def _stem(name: str) -> str:
     letters = look_alike(name)
+    if letters.endswith(("shes", "ches", "xes", "sses")):
+        return letters[:-2]
     return letters[:-1] if len(letters) > 3 and letters.endswith("s") and not letters.endswith("ss") else letters
 
 

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 from tagger.errors import InputError, UsageError
 from tagger.io.location import Location
+from tagger.manifest.spelling import clean
+from tagger.manifest.tables.opening import open_table
 from tagger.notices import Notices
 from tagger.pim.drafting import Drafted, draft_map
 from tagger.pim.fields import fields_of
@@ -15,11 +17,15 @@ from tagger.pim.targets import load_target
 from tagger.pim.taxonomy_files import Known, Taxonomy, read_taxonomies
 from tagger.reporter import LOG, Reporter
 from tagger.schemas.configs.export import ExportConfig
+from tagger.schemas.configs.options import ManifestFormat
 from tagger.schemas.documents.target import Target
 from tagger.schemas.documents.taxonomy import Level
+from tagger.schemas.tables.item import Role
 from tagger.workflows.export import files_of
 from tagger.workflows.final_tags import FinalTags, classes_of
 from tagger.workflows.open_catalog import resolve_location
+
+_ROWS = 20_000
 
 
 @dataclass(frozen=True)
@@ -54,16 +60,30 @@ def write_map(config: ExportConfig, reporter: Reporter = LOG) -> DraftedMap:
     leaves = classes_of(tags)
     if not leaves:
         raise InputError(f"RUN: {config.run} has no classes: its bundle is gone, and nothing is accepted")
-    key, state = _current(config, name, target, taxonomy, notices)
+    item = _id_column(config, tags, notices) if target.form == "table" else None
+    key, state = _current(config, name, target, taxonomy, notices, item)
     by_tag = _by_tag(config, tags, state)
     drafted = draft_map(name, target, leaves, taxonomy, config.by, by_tag, key, config.create)
-    drafted.map = drafted.map.model_copy(update={"key": key})
+    drafted.map = drafted.map.model_copy(update={"key": key, "id": item if item != key else None})
     file.write_text(as_text(drafted.map, _heading(target, drafted, config), drafted.notes))
     return DraftedMap(file, drafted)
 
 
+def _id_column(config: ExportConfig, tags: FinalTags, notices: Notices) -> str | None:
+    """The column of --current that has most of the run's ids; None without one."""
+    ids = {item for table in tags.tables() for item in table["id"].to_pylist()}
+    found: Counter[str] = Counter()
+    for file in files_of(config.current, config, "--current"):
+        for chunk in open_table(file, ManifestFormat(), lambda name: Role.IMAGE_URI, notices).chunks(_ROWS):
+            for name in chunk.table.schema.names:
+                cells = chunk.table[name].to_pylist()
+                found[name] += sum(isinstance(cell, str) and clean(cell) in ids for cell in cells)
+    best = found.most_common(1)
+    return best[0][0] if best and best[0][1] else None
+
+
 def _current(
-    config: ExportConfig, name: str, target: Target, taxonomy: Taxonomy, notices: Notices
+    config: ExportConfig, name: str, target: Target, taxonomy: Taxonomy, notices: Notices, item: str | None
 ) -> tuple[str, State | None]:
     """The column of keys, and the products of --current; what they have counts as known where no file says more."""
     files = files_of(config.current, config, "--current")
@@ -72,7 +92,7 @@ def _current(
         return key if key != "*" else "id", None
     empty = draft_map(name, target, {("-", "-"): 0}, taxonomy, None, {}, None, True).map
     loose = {h: f.model_copy(update={"new": True, "values": {}, "master": {}}) for h, f in empty.fields.items()}
-    empty = empty.model_copy(update={"fields": loose, "key": key if key != "*" else "id"})
+    empty = empty.model_copy(update={"fields": loose, "key": key if key != "*" else item or "id", "id": item})
     fields = fields_of(empty, target, "--to")
     form = form_of(target, empty, fields, [config.by] if config.by else [])
     state = State(form.records(files, notices), fields, target.key)

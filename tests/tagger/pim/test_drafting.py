@@ -107,6 +107,17 @@ def test_a_code_that_nobody_has_shown_is_not_guessed_unless_it_is_created() -> N
     assert created.values["Tshirts"] == "tshirts"
 
 
+def test_the_column_with_the_runs_ids_is_found(tmp_path: Path) -> None:
+    run = write_tags(tmp_path, {"007": (("Apparel", "Tshirts"), "accept")})
+    rows = ["Handle,Title,Product Category,Type,Variant SKU,gender", "a-tee,A,,,007,Men", "b-tee,B,,,008,Men"]
+    (tmp_path / "products.csv").write_text("\n".join(rows))
+    config = ExportConfig(
+        run=str(run), to="shopify-csv", current=[str(tmp_path / "products.csv")], write_map=str(tmp_path / "map.yaml")
+    )
+    drafted = write_map(config)
+    assert (drafted.drafted.map.key, drafted.drafted.map.id) == ("Handle", "Variant SKU")
+
+
 def test_a_draft_from_a_run_is_a_file_that_an_export_takes(tmp_path: Path) -> None:
     run = write_tags(tmp_path, {"1": (("Apparel", "Tshirts"), "accept"), "2": (("Apparel", "Kilts"), "accept")})
     (tmp_path / "products.csv").write_text(
@@ -119,6 +130,7 @@ def test_a_draft_from_a_run_is_a_file_that_an_export_takes(tmp_path: Path) -> No
     )  # fmt: skip
     drafted = write_map(config)
     assert (drafted.drafted.classes, drafted.drafted.items, drafted.drafted.map.key) == (2, 2, "Handle")
+    assert drafted.drafted.map.id is None, "the key has the ids"
     text = (tmp_path / "map.yaml").read_text()
     assert "Kilts:  # unsure: " in text
     with pytest.raises(UsageError, match="is there already"):

@@ -137,6 +137,21 @@ def test_a_bucket_of_runs_is_a_folder_of_runs(s3: S3Server) -> None:
     assert known_runs(place / "no such folder", "--known") == []
 
 
+def test_a_run_that_was_rolled_back_counts_no_more_but_its_items_can_still_be_decided(tmp_path: Path) -> None:
+    old = a_run(Location(f"{tmp_path}/old"), "old", 0, [("a", "image"), ("c", "text")])
+    a_run(Location(f"{tmp_path}/new"), "new", 1, [("a", "image"), ("b", "image"), ("d", "failed")])
+    (tmp_path / "new/rollback.json").write_text("{}")
+    entries = read_ledger(Location(str(tmp_path)), "RUN")
+    assert [(entry.record.run_id, entry.rolled_back) for entry in entries] == [("new", True), ("old", False)]
+    assert [(row["id"], row["runId"]) for t in latest(entries) for row in t.to_pylist()] == [("a", "old"), ("c", "old")]
+    rows = [row for table in latest(entries, with_rolled_back=True) for row in table.to_pylist()]
+    assert [(row["id"], row["decision"]) for row in rows] == [
+        ("a", "accept"), ("c", "review"), ("b", "review"), ("d", "failed"),
+    ]  # fmt: skip
+    assert list(latest([entries[0]])) == []
+    assert old.done
+
+
 def test_a_folder_that_cannot_be_listed_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text(RECORD)
     with pytest.raises(UsageError, match="file is a file; name a run, or a folder of runs"):
