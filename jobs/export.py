@@ -7,8 +7,9 @@ from tagger.pim.drafting import summary
 from tagger.pim.report import Report
 from tagger.schemas.configs.export import ExportConfig
 from tagger.schemas.tables.change import Outcome
-from tagger.workflows.export import DRY_RUN, REPORT, UNDO, ExportResult, export
+from tagger.workflows.export import DRY_RUN, REPORT, ExportResult, export
 from tagger.workflows.export_map import DraftedMap, write_map
+from tagger.workflows.export_writing import UNDO
 
 _MOST_MOVES, _MOST_ROWS = 12, 10
 

@@ -26,9 +26,9 @@ def _say(config: RollbackConfig, console: Console, result: RollbackResult) -> No
             [(*name, count) for name, count in report.restored.most_common(_MOST_ROWS)],
         )
         if report.left_alone:
+            stay = "value stays" if len(report.left_alone) == 1 else "values stay"
             console.table(
-                f"{len(report.left_alone):,} {'value stays' if len(report.left_alone) == 1 else 'values stay'}, because "
-                "somebody has made a change since",
+                f"{len(report.left_alone):,} {stay}, because somebody has made a change since",
                 ["product", "field", "exported", "now"],
                 report.left_alone[:_MOST_ROWS],
             )

@@ -21,7 +21,7 @@ from tagger.schemas.configs.options import ManifestFormat
 from tagger.schemas.documents.target import Target
 from tagger.schemas.documents.taxonomy import Level
 from tagger.schemas.tables.item import Role
-from tagger.workflows.export import files_of
+from tagger.workflows.export_job import files_of
 from tagger.workflows.final_tags import FinalTags, classes_of
 from tagger.workflows.open_catalog import resolve_location
 

@@ -28,7 +28,8 @@ from tagger.runs.ledger import LedgerEntry, read_ledger
 from tagger.runs.roots import ROLLBACK
 from tagger.schemas.configs.export import RollbackConfig
 from tagger.schemas.tables.change import CHANGE, ChangeKind
-from tagger.workflows.export import files_of
+from tagger.workflows.export_job import PROPOSAL, files_of
+from tagger.workflows.export_writing import chosen_format
 from tagger.workflows.open_catalog import new_folder, resolve_location
 
 LEFT_ALONE = "left-alone.csv"
@@ -117,7 +118,7 @@ def _restore(
     result: RollbackResult,
 ) -> None:
     """Write what restores the PIM."""
-    targets = sorted({row["target"] for row in standing if not row["target"].endswith("-proposal")})
+    targets = sorted({row["target"] for row in standing if not row["target"].endswith(PROPOSAL)})
     if not targets:
         raise InputError(f"RUN: {result.run} has no export{f' to {config.to}' if config.to else ''} that stands")
     if len(targets) > 1:
@@ -139,10 +140,7 @@ def _restore(
     if config.dry_run:
         return
     out = result.out = new_folder(str(config.out), config)
-    chosen = config.format or target.formats[0]
-    if chosen not in target.formats:
-        raise UsageError(f"--format {chosen}: {target.title} takes {' or '.join(target.formats)}")
-    written = ImportFiles(out, result.target, target, chosen)
+    written = ImportFiles(out, result.target, target, chosen_format(config.format, target))
     changes = ((each.record, each.values) for each in restored if each.values)
     result.files = write_values(written, form, target, state, changes, fields)
     _write_left_alone(out, result.report)

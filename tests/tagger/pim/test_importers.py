@@ -14,7 +14,8 @@ from tagger.manifest.spelling import clean
 from tagger.pim.drafting import code_of
 from tagger.schemas.configs.export import ExportConfig, RollbackConfig
 from tagger.schemas.tables.change import Outcome
-from tagger.workflows.export import UNDO, export
+from tagger.workflows.export import export
+from tagger.workflows.export_writing import UNDO
 from tagger.workflows.rollback import rollback
 from tests.tagger.pim.runs import write_map, write_tags
 from tests.tagger.pim.shops import (

@@ -206,7 +206,7 @@ def test_parts_stay_below_a_targets_limit(tmp_path: Path, monkeypatch: pytest.Mo
     from tagger.pim import targets
 
     small = targets.load_target("akeneo").model_copy(update={"most_bytes": 64})
-    monkeypatch.setattr("tagger.workflows.export.load_target", lambda name: small)
+    monkeypatch.setattr("tagger.workflows.export_job.load_target", lambda name: small)
     ids = [f"{n:03d}" for n in range(7)]
     export(config_of(tmp_path, accepted(*ids), [f"{item};;;" for item in ids]))
     files = sorted((tmp_path / "out").glob("akeneo-*.csv"))
