@@ -27,7 +27,7 @@ from tagger.schemas.configs.export import ExportConfig
 from tagger.schemas.tables.change import CHANGE, Outcome
 from tagger.schemas.values import parse_share_or_count
 from tagger.workflows.export_job import ExportJob, check_blind, open_job, state_of
-from tagger.workflows.export_writing import write_export
+from tagger.workflows.export_writing import chosen_format, write_export
 from tagger.workflows.open_catalog import new_folder, resolve_location
 from tagger.workflows.run_pictures import pictures_of
 
@@ -72,6 +72,7 @@ def export(config: ExportConfig, reporter: Reporter = LOG) -> ExportResult:
         print(result.report.outcomes)
     """
     job = open_job(config, reporter)
+    chosen_format(config.format, job.target)
     out = _folder(config)
     state = state_of(job)
     if state is None:

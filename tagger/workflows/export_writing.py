@@ -18,6 +18,7 @@ from tagger.pim.report import Report
 from tagger.pim.state import State
 from tagger.pim.values import Values
 from tagger.pim.writing import NewValues, write_values
+from tagger.runs.directory import RunDirectory
 from tagger.runs.exported import write_exported
 from tagger.schemas.documents.target import FileFormat, Target
 from tagger.schemas.tables.change import CHANGE
@@ -95,15 +96,20 @@ def _record(row: dict[str, Any], state: State | None) -> Record:
 
 
 def _keep(job: ExportJob, export_id: str, changes: TableSpool) -> None:
-    """Keep the changes with the runs that made the predictions, so that later exports and an undo know them."""
+    """Keep the changes with the runs that made the predictions, so that later exports and an undo know them.
+
+    Those of predictions that were copied from elsewhere are kept with the newest run.
+    """
     runs = {entry.record.run_id: entry.directory for entry in job.tags.entries}
+    newest = next(entry.directory for entry in job.tags.entries if entry.done)
     used_map = resolve_location(str(job.config.map), job.config).read_bytes()
-    of_run: dict[str, list[pa.Table]] = {}
+    of_run: dict[RunDirectory, list[pa.Table]] = {}
     for table in changes.tables():
         for run_id in table["runId"].unique().to_pylist():
-            of_run.setdefault(run_id, []).append(table.filter(pc.equal(table["runId"], run_id)))
-    for run_id, tables in of_run.items():
-        write_exported(runs[run_id], export_id, pa.concat_tables(tables), used_map)
+            run = runs.get(run_id, newest)
+            of_run.setdefault(run, []).append(table.filter(pc.equal(table["runId"], run_id)))
+    for run, tables in of_run.items():
+        write_exported(run, export_id, pa.concat_tables(tables), used_map)
 
 
 def chosen_format(asked: FileFormat | None, target: Target) -> FileFormat:

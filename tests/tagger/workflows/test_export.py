@@ -168,6 +168,17 @@ def test_damage_by_a_spreadsheet_is_named(tmp_path: Path) -> None:
     assert lines_of(tmp_path / "out", "akeneo-*.csv")[1:] == ["abc;shirts;shirts"], "Akeneo's ids have no case"
 
 
+def test_predictions_that_were_copied_from_another_run_are_exported_too(tmp_path: Path) -> None:
+    config = config_of(tmp_path, accepted("1", "2"), ["1;;;", "2;;;"])
+    file = tmp_path / "run-1/predictions/part-00000.parquet"
+    table = pq.read_table(file)
+    names = pa.array(["gone", "elsewhere"], pa.string())
+    pq.write_table(table.set_column(table.schema.get_field_index("runId"), "runId", names), file)
+    export(config)
+    (kept,) = (tmp_path / "run-1/exports").glob("*.parquet")
+    assert set(pq.read_table(kept)["id"].to_pylist()) == {"1", "2"}
+
+
 @pytest.mark.parametrize(
     ("more", "said"),
     [
