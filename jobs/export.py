@@ -7,7 +7,7 @@ from tagger.pim.drafting import summary
 from tagger.pim.report import Report
 from tagger.schemas.configs.export import ExportConfig
 from tagger.schemas.tables.change import Outcome
-from tagger.workflows.export import DRY_RUN, REPORT, ExportResult, export
+from tagger.workflows.export import DRY_RUN, DRY_RUN_NOT_SET, NOT_SET, REPORT, ExportResult, export
 from tagger.workflows.export_map import DraftedMap, write_map
 from tagger.workflows.export_writing import UNDO
 
@@ -66,14 +66,14 @@ def _say(config: ExportConfig, console: Console, result: ExportResult) -> None:
     _say_of_moves(console, report)
     _say_of_refused(console, report)
     if is_dry:
-        console.say(f"Nothing is written but the report: {result.out / DRY_RUN}")
+        console.say(f"Nothing is written but the report, {result.out / DRY_RUN}, and {DRY_RUN_NOT_SET} beside it")
     else:
         for file in report.files:
             sets = f" ({', '.join(file.columns)})" if file.columns else ""
             console.say(f"  {file.name}: {file.rows:,} {'row' if file.rows == 1 else 'rows'}{sets}")
         if report.undo_files:
             console.say(f"Undo: {result.out / UNDO}, as long as nobody has changed these products since")
-        console.say(f"Report: {result.out / REPORT}")
+        console.say(f"Report: {result.out / REPORT}; what is not set, and why: {NOT_SET}")
     document = {"out": str(result.out), "exportId": result.export_id, "replacedShare": report.replaced_share}
     console.result({**document, **report.as_document()})
     if not is_dry:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from tagger.errors import InputError
 from tagger.exports.xlsx import write_xlsx
 from tagger.io.location import Location
 from tagger.io.parquet import write_parquet
@@ -38,10 +39,13 @@ class WrittenFile:
 
 @dataclass
 class _Part:
-    """Rows that wait to be written."""
+    """Rows that wait to be written: as lines of text, or as they are for other forms."""
 
+    head: int
+    """Bytes of the heading."""
     lines: list[bytes] = field(default_factory=list)
     rows: list[Document] = field(default_factory=list)
+    count: int = 0
     size: int = 0
 
 
@@ -57,7 +61,6 @@ class ImportFiles:
 
     def __init__(self, out: Location, name: str, target: Target, file_format: FileFormat) -> None:
         self.written: list[WrittenFile] = []
-        self.longest_line = 0
         self._out, self._name, self._target, self._format = out, name, target, file_format
         self._parts: dict[tuple[str, tuple[str, ...]], _Part] = {}
         self._numbers: dict[str, int] = {}
@@ -65,25 +68,32 @@ class ImportFiles:
         self._most_bytes = target.most_bytes or _MOST_BYTES
 
     def add(self, kind: str, document: Document) -> None:
-        """Add a row to the file of its kind and columns."""
-        is_lines = self._format == "jsonl"
-        columns = () if is_lines else tuple(document)
+        """Add a row to the file of its kind and columns. Raises InputError when it is longer than the target takes."""
+        columns = () if self._format == "jsonl" else tuple(document)
         part = self._parts.get((kind, columns))
         if part is None:
-            head = csv_line(list(columns), self._target.delimiter) if columns else b""
-            part = self._parts[kind, columns] = _Part(size=len(head))
+            head = len(csv_line(list(columns), self._target.delimiter)) if columns else 0
+            part = self._parts[kind, columns] = _Part(head)
         line = self._line(document, columns)
-        if part.rows and (len(part.rows) >= self._most_rows or part.size + len(line) > self._most_bytes):
+        if self._target.longest_line and len(line) > self._target.longest_line:
+            raise InputError(
+                f"{self._target.title} takes lines of {self._target.longest_line:,} characters, and that of "
+                f"{next(iter(document.values()))} has {len(line):,}"
+            )
+        if part.count and (part.count >= self._most_rows or part.head + part.size + len(line) > self._most_bytes):
             self._write(kind, columns, part)
-            part = self._parts[kind, columns] = _Part(size=part.size - sum(map(len, part.lines)))
-        part.lines.append(line)
-        part.rows.append(document)
+            part = self._parts[kind, columns] = _Part(part.head)
+        if self._format in ("csv", "jsonl"):
+            part.lines.append(line)
+        else:
+            part.rows.append(document)
+        part.count += 1
         part.size += len(line)
 
     def close(self) -> list[WrittenFile]:
         """Write what waits, and return all files in the order of their names."""
         for (kind, columns), part in self._parts.items():
-            if part.rows:
+            if part.count:
                 self._write(kind, columns, part)
         self._parts.clear()
         return sorted(self.written, key=lambda file: file.name)
@@ -104,7 +114,8 @@ class ImportFiles:
     def _write(self, kind: str, columns: tuple[str, ...], part: _Part) -> None:
         stem = _UNSAFE.sub("_", f"{self._name}-{kind or self._label(columns)}")[:_LONGEST_NAME].strip("_-")
         number = self._numbers[stem] = self._numbers.get(stem, 0) + 1
-        name = f"{stem}-{number:03d}.{'tsv' if self._target.delimiter == chr(9) else self._format}"
+        is_tsv = self._format == "csv" and self._target.delimiter == "\t"
+        name = f"{stem}-{number:03d}.{'tsv' if is_tsv else self._format}"
         file = self._out / name
         match self._format:
             case "xlsx":
@@ -119,7 +130,7 @@ class ImportFiles:
                 file.write_bytes(b"".join(part.lines))
         if kind in MUTATIONS:
             (self._out / f"{stem}.graphql").write_text(MUTATIONS[kind])
-        self.written.append(WrittenFile(name, len(part.rows), columns))
+        self.written.append(WrittenFile(name, part.count, columns))
 
 
 def csv_line(cells: list[str], delimiter: str) -> bytes:

@@ -53,6 +53,8 @@ class Planned:
     outcome: Outcome
     record: Record | None
     moves: tuple[Move, ...] = ()
+    why: str = ""
+    """What stands in the way of an item that is not set."""
 
 
 @dataclass
@@ -85,6 +87,7 @@ class Planner:
         overwrite: Which other values may be replaced.
         refused: Says of a field's value why it is refused; None for most.
         held_by_proposal: Says of an item what becomes of it, where its move is not accepted; None for most.
+        carry: Cells that each row needs.
     """
 
     def __init__(
@@ -95,10 +98,11 @@ class Planner:
         overwrite: Overwrite,
         refused: Callable[[Field, str], str | None] = lambda each, value: None,
         held_by_proposal: Callable[[str], Outcome | None] = lambda item: None,
+        carry: Sequence[str] = (),
     ) -> None:
         self.findings = Findings()
         self._fields, self._state, self._exported, self._overwrite = fields, state, exported, overwrite
-        self._refused, self._held_by_proposal = refused, held_by_proposal
+        self._refused, self._held_by_proposal, self._carry = refused, held_by_proposal, carry
         self._disagreeing: set[str] = set()
         self._done: set[str] = set()
 
@@ -146,9 +150,12 @@ class Planner:
             return Planned(item, run_id, Outcome.GONE, None)
         if (outcome := self._held_by_proposal(item)) is not None:
             return Planned(item, run_id, outcome, record)
+        if lacks := [name for name in self._carry if self._state is not None and name not in record.rest]:
+            return self._held(item, run_id, f"--current has no {lacks[0]} for it, which each row needs")
         if any(why is Missing.UNMAPPED for _, why, _ in missing):
             self._count_unmapped(missing)
-            return Planned(item, run_id, Outcome.UNMAPPED, record)
+            of = dict.fromkeys(of for _, why, of in missing if why is Missing.UNMAPPED)
+            return Planned(item, run_id, Outcome.UNMAPPED, record, why="; ".join(of))
         for each, asked in wanted.items():
             if reason := self._refused(each, asked.value):
                 return self._held(item, run_id, f"{each.heading}: {asked.value!r}: {reason}")
@@ -186,7 +193,8 @@ class Planner:
         if kept_fields:  # what a person said of the class in one field, the others must not deny
             moves = [move for move in moves if not {MASTER, ARTICLE} & {*move.field.map.of}]
         if not moves:
-            return Planned(item, run_id, Outcome.KEPT if kept_fields else Outcome.UNCHANGED, record)
+            kept = "; ".join(f"{has}, not {wanted}" for has, wanted in kept_fields)
+            return Planned(item, run_id, Outcome.KEPT if kept_fields else Outcome.UNCHANGED, record, why=kept)
         if self._state is not None and self._state.shares_products:
             if record.key in self._done:  # another item of the product has brought its row
                 return Planned(item, run_id, Outcome.SET, record)
@@ -196,7 +204,7 @@ class Planner:
     def _held(self, item: str, run_id: str, reason: str) -> Planned:
         self.findings.held[reason] += 1
         self.findings.show(reason, item)
-        return Planned(item, run_id, Outcome.HELD, None)
+        return Planned(item, run_id, Outcome.HELD, None, why=reason)
 
     def _move(self, each: Field, asked: Wanted, before: Values, ours: str | None) -> tuple[Move | None, str | None]:
         """A field's change, if there is one; else the PIM's value that is kept, if that is why."""

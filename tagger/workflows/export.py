@@ -14,6 +14,7 @@ from tagger.flow.table_spool import TableSpool
 from tagger.io.completion import mark_complete
 from tagger.io.json_text import as_json
 from tagger.io.location import Location
+from tagger.pim.files import csv_line
 from tagger.pim.page import page_of, shown_moves
 from tagger.pim.plan import Planned, Planner
 from tagger.pim.preflight import check_map, doubts_of, refusing, with_siblings
@@ -32,7 +33,9 @@ from tagger.workflows.open_catalog import new_folder, resolve_location
 from tagger.workflows.run_pictures import pictures_of
 
 REPORT, REPORT_JSON = "report.html", "report.json"
-DRY_RUN, DRY_RUN_JSON = "dry-run.html", "dry-run.json"
+DRY_RUN, DRY_RUN_JSON, DRY_RUN_NOT_SET = "dry-run.html", "dry-run.json", "dry-run-not-set.csv"
+NOT_SET = "not-set.csv"
+_NOT_LISTED = (Outcome.SET, Outcome.UNCHANGED, Outcome.WAITING)
 _BATCH = 10_000
 _MOST_GONE = 100_000
 
@@ -78,16 +81,17 @@ def export(config: ExportConfig, reporter: Reporter = LOG) -> ExportResult:
     if state is None:
         check_blind(job)
     export_id = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{uuid.uuid4().hex[:8]}"
+    not_set = [csv_line(["id", "outcome", "why"], ",")]
     with closing(TableSpool()) as changes:
-        report = _plan(job, state, export_id, changes)
+        report = _plan(job, state, export_id, changes, not_set)
         refusal = _refusal(job, report)
         if config.dry_run or refusal:
-            _say(job, out, report, is_dry=True)
+            _say(job, out, report, not_set, is_dry=True)
             if refusal:
                 raise InputError(f"{refusal}. Nothing was written but {out / DRY_RUN}")
             return ExportResult(out, report, None)
         write_export(job, out, state, report, export_id, changes)
-    _say(job, out, report, is_dry=False)
+    _say(job, out, report, not_set, is_dry=False)
     mark_complete(out)
     return ExportResult(out, report, export_id)
 
@@ -95,13 +99,13 @@ def export(config: ExportConfig, reporter: Reporter = LOG) -> ExportResult:
 def _folder(config: ExportConfig) -> Location:
     """The folder to write to; what an earlier dry run left there goes."""
     out = resolve_location(str(config.out), config)
-    for name in (DRY_RUN, DRY_RUN_JSON):
+    for name in (DRY_RUN, DRY_RUN_JSON, DRY_RUN_NOT_SET):
         (out / name).delete()
     return new_folder(str(config.out), config)
 
 
-def _plan(job: ExportJob, state: State | None, export_id: str, changes: TableSpool) -> Report:
-    """Decide about every item; changes are spooled by CHANGE."""
+def _plan(job: ExportJob, state: State | None, export_id: str, changes: TableSpool, not_set: list[bytes]) -> Report:
+    """Decide about every item; changes are spooled by CHANGE, and what stands in the way of others is listed."""
     config = job.config
     checked = check_map(job.fields, job.target, job.taxonomy, state, config.create, job.map.taxonomy)
     runs = [entry.directory for entry in job.tags.entries]
@@ -110,7 +114,7 @@ def _plan(job: ExportJob, state: State | None, export_id: str, changes: TableSpo
     overwrite = "all" if job.is_proposal else config.overwrite
     held = job.proposed.outcome if job.proposed else lambda item: None
     fields = with_siblings(job.fields, job.taxonomy, state)
-    planner = Planner(fields, state, exported, overwrite, refusing(job.fields, checked.refused), held)
+    planner = Planner(fields, state, exported, overwrite, refusing(job.fields, checked.refused), held, job.target.carry)
     how = job.target.how_proposals if job.is_proposal else job.target.how
     report = Report(job.name, job.target.title, how, findings=planner.findings)
     report.unknown = checked.unknown
@@ -121,6 +125,8 @@ def _plan(job: ExportJob, state: State | None, export_id: str, changes: TableSpo
         rows: list[dict[str, Any]] = []
         for planned in batch:
             report.count(planned)
+            if planned.outcome not in _NOT_LISTED:
+                not_set.append(csv_line([planned.id, planned.outcome, planned.why], ","))
             rows += change_rows(planned, job.record_name, export_id, now)
             if planned.outcome is Outcome.GONE and len(gone) < _MOST_GONE:
                 gone.append(planned.id)
@@ -163,8 +169,9 @@ def _refusal(job: ExportJob, report: Report) -> str:
     )
 
 
-def _say(job: ExportJob, out: Location, report: Report, is_dry: bool) -> None:
-    """Write the report, as a page and as JSON."""
+def _say(job: ExportJob, out: Location, report: Report, not_set: list[bytes], is_dry: bool) -> None:
+    """Write the report, as a page and as JSON, and the list of what is not set."""
+    (out / (DRY_RUN_NOT_SET if is_dry else NOT_SET)).write_bytes(b"".join(not_set))
     items = {item for name in shown_moves(report) for item in report.samples.get(name, ())}
     pictures, why = pictures_of(job.tags.entries, items, job.reporter) if job.config.pictures else ({}, "")
     verb = "would be set" if is_dry else "are set"

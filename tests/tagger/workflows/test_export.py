@@ -69,6 +69,11 @@ def test_every_item_has_one_outcome_and_they_add_up(tmp_path: Path) -> None:
     document = json.loads((out / REPORT_JSON).read_text())
     assert sum(document["outcomes"].values()) == document["items"] == len(items)
     assert (out / "_SUCCESS").exists()
+    assert lines_of(out, "not-set.csv") == [
+        "id,outcome,why", 'kept,kept,"heels, not shirts"', "gone,gone,",
+        "twice,held,two products of --current have the id", "unmapped,unmapped,Kilts", "left,left_out,",
+        "failed,failed,",
+    ]  # fmt: skip
     assert pq.read_table(out / "changes.parquet")["value"].to_pylist() == ["shirts", "shirts", "apparel"]
 
 
@@ -76,7 +81,9 @@ def test_a_dry_run_writes_its_report_alone_and_gives_way_to_the_export(tmp_path:
     config = config_of(tmp_path, accepted("1"), ["1;;;b"], dry_run=True)
     result = export(config)
     assert (result.export_id, result.report.filled, result.report.replaced) == (None, 2, 0)
-    assert sorted(file.name for file in (tmp_path / "out").iterdir()) == [DRY_RUN, DRY_RUN_JSON]
+    assert sorted(file.name for file in (tmp_path / "out").iterdir()) == [
+        "dry-run-not-set.csv", DRY_RUN, DRY_RUN_JSON,
+    ]  # fmt: skip
     assert "1 of 1 items would be set" in (tmp_path / "out" / DRY_RUN).read_text()
     assert not (tmp_path / "run-1/exports").exists()
     export(config.model_copy(update={"dry_run": False}))
@@ -166,6 +173,28 @@ def test_damage_by_a_spreadsheet_is_named(tmp_path: Path) -> None:
     assert "00101 (101 in the PIM)" in near
     assert "does its column 'sku' have the run's ids?" in most
     assert lines_of(tmp_path / "out", "akeneo-*.csv")[1:] == ["abc;shirts;shirts"], "Akeneo's ids have no case"
+
+
+def test_a_row_that_a_target_cannot_take_is_held_back_or_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_map(tmp_path / "map.yaml", "shopify-csv", {"Type": {"as": "type", "values": "same"}}, key="Handle")
+    config = config_of(tmp_path, accepted("a", "b"), [])
+    (tmp_path / "current.csv").write_text("Handle,Title,Type\na,A,\nb,,\n")
+    assert export(config).report.findings.held == {"--current has no Title for it, which each row needs": 1}
+    from tagger.pim import targets
+
+    short = targets.load_target("akeneo-api").model_copy(update={"longest_line": 20})
+    monkeypatch.setattr("tagger.workflows.export_job.load_target", lambda name: short)
+    write_map(tmp_path / "api.yaml", "akeneo-api", FIELDS)
+    (tmp_path / "current.json").write_text('[{"identifier": "a"}, {"identifier": "b"}]')
+    update = {
+        "map": str(tmp_path / "api.yaml"),
+        "out": str(tmp_path / "api"),
+        "current": [str(tmp_path / "current.json")],
+    }
+    with pytest.raises(InputError, match="takes lines of 20 characters, and that of a has"):
+        export(config.model_copy(update=update))
 
 
 def test_predictions_that_were_copied_from_another_run_are_exported_too(tmp_path: Path) -> None:
