@@ -93,14 +93,18 @@ def test_magentos_own_export_packs_attributes_and_separates_categories_by_commas
 
 def test_a_bulk_querys_metafields_stand_in_lines_of_their_own_or_within(tmp_path: Path) -> None:
     lines = [
-        {"id": "gid://1", "category": {"id": "gid://shopify/TaxonomyCategory/aa-1"}, "productType": "", "tags": ["a", "b"]},
+        {"id": "gid://1", "category": {"id": "gid://shopify/TaxonomyCategory/aa-1"}, "productType": "",
+         "tags": ["a", "b"]},
         {"id": "gid://m", "namespace": "custom", "key": "kind", "value": "Shirts", "__parentId": "gid://1"},
         {"id": "gid://v", "sku": "007", "__parentId": "gid://1"},
         {"id": "gid://2", "category": None, "tags": "x, y", "handle": "two",
-         "kind": {"namespace": "custom", "key": "kind", "value": "Heels"}, "variants": {"nodes": [{"sku": "008"}, {"sku": "009"}]}},
+         "kind": {"namespace": "custom", "key": "kind", "value": "Heels"},
+         "variants": {"nodes": [{"sku": "008"}, {"sku": "009"}]}},
     ]  # fmt: skip
-    fields = {"category": {"as": "category", "values": {}}, "custom.kind": {"as": "metafield", "values": "same"},
-              "tags": {"as": "tags", "values": {"A": "a"}}, "productType": {"as": "type", "values": "same"}}  # fmt: skip
+    fields = {"category": {"as": "category", "values": {}},
+              "custom.kind": {"as": "metafield", "values": "same"},
+              "tags": {"as": "tags", "values": {"A": "a"}},
+              "productType": {"as": "type", "values": "same"}}  # fmt: skip
     found, _ = read(tmp_path, "shopify-bulk", fields, "".join(json.dumps(each) + "\n" for each in lines), id="sku")
     assert [(record.id, record.key) for record in found] == [("007", "gid://1"), ("008", "gid://2"), ("009", "gid://2")]
     assert found[0].values == {
