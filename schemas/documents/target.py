@@ -53,6 +53,14 @@ class RoleForm(TargetPart):
     erase: str = Field(default="", description="What a cell says that takes a value away.")
     has_entities: bool = Field(default=False, description="& may stand as &amp; in the target's own export.")
     ignores_case: bool = False
+    is_code: bool = Field(default=False, description="Values are codes of a list that the PIM has.")
+
+
+class UsualField(TargetPart):
+    """A field that most shops write."""
+
+    role: str
+    of: str = "articleType"
 
 
 class KeyForm(TargetPart):
@@ -78,6 +86,7 @@ class Target(TargetPart):
     packed: str | None = Field(default=None, description="A column of CODE=VALUE pairs in the target's own export.")
     numbered: Numbered | None = None
     roles: dict[str, RoleForm]
+    usual: dict[str, UsualField] = Field(description="What a drafted map has, by heading.")
     is_whole: bool = Field(
         default=False, description="A new file takes the place of the last one, so that it needs all rows."
     )

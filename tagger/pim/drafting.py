@@ -3,6 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 from sklearn.feature_extraction.text import TfidfVectorizer
@@ -11,12 +12,14 @@ from tagger.manifest.spelling import look_alike
 from tagger.pim.taxonomy_files import Known, Taxonomy
 from tagger.pim.values import what_is_wrong
 from tagger.schemas.documents.export_map import Entry, ExportMap, FieldMap
-from tagger.schemas.documents.target import RoleForm, Target
+from tagger.schemas.documents.target import RoleForm, Target, UsualField
+from tagger.schemas.documents.taxonomy import Level
 
 Leaf = tuple[str, str]
 _SUGGESTIONS = 3
 _LEAST_LIKE = 0.35
 _BESIDE = 0.15
+_TYPES = ("articletype", "producttype", "type")
 _WEARERS = {
     "men": {"men", "mens", "man", "male", "herren", "homme"},
     "women": {"women", "womens", "woman", "female", "ladies", "damen", "femme"},
@@ -28,134 +31,130 @@ _WEARERS = {
 """Words for a wearer, which are compared with those of paths."""
 
 
-@dataclass
+@dataclass(frozen=True)
 class Drafted:
     """A map that a person checks, and how much of it is sure."""
 
     map: ExportMap
-    notes: dict[tuple[str, ...], str] = field(default_factory=dict)
-    sure: dict[str, int] = field(default_factory=dict)
+    notes: Mapping[tuple[str, ...], str]
+    """Remarks by the path of their key."""
+    sure: Mapping[str, int]
     """Classes that are filled in, by field."""
-    sure_items: dict[str, int] = field(default_factory=dict)
+    sure_items: Mapping[str, int]
     """Items of these classes, by field."""
-    classes: int = 0
-    items: int = 0
+    classes: int
+    items: int
 
 
-def draft_map(
-    target_name: str,
-    target: Target,
-    leaves: Mapping[Leaf, int],
-    taxonomy: Taxonomy,
-    by: str | None,
-    tags: Mapping[tuple[str, str], int],
-    key: str | None,
-    is_new: bool,
-) -> Drafted:
+@dataclass(frozen=True)
+class Notes:
+    """What is noted while a map is drafted."""
+
+    texts: dict[tuple[str, ...], str] = field(default_factory=dict)
+    sure: dict[str, int] = field(default_factory=dict)
+    sure_items: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Classes:
+    """What a map is drafted for."""
+
+    leaves: Mapping[Leaf, int]
+    """The classes of the bundle or the run, with the number of the run's items of each."""
+    by: str | None = None
+    """A further tag that decides, too."""
+    tags: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    """Items by article type and by that tag."""
+    is_new: bool = False
+    """Whether the classes are created where nothing says what the PIM has."""
+
+    @cached_property
+    def items(self) -> Counter[str]:
+        """Items by article type."""
+        counts: Counter[str] = Counter()
+        for (_, article), items in self.leaves.items():
+            counts[article] += items
+        return counts
+
+    @cached_property
+    def masters(self) -> dict[str, str]:
+        """The master category of each article type."""
+        return {article: master for master, article in reversed(list(self.leaves))}
+
+    def tags_of(self, article: str) -> list[str]:
+        """The further tags that items of an article type have."""
+        return sorted({tag for name, tag in self.tags if name == article and tag})
+
+
+def draft_map(name: str, target: Target, classes: Classes, taxonomy: Taxonomy, key: str | None = None) -> Drafted:
     """Draft a map of the usual fields of a target.
 
     Args:
-        target_name: Its name.
+        name: The target's.
         target: Its description.
-        leaves: The classes of the bundle or the run, with the number of the run's items of each.
+        classes: What the map is for.
         taxonomy: What the PIM or the market knows.
-        by: A further tag that decides, too.
-        tags: Items by article type and by that tag.
         key: The column of keys, where the PIM's export has another than the usual one.
-        is_new: Whether the classes are created where nothing says what the PIM has.
     """
-    drafted = Drafted(ExportMap(target=target_name, fields={"-": FieldMap.model_validate({"as": "-", "values": {}})}))
-    articles: Counter[str] = Counter()
-    masters: dict[str, str] = {}
-    for (master, article), items in leaves.items():
-        articles[article] += items
-        masters.setdefault(article, master)
-    drafted.classes, drafted.items = len(articles), sum(articles.values())
+    notes = Notes()
     fields = {}
-    for heading, role in _usual_fields(target_name, target, taxonomy):
-        fields[heading] = _field(heading, role, target, taxonomy, articles, masters, by, tags, drafted, is_new)
-    drafted.map = ExportMap(target=target_name, key=key, fields=fields, taxonomy=", ".join(taxonomy.versions) or None)
-    return drafted
+    for usual, each in target.usual.items():
+        heading = _attribute(taxonomy, usual) if each.role == "attribute" else usual
+        fields[heading] = _field(heading, each, target, taxonomy, classes, notes)
+    drafted = ExportMap(target=name, key=key, fields=fields, taxonomy=", ".join(taxonomy.versions) or None)
+    return Drafted(drafted, notes.texts, notes.sure, notes.sure_items, len(classes.items), classes.items.total())
 
 
-def _usual_fields(name: str, target: Target, taxonomy: Taxonomy) -> list[tuple[str, str]]:
-    match name:
-        case "akeneo" | "akeneo-api":
-            codes = list(taxonomy.options) or ["article_type"]
-            named = [code for code in codes if look_alike(code) in ("articletype", "producttype", "type")]
-            return [("categories", "category"), ((named or codes)[0], "attribute")]
-        case "shopify-csv":
-            return [("Product category", "category"), ("Type", "type")]
-        case "shopify-bulk":
-            return [("category", "category"), ("productType", "type")]
-        case "woocommerce":
-            return [("Categories", "category"), ("Article type", "attribute")]
-        case "magento":
-            return [("categories", "category"), ("article_type", "attribute")]
-        case "google":
-            return [("google_product_category", "category"), ("product_type", "type")]
-        case _:
-            return [("Category", "column"), ("Article type", "column")]
+def _attribute(taxonomy: Taxonomy, usual: str) -> str:
+    """The attribute that the PIM has for article types: the one that is called so, else the only one."""
+    codes = list(taxonomy.options)
+    named = [code for code in codes if look_alike(code) in _TYPES]
+    return (named or codes or [usual])[0]
 
 
 def _field(
-    heading: str,
-    role: str,
-    target: Target,
-    taxonomy: Taxonomy,
-    articles: Mapping[str, int],
-    masters: Mapping[str, str],
-    by: str | None,
-    tags: Mapping[tuple[str, str], int],
-    drafted: Drafted,
-    is_new: bool,
+    heading: str, usual: UsualField, target: Target, taxonomy: Taxonomy, classes: Classes, notes: Notes
 ) -> FieldMap:
-    form = target.roles[role]
-    known = taxonomy.of(role, heading, form.taxonomy is not None)
-    values: dict[str, Entry] = {}
-    rough: dict[str, Entry] = {}
-    path = ("fields", heading, "values")
+    """The draft of one field; what is open is noted."""
+    form = target.roles[usual.role]
+    known = taxonomy.of(usual.role, heading, form.taxonomy is not None)
     matcher = Matcher(known) if known else None
-    takes_master = heading == "Category" and role == "column"
-    names = sorted(set(masters.values())) if takes_master else sorted(articles)
-    sure_items = sure = 0
-    is_split = False
-    for name in names:
-        entry, note = _entry(name, masters.get(name, name), form, matcher, by, tags, is_new)
-        is_split |= isinstance(entry, dict)
-        values[name] = entry
+    all_masters = sorted(set(classes.masters.values()))
+    is_of_master = usual.of == str(Level.MASTER_CATEGORY)
+    values: dict[str, Entry] = {}
+    notes.sure[heading] = notes.sure_items[heading] = 0
+    for name in all_masters if is_of_master else sorted(classes.items):
+        values[name], note = _entry(name, classes, form, matcher)
         if note:
-            drafted.notes[(*path, name)] = note
-        if isinstance(entry, dict):
-            items = sum(count for (article, tag), count in tags.items() if article == name and entry.get(tag))
-            sure += all(entry.values())
-            sure_items += items
-        elif entry is not None:
-            sure += 1
-            sure_items += articles.get(name, 0)
-    if role == "category" and not form.taxonomy and not takes_master:
-        for master in sorted(set(masters.values())):
-            rough[master], note = _entry(master, master, form, matcher, None, {}, is_new)
+            notes.texts[("fields", heading, "values", name)] = note
+        sure, items = _sure(name, values[name], classes)
+        notes.sure[heading] += sure
+        notes.sure_items[heading] += items
+    rough: dict[str, Entry] = {}
+    if usual.role == "category" and not form.taxonomy:
+        for master in all_masters:
+            rough[master], note = _entry(master, classes, form, matcher)
             if note:
-                drafted.notes[("fields", heading, "master", master)] = note
-    drafted.sure[heading], drafted.sure_items[heading] = sure, sure_items
-    of = ("masterCategory",) if takes_master else ("articleType", by) if by and is_split else ("articleType",)
-    return FieldMap.model_validate({"as": role, "of": of, "values": values, "master": rough})
+                notes.texts[("fields", heading, "master", master)] = note
+    is_split = any(isinstance(entry, dict) for entry in values.values())
+    of = [usual.of, classes.by] if is_split else [usual.of]
+    return FieldMap.model_validate({"as": usual.role, "of": of, "values": values, "master": rough})
 
 
-def _entry(
-    name: str,
-    master: str,
-    form: RoleForm,
-    matcher: "Matcher | None",
-    by: str | None,
-    tags: Mapping[tuple[str, str], int],
-    is_new: bool,
-) -> tuple[Entry, str]:
+def _sure(name: str, entry: Entry, classes: Classes) -> tuple[bool, int]:
+    """Whether a class is filled in, and how many items have a value then."""
+    if isinstance(entry, dict):
+        items = sum(count for (article, tag), count in classes.tags.items() if article == name and entry.get(tag))
+        return all(entry.values()), items
+    return entry is not None, classes.items[name] if entry is not None else 0
+
+
+def _entry(name: str, classes: Classes, form: RoleForm, matcher: "Matcher | None") -> tuple[Entry, str]:
     """The value of a class, or None with what a person may choose from."""
+    master = classes.masters.get(name, name)
     if matcher is None:
         text = _own_name(form, name, master)
-        if text and (is_new or not _is_listed(form)):
+        if text and (classes.is_new or not (form.creates or form.taxonomy or form.is_code)):
             return text, ""
         return None, f"unsure: {text}, if the PIM has it" if text else "unsure: what does the PIM call it?"
     same = matcher.same_name(name)
@@ -164,23 +163,15 @@ def _entry(
         same = beside if len(beside) == 1 else same
     if len(same) == 1:
         return same[0].text, ""
-    wearers = sorted({tag for article, tag in tags if article == name and tag})
-    if len(same) > 1 and by and wearers:
-        chosen = {tag: _of_wearer(same, tag) for tag in wearers}
-        if any(chosen.values()):
-            note = "" if all(chosen.values()) else _choices(same)
-            return {tag: known.text if known else None for tag, known in chosen.items()}, note
-    found = same or matcher.alike(name, master)
-    return None, _choices(found)
+    chosen = {tag: _of_wearer(same, tag) for tag in classes.tags_of(name)} if len(same) > 1 else {}
+    if any(chosen.values()):
+        note = "" if all(chosen.values()) else _choices(same)
+        return {tag: known.text if known else None for tag, known in chosen.items()}, note
+    return None, _choices(same or matcher.alike(name, master))
 
 
 def _choices(found: Sequence[Known]) -> str:
     return "unsure: " + "; ".join(known.text for known in found[:_SUGGESTIONS]) if found else "unsure: nothing alike"
-
-
-def _is_listed(form: RoleForm) -> bool:
-    """Whether the PIM has a list of the values, so that a name alone is a guess."""
-    return form.creates or form.taxonomy is not None or "0-9_" in (form.cannot_hold or "")
 
 
 def _own_name(form: RoleForm, name: str, master: str) -> str:
@@ -192,7 +183,7 @@ def _own_name(form: RoleForm, name: str, master: str) -> str:
         tries = ["/".join([form.begins, *(part.replace("/", "\\/") for part in path)])]
     elif form.level:
         tries = [f" {form.level} ".join(path), f" {form.level} ".join(part.replace(",", "") for part in path)]
-    elif "0-9_" in (form.cannot_hold or ""):
+    elif form.is_code:
         tries = [code_of(name)]
     return next((text for text in tries if wrong(text) is None), "")
 

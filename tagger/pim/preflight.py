@@ -7,7 +7,6 @@ from tagger.pim.fields import Field
 from tagger.pim.state import State
 from tagger.pim.taxonomy_files import Known, Taxonomy
 from tagger.pim.values import what_is_wrong
-from tagger.schemas.documents.target import Target
 
 _SHOWN = 3
 
@@ -24,13 +23,12 @@ class Checked:
 
 
 def check_map(
-    fields: Sequence[Field], target: Target, taxonomy: Taxonomy, state: State | None, creates: bool, version: str | None
+    fields: Sequence[Field], taxonomy: Taxonomy, state: State | None, creates: bool, version: str | None
 ) -> Checked:
     """Compare the values of a map with what the PIM knows.
 
     Args:
         fields: What is written.
-        target: The target.
         taxonomy: What the PIM's own exports of options and categories, or a market's file, say.
         state: What its products have.
         creates: Whether unknown values are created on purpose.
@@ -87,7 +85,7 @@ def _siblings(each: Field, taxonomy: Taxonomy, state: State | None) -> frozenset
 
 
 def _needs_a_list(each: Field) -> bool:
-    return each.form.taxonomy is not None or "0-9_" in (each.form.cannot_hold or "")
+    return each.form.taxonomy is not None or each.form.is_code
 
 
 def refusing(fields: Sequence[Field], refused: Mapping[str, Mapping[str, str]]) -> Callable[[Field, str], str | None]:

@@ -48,8 +48,6 @@ class State:
         self._folded: dict[str, int] = {}
         self._ambiguous: set[str] = set()
         self._table = self._read(records)
-        self.live = {f.heading: self._live(f) for f in fields}
-        """Number of products that have a value of a field, of those that the map knows for a list."""
 
     def __len__(self) -> int:
         return len(self._table)
@@ -80,10 +78,6 @@ class State:
         """Whether several ids may be of one product."""
         return self._ignores_case or self.products < len(self._rows)
 
-    def product(self, row: int) -> str:
-        """The key of a row."""
-        return str(self._table["key"][row].as_py())
-
     def seen(self, each: Field) -> list[str]:
         """All values of a field, as they are written; of paths, their beginnings, too."""
         column = self._table[f"value {each.heading}"].combine_chunks()
@@ -100,7 +94,8 @@ class State:
             wanted.setdefault(_loose(item), item)
         return {wanted[loose]: there for there in self._rows if (loose := _loose(there)) in wanted}
 
-    def _live(self, each: Field) -> int:
+    def live(self, each: Field) -> int:
+        """Number of products that have a value of a field; of a list, one that names a class."""
         column = self._table[f"value {each.heading}"].combine_chunks()
         if not each.is_list:
             return int(np.count_nonzero(np.diff(np.asarray(column.offsets)))) if len(column) else 0

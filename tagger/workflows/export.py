@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from tagger.errors import InputError
+from tagger.exports.csv import harmless
 from tagger.flow.table_spool import TableSpool
 from tagger.io.completion import mark_complete
 from tagger.io.json_text import as_json
@@ -107,7 +108,7 @@ def _folder(config: ExportConfig) -> Location:
 def _plan(job: ExportJob, state: State | None, export_id: str, changes: TableSpool, not_set: list[bytes]) -> Report:
     """Decide about every item; changes are spooled by CHANGE, and what stands in the way of others is listed."""
     config = job.config
-    checked = check_map(job.fields, job.target, job.taxonomy, state, config.create, job.map.taxonomy)
+    checked = check_map(job.fields, job.taxonomy, state, config.create, job.map.taxonomy)
     runs = [entry.directory for entry in job.tags.entries]
     runs += [e.directory for name in config.earlier for e in read_ledger(resolve_location(name, config), "--earlier")]
     exported = Exported((t for run in runs for t in exported_of(run)), job.record_name)
@@ -118,7 +119,7 @@ def _plan(job: ExportJob, state: State | None, export_id: str, changes: TableSpo
     how = job.target.how_proposals if job.is_proposal else job.target.how
     report = Report(job.name, job.target.title, how, findings=planner.findings)
     report.unknown = checked.unknown
-    report.products, report.live = (state.products, sum(state.live.values())) if state is not None else (0, 0)
+    report.products, report.live = (state.products, sum(map(state.live, fields))) if state is not None else (0, 0)
     gone: list[str] = []
     now = datetime.now(UTC)
     for batch in _batches(planner.plan(job.tags.tables())):
@@ -126,7 +127,7 @@ def _plan(job: ExportJob, state: State | None, export_id: str, changes: TableSpo
         for planned in batch:
             report.count(planned)
             if planned.outcome not in _NOT_LISTED:
-                not_set.append(csv_line([planned.id, planned.outcome, planned.why], ","))
+                not_set.append(csv_line([harmless(planned.id), planned.outcome, harmless(planned.why)], ","))
             rows += change_rows(planned, job.record_name, export_id, now)
             if planned.outcome is Outcome.GONE and len(gone) < _MOST_GONE:
                 gone.append(planned.id)

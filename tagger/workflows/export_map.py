@@ -1,14 +1,14 @@
 """Drafts the map of an export: what a bundle's classes are called in a PIM."""
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tagger.errors import InputError, UsageError
 from tagger.io.location import Location
 from tagger.manifest.spelling import clean
 from tagger.manifest.tables.opening import open_table
 from tagger.notices import Notices
-from tagger.pim.drafting import Drafted, draft_map
+from tagger.pim.drafting import Classes, Drafted, draft_map
 from tagger.pim.fields import fields_of
 from tagger.pim.forms import form_of
 from tagger.pim.map_file import as_text
@@ -63,8 +63,8 @@ def write_map(config: ExportConfig, reporter: Reporter = LOG) -> DraftedMap:
     item = _id_column(config, tags, notices) if target.form == "table" else None
     key, state = _current(config, name, target, taxonomy, notices, item)
     by_tag = _by_tag(config, tags, state)
-    drafted = draft_map(name, target, leaves, taxonomy, config.by, by_tag, key, config.create)
-    drafted.map = drafted.map.model_copy(update={"key": key, "id": item if item != key else None})
+    drafted = draft_map(name, target, Classes(leaves, config.by, by_tag, config.create), taxonomy, key)
+    drafted = replace(drafted, map=drafted.map.model_copy(update={"id": item if item != key else None}))
     file.write_text(as_text(drafted.map, _heading(target, drafted, config), drafted.notes))
     return DraftedMap(file, drafted)
 
@@ -90,7 +90,7 @@ def _current(
     key = target.key.headings[0]
     if not files:
         return key if key != "*" else "id", None
-    empty = draft_map(name, target, {("-", "-"): 0}, taxonomy, None, {}, None, True).map
+    empty = draft_map(name, target, Classes({("-", "-"): 0}, is_new=True), taxonomy).map
     loose = {h: f.model_copy(update={"new": True, "values": {}, "master": {}}) for h, f in empty.fields.items()}
     empty = empty.model_copy(update={"fields": loose, "key": key if key != "*" else item or "id", "id": item})
     fields = fields_of(empty, target, "--to")

@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from tagger.errors import InputError, UsageError
+from tagger.exports.csv import harmless
 from tagger.io.completion import mark_complete
 from tagger.io.json_text import as_json
 from tagger.io.location import Location
@@ -173,7 +174,7 @@ def _restored(
 
 def _write_left_alone(out: Location, report: UndoReport) -> None:
     if report.left_alone:
-        lines = [["key", "field", "exported", "now"], *(list(row) for row in report.left_alone)]
+        lines = [["key", "field", "exported", "now"], *([harmless(cell) for cell in row] for row in report.left_alone)]
         (out / LEFT_ALONE).write_bytes(b"".join(csv_line(line, ",") for line in lines))
 
 

@@ -7,7 +7,7 @@ import pytest
 from tagger.errors import UsageError
 from tagger.io.location import Location
 from tagger.notices import Notices
-from tagger.pim.drafting import Drafted, draft_map
+from tagger.pim.drafting import Classes, Drafted, draft_map
 from tagger.pim.targets import load_target
 from tagger.pim.taxonomy_files import Taxonomy, read_taxonomies
 from tagger.schemas.configs.export import ExportConfig
@@ -48,7 +48,7 @@ def known(folder: Path, *texts: str) -> Taxonomy:
 
 def draft(target: str, taxonomy: Taxonomy, by: str | None = None, is_new: bool = False) -> Drafted:
     tags = BY_GENDER if by else {}
-    return draft_map(target, load_target(target), LEAVES, taxonomy, by, tags, None, is_new)
+    return draft_map(target, load_target(target), Classes(LEAVES, by, tags, is_new), taxonomy)
 
 
 def test_names_that_differ_in_hyphens_case_and_plural_are_one_and_others_get_suggestions(tmp_path: Path) -> None:
