@@ -149,6 +149,9 @@ def _next(config: ReviewConfig, decided: int, record: RunRecord) -> str:
         root = Location(config.run, config.s3_endpoint, config.s3_region)
         catalogue = catalogue_flags(tag_config(config, root, record).model_dump())
         return next_line(config, "train", *catalogue, "--decisions", config.out or run, "--out", f"{run}-bundle")
+    if record.kind in ("comparison", "proposal"):
+        command = "compare" if record.kind == "comparison" else "propose"
+        return f"Next: run tagger {command} once more; it counts what was judged."
     return next_line(config, "apply", run, *database, "--out", f"{run}-tags")
 
 

@@ -212,10 +212,10 @@ class Planner:
         goal = key(asked.value)
         if goal in map(key, before):
             return None, None
-        others = [value for value in before if not each.is_list or key(value) in each.managed]
+        mine = {key(ours)} if ours is not None else set()
+        others = [value for value in before if not each.is_list or key(value) in each.managed | mine]
         if asked.is_rough and any(key(value) in each.exact for value in others):
             return None, None  # what is there says more
-        mine = {key(ours)} if ours is not None else set()
         may_replace = self._overwrite == "all" or (self._overwrite == "decided" and asked.source == TagSource.PERSON)
         foreign = [value for value in others if key(value) not in mine]
         if foreign and not may_replace:

@@ -24,7 +24,7 @@ class Doubts:
     """What is odd about an export, each with the first few that show it."""
 
     exponents: list[str] = field(default_factory=list)
-    """Keys that a spreadsheet has turned into numbers, such as 1.0E+12."""
+    """Ids that a spreadsheet has turned into numbers, such as 1.0E+12."""
     twice: list[str] = field(default_factory=list)
     """Ids of two products."""
 
@@ -116,8 +116,8 @@ class State:
             if not is_same_product:
                 self.products += 1
                 last_key = record.key
-                if _EXPONENT.fullmatch(record.key):
-                    self.doubts.exponents.append(record.key)
+            if _EXPONENT.fullmatch(record.id):
+                self.doubts.exponents.append(record.id)
             if not record.id or not self._add(record, count, is_same_product):
                 continue
             waiting.append(

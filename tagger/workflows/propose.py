@@ -86,6 +86,7 @@ def propose(config: ProposeConfig, reporter: Reporter = LOG) -> ProposeResult:
         raise UsageError(f"--accept and --reject {both[0]}: choose one of the two")
     _, store = open_catalog(config, reporter)
     if (out / MOVES).exists():
+        _check_same(config, directory)
         frame = _read(out)
     else:
         if out.files():
@@ -110,6 +111,15 @@ def propose(config: ProposeConfig, reporter: Reporter = LOG) -> ProposeResult:
                 "byPerson": {str(number): str(state) for number, state in states.items()}}  # fmt: skip
     (out / STATES).write_text(as_json(document))
     return result
+
+
+def _check_same(config: ProposeConfig, directory: RunDirectory) -> None:
+    """Raise UsageError where the samples were drawn for another precision, or by another seed."""
+    record = directory.record()
+    for name in ("precision", "seed") if record else ():
+        then, now = record.config.get(name) if record else None, getattr(config, name)
+        if then != now:
+            raise UsageError(f"--{name}: the samples of {directory.root} were drawn for {then}; name a new --out")
 
 
 def _nothing(config: ProposeConfig, out: Location) -> ProposeResult:

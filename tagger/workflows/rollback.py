@@ -28,6 +28,7 @@ from tagger.runs.exported import exported_of, map_of, write_exported
 from tagger.runs.ledger import LedgerEntry, read_ledger
 from tagger.runs.roots import ROLLBACK
 from tagger.schemas.configs.export import RollbackConfig
+from tagger.schemas.documents.target import Target
 from tagger.schemas.tables.change import CHANGE, ChangeKind
 from tagger.workflows.export_job import PROPOSAL, files_of
 from tagger.workflows.export_writing import chosen_format
@@ -129,7 +130,7 @@ def _restore(
     rows = [row for row in standing if row["target"] == result.target]
     used_map = map_of(entry.directory, rows[0]["exportId"])
     export_map = read_map(used_map, "exports")
-    fields = fields_of(export_map, target, "exports")
+    fields = _fields(entry, rows, target)
     notices = Notices()
     notices.listen(reporter.warn)
     form = form_of(target, export_map, fields, [])
@@ -147,6 +148,17 @@ def _restore(
     _write_left_alone(out, result.report)
     _keep(entry, restored, result.target, used_map)
     mark_complete(out)
+
+
+def _fields(entry: LedgerEntry, rows: Sequence[Mapping[str, Any]], target: Target) -> list[Field]:
+    """The fields of all exports, as the newest of these had each."""
+    found: dict[str, Field] = {}
+    for export_id in dict.fromkeys(row["exportId"] for row in rows):
+        export_map = read_map(map_of(entry.directory, export_id), "exports")
+        for each in fields_of(export_map, target, "exports"):
+            found.setdefault(each.heading, each)
+    changed = {row["heading"] for row in rows}
+    return [each for heading, each in found.items() if heading in changed]
 
 
 def _restored(

@@ -114,6 +114,8 @@ def test_a_move_is_exported_once_its_sample_was_judged(tmp_path: Path) -> None:
     second = propose(config)
     assert second.moves[0].state is MoveState.ACCEPTED
     assert "8 of 8 judged are right" in (tmp_path / "p/moves.html").read_text()
+    with pytest.raises(UsageError, match=r"--precision: the samples of .* were drawn for 0.95"):
+        propose(config.model_copy(update={"precision": 0.9}))
     propose(config.model_copy(update={"reject": [1]}))
     result = export(to_pim)
     assert result.report.outcomes == {Outcome.SET: 10, Outcome.REJECTED: 2}

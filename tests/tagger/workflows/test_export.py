@@ -119,6 +119,34 @@ def test_what_an_export_wrote_may_be_replaced_and_more_than_allowed_may_not(tmp_
     ]  # fmt: skip
 
 
+def test_a_tag_of_an_earlier_export_goes_when_another_one_comes(tmp_path: Path) -> None:
+    fields: dict[str, dict[str, object]] = {"Tags": {"as": "tags", "values": "same"}}
+    write_map(tmp_path / "map.yaml", "shopify-csv", fields, key="Handle")
+    config = config_of(tmp_path, accepted("a"), [])
+    (tmp_path / "current.csv").write_text('Handle,Title,Tags\na,A,"new, sale"\n')
+    export(config)
+    assert lines_of(tmp_path / "out", "shopify-csv-*.csv")[1:] == ['a,A,"new, sale, Shirts"']
+    write_tags(tmp_path / "nights", accepted("a", leaf=SHOE), name="run-2", day=2)
+    (tmp_path / "run-1").rename(tmp_path / "nights/run-1")
+    (tmp_path / "current.csv").write_text('Handle,Title,Tags\na,A,"new, shirts, sale"\n')
+    again = {"run": str(tmp_path / "nights"), "out": str(tmp_path / "out-2"), "max_changes": "100%"}
+    export(config.model_copy(update=again))
+    assert lines_of(tmp_path / "out-2", "shopify-csv-*.csv")[1:] == ['a,A,"new, sale, Heels"']
+
+
+def test_a_rollback_knows_the_fields_of_all_maps_that_the_run_was_exported_with(tmp_path: Path) -> None:
+    config = config_of(tmp_path, accepted("1"), ["1;;;"])
+    write_map(tmp_path / "map.yaml", "akeneo", {"categories": FIELDS["categories"]})
+    export(config)
+    write_map(tmp_path / "map.yaml", "akeneo", {"article_type": FIELDS["article_type"]})
+    current = tmp_path / "current.csv"
+    current.write_text(f"{HEADER}\n1;shirts;;\n")
+    export(config.model_copy(update={"out": str(tmp_path / "out-2")}))
+    current.write_text(f"{HEADER}\n1;shirts,sale;shirts;\n")
+    rollback(RollbackConfig(run=str(tmp_path / "run-1"), current=[str(current)], out=str(tmp_path / "undo")))
+    assert lines_of(tmp_path / "undo", "akeneo-*.csv") == ["sku;article_type;categories", "1;;sale"]
+
+
 def test_a_person_who_decided_in_the_review_may_be_let_replace_what_is_there(tmp_path: Path) -> None:
     config = config_of(tmp_path, accepted("1", "2"), ["1;heels;heels;", "2;heels;heels;"], max_changes="100%")
     from datetime import UTC, datetime
