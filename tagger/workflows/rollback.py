@@ -151,14 +151,14 @@ def _restore(
 
 
 def _fields(entry: LedgerEntry, rows: Sequence[Mapping[str, Any]], target: Target) -> list[Field]:
-    """The fields of all exports, as the newest of these had each."""
+    """The fields that the exports changed, as the newest of these had each; all where a file has to be whole."""
     found: dict[str, Field] = {}
     for export_id in dict.fromkeys(row["exportId"] for row in rows):
         export_map = read_map(map_of(entry.directory, export_id), "exports")
         for each in fields_of(export_map, target, "exports"):
             found.setdefault(each.heading, each)
     changed = {row["heading"] for row in rows}
-    return [each for heading, each in found.items() if heading in changed]
+    return [each for heading, each in found.items() if target.is_whole or heading in changed]
 
 
 def _restored(
