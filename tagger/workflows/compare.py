@@ -81,7 +81,7 @@ def compare(config: CompareConfig, reporter: Reporter = LOG) -> CompareResult:
 
     Example::
 
-        from tagger import CompareConfig, compare
+        from tagger.schemas.configs.compare import CompareConfig
 
         config = CompareConfig(old="run-1", new="run-2", manifest="styles.csv", images="images/", out="comparison")
         print(f"{100 * compare(config).article_agreement:.1f}% of the article types are the same")
