@@ -12,7 +12,7 @@ from nbclient import NotebookClient
 import tagger
 
 NOTEBOOK = Path(__file__).parent.parent / "examples/tagger.ipynb"
-_EXAMPLES = ("check", "evaluate", "export")
+_EXAMPLES = ("check", "evaluate", "apply")
 _EXAMPLE = re.compile(r"^Example::\n\n((?: {4}.*\n|\n)+)", re.MULTILINE)
 
 
