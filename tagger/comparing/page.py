@@ -2,15 +2,13 @@
 
 import shlex
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
 from tagger.comparing.judging import JudgedPairs
 from tagger.comparing.pairs import ARTICLE, NEW, OLD, McNemar, Pairs
-from tagger.evaluation.shares import percent
+from tagger.evaluation.standalone import page_environment
 
 _SAMPLES = 6
 
@@ -44,12 +42,7 @@ def page_of(
         judge_folder: The run of disagreements to judge.
         waiting: How many of these there are.
     """
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent / "templates"), autoescape=select_autoescape(), trim_blocks=True,
-        lstrip_blocks=True, undefined=StrictUndefined,
-    )  # fmt: skip
-    environment.filters["number"] = lambda value: f"{value:,}"
-    environment.globals.update(percent=percent)
+    environment = page_environment(__file__)
     by_name = {(row[f"{OLD}.{ARTICLE}"], row[f"{NEW}.{ARTICLE}"]): row for row in moves.to_dict("records")}
     shown = [_shown(name, by_name[name], items, pictures) for name, items in samples.items()]
     return environment.get_template("comparison.html").render(

@@ -2,12 +2,9 @@
 
 import shlex
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
 from tagger.comparing.proposals import JudgedMove
-from tagger.evaluation.shares import percent
+from tagger.evaluation.standalone import page_environment
 
 
 def page_of(
@@ -21,12 +18,7 @@ def page_of(
         precision: What the answers have to show, 0 to 1.
         folder: The proposal's, for the command that opens its samples.
     """
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent / "templates"), autoescape=select_autoescape(), trim_blocks=True,
-        lstrip_blocks=True, undefined=StrictUndefined,
-    )  # fmt: skip
-    environment.filters["number"] = lambda value: f"{value:,}"
-    environment.globals.update(percent=percent)
+    environment = page_environment(__file__)
     return environment.get_template("moves.html").render(
         moves=moves, tiles=tiles, precision=precision, folder=shlex.quote(folder),
         items=sum(move.items for move in moves),

@@ -144,7 +144,7 @@ def _field(heading: str, each: FieldMap, target: Target, flag: str) -> Field:
     if not any(fnmatch.fnmatchcase(heading, pattern) for pattern in form.headings):
         raise InputError(f"{where}: as {each.role} it is called {' or '.join(form.headings)}")
     if each.several:
-        form = replace_form(form, each.several)
+        form = form.model_copy(update={"several": each.several})
     if each.master and ARTICLE not in each.of:
         raise InputError(f"{where}: master is for a field that is of {ARTICLE}; its values are of {listed(each.of)}")
     if each.values == SAME and form.taxonomy:
@@ -153,11 +153,6 @@ def _field(heading: str, each: FieldMap, target: Target, flag: str) -> Field:
     if depth > len(each.of):
         raise InputError(f"{where}: values go {depth} levels deep, but are of {listed(each.of)}")
     return Field(heading, each.role, form, each)
-
-
-def replace_form(form: RoleForm, several: str) -> RoleForm:
-    """A role's form with another separator of several values."""
-    return form.model_copy(update={"several": several})
 
 
 def as_proposals(fields: list[Field], target: Target, flag: str) -> list[Field]:

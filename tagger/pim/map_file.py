@@ -62,7 +62,7 @@ def read_map(file: Location, flag: str = "--map") -> ExportMap:
     if not isinstance(document, dict):
         raise InputError(f"{flag} {file}: holds no map; --write-map drafts one")
     try:
-        return ExportMap.model_validate(_truths(document))
+        return ExportMap.model_validate(document)
     except ValidationError as error:
         raise InputError(f"{flag} {file}: {_said(error)}") from error
 
@@ -82,15 +82,6 @@ def _said(error: ValidationError) -> str:
 def _is_kind(part: str) -> bool:
     """Whether a part of an error's place names a type of pydantic's and no key."""
     return part in ("str", "literal['same']", "literal[False]", "nullable") or part.startswith(("dict[", "function-"))
-
-
-def _truths(document: dict[str, Any]) -> dict[str, Any]:
-    """Settings that are true or false, which the loader has as text."""
-    fields = document.get("fields")
-    for each in fields.values() if isinstance(fields, dict) else ():
-        if isinstance(each, dict) and each.get("new") == "true":
-            each["new"] = True
-    return document
 
 
 def quoted(text: str) -> str:

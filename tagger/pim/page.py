@@ -1,11 +1,9 @@
 """The page of an export or of its dry run, with pictures of each move: one HTML file without external resources."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
-
+from tagger.evaluation.standalone import page_environment
 from tagger.pim.report import NOTHING, Report
 from tagger.schemas.tables.change import Outcome
 
@@ -27,14 +25,7 @@ def page_of(report: Report, verb: str, pictures: Mapping[str, str], why_no_pictu
         pictures: Thumbnails by id.
         why_no_pictures: Said where there are none.
     """
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent / "templates"),
-        autoescape=select_autoescape(),
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=StrictUndefined,
-    )
-    environment.filters["number"] = lambda value: f"{value:,}"
+    environment = page_environment(__file__)
     moves = [
         {
             "field": heading, "old": old, "new": new, "items": report.moves[(heading, old, new)],

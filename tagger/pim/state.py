@@ -68,10 +68,9 @@ class State:
         values = {f.heading: tuple(cells[f"value {f.heading}"]) for f in self._fields}
         return Record(cells["id"], cells["key"], values, json.loads(cells["rest"]))
 
-    def records(self) -> Iterator[tuple[int, Record]]:
-        """All products with their rows."""
-        for row in range(len(self._table)):
-            yield row, self.record(row)
+    def records(self) -> Iterator[Record]:
+        """All products."""
+        return map(self.record, range(len(self)))
 
     @property
     def shares_products(self) -> bool:

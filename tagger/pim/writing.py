@@ -35,7 +35,7 @@ def write_values(
         return files.close()
     new = {record.key: (record, values) for record, values in changes}
     if state is not None and not form.has_other_columns:
-        for _, record in state.records():
+        for record in state.records():
             _, values = new.pop(record.key, (record, {}))
             _add_whole(files, form, record, {f: values.get(f, record.values.get(f.heading, ())) for f in fields})
     for record, values in new.values():

@@ -89,7 +89,7 @@ def export(config: ExportConfig, reporter: Reporter = LOG) -> ExportResult:
         if config.dry_run or refusal:
             _say(job, out, report, not_set, is_dry=True)
             if refusal:
-                raise InputError(f"{refusal}. Nothing was written but {out / DRY_RUN}")
+                raise InputError(f"{refusal}. Only the report was written, as of a dry run: {out / DRY_RUN}")
             return ExportResult(out, report, None)
         write_export(job, out, state, report, export_id, changes)
     _say(job, out, report, not_set, is_dry=False)

@@ -146,7 +146,7 @@ def _restore(
     changes = ((each.record, each.values) for each in restored if each.values)
     result.files = write_values(written, form, target, state, changes, fields)
     _write_left_alone(out, result.report)
-    _keep(entry, restored, result.target, used_map)
+    _keep(entry, restored, used_map)
     mark_complete(out)
 
 
@@ -190,7 +190,7 @@ def _write_left_alone(out: Location, report: UndoReport) -> None:
         (out / LEFT_ALONE).write_bytes(b"".join(csv_line(line, ",") for line in lines))
 
 
-def _keep(entry: LedgerEntry, restored: Sequence[Restored], target: str, used_map: Location) -> None:
+def _keep(entry: LedgerEntry, restored: Sequence[Restored], used_map: Location) -> None:
     """Keep the undo with the run, so that later exports and undos know that these values no longer stand."""
     now = datetime.now(UTC)
     undo_id = f"{now:%Y%m%dT%H%M%SZ}-{uuid.uuid4().hex[:8]}"
