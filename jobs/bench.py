@@ -24,6 +24,7 @@ from tagger.jobs.benchmark.tag_job import TagJob, run_script
 from tagger.jobs.shell.console import Console
 from tagger.machine import usable_cores
 from tagger.models.bundle import Bundle
+from tagger.registry.versions import resolved
 from tagger.schemas.configs.bench import BenchConfig
 from tagger.schemas.values import parse_range
 from tagger.similarity.index import VectorIndex
@@ -74,7 +75,7 @@ def run(config: BenchConfig, console: Console) -> int:
 
 
 def _bundle(config: BenchConfig) -> Bundle:
-    return Bundle.load(Location(config.model)) if config.model else random_bundle(config)
+    return Bundle.load(Location(resolved(config.model, Location, "--model"))) if config.model else random_bundle(config)
 
 
 def _workers(config: BenchConfig) -> int:

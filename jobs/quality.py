@@ -27,6 +27,9 @@ def run(config: QualityConfig, console: Console) -> int:
 def _say(config: QualityConfig, console: Console, result: QualityResult) -> None:
     between = f"{100 * config.probability:g}% between"
     sample = f"the QA sample of {result.runs} {'run' if result.runs == 1 else 'runs'}"
+    if result.others:
+        of = "1 run of another model is" if result.others == 1 else f"{result.others:,} runs of other models are"
+        console.say(f"{of} left out; --models all counts every run.")
     if not any(precision.answered for precision in result.levels.values()):
         drawn = " and ".join(f"{precision.sampled:,} of {level}" for level, precision in result.levels.items())
         console.say(f"Nobody has answered yet, so there is no precision: {sample} has {drawn}.")
@@ -105,7 +108,7 @@ def _rounded_up(share: float) -> str:
 
 def _document(result: QualityResult) -> dict[str, object]:
     return {
-        "runs": result.runs,
+        "runs": result.runs, "otherModels": result.others,
         "levels": {
             str(level): {
                 "drawn": p.sampled, "answered": p.answered, "right": p.right, "precision": p.share,

@@ -5,7 +5,6 @@ import os
 import secrets
 import socket
 from collections.abc import Iterator
-from contextlib import suppress
 from functools import partial
 
 import uvicorn
@@ -14,6 +13,7 @@ from starlette.types import ASGIApp
 from tagger.decisions.read import DATABASE, database_of, export, export_refit_tags
 from tagger.errors import InputError, UsageError
 from tagger.io.location import Location, first_line
+from tagger.io.signals import ended_by_interrupt
 from tagger.jobs.shell.console import Console
 from tagger.jobs.shell.next_command import next_line
 from tagger.jobs.steps.review_page import log, refitting, review_page, tag_config
@@ -106,7 +106,7 @@ def _serve(config: ReviewConfig, console: Console, app: ASGIApp, listener: socke
         proxy_headers=config.public_url is not None,  # nobody but the proxy may name client addresses
         timeout_graceful_shutdown=5,
     )
-    with suppress(KeyboardInterrupt):  # the usual way to stop a server
+    with ended_by_interrupt():
         uvicorn.Server(settings).run(sockets=[listener])
 
 

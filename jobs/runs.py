@@ -19,6 +19,9 @@ def run(config: RunsConfig, console: Console) -> int:
     stopped = [summary.directory.root.name for summary in summaries if summary.state == "interrupted"]
     if stopped:
         console.say(f"Interrupted; the command that began one goes on with it: {', '.join(stopped)}")
+    held = [str(summary.directory.root) for summary in summaries if summary.state == "held"]
+    if held:
+        console.say(f"Held from exports until a person has looked: {', '.join(held)}")
     console.result({"runs": [_document(summary) for summary in summaries]})
     tagged = (summary for summary in summaries if summary.state == "done" and summary.record.counts.predictions)
     newest = next(tagged, None)
@@ -36,7 +39,7 @@ def _next(config: RunsConfig, newest: RunSummary) -> str:
 
 def _row(summary: RunSummary) -> list[object]:
     record, counts = summary.record, summary.record.counts
-    is_timed = summary.state == "done" and record.seconds is not None
+    is_timed = summary.state in ("done", "held") and record.seconds is not None
     return [
         summary.directory.root.name,
         summary.state,

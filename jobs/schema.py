@@ -11,9 +11,12 @@ from tagger.schemas.arrow import columns_of, json_schema, listing
 from tagger.schemas.configs.schema import SchemaConfig
 from tagger.schemas.configs.search import SearchSpace
 from tagger.schemas.documents.bundle import ModelCard
+from tagger.schemas.documents.drift import DriftDocument
 from tagger.schemas.documents.export_map import ExportMap
+from tagger.schemas.documents.hold import Hold
 from tagger.schemas.documents.index import INDEXED, IndexCard
 from tagger.schemas.documents.pack import PackRecord
+from tagger.schemas.documents.registry import Aliases, ModelVersion
 from tagger.schemas.documents.run import RunRecord
 from tagger.schemas.tables.change import CHANGE
 from tagger.schemas.tables.decision import DECISION
@@ -52,6 +55,10 @@ MODELS: dict[str, type[BaseModel]] = {
     "index_card": IndexCard,
     "pack_record": PackRecord,
     "export_map": ExportMap,
+    "drift_result": DriftDocument,
+    "hold": Hold,
+    "model_version": ModelVersion,
+    "model_aliases": Aliases,
     "space": SearchSpace,
     **{f"{job}_config" if job in ARROW else job: config for job, config in JOBS.items()},
 }

@@ -101,6 +101,8 @@ class Panel(StrEnum):
     SPEED = "Engine and speed"
     CLUSTER = "Cluster"
     LIMITS = "Limits"
+    DRIFT = "Drift"
+    REPORTING = "Telling others"
     RAY = "Ray"
     S3 = "S3"
     ALL_COMMANDS = "In all commands"

@@ -10,16 +10,18 @@ import importlib.metadata
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tagger.errors import InputError, TaggerError, UsageError
+    from tagger.errors import HoldError, InputError, TaggerError, UsageError
     from tagger.reporter import Reporter
     from tagger.schemas.configs.apply import ApplyConfig
     from tagger.schemas.configs.audit import AuditConfig
     from tagger.schemas.configs.check import CheckConfig
     from tagger.schemas.configs.confidence import PolicyConfig
+    from tagger.schemas.configs.drift import DriftConfig
     from tagger.schemas.configs.evaluate import EvaluateConfig
     from tagger.schemas.configs.export import ExportConfig, RollbackConfig
     from tagger.schemas.configs.pack import PackConfig
     from tagger.schemas.configs.similarity import DuplicatesConfig, IndexConfig, SimilarConfig
+    from tagger.schemas.configs.suppliers import SuppliersConfig
     from tagger.schemas.configs.tag import TagConfig
     from tagger.schemas.configs.train import TrainConfig
     from tagger.schemas.documents.taxonomy import Level
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from tagger.workflows.apply import ApplyResult, apply
     from tagger.workflows.audit import AuditResult, audit
     from tagger.workflows.check import CheckResult, check
+    from tagger.workflows.drift import DriftResult, check_drift
     from tagger.workflows.duplicates import DuplicatesResult, duplicates
     from tagger.workflows.evaluate import EvaluateResult, evaluate
     from tagger.workflows.export import ExportResult, export
@@ -37,6 +40,7 @@ if TYPE_CHECKING:
     from tagger.workflows.policy import PolicyResult, fit_policy
     from tagger.workflows.rollback import RollbackResult, rollback
     from tagger.workflows.similar import SimilarResult, find_similar
+    from tagger.workflows.suppliers import SuppliersResult, score_suppliers
     from tagger.workflows.tag import TagResult, tag
     from tagger.workflows.train import TrainResult, train
 
@@ -71,6 +75,12 @@ _MODULES = {
     "rollback": "tagger.workflows.rollback",
     "RollbackConfig": "tagger.schemas.configs.export",
     "RollbackResult": "tagger.workflows.rollback",
+    "check_drift": "tagger.workflows.drift",
+    "DriftConfig": "tagger.schemas.configs.drift",
+    "score_suppliers": "tagger.workflows.suppliers",
+    "SuppliersConfig": "tagger.schemas.configs.suppliers",
+    "SuppliersResult": "tagger.workflows.suppliers",
+    "DriftResult": "tagger.workflows.drift",
     "build_index": "tagger.workflows.index",
     "IndexConfig": "tagger.schemas.configs.similarity",
     "IndexResult": "tagger.workflows.index",
@@ -90,6 +100,7 @@ _MODULES = {
     "TaggerError": "tagger.errors",
     "UsageError": "tagger.errors",
     "InputError": "tagger.errors",
+    "HoldError": "tagger.errors",
 }
 """Where each public name is: modules are imported when a name is first asked for, so that `import tagger` is quick."""
 
@@ -122,6 +133,12 @@ __all__ = [  # noqa: RUF022 - in the order in which a catalogue goes through the
     "rollback",
     "RollbackConfig",
     "RollbackResult",
+    "check_drift",
+    "DriftConfig",
+    "score_suppliers",
+    "SuppliersConfig",
+    "SuppliersResult",
+    "DriftResult",
     "build_index",
     "IndexConfig",
     "IndexResult",
@@ -141,6 +158,7 @@ __all__ = [  # noqa: RUF022 - in the order in which a catalogue goes through the
     "TaggerError",
     "UsageError",
     "InputError",
+    "HoldError",
     "__version__",
 ]
 

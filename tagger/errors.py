@@ -21,6 +21,12 @@ class InputError(TaggerError):
     exit_code = 3
 
 
+class HoldError(TaggerError):
+    """A run is held, as its tags may be wrong; nothing was written."""
+
+    exit_code = 5
+
+
 class WriteError(TaggerError):
     """An output that cannot be written, such as on a full disk; what was written before stays."""
 

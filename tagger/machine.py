@@ -1,5 +1,6 @@
 """What this process may use of its machine: cores and memory, in a container no more than its limits."""
 
+import getpass
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +19,14 @@ def usable_cores(root: Path = _ROOT) -> int:
     """
     quotas = [_quota(folder) for folder in _control_groups(root, "cpu")]
     return max(1, int(min([len(os.sched_getaffinity(0)), *(quota for quota in quotas if quota is not None)])))
+
+
+def user_name(otherwise: str = "unknown") -> str:
+    """The name of the user; in a container, this user may have none."""
+    try:
+        return os.environ.get("USER") or getpass.getuser()
+    except (ImportError, KeyError, OSError):
+        return otherwise
 
 
 def threads_of_environment() -> int | None:

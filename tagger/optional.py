@@ -18,13 +18,19 @@ EXTRAS = {
         "uvicorn": "uvicorn",
     },
 }
-"""By extra: modules, and the packages that bring them."""
+"""By extra: modules, and the packages that bring them; an installation has them, and may leave them out."""
+FURTHER = {
+    "apprise": {"apprise": "apprise"},
+    "mlflow": {"mlflow": "mlflow-skinny"},
+    "openlineage": {"openlineage": "openlineage-python"},
+}
+"""The same of packages that only the extra brings."""
 
 
 def what_to_install(error: ModuleNotFoundError) -> str | None:
     """A message of one line for a module that is optional; None for any other."""
     module = (error.name or "").partition(".")[0]
-    for extra, packages in EXTRAS.items():
+    for extra, packages in (EXTRAS | FURTHER).items():
         if module in packages:
             names = shlex.join(sorted(set(packages.values())))
             return f"this needs {module} of the extra {extra}, which is not installed here: pip install {names}"

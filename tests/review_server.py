@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 from playwright.sync_api import Browser, Page
 
 from tagger.jobs import tag
@@ -112,7 +112,7 @@ class ReviewServer:
         if self._lead is None:
             assert self.link, "there is a token"
             # no connection waits for the next invitation: the server may close it, and this client does not ask again
-            self._lead = self.stranger(limits=httpx.Limits(max_keepalive_connections=0))
+            self._lead = self.stranger(limits=httpx2.Limits(max_keepalive_connections=0))
             self._lead.join(self.link)
         return self._lead.invite(who, role)
 
@@ -147,10 +147,10 @@ class Reviewer:
     """Reads the page's own forms, fills them in, and sends them, as a browser without a script does."""
 
     def __init__(self, url: str, **more: object) -> None:
-        self.http = httpx.Client(base_url=url, follow_redirects=True, timeout=30, **more)  # type: ignore[arg-type]
+        self.http = httpx2.Client(base_url=url, follow_redirects=True, timeout=30, **more)  # type: ignore[arg-type]
         self.page = ""
 
-    def join(self, invitation: str) -> httpx.Response:
+    def join(self, invitation: str) -> httpx2.Response:
         """Use an invitation, by its path, and open no page yet: that would claim an item."""
         answer = self.http.post(invitation, follow_redirects=False)
         assert answer.status_code == 303, answer.text
@@ -186,19 +186,19 @@ class Reviewer:
         assert found, self.page
         return int(found[1])
 
-    def answer(self, key: str) -> httpx.Response:
+    def answer(self, key: str) -> httpx2.Response:
         """Press the button that a key presses on an item's page."""
         button = re.search(rf'<button name="say" value="([^"]*)" data-key="{key}', self.page)
         assert button, f"no button for {key}"
         return self.decide(button[1])
 
-    def decide(self, say: str) -> httpx.Response:
+    def decide(self, say: str) -> httpx2.Response:
         """Send an answer about the item that is shown."""
         return self.post(
             f"/items/{self.position}/decision", say=say, expected=self.field("expected"), csrf=self.field("csrf")
         )
 
-    def post(self, address: str, **fields: object) -> httpx.Response:
+    def post(self, address: str, **fields: object) -> httpx2.Response:
         """Send a form."""
         answer = self.http.post(address, data=fields)
         if answer.headers.get("content-type", "").startswith("text/html"):

@@ -12,12 +12,13 @@ from packaging.requirements import Requirement
 from packaging.version import Version
 
 from tagger.jobs.shell.registry import JOBS
-from tagger.optional import EXTRAS
+from tagger.optional import EXTRAS, FURTHER
 
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("schemas", "tagger", "jobs")
 MAY_IMPORT_RAY = {
     "tagger/cluster/actors.py",
+    "tagger/cluster/losses.py",
     "tagger/cluster/ray_patches.py",
     "tagger/cluster/session.py",
     "tagger/cluster/submission.py",
@@ -112,6 +113,10 @@ def test_the_extras_name_what_a_machine_that_only_tags_and_trains_can_leave_out(
     for extra, packages in EXTRAS.items():
         assert set(project["optional-dependencies"][extra]) == set(packages.values())
         assert {Requirement(text).name for text in packages.values()} <= everything, "the default is complete"
+    for extra, packages in FURTHER.items():
+        names = {Requirement(text).name for text in project["optional-dependencies"][extra]}
+        assert names == set(packages.values())
+        assert not names & everything
 
 
 # One process runs them all, because a training's libraries take seconds to load.

@@ -7,7 +7,8 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, cast
+from types import ModuleType
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
@@ -19,12 +20,21 @@ from tagger.jobs.shell.help import Commands, command_class, help_of
 from tagger.jobs.shell.outcome import complain, warn
 from tagger.jobs.shell.registry import JOBS, PANELS, RENAMED
 from tagger.jobs.shell.startup_messages import STARTUP_MESSAGES
+from tagger.schemas.configs.reporting import ReportingOptions
 from tagger.schemas.values import JobConfig
+
+if TYPE_CHECKING:
+    from tagger.jobs.shell.console import Console
 
 _USAGE_ERROR = cast(type[typer.BadParameter], typer.BadParameter.__base__)
 """What typer raises for every wrong word on a command line; its module differs between versions."""
 
 _FULL_EXIT = "TAGGER_FULL_EXIT"
+_RAYLET_PID = "RAY_RAYLET_PID"
+"""The process that must live for Ray's core to go on when its connection is lost; else it ends its own process, without
+a word and with exit code 1. Read when Ray is imported. Without it, that process is the parent, and Ray 2.60 takes the
+first process, the parent of a service manager's commands, for one that has ended. A command names itself, so that it
+comes to its own end; workers get the right one from Ray."""
 _EPILOG = """[bold]tagger COMMAND --help[/bold] has examples and all options of a command.
 
 [dim]-h, --help; --version; --install-completion, --show-completion: for bash, zsh and fish.[/dim]"""
@@ -67,9 +77,17 @@ def _runner(name: str) -> Callable[[Any, bool], int]:
         if "cv2" in sys.modules:
             importlib.import_module("tagger.imaging.threads").decode_in_one_thread()
         with contextlib.redirect_stdout(sys.stderr):  # Ray's own output must not mix with the results
-            return int(job.run(config, console))
+            return _run(name, job, config, console)
 
     return run
+
+
+def _run(name: str, job: ModuleType, config: JobConfig, console: "Console") -> int:
+    if not isinstance(config, ReportingOptions):
+        return int(job.run(config, console))
+    from tagger.jobs.shell.ending import with_ending
+
+    return with_ending(name, config, console, lambda: int(job.run(config, console)))
 
 
 for _panel, _jobs in PANELS.items():
@@ -86,6 +104,7 @@ def main(arguments: list[str] | None = None, job: str | None = None) -> None:
     """
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     _keep_compiled_code()
+    os.environ[_RAYLET_PID] = str(os.getpid())
     given = sys.argv[1:] if arguments is None else arguments
     words = [*([job] if job else []), *given]
     if words and words[0] in RENAMED:

@@ -45,6 +45,8 @@ class Console:
 
     def __init__(self, as_json: bool = False, silent: bool = False) -> None:
         self.as_json = as_json
+        self.document: dict[str, Any] | None = None
+        """The command's result, once there is one."""
         self._silent = silent
         self._stdout = sys.stdout
         self._out = _Results(self._stdout)
@@ -121,7 +123,8 @@ class Console:
             self.say(f"Calibration error by chance alone, on as many items: {', '.join(stated)}.")
 
     def result(self, document: dict[str, Any]) -> None:
-        """Print the whole result as JSON, if `--json` is given."""
+        """Keep the whole result, and print it as JSON if `--json` is given."""
+        self.document = document
         if self.as_json and not self._silent:
             self._stdout.write(as_json(document) + "\n")
 

@@ -50,7 +50,8 @@ def command_of(config: type[Config], run: Callable[[Config, bool], int]) -> Call
 
         raise typer.Exit(exit_code_of(work, log))
 
-    parameters = [p for name, field in in_panels(config) for p in _parameters(config, name, field)]
+    parameters = [_argument(name, field) for name, field in config.model_fields.items() if is_argument(config, name)]
+    parameters += [p for name, field in in_panels(config) for p in _parameters(config, name, field)]
     parameters += [_CONFIG_FLAG, _JSON_FLAG]
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     command.__annotations__ = {p.name: p.annotation for p in parameters}
@@ -81,12 +82,20 @@ def panel_of(config: type[JobConfig], name: str) -> Panel:
     return panel
 
 
-def _parameters(config: type[JobConfig], name: str, field: FieldInfo) -> Iterable[inspect.Parameter]:
-    """Parameters of a field: its positional argument if it has one, its flag, and its old names."""
+def _argument(name: str, field: FieldInfo) -> inspect.Parameter:
+    """The positional argument of a field."""
+    return _parameter(name + AS_ARGUMENT, _kind(field), typer.Argument(metavar=name.upper(), hidden=True))
+
+
+def _kind(field: FieldInfo) -> Any:
+    """What typer reads a field as."""
     base = _base_type(field.annotation)
-    kind = bool if base is bool else list[str] if get_origin(base) in (dict, list) else str
-    if is_argument(config, name):
-        yield _parameter(name + AS_ARGUMENT, kind, typer.Argument(metavar=name.upper(), hidden=True))
+    return bool if base is bool else list[str] if get_origin(base) in (dict, list) else str
+
+
+def _parameters(config: type[JobConfig], name: str, field: FieldInfo) -> Iterable[inspect.Parameter]:
+    """Parameters of a field beside its positional argument: its flag, and its old names."""
+    base, kind = _base_type(field.annotation), _kind(field)
     also = [flag_of(second) for second, of in config.second_names().items() if of == name]
     choices = _choices(base)
     option = typer.Option(

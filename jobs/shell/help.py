@@ -68,13 +68,13 @@ def _without_types(parameters: Sequence[Any], panel: str | None) -> Sequence[Any
 
 def usage_of(config: type[JobConfig]) -> list[str]:
     """A command's usage: positional arguments, then required flags."""
-    arguments, flags = [], []
-    for name, field in in_panels(config):
+    arguments = []
+    for name, field in config.model_fields.items():
         if is_argument(config, name):
             piece = f"[{flag_of(name)}] {name.upper()}" + ("..." if _is_list(field.annotation) else "")
             arguments.append(piece if field.is_required() else f"[{piece}]")
-        elif field.is_required():
-            flags.append(f"{flag_of(name)} {metavar_of(field)}")
+    required = [(name, field) for name, field in in_panels(config) if field.is_required()]
+    flags = [f"{flag_of(name)} {metavar_of(field)}" for name, field in required if not is_argument(config, name)]
     return [*arguments, *flags]
 
 

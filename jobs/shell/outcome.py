@@ -91,6 +91,18 @@ def exit_code_of(work: Callable[[], int], log: ErrorLog | None = None) -> int:
             return _explain(error, log or ErrorLog())
 
 
+def code_of(error: BaseException) -> int:
+    """The exit code of a command that ends with this error."""
+    if isinstance(error, KeyboardInterrupt):
+        return INTERRUPTED
+    root = _root_of(error)
+    if isinstance(root, TaggerError):
+        return root.exit_code
+    if isinstance(root, ModuleNotFoundError) and what_to_install(root):
+        return UsageError.exit_code
+    return FAILED
+
+
 def _end_at_once(number: int, frame: object) -> None:
     """Exit without cleanup: whoever sends a second signal does not want to wait for Ray."""
     with suppress(psutil.Error):
@@ -120,10 +132,10 @@ def _explain(error: Exception, log: ErrorLog) -> int:
     root = _root_of(error)
     if isinstance(root, TaggerError):
         complain(str(root))
-        return root.exit_code
+        return code_of(root)
     if isinstance(root, ModuleNotFoundError) and (message := what_to_install(root)):
         complain(message)
-        return UsageError.exit_code
+        return code_of(root)
     file = log.add(error)
     where = f"traceback: {file}" if file else f"with {_TRACEBACK}=1 set, the same command shows where"
     complain(f"{type(root).__name__}: {first_line(root)}; what was finished is kept ({where})")

@@ -7,13 +7,16 @@ from tagger.schemas.configs.check import CheckConfig
 from tagger.schemas.configs.compare import CompareConfig, ProposeConfig
 from tagger.schemas.configs.confidence import AttributesConfig, EvidenceConfig, PolicyConfig, QualityConfig
 from tagger.schemas.configs.demo import DemoConfig
+from tagger.schemas.configs.drift import DriftConfig
 from tagger.schemas.configs.evaluate import EvaluateConfig
 from tagger.schemas.configs.export import ExplainConfig, ExportConfig, RollbackConfig
+from tagger.schemas.configs.models import ModelsConfig
 from tagger.schemas.configs.pack import PackConfig
 from tagger.schemas.configs.review import ReviewConfig
 from tagger.schemas.configs.schema import SchemaConfig
 from tagger.schemas.configs.similarity import DuplicatesConfig, IndexConfig, RetrievalConfig, SimilarConfig
 from tagger.schemas.configs.submit import SubmitConfig
+from tagger.schemas.configs.suppliers import SuppliersConfig
 from tagger.schemas.configs.tag import LatestConfig, RunsConfig, TagConfig
 from tagger.schemas.configs.train import CombineConfig, RecipesConfig, ResultsConfig, TrainConfig, TuneConfig
 from tagger.schemas.values import JobConfig
@@ -55,8 +58,11 @@ PANELS: dict[str, dict[str, type[JobConfig]]] = {
         "retrieval": RetrievalConfig,
         "duplicates": DuplicatesConfig,
         "audit": AuditConfig,
+        "suppliers": SuppliersConfig,
     },
     "Operate": {
+        "models": ModelsConfig,
+        "drift": DriftConfig,
         "runs": RunsConfig,
         "latest": LatestConfig,
         "submit": SubmitConfig,

@@ -1,7 +1,5 @@
 """Puts the review page together: the queue, the people, and what works behind it."""
 
-import getpass
-import os
 import secrets
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping
@@ -17,6 +15,7 @@ from tagger.errors import InputError, TaggerError, UsageError
 from tagger.images.stores import ImageStore
 from tagger.io.location import Location
 from tagger.jobs.shell.console import Console
+from tagger.machine import user_name
 from tagger.manifest.manifest import Manifest
 from tagger.models.bundle import Bundle
 from tagger.review.store.found_groups import group_rows
@@ -50,7 +49,7 @@ from tagger.schemas.configs.tag import TagConfig
 from tagger.schemas.documents.run import RunRecord
 from tagger.schemas.documents.taxonomy import Level, Taxonomy
 from tagger.similarity.index import VectorIndex
-from tagger.workflows.open_catalog import open_catalog
+from tagger.workflows.open_catalog import model_path, open_catalog
 
 
 def review_page(
@@ -152,19 +151,12 @@ def refitting(
 
 def _lead(config: ReviewConfig, store: ReviewStore) -> str:
     """The name of who starts the page. Raises UsageError when somebody else's differs only by capitals."""
-    name = clean_text(config.reviewer or os.environ.get("USER") or _user())[:NAME_LENGTH] or "reviewer"
+    name = clean_text(config.reviewer or user_name("reviewer"))[:NAME_LENGTH] or "reviewer"
     try:
         store.people.check_name(name)
     except PeopleError as error:
         raise UsageError(f"--reviewer {name}: this review has {error.name}; write it so, or take another") from error
     return name
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return "reviewer"
 
 
 def _leaves(store: ReviewStore) -> Leaves:
@@ -230,6 +222,8 @@ def _origins(config: ReviewConfig) -> OriginPolicy:
 def tag_config(config: ReviewConfig, root: Location, record: RunRecord) -> TagConfig:
     """The run's config, with the locations that have moved since. Raises InputError."""
     locations = {name: getattr(config, name) for name in ("manifest", "images", "model", "s3_endpoint", "s3_region")}
+    if config.model:
+        locations["model"] = model_path(config.model, config)
     then: Mapping[str, object] = {k: v for k, v in config_of(root, record).items() if k in TagConfig.model_fields}
     try:
         return TagConfig.model_validate({**then, **{name: value for name, value in locations.items() if value}})

@@ -1,12 +1,17 @@
 """Output at the end of the tag command: counts of rows, failed images, and whether there are too many."""
 
+from dataclasses import asdict
+
 from tagger.jobs.shell.console import Console
 from tagger.jobs.shell.next_command import next_line
+from tagger.jobs.steps import drift_report
 from tagger.manifest.spelling import visible
+from tagger.runs.limits import limits_of
 from tagger.schemas.configs.tag import TagConfig
 from tagger.schemas.documents.run import Counts
 from tagger.schemas.tables.prediction import Decision
 from tagger.workflows.image_errors import document, lines
+from tagger.workflows.promise import PromiseSoFar
 from tagger.workflows.tag import TagResult
 
 _IN_WORDS = {
@@ -31,6 +36,7 @@ def show(config: TagConfig, console: Console, result: TagResult, show_next: bool
         for line in lines(result.failed, result.near_misses):
             console.say(line)
     console.say(f"Predictions: {directory.predictions}")
+    console.say(f"Page: {result.page}")
     if config.embeddings:
         console.say(f"Embeddings: {directory.embeddings}")
     for problem in result.too_many:
@@ -40,18 +46,40 @@ def show(config: TagConfig, console: Console, result: TagResult, show_next: bool
     if counts.rejects:
         rows = "row" if counts.rejects == 1 else "rows"
         console.warn(f"{counts.rejects:,} {rows} could not be read; {directory.rejects} has each with line and reason")
+    if result.drift:
+        drift_report.say_alarms(console, result.drift)
+        console.say(f"Compared with the runs before: {result.drift.page}")
+    for promise in result.promises:
+        (console.warn if promise.is_broken else console.say)(promise.words)
     if counts.predictions and show_next:
         console.say(_next(config, counts))
 
 
-def document_of(result: TagResult) -> dict[str, object]:
+def document_of(config: TagConfig, result: TagResult) -> dict[str, object]:
     """The results of a finished run as JSON."""
     about = {
         "run": str(result.directory.root),
         "failedImages": document(result.failed),
+        "page": str(result.page),
         "nearMisses": list(result.near_misses),
+        "problems": list(result.too_many),
+        "limits": [
+            asdict(limit) | {"exceeded": limit.is_exceeded}
+            for limit in limits_of(result.counts, config.max_failed, config.max_rejected)
+        ],
+        "held": result.is_held,
+        "promises": [_promise(promise) for promise in result.promises],
+        "drift": drift_report.document_of(result.drift) if result.drift else None,
     }
     return result.record.model_dump(mode="json", by_alias=True) | about
+
+
+def _promise(promise: PromiseSoFar) -> dict[str, object]:
+    bound = promise.promise.bound
+    return {
+        "level": str(promise.level), "target": promise.target, "measured": promise.measured, "answers": bound.answers,
+        "lowest": bound.lowest, "highest": bound.highest, "since": promise.since, "broken": promise.is_broken,
+    }  # fmt: skip
 
 
 def _next(config: TagConfig, counts: Counts) -> str:

@@ -1,7 +1,8 @@
 """The configs of `tagger policy`, `evidence`, `attributes` and `quality`."""
 
 from collections.abc import Mapping
-from typing import ClassVar
+from datetime import date
+from typing import ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -108,6 +109,10 @@ class QualityConfig(S3Options):
         default={}, description="LEVEL=PRECISION, or one for both levels; by default what the runs' policy promised."
     )
     probability: float = Field(default=0.95, gt=0.5, lt=1, description="Confidence level of the intervals.")
+    since: date | None = Field(default=None, description="Count the runs from this day on, as 2026-05-01, in UTC.")
+    models: Literal["newest", "all"] = Field(
+        default="newest", description="Whose runs count: those of the newest run's model, or those of all."
+    )
     out: str | None = Field(default=None, description="CSV file for the precision of every class.")
     database: str | None = Field(default=None, description=DATABASE_DESCRIPTION)
 

@@ -5,11 +5,13 @@ from typing import ClassVar
 
 from pydantic import Field, field_validator, model_validator
 
+from tagger.schemas.configs.drift import DriftOptions
 from tagger.schemas.configs.options import (
     CatalogOptions,
     RayOptions,
     S3Options,
 )
+from tagger.schemas.configs.reporting import ReportingOptions
 from tagger.schemas.documents.taxonomy import Level
 from tagger.schemas.values import (
     Confidence,
@@ -124,7 +126,7 @@ class Limits(JobConfig):
     )
 
 
-class TagConfig(CatalogOptions, Selection, Acceptance, Speed, Limits, RayOptions):
+class TagConfig(CatalogOptions, Selection, Acceptance, Speed, Limits, DriftOptions, ReportingOptions, RayOptions):
     """Tag every item of a catalogue, and say how sure each tag is.
 
     The tags are Parquet in --out, each accepted or for review. The same command resumes an interrupted run.
@@ -136,10 +138,20 @@ class TagConfig(CatalogOptions, Selection, Acceptance, Speed, Limits, RayOptions
         "--manifest s3://shop/items/ --images column:url --model bundle --out s3://shop/run",
     )
 
+    @property
+    def inputs(self) -> Mapping[str, str]:
+        """What the command reads, by what it is: paths, or addresses."""
+        return {"manifest": self.manifest, "model": self.model}
+
     model: str = Field(description="The bundle.")
     out: str = Field(description="Run directory, local or s3://. The same command continues what it began.")
     embeddings: bool = Field(
         default=False, description="Write the image vectors, too, for tagger index, similar, duplicates and audit."
+    )
+    pictures: bool | None = Field(
+        default=None,
+        description="Show some pictures of each type on the run's page, report.html. By default those that lie on a "
+        "disk; those of a bucket or a server would be fetched once more.",
     )
     part_rows: int = Field(
         default=8192,

@@ -6,6 +6,9 @@ from pydantic import Field
 
 from tagger.schemas.documents.run import EngineCheck, RunPart
 
+ENGINE_FILE = "engine.json"
+"""Name of the document in a bundle's folder: what machines have measured, which is no part of the bundle."""
+
 
 class MeasuredEngine(RunPart):
     """The last choice of an engine for one model on one kind of machine."""

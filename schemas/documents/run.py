@@ -8,6 +8,8 @@ from pydantic.alias_generators import to_camel
 
 from tagger.schemas.tables.prediction import Decision
 
+RunKind = Literal["tag", "audit", "comparison", "proposal"]
+
 
 class RunPart(BaseModel):
     """A part of the run record: written in camelCase, unknown keys refused."""
@@ -104,8 +106,12 @@ class RunRecord(RunPart):
     run_version: Literal[1] = 1
     run_id: str
     model_id: str
+    model_name: str | None = Field(
+        default=None,
+        description="What the config had named, such as models/fashion@champion; its `model` is what that was then.",
+    )
     state: Literal["running", "done"]
-    kind: Literal["tag", "audit", "comparison", "proposal"] = Field(
+    kind: RunKind = Field(
         default="tag",
         description="An audit's predictions are the catalogue's labels, which a person is to look at; those of a "
         "comparison are two models' tags in random order; those of a proposal are drawn from a run's changes.",
@@ -116,6 +122,9 @@ class RunRecord(RunPart):
     versions: dict[str, str]
     target_precision: dict[str, float] = Field(
         default={}, description="Of what is accepted, by level, where the bundle's policy promises one."
+    )
+    blur_threshold: float | None = Field(
+        default=None, description="The model's: pictures with a lower blurScore are blurry; null in older runs."
     )
     attributes: dict[str, tuple[str, ...]] = Field(
         default={}, description="Further tags that the run predicted, by name, each with all its values."

@@ -171,6 +171,13 @@ PREDICTION = pa.schema(
             "none, or the item failed.",
         ),
         field(
+            "brightness",
+            pa.float32(),
+            "Mean of the grey image at model size, 0 (black) to 255 (white); null in older runs.",
+        ),
+        field("imageWidth", pa.int32(), "Width of the image file in pixels; null in older runs."),
+        field("imageHeight", pa.int32(), "Height of the image file in pixels; null in older runs."),
+        field(
             "errorCode",
             pa.string(),
             f"Why the image, or the first of several unusable ones, cannot be used, one of {', '.join(ErrorCode)}; the "

@@ -89,7 +89,8 @@ def sample_answers(predictions: Iterable[pa.Table], decided: Mapping[str, Mappin
                 right = answered and decision is not None and decision[str(level)] == row[str(level)]
                 decided_at = decision["decidedAt"] if decision else None
                 rows.append((row["id"], str(level), row[str(level)], answered, right, decision is None, decided_at))
-    return pd.DataFrame(rows, columns=["id", "level", "class", "answered", "right", "waiting", "decidedAt"])
+    answers = pd.DataFrame(rows, columns=["id", "level", "class", "answered", "right", "waiting", "decidedAt"])
+    return answers.astype(dict.fromkeys(("answered", "right", "waiting"), bool))  # also where there is none
 
 
 def accepted_items(predictions: Iterable[pa.Table]) -> dict[Level, int]:

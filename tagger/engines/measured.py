@@ -17,10 +17,9 @@ from tagger.errors import WriteError
 from tagger.io.caches import cache_folder
 from tagger.io.location import Location
 from tagger.schemas.documents.bundle import ModelCard
-from tagger.schemas.documents.engine import MeasuredEngine, MeasuredEngines
+from tagger.schemas.documents.engine import ENGINE_FILE, MeasuredEngine, MeasuredEngines
 from tagger.schemas.documents.run import EngineCheck
 
-ENGINE_FILE = "engine.json"
 _LIBRARIES = ("torch", "openvino", "numpy")
 _MAX_STORED = 16
 _MORE = 2

@@ -5,6 +5,7 @@ orientation is read.
 """
 
 import io
+from contextlib import suppress
 from dataclasses import dataclass
 
 import cv2
@@ -35,7 +36,7 @@ from tagger.imaging.metadata import (
     without_leading_space,
 )
 from tagger.imaging.orientation import UPRIGHT, apply_orientation, exif_orientation, xmp_orientation
-from tagger.imaging.quality import blur_score
+from tagger.imaging.quality import blur_score, brightness
 from tagger.imaging.truncated import (
     complete_jpeg,
     complete_png,
@@ -66,17 +67,21 @@ class Header:
 
 @dataclass(frozen=True)
 class Decoded:
-    """An image at model size, uint8 [H, W, C] with the preprocessing's channels, and its blur score without padding."""
+    """An image at model size, uint8 [H, W, C] with the preprocessing's channels, and what its file was like."""
 
     pixels: np.ndarray
     blur_score: float
+    """Without padding, as `brightness`."""
+    brightness: float
+    size: tuple[int, int]
+    """Width and height of the file's image, before it is turned upright."""
 
 
 def decode(data: bytes, preprocessing: Preprocessing, max_pixels: int) -> Decoded:
-    """Decode an image file to the model's input, and score its blur. Raises what `decode_resized` raises."""
+    """Decode an image file to the model's input, and measure its quality. Raises what `decode_resized` raises."""
     resized = decode_resized(data, preprocessing, max_pixels)
-    score = blur_score(resized)
-    return Decoded(with_edges(pad(resized, preprocessing), preprocessing), score)
+    pixels = with_edges(pad(resized, preprocessing), preprocessing)
+    return Decoded(pixels, blur_score(resized), brightness(resized), _size_of(data))
 
 
 def decode_resized(data: bytes, preprocessing: Preprocessing, max_pixels: int) -> np.ndarray:
@@ -104,6 +109,16 @@ def read_header(data: bytes) -> Header:
     """Read the format and size of an image file. Raises ImageError when it is not an image."""
     image = _open(strip_metadata(without_leading_space(data)).data)
     return Header(image.format or "", image.width, image.height)
+
+
+def _size_of(data: bytes) -> tuple[int, int]:
+    """Width and height of an image that could be decoded; quicker than `read_header` for a plain JPEG."""
+    if data.startswith(JPEG):
+        with suppress(ValueError, KeyError):
+            height, width, _, _ = simplejpeg.decode_jpeg_header(data)
+            return width, height
+    header = read_header(data)
+    return header.width, header.height
 
 
 def resize(rgb: np.ndarray, preprocessing: Preprocessing) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Measures how blurry an image is."""
+"""Measures how blurry and how bright an image is."""
 
 from collections.abc import Sequence
 
@@ -21,6 +21,15 @@ def blur_score(rgb: np.ndarray) -> float:
     laplacian = cv2.Laplacian(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY), cv2.CV_16S)  # exact: values within ±1,020
     mean = cv2.sumElems(laplacian)[0] / laplacian.size
     return float(cv2.norm(laplacian, cv2.NORM_L2SQR) / laplacian.size - mean**2)  # half the time of cv2.meanStdDev
+
+
+def brightness(rgb: np.ndarray) -> float:
+    """The mean of the grey image, 0 (black) to 255 (white).
+
+    Args:
+        rgb: uint8 [H, W, 3].
+    """
+    return float(cv2.mean(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY))[0])
 
 
 def blurred(rgb: np.ndarray) -> np.ndarray:

@@ -112,6 +112,15 @@ def do_not_interrupt_again() -> None:
         signal.setitimer(signal.ITIMER_REAL, 0)
 
 
+@contextmanager
+def ended_by_interrupt() -> Iterator[None]:
+    """Let an interrupt end just this block, as for a server, whose usual end it is; what follows is not interrupted."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        do_not_interrupt_again()
+
+
 def _is_safe(frame: FrameType | None) -> bool:
     """Whether an exception that is raised in this frame reaches the command, and leaves locks and threads in order."""
     if frame is None:

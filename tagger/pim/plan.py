@@ -163,7 +163,12 @@ class Planner:
             return self._held(item, run_id, "items of one product have different tags")
         if not wanted:
             return Planned(item, run_id, Outcome.LEFT_OUT, record)
-        return self._compared(item, run_id, record, wanted, ours)
+        return self._compared(row, record, wanted, ours)
+
+    def _has_a_type(self, record: Record, wanted: Mapping[Field, Wanted]) -> bool:
+        """Whether a product has an article type that would stay as it is."""
+        types = (each for each in self._fields if ARTICLE in each.map.of and each not in wanted)
+        return any(record.values.get(each.heading) for each in types)
 
     def _count_unmapped(self, missing: Sequence[tuple[Field, Missing, str]]) -> None:
         headings: dict[str, list[str]] = {}
@@ -174,12 +179,12 @@ class Planner:
 
     def _compared(
         self,
-        item: str,
-        run_id: str,
+        row: Mapping[str, Any],
         record: Record,
         wanted: Mapping[Field, Wanted],
         ours: Mapping[str, Mapping[str, str | None]],
     ) -> Planned:
+        item, run_id = row["id"], row["runId"]
         moves: list[Move] = []
         kept_fields: dict[tuple[str, str], list[str]] = {}
         for each, asked in wanted.items():
@@ -192,6 +197,11 @@ class Planner:
         self.findings.kept.update((", ".join(names), *values) for values, names in kept_fields.items())
         if kept_fields:  # what a person said of the class in one field, the others must not deny
             moves = [move for move in moves if not {MASTER, ARTICLE} & {*move.field.map.of}]
+        if row[ARTICLE] is None and self._has_a_type(record, wanted):  # which may not be of the new master category
+            settled = [move for move in moves if MASTER not in move.field.map.of]
+            if len(settled) < len(moves) and not settled:
+                return Planned(item, run_id, Outcome.WAITING, record)
+            moves = settled
         if not moves:
             kept = "; ".join(f"{has}, not {wanted}" for has, wanted in kept_fields)
             return Planned(item, run_id, Outcome.KEPT if kept_fields else Outcome.UNCHANGED, record, why=kept)

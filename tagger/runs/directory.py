@@ -182,6 +182,13 @@ class RunDirectory:
         present = {f.name for f in self.predictions.files()}
         return [n for n in range(staged.shards) if f"part-{n:05d}.parquet" not in present]
 
+    def has_part(self, number: int) -> bool:
+        """Whether the part of a shard is written."""
+        return self._part(number).exists()
+
+    def _part(self, number: int) -> Location:
+        return self.predictions / f"part-{number:05d}.parquet"
+
     def write_part(
         self, number: int, predictions: pa.Table, skipped: Mapping[str, int], spent: Spent, redecided: int = 0
     ) -> None:
@@ -196,7 +203,7 @@ class RunDirectory:
         """
         counts = PartCounts.of_predictions(predictions, skipped, spent, redecided)
         table = predictions.replace_schema_metadata(counts.as_metadata())
-        write_parquet(self.predictions / f"part-{number:05d}.parquet", table)
+        write_parquet(self._part(number), table)
 
     def write_embeddings(self, number: int, embeddings: pa.Table) -> None:
         """Write the image vectors of one shard, by EMBEDDING; before `write_part`, which marks the shard as done."""

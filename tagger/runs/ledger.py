@@ -17,7 +17,7 @@ from tagger.flow.table_spool import TableSpool
 from tagger.io.location import Location, first_line
 from tagger.runs.directory import RunDirectory
 from tagger.runs.roots import run_roots
-from tagger.schemas.documents.run import RunRecord
+from tagger.schemas.documents.run import RunKind, RunRecord
 from tagger.schemas.tables.prediction import PREDICTION, Decision
 
 _READ_AT_ONCE = 16
@@ -32,6 +32,8 @@ class LedgerEntry:
     record: RunRecord
     done: bool
     rolled_back: bool = False
+    has_hold: bool = False
+    """Whether it was held from exports; a person may have released it since."""
 
 
 def read_ledger(folder: Location, flag: str) -> list[LedgerEntry]:
@@ -41,13 +43,13 @@ def read_ledger(folder: Location, flag: str) -> list[LedgerEntry]:
     """
     if not folder.exists():
         raise UsageError(f"{flag}: there is no run or folder {folder}")
-    entries = _runs_in(folder)
+    entries = _runs_in(folder, "tag")
     if not entries:
         raise UsageError(f"{flag}: there is no run in {folder}")
     return entries
 
 
-def known_runs(folder: Location, flag: str) -> list[LedgerEntry]:
+def known_runs(folder: Location, flag: str, kind: RunKind = "tag") -> list[LedgerEntry]:
     """The runs in a folder, the newest first; none if the folder does not exist yet, as before the first nightly run.
 
     Raises UsageError when it is no folder, or cannot be read.
@@ -57,20 +59,20 @@ def known_runs(folder: Location, flag: str) -> list[LedgerEntry]:
             return []
         if not folder.is_dir():
             raise UsageError(f"{flag}: {folder} is a file; name a run, or a folder of runs")
-        return _runs_in(folder)
+        return _runs_in(folder, kind)
     except OSError as error:
         raise UsageError(f"{flag}: {folder} cannot be read: {first_line(error)}") from error
 
 
-def _runs_in(folder: Location) -> list[LedgerEntry]:
+def _runs_in(folder: Location, kind: RunKind) -> list[LedgerEntry]:
     roots = run_roots(folder)
     with ThreadPoolExecutor(_READ_AT_ONCE) as pool:
         records = list(pool.map(lambda root: RunDirectory(root.folder).record(), roots))
     return newest_first(
         [
-            LedgerEntry(RunDirectory(root.folder), record, root.done, root.rolled_back)
+            LedgerEntry(RunDirectory(root.folder), record, root.done, root.rolled_back, root.has_hold)
             for root, record in zip(roots, records, strict=True)
-            if record is not None and record.kind == "tag"
+            if record is not None and record.kind == kind
         ]
     )
 

@@ -1,5 +1,7 @@
 """Messages about a finished run with too many failures, or without tagged items."""
 
+from dataclasses import dataclass
+
 from tagger.schemas.documents.run import Counts
 from tagger.schemas.values import parse_share_or_count
 
@@ -17,8 +19,25 @@ def nothing_to_tag(counts: Counts) -> str | None:
     return f"Nothing to tag: all {items:,} items have both labels already; leave out --untagged-only to tag them"
 
 
-def too_many(counts: Counts, max_failed: str, max_rejected: str) -> list[str]:
-    """Messages about exceeded limits, one line each.
+@dataclass(frozen=True)
+class Limit:
+    """How many of a run's items or rows may fail, and how many did."""
+
+    name: str
+    """Of the setting."""
+    count: int
+    total: int
+    allowed: str
+    """A count or a share such as `5%`."""
+
+    @property
+    def is_exceeded(self) -> bool:
+        """Whether more failed than are allowed."""
+        return exceeds(self.count, self.total, self.allowed)
+
+
+def limits_of(counts: Counts, max_failed: str, max_rejected: str) -> tuple[Limit, Limit]:
+    """The limits of a run.
 
     Failed items, and those that were tagged without a usable image, are a share of the predicted
     items and those that earlier runs have tagged: rows that are skipped for their labels, or for `--since`, count only
@@ -29,19 +48,27 @@ def too_many(counts: Counts, max_failed: str, max_rejected: str) -> list[str]:
         max_failed: Most failed items, a count or a share such as `5%`.
         max_rejected: Most rejected rows, in the same form.
     """
+    return (
+        Limit("max_failed", counts.without_image, counts.predictions + counts.known, max_failed),
+        Limit("max_rejected", counts.rejects, counts.rows, max_rejected),
+    )
+
+
+def too_many(counts: Counts, max_failed: str, max_rejected: str) -> list[str]:
+    """Messages about exceeded limits, one line each; arguments as of `limits_of`."""
     problems = []
-    failed, total = counts.without_image, counts.predictions + counts.known
-    if exceeds(failed, total, max_failed):
+    failed, rejected = limits_of(counts, max_failed, max_rejected)
+    if failed.is_exceeded:
         parts = f" ({counts.predictions:,} looked at and {counts.known:,} known from earlier runs)"
         what = "have no usable image" if counts.tagged_without_image else "failed"
         problems.append(
-            f"{failed:,} of {total:,} items{parts if counts.known else ''} {what}{percent_of(failed, total)}, "
-            f"more than --max-failed {max_failed}"
+            f"{failed.count:,} of {failed.total:,} items{parts if counts.known else ''} {what}"
+            f"{percent_of(failed.count, failed.total)}, more than --max-failed {max_failed}"
         )
-    if exceeds(counts.rejects, counts.rows, max_rejected):
+    if rejected.is_exceeded:
         problems.append(
-            f"{counts.rejects:,} of {counts.rows:,} rows of the manifest were rejected"
-            f"{percent_of(counts.rejects, counts.rows)}, more than --max-rejected {max_rejected}"
+            f"{rejected.count:,} of {rejected.total:,} rows of the manifest were rejected"
+            f"{percent_of(rejected.count, rejected.total)}, more than --max-rejected {max_rejected}"
         )
     return problems
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from tagger.io.completion import SUCCESS
 from tagger.io.location import Location
+from tagger.schemas.documents.hold import HOLD
 
 RECORD = "run.json"
 ROLLBACK = "rollback.json"
@@ -19,6 +20,8 @@ class RunRoot:
     folder: Location
     done: bool
     rolled_back: bool = False
+    has_hold: bool = False
+    """Whether it was held from exports; a person may have released it since."""
 
 
 def run_roots(folder: Location) -> list[RunRoot]:
@@ -38,7 +41,7 @@ def run_roots(folder: Location) -> list[RunRoot]:
             for parent, children in zip(level, pool.map(Location.children, level), strict=True):
                 files = {child.name for child in children.files}
                 if RECORD in files:
-                    roots.append(RunRoot(parent, SUCCESS in files, ROLLBACK in files))
+                    roots.append(RunRoot(parent, SUCCESS in files, ROLLBACK in files, HOLD in files))
                 else:
                     below += [child for child in children.folders if not child.name.startswith((".", "_"))]
             level = below

@@ -49,6 +49,8 @@ def outcome_type(embedding_dim: int = 0, attribute_values: int = 0) -> np.dtype[
             ("image_type", np.int32),
             ("image_type_confidence", np.float32),
             ("blur_score", np.float32),
+            ("brightness", np.float32),
+            ("size", np.int32, (2,)),
             ("layout", np.float16, (LAYOUT_SIZE if embedding_dim else 0,)),
             ("embedding", np.float16, (embedding_dim,)),
             ("attributes", np.float16, (attribute_values,)),
@@ -113,6 +115,8 @@ class Predictor:
         fill(records, self._levels, probabilities)
         records["image_type"], records["image_type_confidence"] = records["type"], records["type_confidence"]
         records["blur_score"] = [image.blur_score for image in images]
+        records["brightness"] = [image.brightness for image in images]
+        records["size"] = [image.size for image in images]
         if self._embeddings or self._attributes:
             vectors, descriptors = of_length_one(embeddings), layouts(pixels[..., :3])
             if self._embeddings:

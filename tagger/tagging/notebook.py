@@ -29,6 +29,7 @@ from tagger.manifest.headings import listed
 from tagger.models.attributes import AttributesModel
 from tagger.models.bundle import Bundle
 from tagger.models.evidence import EvidenceModel
+from tagger.registry.versions import resolved
 from tagger.schemas.configs.tag import TagConfig
 from tagger.schemas.documents.run import EngineCheck
 from tagger.schemas.documents.taxonomy import Level
@@ -115,7 +116,7 @@ class Tagger:
         """Load a bundle from a folder or an `s3://` address.
 
         Args:
-            bundle: Its folder or address.
+            bundle: Its folder or address, or a name of a registry, such as `models/fashion@champion`.
             engine: `auto`, the name of an engine, or the `engine` of a `run.json`, which is used if this machine can
                 run it, else counts as `auto`.
             device: `auto`, `cpu` or `cuda`.
@@ -126,7 +127,7 @@ class Tagger:
             UsageError: when there is no such folder, engine, device or level, or a threshold is not 0 to 1.
             InputError: when it is not a bundle.
         """
-        folder = Location(str(bundle), s3_endpoint)
+        folder = Location(resolved(str(bundle), lambda path: Location(path, s3_endpoint), "bundle"), s3_endpoint)
         return cls(Bundle.load(folder, "bundle"), engine, device, accept_above, folder)
 
     def tag(

@@ -7,13 +7,14 @@ engine on each GPU. In both cases one worker turns a whole shard into its part, 
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import ray
-from ray.exceptions import WorkerCrashedError
+from ray.exceptions import ObjectLostError, WorkerCrashedError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from tagger.engines.base import Engine, PreparedEngine
@@ -72,7 +73,12 @@ def tag_shards(
     tagger = ray.remote(num_cpus=1, max_restarts=0, max_task_retries=0)(ShardTagger)
     work = plan.run.work
     pool = WorkerPool(
-        lambda: tagger.remote(*arguments), shards, workers, lambda n: count_images(read_shard(shard_of(work, n))), work
+        lambda: tagger.remote(*arguments),
+        shards,
+        workers,
+        lambda n: count_images(read_shard(shard_of(work, n))),
+        work,
+        plan.run.has_part,
     )
     engines = EnginePool(partial(start_server, start_engine), workers.gpus, len(shards)) if workers.gpus else None
     link = _Link(coordinator, prepared, engines)
@@ -102,7 +108,7 @@ class _Link:
         self._engines = engines
         self._told: Sequence[Serving] = ()
         self._number = 0
-        self._model: _Shared | None = None
+        self._has_sent_model = False
         self._asked: Any = None
         self._asked_at = -_COUNT_EVERY_S
         self.rows = 0
@@ -110,9 +116,9 @@ class _Link:
 
     def update(self) -> None:
         """Tell what is new; take an answer, if there is one."""
-        if self._model is None and self._prepared.done():
-            self._model = _Shared(ray.put(self._prepared.result()))
-            self._coordinator.set_model.remote(self._model)
+        if not self._has_sent_model and self._prepared.done():
+            self._coordinator.set_model.remote(self._prepared.result())
+            self._has_sent_model = True
         if self._engines and self._engines.serving != self._told:
             self._told = self._engines.serving
             self._number += 1
@@ -126,8 +132,8 @@ class _Link:
 
     def _take(self, state: State) -> None:
         self.rows = state.rows
-        if self._model is not None and not state.has_model:
-            self._coordinator.set_model.remote(self._model)
+        if self._has_sent_model and not state.has_model:
+            self._coordinator.set_model.remote(self._prepared.result())
         if self._engines:
             self._engines.kill(state.suspects)
             if self._number and not state.engines:
@@ -202,13 +208,24 @@ def _start_coordinator() -> Any:
     """Start the coordinator on the node of the command, which the run cannot outlive; after a restart it is empty."""
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)
     options = {"num_cpus": 0, "max_restarts": -1, "max_task_retries": -1, "scheduling_strategy": here}
-    return ray.remote(**options)(Coordinator).remote()
+    return ray.remote(**options)(_Coordinator).remote()
 
 
 def _start_cache() -> Any:
     """Start a further outcome cache on any node; after a restart it is empty."""
     options = {"num_cpus": 0, "max_restarts": -1, "max_task_retries": -1, "scheduling_strategy": "SPREAD"}
     return ray.remote(**options)(OutcomeCache).remote()
+
+
+class _Coordinator(Coordinator):
+    """Keeps the model in Ray's object store.
+
+    There it is the coordinator's, not the command's: Ray's core (2.60) ends a process without a word that has objects
+    in a store which is lost, and all processes of a command may be stopped at once.
+    """
+
+    def set_model(self, model: object) -> None:
+        super().set_model(_Shared(ray.put(model)))
 
 
 @dataclass(frozen=True)
@@ -228,7 +245,8 @@ def _wait_for_engine(coordinator: Any) -> Engine:
     while True:
         model: _Shared | None = ray.get(coordinator.model.remote())
         if model is not None:
-            return model.start()
+            with suppress(ObjectLostError):  # with the coordinator, which gets it again
+                return model.start()
         time.sleep(_POLL_S)
 
 

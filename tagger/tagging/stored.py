@@ -30,9 +30,11 @@ _STORED = np.dtype(
 """
 COLUMNS = [
     "id", "imageDigest", "images", "masterCategory", "masterCategoryConfidence", "articleType", "articleTypeConfidence",
-    "alternatives", "decision", "reviewReasons", "blurScore", "evidenceDigest", "modelId", "imageUri", "imageEtag",
+    "alternatives", "decision", "reviewReasons", "blurScore", "brightness",
+    "imageWidth", "imageHeight", "evidenceDigest", "modelId", "imageUri", "imageEtag",
     "evidence", "imageArticleType", "imageArticleTypeConfidence", "attributes", "errorCode",
 ]  # fmt: skip
+_SIDES = ("Width", "Height")
 DECISIONS = [str(decision) for decision in Decision]
 _EVIDENCE = pa.array([str(evidence) for evidence in Evidence])
 _BY_IMAGE = np.int8(Evidence.IMAGE.code)
@@ -73,6 +75,8 @@ class Packer:
         outcome["master_confidence"] = _floats(table["masterCategoryConfidence"])
         outcome["type_confidence"] = _floats(table["articleTypeConfidence"])
         outcome["blur_score"] = _floats(table["blurScore"])
+        outcome["brightness"] = np.asarray(pc.fill_null(table["brightness"], np.nan), np.float32)  # null: older runs
+        outcome["size"] = np.stack([np.asarray(pc.fill_null(table[f"image{side}"], 0)) for side in _SIDES], axis=1)
         says, sure = ("imageArticleType", "imageArticleTypeConfidence")
         older = np.asarray(pc.is_null(table[says]))  # runs of earlier versions, of which only those by image are used
         outcome["image_type"] = np.where(older, outcome["type"], _indices_in(table[says], self._types))

@@ -8,6 +8,7 @@ from typing import Any
 import ray
 from ray.exceptions import RayError, RayTaskError
 
+from tagger.cluster.losses import check_after_loss
 from tagger.errors import TaggerError
 from tagger.io.location import Location, first_line
 from tagger.tagging.crashes import Bisection, Crashes, Step, check_count
@@ -83,6 +84,7 @@ class WorkerPool:
         workers: How many.
         images_of: Gives the number of images of a shard; without it no shard is searched.
         work: The folder that stores the known crashes.
+        has_part: Whether a shard has its part; a worker that is lost after it wrote one leaves nothing to do.
     """
 
     def __init__(
@@ -92,7 +94,9 @@ class WorkerPool:
         workers: Workers,
         images_of: Callable[[int], int] | None = None,
         work: Location | None = None,
+        has_part: Callable[[int], bool] = lambda shard: False,
     ) -> None:
+        self._has_part = has_part
         self._make = make
         self._most = workers.most
         self._images_of = images_of
@@ -117,7 +121,11 @@ class WorkerPool:
         return f"{len(self._running)} workers at work{starting}"
 
     def wait(self, seconds: float) -> bool:
-        """Wait at most `seconds` until a worker has started or finished; hand out work; whether a part was written."""
+        """Wait at most `seconds` until a worker has started or finished; hand out work; whether a part was written.
+
+        Raises:
+            TaggerError: raised by a worker, after too many losses, or when the Ray inside this command has ended.
+        """
         has_part = False
         done, _ = ray.wait([*self._running, *self._starting], num_returns=1, timeout=seconds)
         for ref in done:
@@ -127,6 +135,7 @@ class WorkerPool:
             except RayTaskError as error:
                 raise error.cause if isinstance(error.cause, TaggerError) else error  # noqa: B904 - its own words
             except RayError as error:
+                check_after_loss()
                 self._lose(ref, step, error)
             else:
                 self._lost_starting.forget(ref)
@@ -176,6 +185,8 @@ class WorkerPool:
             self._continue_search(step.shard)
 
     def _lose_shard(self, step: Step, error: RayError) -> None:
+        if self._has_part(step.shard):
+            return
         self._losses[step.shard] += 1
         if self._losses[step.shard] <= (_RETRIES if self._images_of is None else _RETRIES_BEFORE_SEARCH):
             self._waiting.appendleft(step)

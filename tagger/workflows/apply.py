@@ -12,6 +12,7 @@ from tagger.exports.tag_files import TagFiles
 from tagger.io.completion import mark_complete
 from tagger.io.location import Location
 from tagger.reporter import LOG, Reporter
+from tagger.runs.holds import refuse_held
 from tagger.schemas.configs.apply import CLASS_COLUMNS, ApplyConfig
 from tagger.schemas.tables.final_tag import TagSource, TagState
 from tagger.workflows.final_tags import FinalTags
@@ -67,6 +68,7 @@ def apply(config: ApplyConfig, reporter: Reporter = LOG) -> ApplyResult:
     Raises:
         UsageError: when there is no run, the folder to write to is not empty, or a column to rename is unknown.
         InputError: when no run has finished.
+        HoldError: when one of the runs is held (`tagger drift`).
 
     Example::
 
@@ -80,6 +82,7 @@ def apply(config: ApplyConfig, reporter: Reporter = LOG) -> ApplyResult:
     if resolve_location(config.out, config).uri == source.uri:
         raise UsageError(f"--out: {source} is the run itself; name a new folder")
     _check_columns(config.column, tags.attributes)
+    refuse_held(tags.entries)
     out = new_folder(config.out, config)
     tally = _Tally(tags.decided, tags.attributes)
     files = TagFiles(out, config.format, config.column)

@@ -14,7 +14,7 @@ from tagger.workflows.attributes_taught import AttributesResult, check_attribute
 from tagger.workflows.evidence import labelled_sides
 from tagger.workflows.evidence_taught import Asked
 from tagger.workflows.folder_locks import locked_bundle
-from tagger.workflows.open_catalog import open_manifest, resolve_location
+from tagger.workflows.open_catalog import open_manifest, resolve_location, resolve_model
 from tagger.workflows.taught_page import begin_renewal, renew
 
 
@@ -43,7 +43,7 @@ def attributes(config: AttributesConfig, reporter: Reporter = LOG) -> Attributes
         result = attributes(AttributesConfig(model="bundle", manifest="styles.csv", attribute=["gender"], run="run-1"))
         print(result.figures[0].by)
     """
-    folder = resolve_location(config.model, config)
+    folder = resolve_model(config.model, config)
     with locked_bundle(folder) as bundle:
         return _teach(config, reporter, bundle, folder)
 

@@ -26,7 +26,7 @@ from tagger.workflows.audit import PAGE, write_findings
 from tagger.workflows.evidence_held_out import DENIED
 from tagger.workflows.folder_locks import locks_out
 from tagger.workflows.labelled import read_labelled
-from tagger.workflows.open_catalog import new_folder, open_catalog, resolve_location, versions
+from tagger.workflows.open_catalog import new_folder, open_catalog, resolve_model, versions
 
 _LISTED = (
     "id", MASTER, ARTICLE, "suggestedMasterCategory", "suggestedArticleType", "suggestionConfidence",
@@ -77,7 +77,7 @@ def denied_labels(config: AuditConfig, reporter: Reporter = LOG) -> DeniedResult
     """
     if not (config.out and config.model and config.denied):
         raise UsageError("--denied: name the bundle, --model, and the folder of what is found, --out")
-    folder = resolve_location(config.model, config)
+    folder = resolve_model(config.model, config)
     bundle = Bundle.load(folder, "--model")
     listed = _listed(folder)
     manifest, store = open_catalog(config, reporter)

@@ -35,7 +35,7 @@ from tagger.workflows.held_out import (
     write_bundle_report,
 )
 from tagger.workflows.labelled import decode_sides, failures, read_labelled, reviewed_labels
-from tagger.workflows.open_catalog import open_catalog, resolve_location, versions
+from tagger.workflows.open_catalog import open_catalog, resolve_location, resolve_model, versions
 
 _HELD_OUT = ("val", "test")
 _STATISTICS_ITEMS, _STATISTICS_BATCH = 4096, 128
@@ -77,7 +77,7 @@ def combine(config: CombineConfig, reporter: Reporter = LOG) -> CombineResult:
     out = resolve_location(config.out, config)
     if (out / CARD).exists():
         raise UsageError(f"--out: {out} holds a bundle already; name a new folder")
-    folders = [resolve_location(name, config) for name in config.model]
+    folders = [resolve_model(name, config) for name in config.model]
     members = _members(folders)
     combined = average_predictions(members) if config.average == "predictions" else average_weights(members)
     sides = _common_sides(folders, reporter)

@@ -31,7 +31,14 @@ from tagger.runs.staging import Staged
 from tagger.schemas.configs.compare import CompareConfig
 from tagger.schemas.configs.tag import TagConfig
 from tagger.schemas.tables.prediction import Decision
-from tagger.workflows.open_catalog import catalogue_name, open_catalog, open_manifest, resolve_location, versions
+from tagger.workflows.open_catalog import (
+    catalogue_name,
+    open_catalog,
+    open_manifest,
+    resolve_location,
+    resolve_model,
+    versions,
+)
 from tagger.workflows.tag import tag
 
 PAGE, RESULT, MOVES, JUDGE = "comparison.html", "comparison.json", "moves.csv", "judge"
@@ -55,6 +62,8 @@ class CompareResult:
     truth: McNemar | None
     """How both compare with labels and decisions; None where there are none."""
     truth_source: str
+    models: dict[str, list[str]]
+    """Ids of the models of both, under `old` and `new`."""
     judged: JudgedPairs = field(default_factory=JudgedPairs)
     to_judge: int = 0
 
@@ -107,6 +116,7 @@ def compare(config: CompareConfig, reporter: Reporter = LOG) -> CompareResult:
         found,
         mcnemar(tagged, truth) if len(truth) and tagged["id"].isin(truth.index).any() else None,
         source,
+        {name: sorted({e.record.model_id for e in entries if e.done}) for name, entries in ((OLD, old), (NEW, new))},
         *_judge(config, out, pairs, old, new),
     )
     samples = samples_of(pairs, found, config.shown)
@@ -131,7 +141,7 @@ def _check_folder(out: Location) -> None:
 
 def _runs(config: CompareConfig, out: Location, reporter: Reporter) -> tuple[list[LedgerEntry], list[LedgerEntry]]:
     """The runs of both; bundles tag a sample first."""
-    places = {OLD: resolve_location(config.old, config), NEW: resolve_location(config.new, config)}
+    places = {OLD: resolve_model(config.old, config, "OLD"), NEW: resolve_model(config.new, config, "NEW")}
     are_bundles = {name: (place / CARD).exists() for name, place in places.items()}
     if any(are_bundles.values()) and not all(are_bundles.values()):
         raise UsageError(f"{config.old} and {config.new}: one is a bundle and the other is none; name two of a kind")
@@ -240,7 +250,9 @@ def document_of(result: CompareResult) -> dict[str, Any]:
     truth, judged = result.truth, result.judged
     return {
         "out": str(result.out),
+        "models": result.models,
         "items": len(result.pairs.frame),
+        "disagreements": len(result.pairs.disagreements),
         "tagged": len(result.pairs.tagged),
         "onlyOld": result.pairs.only_old,
         "onlyNew": result.pairs.only_new,

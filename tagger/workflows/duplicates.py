@@ -37,7 +37,7 @@ from tagger.schemas.configs.similarity import DuplicatesConfig
 from tagger.schemas.documents.bundle import Preprocessing
 from tagger.similarity.index import VectorIndex
 from tagger.workflows.image_pairs import VerifiedPairs, find_pairs, refs_of, verify_pairs
-from tagger.workflows.open_catalog import new_folder, open_catalog, resolve_location
+from tagger.workflows.open_catalog import new_folder, open_catalog, resolve_location, resolve_model
 
 _MAX_UNREAD = 0.05
 PAGE, SAMPLE = "index.html", "sample.csv"
@@ -117,7 +117,7 @@ def duplicates(config: DuplicatesConfig, reporter: Reporter = LOG) -> Duplicates
     manifest, store = open_catalog(config, reporter)
     distinct = distinct_images(index)
     out = new_folder(config.out, config)
-    bundle = TestedBundle.read(resolve_location(config.model, config)) if config.model else None
+    bundle = TestedBundle.read(resolve_model(config.model, config)) if config.model else None
     judged = _judged(config, reporter, index, distinct)
     structure = config.structure if config.precision is None else threshold_for(judged, config.precision)
     layouts = IndexLayouts(index, distinct.positions)

@@ -42,7 +42,7 @@ from tagger.workflows.evaluate_tags import (
     evaluate_tags,
     write_tags,
 )
-from tagger.workflows.open_catalog import catalogue_name, open_manifest, resolve_location
+from tagger.workflows.open_catalog import catalogue_name, open_manifest, resolve_location, resolve_model
 
 _COLUMNS = (
     "id",
@@ -226,7 +226,7 @@ def _judged(config: EvaluateConfig, reporter: Reporter, record: RunRecord | None
     """
     recorded = config_of(resolve_location(str(config.run), config), record) if record else {}
     named = config.model or str(recorded.get("model") or "")
-    folder = resolve_location(named, config) if named else None
+    folder = resolve_model(named, config) if named else None
     bundle = Bundle.load(folder) if folder and (config.model or (folder / CARD).exists()) else None
     if bundle and record and bundle.card.model_id != record.model_id:
         if config.model:

@@ -18,7 +18,7 @@ from tagger.schemas.documents.taxonomy import Level, Taxonomy
 from tagger.workflows.attributes_taught import forget_attributes
 from tagger.workflows.evidence_taught import Asked, EvidenceResult, by_side, columns_of, teach
 from tagger.workflows.folder_locks import locked_bundle
-from tagger.workflows.open_catalog import open_manifest, resolve_location
+from tagger.workflows.open_catalog import open_manifest, resolve_location, resolve_model
 from tagger.workflows.taught_page import begin_renewal, renew
 
 
@@ -44,7 +44,7 @@ def evidence(config: EvidenceConfig, reporter: Reporter = LOG) -> EvidenceResult
         result = evidence(EvidenceConfig(model="bundle", manifest="styles.csv", title=["productDisplayName"]))
         print(f"{result.by['title']['articleType'].accuracy:.1%} right by the title alone")
     """
-    folder = resolve_location(config.model, config)
+    folder = resolve_model(config.model, config)
     with locked_bundle(folder) as bundle:
         return _teach(config, reporter, bundle, folder)
 

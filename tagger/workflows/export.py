@@ -24,6 +24,7 @@ from tagger.pim.state import State
 from tagger.pim.writing import change_rows
 from tagger.reporter import LOG, Reporter
 from tagger.runs.exported import Exported, exported_of
+from tagger.runs.holds import refuse_held
 from tagger.runs.ledger import read_ledger
 from tagger.schemas.configs.export import ExportConfig
 from tagger.schemas.tables.change import CHANGE, Outcome
@@ -67,6 +68,7 @@ def export(config: ExportConfig, reporter: Reporter = LOG) -> ExportResult:
     Raises:
         UsageError: when there is no run, map or folder, or a flag is missing that the target needs.
         InputError: when the map or the PIM's export break their form, or more would change than `max_changes` allows.
+        HoldError: when one of the runs is held (`tagger drift`).
 
     Example::
 
@@ -77,6 +79,8 @@ def export(config: ExportConfig, reporter: Reporter = LOG) -> ExportResult:
     """
     job = open_job(config, reporter)
     chosen_format(config.format, job.target)
+    if not config.dry_run:
+        refuse_held(job.tags.entries)
     out = _folder(config)
     state = state_of(job)
     if state is None:

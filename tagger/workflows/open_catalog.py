@@ -9,6 +9,7 @@ from tagger.images.stores import ImageStore, open_store
 from tagger.io.completion import is_complete
 from tagger.io.location import Location, first_line
 from tagger.manifest.manifest import Manifest
+from tagger.registry.versions import resolved
 from tagger.reporter import Reporter
 from tagger.schemas.configs.options import CatalogOptions, ManifestFormat, S3Options
 
@@ -28,6 +29,19 @@ _LIBRARIES = (
 def resolve_location(uri: str, options: S3Options) -> Location:
     """The location of a config's path or address."""
     return Location(uri, options.s3_endpoint, options.s3_region)
+
+
+def resolve_model(name: str, options: S3Options, flag: str = "--model") -> Location:
+    """The bundle that a config names: its path, or a name of a registry such as `models/fashion@champion`.
+
+    Raises UsageError when there is no such name, version or alias; InputError when the version was changed.
+    """
+    return resolve_location(model_path(name, options, flag), options)
+
+
+def model_path(name: str, options: S3Options, flag: str = "--model") -> str:
+    """The path of the same, as it is now: an alias may name another version later."""
+    return resolved(name, lambda path: resolve_location(path, options), flag)
 
 
 def new_folder(uri: str, options: S3Options, flag: str = "--out") -> Location:

@@ -29,7 +29,7 @@ from tagger.workflows.attributes_policy import FittedAttribute, fit_attributes, 
 from tagger.workflows.evidence_held_out import CURVES, DENIED, IN_WORDS
 from tagger.workflows.folder_locks import locked_bundle
 from tagger.workflows.held_out_predictions import HeldOut, held_out_predictions, known_evidence
-from tagger.workflows.open_catalog import resolve_location
+from tagger.workflows.open_catalog import resolve_model
 from tagger.workflows.taught_page import begin_renewal, renew
 
 _CURVES = {Evidence.IMAGE: "policy", **CURVES}
@@ -129,7 +129,7 @@ def fit_policy(config: PolicyConfig, reporter: Reporter = LOG) -> PolicyResult:
         result = fit_policy(PolicyConfig(model="bundle", target_precision=targets))
         print(f"{result.policy.levels['articleType'].coverage:.0%} of items need no person")
     """
-    folder = resolve_location(config.model, config)
+    folder = resolve_model(config.model, config)
     with locked_bundle(folder) as bundle:
         side = fitting_side(folder, reporter)
         held_out = {
@@ -178,7 +178,7 @@ def try_policy(config: PolicyConfig, reporter: Reporter = LOG) -> PolicyTrials:
         trial = try_policy(PolicyConfig(model="bundle", target_precision=0.95, splits=100))
         print(f"kept on {trial.levels['articleType'].kept:.0%} of the halves")
     """
-    folder = resolve_location(config.model, config)
+    folder = resolve_model(config.model, config)
     bundle = Bundle.load(folder, "--model")
     side = fitting_side(folder, reporter)
     held_out = {

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, date
 
 import pandas as pd
 
@@ -34,6 +35,8 @@ class QualityResult:
     """Precision of accepted tags, from the decisions so far."""
 
     runs: int
+    others: int
+    """Runs of other models, which do not count."""
     levels: Mapping[Level, Precision]
     """With intervals for one look."""
     promises: Mapping[Level, Promise]
@@ -74,6 +77,7 @@ def measure_quality(config: QualityConfig, reporter: Reporter = LOG) -> QualityR
     """
     places = [resolve_location(name, config) for name in config.run]
     runs = newest_first([entry for where in places for entry in read_ledger(where, f"RUN {where}")])
+    runs, others = _counted(config, runs)
     reporter.step(f"Reading the QA sample of {len(runs)} {'run' if len(runs) == 1 else 'runs'}")
     database = config.database or os.environ.get(DATABASE)
     drawn = {entry.directory.root: _answers(entry, database) for entry in runs if entry.done}
@@ -85,6 +89,7 @@ def measure_quality(config: QualityConfig, reporter: Reporter = LOG) -> QualityR
     classes = by_class(answers, config.probability)
     return QualityResult(
         runs=len(runs),
+        others=others,
         levels=levels,
         promises=promises_of(answers, _accepted(runs), targets, config.probability),
         targets=targets,
@@ -93,6 +98,22 @@ def measure_quality(config: QualityConfig, reporter: Reporter = LOG) -> QualityR
         waits_in=next((root for root, rows in drawn.items() if rows["waiting"].any()), None),
         table=_write(classes, resolve_location(config.out, config)) if config.out else None,
     )
+
+
+def _counted(config: QualityConfig, runs: list[LedgerEntry]) -> tuple[list[LedgerEntry], int]:
+    """The runs that count, the newest first, and how many are left out because another model tagged them."""
+    standing = [run for run in runs if not run.rolled_back]
+    if not standing:
+        raise UsageError("RUN: these runs were taken back (tagger rollback)")
+    counted = [run for run in standing if config.since is None or _day(run) >= config.since]
+    if not counted:
+        raise UsageError(f"--since {config.since}: the newest of these runs is of {_day(standing[0])}")
+    of_model = [run for run in counted if run.record.model_id == counted[0].record.model_id]
+    return (counted, 0) if config.models == "all" else (of_model, len(counted) - len(of_model))
+
+
+def _day(run: LedgerEntry) -> date:
+    return run.record.started_at.astimezone(UTC).date()
 
 
 def _answers(entry: LedgerEntry, database: str | None) -> pd.DataFrame:

@@ -18,7 +18,7 @@ from tagger.similarity.index import VectorIndex
 from tagger.similarity.retrieval import Retrieved, by_chance, colour_histograms, retrieve
 from tagger.similarity.retrieval_page import Example, page_of
 from tagger.similarity.side_by_side import CommonItems, mean_figures, mean_of_classes
-from tagger.workflows.open_catalog import open_catalog, resolve_location
+from tagger.workflows.open_catalog import open_catalog, resolve_location, resolve_model
 
 TABLE, CLASSES, PAGE = "retrieval.csv", "classes.csv", "index.html"
 _COLOURS, _CHANCE = "colour histograms", "chance"
@@ -79,7 +79,7 @@ def measure_retrieval(config: RetrievalConfig, reporter: Reporter = LOG) -> Retr
 
 def _sides(config: RetrievalConfig, items: CommonItems) -> tuple[np.ndarray, np.ndarray]:
     """Rows of the test items (queries) and train items (gallery), int [Q] and [G]. Raises InputError for none."""
-    side = items.frame["id"].map(read_splits(resolve_location(config.model, config), "--model"))
+    side = items.frame["id"].map(read_splits(resolve_model(config.model, config), "--model"))
     queries, gallery = (np.flatnonzero(side == name) for name in ("test", "train"))
     if not len(queries) or not len(gallery):
         raise InputError(f"--model: the indexes have no labelled item of {config.model}'s test or train side")

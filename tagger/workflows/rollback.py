@@ -1,6 +1,5 @@
 """Takes a run's values back: from what is applied, and from the PIM."""
 
-import getpass
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,6 +13,7 @@ from tagger.exports.csv import harmless
 from tagger.io.completion import mark_complete
 from tagger.io.json_text import as_json
 from tagger.io.location import Location
+from tagger.machine import user_name
 from tagger.notices import Notices
 from tagger.pim.fields import Field, fields_of
 from tagger.pim.files import ImportFiles, WrittenFile, csv_line
@@ -92,7 +92,7 @@ def rollback(config: RollbackConfig, reporter: Reporter = LOG) -> RollbackResult
     if config.current:
         _restore(config, reporter, entry, standing, result)
     if not config.keep_run and not config.dry_run:
-        about = {"at": datetime.now(UTC).isoformat(), "by": getpass.getuser()}
+        about = {"at": datetime.now(UTC).isoformat(), "by": user_name()}
         (entry.directory.root / ROLLBACK).write_text(as_json(about))
     result.is_run_rolled_back = not config.keep_run
     return result

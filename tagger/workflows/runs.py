@@ -6,12 +6,13 @@ from typing import Literal
 from tagger.io.lock import is_held
 from tagger.reporter import LOG, Reporter
 from tagger.runs.directory import RunDirectory
+from tagger.runs.holds import hold_of
 from tagger.runs.ledger import LedgerEntry, read_ledger
 from tagger.schemas.configs.tag import RunsConfig
 from tagger.schemas.documents.run import RunRecord
 from tagger.workflows.open_catalog import resolve_location
 
-RunState = Literal["done", "running", "interrupted", "rolled back"]
+RunState = Literal["done", "running", "interrupted", "held", "rolled back"]
 
 
 @dataclass(frozen=True)
@@ -22,8 +23,8 @@ class RunSummary:
     record: RunRecord
     """The run's config, inputs, versions and counts."""
     state: RunState
-    """`rolled back` once its values were taken back; `running` while a process holds the lock of an unfinished run;
-    else `interrupted`."""
+    """`rolled back` once its values were taken back; `held` while it is kept from exports (`tagger drift`); `running`
+    while a process holds the lock of an unfinished run; else `interrupted`."""
 
 
 def runs(config: RunsConfig, reporter: Reporter = LOG) -> list[RunSummary]:
@@ -52,5 +53,6 @@ def _state(entry: LedgerEntry) -> RunState:
     if entry.rolled_back:
         return "rolled back"
     if entry.done:
-        return "done"
+        held = hold_of(entry.directory) if entry.has_hold else None
+        return "held" if held and not held.release else "done"
     return "running" if is_held(entry.directory.root) else "interrupted"

@@ -20,7 +20,7 @@ from tagger.similarity.index import VectorIndex
 from tagger.similarity.search import Criteria, Queries, Similar
 from tagger.tagging.notebook import Tagger
 from tagger.tagging.vector_rows import matrix_of
-from tagger.workflows.open_catalog import new_folder, open_manifest, resolve_location
+from tagger.workflows.open_catalog import new_folder, open_manifest, resolve_location, resolve_model
 
 _AT_ONCE = 4096
 _KNOWN = ("masterCategory", "articleType", "imageDigest")
@@ -117,7 +117,7 @@ def _embed(config: SimilarConfig, index: VectorIndex, reporter: Reporter) -> Que
     if model is None:
         raise UsageError("--model: name the bundle that made the index's vectors")
     reporter.step(f"Loading the model {model}")
-    folder = resolve_location(model, config)
+    folder = resolve_model(model, config)
     tagger = Tagger(Bundle.load(folder), index.card.engine or "auto", folder=folder)
     if tagger.card.model_id != index.card.model_id:
         raise UsageError(

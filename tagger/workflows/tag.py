@@ -25,11 +25,15 @@ from tagger.models.bundle import Bundle
 from tagger.reporter import LOG, Reporter
 from tagger.runs.compaction import join_parts
 from tagger.runs.directory import RunDirectory
+from tagger.runs.holds import hold, hold_of
 from tagger.runs.identity import attributes_by, run_inputs
-from tagger.runs.ledger import known_runs, newest_first
+from tagger.runs.ledger import LedgerEntry, known_runs, newest_first
 from tagger.runs.limits import nothing_to_tag, too_many
 from tagger.runs.parts import failed_images, rows_done
 from tagger.runs.staging import Staged
+from tagger.schemas.configs.drift import DriftConfig, DriftOptions
+from tagger.schemas.configs.options import S3Options
+from tagger.schemas.configs.reporting import SECRET
 from tagger.schemas.configs.tag import TagConfig
 from tagger.schemas.documents.bundle import ModelCard
 from tagger.schemas.documents.run import Counts, RunRecord
@@ -44,8 +48,11 @@ from tagger.tagging.on_ray import tag_shards
 from tagger.tagging.rows import PredictionRows
 from tagger.tagging.shard_tagger import TagPlan
 from tagger.tagging.worker_pool import fit_workers
+from tagger.workflows.drift import DriftResult, check_drift, drift_of
 from tagger.workflows.evidence_used import EvidenceUsed, resolve_evidence, warn_without_policy
-from tagger.workflows.open_catalog import open_catalog, resolve_location, versions
+from tagger.workflows.open_catalog import model_path, open_catalog, resolve_location, versions
+from tagger.workflows.promise import PromiseSoFar, promises_so_far
+from tagger.workflows.run_page import PAGE, RunStatus, write_run_page
 from tagger.workflows.staged_rows import TagSession, staged_rows
 from tagger.workflows.tagging_watch import TaggingWatch, wait_for_engine
 
@@ -63,6 +70,12 @@ class TagResult:
     """Likely causes in words, if most images are missing."""
     too_many: tuple[str, ...]
     """Messages about counts above `max_failed` or `max_rejected`; empty if there are none."""
+    page: Location
+    """The page for the person who answers for the run."""
+    drift: DriftResult | None = None
+    """How the run compares with those of `against`, if there are some."""
+    promises: tuple[PromiseSoFar, ...] = ()
+    """With `against`, what answers over all nights say of what the model promises."""
 
     @property
     def counts(self) -> Counts:
@@ -73,6 +86,11 @@ class TagResult:
     def predictions(self) -> Location:
         """Folder of the predictions: Parquet, a row for each item, by `tagger.schemas.tables.prediction`."""
         return self.directory.predictions
+
+    @property
+    def is_held(self) -> bool:
+        """Whether exports of the run are refused until a person has looked."""
+        return bool(self.drift and self.drift.is_held)
 
     @property
     def nothing_to_tag(self) -> str | None:
@@ -110,6 +128,7 @@ def tag(config: TagConfig, reporter: Reporter = LOG) -> TagResult:
     reporter.step(f"Opening {config.model} and {config.manifest}")
     started = time.monotonic()
     directory = RunDirectory(resolve_location(config.out, config))
+    asked, config = config.model, _with_model(config, directory.record())
     bundle = Bundle.load(resolve_location(config.model, config))
     manifest, store = open_catalog(config, reporter)
     config, used = resolve_evidence(config, bundle, manifest, reporter)
@@ -121,18 +140,22 @@ def tag(config: TagConfig, reporter: Reporter = LOG) -> TagResult:
     inputs = run_inputs(
         config, manifest.fingerprint(), bundle.card.model_id, thresholds, used.digest, _attributes_by(config, used)
     )
-    settings = config.model_dump(mode="json")
+    settings = config.model_dump(mode="json", exclude=set(SECRET))
     if directory.is_done():
         record = directory.begin(settings, inputs, bundle.card.model_id, versions())
         directory.work.delete()  # left over from a kill between finishing and cleaning up
         reporter.step(f"{directory.root} is done already; nothing to do")
-        return _result(config, directory, record, store)
+        return _result(config, reporter, directory, record, store)
     with holding(directory.root) as check_held, directory.removed_if_refused():
         after = known.newest if known else ()
         record = directory.begin(settings, inputs, bundle.card.model_id, versions(), after=after)
         promised = _promised(config, bundle.card, used)
         values = used.attributes.values if used.attributes else {}
-        record = record.model_copy(update={"target_precision": promised, "attributes": values})
+        named = asked if asked != config.model else None
+        blurry = bundle.card.blur_threshold
+        about = {"target_precision": promised, "attributes": values, "model_name": named, "blur_threshold": blurry}
+        record = record.model_copy(update=about)
+        directory.write(record)  # now, so that a run that goes on after a kill keeps the model that its name stood for
         with EngineChoice(config, bundle, store, record.engine) as engines, ExitStack() as sessions:
             session = TagSession(config, reporter, sessions)
             staged = staged_rows(config, reporter, directory, manifest, store, selection, used.names, session)
@@ -148,16 +171,59 @@ def tag(config: TagConfig, reporter: Reporter = LOG) -> TagResult:
             if join_parts(directory, session.tasks()):
                 reporter.step("Joined the parts into larger files")
         record = directory.finish(record.model_copy(update={"seconds": time.monotonic() - started}), staged)
-    return _result(config, directory, record, store)
+    return _result(config, reporter, directory, record, store)
 
 
-def _result(config: TagConfig, directory: RunDirectory, record: RunRecord, store: ImageStore) -> TagResult:
+def _with_model(config: TagConfig, begun: RunRecord | None) -> TagConfig:
+    """The config with the path of its model: of a run that has begun, what a name stood for when it did."""
+    then = begun.config.get("model") if begun and begun.model_name == config.model else None
+    return config.model_copy(update={"model": str(then or model_path(config.model, config))})
+
+
+def _result(
+    config: TagConfig, reporter: Reporter, directory: RunDirectory, record: RunRecord, store: ImageStore
+) -> TagResult:
     failed = failed_images(directory.predictions, record.counts.errors)
     code = str(ErrorCode.NOT_FOUND)
     absent = [example.image for example in failed.examples[code] if example.image]
     hints = near_misses(store, absent) if 2 * failed.counts[code] > record.counts.predictions else []
     problems = too_many(record.counts, config.max_failed, config.max_rejected)
-    return TagResult(directory, record, failed, tuple(hints), tuple(problems))
+    before = _runs_before(config, record)
+    drift = _drift(config, directory, reporter, bool(before)) if config.against else None
+    promises = _promises(directory, record, before) if config.against else ()
+    held = hold_of(directory)
+    drift = replace(drift, hold=held) if drift else None
+    status = RunStatus(problems, drift, promises, held.reason if held and not held.release else "", before)
+    page = write_run_page(config, directory, record, store, failed, status)
+    return TagResult(directory, record, failed, tuple(hints), tuple(problems), page, drift, promises)
+
+
+def _runs_before(config: TagConfig, record: RunRecord) -> list[LedgerEntry]:
+    """The earlier runs that the config names, the newest first; none on the first night."""
+    names = dict.fromkeys([*config.against, *config.known])
+    entries = newest_first([e for n in names for e in known_runs(resolve_location(n, config), f"--against {n}")])
+    return [e for e in entries if e.record.run_id != record.run_id and e.record.started_at < record.started_at]
+
+
+def _promises(directory: RunDirectory, record: RunRecord, before: list[LedgerEntry]) -> tuple[PromiseSoFar, ...]:
+    """What is known of the model's promises; a broken one holds the run."""
+    entries = [LedgerEntry(directory, record, done=True), *before]
+    promises = promises_so_far(entries, record.model_id, record.target_precision)
+    for promise in promises:
+        if promise.is_broken:
+            hold(directory, promise.words.rstrip("."), PAGE)
+    return tuple(promises)
+
+
+def _drift(config: TagConfig, directory: RunDirectory, reporter: Reporter, has_before: bool) -> DriftResult:
+    """Compare the run with those before, once; the first night has none."""
+    if result := drift_of(directory):
+        return DriftResult(directory.root, result, hold=hold_of(directory))
+    shared = {name: getattr(config, name) for name in (*DriftOptions.model_fields, *S3Options.model_fields)}
+    existing = [name for name in config.against if has_before and resolve_location(name, config).exists()]
+    settings = shared | {"run": directory.root.uri, "against": existing or [directory.root.uri]}
+    settings["pictures"] = config.pictures is not False
+    return check_drift(DriftConfig.model_validate(settings), reporter)
 
 
 def _selection(config: TagConfig, manifest: Manifest, known: Known | None) -> Selection:

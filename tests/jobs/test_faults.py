@@ -15,7 +15,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from tagger.demo.drawn_catalogue import Drawn
-from tagger.engines.measured import ENGINE_FILE
+from tagger.schemas.documents.engine import ENGINE_FILE
 from tests.conftest import Outcome, S3Server
 from tests.corpus import bad, good
 from tests.faulty_s3 import Faults, faulty

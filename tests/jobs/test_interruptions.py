@@ -165,10 +165,50 @@ def tagging(drawn: Drawn, bundle_dir: Path, folder: Path) -> list[object]:
     ]  # fmt: skip
 
 
+START_AND_LEAVE = """
+import os, subprocess, sys
+with open(sys.argv[1], "w") as said:
+    process = subprocess.Popen(sys.argv[2:], stdout=said, stderr=subprocess.STDOUT, start_new_session=True)
+print(process.pid)
+"""
+
+
+@pytest.mark.usefixtures("embedded_ray")
+def test_a_run_that_the_first_process_has_for_a_child_says_that_it_was_stopped(
+    drawn: Drawn, bundle_dir: Path, tmp_path: Path, temporary: Path
+) -> None:
+    """As a service manager starts and stops it: Ray's core takes a process with such a parent for an abandoned one."""
+    said = tmp_path / "said.txt"
+    command = [sys.executable, "-m", "tagger.jobs.shell.cli", *map(str, tagging(drawn, bundle_dir, tmp_path))]
+    starter = [sys.executable, "-c", START_AND_LEAVE, str(said), *command]
+    environment = {**os.environ, "TMPDIR": str(temporary)}
+    pid = int(subprocess.run(starter, env=environment, capture_output=True, check=True).stdout)
+    wait_for_another_part(tmp_path / "r")
+    processes = [psutil.Process(each) for each in tree_of(pid)]
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):
+            process.terminate()
+    psutil.wait_procs(processes, WAIT_S)
+    assert "tagger: interrupted; the same command goes on from here" in said.read_text()
+    assert [p.name for p in temporary.iterdir()] == []
+    assert not (tmp_path / "r/_lock").exists()
+
+
+def parts_of(run: Path) -> int:
+    return len(list((run / "predictions").glob("part-*.parquet")))
+
+
+def wait_for_another_part(run: Path, ended: Callable[[], object] = lambda: None) -> None:
+    before, deadline = parts_of(run), time.monotonic() + WAIT_S
+    while parts_of(run) == before:
+        assert ended() is None and time.monotonic() < deadline
+        time.sleep(0.01)
+
+
 def wait_for_all_parts(process: subprocess.Popen[str], run: Path) -> None:
     shards = len(list((run / "_work").glob("shard-*.parquet")))
     deadline = time.monotonic() + WAIT_S
-    while len(list((run / "predictions").glob("part-*.parquet"))) < shards:
+    while parts_of(run) < shards:
         assert process.poll() is None and time.monotonic() < deadline
 
 
@@ -188,7 +228,10 @@ def test_every_signal_ends_a_run_and_the_same_command_finishes_it(
 
     process = start(*command, TMPDIR=str(temporary))
     read_until(process, "Tagging")
+    wait_for_another_part(tmp_path / "r", process.poll)  # the workers have the model, which the command sends them once
     for pid in reversed(tree_of(process.pid)):
+        if pid == process.pid:
+            time.sleep(0.2)  # as on a busy machine: its Ray has ended before its own signal comes
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGTERM)
     ended_by_sigterm(process, temporary)

@@ -200,3 +200,10 @@ def test_what_is_no_run_is_told(tagger: Run, shop: Path, bundle_dir: Path, tmp_p
     assert (outcome.code, "m.csv is a file; name a run, or a folder of runs" in outcome.err) == (2, True)
     assert not (tmp_path / "r").exists()
     assert tagger(*common, "--since", "colour=red").code == 2
+
+
+def test_each_night_has_a_page_that_compares_it_with_the_one_before(nights: Path) -> None:
+    assert "Against the run before" not in (nights / "monday/report.html").read_text()
+    page = (nights / "tuesday/report.html").read_text()
+    assert "Against the run before" in page
+    assert "known from earlier runs" in page

@@ -150,6 +150,8 @@ def test_a_notebook_gives_what_the_job_gives_to_the_last_digit(run_dir: Path, tr
     expected = job.loc[ids, same].reset_index(drop=True)
     for column in same:
         left, right = notebook[column], expected[column]
+        if column.startswith("image") and right.dtype == float:  # whole numbers, and null in a failed row of the job
+            left, right = left.astype(float), right.astype(float)
         assert [str(v) for v in left] == [str(v) for v in right], column
     assert (
         notebook["articleTypeConfidence"].dropna().to_numpy() == expected["articleTypeConfidence"].dropna().to_numpy()

@@ -21,6 +21,8 @@ FUNCTIONS = {
     "apply": "ApplyConfig",
     "export": "ExportConfig",
     "rollback": "RollbackConfig",
+    "check_drift": "DriftConfig",
+    "score_suppliers": "SuppliersConfig",
     "build_index": "IndexConfig",
     "find_similar": "SimilarConfig",
     "duplicates": "DuplicatesConfig",
@@ -29,11 +31,11 @@ FUNCTIONS = {
 }
 RESULTS = {
     "CheckResult", "TrainResult", "TagResult", "EvaluateResult", "PolicyResult", "ApplyResult", "ExportResult",
-    "RollbackResult", "IndexResult",
+    "RollbackResult", "DriftResult", "SuppliersResult", "IndexResult",
     "SimilarResult", "DuplicatesResult", "AuditResult", "PackResult",
 }  # fmt: skip
 NAMES_IN_RESULTS = {"Level", "TagState", "Outcome"}
-ERRORS = {"TaggerError", "UsageError", "InputError"}
+ERRORS = {"TaggerError", "UsageError", "InputError", "HoldError"}
 
 
 def test_the_public_list_is_these_names_and_no_others() -> None:

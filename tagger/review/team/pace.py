@@ -101,6 +101,30 @@ def items_per_hour(decisions: pd.DataFrame) -> int | None:
     return None if per_hour is None else max(1, round(per_hour))
 
 
+def work_seconds(decisions: pd.DataFrame, pause: timedelta = PAUSE) -> pd.Series:
+    """What each decision took, in seconds: the time since its person's decision before.
+
+    Decisions of one key press share its time. The first one of a person, and one after a pause, takes what the others
+    of that person took on average, or, where nothing else of the person is known, of all.
+
+    Args:
+        decisions: decidedBy and decidedAt.
+        pause: The longest time between two decisions of a person that counts as work.
+
+    Returns:
+        Seconds by the index of `decisions`; NaN for all where no time is known.
+    """
+    at_once = decisions.groupby(["decidedBy", "decidedAt"]).size().rename("together").reset_index()
+    took = at_once.groupby("decidedBy")["decidedAt"].diff().dt.total_seconds()
+    known = took.where(took <= pause.total_seconds()) / at_once["together"]
+    total, items = known * at_once["together"], at_once["together"].where(known.notna())
+    own = total.groupby(at_once["decidedBy"]).transform("sum") / items.groupby(at_once["decidedBy"]).transform("sum")
+    everyone = total.sum() / items.sum() if items.sum() else float("nan")
+    at_once["seconds"] = known.fillna(own).fillna(everyone)
+    merged = decisions.reset_index().merge(at_once, on=["decidedBy", "decidedAt"], how="left")
+    return pd.Series(merged["seconds"].to_numpy(), index=decisions.index)
+
+
 def _pace(person: str, rows: list[LogRow], pause: timedelta, probability: float) -> Pace:
     """The pace of one person, from their entries in order of time."""
     moments = sorted({row.at for row in rows})

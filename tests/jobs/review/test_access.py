@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
-import httpx
+import httpx2
 import psutil
 from PIL import Image
 
@@ -58,15 +58,15 @@ def test_a_form_of_another_page_is_refused(server: ReviewServer) -> None:
 
 
 def test_another_name_for_this_machine_is_refused(server: ReviewServer) -> None:
-    assert httpx.get(f"{server.url}/queue", headers={"host": "evil.example"}).status_code == 421
-    assert httpx.get(f"http://localhost:{server.port}/sign-in").status_code == 200
+    assert httpx2.get(f"{server.url}/queue", headers={"host": "evil.example"}).status_code == 421
+    assert httpx2.get(f"http://localhost:{server.port}/sign-in").status_code == 200
 
 
 def test_another_sites_page_can_neither_load_anything_nor_take_items(server: ReviewServer) -> None:
     image = {"sec-fetch-site": "cross-site", "sec-fetch-mode": "no-cors"}
-    assert httpx.get(f"{server.url}/grid", headers=image, follow_redirects=True).status_code == 403
+    assert httpx2.get(f"{server.url}/grid", headers=image, follow_redirects=True).status_code == 403
     link = {"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate"}
-    assert httpx.get(f"{server.url}/queue", headers=link).status_code == 401, "a link in a mail opens"
+    assert httpx2.get(f"{server.url}/queue", headers=link).status_code == 401, "a link in a mail opens"
 
 
 def test_behind_a_proxy_the_public_address_counts(run: Path, fresh: list[str], tagger: Run) -> None:
@@ -74,11 +74,11 @@ def test_behind_a_proxy_the_public_address_counts(run: Path, fresh: list[str], t
     assert tagger("review", "--run", run, *public).code == 2, "it needs a token"
     with ReviewServer(run, *fresh, *public, "--token", TOKEN) as server:
         seen = {"host": "review.shop.example", "origin": "https://review.shop.example"}
-        answer = httpx.post(f"{server.url}/sign-in", data={"token": TOKEN}, headers=seen)
+        answer = httpx2.post(f"{server.url}/sign-in", data={"token": TOKEN}, headers=seen)
         assert answer.status_code == 303
         assert "secure" in answer.headers["set-cookie"].lower()
         foreign = {**seen, "origin": "https://evil.example"}
-        assert httpx.post(f"{server.url}/sign-in", data={"token": TOKEN}, headers=foreign).status_code == 403
+        assert httpx2.post(f"{server.url}/sign-in", data={"token": TOKEN}, headers=foreign).status_code == 403
 
 
 def test_any_place_but_this_machine_needs_a_token(run: Path, tagger: Run) -> None:
@@ -140,7 +140,7 @@ def test_nobody_gets_in_without_the_token(run: Path, fresh: list[str]) -> None:
         name = re.search("tagger_review_[0-9a-f]+", str(bearer.http.get("/try").request.headers))
         assert name
         assert stranger.get("/queue", headers={"cookie": f"{name[0]}=forged.value"}).status_code == 401
-        without_cookies = httpx.get(f"{server.url}/queue?began=1", headers=BEARER)
+        without_cookies = httpx2.get(f"{server.url}/queue?began=1", headers=BEARER)
         assert (without_cookies.status_code, "needs cookies" in without_cookies.text) == (400, True)
         ann = server.stranger()
         ann.page = ann.http.get("/items/7?order=certain").text
@@ -158,14 +158,14 @@ def test_nobody_gets_in_without_the_token(run: Path, fresh: list[str]) -> None:
         assert other.stranger(cookies=cookie).http.get("/queue").status_code == 401, "a new token ends old sessions"
 
 
-def _flood(url: str, cookies: httpx.Cookies) -> Counter[int]:
+def _flood(url: str, cookies: httpx2.Cookies) -> Counter[int]:
     """How often each status was the answer to one request after the other; 0 stands for none."""
     statuses: Counter[int] = Counter()
-    with httpx.Client(base_url=url, timeout=30, cookies=cookies) as client:
+    with httpx2.Client(base_url=url, timeout=30, cookies=cookies) as client:
         for _ in range(_FLOOD_REQUESTS):
             try:
                 statuses[client.get("/queue").status_code] += 1
-            except httpx.TransportError:
+            except httpx2.TransportError:
                 statuses[0] += 1
     return statuses
 

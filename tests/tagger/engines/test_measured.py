@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 
 from tagger.engines import measured
-from tagger.engines.measured import ENGINE_FILE, load_measured, store_measured
+from tagger.engines.measured import load_measured, store_measured
 from tagger.io.location import Location
 from tagger.models.bundle import Bundle
+from tagger.schemas.documents.engine import ENGINE_FILE
 from tagger.schemas.documents.run import EngineCheck
 from tests.builders import policy
 

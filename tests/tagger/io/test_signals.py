@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tagger.io.signals import do_not_interrupt_again, interrupted_by_signals
+from tagger.io.signals import do_not_interrupt_again, ended_by_interrupt, interrupted_by_signals
 
 
 class Interrupts:
@@ -170,3 +170,11 @@ def test_a_command_that_handles_its_interrupt_is_not_interrupted_again() -> None
         except KeyboardInterrupt:
             do_not_interrupt_again()
         time.sleep(0.3)  # three times as long as until the next one
+
+
+def test_what_follows_a_server_that_an_interrupt_ended_is_not_interrupted() -> None:
+    with interrupted_by_signals(lambda number, frame: None):
+        with ended_by_interrupt():
+            signal.raise_signal(signal.SIGINT)
+            pytest.fail("not interrupted")
+        time.sleep(0.3)  # as closing a database may take

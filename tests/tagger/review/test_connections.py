@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import httpx
+import httpx2
 import pytest
 import uvicorn
 from starlette.requests import Request
@@ -145,12 +145,12 @@ def test_a_request_after_another_has_its_own_time_and_what_is_whole_is_answered(
         connection.sendall(b"GET / HTTP/1.1\r\n")
         assert all_of(connection).startswith(b"HTTP/1.1 408 ")
     large = b"x" * 300_000
-    assert httpx.post(f"http://127.0.0.1:{hasty}/", content=large).text == "300000 bytes"
+    assert httpx2.post(f"http://127.0.0.1:{hasty}/", content=large).text == "300000 bytes"
 
 
 def answered(port: int, source: str) -> bool:
-    transport = httpx.HTTPTransport(local_address=source)
-    with httpx.Client(transport=transport, timeout=30) as client:
+    transport = httpx2.HTTPTransport(local_address=source)
+    with httpx2.Client(transport=transport, timeout=30) as client:
         return client.get(f"http://127.0.0.1:{port}/").status_code == 200
 
 

@@ -5,7 +5,7 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
+import httpx2
 import openpyxl
 import pyarrow.csv as pc
 import pyarrow.parquet as pq
@@ -40,7 +40,7 @@ def reviewer(server: ReviewServer) -> Reviewer:
     return client
 
 
-def get(reviewer: Reviewer, name: str) -> httpx.Response:
+def get(reviewer: Reviewer, name: str) -> httpx2.Response:
     answer = reviewer.http.get(f"/downloads/{name}")
     assert answer.status_code == 200, answer.text
     assert "attachment" in answer.headers["content-disposition"]

@@ -72,6 +72,7 @@ def test_a_colleague_is_invited_comes_in_and_is_seen_by_keyboard_alone(browser: 
     expect(berta.get_by_role("link", name="People")).to_have_count(0)
     berta.keyboard.press("a")
     expect(berta.locator("#progress b").first).to_have_text("1")
+    berta.wait_for_load_state("networkidle")  # the next item is open only now
     lead.goto("/people")
     seen = member(lead, "Berta")
     assert re.search(r"Decisions that stand\s+1\b", seen) and "Chrome, Linux" in seen

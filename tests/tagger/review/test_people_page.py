@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 from starlette.testclient import TestClient
 
@@ -29,7 +29,7 @@ def page(store: ReviewStore, tmp_path: Path) -> Page:
     return Page(store, tmp_path)
 
 
-def post(browser: TestClient, address: str, **fields: object) -> httpx.Response:
+def post(browser: TestClient, address: str, **fields: object) -> httpx2.Response:
     return browser.post(address, data={"csrf": csrf(browser, "/people"), **fields}, follow_redirects=False)
 
 

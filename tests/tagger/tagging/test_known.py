@@ -136,6 +136,7 @@ def test_every_field_of_an_outcome_is_restored_from_its_stored_row(bundle: Bundl
     records["master"], records["type"] = Levels(bundle.card.taxonomy).classes_of_leaves(np.array([last_leaf]))
     records["image_type"], records["image_type_confidence"] = 1, 0.6
     records["leaves"], records["leaf_confidences"] = [last_leaf, 1, -1, -1, -1], [0.7, 0.2, 0, 0, 0]
+    records["brightness"], records["size"] = 200.5, (60, 80)
     kept = [name for name in records.dtype.names or () if records.dtype[name].itemsize]
     zero = [name for name in kept if not np.any(records[name])]
     assert not zero, f"set {zero} above, or this test cannot see whether known.py restores it"

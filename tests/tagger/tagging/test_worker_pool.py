@@ -106,6 +106,24 @@ def test_a_lost_workers_shards_are_done_by_another(tmp_path: Path) -> None:
     assert len(list(tmp_path.glob("killed-*"))) == 2
 
 
+class LostAfterwards(Writer):
+    """Its process dies between a shard's file and the answer."""
+
+    def tag(self, number: int, crashes: Crashes = Crashes()) -> None:  # noqa: B008 - it cannot be changed
+        super().tag(number, crashes)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_part_that_a_lost_worker_has_written_is_not_written_again(tmp_path: Path) -> None:
+    actor = ray.remote(num_cpus=0, max_restarts=0)(LostAfterwards)
+    pool = WorkerPool(
+        lambda: actor.remote(tmp_path, 0), [1, 2], Workers(1, 1), has_part=lambda n: (tmp_path / f"shard-{n}").exists()
+    )
+    while not pool.is_done:
+        pool.wait(1.0)
+    assert [(tmp_path / f"shard-{n}").read_text() for n in (1, 2)] == ["x", "x"]
+
+
 def test_images_that_end_workers_are_found_and_the_run_goes_on_without_them(tmp_path: Path) -> None:
     work(writer(tmp_path, deadly=[2, 7]), [1], tmp_path)
     assert (tmp_path / "shard-1").read_text() == "x"

@@ -352,3 +352,20 @@ def test_a_rollback_leaves_alone_what_a_person_changed_and_the_run_counts_no_mor
         out=str(tmp_path / "out-2"), pictures=False, dry_run=True,
     ))  # fmt: skip
     assert after.report.outcomes == {Outcome.WAITING: 4}
+
+
+def test_a_master_category_alone_is_not_written_beside_a_type_of_another_one(tmp_path: Path) -> None:
+    fields = {
+        "category": {"of": "masterCategory", "as": "column", "values": "same"},
+        "type": {"of": "articleType", "as": "column", "values": "same"},
+    }
+    write_map(tmp_path / "map.yaml", "table", fields, key="sku")
+    items = {"typed": (SHOE, "accept_master_only"), "same": (SHIRT, "accept_master_only"),
+             "new": (SHOE, "accept_master_only")}  # fmt: skip
+    config = config_of(tmp_path, items, [], overwrite="all", max_changes="100%")
+    rows = ["sku,category,type", "typed,Apparel,Shirts", "same,Apparel,Shirts", "new,,"]
+    (tmp_path / "current.csv").write_text("\n".join(rows) + "\n")
+    report = export(config).report
+    assert report.outcomes == {Outcome.SET: 1, Outcome.UNCHANGED: 1, Outcome.WAITING: 1}
+    (file,) = (tmp_path / "out").glob("table-*.csv")
+    assert file.read_text().splitlines() == ["sku,category", "new,Footwear"]

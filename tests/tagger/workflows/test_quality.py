@@ -1,7 +1,8 @@
 """What `tagger quality` says of a target, from the answers so far."""
 
+import json
 import shutil
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pyarrow as pa
@@ -9,8 +10,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from tagger.confidence.anytime import TargetVerdict
+from tagger.errors import UsageError
 from tagger.jobs import quality as quality_job
 from tagger.jobs.shell.console import Console
+from tagger.runs.roots import RECORD, ROLLBACK
 from tagger.schemas.configs.confidence import QualityConfig
 from tagger.schemas.documents.taxonomy import Level
 from tagger.schemas.tables.decision import DECISION
@@ -108,3 +111,25 @@ def test_several_runs_promise_something_of_all_items_like_theirs(run: Path, writ
     config = QualityConfig.model_validate({"run": [str(run.parent)], "target_precision": 0.95})
     promise = measure_quality(config).promises[Level.ARTICLE_TYPE]
     assert (promise.items, promise.bound.answers, promise.waiting) == (None, 120, 80)
+
+
+def test_runs_of_another_model_and_those_before_a_day_are_left_out(run: Path) -> None:
+    config = answer(run, "rrrw")
+    other = shutil.copytree(run, run.parent / "older")
+    record = json.loads((other / RECORD).read_text())
+    changed = {"runId": "other", "modelId": "another", "startedAt": "2026-01-01T02:00:00Z"}
+    (other / RECORD).write_text(json.dumps(record | changed))
+    shutil.rmtree(other / "decisions")
+    both = config.model_copy(update={"run": [str(run.parent)]})
+    result = measure_quality(both)
+    assert (result.runs, result.others) == (1, 1)
+    everything = measure_quality(both.model_copy(update={"models": "all"}))
+    assert (everything.runs, everything.others) == (2, 0)
+    recent = measure_quality(both.model_copy(update={"models": "all", "since": date(2026, 1, 2)}))
+    assert (recent.runs, recent.levels[Level.ARTICLE_TYPE].right) == (1, 3)
+    with pytest.raises(UsageError, match=r"--since 2026-02-01: the newest of these runs is of 2026-01-02"):
+        measure_quality(both.model_copy(update={"since": date(2026, 2, 1)}))
+    (run / ROLLBACK).touch()
+    assert measure_quality(both.model_copy(update={"models": "all"})).runs == 1
+    with pytest.raises(UsageError, match="taken back"):
+        measure_quality(config)

@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from tagger.review.team.pace import items_per_hour
+from tagger.review.team.pace import items_per_hour, work_seconds
 
 
 def decided(by: str, count: int, seconds: float, start: str = "2026-11-30 09:00", first: int = 0) -> pd.DataFrame:
@@ -27,3 +27,15 @@ def test_a_changed_answer_is_one_item() -> None:
 @pytest.mark.parametrize(("count", "seconds"), [(0, 6), (50, 6), (100, 300)])
 def test_few_decisions_have_no_pace(count: int, seconds: float) -> None:
     assert items_per_hour(decided("anna", count, seconds)) is None
+
+
+def test_each_decision_took_the_time_since_the_one_before() -> None:
+    start = pd.Timestamp("2026-11-01T09:00:00Z")
+    at = [0, 10, 30, 30, 400, 405]  # two by one key press, and then a pause
+    decisions = pd.DataFrame(
+        {"decidedBy": ["Ann"] * 6 + ["Ben"], "decidedAt": [start + pd.Timedelta(s, "s") for s in [*at, 0]]}
+    )
+    took = work_seconds(decisions)
+    mean = (10 + 20 + 5) / 4
+    assert took.tolist() == pytest.approx([mean, 10, 10, 10, mean, 5, mean])
+    assert work_seconds(decisions.iloc[:1]).isna().all()

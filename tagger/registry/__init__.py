@@ -1,0 +1,1 @@
+"""Models by name: immutable versions, aliases, and what a promotion rests on."""

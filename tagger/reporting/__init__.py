@@ -1,0 +1,1 @@
+"""Tells other programs how a command has ended: metrics and messages."""
