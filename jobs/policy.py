@@ -133,8 +133,8 @@ def _say_fitted(config: PolicyConfig, console: Console, how: str, result: Fitted
     hours = result.review_hours(config.per_hour)
     console.say(
         f"Of 1,000 items: {1000 * article:.0f} accepted, {1000 * (master - article):.0f} with their master category "
-        f"alone, {1000 * (1 - master):.0f} to review, of which {1000 * result.blurry_share:.0f} are blurry. "
-        f"To complete both takes {hours:.1f} hours at {config.per_hour} an hour."
+        f"alone, {1000 * (1 - master):.0f} to review, of which {1000 * result.doubted_share:.0f} are blurry or "
+        f"unfamiliar. To complete both takes {hours:.1f} hours at {config.per_hour} an hour."
     )
 
 

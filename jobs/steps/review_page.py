@@ -49,7 +49,7 @@ from tagger.schemas.configs.tag import TagConfig
 from tagger.schemas.documents.run import RunRecord
 from tagger.schemas.documents.taxonomy import Level, Taxonomy
 from tagger.similarity.index import VectorIndex
-from tagger.workflows.open_catalog import model_path, open_catalog
+from tagger.workflows.open_catalog import model_path, open_catalog, resolve_location
 
 
 def review_page(
@@ -94,7 +94,7 @@ def review_page(
         store,
         Pictures(images, tagged.max_pixels),
         leaves,
-        Trial(bundle, record.engine, tagged.accept_above, tagged.max_pixels) if bundle else None,
+        _trial(console, bundle, tagged, record) if bundle else None,
         look_alikes,
         is_audit,
         Synonyms.load(
@@ -234,7 +234,21 @@ def tag_config(config: ReviewConfig, root: Location, record: RunRecord) -> TagCo
 def _bundle(console: Console, tagged: TagConfig) -> Bundle | None:
     """The bundle that tagged the run; None, with a warning, if it cannot be loaded."""
     try:
-        return Bundle.load(Location(tagged.model, tagged.s3_endpoint, tagged.s3_region), "--model")
+        return Bundle.load(resolve_location(tagged.model, tagged), "--model")
     except TaggerError as error:
-        console.warn(f"{error}; the page is without a place to try an image")
+        _warn_untried(console, error)
         return None
+
+
+def _trial(console: Console, bundle: Bundle, tagged: TagConfig, record: RunRecord) -> Trial | None:
+    """The place to try an image; None, with a warning, if the bundle is not whole."""
+    try:
+        folder = resolve_location(tagged.model, tagged)
+        return Trial(bundle, folder, record.engine, tagged.accept_above, tagged.max_pixels)
+    except TaggerError as error:
+        _warn_untried(console, error)
+        return None
+
+
+def _warn_untried(console: Console, error: TaggerError) -> None:
+    console.warn(f"{error}; the page is without a place to try an image")

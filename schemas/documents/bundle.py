@@ -104,6 +104,26 @@ class ImagePool(Card):
     fitted_on: int = Field(default=0, ge=0, description="Number of validation items with several images.")
 
 
+class Familiarity(Card):
+    """Which images are too far from all that the model has learnt; `familiarity.safetensors` has the numbers."""
+
+    digest: str = Field(description="SHA-256 of `familiarity.safetensors`, in hexadecimal.")
+    below: float = Field(gt=0, lt=1, description="Images with a lower familiarity are unfamiliar.")
+    held_out: int = Field(ge=0, description="Number of validation items, of whose scores familiarity is the share.")
+    left_out: int = Field(
+        default=0, ge=0, description="Number of items of leaves that were left out, by which `below` was chosen."
+    )
+    found: float | None = Field(
+        default=None, description="Share of these that are unfamiliar, by what was learnt from others of their leaves."
+    )
+    auroc: float | None = Field(
+        default=None,
+        description="Probability that one of these is less familiar than a validation item: area under the ROC curve.",
+    )
+    found_unseen: float | None = Field(default=None, description="`found` by what has seen none of that leaf.")
+    auroc_unseen: float | None = Field(default=None, description="`auroc` by what has seen none of that leaf.")
+
+
 class Member(Card):
     """One of the models whose predictions a bundle averages; its weights' names begin with its number and a dot."""
 
@@ -212,6 +232,9 @@ class ModelCard(Card):
     )
     image_pool: ImagePool | None = Field(
         default=None, description="How several images of an item count; null: as the mean of the first and the others."
+    )
+    familiarity: Familiarity | None = Field(
+        default=None, description="Null: the bundle cannot tell unfamiliar images, as older ones cannot."
     )
     blur_threshold: float = Field(description="Items with a lower blurScore are reported as blurry.")
     policy: Policy | None = Field(

@@ -31,6 +31,7 @@ class ReviewReason(StrEnum):
     NO_IMAGE = "no_image"
     MODELS_DISAGREE = "models_disagree"
     PROPOSED = "proposed"
+    UNFAMILIAR = "unfamiliar"
 
 
 class Evidence(StrEnum):
@@ -177,6 +178,12 @@ PREDICTION = pa.schema(
         ),
         field("imageWidth", pa.int32(), "Width of the image file in pixels; null in older runs."),
         field("imageHeight", pa.int32(), "Height of the image file in pixels; null in older runs."),
+        field(
+            "familiarity",
+            pa.float32(),
+            "Share of held-out items of the learnt types whose images are as far out as this one, 0 to 1; low is "
+            "unfamiliar; null in older runs and of older bundles.",
+        ),
         field(
             "errorCode",
             pa.string(),

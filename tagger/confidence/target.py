@@ -42,7 +42,7 @@ class Applied:
 
 
 def fit_policy(
-    held_out: Evaluation, blurry: np.ndarray, targets: Mapping[Level, float], probability: float, class_items: int
+    held_out: Evaluation, doubted: np.ndarray, targets: Mapping[Level, float], probability: float, class_items: int
 ) -> Policy:
     """Find the lowest thresholds whose accepted predictions have the target precision on new items.
 
@@ -62,18 +62,18 @@ def fit_policy(
 
     Args:
         held_out: Predictions on items that the model was not trained on.
-        blurry: Items that go to review whatever their confidence, bool [N].
+        doubted: Items that go to review whatever their confidence, bool [N].
         targets: Precision of what is accepted, by level, 0 to 1.
         probability: Confidence that each threshold keeps the target on new items, 0 to 1.
         class_items: Predicted items from which a class may get its own threshold; 0 for none.
     """
-    eligible = ~blurry
+    eligible = ~doubted
     levels: dict[Level, LevelPolicy] = {}
     for level in (Level.MASTER_CATEGORY, Level.ARTICLE_TYPE):
         predicted = held_out.levels[level]
         levels[level] = fit_level(predicted, eligible, targets[level], probability, class_items)
         eligible = eligible & _passes(levels[level], predicted)
-    return Policy(probability=probability, fitted_on=len(blurry), levels=levels)
+    return Policy(probability=probability, fitted_on=len(doubted), levels=levels)
 
 
 def fit_level(
@@ -106,31 +106,31 @@ def apply_level(fitted: LevelPolicy, predicted: Predicted, eligible: np.ndarray)
     return Applied(len(predicted), int(accepted.sum()), int(predicted.right[accepted].sum()))
 
 
-def own_classes(held_out: Evaluation, blurry: np.ndarray, level: Level, class_items: int) -> list[str]:
+def own_classes(held_out: Evaluation, doubted: np.ndarray, level: Level, class_items: int) -> list[str]:
     """The classes that are predicted often enough for their own threshold, whether or not it pays."""
-    return _own_classes(held_out.levels[level].predicted[~blurry], class_items)
+    return _own_classes(held_out.levels[level].predicted[~doubted], class_items)
 
 
-def apply(policy: Policy, items: Evaluation, blurry: np.ndarray) -> dict[Level, Applied]:
-    """Apply a policy to labelled items; those that are blurry, bool [N], go to review."""
+def apply(policy: Policy, items: Evaluation, doubted: np.ndarray) -> dict[Level, Applied]:
+    """Apply a policy to labelled items; doubted ones, bool [N], go to review."""
     return {
-        level: Applied(len(blurry), int(accepted.sum()), int(items.levels[level].right[accepted].sum()))
-        for level, accepted in accepted_by(policy, items, blurry).items()
+        level: Applied(len(doubted), int(accepted.sum()), int(items.levels[level].right[accepted].sum()))
+        for level, accepted in accepted_by(policy, items, doubted).items()
     }
 
 
-def accepted_by(policy: Policy, items: Evaluation, blurry: np.ndarray) -> dict[Level, np.ndarray]:
-    """Which items a policy accepts, bool [N] by level; those that are blurry, bool [N], go to review."""
+def accepted_by(policy: Policy, items: Evaluation, doubted: np.ndarray) -> dict[Level, np.ndarray]:
+    """Which items a policy accepts, bool [N] by level; doubted ones, bool [N], go to review."""
     thresholds = Thresholds.of_policy(policy)
     needed = {level: thresholds.needed(level, items.levels[level].predicted) for level in Level}
     confidence = {level: items.levels[level].confidence for level in Level}
-    decisions = decide(needed, confidence, blurry)
+    decisions = decide(needed, confidence, doubted)
     return {level: np.isin(decisions, [str(name) for name in names]) for level, names in ACCEPTED.items()}
 
 
-def highest_target(held_out: Evaluation, blurry: np.ndarray, level: Level, probability: float) -> float | None:
+def highest_target(held_out: Evaluation, doubted: np.ndarray, level: Level, probability: float) -> float | None:
     """The highest precision, in steps of half a percent, that can be shown for a level; None if there is none."""
-    predicted = held_out.levels[level].only(~blurry)
+    predicted = held_out.levels[level].only(~doubted)
     for target in np.arange(0.995, 0.5, -0.005):
         if _threshold(predicted, float(target), probability) is not None:
             return round(float(target), 3)

@@ -43,7 +43,7 @@ class TargetTrial:
 
 def try_target(
     held_out: Evaluation,
-    blurry: np.ndarray,
+    doubted: np.ndarray,
     targets: Mapping[Level, float],
     probability: float,
     class_items: int,
@@ -55,7 +55,7 @@ def try_target(
 
     Args:
         held_out: Predictions on items that the model was not trained on.
-        blurry: Items that go to review whatever their confidence, bool [N].
+        doubted: Items that go to review whatever their confidence, bool [N].
         targets: As for `fit_policy`.
         probability: As for `fit_policy`.
         class_items: As for `fit_policy`.
@@ -68,10 +68,10 @@ def try_target(
     errors: dict[Level, list[tuple[float, float]]] = {level: [] for level in Level}
     for number in range(splits):
         watch(number)
-        fitting = rng.permutation(len(blurry)) < len(blurry) // 2
+        fitting = rng.permutation(len(doubted)) < len(doubted) // 2
         fitted_on, others = held_out.only(fitting), held_out.only(~fitting)
-        policy = fit_policy(fitted_on, blurry[fitting], targets, probability, class_items)
-        for level, applied in apply(policy, others, blurry[~fitting]).items():
+        policy = fit_policy(fitted_on, doubted[fitting], targets, probability, class_items)
+        for level, applied in apply(policy, others, doubted[~fitting]).items():
             tries[level].append(applied)
             errors[level].append(refitted_error(fitted_on.levels[level], others.levels[level]))
     return {level: TargetTrial.of(targets[level], tries[level], errors[level]) for level in Level}

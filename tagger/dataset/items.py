@@ -3,7 +3,7 @@
 import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -25,6 +25,8 @@ from tagger.schemas.documents.taxonomy import Taxonomy
 
 _LABELS = ("masterCategory", "articleType")
 _SHARD_ROWS = 1024
+LEFT_OUT = "left_out"
+"""The side of items of leaves that were left out of training."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,9 @@ class LabelledItems:
     frame: pd.DataFrame
     taxonomy: Taxonomy
     left_out: tuple[LeftOut, ...]
+    of_left_out: pd.DataFrame = field(default_factory=pd.DataFrame)
+    """Items of the leaves that were left out, with id, imageRef, furtherImageRefs, time, which is None, and leaf, a
+    negative number for each."""
 
     @classmethod
     def select(cls, rows: pa.Table, merge: Mapping[str, str], min_items: int, rule: SplitRule) -> "LabelledItems":
@@ -60,6 +65,7 @@ class LabelledItems:
         large = {pair for pair, count in counts.items() if count >= min_items}
         if problem := why_untrainable(counts, min_items):
             raise InputError(problem)
+        everything = frame
         frame = frame[frame["pair"].isin(large)].reset_index(drop=True)
         frame["leaf"] = frame["pair"].map(Taxonomy.of(large, merge).index)
         frame["split"] = _sides(rows, frame, merge, min_items, rule)
@@ -73,7 +79,9 @@ class LabelledItems:
             for (m, a), n in sorted(counts.items(), key=lambda e: (-e[1], e[0]))
             if (m, a) not in trained
         )
-        return cls(_with_leaves(frame, taxonomy, rule.time_by), taxonomy, left_out)
+        others = everything[~everything["pair"].isin(trained)].reset_index(drop=True)
+        others = others.assign(time=None, leaf=-1 - others.groupby("pair").ngroup() if len(others) else -1)
+        return cls(_with_leaves(frame, taxonomy, rule.time_by), taxonomy, left_out, others)
 
     @classmethod
     def of_split(cls, rows: pa.Table, taxonomy: Taxonomy, sides: Mapping[str, str], time_by: str) -> "LabelledItems":
@@ -140,13 +148,22 @@ class LabelledItems:
         for split in splits:
             side = self.frame[self.frame["split"] == split]
             side = side.loc[side.index.repeat(side["times"])].reset_index(drop=True)
-            table = pa.Table.from_pandas(_by_image(side), preserve_index=False)
-            shards[split] = []
-            for number, start in enumerate(range(0, len(table), _SHARD_ROWS)):
-                shard = shard_of(work / split, number)
-                write_parquet(shard, table.slice(start, _SHARD_ROWS))
-                shards[split].append(shard)
+            shards[split] = _written(side, work / split)
         return shards
+
+    def write_left_out(self, work: Location, most: int, seed: int) -> list[Location]:
+        """Write the images of some items of leaves that were left out, as `write_shards` does.
+
+        Args:
+            work: The working folder.
+            most: Most items; of more, a random sample is drawn by hash of the id.
+            seed: Of the sample.
+        """
+        items = self.of_left_out
+        if len(items) > most:
+            chosen = np.argsort(hash_order([f"left out {item}" for item in items["id"]], seed))[:most]
+            items = items.iloc[np.sort(chosen)].reset_index(drop=True)
+        return _written(items, work / LEFT_OUT) if len(items) else []
 
 
 def _labelled(rows: pa.Table, merge: Mapping[str, str], labels: Sequence[str] = _LABELS) -> pd.DataFrame:
@@ -168,6 +185,16 @@ def _by_image(items: pd.DataFrame) -> pd.DataFrame:
         further = further.assign(number=further.groupby(level=0).cumcount() + 1, imageRef=further["furtherImageRefs"])
         first = pd.concat([first, further]).sort_index(kind="stable")
     return first[["id", "imageRef", "time", "leaf", "number"]]
+
+
+def _written(items: pd.DataFrame, folder: Location) -> list[Location]:
+    """The shards of the images of some items, written to a folder."""
+    table = pa.Table.from_pandas(_by_image(items), preserve_index=False)
+    shards = []
+    for number, start in enumerate(range(0, len(table), _SHARD_ROWS)):
+        shards.append(shard_of(folder, number))
+        write_parquet(shards[-1], table.slice(start, _SHARD_ROWS))
+    return shards
 
 
 def _sides(

@@ -98,6 +98,27 @@ class UsableRows:
             tables = list(pool.map(lambda s, p: _read(s, columns).take(pa.array(p)), self.shards, parts))
         return pa.concat_tables([pa.schema([USABLE.field(n) for n in columns]).empty_table(), *tables])
 
+    def sample(self, size: int, seed: int, folder: Location) -> "UsableRows":
+        """A random sample of the rows, the same ones for the same seed; all of them if they are not more.
+
+        Args:
+            size: Of the sample.
+            seed: Of the draw.
+            folder: Where its shards are written.
+        """
+        with ThreadPoolExecutor(_READERS) as pool:
+            starts = np.array([0, *pool.map(_rows_of, self.shards)]).cumsum()
+        if starts[-1] <= size:
+            return self
+        chosen = np.sort(np.random.default_rng(seed).permutation(starts[-1])[:size])
+        shards = []
+        for n, shard in enumerate(self.shards):
+            rows = chosen[(chosen >= starts[n]) & (chosen < starts[n + 1])] - starts[n]
+            if len(rows):
+                shards.append(folder / shard.name)
+                write_parquet(shards[-1], _read(shard, USABLE.names).take(pa.array(rows)))
+        return UsableRows(tuple(shards))
+
 
 def _without_pixels(batch: dict[str, np.ndarray]) -> pa.Table:
     return pa.table([pa.array(batch[field.name], field.type) for field in USABLE], schema=USABLE)

@@ -85,6 +85,6 @@ class Bundle:
 
 def model_id(card: ModelCard, weights: bytes) -> str:
     """The identity of a model: 16 hexadecimal digits, a hash of its weights and of all that affects predictions."""
-    parts = _IDENTITY | {name for name in ("members", "image_pool") if getattr(card, name)}
+    parts = _IDENTITY | {name for name in ("members", "image_pool", "familiarity") if getattr(card, name)}
     identity = json.dumps(card.model_dump(mode="json", by_alias=True, include=parts), sort_keys=True)
     return hashlib.sha256(hashlib.sha256(weights).digest() + identity.encode()).hexdigest()[:16]

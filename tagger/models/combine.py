@@ -43,6 +43,7 @@ def average_predictions(bundles: Sequence[Bundle]) -> Bundle:
             ),
             "inference": Inference(flip=False),
             "calibration": Calibration(),
+            "familiarity": None,
             "members": members,
             "metrics": (),
         }
@@ -67,7 +68,9 @@ def average_weights(bundles: Sequence[Bundle]) -> Bundle:
         name: torch.stack([s[name].double() for s in states]).mean(0).to(first.dtype)
         for name, first in states[0].items()
     }
-    return pack(bundles[0].card.model_copy(update={"calibration": Calibration(), "metrics": ()}), mean)
+    return pack(
+        bundles[0].card.model_copy(update={"calibration": Calibration(), "familiarity": None, "metrics": ()}), mean
+    )
 
 
 def update_batchnorm(bundle: Bundle, members: Sequence[Bundle], images: Iterable[Tensor], device: str) -> Bundle:

@@ -18,6 +18,7 @@ _REASONS = {
     "taxonomy_conflict": "the master category that the item has is another one",
     "qa_sample": "drawn at random, to measure how precise accepted tags are",
     "title_disagrees": "the title says something else",
+    "unfamiliar": "the picture looks like nothing that the model has learnt",
     "no_image": "there is no picture, and the title is not sure",
 }
 _SKIPPED = {

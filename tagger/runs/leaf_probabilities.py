@@ -14,7 +14,7 @@ from tagger.runs.identity import joined_images
 from tagger.schemas.documents.bundle import ModelCard
 from tagger.schemas.tables.prediction import ALTERNATIVES, Decision
 
-_PREDICTED = ["id", "decision", "alternatives", "blurScore"]
+_PREDICTED = ["id", "decision", "alternatives", "blurScore", "familiarity"]
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,8 @@ class LeafProbabilities:
     """float32 [N, L]."""
     blur_scores: np.ndarray
     """Of their images, float32 [N]."""
+    familiarity: np.ndarray
+    """Of their images, float32 [N]; NaN where it is not known."""
 
     @classmethod
     def of_run(cls, directory: RunDirectory, card: ModelCard, flag: str = "--run") -> "LeafProbabilities":
@@ -60,12 +62,13 @@ class LeafProbabilities:
         confidences = np.zeros((len(table), ALTERNATIVES), np.float32)
         confidences[rows, rank] = flat.field("confidence").to_numpy(zero_copy_only=False)
         ids = table["id"].to_pylist()
-        blur_scores = np.asarray(table["blurScore"], np.float32)
-        return cls({item: n for n, item in enumerate(ids)}, expand_top_k(best, confidences, len(leaves)), blur_scores)
+        blur_scores, familiarity = (_floats(table[name]) for name in ("blurScore", "familiarity"))
+        probabilities = expand_top_k(best, confidences, len(leaves))
+        return cls({item: n for n, item in enumerate(ids)}, probabilities, blur_scores, familiarity)
 
     @classmethod
     def of_predictions(
-        cls, ids: Sequence[str], probabilities: np.ndarray, blur_scores: np.ndarray
+        cls, ids: Sequence[str], probabilities: np.ndarray, blur_scores: np.ndarray, familiarity: np.ndarray
     ) -> "LeafProbabilities":
         """What a run over these items would store: the most probable leaves, and the rest shared among the others.
 
@@ -73,8 +76,9 @@ class LeafProbabilities:
             ids: N items.
             probabilities: Of their leaves, float32 [N, L].
             blur_scores: Of their images, float32 [N].
+            familiarity: Of their images, float32 [N]; NaN where it is not known.
         """
-        return cls({item: n for n, item in enumerate(ids)}, stored_top_k(probabilities), blur_scores)
+        return cls({item: n for n, item in enumerate(ids)}, stored_top_k(probabilities), blur_scores, familiarity)
 
     def of(self, ids: Sequence[str]) -> np.ndarray:
         """Leaf probabilities of some items, float32 [N, L]."""
@@ -83,3 +87,11 @@ class LeafProbabilities:
     def blur_scores_of(self, ids: Sequence[str]) -> np.ndarray:
         """Blur scores of some items' images, float32 [N]."""
         return np.asarray(self.blur_scores[[self.row[item] for item in ids]])
+
+    def familiarity_of(self, ids: Sequence[str]) -> np.ndarray:
+        """Familiarity of some items' images, float32 [N]; NaN where it is not known."""
+        return np.asarray(self.familiarity[[self.row[item] for item in ids]])
+
+
+def _floats(column: pa.ChunkedArray) -> np.ndarray:
+    return np.asarray(pc.fill_null(column, np.nan), np.float32)

@@ -12,7 +12,9 @@ from tagger.errors import ImageError
 from tagger.imaging.decode import Decoded, decode
 from tagger.imaging.layout import LAYOUT_SIZE, layouts
 from tagger.models.attributes import AttributesModel, features_of
+from tagger.models.familiarity import Familiarity
 from tagger.models.levels import Levels, softmax
+from tagger.models.vectors import of_length_one
 from tagger.schemas.documents.bundle import ModelCard
 from tagger.schemas.tables.prediction import ALTERNATIVES, ErrorCode
 
@@ -51,6 +53,7 @@ def outcome_type(embedding_dim: int = 0, attribute_values: int = 0) -> np.dtype[
             ("blur_score", np.float32),
             ("brightness", np.float32),
             ("size", np.int32, (2,)),
+            ("familiarity", np.float32),
             ("layout", np.float16, (LAYOUT_SIZE if embedding_dim else 0,)),
             ("embedding", np.float16, (embedding_dim,)),
             ("attributes", np.float16, (attribute_values,)),
@@ -76,6 +79,7 @@ class Predictor:
         max_pixels: Most pixels of an image.
         embeddings: Keep the image vectors and layouts, too.
         attributes: Predict these, too.
+        familiarity: Says how familiar an image is, if the bundle knows that.
     """
 
     def __init__(
@@ -85,6 +89,7 @@ class Predictor:
         max_pixels: int,
         embeddings: bool = False,
         attributes: AttributesModel | None = None,
+        familiarity: Familiarity | None = None,
     ) -> None:
         self._card = card
         self._type = outcome_type(
@@ -92,6 +97,7 @@ class Predictor:
         )
         self._embeddings = embeddings
         self._attributes = attributes
+        self._familiarity = familiarity
         self._engine = engine
         self._levels = Levels(card.taxonomy, card.calibration.curves)
         self._max_pixels = max_pixels
@@ -105,7 +111,8 @@ class Predictor:
         """Predict decoded images; return their outcomes in order, with an error where the output is not finite."""
         pixels = np.stack([image.pixels for image in images])
         started = time.perf_counter()
-        logits, embeddings = self._engine.run(pixels, bool(self._embeddings or self._attributes))
+        needs_vectors = bool(self._embeddings or self._attributes or self._familiarity)
+        logits, embeddings = self._engine.run(pixels, needs_vectors)
         self.engine_s += time.perf_counter() - started
         finite = np.isfinite(logits).all(axis=1)
         if not finite.all():
@@ -117,6 +124,7 @@ class Predictor:
         records["blur_score"] = [image.blur_score for image in images]
         records["brightness"] = [image.brightness for image in images]
         records["size"] = [image.size for image in images]
+        records["familiarity"] = self._familiarity.of(embeddings) if self._familiarity else np.nan
         if self._embeddings or self._attributes:
             vectors, descriptors = of_length_one(embeddings), layouts(pixels[..., :3])
             if self._embeddings:
@@ -261,10 +269,3 @@ def at_once(work: Callable[[], list[Outcome]]) -> "Future[list[Outcome]]":
     future: Future[list[Outcome]] = Future()
     future.set_result(work())
     return future
-
-
-def of_length_one(vectors: np.ndarray) -> np.ndarray:
-    """Normalise vectors [N, D] to length 1, so that the dot product of two is their cosine; float32 [N, D]."""
-    vectors = np.asarray(vectors, np.float32)
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return np.asarray(vectors / np.maximum(lengths, np.finfo(np.float32).tiny))

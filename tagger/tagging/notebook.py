@@ -29,6 +29,7 @@ from tagger.manifest.headings import listed
 from tagger.models.attributes import AttributesModel
 from tagger.models.bundle import Bundle
 from tagger.models.evidence import EvidenceModel
+from tagger.models.familiarity import Familiarity
 from tagger.registry.versions import resolved
 from tagger.schemas.configs.tag import TagConfig
 from tagger.schemas.documents.run import EngineCheck
@@ -93,6 +94,11 @@ class Tagger:
         thresholds = {e: Thresholds.of_bundle(bundle.card, e, checked_thresholds(accept_above or {})) for e in Evidence}
         self._thresholds = thresholds
         self._attributes = AttributesModel.load_if_any(folder, bundle.card.model_id) if folder else None
+        if bundle.card.familiarity and not folder:
+            raise UsageError(
+                "folder: what the bundle needs to tell unfamiliar images is there; name it, or Tagger.load"
+            )
+        self._familiarity = Familiarity.load_if_any(folder, bundle.card) if folder else None
         policies = bundle.card.attribute_policies
         self._of_attributes = AttributeRows(self._attributes, policies) if self._attributes else None
         self._rows = PredictionRows(
@@ -302,7 +308,9 @@ class Tagger:
                 lambda: self._sample(images),
                 lambda: self._measured(len(images)),
             )
-        self._predictor = Predictor(self.card, prepared.start(), self._max_pixels, True, self._attributes)
+        self._predictor = Predictor(
+            self.card, prepared.start(), self._max_pixels, True, self._attributes, self._familiarity
+        )
         return self._predictor
 
     def _sample(self, images: Sequence[bytes | str]) -> Iterator[np.ndarray]:

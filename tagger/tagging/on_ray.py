@@ -24,8 +24,8 @@ from tagger.engines.process import ChosenEngine, EngineRequest
 from tagger.errors import TaggerError
 from tagger.imaging.layout import layouts
 from tagger.models.attributes import features_of
+from tagger.models.vectors import of_length_one
 from tagger.runs.staging import read_shard, shard_of
-from tagger.tagging.collector import of_length_one
 from tagger.tagging.coordinator import Coordinator, State
 from tagger.tagging.coordinator_client import RayCoordinatorClient
 from tagger.tagging.gpu_engines import EnginePool, RemoteEngine, Serving, start_server

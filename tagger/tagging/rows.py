@@ -24,7 +24,7 @@ from tagger.tagging.witnesses import BY_IMAGE, Witnesses
 
 REASONS = (
     ReviewReason.LOW_CONFIDENCE, ReviewReason.BLURRY_IMAGE, ReviewReason.TAXONOMY_CONFLICT, ReviewReason.QA_SAMPLE,
-    ReviewReason.TITLE_DISAGREES, ReviewReason.NO_IMAGE,
+    ReviewReason.TITLE_DISAGREES, ReviewReason.NO_IMAGE, ReviewReason.UNFAMILIAR,
 )  # fmt: skip
 _SURE_TITLE = 0.9
 _EVIDENCE = pa.array(list(Evidence), pa.string())
@@ -103,6 +103,7 @@ class PredictionRows:
         levels = Levels(card.taxonomy)
         self._card = card
         self._known = KnownLabels(card.taxonomy)
+        self._unfamiliar_below = card.familiarity.below if card.familiarity else 0.0
         self.attributes = attributes
         self.outcome_type: np.dtype[np.void] = outcome_type(
             card.architecture.embedding_dim if embeddings else 0, attributes.model.size if attributes else 0
@@ -173,6 +174,7 @@ class PredictionRows:
             "brightness": pa.array(records["brightness"], mask=~good | np.isnan(records["brightness"])),
             "imageWidth": pa.array(records["size"][:, 0], mask=records["size"][:, 0] == 0),
             "imageHeight": pa.array(records["size"][:, 1], mask=records["size"][:, 1] == 0),
+            "familiarity": pa.array(records["familiarity"], mask=~good | np.isnan(records["familiarity"])),
             "errorCode": pa.array([e and str(e.code) for e in errors], pa.string()),
             "errorMessage": pa.array([e and e.message for e in errors], pa.string()),
             "modelId": _repeated(self._card.model_id, size),
@@ -195,28 +197,31 @@ class PredictionRows:
         evidence, tagged = np.full(size, BY_IMAGE), good
         if items.evidence is not None:
             evidence[good] = items.evidence[good]
-        heard = np.ones(size, bool) if in_full or not self._join else ~good | (evidence == BY_IMAGE)
+        strange = good & (records["familiarity"] < self._unfamiliar_below)  # NaN, where it is not known, is not below
+        heard = np.ones(size, bool) if in_full or not self._join else ~good | (evidence == BY_IMAGE) | strange
         said = self._witnesses.said(items.shown, heard) if self._witnesses else None
         title_type, title_confidence = self._of_title(said, size)
         if self._witnesses and said and self._join:
             records, evidence = self._witnesses.joined(records, good, evidence, said)
             tagged = evidence >= 0
-        # a title makes up for a blurry image; how precise both are then is part of their policy
+        # a title makes up for a blurry image, and one that says the same by itself for an unfamiliar one; how precise
+        # both are then is part of their policy
         blurry = good & ~_HAS_TITLE[evidence] & (records["blur_score"] < self._card.blur_threshold)
+        unfamiliar = strange & ~(_HAS_TITLE[evidence] & (title_type == records["type"]))
         conflict = tagged & self._conflicts(items.known_masters, records["master"])
         columns_of = {Level.MASTER_CATEGORY: "master", Level.ARTICLE_TYPE: "type"}
         needed = {level: self._needed[level][evidence, records[name]] for level, name in columns_of.items()}
         confidence = {level: records[f"{name}_confidence"] for level, name in columns_of.items()}
         unsure = tagged & np.any([confidence[level] < needed[level] for level in Level], axis=0)
         contradicted = good & (title_confidence >= _SURE_TITLE) & (title_type != records["type"]) & (not self._join)
-        decisions = decide(needed, confidence, blurry | conflict | contradicted)
+        decisions = decide(needed, confidence, blurry | unfamiliar | conflict | contradicted)
         decisions[~tagged] = str(Decision.FAILED)
         sampled = np.zeros(size, bool)
         if self._qa_sample.share:
             sampled = np.isin(decisions, _ACCEPTED) & self._qa_sample.drawn(items.ids)
             decisions[sampled] = str(Decision.REVIEW)
         imageless = tagged & ~_HAS_IMAGE[evidence] & (decisions != str(Decision.ACCEPT))
-        reasons = np.stack([unsure, blurry, conflict, sampled, contradicted, imageless], axis=1)
+        reasons = np.stack([unsure, blurry, conflict, sampled, contradicted, imageless, unfamiliar], axis=1)
         heard_of_all = said if said and self._join else Said({}, {})
         return Decided(records, decisions, reasons, evidence, title_type, title_confidence, heard_of_all)
 

@@ -22,6 +22,7 @@ from tagger.imaging.threads import decode_in_one_thread
 from tagger.io.location import first_line
 from tagger.models.attributes import AttributesModel
 from tagger.models.evidence import EvidenceModel
+from tagger.models.familiarity import Familiarity
 from tagger.runs.directory import ETAG, RunDirectory
 from tagger.runs.parts import Spent
 from tagger.runs.staging import KNOWN, known_etags, read_shard, shard_of
@@ -72,6 +73,8 @@ class TagPlan:
     """Thresholds of predictions that are not by image alone; by default `thresholds`."""
     attributes: AttributesModel | None = None
     """What the bundle knows of attributes, if the run predicts them."""
+    familiarity: Familiarity | None = None
+    """Says how familiar an image is, if the bundle knows that."""
 
 
 class CoordinatorClient(Protocol):
@@ -151,7 +154,7 @@ class ShardTagger:
     @cached_property
     def _predictor(self) -> Predictor:
         plan = self._plan
-        return Predictor(plan.card, self._start(), plan.max_pixels, plan.embeddings, plan.attributes)
+        return Predictor(plan.card, self._start(), plan.max_pixels, plan.embeddings, plan.attributes, plan.familiarity)
 
     def ready(self) -> None:
         """Answer when this worker has started."""

@@ -30,7 +30,7 @@ _STORED = np.dtype(
 """
 COLUMNS = [
     "id", "imageDigest", "images", "masterCategory", "masterCategoryConfidence", "articleType", "articleTypeConfidence",
-    "alternatives", "decision", "reviewReasons", "blurScore", "brightness",
+    "alternatives", "decision", "reviewReasons", "blurScore", "brightness", "familiarity",
     "imageWidth", "imageHeight", "evidenceDigest", "modelId", "imageUri", "imageEtag",
     "evidence", "imageArticleType", "imageArticleTypeConfidence", "attributes", "errorCode",
 ]  # fmt: skip
@@ -75,7 +75,8 @@ class Packer:
         outcome["master_confidence"] = _floats(table["masterCategoryConfidence"])
         outcome["type_confidence"] = _floats(table["articleTypeConfidence"])
         outcome["blur_score"] = _floats(table["blurScore"])
-        outcome["brightness"] = np.asarray(pc.fill_null(table["brightness"], np.nan), np.float32)  # null: older runs
+        for name in ("brightness", "familiarity"):  # null: older runs
+            outcome[name] = np.asarray(pc.fill_null(table[name], np.nan), np.float32)
         outcome["size"] = np.stack([np.asarray(pc.fill_null(table[f"image{side}"], 0)) for side in _SIDES], axis=1)
         says, sure = ("imageArticleType", "imageArticleTypeConfidence")
         older = np.asarray(pc.is_null(table[says]))  # runs of earlier versions, of which only those by image are used

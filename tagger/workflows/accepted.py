@@ -37,7 +37,7 @@ def accepted_levels(folder: Location, card: ModelCard) -> list[AcceptedLevel]:
         if not has_predictions(folder, "test", evidence):
             continue
         test = held_out_predictions(folder, card, ["test"], evidence)
-        for level, applied in apply(policy, test.predicted, test.blurry).items():
+        for level, applied in apply(policy, test.predicted, test.doubted).items():
             target = policy.levels[level].target_precision
             accepted.append(AcceptedLevel(evidence, level, _acceptance(applied, target)))
     return accepted
@@ -50,9 +50,9 @@ def automations(folder: Location, card: ModelCard) -> list[Automation]:
     measured: list[Automation] = []
     for evidence in kinds:
         test = held_out_predictions(folder, card, ["test"], evidence)
-        if not len(test.blurry):
+        if not len(test.doubted):
             continue
-        accepted = accepted_by(policies[evidence], test.predicted, test.blurry)
+        accepted = accepted_by(policies[evidence], test.predicted, test.doubted)
         both = accepted[Level.ARTICLE_TYPE]
         right = np.logical_and.reduce([test.predicted.levels[level].right for level in Level])
         words = evidence_in_words(str(evidence)) if len(kinds) > 1 else ""

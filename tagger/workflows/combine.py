@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 import pandas as pd
 
 from tagger.cluster.session import ray_session, wants_gpu
+from tagger.confidence.familiarity import in_words
 from tagger.dataset.items import LabelledItems
 from tagger.dataset.splits import SPLITS
 from tagger.dataset.splits_file import SPLITS_FILE, read_splits
@@ -20,10 +21,12 @@ from tagger.io.parquet import write_parquet
 from tagger.manifest.manifest import Manifest
 from tagger.models.bundle import CARD, Bundle
 from tagger.models.combine import average_predictions, average_weights, update_batchnorm
+from tagger.models.familiarity import Familiarity, Neighbours
 from tagger.reporter import LOG, Reporter
 from tagger.schemas.configs.train import CombineConfig
 from tagger.schemas.documents.bundle import Metrics
 from tagger.schemas.documents.taxonomy import Level
+from tagger.schemas.wording import listed
 from tagger.workflows.folder_locks import locks_out
 from tagger.workflows.held_out import (
     BundleReport,
@@ -80,6 +83,7 @@ def combine(config: CombineConfig, reporter: Reporter = LOG) -> CombineResult:
     folders = [resolve_model(name, config) for name in config.model]
     members = _members(folders)
     combined = average_predictions(members) if config.average == "predictions" else average_weights(members)
+    neighbours = _neighbours(folders, members, reporter) if config.average == "predictions" else ()
     sides = _common_sides(folders, reporter)
     manifest, store = open_catalog(config, reporter)
     _relabel(config, manifest, members, reporter)
@@ -87,10 +91,12 @@ def combine(config: CombineConfig, reporter: Reporter = LOG) -> CombineResult:
     work = out / "_work"
     work.delete()
     with ray_session(config, with_data=True):
-        measurement = _measure(config, reporter, _Inputs(members, combined, sides, manifest, store, work))
+        measurement = _measure(config, reporter, _Inputs(members, combined, sides, manifest, store, work, neighbours))
     bundle = _described(config, measurement, members, time.monotonic() - started)
     _write_report(config, bundle, measurement, Pictures(store, config.max_pixels), out, work)
     write_parquet(out / SPLITS_FILE, measurement.items.split_table())
+    if measurement.measured.familiarity:
+        measurement.measured.familiarity.save(out)
     bundle.save(out)
     work.delete()
     metrics = measurement.measured.metrics
@@ -109,6 +115,8 @@ class _Inputs:
     manifest: Manifest
     store: ImageStore
     work: Location
+    neighbours: Sequence[Neighbours]
+    """What tells unfamiliar images, by the members; none where that has to be learnt again."""
 
 
 @dataclass(frozen=True)
@@ -142,7 +150,7 @@ def _measure(config: CombineConfig, reporter: Reporter, inputs: _Inputs) -> _Mea
         batches = model_inputs(combined, images["train"], _STATISTICS_BATCH)
         combined = update_batchnorm(combined, inputs.members, batches, device)
     reporter.step("Calibrating on val, measuring on test")
-    measured = calibrate_and_measure(combined, images, device, failed)
+    measured = calibrate_and_measure(combined, images, device, failed, neighbours=inputs.neighbours)
     alone = {m.card.model_id: evaluate_side(m, images["test"], device).metrics() for m in inputs.members}
     return _Measurement(measured, items, alone, failed.num_rows, staged.rejects)
 
@@ -164,6 +172,18 @@ def _described(config: CombineConfig, measurement: _Measurement, members: Sequen
         }
     )
     return measurement.measured.bundle.changed(metrics=(measurement.measured.metrics,), provenance=provenance)
+
+
+def _neighbours(folders: Sequence[Location], members: Sequence[Bundle], reporter: Reporter) -> list[Neighbours]:
+    """What tells unfamiliar images, by all members; none if one of them does not know."""
+    known = [Familiarity.load_if_any(folder, m.card) for folder, m in zip(folders, members, strict=True)]
+    unable = [m.card.model_id for one, m in zip(known, members, strict=True) if one is None]
+    if unable:
+        reporter.warn(
+            f"{listed(unable)} cannot tell unfamiliar images, so the average cannot, either; train anew for that"
+        )
+        return []
+    return [one for familiarity in known if familiarity for one in familiarity.members]
 
 
 def _members(folders: Sequence[Location]) -> list[Bundle]:
@@ -213,6 +233,7 @@ def _write_report(
         "items": ", ".join(f"{name} {count:,}" for name, count in measurement.items.split_items().items()),
         "leaves": len(card.taxonomy.leaves),
         "temperature": f"{card.calibration.temperature:.3f}",
+        **({"unfamiliar": in_words(card.familiarity)} if card.familiarity else {}),
         **{f"{model_id} alone": _accuracies(metrics) for model_id, metrics in measurement.alone.items()},
     }
     about = BundleReport(card, measurement.items.frame)

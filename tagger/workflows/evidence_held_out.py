@@ -120,7 +120,7 @@ def _write_side(
 ) -> None:
     """Write predictions of the items of one side."""
     ids = items["id"].tolist()
-    of_image = image.of(ids)
+    of_image, levels = image.of(ids), Levels(card.taxonomy)
     for kind in model.kinds:
         only = replace(model, weights={kind: model.weights[kind]})
         has_image = np.full(len(items), "image" in kind.witnesses)
@@ -128,14 +128,14 @@ def _write_side(
         rows = np.flatnonzero(fused.evidence == kind.code)
         if not len(rows):
             continue
-        blur = image.blur_scores_of(ids)[rows]
+        blur, familiarity = image.blur_scores_of(ids)[rows], image.familiarity_of(ids)[rows]
         if "title" in kind.witnesses:
             blur = np.full(len(rows), np.inf, np.float32)  # no prediction with a title counts as blurry
-        columns = pd.DataFrame({"id": items["id"].to_numpy()[rows], "blurScore": blur})
+            types = [levels.choose(p[rows])[2] for p in (fused.probabilities, said.probabilities["title"])]
+            familiarity = np.where(types[0] == types[1], np.float32(1), familiarity)  # nor as unfamiliar if it agrees
+        columns = pd.DataFrame({"id": items["id"].to_numpy()[rows], "blurScore": blur, "familiarity": familiarity})
         leaves = items["leaf"].to_numpy()[rows]
-        evaluation = Evaluation.of_probabilities(
-            side, Levels(card.taxonomy), fused.probabilities[rows], leaves, columns
-        )
+        evaluation = Evaluation.of_probabilities(side, levels, fused.probabilities[rows], leaves, columns)
         write_parquet(report / HELD_OUT[kind][side], pa.Table.from_pandas(evaluation.table(), preserve_index=False))
 
 

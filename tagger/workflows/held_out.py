@@ -15,7 +15,10 @@ import torch
 from torch import Tensor
 
 from tagger.confidence.calibration import calibrated
+from tagger.confidence.familiarity import familiarity_card
+from tagger.confidence.neighbours import Strangers, fit_neighbours, fit_strangers
 from tagger.dataset.blurred import BLURRED, blurred_copies
+from tagger.dataset.items import LEFT_OUT
 from tagger.engines.torch import PreparedTorch
 from tagger.evaluation.gaps import Gaps
 from tagger.evaluation.metrics import Evaluation
@@ -25,6 +28,7 @@ from tagger.imaging.edges import all_with_edges
 from tagger.io.location import Location
 from tagger.io.parquet import write_parquet
 from tagger.models.bundle import Bundle
+from tagger.models.familiarity import Familiarity, Neighbours
 from tagger.models.image_pool import ImageRows, pool_images
 from tagger.models.levels import Levels, softmax
 from tagger.runs.image_features import ImageFeatures
@@ -92,6 +96,8 @@ class Measured:
     """Leaf probabilities of the items of all three, if they were to be kept."""
     several: SeveralImages | None = None
     """What several images of a test item are worth, if any has some."""
+    familiarity: Familiarity | None = None
+    """What tells unfamiliar images, if there were images to learn that from."""
     features: ImageFeatures | None = None
     """What attributes read of the images of the items of all sides, if it was to be kept."""
 
@@ -119,35 +125,46 @@ def calibrate_and_measure(
     failed: pa.Table,
     keep_leaves: bool = False,
     keep_features: bool = False,
+    neighbours: Sequence[Neighbours] = (),
 ) -> Measured:
     """Calibrate on val, and evaluate on test and control, with float32 PyTorch.
 
     Args:
         bundle: The model; its calibration is replaced.
-        images: Decoded items by side; control may be absent.
+        images: Decoded items by side; control may be absent, and so may train, or a sample of it, by which unfamiliar
+            images are told, and `LEFT_OUT`, items of leaves that were left out.
         device: `cpu` or `cuda`.
         failed: Images that cannot be used, by FAILURE.
         keep_leaves: Keep the leaf probabilities, too, as titles and columns are weighed against them.
         keep_features: Keep what attributes read of the images, too, also of the train side.
+        neighbours: What tells unfamiliar images, by several models whose predictions the bundle averages.
     """
     reference = PreparedTorch(bundle, device, "float32", _AT_ONCE)
     copies = images["test"].limit(_BLURRED_ITEMS).map_batches(blurred_copies, batch_size=_AT_ONCE)
-    sides_seen = [side for side in ("val", "test", "control") if side in images]
+    sides_seen = [side for side in ("val", "test", "control", LEFT_OUT) if side in images]
     everything = images["val"].union(*(images[side] for side in sides_seen[1:]), copies)
-    outputs = leaf_logits(_with_edges(everything, bundle), reference, device == "cuda", keep_features)
+    outputs = leaf_logits(_with_edges(everything, bundle), reference, device == "cuda", with_features=True)
     features = None
-    if keep_features:
+    if "train" in images:
         of_train = leaf_logits(_with_edges(images["train"], bundle), reference, device == "cuda", with_features=True)
-        features = _features([_only(outputs, outputs["split"] != BLURRED), of_train])
+        vectors = _vectors(bundle, of_train)
+        neighbours = [fit_neighbours(vectors, of_train["leaf"])]
+        if keep_features:
+            kept = ~np.isin(outputs["split"], (BLURRED, LEFT_OUT))
+            features = _features([_only(outputs, kept), of_train])
+    is_val = outputs["split"] == "val"
+    bundle = calibrated(bundle, outputs["logits"][is_val], outputs["leaf"][is_val], _rows_of(_only(outputs, is_val)))
+    bundle, familiarity = _familiarity(bundle, outputs, neighbours)
+    del outputs["features"]
     sides = {side: _only(outputs, outputs["split"] == side) for side in (*sides_seen, BLURRED)}
-    bundle = calibrated(bundle, sides["val"]["logits"], sides["val"]["leaf"], _rows_of(sides["val"]))
     val, of_copies = (_evaluation(bundle, sides[side], 0, side) for side in ("val", BLURRED))
     control = _evaluation(bundle, sides["control"], 0, "control") if "control" in sides else None
-    leaves = _leaves(bundle, _only(outputs, outputs["split"] != BLURRED)) if keep_leaves else None
+    leaves = _leaves(bundle, _only(outputs, ~np.isin(outputs["split"], (BLURRED, LEFT_OUT)))) if keep_leaves else None
     test = sides["test"]
     without = set(failed.filter(pc.equal(failed["split"], "test"))["id"].to_pylist()) - set(test["id"])
     tested = _evaluation(bundle, test, len(without))
-    return Measured(bundle, val, tested, of_copies, control, leaves, _several(bundle, test, tested), features)
+    several = _several(bundle, test, tested)
+    return Measured(bundle, val, tested, of_copies, control, leaves, several, familiarity, features)
 
 
 def evaluate_side(bundle: Bundle, images: ray.data.Dataset, device: str) -> Evaluation:
@@ -215,7 +232,40 @@ def _with_edges(images: ray.data.Dataset, bundle: Bundle) -> ray.data.Dataset:
 
 def _leaves(bundle: Bundle, outputs: dict[str, np.ndarray]) -> LeafProbabilities:
     items, probabilities = _by_item(bundle, outputs)
-    return LeafProbabilities.of_predictions(items["id"].tolist(), probabilities, items["blur"])
+    return LeafProbabilities.of_predictions(items["id"].tolist(), probabilities, items["blur"], items["familiarity"])
+
+
+def _familiarity(
+    bundle: Bundle, outputs: dict[str, np.ndarray], neighbours: Sequence[Neighbours]
+) -> tuple[Bundle, Familiarity | None]:
+    """The bundle with what tells unfamiliar images; adds `familiarity` to the outputs, NaN where nothing tells it."""
+    if not neighbours:
+        outputs["familiarity"] = np.full(len(outputs["leaf"]), np.nan, np.float32)
+        return bundle.changed(familiarity=None), None
+    vectors = _vectors(bundle, outputs)
+    surest = {side: _surest(bundle, outputs, np.flatnonzero(outputs["split"] == side)) for side in ("val", LEFT_OUT)}
+    known, left_out = surest["val"], surest[LEFT_OUT]
+    strangers = Strangers(vectors[left_out], outputs["leaf"][left_out])
+    members, scored = fit_strangers(neighbours, vectors[known], strangers)
+    familiarity = Familiarity(tuple(members), np.sort(scored.known).astype(np.float32))
+    outputs["familiarity"] = familiarity.of(vectors)
+    levels = Levels(bundle.card.taxonomy, bundle.card.calibration.curves)
+    confidence = levels.choose(softmax(outputs["logits"][left_out], bundle.card.calibration.temperature))[3]
+    return bundle.changed(familiarity=familiarity_card(familiarity, scored, confidence)), familiarity
+
+
+def _surest(bundle: Bundle, outputs: dict[str, np.ndarray], rows: np.ndarray) -> np.ndarray:
+    """Of these rows, those of the images that stand for their items, [N]."""
+    if not len(rows):
+        return rows
+    some = _only(outputs, rows)
+    by_image = softmax(some["logits"], bundle.card.calibration.temperature)
+    return np.asarray(rows[pool_images(by_image, _rows_of(some), bundle.card.image_pool).surest])
+
+
+def _vectors(bundle: Bundle, outputs: dict[str, np.ndarray]) -> np.ndarray:
+    """The image vectors, which are the first part of what attributes read, float16 [M, D]."""
+    return np.asarray(outputs["features"][:, : bundle.card.architecture.embedding_dim])
 
 
 def _features(outputs: Sequence[dict[str, np.ndarray]]) -> ImageFeatures:
@@ -253,6 +303,8 @@ def _evaluation(bundle: Bundle, images: dict[str, np.ndarray], failed: int, side
     card = bundle.card
     outputs, probabilities = _by_item(bundle, images)
     items = pd.DataFrame({"id": outputs["id"], "imageRef": outputs["imageRef"], "blurScore": outputs["blur"]})
+    if "familiarity" in outputs:
+        items["familiarity"] = outputs["familiarity"]
     if any(outputs["time"] != ""):
         items["time"] = outputs["time"]
     levels = Levels(card.taxonomy, card.calibration.curves)

@@ -27,8 +27,8 @@ class HeldOut(NamedTuple):
     """Predictions of held-out items."""
 
     predicted: Evaluation
-    blurry: np.ndarray
-    """Items that go to review because they are blurry, bool [N]."""
+    doubted: np.ndarray
+    """Items that go to review whatever their confidence, as they are blurry or unfamiliar, bool [N]."""
 
 
 def known_evidence(folder: Location, sides: Sequence[Side]) -> list[Evidence]:
@@ -53,4 +53,11 @@ def held_out_predictions(folder: Location, card: ModelCard, sides: Sequence[Side
         with open_parquet(file) as items:
             tables.append(items.read().to_pandas())
     table = pd.concat(tables, ignore_index=True)
-    return HeldOut(Evaluation.of_table("+".join(sides), table), table["blurScore"].to_numpy() < card.blur_threshold)
+    return HeldOut(Evaluation.of_table("+".join(sides), table), _doubted(table, card))
+
+
+def _doubted(items: pd.DataFrame, card: ModelCard) -> np.ndarray:
+    blurry = items["blurScore"].to_numpy() < card.blur_threshold
+    if card.familiarity is None:
+        return blurry
+    return np.asarray(blurry | (items["familiarity"].to_numpy() < card.familiarity.below))

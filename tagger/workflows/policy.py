@@ -52,8 +52,8 @@ class FittedPolicy:
     policy: Policy
     on_test: Mapping[Level, Applied]
     """Its effect on the test items, to which nothing was fitted."""
-    blurry_share: float
-    """Share of the fitting items that go to review because they are blurry, 0 to 1."""
+    doubted_share: float
+    """Share of the fitting items that go to review because they are blurry or unfamiliar, 0 to 1."""
     shared: Mapping[Level, SharedThresholds]
     """By level; only levels with such classes."""
     curve: Location
@@ -194,15 +194,15 @@ def try_policy(config: PolicyConfig, reporter: Reporter = LOG) -> PolicyTrials:
 def _tried(config: PolicyConfig, items: HeldOut, evidence: Evidence, reporter: Reporter) -> PolicyTrial:
     with reporter.progress(f"Trying the policy {IN_WORDS[evidence]}", config.splits, "halves") as bar:
         levels = try_target(
-            items.predicted, items.blurry, config.target_precision, config.probability, config.class_items,
+            items.predicted, items.doubted, config.target_precision, config.probability, config.class_items,
             config.splits, config.seed, bar.update,
         )  # fmt: skip
-    return PolicyTrial(len(items.blurry), levels)
+    return PolicyTrial(len(items.doubted), levels)
 
 
 def _fitted(config: PolicyConfig, items: HeldOut, side: Literal["val", "control"]) -> Policy:
     fitted = target.fit_policy(
-        items.predicted, items.blurry, config.target_precision, config.probability, config.class_items
+        items.predicted, items.doubted, config.target_precision, config.probability, config.class_items
     )
     return fitted.model_copy(update={"side": side})
 
@@ -219,10 +219,10 @@ def _effect(
     """What a policy accepts; its curves are written into the report."""
     return FittedPolicy(
         policy=policy,
-        on_test=target.apply(policy, test.predicted, test.blurry),
-        blurry_share=float(held_out.blurry.mean()),
+        on_test=target.apply(policy, test.predicted, test.doubted),
+        doubted_share=float(held_out.doubted.mean()),
         shared=_shared(config, held_out, policy),
-        curve=_write_curves(report, held_out.predicted.only(~held_out.blurry), policy, _CURVES[evidence]),
+        curve=_write_curves(report, held_out.predicted.only(~held_out.doubted), policy, _CURVES[evidence]),
         without_denied=_without_denied(config, held_out, policy, denied),
     )
 
@@ -243,7 +243,7 @@ def _without_denied(
     keep = ~held_out.predicted.items["id"].isin(denied).to_numpy()
     if keep.all():
         return {}
-    fitted = _fitted(config, HeldOut(held_out.predicted.only(keep), held_out.blurry[keep]), policy.side)
+    fitted = _fitted(config, HeldOut(held_out.predicted.only(keep), held_out.doubted[keep]), policy.side)
     return {level: fitted.levels[level].coverage for level in Level}
 
 
@@ -284,7 +284,7 @@ def _why_unmet(
     config: PolicyConfig, level: Level, held_out: Mapping[Evidence, HeldOut], policies: Mapping[Evidence, Policy]
 ) -> str:
     """Why none of these policies accepts anything of a level."""
-    highest = [highest_target(held_out[e].predicted, held_out[e].blurry, level, config.probability) for e in policies]
+    highest = [highest_target(held_out[e].predicted, held_out[e].doubted, level, config.probability) for e in policies]
     possible = max((target for target in highest if target), default=None)
     instead = f"{possible} can" if possible else "no other one can, either"
     items = " or ".join({f"{policy.fitted_on:,} {policy.side} items": None for policy in policies.values()})
@@ -298,7 +298,7 @@ def _shared(config: PolicyConfig, held_out: HeldOut, policy: Policy) -> dict[Lev
     """By level, the classes with enough items for their own threshold that use the shared one."""
     shared = {}
     for level, fitted in policy.levels.items():
-        classes = own_classes(held_out.predicted, held_out.blurry, level, config.class_items)
+        classes = own_classes(held_out.predicted, held_out.doubted, level, config.class_items)
         dropped = tuple(name for name in classes if name not in fitted.classes)
         if dropped:
             shared[level] = SharedThresholds(len(classes), dropped)

@@ -22,6 +22,7 @@ from tagger.manifest.manifest import Manifest
 from tagger.manifest.no_value import NoValue
 from tagger.manifest.selection import Before, Selection, already_labelled
 from tagger.models.bundle import Bundle
+from tagger.models.familiarity import Familiarity
 from tagger.reporter import LOG, Reporter
 from tagger.runs.compaction import join_parts
 from tagger.runs.directory import RunDirectory
@@ -129,7 +130,9 @@ def tag(config: TagConfig, reporter: Reporter = LOG) -> TagResult:
     started = time.monotonic()
     directory = RunDirectory(resolve_location(config.out, config))
     asked, config = config.model, _with_model(config, directory.record())
-    bundle = Bundle.load(resolve_location(config.model, config))
+    folder = resolve_location(config.model, config)
+    bundle = Bundle.load(folder)
+    familiarity = Familiarity.load_if_any(folder, bundle.card)
     manifest, store = open_catalog(config, reporter)
     config, used = resolve_evidence(config, bundle, manifest, reporter)
     warn_without_policy(config, bundle.card, used, reporter)
@@ -166,7 +169,7 @@ def tag(config: TagConfig, reporter: Reporter = LOG) -> TagResult:
                 if known and not Crashes.are_stored(directory.work):
                     Crashes(known.crashed()).write(directory.work)
                 engines.begin(directory.work, pending, staged.items)
-                plan = _plan(config, directory, record, bundle.card, store, used)
+                plan = _plan(config, directory, record, bundle.card, store, used, familiarity)
                 record = _tag(config, reporter, plan, record, staged, engines, session, check_held)
             if join_parts(directory, session.tasks()):
                 reporter.step("Joined the parts into larger files")
@@ -315,12 +318,13 @@ def _plan(
     card: ModelCard,
     store: ImageStore,
     used: EvidenceUsed,
+    familiarity: Familiarity | None,
 ) -> TagPlan:
     thresholds = _thresholds(config, card, used)
     return TagPlan(
         directory, record.run_id, store, _compared(config, card), thresholds.by_image, config.max_pixels,
         config.batch_size, QaSample(config.qa_sample, config.seed), config.embeddings, used.model, used.join,
-        thresholds.others, used.attributes,
+        thresholds.others, used.attributes, familiarity,
     )  # fmt: skip
 
 

@@ -9,8 +9,10 @@ from typing import NamedTuple
 import numpy as np
 
 from tagger.cluster.session import check_workers, ray_session, wants_gpu
+from tagger.confidence.familiarity import in_words
+from tagger.confidence.neighbours import MOST_IMAGES
 from tagger.dataset.decoding import DecodeShard
-from tagger.dataset.items import LabelledItems
+from tagger.dataset.items import LEFT_OUT, LabelledItems
 from tagger.dataset.not_learnt import not_learnt
 from tagger.dataset.split_rule import SplitRule
 from tagger.dataset.splits_file import SPLITS_FILE
@@ -63,6 +65,7 @@ from tagger.workflows.open_catalog import open_catalog, resolve_location, versio
 from tagger.workflows.training_watch import TrainingWatch
 
 _THRESHOLD_IMAGES = 2000
+_LEFT_OUT_ITEMS = 2000
 _BEGUN = "begun"
 """File that says that checkpoints may exist: from then on, the rows of the training stay the same."""
 
@@ -129,6 +132,8 @@ def train(config: TrainConfig, reporter: Reporter = LOG) -> TrainResult:
     bundle = trained.measured.bundle.changed(metrics=(trained.measured.metrics,), provenance=provenance)
     _write_report(bundle, trained, learnable.rule, recipe, Pictures(store, config.max_pixels), out, work)
     write_parquet(out / SPLITS_FILE, trained.items.split_table())
+    if trained.measured.familiarity:
+        trained.measured.familiarity.save(out)
     evidence, attributes, left_out = _taught(asked, reporter, bundle.card, trained, manifest, out)
     bundle = bundle.changed(provenance=provenance.model_copy(update={"evidence_left_out": left_out}))
     taught_page.renew(out, bundle.card, reporter)
@@ -193,16 +198,26 @@ def _learn(config: TrainConfig, reporter: Reporter, inputs: _Inputs) -> _Trained
     reporter.step("Calibrating on val, measuring on test")
     bundle = pack(card, trained.weights)
     decode = DecodeShard(store, card.preprocessing, config.max_pixels, work / "failures")
+    attributes_asked = bool(config.attribute)
+    read = (
+        rows if attributes_asked else rows | {"train": rows["train"].sample(MOST_IMAGES, config.seed, work / "sample")}
+    )
+    images = {name: image_dataset(side.shards, decode) for name, side in read.items()}
+    if strangers := items.write_left_out(work, _LEFT_OUT_ITEMS, config.seed):
+        of_others = DecodeShard(store, card.preprocessing, config.max_pixels, work / "failures-left-out")
+        images[LEFT_OUT] = image_dataset(strangers, of_others)
     measured = calibrate_and_measure(
         bundle,
-        {name: image_dataset(side.shards, decode) for name, side in rows.items()},
+        images,
         device,
         failed,
         keep_leaves=bool(config.title or config.evidence or config.attribute),
-        keep_features=bool(config.attribute),
+        keep_features=attributes_asked,
     )
     if measured.several:
         reporter.step(str(measured.several))
+    if measured.bundle.card.familiarity:
+        reporter.step(in_words(measured.bundle.card.familiarity))
     learnt = {
         "epochs": trained.history,
         "best_epoch": trained.best_epoch,
@@ -339,6 +354,7 @@ def _write_report(
         "leaves": len(bundle.card.taxonomy.leaves),
         "temperature": f"{bundle.card.calibration.temperature:.3f}",
         "blurry": f"below {bundle.card.blur_threshold:.0f} (variance of the Laplacian)",
+        **({"unfamiliar": in_words(bundle.card.familiarity)} if bundle.card.familiarity else {}),
         "data": provenance.data_fingerprint,
     }
     learnt_items = sum(provenance.split_items.values())

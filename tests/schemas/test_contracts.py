@@ -69,8 +69,8 @@ def test_no_column_of_the_predictions_is_lost_renamed_or_moved() -> None:
         "id", "imageUri", "imageDigest", "imageEtag", "masterCategory", "masterCategoryConfidence", "articleType",
         "articleTypeConfidence", "alternatives", "decision", "reviewReasons", "blurScore", "evidenceDigest", "evidence",
         "imageArticleType", "imageArticleTypeConfidence", "titleArticleType", "titleArticleTypeConfidence",
-        "images", "attributes", "brightness", "imageWidth", "imageHeight", "errorCode", "errorMessage", "modelId",
-        "runId", "taggedAt",
+        "images", "attributes", "brightness", "imageWidth", "imageHeight", "familiarity", "errorCode", "errorMessage",
+        "modelId", "runId", "taggedAt",
     ], (
         "other programs read these columns: add a new one before errorCode, here too, and in CHANGELOG.md; "
         "CONTRIBUTING.md says where else a column goes"

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from tagger.errors import ImageError
+from tagger.io.location import Location
 from tagger.models.bundle import Bundle
 from tagger.review.web.pictures import for_browser, room_to_decode
 from tagger.schemas.documents.run import EngineCheck
 from tagger.schemas.documents.taxonomy import Level
-from tagger.schemas.tables.prediction import Decision, ErrorCode
+from tagger.schemas.tables.prediction import Decision, ErrorCode, ReviewReason
 from tagger.tagging.notebook import Tagger
 
 
@@ -26,6 +27,8 @@ class Prediction:
     alternatives: list[dict[str, Any]]
     blurry: bool
     blur_score: float
+    unfamiliar: bool
+    """Whether it is too far from all that the model has learnt."""
     decision: str
     image: str
     """The image as a data: address."""
@@ -36,15 +39,21 @@ class Trial:
 
     Args:
         bundle: The model.
+        folder: Of the bundle.
         engine: The run's engine, so that the same image gets the same confidences; None where no record has one.
         accept_above: Thresholds of the run that replace the bundle's.
         max_pixels: Largest image.
     """
 
     def __init__(
-        self, bundle: Bundle, engine: EngineCheck | None, accept_above: Mapping[Level, float], max_pixels: int
+        self,
+        bundle: Bundle,
+        folder: Location,
+        engine: EngineCheck | None,
+        accept_above: Mapping[Level, float],
+        max_pixels: int,
     ) -> None:
-        self._tagger = Tagger(bundle, engine or "auto", accept_above=accept_above)
+        self._tagger = Tagger(bundle, engine or "auto", accept_above=accept_above, folder=folder)
         self._blur_threshold = bundle.card.blur_threshold
         self._max_pixels = max_pixels
         self._lock = threading.Lock()
@@ -71,6 +80,7 @@ class Trial:
             list(row["alternatives"]),
             bool(row["blurScore"] < self._blur_threshold),
             float(row["blurScore"]),
+            ReviewReason.UNFAMILIAR in row["reviewReasons"],
             row["decision"],
             f"data:{picture.media_type};base64,{shown}",
         )

@@ -99,7 +99,7 @@ def _promises(unseen: Trained, brands: "pd.Series[str]", left_out: list[LeftOut]
         held_out = held_out_predictions(unseen.folder, unseen.bundle.card, [side], kind)
         has_brand = (brands[held_out.predicted.items["id"]] != "").to_numpy()
         if has_brand.any():
-            fitting[kind] = HeldOut(held_out.predicted.only(has_brand), held_out.blurry[has_brand])
+            fitting[kind] = HeldOut(held_out.predicted.only(has_brand), held_out.doubted[has_brand])
     if Evidence.IMAGE not in fitting:
         left_out.append(LeftOut("what needs no person, of unseen brands", f"no {side} item has a brand"))
         return []

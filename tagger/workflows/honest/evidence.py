@@ -41,7 +41,7 @@ class BasedOn:
 
     def only(self, chosen: np.ndarray) -> "BasedOn":
         """The items of a mask, bool [N]."""
-        held_out = HeldOut(self.held_out.predicted.only(chosen), self.held_out.blurry[chosen])
+        held_out = HeldOut(self.held_out.predicted.only(chosen), self.held_out.doubted[chosen])
         return BasedOn(self.evidence, held_out, self.kinds[chosen])
 
 
@@ -58,7 +58,7 @@ def by_kind(folder: Location, bundle: Bundle, side: Side, kind: Evidence) -> Bas
         InputError: when the bundle has none.
     """
     held_out = held_out_predictions(folder, bundle.card, [side], kind)
-    return BasedOn(kind, held_out, np.full(len(held_out.blurry), kind, object))
+    return BasedOn(kind, held_out, np.full(len(held_out.doubted), kind, object))
 
 
 def by_all(folder: Location, bundle: Bundle, side: Side) -> BasedOn | None:
@@ -78,14 +78,14 @@ def by_all(folder: Location, bundle: Bundle, side: Side) -> BasedOn | None:
         return None
     parts = {kind: by_kind(folder, bundle, side, kind) for kind in kinds}
     tables = [
-        part.held_out.predicted.table().assign(blurry=part.held_out.blurry, kind=str(kind))
+        part.held_out.predicted.table().assign(doubted=part.held_out.doubted, kind=str(kind))
         for kind, part in parts.items()
     ]
     richest = pd.concat(tables, ignore_index=True).drop_duplicates("id").set_index("id")
     table = richest.loc[parts[Evidence.IMAGE].ids].reset_index()
     of_items = np.array([Evidence(kind) for kind in table.pop("kind")], object)
-    blurry = table.pop("blurry").to_numpy(bool)
-    return BasedOn(_together(kinds), HeldOut(Evaluation.of_table(side, table), blurry), of_items)
+    doubted = table.pop("doubted").to_numpy(bool)
+    return BasedOn(_together(kinds), HeldOut(Evaluation.of_table(side, table), doubted), of_items)
 
 
 def without_types(folder: Location, ids: Sequence[str]) -> Predicted:

@@ -86,12 +86,12 @@ def test_own_thresholds_that_lower_coverage_are_not_used_and_the_promise_is_kept
     assert met >= 19
 
 
-def test_blurry_items_are_not_accepted_and_count_as_not_covered() -> None:
+def test_doubted_items_are_not_accepted_and_count_as_not_covered() -> None:
     found = drawn(3000, seed=4)
-    blurry = np.arange(3000) % 2 == 0
-    policy = fit_policy(found, blurry, {MASTER: 0.9, ARTICLE: 0.6}, probability=0.95, class_items=0)
+    doubted = np.arange(3000) % 2 == 0
+    policy = fit_policy(found, doubted, {MASTER: 0.9, ARTICLE: 0.6}, probability=0.95, class_items=0)
     assert policy.levels[MASTER].coverage == pytest.approx(0.5, abs=0.01)
-    assert apply(policy, found, blurry)[MASTER].accepted == round(policy.levels[MASTER].coverage * 3000)
+    assert apply(policy, found, doubted)[MASTER].accepted == round(policy.levels[MASTER].coverage * 3000)
 
 
 def test_equal_confidences_are_accepted_together() -> None:

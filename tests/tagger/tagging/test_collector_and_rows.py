@@ -12,7 +12,9 @@ from tagger.errors import ImageError
 from tagger.images.digests import digest_of
 from tagger.imaging.layout import LAYOUT_SIZE, distances
 from tagger.models.bundle import Bundle
+from tagger.models.familiarity import Familiarity as Strangeness
 from tagger.models.levels import Levels
+from tagger.schemas.documents.bundle import Familiarity, ModelCard
 from tagger.schemas.documents.taxonomy import Level, Taxonomy
 from tagger.schemas.tables.embedding import EMBEDDING
 from tagger.schemas.tables.prediction import ALTERNATIVES, PREDICTION
@@ -189,6 +191,46 @@ def test_rows_say_what_the_policy_decides_and_why(bundle: Bundle) -> None:
     assert (table["errorCode"][6].as_py(), table["errorMessage"][6].as_py()) == ("truncated", "cut off")
     assert table["errorCode"].null_count == 6
     assert table["blurScore"].null_count == table["articleTypeConfidence"].null_count == 1
+
+
+def unfamiliar(outcome: bytes, familiarity: float) -> bytes:
+    found = np.frombuffer(outcome, outcome_type()).copy()
+    found["familiarity"] = familiarity
+    return found.tobytes()
+
+
+def knowing_strangers(card: ModelCard) -> ModelCard:
+    return card.model_copy(update={"familiarity": Familiarity(digest="of a file", below=0.05, held_out=100)})
+
+
+def test_an_unfamiliar_image_is_not_accepted_however_sure_the_model_is(bundle: Bundle) -> None:
+    sure = record(bundle, "Apparel", 0.99, 0.99)
+    outcomes: list[Outcome] = [unfamiliar(sure, share) for share in (0.049, 0.05, 1, np.nan)]
+    items = Items(list("abcd"), list("abcd"), [None] * 4)
+    table = PredictionRows(knowing_strangers(bundle.card), EVEN, "run").table(items, [None] * 4, outcomes)
+    assert table["decision"].to_pylist() == ["review", "accept", "accept", "accept"]
+    assert table["reviewReasons"].to_pylist() == [["unfamiliar"], [], [], []]
+    assert table["familiarity"].to_pylist() == [pytest.approx(0.049), pytest.approx(0.05), 1, None]
+    of_older = PredictionRows(bundle.card, EVEN, "run").table(items, [None] * 4, outcomes)
+    assert of_older["decision"].to_pylist() == ["accept"] * 4
+
+
+def test_familiarity_is_asked_of_the_vectors_that_the_engine_gives(bundle: Bundle) -> None:
+    class Strange(Strangeness):
+        def of(self, embeddings: np.ndarray) -> np.ndarray:
+            return np.asarray(embeddings[:, 0] / 255, np.float32)
+
+    engine = CountingEngine(len(bundle.card.taxonomy.leaves))
+    predictor = Predictor(bundle.card, engine, 10**6, familiarity=Strange((), np.zeros(0, np.float32)))
+    images = [predictor.decode(encoded(picture(seed=n))) for n in range(3)]
+    records = np.frombuffer(b"".join(o for o in predictor.outcomes(images) if isinstance(o, bytes)), outcome_type())
+    assert engine.with_embeddings == {True}
+    means = [image.pixels.mean() / 255 for image in images]
+    assert records["familiarity"] == pytest.approx(means, rel=1e-5)
+    without = Predictor(bundle.card, engine, 10**6)
+    (outcome,) = without.outcomes(images[:1])
+    assert isinstance(outcome, bytes)
+    assert np.isnan(np.frombuffer(outcome, outcome_type())["familiarity"][0])
 
 
 def test_a_merged_master_category_is_no_conflict(bundle: Bundle) -> None:

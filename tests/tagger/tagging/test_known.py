@@ -22,6 +22,7 @@ from tagger.runs.directory import RunDirectory
 from tagger.runs.ledger import LedgerEntry
 from tagger.runs.parts import Spent
 from tagger.runs.staging import KNOWN_OUTCOME, Staged, passthrough
+from tagger.schemas.documents.bundle import Familiarity
 from tagger.schemas.documents.run import Counts, RunRecord
 from tagger.schemas.documents.taxonomy import Level
 from tagger.schemas.tables.embedding import EMBEDDING
@@ -136,7 +137,7 @@ def test_every_field_of_an_outcome_is_restored_from_its_stored_row(bundle: Bundl
     records["master"], records["type"] = Levels(bundle.card.taxonomy).classes_of_leaves(np.array([last_leaf]))
     records["image_type"], records["image_type_confidence"] = 1, 0.6
     records["leaves"], records["leaf_confidences"] = [last_leaf, 1, -1, -1, -1], [0.7, 0.2, 0, 0, 0]
-    records["brightness"], records["size"] = 200.5, (60, 80)
+    records["brightness"], records["size"], records["familiarity"] = 200.5, (60, 80), 0.3
     kept = [name for name in records.dtype.names or () if records.dtype[name].itemsize]
     zero = [name for name in kept if not np.any(records[name])]
     assert not zero, f"set {zero} above, or this test cannot see whether known.py restores it"
@@ -245,6 +246,26 @@ def test_a_title_makes_up_for_a_blurry_image(bundle: Bundle, titles: EvidenceMod
     a_run(tmp_path / "r", rows, items(2, ["first", "mute"]), outcomes(blurry, [0.99] * 2), f"all {titles.digest}")
     reasons = pq.read_table(tmp_path / "r" / "predictions")["reviewReasons"].to_pylist()
     assert reasons == [[], ["blurry_image"]]
+
+
+def test_an_unfamiliar_image_is_accepted_only_with_a_title_that_says_the_same(
+    bundle: Bundle, titles: EvidenceModel, tmp_path: Path
+) -> None:
+    knowing = bundle.changed(familiarity=Familiarity(digest="of a file", below=0.05, held_out=100))
+    rows = PredictionRows(knowing.card, LAX, "now", evidence=titles, join=True)
+    weak = replace(titles, weights={Evidence.IMAGE_AND_TITLE: Weights((1.0, 0.01), 1.0)})
+    overruled = PredictionRows(knowing.card, LAX, "now", evidence=weak, join=True)
+    records = outcomes(knowing, [0.99] * 2)
+    records["familiarity"] = 0.01
+    of_both = [(rows, titles, [[], ["unfamiliar"]]), (overruled, weak, [["unfamiliar"], ["unfamiliar"]])]
+    for n, (policy, model, expected) in enumerate(of_both):
+        said = ["first", "mute"]
+        run = a_run(tmp_path / str(n), policy, items(2, said), records, f"all {model.digest}")
+        table = pq.read_table(tmp_path / str(n) / "predictions")
+        assert table["evidence"].to_pylist() == ["image+title", "image"]
+        assert table["reviewReasons"].to_pylist() == expected
+        _, anew, _ = Known([run], knowing.card, policy, model, join=True).recall(shard(ids(2), titles=said))
+        assert anew == [None, None], "what is decided again asks the title again"
 
 
 def test_titles_that_check_are_asked_of_stored_confidences(

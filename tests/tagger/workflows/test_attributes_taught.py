@@ -41,7 +41,9 @@ def taught(
     leaves = np.full((len(seen), len(bundle.card.taxonomy.leaves)), 1e-3, np.float32)
     leaves[np.arange(len(seen)), seen["leaf"]] = 1
     ids = seen["id"].tolist()
-    image = LeafProbabilities.of_predictions(ids, leaves, np.zeros(len(seen), np.float32))
+    image = LeafProbabilities.of_predictions(
+        ids, leaves, np.zeros(len(seen), np.float32), np.ones(len(seen), np.float32)
+    )
     shown = np.random.default_rng(0).normal(size=(len(seen), 4)).astype(np.float16)
     shown[:, 0] += 6 * (seen["column:size"].str.strip().str.casefold() == "large")
     features = ImageFeatures(np.array(ids, object), np.zeros(len(seen), np.int64), shown)

@@ -39,7 +39,9 @@ def test_labels_that_image_and_title_deny_alike_are_listed_the_surest_first(bund
     items = pd.DataFrame(rows, columns=["id", "split", "leaf", "image", "column:name"])
     image = np.full((len(items), count), 0.001, np.float32)
     image[np.arange(len(items)), items["image"]] = 1 - 0.001 * (count - 1)
-    by_image = LeafProbabilities.of_predictions(items["id"].tolist(), image, np.full(len(items), 50, np.float32))
+    by_image = LeafProbabilities.of_predictions(
+        items["id"].tolist(), image, np.full(len(items), 50, np.float32), np.full(len(items), 1, np.float32)
+    )
     write_held_out(report, card, model, by_image, {str(side): part for side, part in items.groupby("split")})
 
     denied = pd.read_csv(tmp_path / DENIED)

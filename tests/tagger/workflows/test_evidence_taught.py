@@ -31,7 +31,9 @@ def taught(bundle: Bundle, folder: Path, asked: Asked, items: pd.DataFrame) -> E
     image = np.full((len(items), len(bundle.card.taxonomy.leaves)), 1e-4, np.float32)
     image[np.arange(len(items)), items["leaf"]] = 1
     image /= image.sum(axis=1, keepdims=True)
-    by_image = LeafProbabilities.of_predictions(items["id"].tolist(), image, np.zeros(len(items), np.float32))
+    by_image = LeafProbabilities.of_predictions(
+        items["id"].tolist(), image, np.zeros(len(items), np.float32), np.ones(len(items), np.float32)
+    )
     sides = {str(side): part.reset_index(drop=True) for side, part in items.groupby("split")}
     return teach(Location(str(folder)), bundle.card, asked, sides, by_image, LOG)
 

@@ -33,15 +33,15 @@ def drawn(items: int, seed: int, sure: float, first: int = 0) -> HeldOut:
 
 
 def only_first(held_out: HeldOut, items: int) -> HeldOut:
-    chosen = np.arange(len(held_out.blurry)) < items
-    return HeldOut(held_out.predicted.only(chosen), held_out.blurry[chosen])
+    chosen = np.arange(len(held_out.doubted)) < items
+    return HeldOut(held_out.predicted.only(chosen), held_out.doubted[chosen])
 
 
 def accepted_of(fitting: HeldOut, test: HeldOut, goal: float) -> np.ndarray:
     """Which test items the policy accepts, by its thresholds."""
     levels = fit_policy(*fitting, dict.fromkeys(Level, goal), 0.95, class_items=0).levels
     sure = [test.predicted.levels[level].confidence >= (levels[level].accept_above or np.inf) for level in Level]
-    return np.asarray(sure[0] & sure[1] & ~test.blurry)
+    return np.asarray(sure[0] & sure[1] & ~test.doubted)
 
 
 def test_each_prediction_is_decided_by_the_policy_of_what_it_is_based_on() -> None:
@@ -49,7 +49,7 @@ def test_each_prediction_is_decided_by_the_policy_of_what_it_is_based_on() -> No
     by_image, with_title = drawn(1000, 2, 8), drawn(600, 3, 300)
     right = [held_out.predicted.levels[Level.ARTICLE_TYPE].right for held_out in (with_title, by_image)]
     table = pd.concat([with_title.predicted.table(), by_image.predicted.table()[600:]], ignore_index=True)
-    held_out = HeldOut(Evaluation.of_table("test", table), np.concatenate([with_title.blurry, by_image.blurry[600:]]))
+    held_out = HeldOut(Evaluation.of_table("test", table), np.concatenate([with_title.doubted, by_image.doubted[600:]]))
     kinds = np.array([BOTH] * 600 + [IMAGE] * 400, object)
     promises = promises_of("control", fitting, [BasedOn(BOTH, held_out, kinds)])
     for promise in promises:
@@ -111,4 +111,4 @@ def test_all_evidence_is_the_richest_that_an_item_has_in_the_order_of_the_items(
     assert joined.types.confidence.tolist() == [
         confidence[kind][item] for kind, item in zip(richest, joined.ids, strict=True)
     ]
-    assert joined.held_out.blurry.tolist() == [False] * 90 + [True] * 10
+    assert joined.held_out.doubted.tolist() == [False] * 90 + [True] * 10
