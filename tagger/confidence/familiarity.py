@@ -10,7 +10,7 @@ from tagger.schemas.documents import bundle as documents
 
 _FOUND = 0.8
 """Share of the items of leaves that were left out, of those whose tag would be accepted, that is to be found."""
-_LEAST, _MOST, _USUAL_SHARE = 0.02, 0.1, 0.05
+_LEAST, _MOST, _USUAL_SHARE = 0.02, 0.1, 0.02
 """Share of the items of learnt leaves that may be called unfamiliar for that; and where nothing was left out."""
 _ENOUGH = 20
 

@@ -150,8 +150,8 @@ def a_bad_model(good: Path, folder: Path) -> Path:
     weights = load(bundle.weights)
     for name in [name for name in weights if name.startswith("head.")]:
         weights[name] = torch.roll(weights[name], 1, 0)
+    shutil.copytree(good, folder)
     Bundle.identified(bundle.card, save(weights)).save(Location(str(folder)))
-    shutil.copytree(good / "report", folder / "report")
     return folder
 
 
@@ -160,8 +160,8 @@ def shop(tagger: Run, demo_out: Path, tmp_path: Path, monkeypatch: pytest.Monkey
     """Its champion is the demo's model, with a policy."""
     monkeypatch.chdir(tmp_path)
     bundle = Bundle.load(Location(str(demo_out / "bundle")))
+    shutil.copytree(demo_out / "bundle", tmp_path / "bundle")
     bundle.changed(policy=policy(0.8)).save(Location(str(tmp_path / "bundle")))
-    shutil.copytree(demo_out / "bundle/report", tmp_path / "bundle/report")
     added = tagger("models", "add", "bundle", "--to", MODEL, "--alias", "champion")
     assert added.code == 0, added.err
     return Shop(tagger, tmp_path)
