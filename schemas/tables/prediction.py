@@ -182,7 +182,7 @@ PREDICTION = pa.schema(
             "familiarity",
             pa.float32(),
             "Share of held-out items of the learnt types whose images are as far out as this one, 0 to 1; low is "
-            "unfamiliar; null in older runs and of older bundles.",
+            "unfamiliar, 0 where nothing is to be seen; null in older runs and of older bundles.",
         ),
         field(
             "errorCode",

@@ -22,6 +22,7 @@ from tagger.models.vectors import of_length_one
 from tagger.schemas.documents.bundle import ModelCard
 
 FILE = "familiarity.safetensors"
+_FEATURELESS = 1.0  # variance of the Laplacian, of grey levels
 
 
 @dataclass(frozen=True)
@@ -86,9 +87,14 @@ class Familiarity:
         count = len(self.held_out)
         return np.asarray((count - below + 1) / (count + 1), np.float32)
 
-    def of(self, embeddings: np.ndarray) -> np.ndarray:
-        """Familiarity of the model's embeddings, [N, D]: float32 [N], above 0 and at most 1; low is unfamiliar."""
-        return self.shares(self.scores(embeddings))
+    def of(self, embeddings: np.ndarray, blur_scores: np.ndarray) -> np.ndarray:
+        """Familiarity of N images, 0 to 1, float32 [N]; low is unfamiliar, and 0 where nothing is to be seen.
+
+        Args:
+            embeddings: The model's, [N, D].
+            blur_scores: Of the images, [N]; a picture of one colour has one of 0.
+        """
+        return np.where(blur_scores < _FEATURELESS, np.float32(0), self.shares(self.scores(embeddings)))
 
     @cached_property
     def digest(self) -> str:

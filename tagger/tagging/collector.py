@@ -124,7 +124,10 @@ class Predictor:
         records["blur_score"] = [image.blur_score for image in images]
         records["brightness"] = [image.brightness for image in images]
         records["size"] = [image.size for image in images]
-        records["familiarity"] = self._familiarity.of(embeddings) if self._familiarity else np.nan
+        if self._familiarity:
+            records["familiarity"] = self._familiarity.of(embeddings, records["blur_score"])
+        else:
+            records["familiarity"] = np.nan
         if self._embeddings or self._attributes:
             vectors, descriptors = of_length_one(embeddings), layouts(pixels[..., :3])
             if self._embeddings:

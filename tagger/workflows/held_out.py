@@ -248,7 +248,7 @@ def _familiarity(
     strangers = Strangers(vectors[left_out], outputs["leaf"][left_out])
     members, scored = fit_strangers(neighbours, vectors[known], strangers)
     familiarity = Familiarity(tuple(members), np.sort(scored.known).astype(np.float32))
-    outputs["familiarity"] = familiarity.of(vectors)
+    outputs["familiarity"] = familiarity.of(vectors, outputs["blur"])
     levels = Levels(bundle.card.taxonomy, bundle.card.calibration.curves)
     confidence = levels.choose(softmax(outputs["logits"][left_out], bundle.card.calibration.temperature))[3]
     return bundle.changed(familiarity=familiarity_card(familiarity, scored, confidence)), familiarity

@@ -81,7 +81,8 @@ def test_leaves_that_are_left_out_teach_what_is_unfamiliar(tagger: Run, drawn: D
     assert outcome.code == 0, outcome.err
     card = Bundle.load(Location(str(tmp_path / "bundle"))).card
     assert card.familiarity is not None
-    assert card.familiarity.left_out == sum(leaf.items for leaf in card.provenance.left_out) - len(drawn.missing)
+    of_left_out = sum(leaf.items for leaf in card.provenance.left_out)
+    assert of_left_out - len(drawn.missing) <= card.familiarity.left_out <= of_left_out
     assert card.familiarity.auroc is not None and card.familiarity.auroc > 0.5
     assert "items of types that were left out" in outcome.err
     assert not (tmp_path / "bundle/_work").exists()

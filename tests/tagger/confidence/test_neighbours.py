@@ -46,7 +46,7 @@ def test_other_classes_are_less_familiar_than_new_items_of_the_learnt_ones() -> 
     train, new = learnt & (np.arange(4000) < 2000), learnt & (np.arange(4000) >= 2000)
     neighbours = fit_neighbours(vectors[train], leaves[train])
     familiarity = Familiarity((neighbours,), np.sort(neighbours.scores(vectors[new])))
-    shares, others = familiarity.of(vectors[new]), familiarity.of(vectors[~learnt])
+    shares, others = (familiarity.shares(familiarity.scores(vectors[rows])) for rows in (new, ~learnt))
     assert np.quantile(shares, [0.1, 0.5, 0.9]) == pytest.approx([0.1, 0.5, 0.9], abs=0.01)
     assert np.median(others) < 0.02
     assert others.min() > 0
@@ -89,7 +89,9 @@ def test_it_is_saved_with_its_bundle_and_refused_when_changed(bundle: Bundle, tm
     saved.save(location)
     loaded = Familiarity.load_if_any(location, card)
     assert loaded is not None
-    assert loaded.of(vectors).tolist() == saved.of(vectors).tolist()
+    sharp = np.full(len(vectors), 100.0)
+    assert loaded.of(vectors, sharp).tolist() == saved.of(vectors, sharp).tolist()
+    assert loaded.of(vectors, sharp / 1000).tolist() == [0.0] * len(vectors), "nothing is to be seen"
     replace(saved, held_out=saved.held_out[1:]).save(location)
     with pytest.raises(InputError, match="was changed after it was saved"):
         Familiarity.load_if_any(location, card)
@@ -106,7 +108,11 @@ def test_what_was_left_out_is_learnt_and_scored_by_what_has_not_seen_it() -> Non
 
     def found(member: Neighbours) -> float:
         held_out = np.sort(member.scores(vectors[new]))
-        return float((Familiarity((member,), held_out).of(vectors[~learnt & ~out]) < 0.05).mean())
+        return float(
+            (
+                Familiarity((member,), held_out).of(vectors[~learnt & ~out], np.full((~learnt & ~out).sum(), 9)) < 0.05
+            ).mean()
+        )
 
     assert found(taught) > found(neighbours)
     assert len(scored.known) == val.sum()

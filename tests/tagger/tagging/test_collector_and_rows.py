@@ -217,7 +217,7 @@ def test_an_unfamiliar_image_is_not_accepted_however_sure_the_model_is(bundle: B
 
 def test_familiarity_is_asked_of_the_vectors_that_the_engine_gives(bundle: Bundle) -> None:
     class Strange(Strangeness):
-        def of(self, embeddings: np.ndarray) -> np.ndarray:
+        def of(self, embeddings: np.ndarray, blur_scores: np.ndarray) -> np.ndarray:
             return np.asarray(embeddings[:, 0] / 255, np.float32)
 
     engine = CountingEngine(len(bundle.card.taxonomy.leaves))
