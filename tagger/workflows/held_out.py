@@ -258,9 +258,8 @@ def _surest(bundle: Bundle, outputs: dict[str, np.ndarray], rows: np.ndarray) ->
     """Of these rows, those of the images that stand for their items, [N]."""
     if not len(rows):
         return rows
-    some = _only(outputs, rows)
-    by_image = softmax(some["logits"], bundle.card.calibration.temperature)
-    return np.asarray(rows[pool_images(by_image, _rows_of(some), bundle.card.image_pool).surest])
+    items, _ = _by_item(bundle, {**_only(outputs, rows), "row": rows})
+    return items["row"]
 
 
 def _vectors(bundle: Bundle, outputs: dict[str, np.ndarray]) -> np.ndarray:

@@ -86,9 +86,19 @@ def test_leaves_that_are_left_out_teach_what_is_unfamiliar(tagger: Run, drawn: D
     assert card.familiarity.auroc is not None and card.familiarity.auroc > 0.5
     assert "items of types that were left out" in outcome.err
     assert not (tmp_path / "bundle/_work").exists()
-    policy = tagger("policy", tmp_path / "bundle", "--target-precision", "0.5", "--probability", "0.6")
-    assert policy.code == 0, policy.err
-    assert "are blurry or unfamiliar" in policy.out
+
+
+def test_a_policy_is_fitted_without_what_is_unfamiliar(tagger: Run, knowing: Path, tmp_path: Path) -> None:
+    shutil.copytree(knowing, tmp_path / "bundle")
+    items = tmp_path / "bundle/report/control-items.parquet"
+    pd.read_parquet(items).assign(familiarity=0.0).to_parquet(items)
+    target = ["--target-precision", "0.5", "--probability", "0.6"]
+    refused = tagger("policy", tmp_path / "bundle", *target)
+    assert (refused.code, "no other one can" in refused.err) == (2, True), "nothing is familiar"
+    shutil.copy(knowing / "report/control-items.parquet", items)
+    fitted = tagger("policy", tmp_path / "bundle", *target)
+    assert fitted.code == 0, fitted.err
+    assert "are blurry or unfamiliar" in " ".join(fitted.out.split())
 
 
 def test_a_bundle_that_is_not_whole_is_refused_before_anything_is_written(
