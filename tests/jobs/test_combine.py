@@ -45,6 +45,8 @@ def test_two_bundles_averaged_are_one_that_tags_and_has_its_own_figures(
     alone, both = Bundle.load(Location(str(trained))).card, Bundle.load(Location(str(tmp_path / "both"))).card
     assert [m.model_id for m in both.members] == list(document["members"])
     assert both.calibration.fitted_on == alone.provenance.split_items["val"]
+    assert both.familiarity and both.familiarity.held_out == both.calibration.fitted_on
+    assert (tmp_path / "both/familiarity.safetensors").exists()
     assert both.metrics[0].levels[Level.ARTICLE_TYPE].accuracy == alone.metrics[0].levels[Level.ARTICLE_TYPE].accuracy
     assert document["members"][alone.model_id]["levels"]["articleType"]["items"] == alone.provenance.split_items["test"]
     assert "Compared with" not in (tmp_path / "both/report/index.html").read_text()
